@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.aws import caller
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import when
+from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
@@ -114,7 +114,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         AwsError: AWS cannot be asked.
     """
     params = load_file(file, values)
-    aws, identity = caller(params, quick=True)
+    params, aws, identity = reached(params, quick=True)
     state, _ = weights.read_or_nothing(aws, params)
     archive = Archive.of(params)
     found = standing(params, archive, state, identity.now)

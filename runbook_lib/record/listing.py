@@ -115,6 +115,7 @@ def _row(archive: Archive, ref: RecordRef, verify: Verifier, seen: Seen | None =
 def _said(record: Record) -> dict[str, Any]:
     """What a row has of the record's own file."""
     row = {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
+    row |= {"word": record.word if record.entry is None else None}
     row |= {"operator": record.operator or record.caller_arn, "reason": record.told.reason or None}
     row |= {"word": record.word if record.entry is None else None}
     if record.entry is not None:

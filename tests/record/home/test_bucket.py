@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nbformat
+import papermill
 import pytest
 import yaml
+from nbformat.v4 import new_code_cell, new_notebook
 from typer.testing import CliRunner
 
 from runbook_lib.base.errors import ArchiveError
@@ -267,3 +271,36 @@ def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(
     at("ada")
     assert "4 records, and agrees" in call(app, ["archive", "verify", "--archive", uri]).output
     assert "4 in the log; signed" in call(app, ["archive", "verify", "--archive", uri]).output
+
+
+TINY = """import os
+from runbook_lib.record.journal import Journal
+journal = Journal(os.environ["RUNBOOK_STAGING"])
+journal.append("opened", run_id=os.environ["RUNBOOK_RUN_ID"], notebook="tiny", origin=os.environ["RUNBOOK_ORIGIN"],
+               params={"env": env, "release": release, "mode": mode, "operator": operator})
+journal.append("closed", decision="PROMOTE", reason="r", next="n")"""
+
+
+@pytest.mark.kernel
+@pytest.mark.slow
+def test_runs_of_two_operators_are_one_log_beside_papermills_own_output_in_the_bucket(
+    machine: Machines, s3: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for operator in ("ada", "bob"):
+        root = tmp_path / operator
+        (root / "params").mkdir(parents=True)
+        (root / "params" / "gates.yaml").write_text("")
+        given = f'env = "dev"\nrelease = "r1"\nmode = "plan"\noperator = "{operator}"\narchive = "s3://{bucket}/team"'
+        cells = [new_code_cell(given, metadata={"tags": ["parameters"]}), new_code_cell(TINY)]
+        spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(new_notebook(cells=cells, metadata=spec), root / "tiny.ipynb")
+        monkeypatch.chdir(root)
+        out = f"s3://{bucket}/out/{operator}.ipynb"
+        papermill.execute_notebook("tiny.ipynb", out, engine_name="runbook", progress_bar=False)
+        written = json.loads(s3.get_object(Bucket=bucket, Key=f"out/{operator}.ipynb")["Body"].read())
+        assert written["metadata"]["papermill"]["exception"] is None
+    for one in (machine("ada"), machine("bob"), machine("auditor")):
+        done = one.audit()
+        assert (done.state, done.records, done.size) == ("intact", 2, 2), done.damage
+        first, second = (one.archive.load(ref) for ref in one.archive.records())
+        assert (first.operator, second.operator, second.previous) == ("ada", "bob", first.hash)
