@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     own_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     for module in (start, status):
-        monkeypatch.setattr(module, "caller", lambda *_, **__: (None, SimpleNamespace(now=NOW)))
+        monkeypatch.setattr(module, "reached", lambda params, **_: (params, None, SimpleNamespace(now=NOW)))
     state = TrafficState(dial_percent=0, switch_on=False, weight=0)
     monkeypatch.setattr("runbook_lib.observe.traffic.weight.read_or_nothing", lambda *_: (state, None))
     return tmp_path
@@ -61,7 +61,7 @@ def test_where_aws_does_not_answer_it_says_so_and_how_async_is_turned_off(
     def silent(*_: object, **__: object) -> None:
         raise AwsError("AWS does not answer")
 
-    monkeypatch.setattr(start, "caller", silent)
+    monkeypatch.setattr(start, "reached", silent)
     text = str(Start("prod").page())
     assert "AWS does not answer" in text and "runbook rollback 1 --env prod --apply --confirm prod" in text
 
