@@ -14,6 +14,7 @@ from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.project import params_dir
 from runbook_lib.commands import status
 from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.load import load_file
 from runbook_lib.run.launch import START, find_notebook
 from runbook_lib.steps import start
 from runbook_lib.steps.start import Start
@@ -46,7 +47,7 @@ def test_it_says_what_status_says_and_leads_to_every_notebook_and_report(project
 
 
 def test_the_newest_run_of_a_notebook_stands_with_its_word_and_its_report(project: Path) -> None:
-    params = start.load_file(project / "params" / "prod.yaml")
+    params = load_file(project / "params" / "prod.yaml")
     ref = sealed_with(project, "the guards cannot protect it", "prod", params.release)
     page = Start("prod").page()
     assert f"HOLD ({ref.run_id})" in str(page)
