@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base import foreign
-from runbook_lib.base.aws import caller
 from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.base.project import params_dir
 from runbook_lib.base.window import when
+from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
@@ -38,7 +38,7 @@ class Start:
         """All of it on one screen; where AWS or the parameters do not answer, the sentence that says why."""
         try:
             params = load_file(params_dir() / f"{self.env}.yaml", incident=True)
-            aws, identity = caller(params, quick=True)
+            params, aws, identity = reached(params, quick=True)
             state, _ = weights.read_or_nothing(aws, params)
             archive = Archive.of(params)
             found = standing(params, archive, state, identity.now)

@@ -182,7 +182,7 @@ def release(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
     made = Release(Path("releases/worker-7/prod.yaml"), "worker", "live", "6", "7", written=True)
     patch.setattr("runbook_lib.commands.release.prepare", lambda *_: made)
     call("release", "--params", str(own_project(folder)), "--function", "worker", "--version", "7")
-    back = "runbook rollback 1 --params releases/worker-7/prod.yaml --apply --confirm ENV"
+    back = "runbook rollback 1 --params releases/worker-7/prod.yaml --apply --confirm prod"
     return ("version 7 instead of 6, through alias live", made.next, back)
 
 

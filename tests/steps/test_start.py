@@ -14,6 +14,7 @@ from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.project import params_dir
 from runbook_lib.commands import status
 from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.load import load_file
 from runbook_lib.run.launch import START, find_notebook
 from runbook_lib.steps import start
 from runbook_lib.steps.start import Start
@@ -28,7 +29,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     own_project(tmp_path)
     monkeypatch.chdir(tmp_path)
     for module in (start, status):
-        monkeypatch.setattr(module, "caller", lambda *_, **__: (None, SimpleNamespace(now=NOW)))
+        monkeypatch.setattr(module, "reached", lambda params, **_: (params, None, SimpleNamespace(now=NOW)))
     state = TrafficState(dial_percent=0, switch_on=False, weight=0)
     monkeypatch.setattr("runbook_lib.observe.traffic.weight.read_or_nothing", lambda *_: (state, None))
     return tmp_path
@@ -46,7 +47,7 @@ def test_it_says_what_status_says_and_leads_to_every_notebook_and_report(project
 
 
 def test_the_newest_run_of_a_notebook_stands_with_its_word_and_its_report(project: Path) -> None:
-    params = start.load_file(project / "params" / "prod.yaml")
+    params = load_file(project / "params" / "prod.yaml")
     ref = sealed_with(project, "the guards cannot protect it", "prod", params.release)
     page = Start("prod").page()
     assert f"HOLD ({ref.run_id})" in str(page)
@@ -61,7 +62,7 @@ def test_where_aws_does_not_answer_it_says_so_and_how_async_is_turned_off(
     def silent(*_: object, **__: object) -> None:
         raise AwsError("AWS does not answer")
 
-    monkeypatch.setattr(start, "caller", silent)
+    monkeypatch.setattr(start, "reached", silent)
     text = str(Start("prod").page())
     assert "AWS does not answer" in text and "runbook rollback 1 --env prod --apply --confirm prod" in text
 
