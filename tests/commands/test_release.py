@@ -34,8 +34,8 @@ class Account(Elsewhere):
 
     exceptions = SimpleNamespace(**vars(Elsewhere.exceptions), ResourceNotFoundException=KeyError)
 
-    def identity(self) -> Any:
-        return SimpleNamespace(account="000000000103", arn="arn:aws:iam::000000000103:user/ann", now=T0)
+    def identity(self, **_: object) -> Any:
+        return SimpleNamespace(account="000000000103", arn="arn:aws:iam::000000000103:user/ann", now=T0, trouble="")
 
     def list_versions_by_function(self, **_: Any) -> dict[str, Any]:
         return {"Versions": [{"Version": one} for one in ("$LATEST", "5", "6", "7")]}
