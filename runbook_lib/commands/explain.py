@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from runbook_lib.act.command import Commands
 from runbook_lib.act.requests.load import LoadPlan
+from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import params_dir, project_root, read_yaml
@@ -88,7 +89,7 @@ def explain(asked: str) -> list[Explained]:
         for name in (file.name, *file.others):
             path = path.removeprefix(f"{name}.yaml.").removeprefix(f"{name}.")
             whole = whole or asked in (name, f"{name}.yaml")
-        names = _names(params_dir() / f"{file.example}.yaml")
+        names = _names(_folder() / f"{file.example}.yaml")
         depths = [_depth(key, path, names) for key in every]
         most = max(depths)
         inside = every if whole else [key for key, depth in zip(every, depths, strict=True) if 0 < depth == most]
@@ -100,6 +101,14 @@ def explain(asked: str) -> list[Explained]:
             f"'{asked}' is no key of the parameter files; {hint(asked, known) or 'params explain lists them'}"
         )
     return found
+
+
+def _folder() -> Path:
+    """The project's parameters; outside of one, those that came with the runbook."""
+    try:
+        return params_dir()
+    except UsageError:
+        return delivered() / "params"
 
 
 @functools.cache

@@ -60,6 +60,10 @@ def _folder(value: str) -> str:
     return value
 
 
+RELEASE = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""Id of a rollout: folders and addresses have it in them."""
+
+
 class Flat(BaseModel):
     """The parameters cell: what one run may choose. Every value can be overridden by `-p name value`."""
 
@@ -68,9 +72,7 @@ class Flat(BaseModel):
     env: Environment = Field(description="environment: dev, staging or prod")
     account_id: Annotated[str, AfterValidator(_account)] = Field(description="AWS account that must be the caller's")
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="AWS region")
-    release: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="id of the rollout, such as 2026.12-orders-export"
-    )
+    release: str = Field(pattern=RELEASE, description="id of the rollout, such as 2026.12-orders-export")
     mode: Literal["plan", "apply"] = Field(default="plan", description="plan changes nothing; apply also needs confirm")
     confirm: str = Field(default="", description="repeat the environment's name to apply")
     attempt: int = Field(default=1, ge=1, le=1000, description="raise it to try a phase again after it was rolled back")

@@ -84,6 +84,7 @@ def _bare(ref: RecordRef) -> dict[str, Any]:
         "mode": None,
         "status": None,
         "decision": None,
+        "word": None,
         "as_of": None,
         "operator": None,
         "reason": None,
@@ -114,6 +115,7 @@ def _row(archive: Archive, ref: RecordRef, verify: Verifier, seen: Seen | None =
 def _said(record: Record) -> dict[str, Any]:
     """What a row has of the record's own file."""
     row = {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
+    row |= {"word": record.word if record.entry is None else None}
     row |= {"operator": record.operator or record.caller_arn, "reason": record.told.reason or None}
     if record.entry is not None:
         row |= {"item": record.entry.get("item") or None, "entered": headline(record)[0]}

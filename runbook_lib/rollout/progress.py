@@ -9,7 +9,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-from runbook_lib.base.window import parse, when
+from runbook_lib.base.window import parse
+from runbook_lib.judge.words import instant
 from runbook_lib.record.chain import Finding
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.known import LOST, Known, loaded
@@ -72,7 +73,7 @@ class Rollout:
             words=words,
             last=_decision(newest) if newest else "",
             last_at=at(newest) if newest else "",
-            due=when(back) if back else "",
+            due=instant(back),
             command=todo.command,
             note=todo.note,
             answer=todo.answer,

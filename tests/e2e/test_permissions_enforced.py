@@ -20,10 +20,12 @@ from runbook_lib.base.calls import heard
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.params.permissions import Role, permissions, policy
+from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy_all
+from runbook_lib.rollout.replay import replay_all
 from tests.cells import ROOT, Notebooks
 from tests.commands.doctor.test_allowed import Enforced
 
@@ -149,6 +151,9 @@ def test_every_notebook_plans_and_applies_with_its_roles_and_names_what_is_taken
         assert (record.status, denied(record)) == ("completed", []), (notebook, record.error)
         assert changes <= calls, (notebook, changes - calls)
         used |= calls
+    archive = Archive(held.folder / "archive")
+    again = {one.notebook: one.differences for one in replay_all(archive, archive.records()) if not one.identical}
+    assert again == {}, "whenever a notebook is run, its verdict comes out again"
     known = permissions()
     allowed = {one for role in ("read-only", "operator") for one in actions(policy(role, held.params))}
     assert not [one for one in allowed if "*" in one], "an action that is taken away is covered by no other"

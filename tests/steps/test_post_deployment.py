@@ -253,6 +253,7 @@ def test_before_phase_3_is_accepted_there_is_no_week(made: Made) -> None:
     week = made(4, accepted=False)
     assert decided(week)[0] is Decision.HOLD
     assert not week.run.checks["cadence.start"].ok
+    assert week.run.case is None, "nothing is judged that a replay could make again otherwise"
 
 
 def test_an_altered_look_is_none(made: Made, tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic import flags
 from runbook_lib.act.traffic.flag_store import PATIENCE_S, PAUSE_S, FlagStore, code
 from runbook_lib.act.traffic.register import Register
 from runbook_lib.act.traffic.switch import HOPELESS, Switch, Turned, not_yet, said
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.patience import Overdue
-from runbook_lib.base.window import when
 from runbook_lib.observe.traffic.flag_ids import NotDeployed
 from runbook_lib.observe.traffic.in_force import Client
 from runbook_lib.observe.traffic.ledger import Entry
@@ -123,8 +123,7 @@ class RegisterOff:
 
 
 def whose(step: Entry | None) -> str:
-    """A step in words: number, time and description."""
+    """A step in words: number, time, who made it."""
     if step is None:
         return "no step: none was ever made"
-    words = f"step {step.number} ({when(step.at, seconds=True) or 'at an unknown time'}"
-    return words + (f", '{step.description}')" if step.description else ", without a description)")
+    return flags.told(f"step {step.number}", step.at, step.description)

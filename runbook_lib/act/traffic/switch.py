@@ -11,12 +11,11 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import BY_HAND, PATIENCE_S, PAUSE_S, FlagStore, code
-from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document
+from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document, told
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import one_line, sentence
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.patience import Overdue
-from runbook_lib.base.window import when
 from runbook_lib.observe.traffic.flag_ids import flag_of
 
 if TYPE_CHECKING:
@@ -64,9 +63,9 @@ class Switch:
                 ids = store.ids
                 now = store.newest(ids.switch_environment, ids.switch_profile)
             if not now.get("enabled") and not now["busy"]:
-                told = f"async is off already, by {whose(now)}; the switch stays as it is"
-                self._guard.note("note", text=told)
-                return Turned(False, told, now["deployment"] or 0)
+                found = f"async is off already, by {whose(now)}; the switch stays as it is"
+                self._guard.note("note", text=found)
+                return Turned(False, found, now["deployment"] or 0)
             before = {"enabled": now.get("enabled"), "deployment": now["deployment"]}
         except AwsError as error:
             self._guard.warn(f"{error}; switching off all the same")
@@ -105,8 +104,8 @@ class Switch:
                 f"the switch was turned off, yet it reads back as {dict(change.seen)}; {store.off_by_hand()}"
             )
         poll = self._params.service.traffic.client_poll_s
-        told = f"async is off by the switch; clients follow within {poll} s; the dial is as it was"
-        return Turned(True, told, int(change.seen.get("deployment") or 0))
+        done = f"async is off by the switch; clients follow within {poll} s; the dial is as it was"
+        return Turned(True, done, int(change.seen.get("deployment") or 0))
 
     def _facts(self, deployment: int | None) -> dict[str, Any]:
         """What the journal keeps of the deployment; without a number, of the newest one."""
@@ -117,13 +116,11 @@ class Switch:
 
 
 def whose(deployment: dict[str, Any]) -> str:
-    """A deployment as `FlagStore.settled` tells it, in words: number, state, time and description."""
+    """A deployment as `FlagStore.settled` tells it, in words: number, time, who made it."""
     if deployment["deployment"] is None:
         return "no deployment: an absent flag is off"
-    since = when(deployment.get("started_at"), seconds=True) or "at an unknown time"
-    words = f"deployment {deployment['deployment']} ({deployment['state']}, started {since}"
-    description = deployment.get("description")
-    return words + (f", '{description}')" if description else ", without a description)")
+    number, at = f"deployment {deployment['deployment']}", deployment.get("started_at")
+    return told(number, at, deployment.get("description"), deployment["state"])
 
 
 def start(store: FlagStore, params: Params, enabled: bool, description: str, latest: int | None) -> int:

@@ -114,7 +114,7 @@ def test_a_plan_with_nothing_to_do_changes_nothing(home: Any) -> None:
 def test_a_second_operators_change_is_refused_and_named(home: Any) -> None:
     plan = home.plan(10)
     home.stranger(25, "runbook run=theirs")
-    with pytest.raises(Refused, match=r"deployment 1 \(COMPLETE.*'runbook run=theirs'.*instead of deployment 0"):
+    with pytest.raises(Refused, match=r"deployment 1, of .*runbook run=theirs.*instead of deployment 0"):
         home.traffic.apply(plan)
     assert home.state().dial_percent == 25
 
