@@ -14,7 +14,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runbook_lib.act.traffic.shift import describe, plan_shift
-from runbook_lib.base.aws import Identity
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.window import Window
 from runbook_lib.commands import kill_switch, release
