@@ -112,6 +112,19 @@ def test_on_a_telephone_the_page_does_not_scroll_sideways_and_everything_can_be_
             assert below["x"] >= 0 and below["x"] + below["width"] <= PHONE["width"]
 
 
+def test_no_word_is_wider_than_a_telephone(page: Any) -> None:
+    """A path, a hash, an address: whatever sentence it stands in."""
+    page.set_viewport_size(PHONE)
+    places = "[...document.querySelectorAll(':is(p, li, dd, dt, summary, h1):not(td *, .word)')]"
+    page.evaluate(
+        f"{places}.forEach(one => one.append(Object.assign(document.createElement('i'), "
+        "{id: 'long', textContent: '/a-folder'.repeat(30)})))"
+    )
+    wide = too_wide(page)
+    page.evaluate("document.querySelectorAll('i#long').forEach(one => one.remove())")
+    assert wide <= 0
+
+
 def test_on_a_telephone_nothing_of_a_change_or_a_check_is_out_of_sight(page: Any) -> None:
     long = check("a.b", "Alarm on the queue: exists", False, "must be made by this step " * 9, expected="x", found="y")
     shown = f'<div class="output">{checks_table([long], "Alarms")._repr_html_()}</div>'
