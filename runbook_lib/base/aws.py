@@ -7,6 +7,7 @@ serves AWS and an emulator.
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -25,6 +26,9 @@ CONNECT_S = 5.0
 WHO_S = 10.0
 """Seconds for the first question, which AWS answers in milliseconds: an endpoint that is dead is known by it."""
 
+OLDEST = dt.datetime(2019, 11, 25, tzinfo=dt.UTC)
+"""AppConfig is there since then (AWS News Blog): an earlier Date in an answer is none of AWS's."""
+
 _ASSUMED: dict[str, Any] = {}
 """Roles that this process has assumed, by botocore's own key; they are used until they expire."""
 
@@ -36,6 +40,8 @@ class Identity:
     account: str
     arn: str
     now: dt.datetime
+    trouble: str = ""
+    """Why `now` is the clock of this machine; empty: it is AWS's."""
 
 
 def instant(value: Any) -> dt.datetime:
@@ -154,16 +160,24 @@ class Aws:
         """Address that the clients talk to."""
         return str(self.client("sts").meta.endpoint_url)
 
-    def identity(self) -> Identity:
+    def identity(self, *, any_clock: bool = False) -> Identity:
         """The caller, and the clock of AWS.
 
+        Args:
+            any_clock: where AWS's is not known, this machine's will do.
+
         Raises:
-            AwsError: unreachable, or credentials missing or expired.
+            AwsError: unreachable, or credentials missing or expired, or the clock of AWS is not known.
         """
         with aws_errors("asking AWS who we are (sts:GetCallerIdentity)"):
             answer = self.client("sts").get_caller_identity()
             account, arn = str(answer["Account"]), str(answer["Arn"])
-        return Identity(account=account, arn=arn, now=_date(answer))
+        try:
+            return Identity(account=account, arn=arn, now=_date(answer))
+        except AwsError as error:
+            if not any_clock:
+                raise
+            return Identity(account=account, arn=arn, now=dt.datetime.now(dt.UTC), trouble=str(error))
 
     def clock(self) -> dt.datetime:
         """The clock of AWS, asked without credentials: a refusal has a date too.
@@ -183,10 +197,13 @@ class Aws:
 
 
 def _date(answer: Any) -> dt.datetime:
-    try:
-        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(dt.UTC)
-    except (LookupError, TypeError, ValueError, OverflowError):
-        raise AwsError("AWS's answer carries no Date that can be read: its clock is not known") from None
+    said = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
+    with suppress(TypeError, ValueError, OverflowError):
+        found = parsedate_to_datetime(said).astimezone(dt.UTC)
+        if found >= OLDEST:
+            return found
+    carries = f"the Date '{said[:40]}', which cannot be" if said else "no Date"
+    raise AwsError(f"AWS's answer carries {carries}: its clock is not known; something in between changed the answer")
 
 
 def _wants_code(session: Any) -> bool:
@@ -209,18 +226,19 @@ def connect(params: Params, *, quick: bool = False) -> Aws:
     return Aws(params.region, answer_s=WHO_S, tries=2) if quick else Aws(params.region)
 
 
-def caller(params: Params, *, quick: bool = False) -> tuple[Aws, Identity]:
+def caller(params: Params, *, quick: bool = False, any_clock: bool = False) -> tuple[Aws, Identity]:
     """Clients, and who asks, of the account that the parameters name.
 
     Args:
         quick: as of `connect`.
+        any_clock: as of `Aws.identity`.
 
     Raises:
         UsageError: the account is another one.
         AwsError: AWS cannot be asked.
     """
     aws = connect(params, quick=quick)
-    identity = aws.identity()
+    identity = aws.identity(any_clock=any_clock)
     require_account(params, identity)
     return aws, identity
 

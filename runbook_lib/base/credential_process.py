@@ -8,7 +8,7 @@ from typing import Any
 from botocore import credentials
 from botocore.exceptions import CredentialRetrievalError
 
-from runbook_lib.base.patience import TELL_AFTER_S, tellers
+from runbook_lib.base.patience import TELL_AFTER_S, tell
 
 MOST_S = 60.0
 """Seconds: it may ask a person, for a key to be touched for instance."""
@@ -28,8 +28,7 @@ class Waited(subprocess.Popen[bytes]):
         try:
             return self._said(super().communicate(input, first))
         except subprocess.TimeoutExpired:
-            for tell in tellers:
-                tell(f"waiting for credential_process, {most:.0f} s at most ...")
+            tell(f"waiting for credential_process, {most:.0f} s at most ...")
         try:
             return self._said(super().communicate(input, most - first))
         except subprocess.TimeoutExpired:
@@ -39,10 +38,13 @@ class Waited(subprocess.Popen[bytes]):
             raise CredentialRetrievalError(provider="custom-process", error_msg=told) from None
 
     def _said(self, told: tuple[bytes, bytes | None]) -> tuple[bytes, bytes | None]:
-        """What it printed; botocore says nothing but what stands in its standard error, which may be empty."""
+        """What it printed; of what it says where it fails, nothing: it may say the secret, under no name that tells.
+
+        botocore's sentence is what stands in the standard error.
+        """
         out, err = told
-        if self.returncode and not (err or b"").strip():
-            err = f"credential_process ended with {self.returncode} and said nothing".encode()
+        if self.returncode:
+            err = f"credential_process ended with {self.returncode}; run it by hand to see what it says".encode()
         return out, err
 
 

@@ -131,7 +131,7 @@ def off(wanted: Wanted) -> Effect:
     """
     params = essentials(wanted.file, wanted.values)
     aws = Aws(params.region, answer_s=ANSWER_S, tries=TRIES)
-    identity = aws.identity()
+    identity = aws.identity(any_clock=True)
     light: Params = params  # type: ignore[assignment]  # as far as it is needed here
     require_account(light, identity)
     if params.confirm != params.env:
@@ -146,8 +146,8 @@ def off(wanted: Wanted) -> Effect:
     recording.called(journal, identity, params.operator, aws.endpoint)
     journal.append("incident", clock={"decided_at": iso(decided)})
     guard = Guard(light, identity, journal)
-    if trouble:
-        guard.warn(trouble)
+    for sentence in filter(None, (trouble, identity.trouble and f"{identity.trouble}; times are this machine's")):
+        guard.warn(sentence)
     about = describe(release=params.release, notebook=NOTEBOOK, attempt=params.attempt, run=run_id)
     done: Turned | None = None
     problem: RunbookError | None = None

@@ -294,7 +294,7 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
     if not params.policy.rollbacks[NOTEBOOK].notify or (off is not None and not off.deployment):
         return ""  # the policy says so, or nothing was ever switched on
     try:
-        aws, identity = caller(params, quick=True)
+        aws, identity = caller(params, quick=True, any_clock=True)
         guard = Guard(params, identity, journal)
         telling = Telling(aws, guard, NOTEBOOK, effect.run_id)
         if off is None:

@@ -149,7 +149,9 @@ class Params(Frozen):
         Raises:
             UsageError: there is none of that name.
         """
-        found = self.service.kpis.get(id) or METRICS.get(id) or self.metrics.get(id)
+        if id in self.service.contract.kpi:
+            return self.service.kpi(id)
+        found = METRICS.get(id) or self.metrics.get(id)
         if found is None:
             raise UsageError(f"the metric catalogue has no '{id}'; {hint(id, self.metrics)}")
         return found

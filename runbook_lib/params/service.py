@@ -219,12 +219,17 @@ class Service(Frozen):
     @property
     def kpis(self) -> dict[str, Metric]:
         """Rows of the catalogue as `contract.kpi` has them."""
-        found = dict[str, Metric]()
-        for id, one in self.contract.kpi.items():
-            row = METRICS[id]
-            said = {"namespace": one.namespace or row.namespace, "name": one.metric or row.name}
-            found[id] = row.model_copy(update={**said, "dimensions": one.dimensions or row.dimensions})
-        return found
+        return {id: self.kpi(id) for id in self.contract.kpi}
+
+    def kpi(self, id: str) -> Metric:
+        """One row of the catalogue as `contract.kpi` has it.
+
+        Raises:
+            KeyError: the contract says nothing of it.
+        """
+        one, row = self.contract.kpi[id], METRICS[id]
+        said = {"namespace": one.namespace or row.namespace, "name": one.metric or row.name}
+        return row.model_copy(update={**said, "dimensions": one.dimensions or row.dimensions})
 
     @property
     def appconfig(self) -> AppConfigHome:

@@ -144,10 +144,10 @@ def main(arguments: list[str] | None = None) -> int:
         except WRONG as error:
             bad.append(f"{path}: {error}")
     try:
-        *lines, torn = (root / "log" / "leaves.jsonl").read_bytes().split(b"\n")
+        parts = [root / "log" / "leaves.jsonl", *sorted((root / "log").glob("leaves.part-*"))]
+        *lines, torn = b"".join(part.read_bytes() for part in parts).split(b"\n")
         leaves = {one["path"]: one for one in map(strict, lines)}
-        note = NOTE.fullmatch((root / "log" / "checkpoint").read_text())
-        must(note, "the checkpoint is none")
+        must(note := NOTE.fullmatch((root / "log" / "checkpoint").read_text()), "the checkpoint is none")
         must([one["index"] for one in leaves.values()] == [*range(len(lines))], "leaves were moved, or stand twice")
         late = strict(begun.read_bytes()) if begun.exists() else {}
         must(late or not (torn or begun.exists()), f"{'sealing.json is none' if begun.exists() else 'half a leaf'}")

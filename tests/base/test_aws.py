@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runbook_lib.base.aws import Aws, instant
+from runbook_lib.base.aws import OLDEST, Aws, instant
+from runbook_lib.base.errors import AwsError
 
 
 @pytest.mark.parametrize(
@@ -52,3 +55,32 @@ def test_models_of_ones_own_are_found_where_the_configuration_says(
     monkeypatch.delenv("AWS_DATA_PATH")
     outside = Aws("us-east-1", "http://127.0.0.1:9")._session._session.get_component("data_loader")
     assert str(tmp_path) not in outside.search_paths
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": ""}, {"date": "Thu, 01 Jan 1970 00:00:00 GMT"}, {"date": "now"}])
+def test_without_aws_clock_only_who_cannot_wait_goes_on(
+    headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy took the Date away, or made up one of its own: nothing is judged by that, but async can be turned off."""
+    aws, who = Aws("us-east-1", "http://127.0.0.1:9"), {"Account": "0", "Arn": "arn"}
+    answer = {**who, "ResponseMetadata": {"HTTPHeaders": headers}}
+    monkeypatch.setattr(aws.client("sts"), "get_caller_identity", lambda: answer)
+    with pytest.raises(AwsError, match=r"AWS's answer carries .*its clock is not known"):
+        aws.identity()
+    before = dt.datetime.now(dt.UTC)
+    found = aws.identity(any_clock=True)
+    assert before <= found.now <= dt.datetime.now(dt.UTC)
+    assert "its clock is not known" in found.trouble
+
+
+@pytest.mark.parametrize(
+    "at", [OLDEST, dt.datetime(2026, 2, 28, tzinfo=dt.UTC), dt.datetime(2199, 1, 1, tzinfo=dt.UTC)]
+)
+def test_the_clock_is_that_of_the_answer(at: dt.datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = Aws("us-east-1", "http://127.0.0.1:9")
+    headers: Any = {"date": format_datetime(at, usegmt=True)}
+    answer = {"Account": "0", "Arn": "arn", "ResponseMetadata": {"HTTPHeaders": headers}}
+    monkeypatch.setattr(aws.client("sts"), "get_caller_identity", lambda: answer)
+    for any_clock in (False, True):
+        found = aws.identity(any_clock=any_clock)
+        assert (found.now, found.trouble) == (at, "")

@@ -187,7 +187,7 @@ def test_no_action_is_in_both_and_none_is_left_out(kind: str) -> None:
     both = {role: actions(policy(role, params)) for role in ROLES}
     shared = both["read-only"] & both["operator"]
     # Other resources: the drill's own queue, the chat's parameter.
-    assert shared == {"sqs:GetQueueAttributes", "ssm:GetParameter"}
+    assert shared == {"sqs:GetQueueAttributes", "sqs:ReceiveMessage", "ssm:GetParameter"}
     assert both["watch"] <= both["read-only"] | both["operator"]
     other = "apigatewayv2." if kind == "rest" else "apigateway."
     wanted = {known.action(call) for call in known.calls - set(known.free) if not call.startswith(other)}

@@ -10,9 +10,10 @@ from botocore.exceptions import ClientError
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import PATIENCE_S, PAUSE_S, FlagStore, code
 from runbook_lib.act.traffic.register import Register
-from runbook_lib.act.traffic.switch import HOPELESS, Switch, Turned, said
+from runbook_lib.act.traffic.switch import HOPELESS, Switch, Turned, not_yet, said
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.patience import Overdue
 from runbook_lib.base.window import when
 from runbook_lib.observe.traffic.flag_ids import NotDeployed
 from runbook_lib.observe.traffic.in_force import Client
@@ -107,7 +108,7 @@ class RegisterOff:
     def _insist(self, doing: str, do: Any) -> None:
         """Does it again and again until it works, patience ends, or AWS will never let it."""
         register = self._register
-        deadline = register.monotonic() + PATIENCE_S
+        deadline, overdue = register.monotonic() + PATIENCE_S, Overdue(register.monotonic)
         while True:
             try:
                 return do()  # type: ignore[no-any-return]
@@ -116,6 +117,8 @@ class RegisterOff:
                 if hopeless or register.monotonic() >= deadline:
                     raise AwsError(f"{doing} failed: {said(error)}; by hand: {register.by_hand}") from error
                 self._guard.warn(f"{doing}: {said(error)}; trying again")
+                told = not_yet(doing, error, deadline - register.monotonic())
+                overdue.tell(lambda told=told: f"{told}; by hand: {register.by_hand}")  # type: ignore[misc]
             register.sleep(PAUSE_S)
 
 

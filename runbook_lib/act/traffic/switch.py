@@ -15,6 +15,7 @@ from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import one_line, sentence
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.patience import Overdue
 from runbook_lib.base.window import when
 from runbook_lib.observe.traffic.flag_ids import flag_of
 
@@ -144,7 +145,7 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
     Raises:
         AwsError: not within `PATIENCE_S`, or AppConfig will never let it; with the command that does it by hand.
     """
-    deadline = store.monotonic() + PATIENCE_S
+    deadline, overdue = store.monotonic() + PATIENCE_S, Overdue(store.monotonic)
     while True:
         try:
             return start()
@@ -153,6 +154,8 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
             if hopeless or store.monotonic() >= deadline:
                 raise AwsError(f"{doing} failed: {said(error)}; to take async off {store.off_by_hand()}") from error
             guard.warn(f"{doing}: {said(error)}; trying again")
+            told = not_yet(doing, error, deadline - store.monotonic())
+            overdue.tell(lambda told=told: f"{told}; to take async off {store.off_by_hand()}")  # type: ignore[misc]
         store.sleep(PAUSE_S)
         try:
             for latest in store.under_way(environment):
@@ -160,6 +163,11 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
                 store.settled(environment, profile, latest)
         except Exception as error:  # the next try will tell
             guard.warn(f"{doing}: {said(error)}; trying again")
+
+
+def not_yet(doing: str, error: Exception, left_s: float) -> str:
+    """What whoever waits is told of a way back that does not work at once."""
+    return f"{doing} has NOT worked yet ({said(error)}); it is tried for {max(left_s, 0):.0f} s more"
 
 
 def said(error: Exception) -> str:

@@ -21,6 +21,7 @@ from runbook_lib.record.audit import audit
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.home import bucket as module
 from runbook_lib.record.home.s3 import Store
+from runbook_lib.record.log import ledger
 from runbook_lib.record.log.files import read_log
 from runbook_lib.record.sealing import sealed
 from runbook_lib.rehearse.emulator.embedded import REGION, EmbeddedAws
@@ -29,7 +30,10 @@ from tests.archives import Machine
 Machines = Callable[[str], Machine]
 
 
-def test_two_operators_on_two_machines_make_one_log(machine: Machines, s3: Any, bucket: str, tmp_path: Path) -> None:
+def test_two_operators_on_two_machines_make_one_log(
+    machine: Machines, s3: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "PART_OF", 2)
     ada, bob = machine("ada"), machine("bob")
     refs = [one.seal(notebook) for one, notebook in ((ada, "06"), (bob, "06"), (bob, "07"), (ada, "07"), (ada, "06"))]
     for one in (ada, bob):
@@ -118,10 +122,15 @@ AFTER = [(at, True) for at in (1, 2, 6, 8, 10)]
 """What is in the bucket by then, and not in the copy."""
 
 
-@pytest.mark.parametrize(("at", "after"), [*BEFORE, *AFTER])
+LEAF = [(at, after, 1) for at in (8, 9) for after in (False, True)]
+"""The leaf is the first of a new file."""
+
+
+@pytest.mark.parametrize(("at", "after", "part_of"), [*((*one, 256) for one in [*BEFORE, *AFTER]), *LEAF])
 def test_killed_at_any_step_of_an_upload_the_archive_verifies_and_nothing_is_lost_or_doubled(
-    machine: Machines, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
+    machine: Machines, monkeypatch: pytest.MonkeyPatch, at: int, after: bool, part_of: int
 ) -> None:
+    monkeypatch.setattr(ledger, "PART_OF", part_of)
     ada, bob = machine("ada"), machine("bob")
     ada.seal()
     staging = ada.staged()
@@ -192,7 +201,7 @@ def test_who_lost_the_race_for_the_next_leaf_is_behind_the_other(
     assert (done.state, done.records, done.size) == ("intact", 3, 3), done.damage
 
 
-@pytest.mark.parametrize("what", ["edited", "removed", "put there", "rolled back"])
+@pytest.mark.parametrize("what", ["edited", "removed", "put there", "rolled back", "leaf edited", "leaves removed"])
 def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket: str, what: str) -> None:
     ada = machine("ada")
     ref = ada.seal()
@@ -201,6 +210,11 @@ def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket:
     second = ada.seal()
     if what == "edited":
         s3.put_object(Bucket=bucket, Key=f"{path}/answers.json", Body=b"[3]")
+    elif what == "leaf edited":
+        leaves = s3.get_object(Bucket=bucket, Key="team/log/leaves.jsonl")["Body"].read()
+        s3.put_object(Bucket=bucket, Key="team/log/leaves.jsonl", Body=leaves.replace(b"sealed", b"SEALED", 1))
+    elif what == "leaves removed":
+        s3.delete_object(Bucket=bucket, Key="team/log/leaves.jsonl")
     elif what == "removed":
         for one in s3.list_objects_v2(Bucket=bucket, Prefix=f"{path}/")["Contents"]:
             s3.delete_object(Bucket=bucket, Key=one["Key"])
