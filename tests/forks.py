@@ -29,6 +29,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from runbook_lib.rehearse.play import nursery
+from runbook_lib.rehearse.play.stage import ENVIRONMENTS, params_of
+from runbook_lib.rehearse.sandbox import template
 
 MODULE = "runbook_lib.rehearse.sandbox.iac"
 _LONGEST = 1 << 20
@@ -110,6 +112,7 @@ def main() -> None:
     """Imports the tool, then forks for each order."""
     runpy.run_module(MODULE)
     nursery._read_models()
+    _read_files()
     gc.collect()
     gc.freeze()
     orders = socket.socket(fileno=0)
@@ -125,6 +128,12 @@ def main() -> None:
         with contextlib.suppress(ChildProcessError):  # of those before
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+
+
+def _read_files() -> None:
+    """The texts of the parameter files and of the template are parsed here, once; a fork reads its own files again."""
+    for env in ENVIRONMENTS:
+        template.build(params_of(env, "any"))
 
 
 def _watch(order: dict[str, Any], out: int, told: int) -> None:

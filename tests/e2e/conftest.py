@@ -9,12 +9,14 @@ import contextlib
 import datetime as dt
 import functools
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +29,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import RedVerdict, RunbookError
+from runbook_lib.cli.entry import main
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file, read_yaml
 from runbook_lib.record import kernel
@@ -163,6 +166,29 @@ class Rollout:
         assert kernel._warm == left, "the fork was taken"
         return finished
 
+    def command(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """What `runbook` says to these words, in a fork of this process and with a kernel that is one, both soon there.
+
+        What the test has patched is patched in the fork. `command` below starts the command itself.
+        """
+        files = [self.folder.with_name(f"{new_run_id()}.{name}") for name in ("out", "err")]
+        around = {**self.aws.environ(), **(env or {})}
+
+        def runs() -> None:
+            for number, file in enumerate(files, 1):
+                with file.open("wb") as opened:
+                    os.dup2(opened.fileno(), number)
+            sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+            os.chdir(ROOT)
+            os.environ.clear()
+            os.environ.update(around)
+            sys.argv = ["runbook", *words]
+            prestart(self.folder, self.file.parent, ROOT, nursery().provisioner)
+            main()
+
+        code = by_a_fork(runs)
+        return subprocess.CompletedProcess(words, code, *(file.read_text() for file in files))
+
     def by_hand_or_failed(self, notebook: Path = NOTEBOOK, **values: Any) -> Record:
         """As `by_hand_unchecked`; a run that breaks is sealed as failed, as the engine does it."""
         namespace: dict[str, Any] = {}
@@ -239,6 +265,25 @@ class Rollout:
         pairs = {**self.values, **values}
         flags = ((("-r" if isinstance(value, str) else "-p"), key, str(value)) for key, value in pairs.items())
         return ["-f", str(self.file), *(part for flag in flags for part in flag)]
+
+
+def by_a_fork(work: Callable[[], object]) -> int:
+    """The exit code of a process that does it: a fork of this one, soon there."""
+    child = os.fork()
+    if child == 0:
+        code = 0
+        try:
+            work()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        except BaseException:
+            traceback.print_exc()
+            code = 99
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def command(

@@ -6,11 +6,8 @@ record for each run.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,11 +16,12 @@ import pytest
 
 from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.record import staging
+from runbook_lib.record.home import folder
 from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.record import Record
 from tests.disk import full_disk
 from tests.e2e import wire
-from tests.e2e.conftest import NOTEBOOK
+from tests.e2e.conftest import NOTEBOOK, by_a_fork
 from tests.e2e.test_killed import with_cell
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
@@ -147,19 +145,6 @@ def append(self, entry):
 
 journal.Journal._append = append
 """
-DIES_SEALING = """
-import json, os, signal, sys
-from pathlib import Path
-from runbook_lib.run.launch import launch
-from runbook_lib.record.home import folder
-
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-steps = {"before": (folder, "write_folder")}
-setattr(*steps[sys.argv[1]], die)
-launch(Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4]), root=Path.cwd())
-"""
 
 
 def assert_the_soak_goes_on(rollout: Any, died: Record) -> None:
@@ -183,37 +168,36 @@ def test_killed_between_the_outcome_and_the_seal(rollout: Any, tmp_path: Path, e
     assert_the_soak_goes_on(rollout, died)
 
 
-def by_the_engine(rollout: Any, when: str) -> int:
+def die(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def by_the_engine(rollout: Any, _: str) -> int:
     """The exit code of a process that runs the notebook by our engine and dies while it seals the record."""
-    values = json.dumps({**rollout.values, **rollout.apply})
-    return subprocess.run(
-        [sys.executable, "-c", DIES_SEALING, when, str(NOTEBOOK), str(rollout.file), values],
-        env=rollout.aws.environ(),
-        cwd=NOTEBOOK.parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).returncode
+
+    def dies() -> None:
+        folder.write_folder = die  # type: ignore[assignment]
+        rollout.run(**rollout.apply)
+
+    return by_a_fork(dies)
 
 
 def by_itself(rollout: Any, when: str) -> int:
-    """The same of one that runs it as JupyterLab does, where the run seals itself: a fork of this one, soon there."""
-    child = os.fork()
-    if child == 0:
-        try:
-            place, name = {"behind": (Folder, "write"), "tidy": (staging, "remove")}[when]
-            whole = getattr(place, name)
+    """The same of one that runs it as JupyterLab does, where the run seals itself."""
+    place, name = {"behind": (Folder, "write"), "tidy": (staging, "remove")}[when]
 
-            def dies(*given: Any) -> Any:
-                if when == "tidy" or str(given[1]).endswith("/HEAD"):
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return whole(*given)
+    def dies() -> None:
+        whole = getattr(place, name)
 
-            setattr(place, name, dies)
-            rollout.by_hand_unchecked(**rollout.apply)
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        def at_the_head(*given: Any) -> Any:
+            if when == "tidy" or str(given[1]).endswith("/HEAD"):
+                die()
+            return whole(*given)
+
+        setattr(place, name, at_the_head)
+        rollout.by_hand_unchecked(**rollout.apply)
+
+    return by_a_fork(dies)
 
 
 @pytest.mark.kernel
@@ -277,19 +261,6 @@ def test_a_seal_that_finds_no_room_is_said_and_the_journal_stays(rollout: Any) -
     assert_the_next_run_seals_it(rollout, "completed", 10)
 
 
-FULL = """
-import sys
-from runbook_lib.cli.entry import main
-from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record.home import folder
-
-def full(final, *_):
-    raise ArchiveError(f"{final} cannot be written (No space left on device)")
-
-folder.write_folder = full
-sys.argv[:1] = ["runbook"]
-main()
-"""
 FULL_IN_THE_KERNEL = """
 import errno, os
 from runbook_lib.record import journal
@@ -306,6 +277,10 @@ journal._write = full
 """
 
 
+def full(final: Path, *_: object) -> None:
+    raise ArchiveError(f"{final} cannot be written (No space left on device)")
+
+
 @pytest.mark.kernel
 @pytest.mark.parametrize("since", ["seal", "outcome"])
 def test_the_command_says_that_the_disk_is_full_and_the_next_run_goes_on(
@@ -314,14 +289,9 @@ def test_the_command_says_that_the_disk_is_full_and_the_next_run_goes_on(
     rollout.quiet()
     notebook = NOTEBOOK if since == "seal" else with_cell(tmp_path, FULL_IN_THE_KERNEL, after="phase.plan()")
     run = ["run", str(notebook), *rollout.settings(), "--apply", "--confirm", "prod"]
-    told = subprocess.run(
-        [sys.executable, "-c", FULL, *run],
-        env=rollout.aws.environ(),
-        cwd=NOTEBOOK.parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder, "write_folder", full)
+        told = rollout.command(*run)
     assert (told.returncode, "Traceback" in told.stdout + told.stderr) == (1, False), told.stderr
     assert told.stderr.count("No space left on device") == 1, "said once"
     assert_says_where_it_is(rollout, told.stderr.replace("\n", " "))
