@@ -269,6 +269,7 @@ class Rollout:
 
 def by_a_fork(work: Callable[[], object]) -> int:
     """The exit code of a process that does it: a fork of this one, soon there."""
+    nursery()  # a fork that asks for it first would have one of its own
     child = os.fork()
     if child == 0:
         code = 0
