@@ -25,6 +25,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,6 +34,8 @@ from runbook_lib.rehearse.play.stage import ENVIRONMENTS, params_of
 from runbook_lib.rehearse.sandbox import template
 
 MODULE = "runbook_lib.rehearse.sandbox.iac"
+ROOT = Path(__file__).parents[1]
+"""Whatever the folder of the test that asks first."""
 _LONGEST = 1 << 20
 _LOOK_S = 0.05
 
@@ -98,7 +101,7 @@ def _server() -> socket.socket:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST)
     with its:
-        process = subprocess.Popen([sys.executable, "-m", __name__], stdin=its, start_new_session=True)
+        process = subprocess.Popen([sys.executable, "-m", __name__], stdin=its, cwd=ROOT, start_new_session=True)
 
     def close() -> None:
         ours.close()

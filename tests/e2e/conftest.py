@@ -152,6 +152,10 @@ class Rollout:
         morning = earliest.replace(hour=MORNING, minute=0, second=0, microsecond=0)
         self.aws.move_to(morning if morning >= earliest else morning + dt.timedelta(days=1))
 
+    def forgotten(self) -> None:
+        """So many days later that no step looks back on what was: for who had more traffic than the stage can serve."""
+        self.aws.move_to(self.aws.now() + dt.timedelta(days=self.params.policy.baseline.days))
+
     def world(self, scenario: str = "healthy", seed: int = 7) -> World:
         return World(self.aws, self.params, scenario, seed)
 
