@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from runbook_lib.base import calls
-from runbook_lib.base.aws_errors import aws_errors
+from runbook_lib.base.aws_errors import aws_errors, one_line
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.patience import Patient
 
@@ -127,7 +128,7 @@ class Aws:
         inner = client._endpoint
         inner.http_session = Patient(
             inner.http_session,
-            client.meta.endpoint_url,
+            one_line(client.meta.endpoint_url),
             answer_s,
             json="json" in client.meta.service_model.metadata.get("protocol", ""),
         )
@@ -151,8 +152,9 @@ class Aws:
 
     @property
     def endpoint(self) -> str:
-        """Address that the clients talk to."""
-        return str(self.client("sts").meta.endpoint_url)
+        """Address that the clients talk to, without a name or password that stands in it."""
+        found = urlsplit(str(self.client("sts").meta.endpoint_url))
+        return found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
 
     def identity(self) -> Identity:
         """The caller, and the clock of AWS.

@@ -107,6 +107,28 @@ def test_secrets_of_a_failing_credential_process_are_taken_out() -> None:
     assert "wJalr" not in told(error)
 
 
+def test_what_answers_for_credentials_is_not_quoted() -> None:
+    """As botocore says it, of the address in AWS_CONTAINER_CREDENTIALS_FULL_URI."""
+    body = "Received non 200 response 403 from container metadata: zq81xk" + "kwmv72ab\nis spent"
+    for error in (
+        bc.MetadataRetrievalError(error_msg=body),
+        bc.CredentialRetrievalError(provider="container-role", error_msg=f"Error retrieving metadata: {body}"),
+    ):
+        said = told(error)
+        assert "zq81xk" not in said and "spent" not in said and "403" in said
+
+
+@pytest.mark.parametrize("user", ["ana", "zq81xk" + "kwmv72ab", "a:b", "ana%40x"])
+def test_who_signs_in_at_an_address_is_not_shown(user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    aws = Aws("us-east-1", f"http://{user}@127.0.0.1:9/x", tries=1)
+    assert aws.endpoint == "http://127.0.0.1:9/x"
+    with pytest.raises(AwsError) as caught:
+        aws.identity()
+    assert user not in str(caught.value) and "@127.0.0.1:9" in str(caught.value)
+
+
 def test_nobody_can_be_asked_for_a_code_in_a_notebook() -> None:
     class StdinNotImplementedError(NotImplementedError):
         """As IPython's."""
