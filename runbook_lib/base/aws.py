@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runbook_lib.base import calls
-from runbook_lib.base.aws_errors import aws_errors, one_line
+from runbook_lib.base.aws_errors import PORTAL, aws_errors, one_line
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.patience import Patient
+from runbook_lib.base.window import when
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -25,6 +26,9 @@ __all__ = ["Aws", "Identity", "aws_errors", "caller", "connect", "instant", "req
 CONNECT_S = 5.0
 WHO_S = 10.0
 """Seconds for the first question, which AWS answers in milliseconds: an endpoint that is dead is known by it."""
+
+_YEARS = range(2020, 2100)
+"""A clock that says another one is none: of a device that was just started, or of something that is not AWS."""
 
 _ASSUMED: dict[str, Any] = {}
 """Roles that this process has assumed, by botocore's own key; they are used until they expire."""
@@ -37,6 +41,8 @@ class Identity:
     account: str
     arn: str
     now: dt.datetime
+    doubt: str = ""
+    """Why `now` is this machine's clock; empty: it is AWS's."""
 
 
 def instant(value: Any) -> dt.datetime:
@@ -156,16 +162,25 @@ class Aws:
         found = urlsplit(str(self.client("sts").meta.endpoint_url))
         return found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
 
-    def identity(self) -> Identity:
+    def identity(self, *, lenient: bool = False) -> Identity:
         """The caller, and the clock of AWS.
 
+        Args:
+            lenient: nothing holds up a rollback: where the answer tells no time, this machine's clock will do.
+
         Raises:
-            AwsError: unreachable, or credentials missing or expired.
+            AwsError: unreachable, or credentials missing or expired; or the answer tells no time.
         """
         with aws_errors("asking AWS who we are (sts:GetCallerIdentity)"):
             answer = self.client("sts").get_caller_identity()
             account, arn = str(answer["Account"]), str(answer["Arn"])
-        return Identity(account=account, arn=arn, now=_date(answer))
+        try:
+            return Identity(account, arn, dated(answer))
+        except AwsError as error:
+            if not lenient:
+                raise
+            now = dt.datetime.now(dt.UTC)
+            return Identity(account, arn, now, f"{error}; this machine's clock is taken, which says {when(now)}")
 
     def clock(self) -> dt.datetime:
         """The clock of AWS, asked without credentials: a refusal has a date too.
@@ -181,14 +196,26 @@ class Aws:
                 answer = self._made("sts", signature_version=UNSIGNED).get_caller_identity()
             except ClientError as error:
                 answer = error.response
-        return _date(answer)
+        return dated(answer)
 
 
-def _date(answer: Any) -> dt.datetime:
+def dated(answer: Any) -> dt.datetime:
+    """When AWS answered, by its own clock: the Date of an answer.
+
+    Raises:
+        AwsError: it has none, or one that no clock of AWS says.
+    """
+    said = ""
     try:
-        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(dt.UTC)
+        said = str(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        found = parsedate_to_datetime(said)
+        found = found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
+        if found.year in _YEARS:
+            return found
     except (LookupError, TypeError, ValueError, OverflowError):
-        raise AwsError("AWS's answer carries no Date that can be read: its clock is not known") from None
+        pass
+    shown = f"'{one_line(said)}' for its Date, which is no time that can be" if said else "no Date"
+    raise AwsError(f"AWS's answer has {shown}: its clock is not known; {PORTAL}")
 
 
 def _wants_code(session: Any) -> bool:
@@ -211,18 +238,19 @@ def connect(params: Params, *, quick: bool = False) -> Aws:
     return Aws(params.region, answer_s=WHO_S, tries=2) if quick else Aws(params.region)
 
 
-def caller(params: Params, *, quick: bool = False) -> tuple[Aws, Identity]:
+def caller(params: Params, *, quick: bool = False, lenient: bool = False) -> tuple[Aws, Identity]:
     """Clients, and who asks, of the account that the parameters name.
 
     Args:
         quick: as of `connect`.
+        lenient: as of `Aws.identity`.
 
     Raises:
         UsageError: the account is another one.
         AwsError: AWS cannot be asked.
     """
     aws = connect(params, quick=quick)
-    identity = aws.identity()
+    identity = aws.identity(lenient=lenient)
     require_account(params, identity)
     return aws, identity
 

@@ -34,7 +34,7 @@ SKEWED = {"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"}
 _SKEWED_WORDS = ("signature expired", "signature not yet current")
 _FOREIGN = ("botocore", "boto3", "urllib3", "s3transfer")
 _CONFIG = "check AWS_PROFILE and ~/.aws/config"
-_PORTAL = "does a proxy or a login page stand between? Check the network and AWS_ENDPOINT_URL"
+PORTAL = "does a proxy or a login page stand between? Check the network and AWS_ENDPOINT_URL"
 _MOST = 300
 """Characters that a foreign text may have in a sentence of ours."""
 _USER = re.compile(r"(?<=://)[^\s/@\"'<>]{1,200}(?=@)")
@@ -93,7 +93,7 @@ def sentence(error: Exception) -> str | None:
     if _foreign(error):
         return _by_kind(error) or _foreign_words(error)
     if isinstance(error, (LookupError, TypeError, AttributeError)):
-        return f"AWS's answer cannot be read ({_kind(error)}, {place(error)}); {_PORTAL}"
+        return f"AWS's answer cannot be read ({_kind(error)}, {place(error)}); {PORTAL}"
     return None
 
 
@@ -178,7 +178,7 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
         ((bc.InvalidDefaultsMode,), "{error}; check AWS_DEFAULTS_MODE and defaults_mode in ~/.aws/config"),
         (
             (ResponseParserError,),
-            f"what answered is not AWS: {{error}}; {_PORTAL}",
+            f"what answered is not AWS: {{error}}; {PORTAL}",
         ),
     )
 
@@ -214,7 +214,7 @@ def _foreign_words(error: Exception) -> str:
     if _through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):
         return f"the credentials could not be had ({_kind(error)}); {_CONFIG}, and credential_process there"
     if _through(error, "botocore.parsers"):
-        return f"what answered is not AWS ({_kind(error)}); {_PORTAL}"
+        return f"what answered is not AWS ({_kind(error)}); {PORTAL}"
     return f"{_kind(error)}; check AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws/config"
 
 

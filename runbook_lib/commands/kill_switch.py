@@ -68,6 +68,8 @@ class Effect:
     error: RunbookError | None
     trouble: str
     """Why the archive is another one."""
+    doubt: str = ""
+    """Why the times are this machine's and not AWS's."""
 
 
 def parse(words: Sequence[str]) -> Wanted | None:
@@ -131,7 +133,7 @@ def off(wanted: Wanted) -> Effect:
     """
     params = essentials(wanted.file, wanted.values)
     aws = Aws(params.region, answer_s=ANSWER_S, tries=TRIES)
-    identity = aws.identity()
+    identity = aws.identity(lenient=True)
     light: Params = params  # type: ignore[assignment]  # as far as it is needed here
     require_account(light, identity)
     if params.confirm != params.env:
@@ -146,8 +148,9 @@ def off(wanted: Wanted) -> Effect:
     recording.called(journal, identity, params.operator, aws.endpoint)
     journal.append("incident", clock={"decided_at": iso(decided)})
     guard = Guard(light, identity, journal)
-    if trouble:
-        guard.warn(trouble)
+    for text in (trouble, identity.doubt):
+        if text:
+            guard.warn(text)
     about = describe(release=params.release, notebook=NOTEBOOK, attempt=params.attempt, run=run_id)
     done: Turned | None = None
     problem: RunbookError | None = None
@@ -161,7 +164,7 @@ def off(wanted: Wanted) -> Effect:
     except RunbookError as error:
         problem = error
         journal.append("error", type=type(error).__name__, text=str(error))
-    return Effect(run_id, root, staging, params, done, problem, trouble)
+    return Effect(run_id, root, staging, params, done, problem, trouble, identity.doubt)
 
 
 def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, Any]:

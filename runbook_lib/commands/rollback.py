@@ -201,6 +201,8 @@ def after(
         RunbookError: async could not be turned off.
     """
     journal = Journal(effect.staging, lenient=True)
+    if effect.doubt:
+        print(terminal(effect.doubt), file=sys.stderr, flush=True)
     params: Params | None = None
     spare: Params | None = None
     try:
@@ -294,7 +296,7 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
     if not params.policy.rollbacks[NOTEBOOK].notify or (off is not None and not off.deployment):
         return ""  # the policy says so, or nothing was ever switched on
     try:
-        aws, identity = caller(params, quick=True)
+        aws, identity = caller(params, quick=True, lenient=True)
         guard = Guard(params, identity, journal)
         telling = Telling(aws, guard, NOTEBOOK, effect.run_id)
         if off is None:

@@ -108,7 +108,7 @@ def test_one_that_cannot_be_begun_says_so(command: str, tmp_path: Path, monkeypa
     profile(tmp_path, "")
     (tmp_path / "config").write_text(f"[profile tool]\ncredential_process = {command}\n")
     monkeypatch.setenv("AWS_PROFILE", "tool")
-    with pytest.raises(AwsError, match="credential_process .* could not be begun") as caught:
+    with pytest.raises(AwsError, match=r"credential_process .* could not be begun") as caught:
         Aws("us-east-1", tries=1).identity()
     assert "password" not in str(caught.value)
 

@@ -186,6 +186,26 @@ def test_a_silent_aws_is_asked_again_within_seconds(
     assert [claims(one) for one in records(file)] == [False]
 
 
+def test_an_aws_that_tells_no_time_holds_nothing_up(
+    aws: EmbeddedAws, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = BaseClient._make_api_call
+
+    def call(self: Any, name: str, arguments: Any) -> Any:
+        answer = real(self, name, arguments)
+        answer["ResponseMetadata"]["HTTPHeaders"] = {"date": "Thu, 01 Jan 1970 00:00:01 GMT"}
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    done = rollback_1(file, APPLY)
+    said = capsys.readouterr().err
+    assert "1970" in said and said.count("this machine's clock is taken") == 1
+    assert "async is off" in done.sentence and on(aws, file) is False
+    (record,) = records(file)
+    assert any("this machine's clock is taken" in one for one in record.warnings)
+    assert record.incident is not None and "1970" not in str(record.incident)
+
+
 def test_denied_says_how_to_do_it_by_hand_and_running_again_completes(
     aws: EmbeddedAws, file: Path, inject: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
