@@ -9,6 +9,7 @@ import ast
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,7 @@ def floors() -> list[list[str]]:
     return [[room.strip() for room in floor.split("|")] for floor in layers]
 
 
+@cache
 def arrows() -> set[tuple[str, str]]:
     """(room, room that it imports), type checking left out."""
     found = set()
@@ -39,6 +41,8 @@ def arrows() -> set[tuple[str, str]]:
 
 def _imported(tree: ast.AST) -> Iterator[str]:
     for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.expr):  # has no import in it
+            continue
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             continue
         if isinstance(node, ast.ImportFrom) and node.module == "runbook_lib":

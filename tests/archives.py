@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import Audit, audit
@@ -16,6 +17,8 @@ from runbook_lib.record.log.ledger import facts_of
 from runbook_lib.record.log.merkle import appended, leaf_hash
 from runbook_lib.record.place import RecordRef, new_run_id, path_of
 from runbook_lib.record.seal import record_hash, replace_file, written
+
+BLOCKED = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
 
 
 def resealed(folder: Path, **changes: object) -> str:
@@ -66,6 +69,15 @@ def of_version_0_2_and_earlier(archive: Archive) -> None:
         rechained(Chain(chain))
         if was not in head:
             replace_file(chain / "HEAD", json.loads(head).encode())
+
+
+def fit_bucket(s3: Any, name: str) -> None:
+    """A bucket that may keep an archive: versioned, encrypted, not public."""
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=BLOCKED)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
 
 
 class Machine:

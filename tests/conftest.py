@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from runbook_lib.act import command
@@ -83,6 +84,22 @@ def commands_by_fork() -> Iterator[None]:
     """Every run of a phase asks the sandbox's infrastructure tool, whose boot costs eight times what it does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "subprocess", forks.processes)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_command_line() -> Iterator[None]:
+    """The tree of commands is made once for a process, as it is for one that a person starts, and not at each call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", functools.cache(typer.testing._get_command))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_disk_is_waited_for() -> Iterator[None]:
+    """No test takes the power away: what is written is handed to the system, and its disk may take its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: os.fstat(handle if isinstance(handle, int) else handle.fileno()))
         yield
 
 

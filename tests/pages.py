@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _ROLLOUT = "![A rollout: the weight goes from 0 to 10, 50 and 100 %, with a soak
 _TEXT = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json", ".md": "markdown"}
 
 
+@cache
 def commands() -> dict[str, Any]:
     """Words of a command (`archive list`) to click's command."""
     found: dict[str, Any] = {}

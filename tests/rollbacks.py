@@ -31,13 +31,21 @@ APPLY = {"mode": "apply", "confirm": "prod", "operator": "ana"}
 
 
 class Place:
-    """Production on an embedded AWS at 100 % async, and a notebook run on it."""
+    """Production on an embedded AWS at 100 % async (or `percent`), and a notebook run on it."""
 
-    def __init__(self, aws: EmbeddedAws, folder: Path, notebook: str, scenario: Scenario | str, seed: int = 3) -> None:
+    def __init__(
+        self,
+        aws: EmbeddedAws,
+        folder: Path,
+        notebook: str,
+        scenario: Scenario | str,
+        seed: int = 3,
+        percent: float = 100,
+    ) -> None:
         self.aws, self.folder, self.notebook = aws, folder, notebook
         self.params = load_file(FILE, self.flat())
         deploy(aws, self.params)
-        self._dial(100)
+        self._dial(percent)
         self.world = World(aws, self.params, at_once(scenario), seed=seed)
         self.archive = Archive(folder)
 

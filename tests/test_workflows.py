@@ -66,18 +66,21 @@ def test_a_job_says_what_the_teams_commands_lack_before_it_signs_in() -> None:
 
 
 STUBS = {
-    "aws": """
-echo "aws $*" >>"$CALLS"
-test "$4" != archive || test "${UPLOAD:-}" != refused
-""",
     "runbook": """
 echo "runbook $*" >>"$CALLS"
 case "$1" in
     run)
         test "${CODE:-0}" = 2 && exit 2
+        if [ -n "${UPLOAD:-}" ]; then
+            mkdir -p archive/s3/records/archive/.staging/abc
+            echo "{}" >archive/s3/records/archive/.staging/abc/owner.json
+            exit 1
+        fi
         echo "{\\"folder\\": \\"$SEALED\\", \\"run_id\\": \\"abc\\"}"
         exit "${CODE:-0}" ;;
-    archive) echo "## the verdict" ;;
+    archive)
+        test "$2" = show && echo "## the verdict"
+        test "$2" != sync || test "$UPLOAD" = late ;;
 esac
 """,
 }
@@ -85,7 +88,7 @@ esac
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Any:
-    """`.ci/runbook` in a copy of the project's skeleton, with stand-ins for `aws` and `runbook`."""
+    """`.ci/runbook` in a copy of the project's skeleton, with a stand-in for `runbook`."""
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
     for name, body in STUBS.items():
@@ -94,7 +97,7 @@ def shell(tmp_path: Path) -> Any:
     (programs / "python").symlink_to(sys.executable)
     (tmp_path / ".ci").mkdir()
     (tmp_path / ".ci" / "runbook").write_text((ROOT / ".ci" / "runbook").read_text())
-    sealed = tmp_path / "archive" / "sealed"
+    sealed = tmp_path / "archive" / "env=prod" / "release=r1" / "06" / "sealed"
     sealed.mkdir(parents=True)
     (sealed / "record.json").write_text("{}")
 
@@ -137,17 +140,26 @@ def test_the_runs_exit_code_is_the_jobs_and_the_record_is_kept(shell: Any, code:
     ended, calls, summary = shell(**ASKED, CODE=str(code), ARCHIVE_BUCKET="records")
     assert ended == code
     assert summary == "## the verdict\n"
-    assert calls[0] == "aws s3 sync --only-show-errors s3://records/archive archive"
-    assert calls[-1] == "aws s3 sync --only-show-errors archive s3://records/archive"
+    assert calls == [
+        "runbook run 06_phase1_10_percent --params params/prod.yaml --json --set archive=s3://records/archive",
+        f"runbook archive show abc --archive {shell.folder}/archive --markdown",
+    ]
 
 
-@pytest.mark.parametrize(("code", "ends"), [(0, 1), (3, 3), (4, 4)])
-def test_an_upload_that_fails_is_told_and_hides_no_verdict(shell: Any, code: int, ends: int) -> None:
-    ended, calls, summary = shell(**ASKED, CODE=str(code), ARCHIVE_BUCKET="records", UPLOAD="refused")
-    assert ended == ends
-    assert calls.count("aws s3 sync --only-show-errors archive s3://records/archive") == 3
-    assert summary.startswith("## the verdict\n")
-    assert "could not be uploaded to s3://records/archive: the bucket's chain lacks it" in summary
+def test_an_upload_that_fails_is_tried_again_and_its_record_kept_as_an_artifact(shell: Any) -> None:
+    ended, calls, summary = shell(**ASKED, ARCHIVE_BUCKET="records", UPLOAD="refused")
+    assert ended == 1
+    assert calls[1:] == ["runbook archive sync --archive s3://records/archive"] * 3
+    assert summary.startswith(
+        "The record could not be sealed in s3://records/archive. It is among this job's artifacts"
+    )
+    assert (shell.folder / "record" / "abc" / "owner.json").is_file()
+
+
+def test_an_upload_that_comes_late_is_told(shell: Any) -> None:
+    ended, calls, summary = shell(**ASKED, ARCHIVE_BUCKET="records", UPLOAD="late")
+    assert (ended, len(calls)) == (1, 2)
+    assert "was sealed in s3://records/archive late" in summary and not (shell.folder / "record").exists()
 
 
 def test_a_record_that_cannot_be_shown_hides_no_verdict(shell: Any) -> None:
@@ -155,7 +167,7 @@ def test_a_record_that_cannot_be_shown_hides_no_verdict(shell: Any) -> None:
         "#!/usr/bin/env bash\n" + STUBS["runbook"].replace('echo "## the verdict"', "exit 1")
     )
     ended, calls, _ = shell(**ASKED, CODE="4", ARCHIVE_BUCKET="records")
-    assert (ended, calls[-1]) == (4, "aws s3 sync --only-show-errors archive s3://records/archive")
+    assert (ended, len(calls)) == (4, 2)
 
 
 def test_a_run_that_never_began_says_so_in_the_summary(shell: Any) -> None:

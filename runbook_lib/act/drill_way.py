@@ -1,7 +1,7 @@
 """A failure of our own goes the whole way: a line in the worker's log, the filter's metric, the guard alarm, the topic.
 
 `act/drill.py` sets alarms off by hand, which proves the alarm's actions and nothing before them. This proves that a job
-which the worker marks FAILED is heard of. In dev and staging only: in prod it would be a failure among the users'.
+which the worker marks FAILED is heard of. Not in production: it would be a failure among the users'.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
 
-ENVS = ("dev", "staging")
 METRIC = "jobs_failed"
 _LOOK_S = 5.0
 _LISTEN_S = 20.0
@@ -78,10 +77,16 @@ class Way:
         )
 
 
+def proving(params: Params) -> str:
+    """The environments that prove the way, as a subject of several."""
+    policy = params.policy
+    return " and ".join(env for env in policy.environments if not policy.has_users(env)) or "other environments"
+
+
 def not_here(params: Params, state: TrafficState) -> str | None:
     """Why no failure may be sent; None: it may."""
-    if params.env not in ENVS:
-        return f"in {params.env} no failure is ever sent on purpose; dev and staging have proven the way"
+    if params.policy.has_users(params.env):
+        return f"in {params.env} no failure is ever sent on purpose; {proving(params)} have proven the way"
     return refusal(state)
 
 
@@ -98,7 +103,7 @@ def send(aws: Any, guard: Guard, params: Params, state: TrafficState, *, wait_s:
         wait_s: real seconds that they may take from the log to the topic.
 
     Raises:
-        Refused: it is not dev or staging, a deployment of the dial is in progress, the guard is not OK, or the change
+        Refused: users are there, a deployment of the dial is in progress, the guard is not OK, or the change
             is not authorised.
         AwsError: AWS refused or did not answer.
     """

@@ -7,6 +7,7 @@ serves AWS and an emulator.
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -14,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runbook_lib.base import calls
-from runbook_lib.base.aws_errors import PORTAL, aws_errors, one_line
+from runbook_lib.base.aws_errors import aws_errors, one_line
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.patience import Patient
-from runbook_lib.base.window import when
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -27,8 +27,10 @@ CONNECT_S = 5.0
 WHO_S = 10.0
 """Seconds for the first question, which AWS answers in milliseconds: an endpoint that is dead is known by it."""
 
-_YEARS = range(2020, 2100)
-"""A clock that says another one is none: of a device that was just started, or of something that is not AWS."""
+OLDEST = dt.datetime(2019, 11, 25, tzinfo=dt.UTC)
+"""AppConfig is there since then (AWS News Blog): an earlier Date in an answer is none of AWS's."""
+LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
+"""So is one after that, and from the year 9999 no time can be counted on."""
 
 _ASSUMED: dict[str, Any] = {}
 """Roles that this process has assumed, by botocore's own key; they are used until they expire."""
@@ -41,8 +43,8 @@ class Identity:
     account: str
     arn: str
     now: dt.datetime
-    doubt: str = ""
-    """Why `now` is this machine's clock; empty: it is AWS's."""
+    trouble: str = ""
+    """Why `now` is the clock of this machine; empty: it is AWS's."""
 
 
 def instant(value: Any) -> dt.datetime:
@@ -162,25 +164,24 @@ class Aws:
         found = urlsplit(str(self.client("sts").meta.endpoint_url))
         return found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
 
-    def identity(self, *, lenient: bool = False) -> Identity:
+    def identity(self, *, any_clock: bool = False) -> Identity:
         """The caller, and the clock of AWS.
 
         Args:
-            lenient: nothing holds up a rollback: where the answer tells no time, this machine's clock will do.
+            any_clock: where AWS's is not known, this machine's will do.
 
         Raises:
-            AwsError: unreachable, or credentials missing or expired; or the answer tells no time.
+            AwsError: unreachable, or credentials missing or expired, or the clock of AWS is not known.
         """
         with aws_errors("asking AWS who we are (sts:GetCallerIdentity)"):
             answer = self.client("sts").get_caller_identity()
             account, arn = str(answer["Account"]), str(answer["Arn"])
         try:
-            return Identity(account, arn, dated(answer))
+            return Identity(account=account, arn=arn, now=dated(answer))
         except AwsError as error:
-            if not lenient:
+            if not any_clock:
                 raise
-            now = dt.datetime.now(dt.UTC)
-            return Identity(account, arn, now, f"{error}; this machine's clock is taken, which says {when(now)}")
+            return Identity(account=account, arn=arn, now=dt.datetime.now(dt.UTC), trouble=str(error))
 
     def clock(self) -> dt.datetime:
         """The clock of AWS, asked without credentials: a refusal has a date too.
@@ -205,17 +206,13 @@ def dated(answer: Any) -> dt.datetime:
     Raises:
         AwsError: it has none, or one that no clock of AWS says.
     """
-    said = ""
-    try:
-        said = str(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        found = parsedate_to_datetime(said)
-        found = found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)
-        if found.year in _YEARS:
+    said = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
+    with suppress(TypeError, ValueError, OverflowError):
+        found = parsedate_to_datetime(said).astimezone(dt.UTC)
+        if OLDEST <= found < LATEST:
             return found
-    except (LookupError, TypeError, ValueError, OverflowError):
-        pass
-    shown = f"'{one_line(said)}' for its Date, which is no time that can be" if said else "no Date"
-    raise AwsError(f"AWS's answer has {shown}: its clock is not known; {PORTAL}")
+    carries = f"the Date '{one_line(said[:40])}', which cannot be" if said else "no Date"
+    raise AwsError(f"AWS's answer carries {carries}: its clock is not known; something in between changed the answer")
 
 
 def _wants_code(session: Any) -> bool:
@@ -238,19 +235,19 @@ def connect(params: Params, *, quick: bool = False) -> Aws:
     return Aws(params.region, answer_s=WHO_S, tries=2) if quick else Aws(params.region)
 
 
-def caller(params: Params, *, quick: bool = False, lenient: bool = False) -> tuple[Aws, Identity]:
+def caller(params: Params, *, quick: bool = False, any_clock: bool = False) -> tuple[Aws, Identity]:
     """Clients, and who asks, of the account that the parameters name.
 
     Args:
         quick: as of `connect`.
-        lenient: as of `Aws.identity`.
+        any_clock: as of `Aws.identity`.
 
     Raises:
         UsageError: the account is another one.
         AwsError: AWS cannot be asked.
     """
     aws = connect(params, quick=quick)
-    identity = aws.identity(lenient=lenient)
+    identity = aws.identity(any_clock=any_clock)
     require_account(params, identity)
     return aws, identity
 

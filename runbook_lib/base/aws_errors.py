@@ -219,7 +219,11 @@ def _foreign_words(error: Exception) -> str:
 
 
 def _kind(error: Exception) -> str:
-    return one_line(f"{type(error).__name__}: {error}")
+    """What it says; whoever reads it knows no class of Python's."""
+    said = one_line(error).removesuffix(".")
+    if isinstance(error, KeyError):
+        return f"without {said}" if error.args else "a part of it is not there"
+    return said or "it says nothing of itself"
 
 
 def _frames(error: BaseException) -> Iterator[TracebackType]:

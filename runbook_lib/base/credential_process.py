@@ -7,16 +7,16 @@ its answer where that makes no sense. Both may be a secret, and nothing tells on
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
+from pathlib import Path
 from typing import Any, NoReturn
 
 from botocore import credentials
 from botocore.compat import compat_shell_split
 from botocore.exceptions import CredentialRetrievalError
 
-from runbook_lib.base.patience import TELL_AFTER_S, tellers
+from runbook_lib.base.patience import TELL_AFTER_S, tell
 
 MOST_S = 60.0
 """Seconds: it may ask a person, for a key to be touched for instance."""
@@ -37,8 +37,7 @@ class Waited(subprocess.Popen[bytes]):
         try:
             return super().communicate(input, first)
         except subprocess.TimeoutExpired:
-            for tell in tellers:
-                tell(f"waiting for credential_process, {most:.0f} s at most ...")
+            tell(f"waiting for credential_process, {most:.0f} s at most ...")
         try:
             return super().communicate(input, most - first)
         except subprocess.TimeoutExpired:
@@ -62,7 +61,7 @@ class Provider(credentials.ProcessProvider):  # type: ignore[misc]
         name = "without a command"
         try:
             words = compat_shell_split(credential_process)
-            name = os.path.basename(words[0]) or "''"
+            name = Path(words[0]).name or "''"
             process = self._popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except (OSError, ValueError, IndexError) as error:
             why = error.strerror if isinstance(error, OSError) else "no command line"
@@ -105,10 +104,8 @@ def _in_time(expiration: Any) -> bool:
     """Whether botocore can tell when they expire."""
     if expiration is None:
         return True
-    from dateutil.parser import parse
-
     try:
-        return parse(expiration).tzinfo is not None
+        return credentials.parse(expiration).tzinfo is not None  # as botocore reads it
     except (TypeError, ValueError, OverflowError):
         return False
 

@@ -18,7 +18,8 @@ _MARKS = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))|\A([#+=:
 
 def terminal(text: object) -> str:
     """Text as a terminal may be given it: what would steer the terminal is shown as `\\x1b`; lines and tabs stay."""
-    return _CONTROL.sub(_shown, str(text))
+    told = str(text)
+    return told if told.isascii() and told.isprintable() else _CONTROL.sub(_shown, told)
 
 
 def field(text: object) -> str:

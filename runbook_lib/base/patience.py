@@ -20,6 +20,26 @@ tellers: list[Callable[[str], None]] = []
 """Who is told what is waited for: the command line's process fills it, a notebook's kernel does not."""
 
 
+def tell(text: str) -> None:
+    """A line for whoever waits at a terminal."""
+    for one in tellers:
+        one(text)
+
+
+class Overdue:
+    """Tells whoever waits, once, that something is not done yet: after `TELL_AFTER_S` seconds of trying."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._due: float | None = monotonic() + TELL_AFTER_S
+
+    def tell(self, text: Callable[[], str]) -> None:
+        """Says `text()`, if it is time and it was not said."""
+        if self._due is not None and self._monotonic() >= self._due:
+            self._due = None
+            tell(text())
+
+
 class Patient:
     """The HTTP session of a client, which gives up a question that has no whole answer after `most_s` seconds.
 
@@ -58,8 +78,7 @@ class Patient:
         threading.Thread(target=ask, name="runbook-question", daemon=True).start()
         first = min(TELL_AFTER_S, self._most_s)
         if not done.wait(first):
-            for tell in tellers:
-                tell(f"waiting for {self._asked} to answer, {self._most_s:.0f} s at most ...")
+            tell(f"waiting for {self._asked} to answer, {self._most_s:.0f} s at most ...")
             done.wait(self._most_s - first)
         if failed:
             raise failed[0]

@@ -108,7 +108,8 @@ def read_yaml(path: Path, *, odd_numbers: bool = False) -> dict[str, Any]:
     except (ValueError, OverflowError) as error:  # 2026-99-99 is a date for YAML, and none for Python
         raise UsageError(f"{path}: not valid YAML ({error}); quote what is text") from None
     if not isinstance(loaded, dict):
-        raise UsageError(f"{path}: holds {type(loaded).__name__}, expects a mapping of names to values")
+        held = "holds nothing" if loaded is None else f"holds {'a list' if isinstance(loaded, list) else 'one value'}"
+        raise UsageError(f"{path}: {held}, expects a mapping of names to values")
     return loaded
 
 

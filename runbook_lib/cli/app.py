@@ -176,7 +176,7 @@ def _show_status(seen: Status) -> None:
         prose(forecast.words, fg=None if forecast.holds else "yellow")
     for reminder in seen.reminders():
         prose(reminder, fg="yellow")
-    prose(f"next: {seen.next_words}", fg="red" if seen.unfinished else None, bold=True)
+    prose(f"next: {seen.next_beside or seen.next_words}", fg="red" if seen.unfinished else None, bold=True)
     if seen.next:
         say(seen.next, bold=True)
 
@@ -203,7 +203,7 @@ def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) ->
 
 def _show_finished(finished: Any) -> None:
     colour = {"PROMOTE": "green", "SOAK": "blue", "PLANNED": "blue", "HOLD": "yellow", "ROLLBACK": "red"}
-    say(f"{finished.headline}", fg=colour.get(finished.decision or "", "red"), bold=True)
+    prose(f"{finished.headline}", fg=colour.get(finished.decision or "", "red"), bold=True)
     if finished.next:
         say(f"next:   {finished.next}")
     if finished.report:

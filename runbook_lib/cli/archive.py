@@ -15,7 +15,7 @@ from runbook_lib.base.window import moment, when
 from runbook_lib.cli import prune, questions, site
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
-from runbook_lib.cli.terminal import Column, facts, say, table
+from runbook_lib.cli.terminal import Column, facts, prose, say, table
 from runbook_lib.judge import words
 from runbook_lib.judge.terms import Decision, Word
 
@@ -45,7 +45,7 @@ _RECORDS = (
     Column("notebook", "notebook", told=lambda row: row["item"] or row["notebook"], head="notebook or item"),
     Column("mode", "mode", rank=4),
     Column("status", "status", rank=3),
-    Column("decision", "decision", told=lambda row: row["decision"] or row["entered"]),
+    Column("decision", "decision", told=lambda row: row["word"] or row["entered"]),
     Column("as of", "as_of", rank=1, told=lambda row: _clock(row["as_of"]), head="as of (UTC)"),
     Column("intact", "intact", rank=2),
     Column("problem", "problem", prose=True),
@@ -196,15 +196,15 @@ def archive_verify(
         typer.echo(json.dumps(done.as_dict()))
     else:
         signed = {True: "signed", False: "not signed by the key", None: "signature not checked"}[done.signed]
-        say(f"{done.state}: {words.count(done.records, 'record')}, {done.size} in the log; {signed}", bold=True)
+        prose(f"{done.state}: {words.count(done.records, 'record')}, {done.size} in the log; {signed}", bold=True)
         for name, size in done.witnessed.items():
-            say(f"the witness {name} has seen {words.count(size, 'record')}, and agrees")
+            prose(f"the witness {name} has seen {words.count(size, 'record')}, and agrees")
         for one in done.damage:
-            say(f"damaged: {one.place}: {one.sentence}", fg="red")
+            prose(f"damaged: {one.place}: {one.sentence}", fg="red")
         for sentence in done.unknown:
-            say(f"cannot tell: {sentence}", fg="yellow")
+            prose(f"cannot tell: {sentence}", fg="yellow")
         for sentence in done.notes:
-            say(f"note: {sentence}")
+            prose(f"note: {sentence}")
     raise typer.Exit(int(done.exit_code))
 
 

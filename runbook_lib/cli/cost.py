@@ -89,7 +89,7 @@ def _show(done: CostReport) -> None:
         if not item.extra.get("lines"):
             prose(str(shown.cost_table(item, judged=judged)))
             continue
-        listed(shown.caption(item, judged=judged), each, shown.bill(item), _RANKS)
+        listed(shown.caption(item, judged=judged), each, _apart(shown.bill(item)), _RANKS)
         prose(shown.note(item, judged=judged))
         if judged and (own := shown.watching(item)):
             listed(shown.WATCHING_CAPTION, shown.WATCHING, own, {})
@@ -101,3 +101,12 @@ def _show(done: CostReport) -> None:
             prose(shown.even_words(done.even))
     if done.gate:
         prose(f"{words.said(done.gate.verdict)}: {done.gate.reason}", bold=True)
+
+
+def _apart(bill: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The rows of a bill, each told from the others by its first two cells: how it is paid may be left out."""
+    named = [tuple(row[:2]) for row in bill]
+    return [
+        [scope, f"{service}, {paid}" if named.count((scope, service)) > 1 and paid else service, paid, *rest]
+        for scope, service, paid, *rest in bill
+    ]

@@ -74,7 +74,7 @@ def undo_(
     if json_:
         typer.echo(json.dumps(done.as_dict()))
         return
-    say(done.sentence, bold=True)
+    prose(done.sentence, bold=True)
     if done.record:
         say(f"record: {done.record}")
 

@@ -88,7 +88,7 @@ def redrive(
     if json_:
         typer.echo(json.dumps(done.as_dict()))
         return
-    say(done.sentence, bold=True)
+    prose(done.sentence, bold=True)
     for id in done.jobs:
         say(f"  {id}")
     if done.record:

@@ -64,6 +64,7 @@ def init(
     """
     from runbook_lib.commands.init import answers, folder, tools
     from runbook_lib.commands.init import from_stack as stacks
+    from runbook_lib.params.phases import ENVIRONMENTS
 
     if bool(from_stack) == offline:
         raise UsageError("init: expects --from-stack STACK (AWS is asked) or --offline (nobody is), one of the two")
@@ -83,10 +84,8 @@ def init(
         from runbook_lib.base.aws import WHO_S, Aws
 
         where = env or stacks.environment(from_stack)
-        if where not in answers.ENVIRONMENTS:
-            raise UsageError(
-                f"--env is '{where}', expects one of {', '.join(answers.ENVIRONMENTS)}: whose stack is it?"
-            )
+        if where not in ENVIRONMENTS:
+            raise UsageError(f"--env is '{where}', expects one of {', '.join(ENVIRONMENTS)}: whose stack is it?")
         left = stacks.look(known, from_stack, where, Aws(known.region.value, answer_s=WHO_S, tries=2))
     known.complete()
     told = known.told()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.kept_at import address, archive_root
-from runbook_lib.base.project import expanded, params_file, project_root
+from runbook_lib.base.project import environments, expanded, params_dir, params_file, project_root, read_yaml
 
 
 def placed(value: Path | None) -> Path | None:
@@ -60,8 +61,37 @@ def existing(root: Path, *, current: bool = True) -> Path:
     return root
 
 
+def archive_meant(context: typer.Context, param: typer.CallbackParam, value: Path) -> Path:
+    """The archive that a person named; where he named none, the one that the project's parameters name.
+
+    Raises:
+        UsageError: they name several.
+    """
+    source = context.get_parameter_source(str(param.name))
+    if source is None or source.name != "DEFAULT":
+        return expanded(value) if not address(value) else value
+    named: dict[str, str] = {}
+    try:
+        folder = params_dir()
+    except UsageError:
+        return value  # there is no project here
+    for env in environments(folder):
+        with contextlib.suppress(UsageError, AttributeError):  # what is wrong with the file is said by `params check`
+            named[env] = str(read_yaml(folder / f"{env}.yaml").get("archive") or value)
+    if len(set(named.values())) > 1:
+        each = ", ".join(f"{one} ({env})" for env, one in named.items())
+        raise UsageError(f"the parameters name several archives: {each}; say by --archive which one is meant")
+    found = next(iter(named.values()), str(value))
+    return Path(found) if address(found) or found == str(value) else folder.parent / expanded(found, "archive")
+
+
 ArchiveRoot = Annotated[
-    Path, typer.Option("--archive", callback=written, help="Folder of the audit records, or s3://bucket/prefix.")
+    Path,
+    typer.Option(
+        "--archive",
+        callback=archive_meant,
+        help="Folder of the audit records, or s3://bucket/prefix. Default: as the parameters name it.",
+    ),
 ]
 ParamsFile = Annotated[
     Path,

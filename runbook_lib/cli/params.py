@@ -12,7 +12,7 @@ import typer
 from runbook_lib.base.errors import Exit
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import AsJson, written
-from runbook_lib.cli.terminal import Column, say, table
+from runbook_lib.cli.terminal import Column, prose, table
 
 _EXITS = """\b
 Exit codes:
@@ -56,7 +56,7 @@ def check(
         typer.echo(json.dumps([asdict(one) for one in found]))
     else:
         for one in found:
-            say(
+            prose(
                 f"{'ok  ' if one.ok else 'FAIL'}  {one.file}: {one.sentence.removeprefix(f'{one.file}: ')}",
                 fg=None if one.ok else "red",
             )

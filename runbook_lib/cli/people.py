@@ -13,7 +13,7 @@ import typer
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.options import AsJson, ParamsFile, Set
-from runbook_lib.cli.terminal import Column, facts, say, table
+from runbook_lib.cli.terminal import Column, facts, prose, say, table
 
 if TYPE_CHECKING:
     from runbook_lib.base.aws import Identity
@@ -203,7 +203,7 @@ def _seal(params: Params, archive: Archive, identity: Identity, said: Mapping[st
         typer.echo(json.dumps({**entry.model_dump(), "env": params.env, "run": ref.run_id, "record": str(ref.folder)}))
         return
     about = f" of {entry.item}" if entry.item else ""
-    say(f"{entry.kind}{about} by {entry.by} is in the chain of {params.env}, release {params.release}", bold=True)
+    prose(f"{entry.kind}{about} by {entry.by} is in the chain of {params.env}, release {params.release}", bold=True)
     say(f"record: {ref.folder}")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.cli.options import AsJson, ParamsFile, Set, number
-from runbook_lib.cli.terminal import Column, say, table
+from runbook_lib.cli.terminal import Column, prose, table
 
 _EXITS = """\b
 Exit codes:
@@ -62,16 +62,18 @@ def plan_steps(
         return
     columns = (
         Column("step", "step"),
-        Column("begins (UTC)", "begins"),
+        Column("begins (UTC)", "begins", rank=1),
         Column("soak", "soak"),
         Column("can promote (UTC)", "ends"),
-        Column("requests", "requests", rank=2),
-        Column("needed", "needed", rank=3),
-        Column("guard", "guard", rank=1),
-        Column(f"users harmed at most, at {found.confidence * 100:g} %", "users"),
+        Column("requests", "requests", rank=3),
+        Column("needed", "needed", rank=4),
+        Column("guard", "guard", rank=2),
+        Column("users harmed", "users"),
     )
     where = "seen" if found.seen.known else "as given or declared"
-    table(f"The soonest schedule at {found.seen.per_day:,.0f} requests a day ({where})", columns, found.rows())
+    most = f"users harmed at most, at {found.confidence * 100:g} %"
+    title = f"The soonest schedule at {found.seen.per_day:,.0f} requests a day ({where}); {most}"
+    table(title, columns, found.rows())
     budget = f"budget {found.users:,} users" if found.users else "no budget (gates.yaml, harm.users)"
     after = f", {found.schedule.after_h:g} h after the migration included" if found.schedule.after_h else ""
-    say(f"done: {when(found.schedule.ends)} UTC{after}; {budget}", bold=True)
+    prose(f"done: {when(found.schedule.ends)} UTC{after}; {budget}", bold=True)

@@ -9,7 +9,7 @@ import typer
 
 from runbook_lib.base.errors import Exit
 from runbook_lib.cli.options import AsJson, Confirm, ParamsFile, Set, number
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import prose, say
 
 if TYPE_CHECKING:
     from runbook_lib.act.requests.probe import Probe
@@ -61,7 +61,7 @@ def probe(
     if json_:
         typer.echo(json.dumps(done.as_dict()))
     else:
-        say(f"{done.verdict + ': ' if done.verdict else ''}{done.sentence}", bold=True)
+        prose(f"{done.verdict + ': ' if done.verdict else ''}{done.sentence}", bold=True)
         if done.record:
             say(f"record: {done.record}")
     raise typer.Exit(int(Exit.HOLD if done.verdict in ("FAIL", "NO_DATA") else Exit.OK))

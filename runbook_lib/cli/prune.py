@@ -11,7 +11,7 @@ import typer
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import moment, when
 from runbook_lib.cli.options import ArchiveRoot, AsJson, Reason, existing
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import prose, say
 from runbook_lib.judge import words
 
 _EXITS = """\b
@@ -70,13 +70,13 @@ def archive_prune(
         typer.echo(json.dumps(facts))
         return
     many, size = words.count(len(facts["records"]), "record"), f"{found.bytes / 1e6:,.1f} MB"
-    say(
+    prose(
         f"{many} sealed before {when(before)}, {size}: {'pruned' if apply else 'would go; --apply removes them'}",
         bold=True,
     )
     for folder in () if apply else facts["records"]:
         say(folder)
     for release, kept in found.running.items():
-        say(f"kept: {words.count(kept, 'record')} of release {release}, which is running or in force")
+        prose(f"kept: {words.count(kept, 'record')} of release {release}, which is running or in force")
     for folder in facts["tombstones"]:
         say(f"tombstone: {folder}")

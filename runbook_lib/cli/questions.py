@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from runbook_lib.base import standard_input
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
 from runbook_lib.cli.terminal import Column, say, table
@@ -41,7 +42,7 @@ def archive_query(
     """
     from runbook_lib.commands.questions import query
 
-    asked = query(existing(archive), sys.stdin.read() if sql == "-" else sql, _told)
+    asked = query(existing(archive), _sql() if sql == "-" else sql, _told)
     if json_:
         typer.echo(json.dumps(asked.answer.rows))
     elif asked.answer.rows:
@@ -75,6 +76,13 @@ def archive_export(
     for file in files:
         say(file)
     _damaged(damage)
+
+
+def _sql() -> str:
+    try:
+        return standard_input.read("a question in SQL").decode()
+    except UnicodeDecodeError:
+        raise UsageError("-: expects a question in SQL on standard input, and this is no UTF-8") from None
 
 
 def _told(sentence: str) -> None:

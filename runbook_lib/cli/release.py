@@ -46,5 +46,5 @@ def release(
         return
     prose(f"{done.sentence}; {'written' if done.written else 'as it was'}: {done.file.parent}")
     prose(f"next: {done.next}")
-    back = f"runbook rollback 1 --params {done.file} --apply --confirm ENV"
+    back = f"runbook rollback 1 --params {done.file} --apply --confirm {done.file.stem}"
     prose(f"the way back, at any time: {back}")

@@ -11,7 +11,7 @@ import typer
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.window import when
 from runbook_lib.cli.options import ArchiveRoot, existing, written
-from runbook_lib.cli.terminal import Column, say, table
+from runbook_lib.cli.terminal import Column, prose, table
 from runbook_lib.judge import words
 
 if TYPE_CHECKING:
@@ -88,27 +88,27 @@ def _code(found: list[Replayed], other: bool) -> int:
 
 def _show(done: Replayed, other: bool) -> None:
     """One record in a few lines."""
-    say(f"{done.notebook} in {done.env}, run {done.run_id}, as of {when(done.as_of)}")
+    prose(f"{done.notebook} in {done.env}, run {done.run_id}, as of {when(done.as_of)}")
     if not done.kind:
-        say(f"no verdict to make again: {done.note}")
+        prose(f"no verdict to make again: {done.note}")
         return
-    say(f"sealed: {done.sealed_reason or done.sealed}")
+    prose(f"sealed: {done.sealed_reason or done.sealed}")
     if other:
-        say(f"now:    {done.now_reason}", bold=True)
+        prose(f"now:    {done.now_reason}", bold=True)
         if done.kind != "gates":
-            say("it was decided by checks, on which a policy of gates has no bearing")
+            prose("it was decided by checks, on which a policy of gates has no bearing")
         elif not done.turned:
-            say("no gate says anything else")
+            prose("no gate says anything else")
     elif done.identical:
         from_raw = f"{done.measures} measures from the raw answers, " if done.measures else ""
         what = f"{words.count(done.gates, 'gate')}" if done.kind == "gates" else "the checks"
-        say(f"identical: {from_raw}the verdict of {what}, and the decision {done.sealed}", fg="green")
+        prose(f"identical: {from_raw}the verdict of {what}, and the decision {done.sealed}", fg="green")
     for said in done.differences:
-        say(f"differs: {said}", fg="red")
+        prose(f"differs: {said}", fg="red")
     for gate in done.turned:
-        say(f"  {gate.title}: {gate.sealed or 'no such gate'} -> {gate.now or 'no such gate'}: {gate.reason}")
+        prose(f"  {gate.title}: {gate.sealed or 'no such gate'} -> {gate.now or 'no such gate'}: {gate.reason}")
     if done.note:
-        say(f"note: {done.note}")
+        prose(f"note: {done.note}")
 
 
 def _show_all(found: list[Replayed], other: bool) -> None:
@@ -116,7 +116,7 @@ def _show_all(found: list[Replayed], other: bool) -> None:
     judged = [one for one in found if one.kind]
     odd = [one for one in found if not one.identical]
     what = "would decide otherwise" if other else "not as sealed"
-    say(f"{words.count(len(found), 'record')}, {len(judged)} with a verdict; {len(odd)} {what}")
+    prose(f"{words.count(len(found), 'record')}, {len(judged)} with a verdict; {len(odd)} {what}")
     if not odd:
         return
     columns = (

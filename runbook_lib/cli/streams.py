@@ -5,6 +5,7 @@ What cannot be written any more is dropped, and how the command ends says so. Li
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import io
@@ -26,6 +27,13 @@ class _Lasting(io.TextIOWrapper):
     """
 
     called = "stdout"
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """As opened; where that is ASCII, one that holds it: click takes a stream of ASCII for a mistake, and writes
+        past this one, as UTF-8. What is written here is escaped all the same.
+        """
+        return "latin-1" if codecs.lookup(super().encoding).name == "ascii" else super().encoding
 
     def write(self, text: str, /) -> int:
         """Writes, or drops."""

@@ -58,8 +58,10 @@ def prose(text: object, *, indent: str = "", hang: str = "", **style: Any) -> No
 def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:
     """Prints a table: to a terminal fitted to its width, else one record a line, all columns, without a head."""
     if not sys.stdout.isatty():
-        for row in rows:
-            say_line("\t".join(_text(row.get(one.key)) for one in columns))
+        keys = [one.key for one in columns]
+        lines = ["\t".join([_text(row.get(key)) for key in keys]) for row in rows]
+        if lines:
+            say_line("\n".join(lines))
         return
     listed = [{one.key: _text(one.told(row) if one.told else row.get(one.key)) for one in columns} for row in rows]
     columns = [replace(one, name=one.head or one.name) for one in columns]

@@ -11,7 +11,7 @@ import typer
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.window import moment, when
 from runbook_lib.cli.options import AsJson, written
-from runbook_lib.cli.terminal import facts, say
+from runbook_lib.cli.terminal import facts, prose
 
 _EXITS = """\b
 Exit codes:
@@ -61,7 +61,7 @@ def verify(
     if json_:
         typer.echo(json.dumps(found.model_dump()))
     else:
-        say(f"{found.decision}: {found.reason}" if found.reason else found.decision, bold=True)
+        prose(f"{found.decision}: {found.reason}" if found.reason else found.decision, bold=True)
         told = {"as of": when(found.as_of), "sealed": when(found.sealed_at), "policy, sha256": found.policy}
         names = ("env", "release", "notebook", "attempt", "mode", "run_id", "caller_arn")
         facts("Signed by the key", {**{name: getattr(found, name) for name in names}, **told})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import http.client
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.base import standard_input
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.window import parse, when
 from runbook_lib.record.archive import Archive
@@ -83,7 +83,7 @@ def _since(at: str, since: dt.datetime) -> bool:
 def _read(place: str) -> bytes:
     try:
         if place == "-":
-            text = sys.stdin.buffer.read(LARGEST + 1)
+            text = standard_input.read("an attestation", LARGEST + 1)
         elif place.lower().startswith(WEB):
             text = _fetched(place)
         elif "://" in place:

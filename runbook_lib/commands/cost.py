@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.aws import Aws, caller
+from runbook_lib.base.aws import Aws
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window, iso, moment, when
 from runbook_lib.judge import words
@@ -21,7 +21,7 @@ from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.model import Evidence, GateResult, Look
 from runbook_lib.judge.money.projection import BreakEven, Month
 from runbook_lib.judge.terms import Verdict
-from runbook_lib.observe.api_address import identified
+from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.evidence import measure
 from runbook_lib.observe.evidence.costs import MEASURE, SYNC
 from runbook_lib.observe.evidence.questions import label
@@ -120,8 +120,7 @@ def report(file: Path, since: str, until: str = "", values: Mapping[str, Any] | 
         AwsError: AWS cannot be asked.
     """
     params = load_file(file, values)
-    aws, identity = caller(params)
-    params = identified(aws, params)
+    params, aws, identity = reached(params)
     now = identity.now
     window = Window(moment(since, now, "--since"), now)
     end = moment(until, now, "--until") if until else now

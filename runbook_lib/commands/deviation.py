@@ -13,11 +13,12 @@ from typing import Any
 
 from runbook_lib.act import billing, concurrency
 from runbook_lib.act.guard import Guard
-from runbook_lib.base.aws import Aws, caller
+from runbook_lib.base.aws import Aws
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.window import iso
 from runbook_lib.judge.incidents.capacity import Units
 from runbook_lib.judge.incidents.deviation import Deviation
+from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.resources import billing as table
 from runbook_lib.observe.resources import workers
 from runbook_lib.params.load import Params, load_file
@@ -62,7 +63,7 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
     params = load_file(file, values, incident=True)
     archive = Archive.of(params)
     found = _of(deviations.open_deviations(archive, params.env), id)
-    aws, identity = caller(params)
+    params, aws, identity = reached(params, incident=True)
     plan = _plan(aws, params, found)
     if params.mode != "apply":
         return Undone(False, f"nothing was changed; apply would do this: {plan.text()}", None)

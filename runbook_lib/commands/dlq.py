@@ -11,9 +11,10 @@ from typing import Any
 
 from runbook_lib.act import dead_letters as act
 from runbook_lib.base.all_or_none import write_all
-from runbook_lib.base.aws import Aws, Identity, caller
+from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.errors import UsageError
 from runbook_lib.judge import words
+from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.jobs.dlq import Letter, letters
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.run.command import CommandRun
@@ -119,5 +120,4 @@ def _absent(jobs: Collection[str], seen: Collection[str | None]) -> str:
 
 def _caller(file: Path, values: Mapping[str, Any]) -> tuple[Params, Aws, Identity]:
     params = load_file(file, values, incident=True)
-    aws, identity = caller(params)
-    return params, aws, identity
+    return reached(params, incident=True)

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from runbook_lib.act.command import Commands
 from runbook_lib.act.requests.load import LoadPlan
+from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import params_dir, project_root, read_yaml
@@ -23,6 +24,7 @@ from runbook_lib.observe.dashboard.board import Board
 from runbook_lib.observe.inventory.rules import Inventory
 from runbook_lib.params.explain import Key, keys
 from runbook_lib.params.load import Flat
+from runbook_lib.params.phases import ENVIRONMENTS
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import Prices
 from runbook_lib.params.service import Service
@@ -52,9 +54,9 @@ class File(NamedTuple):
     """Other names by which it may be asked for."""
 
 
-_ANY = "what one run may choose: `dev.yaml`, `staging.yaml`, `prod.yaml`, or any name."
+_ANY = "what one run may choose: a file for each of `environments` in gates.yaml, such as `prod.yaml`, or any name."
 FILES = (
-    File("ENV", Flat, _ANY, "prod", ("dev", "staging", "prod")),
+    File("ENV", Flat, _ANY, "prod", tuple(ENVIRONMENTS)),
     File("service", Service, "the service: names, contract, limits, who is told.", "service"),
     File("gates", Policy, "what is demanded: steps, phases, gates, alarms, approvals.", "gates"),
     File("commands", Commands, "the team's own commands: what deploys, shows a difference, tests.", "commands"),
@@ -88,7 +90,7 @@ def explain(asked: str) -> list[Explained]:
         for name in (file.name, *file.others):
             path = path.removeprefix(f"{name}.yaml.").removeprefix(f"{name}.")
             whole = whole or asked in (name, f"{name}.yaml")
-        names = _names(params_dir() / f"{file.example}.yaml")
+        names = _names(_folder() / f"{file.example}.yaml")
         depths = [_depth(key, path, names) for key in every]
         most = max(depths)
         inside = every if whole else [key for key, depth in zip(every, depths, strict=True) if 0 < depth == most]
@@ -100,6 +102,14 @@ def explain(asked: str) -> list[Explained]:
             f"'{asked}' is no key of the parameter files; {hint(asked, known) or 'params explain lists them'}"
         )
     return found
+
+
+def _folder() -> Path:
+    """The project's parameters; outside of one, those that came with the runbook."""
+    try:
+        return params_dir()
+    except UsageError:
+        return delivered() / "params"
 
 
 @functools.cache

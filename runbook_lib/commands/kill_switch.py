@@ -22,6 +22,7 @@ from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import Aws, require_account
 from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
+from runbook_lib.base.patience import tell
 from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.typed import typed
 from runbook_lib.base.window import iso
@@ -68,8 +69,6 @@ class Effect:
     error: RunbookError | None
     trouble: str
     """Why the archive is another one."""
-    doubt: str = ""
-    """Why the times are this machine's and not AWS's."""
 
 
 def parse(words: Sequence[str]) -> Wanted | None:
@@ -133,7 +132,7 @@ def off(wanted: Wanted) -> Effect:
     """
     params = essentials(wanted.file, wanted.values)
     aws = Aws(params.region, answer_s=ANSWER_S, tries=TRIES)
-    identity = aws.identity(lenient=True)
+    identity = aws.identity(any_clock=True)
     light: Params = params  # type: ignore[assignment]  # as far as it is needed here
     require_account(light, identity)
     if params.confirm != params.env:
@@ -148,9 +147,9 @@ def off(wanted: Wanted) -> Effect:
     recording.called(journal, identity, params.operator, aws.endpoint)
     journal.append("incident", clock={"decided_at": iso(decided)})
     guard = Guard(light, identity, journal)
-    for text in (trouble, identity.doubt):
-        if text:
-            guard.warn(text)
+    for sentence in filter(None, (trouble, identity.trouble and f"{identity.trouble}; times are this machine's")):
+        guard.warn(sentence)
+        tell(sentence)
     about = describe(release=params.release, notebook=NOTEBOOK, attempt=params.attempt, run=run_id)
     done: Turned | None = None
     problem: RunbookError | None = None
@@ -164,7 +163,7 @@ def off(wanted: Wanted) -> Effect:
     except RunbookError as error:
         problem = error
         journal.append("error", type=type(error).__name__, text=str(error))
-    return Effect(run_id, root, staging, params, done, problem, trouble, identity.doubt)
+    return Effect(run_id, root, staging, params, done, problem, trouble)
 
 
 def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, Any]:

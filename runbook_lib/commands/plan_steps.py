@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.aws import caller
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.planning.guard_math import propose
@@ -22,6 +21,7 @@ from runbook_lib.judge.planning.schedule import (
     Schedule,
     plan,
 )
+from runbook_lib.observe.api_address import reached
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.steps.alarm_odds import Submissions, demands, look
 from runbook_lib.steps.harm import watch_of
@@ -101,7 +101,7 @@ def planned(file: Path, values: Mapping[str, Any], asked: Options) -> Planned:
         seen = Submissions((asked.requests_per_day / 86_400,), None, known=False)
         begins = begins or dt.datetime.now(dt.UTC)
     else:
-        aws, identity = caller(params, quick=True)
+        params, aws, identity = reached(params, quick=True)
         seen = look(aws.client("cloudwatch"), params, identity.now)
         begins = begins or identity.now
     try:

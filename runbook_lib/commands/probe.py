@@ -16,14 +16,14 @@ from typing import Any
 
 from runbook_lib.act.requests.load import LoadPlan
 from runbook_lib.act.requests.probe import Probe, probe, spoilt
-from runbook_lib.base.aws import Aws, caller
+from runbook_lib.base.aws import Aws
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Evidence, Gate, Look
-from runbook_lib.observe.api_address import LEAST_WAIT_S, stage_url
+from runbook_lib.observe.api_address import LEAST_WAIT_S, reached, stage_url
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.references import with_secrets
 from runbook_lib.observe.traffic import state as traffic
@@ -148,7 +148,7 @@ def run_probes(
     generation_s = params.nested("load", LoadPlan).generation_s
     pace = MOST_SHARE * params.service.workers * 60 / generation_s if per_minute is None else per_minute
     plan = planned(params, count, pace, generation_s)
-    aws, identity = caller(params)
+    params, aws, identity = reached(params)
     if params.mode != "apply":
         return Done(False, f"nothing was sent; apply would send {plan.sentence}", "", 0, 0, None)
     with CommandRun(params, NAME, aws, identity) as record:

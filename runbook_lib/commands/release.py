@@ -6,20 +6,26 @@ look at the new version. From then on every command takes that folder's file: `r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from runbook_lib.base.all_or_none import write_all
-from runbook_lib.base.aws import Aws, aws_errors, require_account
+from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import AwsError, Refused, UsageError
+from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import project_root, read_yaml
 from runbook_lib.commands.release_policy import PHASES, policy_of
+from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic.state import routing
-from runbook_lib.params.load import Params, load_file
+from runbook_lib.params.load import RELEASE, Params, load_file
+from runbook_lib.params.sentence import in_words
+from runbook_lib.params.traffic import ALIAS, VERSION, AliasHome
 
 FOLDER = "releases"
 """Beside `params/`."""
@@ -67,22 +73,22 @@ def prepare(file: Path, function: str, version: str, alias: str, name: str = "")
         AwsError: Lambda refused or did not answer.
     """
     params = load_file(file)
-    if not params.named(function):
-        raise UsageError(f"--function is '{function}', which service.yaml does not name in {params.env}")
+    _said(params, function, version, alias)
     release = name or f"{function}-{version}"
+    if not re.fullmatch(RELEASE, release):
+        raise UsageError(f"--release is '{one_line(release)}': expects {in_words(RELEASE)}")
     into = project_root() / FOLDER / release
     made = into / file.name
     physical = params.name(function)
     if made.is_file():
         home = load_file(made).service.traffic
-        if home.kind != "lambda-alias" or (home.function, home.version) != (function, version):
+        if home.kind != "lambda-alias" or (home.function, home.version, home.alias) != (function, version, alias):
             raise UsageError(f"{into} is the folder of another release; choose another name with --release")
         return Release(made, physical, home.alias, home.stable, version, written=False)
-    aws = Aws(params.region)
-    require_account(params, aws.identity())
+    known, aws, _ = reached(params)
     stable = _stable(aws, physical, alias, version)
     files = _files(
-        params, file, release, _home(release, function, version, stable, alias), migrated=_migrated(aws, params)
+        params, file, release, _home(release, function, version, stable, alias), migrated=_migrated(aws, known)
     )
     write_all({into / one: text.encode() for one, text in files.items()})
     try:
@@ -93,6 +99,19 @@ def prepare(file: Path, function: str, version: str, alias: str, name: str = "")
         into.rmdir()
         raise
     return Release(made, physical, alias, stable, version, written=True)
+
+
+def _said(params: Params, function: str, version: str, alias: str) -> None:
+    """Refuses what cannot be meant, before AWS is asked and a file is written."""
+    known = [one for one in get_args(AliasHome.model_fields["function"].annotation) if params.named(one)]
+    if function not in known:
+        env, meant = params.env, hint(function, known)
+        raise UsageError(
+            f"--function is '{one_line(function)}', which service.yaml does not name as one in {env}; {meant}"
+        )
+    for option, said, pattern in (("version", version, VERSION), ("alias", alias, ALIAS)):
+        if not re.fullmatch(pattern, said):
+            raise UsageError(f"--{option} is '{one_line(said)}': expects {in_words(pattern)}")
 
 
 def _stable(aws: Aws, function: str, alias: str, version: str) -> str:
@@ -117,8 +136,10 @@ def _stable(aws: Aws, function: str, alias: str, version: str) -> str:
             nothing_changed=True,
         )
     stable = str(found["FunctionVersion"])
-    if stable in (version, "$LATEST"):
-        raise UsageError(f"alias {function}:{alias} points to {stable}; expects a published version before {version}")
+    if stable == version:
+        raise UsageError(f"alias {function}:{alias} points to {version} already; expects the version after it")
+    if stable == "$LATEST":
+        raise UsageError(f"alias {function}:{alias} points to {stable}; point it to the version in use first")
     return stable
 
 

@@ -71,10 +71,11 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
         AwsError: AWS cannot be reached.
     """
     from runbook_lib.act.traffic.shift import whose
+    from runbook_lib.observe.api_address import reached
     from runbook_lib.observe.traffic import weight as weights
 
     params = load_file(file, {**values, "mode": "plan"}, incident=True)
-    aws, _ = caller(params, quick=True)
+    params, aws, _ = reached(params, quick=True, incident=True)
     state = weights.read_traffic(aws, params)
     told, then = (
         f"apply would turn the switch off: async goes from {state.weight:g} % to 0",
@@ -201,8 +202,6 @@ def after(
         RunbookError: async could not be turned off.
     """
     journal = Journal(effect.staging, lenient=True)
-    if effect.doubt:
-        print(terminal(effect.doubt), file=sys.stderr, flush=True)
     params: Params | None = None
     spare: Params | None = None
     try:
@@ -296,7 +295,8 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
     if not params.policy.rollbacks[NOTEBOOK].notify or (off is not None and not off.deployment):
         return ""  # the policy says so, or nothing was ever switched on
     try:
-        aws, identity = caller(params, quick=True, lenient=True)
+        # The parameters may be bare, and nothing here asks for a metric.
+        aws, identity = caller(params, quick=True, any_clock=True)
         guard = Guard(params, identity, journal)
         telling = Telling(aws, guard, NOTEBOOK, effect.run_id)
         if off is None:

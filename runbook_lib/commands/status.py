@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.aws import caller
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import when
+from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
@@ -22,15 +22,7 @@ from runbook_lib.rollout import hints
 from runbook_lib.rollout.forecasts import Forecast, forecasts
 from runbook_lib.rollout.next_step import standing
 from runbook_lib.rollout.open_changes import OpenChange
-from runbook_lib.rollout.progress import Line, State
-
-WORDS: dict[State, str] = {
-    "passed": "✔ passed",
-    "due": "● due",
-    "soaking": "… soaking",
-    "hold": "✘ hold",
-    "missing": "– missing",
-}
+from runbook_lib.rollout.progress import WORDS, Line
 
 
 @dataclass(frozen=True)
@@ -48,6 +40,8 @@ class Status:
     """The command, to be pasted; empty: nothing is due."""
     next_words: str = ""
     """Why it is that one, and when."""
+    next_beside: str = ""
+    """The same below the steps, whose reasons are there already."""
     exit_code: int = 0
     deviations: tuple[dict[str, Any], ...] = ()
     """What mitigations changed by hand, and nobody undid or adopted yet."""
@@ -120,7 +114,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         AwsError: AWS cannot be asked.
     """
     params = load_file(file, values)
-    aws, identity = caller(params, quick=True)
+    params, aws, identity = reached(params, quick=True)
     state, _ = weights.read_or_nothing(aws, params)
     archive = Archive.of(params)
     found = standing(params, archive, state, identity.now)
@@ -134,6 +128,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         lines=found.lines,
         next=found.next.command,
         next_words=found.next.words,
+        next_beside=found.next.beside or found.next.words,
         exit_code=found.next.exit_code,
         open_changes=found.open_changes,
         unfinished=found.unfinished.words if found.unfinished else "",

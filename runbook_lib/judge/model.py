@@ -325,3 +325,17 @@ def of_today(outcome: Mapping[str, Any]) -> dict[str, Any]:
     if not colon or found not in (outcome.get("decision"), Word.DONE):
         return {**outcome, "said": None, "reason": reason}
     return {**outcome, "said": found if found == Word.DONE else None, "reason": rest}
+
+
+def word_of(status: str | None, decision: str | None, outcome: Mapping[str, Any], *, origin: str = "") -> str:
+    """The one word that people read of a run, on every screen: how it ended where it did not complete, else what it
+    says of its decision; DONE for a command that did its work and decided nothing.
+
+    >>> word_of("completed", "SOAK", {"said": "ASYNC IS OFF"}), word_of("died", "SOAK", {})
+    ('ASYNC IS OFF', 'DIED')
+    """
+    if status not in (None, "completed"):
+        return str(status).upper()
+    if not decision:
+        return str(Word.DONE if origin == "command" else Word.CLOSED)
+    return str(of_today({"decision": decision, **outcome})["said"] or decision)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.base.aws import Aws, Identity, aws_errors, caller
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.template import filled
 from runbook_lib.observe.asking import Absent, Clients, Place
@@ -54,6 +54,26 @@ def identified(aws: Clients, params: Params) -> Params:
     except Absent:
         return params
     return with_api(params, id)
+
+
+def reached(params: Params, *, quick: bool = False, incident: bool = False) -> tuple[Params, Aws, Identity]:
+    """How every command comes to AWS: the parameters with the id of the API, clients, and who asks.
+
+    Args:
+        quick: as of `runbook_lib/base/aws.py::connect`.
+        incident: an API that cannot be looked up holds nothing up.
+
+    Raises:
+        UsageError: the account is another one.
+        AwsError: AWS cannot be asked, or several APIs have the name.
+    """
+    aws, identity = caller(params, quick=quick)
+    try:
+        return identified(aws, params), aws, identity
+    except AwsError:
+        if not incident:
+            raise
+    return params, aws, identity
 
 
 def with_api(params: Params, id: str) -> Params:

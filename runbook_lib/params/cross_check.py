@@ -17,7 +17,6 @@ from runbook_lib.base.template import fault
 from runbook_lib.base.yaml_file import line_of
 from runbook_lib.params.measures import metric_id
 from runbook_lib.params.metrics import METRICS, STATISTICS, Metric, is_statistic
-from runbook_lib.params.phases import ENVIRONMENTS
 from runbook_lib.params.sentence import one_line, shown
 
 if TYPE_CHECKING:
@@ -105,6 +104,9 @@ def _service(params: Params) -> Iterator[Named]:
     names = params.service.names
     for key in names:
         yield f"names.{key}", key, RESOURCES
+    for key, said in names.items():
+        for env in said if isinstance(said, dict) else ():
+            yield f"names.{key}", env, params.policy.environments
     here = [key for key in names if params.named(key)]
     for key in RESOURCES:
         if key not in OPTIONAL:
@@ -171,7 +173,7 @@ def _policy(params: Params) -> Iterator[Named]:
     }
     for name, envs in placed.items():
         for env in envs:
-            yield f"{name}.envs", env, ENVIRONMENTS
+            yield f"{name}.envs", env, policy.environments
     yield from _people(params)
     yield from _notebooks(params, notebooks)
 

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import beside, read_yaml
+from runbook_lib.base.project import beside, environments, read_yaml
 from runbook_lib.base.template import filled
 from runbook_lib.base.yaml_file import unquoted
 
@@ -30,7 +30,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """As in `params.Flat`; a test holds them together."""
 _WANTED = {
-    "env": r"dev|staging|prod",
+    "env": r"[a-z][a-z0-9-]{0,29}",
     "account_id": r"[0-9]{12}",
     "region": r"[a-z]{2}(-[a-z]+)+-[0-9]",
     "release": r"[A-Za-z0-9][A-Za-z0-9._-]*",
@@ -105,6 +105,10 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
                 raise UsageError(f"{file}, line {found[0]}: '{key}': {found[1]}")
             hint = "; quote it in YAML, or its leading zeros are lost" if isinstance(value, int) else ""
             raise UsageError(f"{file}: '{key}' is {value!r}, expects {pattern}{hint}")
+    if "env" in values and flat["env"] not in (there := environments(file.parent)):
+        raise UsageError(
+            f"{file}: 'env' is '{flat['env']}', which no file beside it is about; there are {', '.join(there)}"
+        )
     service = read_yaml(folder / "service.yaml", odd_numbers=True)
     traffic = service.get("traffic")
     if not isinstance(traffic, dict):

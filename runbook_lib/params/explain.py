@@ -6,6 +6,7 @@ import ast
 import functools
 import inspect
 import itertools
+import re
 import textwrap
 import types
 import typing
@@ -56,7 +57,7 @@ def keys(model: type[BaseModel], above: str = "", within: tuple[type, ...] = ())
             required,
             "" if required else _default(field),
             _limits(field),
-            (field.description or told.get(name) or _own_words(inner)).strip(),
+            _as_in_yaml((field.description or told.get(name) or _own_words(inner)).strip()),
         )
         deeper = [
             (one, key)
@@ -65,6 +66,14 @@ def keys(model: type[BaseModel], above: str = "", within: tuple[type, ...] = ())
             for key in keys(one, path + place, (*within, model))
         ]
         yield from _joined(deeper, {place for place, _ in inner})
+
+
+def _as_in_yaml(text: str) -> str:
+    """A docstring for whoever writes the file: `null`, `true` and `false` instead of Python's words."""
+    return re.sub(r"\b(None|True|False)\b", lambda found: _WORDS[found[0]], text)
+
+
+_WORDS = {"None": "null", "True": "true", "False": "false"}
 
 
 def _joined(found: list[tuple[type[BaseModel], Key]], places: Collection[str]) -> Iterator[Key]:

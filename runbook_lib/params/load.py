@@ -19,10 +19,11 @@ from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.metrics import METRICS, Metric
+from runbook_lib.params.phases import EnvironmentName
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import NoPrices, Prices
 from runbook_lib.params.sentence import sentence
-from runbook_lib.params.service import Environment, Service
+from runbook_lib.params.service import Service
 from runbook_lib.params.written import strictly
 
 __all__ = ["Flat", "Params", "load", "load_file", "params_dir", "project_root", "read_yaml", "validated"]
@@ -60,17 +61,19 @@ def _folder(value: str) -> str:
     return value
 
 
+RELEASE = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""Id of a rollout: folders and addresses have it in them."""
+
+
 class Flat(BaseModel):
     """The parameters cell: what one run may choose. Every value can be overridden by `-p name value`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    env: Environment = Field(description="environment: dev, staging or prod")
+    env: EnvironmentName = Field(description="environment: one of `environments` in gates.yaml")
     account_id: Annotated[str, AfterValidator(_account)] = Field(description="AWS account that must be the caller's")
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="AWS region")
-    release: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="id of the rollout, such as 2026.12-orders-export"
-    )
+    release: str = Field(pattern=RELEASE, description="id of the rollout, such as 2026.12-orders-export")
     mode: Literal["plan", "apply"] = Field(default="plan", description="plan changes nothing; apply also needs confirm")
     confirm: str = Field(default="", description="repeat the environment's name to apply")
     attempt: int = Field(default=1, ge=1, le=1000, description="raise it to try a phase again after it was rolled back")
@@ -149,7 +152,9 @@ class Params(Frozen):
         Raises:
             UsageError: there is none of that name.
         """
-        found = self.service.kpis.get(id) or METRICS.get(id) or self.metrics.get(id)
+        if id in self.service.contract.kpi:
+            return self.service.kpi(id)
+        found = METRICS.get(id) or self.metrics.get(id)
         if found is None:
             raise UsageError(f"the metric catalogue has no '{id}'; {hint(id, self.metrics)}")
         return found
@@ -232,6 +237,9 @@ def load(
     trouble: list[str] = []
     loose = trouble if incident else None
     service, policy = _read(Service, where / "service.yaml", loose), _read(Policy, where / "gates.yaml", loose)
+    if flat.env not in policy.environments:
+        named = hint(flat.env, policy.environments) or f"there are {', '.join(policy.environments)}"
+        raise UsageError(f"{source}: 'env' is '{flat.env}', which gates.yaml does not name as an environment; {named}")
     try:
         prices = _prices(where, flat.region, source)
     except UsageError as error:

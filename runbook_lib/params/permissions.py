@@ -217,9 +217,10 @@ def policy(role: Role, params: Params, bucket: str = "") -> dict[str, Any]:
         statements.append(_statement("retention", ["s3:PutObjectRetention"], kept, {}))
     if role == "archive" and bucket:
         whole = f"arn:{partition(params.flat.region)}:s3:::{bucket}"
+        kept_so = ["s3:PutObjectRetention"] if params.service.archive.retain_days else []
         statements += [
             _statement("bucket", list(known.bucket.list), [whole], {}),
-            _statement("objects", list(known.bucket.objects), [f"{whole}/archive/*"], {}),
+            _statement("objects", [*known.bucket.objects, *kept_so], [f"{whole}/archive/*"], {}),
         ]
     return {"Version": VERSION, "Statement": statements}
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from typing import Annotated, Literal
+
 from pydantic import Field, model_validator
 
+from runbook_lib.base.nearest import hint
 from runbook_lib.judge.model import Look
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.approvals import once
 
-ENVIRONMENTS = ("dev", "staging", "prod")
+EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
+"""As it stands in names, in the archive's folders and behind `--env`."""
+EnvironmentKind = Literal["development", "staging", "production"]
+"""Whose rules hold: production has users; in the two others a failure may be sent on purpose."""
+ENVIRONMENTS: dict[EnvironmentName, EnvironmentKind] = {
+    "dev": "development",
+    "staging": "staging",
+    "prod": "production",
+}
+"""Those of a policy that names none, and of the delivered parameters; nowhere else has the code their names."""
 
 
 class Phase(Frozen):
@@ -53,3 +66,14 @@ class PhaseStep(Frozen):
     """`notebook@environment` whose newest record must say PROMOTE for the same release, before anything is changed."""
     requires_to_shift: tuple[str, ...] = ()
     """The same, before the weight is raised; deploying what takes no traffic does not need them."""
+
+
+def placed(steps: Mapping[str, PhaseStep], known: Collection[str]) -> None:
+    """A step in an environment that there is not is the cause of what requires it, and told before.
+
+    Raises:
+        ValueError: there is one.
+    """
+    for name, step in steps.items():
+        for env in sorted(set(step.envs) - set(known)):
+            raise ValueError(f"step '{name}' is applied in '{env}', which is no environment; {hint(env, known)}")

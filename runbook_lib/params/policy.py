@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -20,7 +19,7 @@ from runbook_lib.params.alarms import Alarm, AlarmMath
 from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.measures import Measure, described
 from runbook_lib.params.metrics import Metric
-from runbook_lib.params.phases import ENVIRONMENTS, Phase, PhaseStep
+from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, EnvironmentName, Phase, PhaseStep, placed
 from runbook_lib.params.rollbacks import Rollback
 
 
@@ -39,7 +38,7 @@ class Attestation(Frozen):
     """Hours after which it has to be given again; None: it holds for the release."""
     env: Literal["any", "same"] = "any"
     """any: it is about the release, and counts wherever it was given; same: only in the environment of the run."""
-    after: str | None = Field(default=None, pattern=r"^\w+@(dev|staging|prod)$")
+    after: str | None = Field(default=None, pattern=r"^\w+@[a-z][a-z0-9-]*$")
     """`notebook@environment` that must have promoted before the word is given: nobody vouches for what is to come. Of
     the notebook that asks, its first applied run counts: the one that brought what the word is about."""
     required: bool = True
@@ -106,16 +105,12 @@ class HarmBudget(Frozen):
         return self
 
 
-def _environments(steps: Mapping[str, PhaseStep]) -> None:
-    """A step in an environment that there is not is the cause of what requires it, and told before."""
-    for name, step in steps.items():
-        for env in sorted(set(step.envs) - set(ENVIRONMENTS)):
-            raise ValueError(f"step '{name}' is applied in '{env}', which is no environment; {hint(env, ENVIRONMENTS)}")
-
-
 class Policy(Frozen):
     """`gates.yaml`: what is demanded, how sure one must be, and what follows."""
 
+    environments: dict[EnvironmentName, EnvironmentKind] = Field(default=ENVIRONMENTS, min_length=1)
+    """The environments in their order, each with its parameter file (`qa.yaml` for `qa`), and whose rules hold in it:
+    development, staging or production, which has users."""
     confidence: float = Field(gt=0.5, lt=1)
     """Of the intervals that the final verdicts stand on, one-sided against each limit."""
     alpha_early: float = Field(gt=0, lt=0.5)
@@ -175,7 +170,7 @@ class Policy(Frozen):
             for wanted in (*step.requires, *step.requires_to_shift):
                 notebook, _, env = wanted.partition("@")
                 if notebook not in self.steps or env not in self.steps[notebook].envs:
-                    _environments(self.steps)
+                    placed(self.steps, self.environments)
                     places = [f"{step}@{env}" for step, one in self.steps.items() for env in one.envs]
                     raise ValueError(
                         f"step '{name}' requires '{wanted}', which is no step of the rollout; {hint(wanted, places)}"
@@ -298,6 +293,10 @@ class Policy(Frozen):
     def gate(self, id: str) -> Gate:
         """The gate called `id`."""
         return next(gate for gate in self.gates if gate.id == id)
+
+    def has_users(self, env: str) -> bool:
+        """Whether a failure there would harm users: it is production, or not known."""
+        return self.environments.get(env, "production") == "production"
 
     def phases_of(self, env: str) -> dict[str, Phase]:
         """The phases of an environment, in the order of the rollout."""

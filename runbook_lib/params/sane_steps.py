@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.params.bounds import Said
-from runbook_lib.params.phases import ENVIRONMENTS
 from runbook_lib.params.sentence import shown, suggested
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def check(params: Params) -> Iterator[Said]:
             wanted = "a step has small letters, digits and _ in its name, 60 at most"
             yield "steps", shown(name), wanted + suggested(name, digit=True)
     yield from _phases(params)
-    for env in ENVIRONMENTS:
+    for env in params.policy.environments:
         yield from _order(params.policy, env)
     yield from _circle(params.policy)
     yield from _played(params.policy, Path(params.source).parent / "notebooks")
@@ -91,7 +90,7 @@ def _circle(policy: Policy) -> Iterator[Said]:
         for name, step in policy.steps.items()
         for env in step.envs
     }
-    for env in ENVIRONMENTS:
+    for env in policy.environments:
         phases = list(policy.phases_of(env))
         for before, name in itertools.pairwise(phases):
             waits[f"{name}@{env}"].append(f"{before}@{env}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -20,15 +20,10 @@ from runbook_lib.params.contract import Contract
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.traffic import AppConfigHome, Traffic
 
-Environment = Literal["dev", "staging", "prod"]
-
 
 def _name(value: object) -> object:
     """A text, or a text for each environment; else one sentence instead of one for each type that it might be."""
     if isinstance(value, dict):
-        unknown = [str(env) for env in value if env not in get_args(Environment)]
-        if unknown:
-            raise ValueError(f"'{unknown[0]}' is no environment; there are {', '.join(get_args(Environment))}")
         wrong = [f"{env} is {one!r}" for env, one in value.items() if not isinstance(one, str)]
         if wrong:
             raise ValueError(f"{wrong[0]}, expects text; quote it")
@@ -37,7 +32,7 @@ def _name(value: object) -> object:
     return value
 
 
-Name = Annotated[str | dict[Environment, str], BeforeValidator(_name)]
+Name = Annotated[str | dict[str, str], BeforeValidator(_name)]
 
 
 JOB = re.compile(r"\{([A-Za-z_]\w*)\}")
@@ -219,12 +214,17 @@ class Service(Frozen):
     @property
     def kpis(self) -> dict[str, Metric]:
         """Rows of the catalogue as `contract.kpi` has them."""
-        found = dict[str, Metric]()
-        for id, one in self.contract.kpi.items():
-            row = METRICS[id]
-            said = {"namespace": one.namespace or row.namespace, "name": one.metric or row.name}
-            found[id] = row.model_copy(update={**said, "dimensions": one.dimensions or row.dimensions})
-        return found
+        return {id: self.kpi(id) for id in self.contract.kpi}
+
+    def kpi(self, id: str) -> Metric:
+        """One row of the catalogue as `contract.kpi` has it.
+
+        Raises:
+            KeyError: the contract says nothing of it.
+        """
+        one, row = self.contract.kpi[id], METRICS[id]
+        said = {"namespace": one.namespace or row.namespace, "name": one.metric or row.name}
+        return row.model_copy(update={**said, "dimensions": one.dimensions or row.dimensions})
 
     @property
     def appconfig(self) -> AppConfigHome:
@@ -253,4 +253,4 @@ class Service(Frozen):
     def template(self, resource: str, env: str) -> str | None:
         """The same as it is written, with `{env}` in it."""
         said = self.names.get(resource)
-        return said.get(env) if isinstance(said, dict) else said  # type: ignore[call-overload]
+        return said.get(env) if isinstance(said, dict) else said

@@ -136,6 +136,11 @@ class CanaryHome(RegisterHome):
     deployment: str = Field(pattern=r"^[a-z0-9]+$")
     """Id of the deployment that the canary serves."""
 
+    @property
+    def arms(self) -> Arms:
+        """The stage chooses: both sides have the same paths, so the functions behind them tell the split."""
+        return "submit_invocations", "sync_fn_invocations"
+
 
 Traffic = Annotated[AppConfigHome | SsmHome | AliasHome | CanaryHome, Field(discriminator="kind")]
 REGISTERED = ("ssm", "lambda-alias", "rest-canary")

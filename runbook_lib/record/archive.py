@@ -20,20 +20,21 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
-from runbook_lib.base.kept_at import archive_root
+from runbook_lib.base.kept_at import archive_root, home_address
 from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.chain import HEAD, Chain, by_id, read_record, spelt_head, state_of
 from runbook_lib.record.draft import drafted, rendered
 from runbook_lib.record.home.home import Lost, home_of
-from runbook_lib.record.intact import verifier
-from runbook_lib.record.log.files import read_log
+from runbook_lib.record.intact import Verifier
+from runbook_lib.record.log.files import newest_logged, read_log
 from runbook_lib.record.log.intake import ready
 from runbook_lib.record.log.ledger import Ledger, facts_of
-from runbook_lib.record.place import NAME, RecordRef, is_path, path_of, ref_at, safe
+from runbook_lib.record.place import RecordRef, is_path, names_in, path_of, ref_at, refs_in, safe
 from runbook_lib.record.record import READABLE, Problem, Record, Status
 from runbook_lib.record.seal import exact, file_hash, record_hash, written
+from runbook_lib.record.seen import Seen
 from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
 from runbook_lib.record.tombstones import pruned, stones
@@ -176,9 +177,7 @@ class Archive:
         self, env: str | None = None, release: str | None = None, notebook: str | None = None
     ) -> list[RecordRef]:
         """The sealed records, oldest first; None is any. Nothing is opened."""
-        env, release, notebook = (part if part is None else safe(part) for part in (env, release, notebook))
-        folders = self.root.glob(f"env={env or '*'}/release={release or '*'}/{notebook or '*'}/*")
-        return sorted(self.at(folder) for folder in folders if NAME.fullmatch(folder.name))
+        return refs_in(self.root, *(part if part is None else safe(part) for part in (env, release, notebook)))
 
     def at(self, folder: Path) -> RecordRef:
         """The reference to the record in `folder`."""
@@ -222,9 +221,13 @@ class Archive:
         """
         self.verifier()(ref)
 
-    def verifier(self) -> Callable[[RecordRef], None]:
-        """`verify` for many records: the chain of each is walked once, when its first record is asked for."""
-        return verifier(self.root)
+    def verifier(self, seen: Seen | None = None) -> Verifier:
+        """`verify` for many records: the chain of each is walked once, when its first record is asked for.
+
+        Args:
+            seen: what was read whole before; None: everything is read.
+        """
+        return Verifier(self.root, seen)
 
     def lost(self, env: str | None = None, release: str | None = None, notebook: str | None = None) -> list[RecordRef]:
         """The records that the archive's log has, and that are not there any more, oldest first; None is any.
@@ -234,17 +237,14 @@ class Archive:
         log = read_log(self.root)
         buried, here = stones(self.root, log), self.home.holds()
         wanted = [part if part is None else safe(part) for part in (env, release, notebook)]
-        refs = [
-            self.at(self.root / leaf.path)
-            for leaf in (log.leaves if log else ())
-            if is_path(leaf.path) and leaf.path not in buried and here(leaf.path)
-        ]
-        return sorted(
-            ref
-            for ref in refs
-            if all(part in (None, own) for part, own in zip(wanted, (ref.env, ref.release, ref.notebook), strict=True))
-            and not ref.folder.is_dir()
-        )
+        found = []
+        for chain, leaves in log.by_chain.items() if log else ():
+            place = [part.rpartition("=")[2] for part in chain.split("/")]
+            if is_path(leaves[0].path) and all(a in (None, b) for a, b in zip(wanted, place, strict=True)):
+                there = set(Chain(self.root / chain).names())
+                gone = [leaf.path for leaf in leaves if leaf.name not in there]
+                found += [self.at(self.root / path) for path in gone if path not in buried and here(path)]
+        return sorted(found)
 
 
 @lru_cache(maxsize=_KEPT)
@@ -307,7 +307,11 @@ def _sealed(
         trouble = [*trouble, *told]
         who = folders.facts(staging)
         draft = drafted(staging, status, error)
-        chain = archive.chain(draft.env, draft.release, draft.notebook)
+        folder = archive.chain(draft.env, draft.release, draft.notebook).folder
+        # Of a bucket another machine may have completed this very record. Nobody writes to the chain meanwhile.
+        sure = logs and not home_address(archive.root)
+        last = newest_logged(archive.root, path_of(archive.root, folder)) if sure else ""
+        chain = Chain(folder, [last] if last else names_in(folder))
         sealed = chain.of_run(draft.run_id) or [
             ref.folder for ref in by_id(() if who else archive.records(), draft.run_id)
         ]

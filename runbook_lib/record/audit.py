@@ -201,6 +201,9 @@ def _strange(root: Path, done: Audit) -> None:
     """What sealing never makes: links, and files where records lie."""
     if (root / FOLDER).is_symlink():
         done.add(FOLDER, "it is a link: a log is kept as files")
+    for one in sorted((root / FOLDER).glob("*")):
+        if one.is_symlink():
+            done.add(f"{FOLDER}/{one.name}", "it is a link: a log is kept as files")
     for place in _found(root):
         done.add(path_of(root, place), f"{place.name} was put there: sealing makes no such thing")
 

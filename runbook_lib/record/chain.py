@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.window import when
-from runbook_lib.record.place import NAME, instant
+from runbook_lib.record.place import instant, names_in
 from runbook_lib.record.seal import canonical, record_hash, strict, written
 
 if TYPE_CHECKING:
@@ -176,15 +176,13 @@ def folder_name(run_id: str, at: dt.datetime) -> str:
 class Chain:
     """The records in one folder. Appending needs the archive's lock."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, names: list[str] | None = None) -> None:
+        """`names`: what `names` is to say, for whoever knows the end of the chain; None: each time what is there."""
+        self.folder, self._names = folder, names
 
     def names(self) -> list[str]:
         """Folders of the sealed records, oldest first."""
-        try:
-            return sorted(path.name for path in self.folder.iterdir() if NAME.fullmatch(path.name))
-        except OSError:
-            return []
+        return names_in(self.folder) if self._names is None else self._names
 
     def next_name(self, run_id: str, now: dt.datetime) -> tuple[str, dt.datetime]:
         """Name and instant for a record sealed at `now`, moved on where the clock has not (or has gone back)."""
@@ -214,7 +212,10 @@ class Chain:
         return [self.folder / name for name in self.names() if name.endswith(f"-{run_id}")]
 
     def broken(
-        self, logged: Mapping[str, str] | None = None, pruned: Mapping[str, tuple[str, str | None]] | None = None
+        self,
+        logged: Mapping[str, str] | None = None,
+        pruned: Mapping[str, tuple[str, str | None]] | None = None,
+        known: Mapping[str, Link] | None = None,
     ) -> dict[str, str | None]:
         """For each record a sentence if it is not linked, record by record, back to the first; None if all is well.
 
@@ -223,6 +224,7 @@ class Chain:
         Args:
             logged: name and hash of the file of each record that the archive's log has of this chain; None: no log.
             pruned: name, and hash and predecessor, of each record that has a tombstone (`record/tombstones.py`).
+            known: name and link of each record that was read before, and is the same.
         """
         found: dict[str, str | None] = {}
         expected: str | None = None
@@ -237,7 +239,7 @@ class Chain:
                 continue
             if trouble is None:
                 try:
-                    one = link(self.folder / name, (logged or {}).get(name, ""))
+                    one = (known or {}).get(name) or link(self.folder / name, (logged or {}).get(name, ""))
                 except ArchiveError as error:
                     trouble = str(error)
                 else:

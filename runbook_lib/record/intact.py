@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
@@ -10,42 +10,89 @@ from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
 from runbook_lib.record.chain import Chain, Link, link
 from runbook_lib.record.log.files import Log, read_log
 from runbook_lib.record.log.leaf import Leaf
-from runbook_lib.record.place import RecordRef, is_place, path_of, safe
+from runbook_lib.record.place import RecordRef, is_place, safe
 from runbook_lib.record.record import LOGGED_SINCE
 from runbook_lib.record.seal import file_hash
-from runbook_lib.record.tombstones import of_chain, stones
+from runbook_lib.record.seen import Found, Seen
+from runbook_lib.record.tombstones import by_chain, stones
 
 GONE = "{}: it was removed; the archive's log has it"
 """Of a record, by its folder's name."""
 
 
-def verifier(root: Path) -> Callable[[RecordRef], None]:
+class Verifier:
     """Verifies records of the archive at `root`; the chain of each is walked once, when its first record is asked for.
 
-    What it returns raises ArchiveError: one sentence that names what is wrong.
+    Args:
+        seen: what was read whole before, and is not read again while it is the same; None: everything is read.
     """
-    chains: dict[Path, dict[str, str | None]] = {}
-    releases: dict[Path, Bound] = {}
 
-    def verify(ref: RecordRef) -> None:
-        log, path = read_log(root), path_of(root, ref.folder)
-        leaf = log.by_path.get(path) if log else None
-        own = _verify_own(ref, _vouched(leaf) if leaf else "")
-        folder, name = ref.folder.parent, ref.folder.name
-        if name not in chains.get(folder, {}):
-            chain = path_of(root, folder)
-            chains[folder] = Chain(folder).broken(logged(log, chain), of_chain(stones(root, log), chain))
-        if sentence := chains[folder].get(name, f"{name}: it is gone"):
+    def __init__(self, root: Path, seen: Seen | None = None) -> None:
+        self._root, self._seen, self._begin = root, seen, len(str(root)) + 1
+        self._log: Log | None = None
+        self._known: dict[str, dict[str, Found]] = {}
+        self._broken: dict[str, dict[str, str | None]] = {}
+        self._releases: dict[Path, Bound] = {}
+        self._stones: tuple[Log | None, dict[str, dict[str, tuple[str, str | None]]]] | None = None
+
+    def __call__(self, ref: RecordRef) -> None:
+        """Whether a record is as it was sealed.
+
+        Raises:
+            ArchiveError: one sentence that names what is wrong.
+        """
+        path, leaf = self._leaf(ref)
+        chain, _, name = path.rpartition("/")
+        found = self._found(chain).get(name)
+        own = found.link(name) if found else _verify_own(ref, _vouched(leaf))
+        if name not in self._broken.get(chain, {}):
+            self._broken[chain] = self._walked(chain)
+        if sentence := self._broken[chain].get(name, f"{name}: it is gone"):
             raise ArchiveError(sentence)
-        if sentence := _unlogged(log, leaf, path, own):
+        if sentence := _unlogged(self._log, leaf, path, own):
             raise ArchiveError(f"{name}: {sentence}")
-        if (ref.folder / FOLDER).is_dir():
-            release = folder.parent
-            if release not in releases:
-                releases[release] = bound(release)
-            list(attachments(ref, releases[release], leaf.attachments if leaf else None))
+        if FOLDER in found.files if found else (ref.folder / FOLDER).is_dir():
+            release = ref.folder.parents[1]
+            if release not in self._releases:
+                self._releases[release] = bound(release)
+            list(attachments(ref, self._releases[release], leaf.attachments if leaf else None))
 
-    return verify
+    def seen(self, ref: RecordRef) -> Found | None:
+        """What was found of a record when it was read whole, if it is the same still."""
+        chain, _, name = self._leaf(ref)[0].rpartition("/")
+        return self._found(chain).get(name)
+
+    def vouched(self, ref: RecordRef) -> str:
+        """SHA-256 of the record's file that the log vouches for; empty: for none."""
+        return _vouched(self._leaf(ref)[1])
+
+    def _leaf(self, ref: RecordRef) -> tuple[str, Leaf | None]:
+        """Path of the record, and its leaf in the log: as it was when its chain was first asked for, or as it is now
+        where it did not have the record then.
+        """
+        path = str(ref.folder)[self._begin :].replace(os.sep, "/")
+        chain = path.rpartition("/")[0]
+        new = self._seen is None and chain not in self._broken
+        if new or self._log is None or path not in self._log.by_path:
+            self._log = read_log(self._root)
+        return path, self._log.by_path.get(path) if self._log else None
+
+    def _found(self, chain: str) -> dict[str, Found]:
+        """Of one chain, by name: what was read before, and is the same."""
+        if self._seen is None or chain in self._known:
+            return self._known.get(chain, {})
+        leaves = {one.name: one for one in (self._log.by_chain.get(chain, ()) if self._log else ())}
+        names = Chain(self._root / chain).names()
+        each = {name: self._seen.found(f"{chain}/{name}", _vouched(leaves.get(name))) for name in names}
+        self._known[chain] = {name: one for name, one in each.items() if one is not None}
+        return self._known[chain]
+
+    def _walked(self, chain: str) -> dict[str, str | None]:
+        """As `Chain.broken`."""
+        if self._stones is None or self._stones[0] is not self._log:
+            self._stones = self._log, by_chain(stones(self._root, self._log))
+        known = {name: one.link(name) for name, one in self._found(chain).items()}
+        return Chain(self._root / chain).broken(logged(self._log, chain), self._stones[1].get(chain, {}), known)
 
 
 def logged(log: Log | None, chain: str) -> dict[str, str] | None:
@@ -53,9 +100,9 @@ def logged(log: Log | None, chain: str) -> dict[str, str] | None:
     return None if log is None else {one.name: _vouched(one) for one in log.by_chain.get(chain, ())}
 
 
-def _vouched(leaf: Leaf) -> str:
+def _vouched(leaf: Leaf | None) -> str:
     """SHA-256 of the file that the log vouches for; empty: it was taken in as it was found, altered or not."""
-    return "" if leaf.how == "taken_in" else leaf.file
+    return "" if leaf is None or leaf.how == "taken_in" else leaf.file
 
 
 def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link) -> str:
@@ -101,6 +148,6 @@ def _verify_own(ref: RecordRef, vouched: str) -> Link:
         if found != expected:
             raise ArchiveError(f"{name}: {file} was altered after it was sealed")
     for path in sorted(ref.folder.iterdir()):
-        if path.name not in own.files and path.name not in ("record.json", "attachments"):
+        if path.name not in own.files and path.name != "record.json" and not (path.name == FOLDER and path.is_dir()):
             raise ArchiveError(f"{name}: {path.name} was not there when it was sealed")
     return own

@@ -10,12 +10,14 @@ import functools
 import html
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import project_root
-from runbook_lib.record.place import ENTRY, NAME, is_place, safe
+from runbook_lib.record.log.files import newest_logged
+from runbook_lib.record.place import ENTRY, is_place, names_in, path_of, safe
 from runbook_lib.record.record import Record
 
 DOCS = "docs"
@@ -65,26 +67,28 @@ class Links:
     def _runs(self) -> dict[str, Path]:
         """Where the records of this release lie, in every environment."""
         chains = self.archive.glob(f"env=*/{self._release}/*")
-        return {name.rpartition("-")[2]: chain / name for chain in chains if chain.is_dir() for name in _sealed(chain)}
+        return {name.rpartition("-")[2]: chain / name for chain in chains for name in self._sealed(chain)}
 
     def before(self) -> tuple[str, str]:
         """Id and address of the record that was sealed before this one, in its chain; empty: it is the first."""
         chain = self._here.parents[self.depth]
         if not chain.is_dir() or not is_place(chain.name, self.record.notebook):
             return "", ""
-        names = _sealed(chain)
-        own = next((name for name in names if name.endswith(f"-{self.record.run_id}")), None)
-        earlier = [name for name in names if own is None or name < own]
-        return (earlier[-1].rpartition("-")[2], self._to(chain / earlier[-1] / "report.html")) if earlier else ("", "")
+        last = "" if self.record.hash else newest_logged(self.archive, path_of(self.archive, chain))
+        if not last or last.endswith(f"-{self.record.run_id}"):  # it is sealed itself, or the log does not say
+            names = self._sealed(chain)
+            own = next((name for name in names if name.endswith(f"-{self.record.run_id}")), None)
+            last = max((name for name in names if own is None or name < own), default="")
+        return (last.rpartition("-")[2], self._to(chain / last / "report.html")) if last else ("", "")
 
     def newest(self) -> list[tuple[str, str, str]]:
         """The newest record of each notebook of this environment and release: notebook, run and address."""
         release = self._here.parents[self.depth + 1]
         found = []
         for chain in sorted(release.iterdir()) if release.is_dir() else ():
-            names = _sealed(chain) if chain.is_dir() else []
-            if names and chain.name != ENTRY:
-                found.append((chain.name, names[-1].rpartition("-")[2], self._to(chain / names[-1] / "report.html")))
+            last = self._newest(chain)
+            if last and chain.name != ENTRY:
+                found.append((chain.name, last.rpartition("-")[2], self._to(chain / last / "report.html")))
         return found
 
     def docs(self, page: str) -> str:
@@ -96,13 +100,17 @@ class Links:
         there = root / DOCS / page
         return self._to(there) if self.archive.is_relative_to(root) and there.is_file() else ""
 
+    def _newest(self, chain: Path) -> str:
+        """Name of a chain's newest record; empty: it has none."""
+        return newest_logged(self.archive, path_of(self.archive, chain)) or max(self._sealed(chain), default="")
+
+    @functools.cached_property
+    def _sealed(self) -> Callable[[Path], list[str]]:
+        """Names of a chain's records, oldest first; each chain is looked at once for a report."""
+        return functools.cache(names_in)
+
     def _to(self, there: Path) -> str:
         return Path(os.path.relpath(there, self._here)).as_posix()
-
-
-def _sealed(chain: Path) -> list[str]:
-    """Names of a chain's records, oldest first."""
-    return sorted(name for name in (each.name for each in chain.iterdir()) if NAME.fullmatch(name))
 
 
 def linked(markup: str, links: Links) -> str:

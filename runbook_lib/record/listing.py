@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Collection
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import report_of
-from runbook_lib.record.intact import GONE
+from runbook_lib.record.intact import GONE, Verifier
 from runbook_lib.record.place import RecordRef, instant, safe
+from runbook_lib.record.record import Record
 from runbook_lib.record.said import headline, rows
+from runbook_lib.record.seen import MANY, Seen
 
 MOST = 8
 """Names that a sentence lists."""
@@ -35,7 +38,6 @@ def list_rows(
         since: only what was sealed from then on.
         verdicts: only what decided one of these, in any case; a damaged one is left out by none.
     """
-    verify = archive.verifier()
     where, number = (env, release, notebook), notebook if notebook and notebook.isdigit() else None
     if number:
         where = (env, release, None)
@@ -45,11 +47,17 @@ def list_rows(
     def wanted_ref(ref: RecordRef) -> bool:
         return ref.sealed >= first and (not number or ref.notebook.startswith(f"{number}_"))
 
-    rows = [(ref, _row(archive, ref, verify)) for ref in archive.records(*where) if wanted_ref(ref)]
+    refs = [ref for ref in archive.records(*where) if wanted_ref(ref)]
+    seen = Seen(archive.root, time.time_ns(), archive.told) if len(refs) >= MANY else None
+    verify = archive.verifier(seen)
+    rows = [(ref, _row(archive, ref, verify, seen)) for ref in refs]
+    if seen:
+        seen.close(archive.records())
     gone = [ref for ref in archive.lost(*where) if wanted_ref(ref)]
-    rows += [(ref, _bare(ref) | {"problem": GONE.format(ref.folder.name)}) for ref in gone]
-    ordered = [row for _, row in sorted(rows, key=lambda one: one[0])]
-    return [row for row in ordered if not wanted or row["decision"] in wanted or not row["intact"]]
+    if gone:
+        rows += [(ref, _bare(ref) | {"problem": GONE.format(ref.folder.name)}) for ref in gone]
+        rows.sort(key=lambda one: one[0])
+    return [row for _, row in rows if not wanted or row["decision"] in wanted or not row["intact"]]
 
 
 def unknown(archive: Archive, env: str | None, release: str | None) -> str:
@@ -76,6 +84,7 @@ def _bare(ref: RecordRef) -> dict[str, Any]:
         "mode": None,
         "status": None,
         "decision": None,
+        "word": None,
         "as_of": None,
         "operator": None,
         "reason": None,
@@ -85,18 +94,33 @@ def _bare(ref: RecordRef) -> dict[str, Any]:
     }
 
 
-def _row(archive: Archive, ref: RecordRef, verify: Callable[[RecordRef], None]) -> dict[str, Any]:
-    row = _bare(ref)
+def _row(archive: Archive, ref: RecordRef, verify: Verifier, seen: Seen | None = None) -> dict[str, Any]:
+    row, found = _bare(ref), verify.seen(ref)
     try:
-        record = archive.load(ref)
-        row |= {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
-        row |= {"operator": record.operator or record.caller_arn, "reason": record.told.reason or None}
-        if record.entry is not None:
-            row |= {"item": record.entry.get("item") or None, "entered": headline(record)[0]}
+        if found is None:
+            if seen:
+                seen.reads(ref)
+            record = archive.load(ref)
+            row |= (said := _said(record))
+        else:
+            row |= found.row
         verify(ref)
     except ArchiveError as error:
         return row | {"problem": str(error)}
+    if seen and found is None:
+        seen.keep(ref, verify.vouched(ref), record, said)
     return row | {"intact": True, "problem": None}
+
+
+def _said(record: Record) -> dict[str, Any]:
+    """What a row has of the record's own file."""
+    row = {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
+    row |= {"word": record.word if record.entry is None else None}
+    row |= {"operator": record.operator or record.caller_arn, "reason": record.told.reason or None}
+    row |= {"word": record.word if record.entry is None else None}
+    if record.entry is not None:
+        row |= {"item": record.entry.get("item") or None, "entered": headline(record)[0]}
+    return row
 
 
 def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
@@ -112,7 +136,7 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
     said = report.headline(record)
     keys = ("title", "verdict", "value", "interval", "n", "target", "alert", "reason")
     return {
-        **_row(archive, ref, archive.verify),
+        **_row(archive, ref, archive.verifier()),
         "reason": said.reason,
         "next": said.next,
         "error": record.failure if record.error else None,

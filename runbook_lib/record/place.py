@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +70,40 @@ def ref_at(folder: Path) -> RecordRef:
     *_, env, release, notebook, name = folder.parts
     sealed, _, run_id = name.rpartition("-")
     return RecordRef(sealed, run_id, env.partition("=")[2], release.partition("=")[2], notebook, folder)
+
+
+def refs_in(
+    root: Path, env: str | None = None, release: str | None = None, notebook: str | None = None
+) -> list[RecordRef]:
+    """The sealed records below `root`, oldest first, by the names of their folders; None is any. Nothing is opened."""
+    found = []
+    for above, own in _folders(str(root), "env=", env):
+        for between, version in _folders(above, "release=", release):
+            for chain, name in _folders(between, "", notebook):
+                for folder, _ in _folders(chain, "", None):
+                    if parts := NAME.fullmatch(folder[len(chain) + 1 :]):
+                        found.append(RecordRef(parts[1], parts[2], own, version, name, Path(folder)))
+    found.sort(key=lambda ref: (ref.sealed, ref.run_id, ref.env, ref.release, ref.notebook))
+    return found
+
+
+def _folders(above: str, prefix: str, name: str | None) -> Iterator[tuple[str, str]]:
+    """What is in a folder, with the part of its name behind `prefix`."""
+    try:
+        names = [prefix + name] if name is not None else os.listdir(above)  # noqa: PTH208 - ten thousand
+    except OSError:
+        return
+    for one in names:
+        if one.startswith(prefix):
+            yield f"{above}/{one}", one[len(prefix) :]
+
+
+def names_in(chain: Path) -> list[str]:
+    """Names of the records in the folder of a chain, oldest first."""
+    try:
+        return sorted(name for name in os.listdir(chain) if NAME.fullmatch(name))  # noqa: PTH208 - thousands
+    except OSError:
+        return []
 
 
 def path_of(root: Path, folder: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field
 
 from runbook_lib.base.errors import NOTHING
-from runbook_lib.judge.model import of_today
+from runbook_lib.judge.model import of_today, word_of
 from runbook_lib.judge.terms import Frozen
 
 SCHEMA = 3
@@ -104,7 +104,7 @@ class Record(Frozen):
     run_id: str = ""
     """Letters and digits, unique."""
     env: str = ""
-    """Environment: dev, staging or prod."""
+    """Environment, by its name in gates.yaml."""
     account_id: str = ""
     """AWS account."""
     region: str = ""
@@ -202,8 +202,13 @@ class Record(Frozen):
     def told(self) -> Told:
         """What was decided, of a record of any version."""
         said = of_today({"decision": self.decision, **(self.outcome or {})})
-        word = str(said["said"] or self.decision) if self.decision else ""
+        word = word_of("completed", self.decision, said) if self.decision else ""
         return Told(word, *(str(said.get(name) or "") for name in Told._fields[1:]))
+
+    @property
+    def word(self) -> str:
+        """The one word that people read of this run."""
+        return word_of(self.status, self.decision, self.outcome or {}, origin=self.origin)
 
     def dump(self) -> dict[str, Any]:
         """As JSON, with the names of the file (`schema`)."""

@@ -149,13 +149,12 @@ def headline(record: Record) -> Headline:
         return Headline(*said.headline(record))
     if not told.word and record.origin == "command":
         done = " ".join(words.sentence(note) for note in record.notes) or f"{record.notebook} has done its work."
-        return Headline("CARRIED OUT", *badge_of(Word.CLOSED), redact_text(done), "")
-    word = told.word or Word.CLOSED
-    badge = badge_of(word)
+        return Headline(record.word, *badge_of(record.word), redact_text(done), "")
+    badge = badge_of(record.word)
     reason = words.shown(told.reason or "The run was closed without a decision.")
     back = words.instant(told.come_back_at)
     aside = f"Come back at {back}." if back and back not in told.next else ""
-    return Headline(word, *badge, reason, told.next, aside)
+    return Headline(record.word, *badge, reason, told.next, aside)
 
 
 def facts(record: Record) -> list[tuple[str, str]]:

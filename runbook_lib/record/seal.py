@@ -125,14 +125,14 @@ def write_folder(final: Path, files: Mapping[str, bytes], copies: Mapping[str, P
     try:
         for name, source in (copies or {}).items():
             shutil.copyfile(source, part / name)
-            _sync(part / name)
+            sync(part / name)
         for name, content in files.items():
             (part / name).write_bytes(content)
-            _sync(part / name)
+            sync(part / name)
         part.chmod(0o755)
-        _sync(part)
+        sync(part)
         part.rename(final)
-        _sync(final.parent)
+        sync(final.parent)
     except OSError as error:
         raise ArchiveError(f"{final} cannot be written ({error.strerror or error})") from None
     finally:
@@ -159,7 +159,7 @@ def replace_file(path: Path, content: bytes) -> None:
         raise ArchiveError(f"{path} cannot be written ({error.strerror or error})") from None
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """fsync of a file or folder; folders cannot be synced everywhere."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -98,7 +98,10 @@ def _read(folder: Path, _state: tuple[int, ...], file: str) -> tuple[Stone, ...]
         return ()
 
 
-def of_chain(found: Mapping[str, Stone], chain: str) -> dict[str, tuple[str, str | None]]:
-    """Of one chain: name of the folder to hash and predecessor."""
-    own = [one for path, one in found.items() if path.rpartition("/")[0] == chain]
-    return {one.path.rpartition("/")[2]: (one.hash, one.previous) for one in own}
+def by_chain(found: Mapping[str, Stone]) -> dict[str, dict[str, tuple[str, str | None]]]:
+    """By the path of a chain: name of the folder to hash and predecessor."""
+    chains: dict[str, dict[str, tuple[str, str | None]]] = {}
+    for path, one in found.items():
+        chain, _, name = path.rpartition("/")
+        chains.setdefault(chain, {})[name] = one.hash, one.previous
+    return chains

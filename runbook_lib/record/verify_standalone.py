@@ -89,7 +89,7 @@ def checked(folder: Path) -> dict[str, Any]:  # the record in a folder, by itsel
     for key, part in zip(("env", "release", "notebook"), folder.parts[-4:-1], strict=True):
         must((part.partition("=")[2] or part) in safe(record[key]), "it belongs to another folder")
     must(not any(one.is_symlink() for one in (folder.parent, folder, *folder.iterdir())), "a link is in it")
-    there = {one.name for one in folder.iterdir()} - {"record.json", "attachments"}
+    there = {one.name for one in folder.iterdir() if one.name != "attachments" or one.is_file()} - {"record.json"}
     must(there == set(record["files"]), f"files were added or removed: {there ^ set(record['files'])}")
     for name, said in record["files"].items():
         must(sha256((folder / name).read_bytes()).hexdigest() == said, f"{name} was altered")
@@ -144,13 +144,13 @@ def main(arguments: list[str] | None = None) -> int:
         except WRONG as error:
             bad.append(f"{path}: {error}")
     try:
-        *lines, torn = (root / "log" / "leaves.jsonl").read_bytes().split(b"\n")
+        parts = [root / "log" / "leaves.jsonl", *sorted((root / "log").glob("leaves.part-*"))]
+        *lines, torn = b"".join(each := [part.read_bytes() for part in parts]).split(b"\n")
         leaves = {one["path"]: one for one in map(strict, lines)}
-        note = NOTE.fullmatch((root / "log" / "checkpoint").read_text())
-        must(note, "the checkpoint is none")
+        must(note := NOTE.fullmatch((root / "log" / "checkpoint").read_text()), "the checkpoint is none")
         must([one["index"] for one in leaves.values()] == [*range(len(lines))], "leaves were moved, or stand twice")
         late = strict(begun.read_bytes()) if begun.exists() else {}
-        must(late or not (torn or begun.exists()), f"{'sealing.json is none' if begun.exists() else 'half a leaf'}")
+        must(late or not (torn or begun.exists() or b"" in each[1:]), "sealing.json is none, or leaves are cut off")
     except WRONG as error:
         bad += [f"log: {error}"] if (root / "log").exists() else []
     at, size = roots(lines), int(note[2]) if note else 0
@@ -183,8 +183,8 @@ def main(arguments: list[str] | None = None) -> int:
         except WRONG as error:
             bad.append(f"{path}: {error}")
     bad += [f"{path}: removed; the log has it" for path in leaves.keys() - pruned if not (root / str(path)).is_dir()]
-    above = [root / "log", *root.glob("env=*"), *root.glob("env=*/*"), *root.glob("env=*/*/*")]
-    bad += [f"{one}: sealing makes no such thing" for one in above if one.is_symlink() or one.is_file()]
+    above = [root / "log", *(one for each in ("env=*", "env=*/*", "env=*/*/*", "log/*") for one in root.glob(each))]
+    bad += [f"{x}: it was put there" for x in above if x.is_symlink() or (x.is_file() and x.parent.name != "log")]
     for one, file in ((one, one / "checkpoint" if one.is_dir() else one) for one in given.witness):
         seen = NOTE.fullmatch(file.read_bytes().decode("utf-8", "replace")) if file.is_file() else None
         unsure += [] if seen else [f"{one} keeps no checkpoint"]

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from runbook_lib.act.traffic import flags
 from runbook_lib.base.window import iso, parse, when
 from runbook_lib.judge.model import Look
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
@@ -65,7 +66,7 @@ def settle(params: Params) -> dt.timedelta:
 
 def tags(deployment: Deployment) -> dict[str, str]:
     """The `key=value` words of a deployment's description."""
-    return dict(re.findall(r"(\w+)=(\S+)", deployment.description or ""))
+    return flags.tags(deployment.description or "")
 
 
 def which(state: TrafficState, params: Params, notebook: str, phase: Phase, now: dt.datetime) -> Moment:
@@ -182,10 +183,8 @@ def _how(newest: Deployment, percent: float, at: dt.datetime | None, person: str
 
 def _by(deployment: Deployment | None) -> str:
     """Whose a deployment is, by its own description: ` by rollback_1_async_failing (run 1a2b)`; empty: it says none."""
-    said = tags(deployment) if deployment is not None else {}
-    if not said.get("notebook"):
-        return ""
-    return f" by {said['notebook']}" + (f" (run {said['run']})" if said.get("run") else "")
+    made = flags.made_by(deployment.description or "") if deployment is not None else ""
+    return f" by {made}" if made else ""
 
 
 def _alarm(newest: Deployment) -> str | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from runbook_lib.base.errors import Exit
-from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
@@ -44,6 +43,8 @@ class Next:
     """Why, and when, as a sentence."""
     step: str = ""
     """`notebook@environment` that it takes on."""
+    beside: str = ""
+    """The words without the reason, for a screen that shows it in the step's own line."""
 
     @property
     def exit_code(self) -> int:
@@ -115,7 +116,7 @@ def _first(
         return _of(urgent)
     if unfinished is not None:
         waits = unfinished.back is not None and unfinished.back > now
-        at = f"; run it again at {when(unfinished.back)}" if waits and unfinished.back else "; run it again"
+        at = f"; run it again at {words.instant(unfinished.back)}" if waits else "; run it again"
         kind: Kind = "soaking" if waits else "hold" if unfinished.held else "rollback"
         return Next(kind, hints.rollback(params, unfinished.number), words.sentence(f"{_bare(unfinished.words)}{at}"))
     for wanted in ("hold", "due", "soaking"):
@@ -133,10 +134,9 @@ def _first(
 def _of(line: Line) -> Next:
     kind: Kind = "rollback" if line.answer else "approval" if line.approver else _KINDS[line.state]
     told = "; ".join(_bare(part) for part in (line.words, line.note) if part)
-    where = f"{line.notebook} in {line.env}"
-    return Next(
-        kind, line.command, words.sentence(f"{where}: {told}" if told else where), f"{line.notebook}@{line.env}"
-    )
+    where, note = f"{line.notebook} in {line.env}", _bare(line.note)
+    full, beside = (words.sentence(f"{where}: {said}" if said else where) for said in (told, note))
+    return Next(kind, line.command, full, f"{line.notebook}@{line.env}", beside)
 
 
 _KINDS: dict[str, Kind] = {"hold": "hold", "due": "due", "soaking": "soaking"}

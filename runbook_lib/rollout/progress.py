@@ -9,7 +9,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-from runbook_lib.base.window import parse, when
+from runbook_lib.base.window import parse
+from runbook_lib.judge.words import instant
 from runbook_lib.record.chain import Finding
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.known import LOST, Known, loaded
@@ -18,6 +19,16 @@ from runbook_lib.rollout.taking_on import Todo, at, planned, todo_of
 
 State = Literal["passed", "due", "soaking", "hold", "missing"]
 """`soaking`: nothing to do before `due`; `missing`: not passed, and something that it needs has not passed either."""
+
+
+WORDS: dict[State, str] = {
+    "passed": "✔ passed",
+    "due": "● due",
+    "soaking": "… soaking",
+    "hold": "✘ hold",
+    "missing": "– missing",
+}
+"""What people read for a state."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ class Rollout:
             words=words,
             last=_decision(newest) if newest else "",
             last_at=at(newest) if newest else "",
-            due=when(back) if back else "",
+            due=instant(back),
             command=todo.command,
             note=todo.note,
             answer=todo.answer,

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 
 from runbook_lib.base.window import when
+from runbook_lib.judge.words import instant
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import approval, hints, people
 from runbook_lib.rollout.known import LOST, Known
@@ -41,7 +42,7 @@ def todo_of(
     attempt = known.attempt(notebook, env)
     run = hints.run(known.params, notebook, env=env, attempt=attempt)
     if state == "soaking":
-        due = f"the verdict is due at {when(back)}" if back else "the verdict is not due yet"
+        due = f"the verdict is due at {instant(back)}" if back else "the verdict is not due yet"
         return Todo(run, f"an interim look is always safe; {due}")
     if state == "hold":
         return _held(known, notebook, env, decided, run)

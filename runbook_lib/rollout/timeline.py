@@ -6,7 +6,7 @@ CloudWatch has forgotten the first minutes by the end of a rollout (docs/domain.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,9 +143,14 @@ def _since(state: Mapping[str, Any]) -> dt.datetime | None:
     return max(map(parse, told), default=None)
 
 
-def chart(told: Story, titles: Mapping[str, str]) -> Any:
-    """The story as an image with its description; `titles`: notebook to the words of its lane."""
-    several = {one.notebook for one in told.decisions if one.env != "prod"}
+def chart(told: Story, titles: Mapping[str, str], users: Collection[str]) -> Any:
+    """The story as an image with its description.
+
+    Args:
+        titles: notebook to the words of its lane.
+        users: the environments that have users; they come first.
+    """
+    several = {one.notebook for one in told.decisions if one.env not in users}
 
     def lane(one: Decided) -> str:
         where = f" ({one.env})" if one.notebook in several else ""
@@ -153,6 +158,6 @@ def chart(told: Story, titles: Mapping[str, str]) -> Any:
 
     dots = [Dot(one.at, lane(one), one.decision) for one in told.decisions]
     dots += [Dot(at, "Issues noted", NOTE) for at, _, _ in told.notes]
-    order = sorted(told.weights, key=lambda env: env != "prod")
+    order = sorted(told.weights, key=lambda env: env not in users)
     weights = {env: told.weights[env] for env in order}
     return image(lambda: rollout_chart(weights, dots, title="The rollout"))

@@ -26,6 +26,8 @@ from runbook_lib.record import engine
 from runbook_lib.record.attached import report_of
 from runbook_lib.record.place import PARAMS
 
+START = "00_start"
+"""The notebook that JupyterLab opens on: it is no step, and `runbook status` is what a terminal has instead."""
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
 
 
@@ -66,7 +68,7 @@ def find_notebook(name: str) -> Path:
             raise UsageError(f"{name}: no such notebook")
         return path
     folder = project_root() / "notebooks"
-    known = sorted(folder.glob("*.ipynb"))
+    known = sorted(path for path in folder.glob("*.ipynb") if path.stem != START)
     matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
     if not known:
         raise UsageError(f"notebook '{name}': there are none in {folder}; run from the project's folder")

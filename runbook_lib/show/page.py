@@ -11,7 +11,7 @@ from runbook_lib.base import foreign
 from runbook_lib.judge import words
 from runbook_lib.judge.measures import told
 from runbook_lib.judge.model import Evidence, GateResult
-from runbook_lib.show.tables import Cell, Shown, inline, span, stack, table
+from runbook_lib.show.tables import Cell, Shown, between, inline, stack, table
 
 
 def line(text: str) -> Shown:
@@ -70,7 +70,7 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
         [
             Cell(told(name), f"<b>{foreign.html(told(name))}</b>", nowrap=True),
             Cell(seen(item), nowrap=True),
-            Cell(span(item.start, item.end) if item.start else "–", nowrap=True),
+            between(item.start, item.end) if item.start else "–",
             "; ".join(
                 part
                 for part in (

@@ -20,6 +20,8 @@ from runbook_lib.judge.model import Evidence
 from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
 
 WIDTH = 150
+_SHORT = 12
+"""Characters of a cell that never needs to be wrapped."""
 _NONE = ' class="none"'
 """Of a cell that says nothing: a telephone leaves it out."""
 """Columns of the plain text."""
@@ -139,10 +141,15 @@ def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
     named = [f' data-name="{foreign.html(name)}"' for name in names] or [""] * len(cells)
     silent = [_NONE if name and cell.text == "–" else "" for name, cell in zip(named, cells, strict=True)]
     inner = (
-        f'<td{name}{none} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
+        f'<td{name}{none or _kept(c)} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
         for name, none, c in zip(named, silent, cells, strict=True)
     )
     return f'<tr style="background:transparent">{"".join(inner)}</tr>'
+
+
+def _kept(cell: Cell) -> str:
+    """A number with its unit stays on one line on paper, too, where longer cells are wrapped."""
+    return ' class="whole"' if cell.nowrap and 0 < len(cell.text.strip()) <= _SHORT else ""
 
 
 def _wide(head: Sequence[str], cells: Sequence[Sequence[Cell]]) -> bool:
@@ -212,8 +219,16 @@ def window(evidence: Evidence) -> Cell:
         start, end = (dt.datetime.fromisoformat(text) for text in (evidence.start, evidence.end))
     except ValueError:
         return Cell(f"{evidence.start} to {evidence.end}")
-    first, last = when(start).removesuffix(" UTC"), f"{when(end)} ({words.hours((end - start).total_seconds() / 3600)})"
-    style = "white-space:nowrap"
+    return _between(when(start), f"{when(end)} ({words.hours((end - start).total_seconds() / 3600)})")
+
+
+def between(start: str, end: str) -> Cell:
+    """From one time to another in a cell: on one line or on two, never on more."""
+    return _between(when(start), when(end))
+
+
+def _between(first: str, last: str) -> Cell:
+    first, style = first.removesuffix(" UTC"), "white-space:nowrap"
     return Cell(f"{first} to {last}", f'<span style="{style}">{first} to</span> <span style="{style}">{last}</span>')
 
 

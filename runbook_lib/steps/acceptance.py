@@ -149,7 +149,8 @@ class Acceptance(Step):
     def timeline(self) -> Any:
         """The whole rollout on one chart, from the records alone."""
         titles = {name: step.title for name, step in self.params.policy.steps.items()}
-        return chart(story(self.records), titles)
+        policy = self.params.policy
+        return chart(story(self.records), titles, [env for env in policy.environments if policy.has_users(env)])
 
     def cost_chart(self) -> Any:
         """What a report cost through the rollout, on both sides, by the looks that were sealed."""

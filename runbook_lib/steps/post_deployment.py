@@ -174,13 +174,14 @@ class Week:
         """The gates on this look's window; nothing is ever rolled back from here, for there is no way back."""
         case = self._case()
         outcome = case.verdict()
-        self.run.made_of(case, outcome, self._looked())
         self.results = outcome.results
         self.run.check(*(self._metric(result) for result in self.results))
         if self.start is None:
             outcome = Outcome(
                 decision=Decision.HOLD, reason=f"no record of {PHASE3} says PROMOTE", next="Finish phase 3 first."
             )
+        else:  # a week that has not begun is not judged by its gates, and a replay makes no verdict of them
+            self.run.made_of(case, outcome, self._looked())
         if outcome.decision is Decision.PROMOTE:
             outcome = self._complete(outcome)
         self.outcome = self.run.decide(outcome, "after" if self.over else "during", state=self.state)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import datetime as dt
+import re
 import string
 from collections.abc import Iterator
 from email.utils import format_datetime
@@ -43,7 +45,12 @@ def made(kind: type[Exception]) -> Exception:
     return kind(*["x\ny"] * (len(wanted) or 1))
 
 
+PYTHON = {name: kind for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 KINDS = sorted({*kinds(), *kinds(bc.ClientError)}, key=lambda kind: (kind.__module__, kind.__name__))
+
+
+NAMES = re.compile(rf"\b({'|'.join([*PYTHON, 'ResponseParserError', 'JSONDecodeError', 'ParserError'])})\b")
+"""Names that nobody who runs a rollout knows."""
 
 
 def told(error: Exception) -> str:
@@ -53,6 +60,7 @@ def told(error: Exception) -> str:
     assert said.startswith("asking: ") and len(said) > len("asking: x")
     assert said.isprintable(), "one line, no control characters"
     assert len(said) < 600
+    assert not NAMES.search(said)
     return said
 
 
@@ -137,7 +145,21 @@ def test_nobody_can_be_asked_for_a_code_in_a_notebook() -> None:
 
 
 def test_an_answer_without_what_was_asked_for_is_no_fault_of_the_reader() -> None:
-    assert "AWS's answer cannot be read (KeyError: 'Items', test_aws_errors.py:" in told(KeyError("Items"))
+    assert "AWS's answer cannot be read (without 'Items', test_aws_errors.py:" in told(KeyError("Items"))
+
+
+@pytest.mark.parametrize("module", ["botocore.credentials", "botocore.parsers", "botocore.utils", "urllib3.x"])
+@pytest.mark.parametrize("words", [(), ("",), ("what it says",)])
+def test_no_class_of_python_is_named(module: str, words: tuple[str, ...]) -> None:
+    """Whatever botocore lets out of its inside."""
+    for kind in PYTHON.values():
+        if issubclass(kind, (UnicodeError, ExceptionGroup)) or kind is BaseExceptionGroup:
+            continue
+        inside: dict[str, Any] = {"__name__": module, "kind": kind, "words": words}
+        exec("def fails():\n    raise kind(*words)", inside)
+        with pytest.raises(AwsError) as caught, aws_errors("asking"):
+            inside["fails"]()
+        assert not NAMES.search(str(caught.value)), kind
 
 
 @pytest.mark.parametrize("error", [UsageError("x"), ValueError("ours"), KeyboardInterrupt()])

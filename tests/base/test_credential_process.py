@@ -50,8 +50,7 @@ def test_one_that_answers_late_is_waited_for_and_told(tmp_path: Path, monkeypatc
     monkeypatch.setenv("AWS_PROFILE", "tool")
     monkeypatch.setattr(credential_process, "TELL_AFTER_S", 0.2)
     said: list[str] = []
-    monkeypatch.setattr(patience, "tellers", said)
-    monkeypatch.setattr(credential_process, "tellers", [said.append])
+    monkeypatch.setattr(patience, "tellers", [said.append])
     found = Aws("us-east-1")._session.get_credentials()
     assert found is not None and found.access_key == "test"
     assert said == ["waiting for credential_process, 60 s at most ..."]
@@ -67,6 +66,7 @@ WHOLE = {**ANSWER, "SessionToken": TOKEN, "Expiration": "2099-01-01T00:00:00Z"}
     [
         ("exit 7", "ended with 7 and said nothing; run it by hand"),
         (f"echo {TOKEN} >&2; exit 7", "ended with 7; run it by hand"),
+        ("echo token: 0123456789 correct horse >&2; exit 7", "ended with 7; run it by hand"),
         (f"echo {TOKEN}; exit 7", "ended with 7; run it by hand"),
         (f"printf '\\377{TOKEN}' >&2; exit 7", "ended with 7; run it by hand"),
         (f"echo {TOKEN}", "printed no credentials"),
@@ -100,7 +100,7 @@ def test_nothing_that_it_prints_is_ever_shown(
     with pytest.raises(AwsError, match=f"credential_process sh {says}") as caught:
         Aws("us-east-1", tries=1).identity()
     shown = str(caught.value)
-    assert TOKEN not in shown and not {TOKEN, "sh"}.isdisjoint(shown.split()) and shown.isprintable()
+    assert TOKEN not in shown and "horse" not in shown and "0123456789" not in shown
 
 
 @pytest.mark.parametrize("command", ["'", "''", "./nothere --password x", "tool.py"])

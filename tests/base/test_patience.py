@@ -17,7 +17,7 @@ from runbook_lib.base import aws as clients
 from runbook_lib.base import patience
 from runbook_lib.base.aws import Aws
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.patience import Patient, tellers
+from runbook_lib.base.patience import Overdue, Patient, tellers
 
 ASKED = "https://sts.example"
 
@@ -43,6 +43,15 @@ def test_who_waits_is_told_once_and_only_if_it_takes_long(monkeypatch: pytest.Mo
         Patient(session(lambda _: time.sleep(5)), ASKED, 0.3).send("x")
     assert time.monotonic() - began < 3
     assert told == [f"waiting for {ASKED} to answer, 0 s at most ..."]
+
+
+def test_what_is_overdue_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, clock = list[str](), [0.0]
+    tellers.append(told.append)
+    overdue = Overdue(lambda: clock[0])
+    for clock[0] in (0.0, 1.9, 2.0, 30.0):
+        overdue.tell(lambda: f"not yet at {clock[0]:g} s")
+    assert told == ["not yet at 2 s"]
 
 
 @pytest.mark.parametrize(

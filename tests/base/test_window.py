@@ -124,14 +124,15 @@ def machine_times(code: str) -> Iterator[str]:
     for scope in ast.walk(ast.parse(code)):
         if not isinstance(scope, ast.FunctionDef):
             continue
+        inside = list(ast.walk(scope))
         told = {
             name.id
-            for node in ast.walk(scope)
+            for node in inside
             if isinstance(node, ast.Assign)
             for name, value in _pairs(node)
             if isinstance(name, ast.Name) and (_machine(value) or _stamped(value))
         }
-        for node in ast.walk(scope):
+        for node in inside:
             if isinstance(node, ast.FormattedValue):
                 spec = ast.unparse(node.format_spec) if node.format_spec else ""
                 for value in (

@@ -238,3 +238,12 @@ def test_what_is_too_deep_to_be_kept_is_read_all_the_same_or_refused(deep: int, 
     for _ in range(deep - 1):
         (found,) = found
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "nothing"), ("# later\n", "nothing"), ("null", "nothing"), ("- a", "a list"), ("7", "one value")],
+)
+def test_what_is_no_mapping_is_told_in_words(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "dev.yaml").write_text(text)
+    assert sentence(tmp_path / "dev.yaml").endswith(f": holds {said}, expects a mapping of names to values")

@@ -25,12 +25,12 @@ noun.register(app)
 replay.register(app)
 
 
-def sealed_with(folder: Path, reason: str) -> RecordRef:
+def sealed_with(folder: Path, reason: str, env: str = "dev", release: str = "r1") -> RecordRef:
     """A record that holds, with that text wherever a record has one."""
     archive = Archive(folder / "archive")
-    staging = archive.stage("dev", "r1", "06_phase1_10_percent", new_run_id(), "interactive")
+    staging = archive.stage(env, release, "06_phase1_10_percent", new_run_id(), "interactive")
     journal = Journal(staging)
-    params = {"env": "dev", "release": "r1", "mode": "plan", "operator": reason}
+    params = {"env": env, "release": release, "mode": "plan", "operator": reason}
     journal.append("opened", run_id=staging.name, notebook="06_phase1_10_percent", params=params)
     journal.append("warning", text=reason)
     journal.append("intent", id="i", what=reason, before={reason: reason})

@@ -22,10 +22,10 @@ def test_offline_into_an_empty_folder_and_what_comes_after(tmp_path: Path, monke
     words = ("init", "--service", "orders-export", "--offline", "--account", "prod=000000000777")
     rows = run(*words).splitlines()
     assert "missing\taccount_id of dev\tparams/dev.yaml, or --account dev=ID" in rows
-    assert any(row.startswith("written: notebooks/01_preflight.ipynb") for row in rows)
-    assert any(row.startswith("as it was: notebooks/01_preflight.ipynb") for row in run(*words).splitlines())
+    assert any(row.startswith("written: notebooks/00_start.ipynb, notebooks/01_preflight.ipynb") for row in rows)
+    assert any(row.startswith("as it was: notebooks/00_start.ipynb") for row in run(*words).splitlines())
     assert "FAIL" not in run("params", "check")
-    assert run("upgrade").startswith("as it was: notebooks/01_preflight.ipynb")
+    assert "as it was: notebooks/00_start.ipynb, notebooks/01_preflight.ipynb" in run("upgrade")
     (tmp_path / "notebooks" / "01_preflight.ipynb").unlink()
     assert "differs: notebooks/01_preflight.ipynb" in run("upgrade", code=3)
     assert {one["state"] for one in json.loads(run("upgrade", "--take", "--json"))} == {"written", "as it was"}

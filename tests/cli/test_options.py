@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -12,10 +13,11 @@ import pytest
 import typer
 from hypothesis import example, given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.app import app
-from runbook_lib.cli.options import MOST, number
+from runbook_lib.cli.options import MOST, ArchiveRoot, number
 
 
 def numbers(group: typer.Typer) -> Iterator[tuple[str, Any]]:
@@ -56,3 +58,48 @@ def test_what_passes_is_finite_and_comes_back_as_it_is(value: float) -> None:
     except UsageError as error:
         assert not abs(value) <= MOST
         assert str(error).startswith("--interval is ")
+
+
+ASKED = typer.Typer()
+
+
+@ASKED.command()
+def asked(archive: ArchiveRoot = Path("archive")) -> None:
+    typer.echo(str(archive))
+
+
+@pytest.mark.parametrize(
+    ("files", "words", "told"),
+    [
+        ({}, [], "archive"),
+        ({"prod": "archive"}, [], "archive"),
+        ({"prod": "s3://records/team", "dev": "s3://records/team"}, [], "s3:/records/team"),
+        ({"prod": "records"}, [], "{root}/records"),
+        ({"prod": "s3://records/team"}, ["--archive", "elsewhere"], "elsewhere"),
+        ({"prod": "s3://records/team"}, ["--archive", "archive"], "archive"),
+        ({"prod": "archive", "dev": "s3://records/team"}, ["--archive", "s3://records/team"], "s3:/records/team"),
+    ],
+)
+def test_where_no_archive_is_named_it_is_that_of_the_parameters(
+    files: dict[str, str], words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project(tmp_path, files))
+    done = CliRunner().invoke(ASKED, words)
+    assert done.exit_code == 0 and done.stdout.strip() == told.format(root=tmp_path), done.output
+
+
+def test_parameters_that_name_several_archives_are_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project(tmp_path, {"dev": "archive", "prod": "s3://records/team"}))
+    done = CliRunner().invoke(ASKED, [])
+    assert isinstance(done.exception, UsageError)
+    assert "several archives: archive (dev), s3://records/team (prod); say by --archive" in str(done.exception)
+
+
+def project(folder: Path, archives: dict[str, str]) -> Path:
+    (folder / "params").mkdir()
+    (folder / "params" / "gates.yaml").write_text("")
+    (folder / "params" / "broken.yaml").write_text("env: [\n")
+    (folder / "params" / "rehearsal.yaml").write_text("archive: archive/rehearsal\n")
+    for env, archive in archives.items():
+        (folder / "params" / f"{env}.yaml").write_text(f"env: {env}\narchive: {archive}\n")
+    return folder

@@ -22,6 +22,7 @@ def test_a_table_one_step_a_line_and_when_it_is_done() -> None:
     assert lines[-1].startswith("done: 2026-12-") and "no budget (gates.yaml, harm.users)" in lines[-1]
 
 
+@pytest.mark.slow
 def test_json_is_one_document() -> None:
     done = CliRunner().invoke(app, [*ASKED, "--requests-per-day", "30000", "--json"])
     told = json.loads(done.output)

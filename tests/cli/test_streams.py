@@ -84,3 +84,20 @@ def test_a_terminal_of_no_width_is_taken_for_a_usual_one(
     monkeypatch.setenv("COLUMNS", said)
     usual_width()
     assert os.environ.get("COLUMNS") == left
+
+
+@pytest.mark.parametrize("coding", ["ascii", "latin-1", "utf-8"])
+def test_a_reader_that_had_enough_changes_no_code_in_any_encoding(coding: str, tmp_path: Path) -> None:
+    """click takes a stream of ASCII for a mistake, and writes past it."""
+    by_click = COMMAND.replace("print(", "typer.echo(", 1).replace("import sys", "import sys, typer", 1)
+    command = [sys.executable, "-c", by_click, str(tmp_path / "done"), "3"]
+    line = f'PYTHONIOENCODING={coding} "$@" 2>/dev/null | true; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", line, "bash", *command], capture_output=True, text=True, check=False)
+    assert (done.returncode, (tmp_path / "done").read_text()) == (3, "sealed")
+
+
+def test_what_an_encoding_does_not_hold_is_escaped() -> None:
+    code = "import typer\nfrom runbook_lib.cli.streams import lasting\nlasting()\ntyper.echo('5 \\u20ac \\u2026')"
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=env, check=True)
+    assert done.stdout == b"5 \\u20ac \\u2026\n"

@@ -74,3 +74,10 @@ def test_a_page_that_is_not_current_is_told(
     monkeypatch.setattr("runbook_lib.commands.explain.page", lambda: "another")
     monkeypatch.setattr("sys.argv", ["explain"])
     assert main() == 1 and "--write" in capsys.readouterr().out
+
+
+def test_outside_of_a_project_the_delivered_files_are_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [one.file.name for one in explain("harm.users")] == ["gates"]

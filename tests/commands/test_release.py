@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from runbook_lib.act.traffic.shift import describe, plan_shift
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.window import Window
 from runbook_lib.commands import kill_switch, release
+from runbook_lib.commands.doctor.model import Ground
 from runbook_lib.commands.release_policy import PHASES
 from runbook_lib.observe.evidence.measure import asks
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.essentials import essentials
-from runbook_lib.params.load import load_file
+from runbook_lib.params.load import RELEASE, load_file
 from runbook_lib.rollout.moment import which
 from tests.elsewhere import T0, Elsewhere, Place
 
@@ -30,8 +34,8 @@ class Account(Elsewhere):
 
     exceptions = SimpleNamespace(**vars(Elsewhere.exceptions), ResourceNotFoundException=KeyError)
 
-    def identity(self) -> Any:
-        return SimpleNamespace(account="000000000103", arn="arn:aws:iam::000000000103:user/ann", now=T0)
+    def identity(self, **_: Any) -> Any:
+        return SimpleNamespace(account="000000000103", arn="arn:aws:iam::000000000103:user/ann", now=T0, trouble="")
 
     def list_versions_by_function(self, **_: Any) -> dict[str, Any]:
         return {"Versions": [{"Version": one} for one in ("$LATEST", "5", "6", "7")]}
@@ -40,7 +44,7 @@ class Account(Elsewhere):
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
     made = Account()
-    monkeypatch.setattr(release, "Aws", lambda *_: made)
+    monkeypatch.setattr(release, "reached", lambda params: (params, made, made.identity()))
     monkeypatch.setattr(release, "project_root", lambda: tmp_path)
     monkeypatch.setattr(release, "routing", lambda *_: (True, True))
     return made
@@ -79,8 +83,12 @@ def test_the_new_version_is_told_by_its_own_dimensions(account: Account) -> None
     ("version", "function", "alias", "error", "said"),
     [
         ("8", "worker", {}, UsageError, "--version is '8', which .* has not; it has 5, 6, 7: publish it first"),
-        ("6", "worker", {}, UsageError, "points to 6; expects a published version before 6"),
-        ("7", "cron", {}, UsageError, "--function is 'cron', which service.yaml does not name"),
+        ("6", "worker", {}, UsageError, "points to 6 already; expects the version after it"),
+        ("7", "cron", {}, UsageError, "--function is 'cron', which service.yaml does not name .* there are status, "),
+        ("7", "wroker", {}, UsageError, "did you mean 'worker'"),
+        ("7", "table", {}, UsageError, "--function is 'table', which service.yaml does not name as one"),
+        ("$LATEST", "worker", {}, UsageError, r"--version is '\$LATEST': expects a published version, such as 7"),
+        ("07", "worker", {}, UsageError, "--version is '07': expects a published version, such as 7"),
         (
             "7",
             "worker",
@@ -98,6 +106,26 @@ def test_what_cannot_be_released_is_refused_and_nothing_is_written(
     with pytest.raises(error, match=said):
         prepared(version, function)
     assert not (tmp_path / "releases").exists()
+
+
+@given(st.text(max_size=12) | st.sampled_from(["../x", "a/b", ".", "..", "a b"]))
+def test_an_id_of_a_release_is_one_folders_name(name: str) -> None:
+    assume(name and not re.fullmatch(RELEASE, name))
+    with pytest.raises(UsageError, match=r"--release is .* expects letters, digits and"):
+        prepared(name=name)
+
+
+def test_an_alias_is_a_name_and_that_of_the_release(account: Account) -> None:
+    with pytest.raises(UsageError, match="--alias is '7': expects an alias: letters, digits, _ and -"):
+        release.prepare(ROOT / "params" / "prod.yaml", "worker", "7", "7")
+    prepared()
+    with pytest.raises(UsageError, match="is the folder of another release"):
+        release.prepare(ROOT / "params" / "prod.yaml", "worker", "7", "other")
+
+
+def test_the_policies_of_a_release_have_a_folder_of_their_own(account: Account) -> None:
+    assert Ground(prepared().file, {}).roles == "worker-7"
+    assert Ground(ROOT / "params" / "prod.yaml", {}).roles == "prod"
 
 
 def test_a_folder_of_another_release_is_left_alone(account: Account) -> None:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from botocore import exceptions as bc
 from botocore.client import BaseClient
 
 from runbook_lib.act.traffic import flag_store, switch
+from runbook_lib.base import patience
 from runbook_lib.base.errors import AwsError
 from runbook_lib.commands.rollback import NOTEBOOK, rollback_1
 from runbook_lib.observe.traffic import state as traffic
@@ -186,24 +188,57 @@ def test_a_silent_aws_is_asked_again_within_seconds(
     assert [claims(one) for one in records(file)] == [False]
 
 
-def test_an_aws_that_tells_no_time_holds_nothing_up(
-    aws: EmbeddedAws, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("status", [200, 307, 403])
+def test_who_waits_reads_within_seconds_that_it_is_not_off_and_how_to_do_it_by_hand(
+    aws: EmbeddedAws, file: Path, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    real = BaseClient._make_api_call
+    """A web page answers every change: it is tried for a minute, of which nobody knew."""
+    from botocore.awsrequest import AWSResponse
+    from botocore.httpsession import URLLib3Session
 
-    def call(self: Any, name: str, arguments: Any) -> Any:
-        answer = real(self, name, arguments)
-        answer["ResponseMetadata"]["HTTPHeaders"] = {"date": "Thu, 01 Jan 1970 00:00:01 GMT"}
+    real, told = URLLib3Session.send, list[tuple[float, str]]()
+    began = time.monotonic()
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.2)
+    patience.tellers.append(lambda text: told.append((time.monotonic() - began, text)))
+
+    def send(self: Any, request: Any) -> Any:
+        if request.method != "POST" or not request.url.endswith("/deployments"):
+            return real(self, request)
+        page = AWSResponse(request.url, status, {"content-type": "text/html", "location": "http://127.0.0.1:9/"}, None)
+        page._content = b"<html>sign in first</html>"
+        return page
+
+    monkeypatch.setattr(URLLib3Session, "send", send)
+    with pytest.raises(AwsError, match="aws appconfig start-deployment"):
+        rollback_1(file, APPLY)
+    said = [(at, text) for at, text in told if "has NOT worked yet" in text]
+    assert len(said) == 1
+    assert "switching async off has NOT worked yet" in said[0][1] and "aws appconfig start-deployment" in said[0][1]
+    monkeypatch.setattr(URLLib3Session, "send", real)
+    assert on(aws, file) is True
+
+
+def test_without_aws_clock_it_acts_by_its_own_and_says_so(
+    aws: EmbeddedAws, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from botocore.httpsession import URLLib3Session
+
+    real = URLLib3Session.send
+
+    def send(self: Any, request: Any) -> Any:
+        answer = real(self, request)
+        answer.headers.pop("date", None)
         return answer
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", call)
+    told = list[str]()
+    patience.tellers.append(told.append)
+
+    monkeypatch.setattr(URLLib3Session, "send", send)
     done = rollback_1(file, APPLY)
-    said = capsys.readouterr().err
-    assert "1970" in said and said.count("this machine's clock is taken") == 1
-    assert "async is off" in done.sentence and on(aws, file) is False
+    assert on(aws, file) is False and "async is off" in done.sentence
     (record,) = records(file)
-    assert any("this machine's clock is taken" in one for one in record.warnings)
-    assert record.incident is not None and "1970" not in str(record.incident)
+    assert any("carries no Date" in text and "this machine's" in text for text in record.warnings)
+    assert len([text for text in told if "this machine's" in text]) == 1
 
 
 def test_denied_says_how_to_do_it_by_hand_and_running_again_completes(

@@ -72,12 +72,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[Lab]
 
 def run_all(page: Any) -> Any:
     """Run All in the notebook that is open; the line that says that its record is sealed."""
-    page.locator(".jp-StatusBar-Widget", has_text="Idle").first.wait_for(timeout=60_000)
-    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
-    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+    run_cells(page)
     note = page.locator(".jp-NotebookPanel:visible").get_by_text(SEALED).first
     note.wait_for(timeout=90_000)
     return note
+
+
+def run_cells(page: Any) -> None:
+    """Run All in the notebook that is open, and no more."""
+    page.locator(".jp-StatusBar-Widget", has_text="Idle").first.wait_for(timeout=60_000)
+    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
 
 
 def test_run_all_in_jupyterlab_judges_seals_and_can_be_attached(lab: Lab, browser: Any) -> None:
@@ -183,7 +188,7 @@ def test_ctrl_c_takes_everything_down(lab: Lab, browser: Any) -> None:
     assert lab.archive.records()
 
 
-def in_view(page: Any, text: str) -> Any:
+def in_view(page: Any, text: str | re.Pattern[str]) -> Any:
     """The visible text of the open notebook that is on the screen as it stands, nothing scrolled for it."""
     found = page.locator(".jp-NotebookPanel:visible").get_by_text(text)
     height = page.viewport_size["height"]
@@ -198,7 +203,14 @@ def test_from_something_is_wrong_to_async_is_off_without_scrolling(browser: Any,
     with opened(tmp_path, "--scenario", "async_failing") as practice:
         assert f"open {NOTEBOOK} and Run All" in (tmp_path / "log").read_text()
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.goto(f"{practice.url}/lab/tree/notebooks/{NOTEBOOK}.ipynb?token={practice.token}")
+        page.goto(f"{practice.url}/?token={practice.token}")
+        run_cells(page)
+        page.locator(".jp-NotebookPanel:visible").get_by_text("steps passed").first.wait_for(timeout=60_000)
+        in_view(page, re.compile("^Next: "))
+        in_view(page, re.compile("^runbook run "))
+        in_view(page, re.compile("^Something is wrong"))
+        in_view(page, re.compile("^06_phase1_10_percent$")).click()
+        page.locator(".jp-NotebookPanel:visible .cm-line", has_text=re.compile("^mode = ")).wait_for(timeout=30_000)
         run_all(page)
         in_view(page, "ROLLBACK. Next: Run rollback_1: it turns async off at once")
 

@@ -14,12 +14,13 @@ from axe_playwright_python.base import AXE_SCRIPT
 
 from runbook_lib.judge.gates.checks import check
 from runbook_lib.record.entry import Kind
+from runbook_lib.run.launch import START
 from runbook_lib.show.checks import checks_table
 from runbook_lib.show.tables import mark, table
 from tests.axe import axe, contrast
 from tests.reports import unpacked
 
-NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted({path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("*.ipynb")} - {START})
 KINDS = [*NOTEBOOKS, "approval", "attestation", "note", "deviation"]
 SIGNED = "11_acceptance"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}

@@ -15,8 +15,14 @@ import pytest
 from rich.console import Console
 
 from runbook_lib.cli import archive as archive_noun
+from runbook_lib.cli import cost as cost_noun
+from runbook_lib.cli import replay as replay_noun
 from runbook_lib.cli import watch as watch_noun
 from runbook_lib.cli.app import _show_status, app
+from runbook_lib.commands.doctor.model import Found
+from runbook_lib.commands.init.folder import File
+from runbook_lib.commands.params_check import Found as Checked
+from runbook_lib.commands.release import Release
 from runbook_lib.commands.watch_look import Look
 from runbook_lib.judge.incidents.deviation import Deviation
 from runbook_lib.judge.money.projection import BreakEven, Month
@@ -25,9 +31,10 @@ from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.rollout import deviations
-from tests.cli.test_app import STATUS
+from runbook_lib.rollout.replay import Replayed
+from tests.cli.test_app import STATUS, names
 from tests.cli.test_archive import sealed_with
-from tests.commands.test_cost import NOW, report
+from tests.commands.test_cost import LINES, NOW, report
 from tests.project import own_project
 
 WIDTHS = (60, 80, 100, 200, None)
@@ -146,16 +153,138 @@ def watch_live(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
     return ("ROLLBACK", "rollback_1_async_failing", "Submissions that end in a report", "98.76 %", f"{RUN})")
 
 
-COMMANDS: tuple[Shown, ...] = (
-    status,
-    archive_list,
-    archive_show,
-    deviation_list,
-    dlq_list,
-    cost,
-    watch_once,
-    watch_live,
-)
+def doctor(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    lines = (
+        Found("OK", "read and cross-checked", id="params", title="Parameters"),
+        Found("WRONG", WHY, "runbook policies --env prod --write iam/prod", "permissions", "Permissions"),
+        Found("not asked", "what it needs is not there: Permissions", id="gates", title="Gates"),
+    )
+    patch.setattr("runbook_lib.commands.doctor.probes.doctor", lambda *_: iter(lines))
+    call("doctor", "--params", str(own_project(folder)))
+    return ("WRONG", "rollback_1_async_failing", "prod-alarm-async-5xx", lines[1].mend)
+
+
+def plan_steps(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    rows = [
+        {"step": f"{one} %", "begins": "2026-12-01 03:00", "soak": "4 h", "ends": "2026-12-01 07:06", "needed": "347"}
+        | {"requests": "500", "guard": "15 in 10 min", "users": "195 (100 % failing)"}
+        for one in (10, 40, 100)
+    ]
+    ends = SimpleNamespace(ends="2026-12-03T09:24:00Z", after_h=48.0)
+    seen = SimpleNamespace(per_day=30_000.0, known=False)
+    made = SimpleNamespace(rows=lambda: rows, confidence=0.95, seen=seen, users=None, schedule=ends)
+    patch.setattr("runbook_lib.commands.plan_steps.planned", lambda *_: made)
+    call("plan-steps", "--params", str(own_project(folder)))
+    return ("2026-12-01 07:06", "195 (100 % failing)", "done: 2026-12-03 09:24 UTC, 48 h after the migration included")
+
+
+def release(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    made = Release(Path("releases/worker-7/prod.yaml"), "worker", "live", "6", "7", written=True)
+    patch.setattr("runbook_lib.commands.release.prepare", lambda *_: made)
+    call("release", "--params", str(own_project(folder)), "--function", "worker", "--version", "7")
+    back = "runbook rollback 1 --params releases/worker-7/prod.yaml --apply --confirm prod"
+    return ("version 7 instead of 6, through alias live", made.next, back)
+
+
+FILES = [
+    File("notebooks/06_phase1_10_percent.ipynb", "differs", "--- yours\n+++ installed\n-old\n+new\n"),
+    *(File(f"notebooks/rollback_{one}_of_the_delivered.ipynb", "as it was") for one in (1, 2, 3)),
+]
+
+
+def init(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    patch.setattr("runbook_lib.commands.init.folder.write", lambda *_: FILES)
+    patch.setattr("runbook_lib.commands.init.folder.planned", lambda *_: {})
+    call("init", "--service", "orders-export", "--offline", "--into", str(folder))
+    return ("account_id of dev", "--account dev=ID", "differs: notebooks/06_phase1_10_percent.ipynb", "+new")
+
+
+def upgrade(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    patch.setattr("runbook_lib.commands.init.folder.upgraded", lambda *_, **__: FILES)
+    call("upgrade")
+    return ("notebooks/rollback_3_of_the_delivered.ipynb", "differs: notebooks/06_phase1_10_percent.ipynb", "+new")
+
+
+def verify(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    known = {"decision": "HOLD", "reason": WHY, "env": "prod", "release": "2026.11-vpr-async", "attempt": 1}
+    known |= {"notebook": "06_phase1_10_percent", "as_of": NOW, "sealed_at": NOW, "policy": "0" * 64}
+    known |= {"mode": "apply", "run_id": RUN, "caller_arn": "arn:aws:sts::000000000103:assumed-role/Operators/ada"}
+    patch.setattr("runbook_lib.commands.attestation.verify", lambda *_: SimpleNamespace(**known))
+    call("verify", "run.json", "--key", "signer.pem")
+    return ("HOLD: the weight", "2026.11-vpr-async", RUN, "0" * 64, str(known["caller_arn"]), "2026-11-20 12:00 UTC")
+
+
+def params_explain(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    call("params", "explain", "harm")
+    return ("users",)
+
+
+def params_check(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    broken = Checked("prod.yaml", False, f"prod.yaml: {WHY}")
+    patch.setattr("runbook_lib.commands.params_check.check", lambda *_: [broken])
+    call("params", "check")
+    return ("FAIL prod.yaml: the weight", "rollback_1_async_failing")
+
+
+def replay(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    told = {"notebook": "06_phase1_10_percent", "env": "prod", "as_of": "2026-11-09T04:01:00Z", "kind": "gates"}
+    made = Replayed(
+        run_id=RUN, sealed="HOLD", now="HOLD", sealed_reason=WHY, differences=(WHY,), identical=False, **told
+    )
+    replay_noun._show(made, False)
+    replay_noun._show_all([made], False)
+    return (RUN, "06_phase1_10_percent", "differs: the weight", "rollback_1_async_failing")
+
+
+CASES: dict[str, tuple[Shown, ...]] = {
+    "status": (status,),
+    "archive list": (archive_list,),
+    "archive show": (archive_show,),
+    "deviation list": (deviation_list,),
+    "dlq list": (dlq_list,),
+    "cost": (cost,),
+    "watch": (watch_once, watch_live),
+    "doctor": (doctor,),
+    "plan-steps": (plan_steps,),
+    "release": (release,),
+    "init": (init,),
+    "upgrade": (upgrade,),
+    "verify": (verify,),
+    "params check": (params_check,),
+    "params explain": (params_explain,),
+    "replay": (replay,),
+}
+SENTENCES = {
+    *("run", "rollback", "attest", "approve", "note", "probe", "lab", "rehearse"),
+    *("dlq redrive", "dlq export", "deviation undo", "deviation adopt"),
+    *("archive attach", "archive verify", "archive sync", "archive prune", "archive site", "archive export"),
+}
+"""They print sentences and paths one by one, by `prose` and `say`, and their tables are those of other commands."""
+DOCUMENTS = {"archive query", "archive prove", "archive attest", "policies"}
+"""They print what was asked for, or a document for machines."""
+COMMANDS = tuple(one for each in CASES.values() for one in each)
+
+
+def test_every_command_has_its_case_or_says_why_it_needs_none() -> None:
+    assert sorted([*CASES, *SENTENCES, *DOCUMENTS]) == sorted(names(app))
+
+
+def test_no_two_rows_of_a_bill_read_alike_at_60_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue = {"item": "x", "quantity": 1.0, "usd": 0.1, "llm": False, "service": "queue"}
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    cost_noun._show(report(lines=[*LINES, queue | {"fixed": True}, queue | {"fixed": False}]))
+    shown = capsys.readouterr().out
+    assert "queue, fixed" in shown and "queue, by use" in shown
+
+
+def test_status_says_a_reason_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    why = STATUS.lines[0].words
+    seen = replace(STATUS, next_words=f"06_phase1_10_percent in prod: {why}; only when the cause is fixed.")
+    _show_status(replace(seen, next_beside=STATUS.next_words))
+    assert capsys.readouterr().out.count(why) == 1
 
 
 def shown(

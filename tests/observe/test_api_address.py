@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runbook_lib.base.aws import Identity
 from runbook_lib.base.errors import AwsError
-from runbook_lib.observe.api_address import address, identified
+from runbook_lib.observe import api_address
+from runbook_lib.observe.api_address import address, identified, reached
 from runbook_lib.observe.asking import Place
 from runbook_lib.observe.metrics.catalogue import address as metric_address
 from runbook_lib.observe.traffic.routes import api_of
@@ -78,3 +83,32 @@ def test_what_is_known_or_not_there_stays(params: Params) -> None:
         assert identified(Apis({}), one) is one
     absent = http(params, api_id={"dev": "eeee5555"})
     assert identified(Apis({}), absent) is absent
+
+
+AT_HAND = {
+    "kill_switch.py": "what an incident waits for: it turns a switch off, and reads no metric",
+    "rollback.py": "tells people, with parameters that may be bare",
+    "account.py": "the doctor asks for clock, credentials and account one by one, and then for the API",
+}
+"""Modules of `commands/` that go to AWS by themselves, and why."""
+
+
+def test_every_command_comes_to_aws_with_its_api_known() -> None:
+    """`identified` was called by notebooks and `runbook cost` alone: to other commands an HTTP API had no metrics."""
+    alone = set()
+    for file in (Path(api_address.__file__).parents[1] / "commands").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "runbook_lib.base.aws":
+                alone |= {file.name for name in node.names if name.name in ("caller", "connect", "require_account")}
+    assert alone == AT_HAND.keys()
+
+
+def test_an_incident_does_not_wait_for_an_api(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws, who = Apis({"aaaa1111": NAME, "bbbb2222": NAME}), Identity("1", "arn", dt.datetime.now(dt.UTC))
+    monkeypatch.setattr(api_address, "caller", lambda *_, **__: (aws, who))
+    one = http(params)
+    assert reached(one, incident=True) == (one, aws, who)
+    with pytest.raises(AwsError, match="2 HTTP APIs"):
+        reached(one)
+    del aws.apis["bbbb2222"]
+    assert reached(one)[0].name("api_id") == "aaaa1111"

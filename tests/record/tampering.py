@@ -152,6 +152,13 @@ def _hidden(archive: Archive) -> None:
     folder.symlink_to(elsewhere)
 
 
+def _leaves_hidden(archive: Archive) -> None:
+    file = archive.root / "log" / "leaves.jsonl"
+    elsewhere = archive.root.with_name("elsewhere")
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+
+
 def _pruned(archive: Archive) -> Path:
     """The first record of the chain removed as `archive prune` does it; the tombstone's folder."""
     ref = archive.at(_folder(archive, 0))
@@ -221,8 +228,14 @@ TABLE: list[Tampering] = [
         ("the report edited", HERE, _and(lambda a: _edit(_folder(a, -1) / "report.html", "SOAK", "DONE"))),
         ("the metrics edited", HERE, _and(lambda a: (_folder(a, -1) / "answers.json").write_text("[1, 3]"))),
         ("a file added to a record", HERE, _and(lambda a: (_folder(a, -1) / "note.txt").write_text("x"))),
+        (
+            "a file in the place of the folder of attachments",
+            HERE,
+            _and(lambda a: (_folder(a, -1) / "attachments").write_text("x")),
+        ),
         ("a key of the record written twice", HERE, _and(_twice)),
         ("a link in the place of a record", HERE, _and(_hidden)),
+        ("a link in the place of the leaves of the log", HERE, _and(_leaves_hidden)),
         ("a file added to a chain", HERE, _and(lambda a: (_chain(a).folder / "note.txt").write_text("x"))),
         ("a record pruned, and its tombstone removed", HERE, _and(lambda a: shutil.rmtree(_pruned(a)))),
         ("a tombstone made to cover one record more, which was removed", HERE, _and(_widened)),

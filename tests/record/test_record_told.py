@@ -16,9 +16,11 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision, Word
 from runbook_lib.record.from_journal import from_journal
+from runbook_lib.record.index.tables import rows_of
 from runbook_lib.record.markdown import markdown
 from runbook_lib.record.record import Problem, Record
 from runbook_lib.record.report import headline
+from runbook_lib.record.site.pages import Pages
 from runbook_lib.rollout.timeline import story
 from runbook_lib.run.launch import finished
 from runbook_lib.show.verdicts import closing_note, verdict_banner
@@ -107,3 +109,26 @@ def test_a_run_that_failed_behind_a_change_of_the_same_command_does_not_deny_it(
     told = finished(SimpleNamespace(load=lambda _: record), ref, before).reason
     assert (NOTHING in told) is not bool(before or within)
     assert all(what in told for what in (*before, *within))
+
+
+def _off(one: Outcome) -> Outcome:
+    return one.model_copy(update={"said": Word.ASYNC_IS_OFF}) if one.decision == "SOAK" else one
+
+
+@given(
+    OUTCOMES.map(_off),
+    st.sampled_from(["completed", "failed", "cancelled", "died"]),
+    st.booleans(),
+    st.sampled_from(["papermill", "command"]),
+)
+def test_report_archive_and_site_have_one_word_for_a_run(
+    outcome: Outcome, status: Any, decided: bool, origin: str
+) -> None:
+    said = {"decision": str(outcome.decision), "outcome": outcome.model_dump(mode="json", exclude={"results"})}
+    raw = {"schema": 3, "status": status, "origin": origin, "notebook": "06", "run_id": "a" * 12}
+    record = Record.model_validate(raw | (said if decided else {}))
+    (row,) = rows_of(record.dump(), "folder")["runs"]
+    site = Pages("..")._run(row | {"at": "2026-11-23T03:00:00Z"})["word"]
+    assert row["word"] == record.word == site == headline(record).word
+    if decided and status == "completed":
+        assert record.word == outcome.word == record.told.word

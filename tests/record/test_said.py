@@ -79,7 +79,7 @@ def test_an_approval_leads_to_the_records_that_there_were_to_see(tmp_path: Path)
 def test_a_command_says_what_it_has_done() -> None:
     record = Record(origin="command", notebook="dlq", status="completed", notes=("3 dead letters were driven again",))
     page = report_html(None, record)
-    assert "CARRIED OUT" in page and "3 dead letters were driven again." in page
+    assert "DONE" in page and "3 dead letters were driven again." in page
     assert "without a decision" not in page
 
 

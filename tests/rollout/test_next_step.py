@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from runbook_lib.base.errors import Exit
 from runbook_lib.base.window import iso
 from runbook_lib.cli.app import app
+from runbook_lib.judge import words
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.traffic.state import Deployment, Event, TrafficState
@@ -240,8 +241,10 @@ def test_the_proposal_after_rollback_1_is_to_prove_it_and_then_a_new_attempt(sta
     )
     assert "has not been verified" in first.words and first.exit_code == Exit.ROLLBACK
 
-    stage.seal(f"{ROLLBACKS[0]}@prod", outcome("SOAK", back=hour(stage.hour + 2)))
+    stage.seal(f"{ROLLBACKS[0]}@prod", outcome("SOAK", back=hour(stage.hour + 2 + 7 / 3600)))
     waits = stage.next()
+    minute = words.instant(hour(stage.hour + 1 + 7 / 3600))  # sealing took an hour
+    assert f"run it again at {minute}" in waits.words, "never earlier than the rollback itself says"
     assert (waits.kind, waits.command) == ("soaking", first.command)
     assert "not proven yet" in waits.words and "UTC" in waits.words and waits.exit_code == Exit.OK
 

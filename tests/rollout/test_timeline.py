@@ -100,7 +100,7 @@ def test_a_record_without_a_time_is_left_out() -> None:
 
 
 def test_the_chart_says_in_words_what_it_shows() -> None:
-    shown = str(chart(story(ROLLOUT), {"01_preflight": "Preflight"}))
+    shown = str(chart(story(ROLLOUT), {"01_preflight": "Preflight"}, ["prod"]))
     for wanted in (
         "prod 0 % from 2025-06-02 05:00 UTC",
         "50 % from 2025-06-03 07:06 UTC",
@@ -109,4 +109,4 @@ def test_the_chart_says_in_words_what_it_shows() -> None:
         "ROLLBACK",
     ):
         assert wanted in shown
-    assert str(chart(story([]), {})) == "The rollout (UTC): nothing."
+    assert str(chart(story([]), {}, [])) == "The rollout (UTC): nothing."

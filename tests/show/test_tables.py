@@ -451,3 +451,12 @@ def test_a_column_that_may_not_wrap_counts_with_all_its_letters() -> None:
     rows = [[tables.Cell(name, nowrap=True), "2026-11-14 05:17", "done"]]
     assert "stacks" in tables.table(("Look", "Due", "State"), rows)._repr_html_()
     assert "stacks" not in tables.table(("Look", "Due", "State"), [[name, "05:17", "done"]])._repr_html_()
+
+
+def test_on_paper_a_number_keeps_its_unit_and_a_window_takes_two_lines_at_most() -> None:
+    """A printed report wraps cells, but for those of class `whole`: `> 5 %` stood on two lines, a window on five."""
+    row = [tables.Cell("> 5 %", nowrap=True), tables.Cell("a sentence that is long", nowrap=True)]
+    kept, long = re.findall(r"<td[^>]*>", tables.table(("n", "why"), [row])._repr_html_())[-2:]
+    assert 'class="whole"' in kept and 'class="whole"' not in long
+    window = tables.between("2026-11-12T04:48:00Z", "2026-11-14T04:48:00Z").html
+    assert re.sub("<[^>]+>", "", window) == "2026-11-12 04:48 to 2026-11-14 04:48 UTC" and window.count("nowrap") == 2

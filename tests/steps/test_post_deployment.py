@@ -168,6 +168,7 @@ def test_a_missed_look_says_whether_its_hours_are_judged(
     assert said in found.reason
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("painted")
 def test_an_infinite_cost_is_no_pass(made: Made) -> None:
     blind = {"value": float("inf"), "low": float("inf"), "high": float("inf"), "n": 0}
@@ -189,6 +190,7 @@ def test_made_due_and_missed_looks_are_checks(made: Made) -> None:
     assert not any(one.required for id, one in week.run.checks.items() if id.startswith("cadence."))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("painted")
 def test_all_seven_key_metrics_are_checks(made: Made) -> None:
     checks = made(4).run.checks
@@ -253,6 +255,7 @@ def test_before_phase_3_is_accepted_there_is_no_week(made: Made) -> None:
     week = made(4, accepted=False)
     assert decided(week)[0] is Decision.HOLD
     assert not week.run.checks["cadence.start"].ok
+    assert week.run.case is None, "nothing is judged that a replay could make again otherwise"
 
 
 def test_an_altered_look_is_none(made: Made, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ class AppConfigTraffic:
         if number(state.dial_deployment) != plan.latest or (now != plan.latest_state and not by_itself):
             raise Refused(
                 f"the dial changed since the plan was made: {whose(state.dial_deployment)} instead of deployment "
-                f"{plan.latest} ({plan.latest_state or 'none'}); look, and plan again",
+                f"{plan.latest} ({plan.latest_state.lower().replace('_', ' ') or 'none'}); look, and plan again",
                 nothing_changed=True,
             )
         refuse_if_turned(plan, state)

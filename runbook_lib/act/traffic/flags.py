@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from typing import Any
+
+from runbook_lib.base.window import when
 
 CONTENT_TYPE = "application/json"
 MAX_DESCRIPTION = 1024
@@ -64,3 +67,28 @@ def describe(*, release: str, notebook: str, attempt: int, run: str, until: dt.d
     if until is not None:
         parts.append(f"until={until.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}")
     return " ".join(parts)
+
+
+def tags(description: str) -> dict[str, str]:
+    """The `key=value` words of a description that `describe` made; of another one, such as it has."""
+    return dict(re.findall(r"(\w+)=(\S+)", description))
+
+
+def made_by(description: str) -> str:
+    """Who made it, as people read it: `rollback_1_async_failing (run 1a2b)`; empty: its description does not say."""
+    said = tags(description)
+    run = f" (run {said['run']})" if said.get("run") else ""
+    return f"{said['notebook']}{run}" if said.get("notebook") else ""
+
+
+def told(what: str, at: str | dt.datetime | None, description: str | None, state: str = "") -> str:
+    """A deployment or a step in words: since when, by whom, and how it stands where it is not simply in force.
+
+    >>> told("deployment 4", "2026-11-23T03:05:59Z", "runbook notebook=rollback_1_async_failing run=1a2b", "COMPLETE")
+    'deployment 4, of 2026-11-23 03:05:59 UTC, by rollback_1_async_failing (run 1a2b)'
+    """
+    since = when(at, seconds=True)
+    how = f", {state.lower().replace('_', ' ')}" if state not in ("", "COMPLETE") else ""
+    foreign = f", described as '{description}'" if description else ", without a description"
+    by = f", by {made}" if (made := made_by(description or "")) else foreign
+    return f"{what}, {f'of {since}' if since else 'of an unknown time'}{by}{how}"

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic import flags
 from runbook_lib.act.traffic.flag_store import PATIENCE_S, PAUSE_S, FlagStore, code
 from runbook_lib.act.traffic.register import Register
-from runbook_lib.act.traffic.switch import HOPELESS, Switch, Turned, said
+from runbook_lib.act.traffic.switch import HOPELESS, Switch, Turned, not_yet, said
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.window import when
+from runbook_lib.base.patience import Overdue
 from runbook_lib.observe.traffic.flag_ids import NotDeployed
 from runbook_lib.observe.traffic.in_force import Client
 from runbook_lib.observe.traffic.ledger import Entry
@@ -58,7 +59,8 @@ class RegisterOff:
             newest = register.newest()
             now = register.in_force()
             weight = now.percent if now else newest.weight if newest else 0.0
-            if not weight and (newest is None or not newest.enabled):
+            # A split that no step is written of is off for now only: whoever begins it would not know.
+            if not weight and (now is None if newest is None else not newest.enabled):
                 told = f"the new side is off already, by {whose(newest)}; nothing was changed"
                 self._guard.note("note", text=told)
                 return Turned(False, told, newest.number if newest else 0)
@@ -107,7 +109,7 @@ class RegisterOff:
     def _insist(self, doing: str, do: Any) -> None:
         """Does it again and again until it works, patience ends, or AWS will never let it."""
         register = self._register
-        deadline = register.monotonic() + PATIENCE_S
+        deadline, overdue = register.monotonic() + PATIENCE_S, Overdue(register.monotonic)
         while True:
             try:
                 return do()  # type: ignore[no-any-return]
@@ -116,12 +118,13 @@ class RegisterOff:
                 if hopeless or register.monotonic() >= deadline:
                     raise AwsError(f"{doing} failed: {said(error)}; by hand: {register.by_hand}") from error
                 self._guard.warn(f"{doing}: {said(error)}; trying again")
+                told = not_yet(doing, error, deadline - register.monotonic())
+                overdue.tell(lambda told=told: f"{told}; by hand: {register.by_hand}")  # type: ignore[misc]
             register.sleep(PAUSE_S)
 
 
 def whose(step: Entry | None) -> str:
-    """A step in words: number, time and description."""
+    """A step in words: number, time, who made it."""
     if step is None:
         return "no step: none was ever made"
-    words = f"step {step.number} ({when(step.at, seconds=True) or 'at an unknown time'}"
-    return words + (f", '{step.description}')" if step.description else ", without a description)")
+    return flags.told(f"step {step.number}", step.at, step.description)

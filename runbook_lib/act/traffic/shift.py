@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe
+from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe, told
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.template import filled
-from runbook_lib.base.window import when
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.traffic.flag_ids import BUSY
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
@@ -177,12 +176,10 @@ def busy(deployment: Deployment | None) -> bool:
 
 
 def whose(deployment: Deployment | None) -> str:
-    """A deployment in words: number, state, time and description."""
+    """A deployment in words: number, time, who made it."""
     if deployment is None:
         return "no deployment"
-    since = when(deployment.started_at, seconds=True) or "at an unknown time"
-    words = f"deployment {deployment.number} ({deployment.state}, started {since}"
-    return words + (f", '{deployment.description}')" if deployment.description else ", without a description)")
+    return told(f"deployment {deployment.number}", deployment.started_at, deployment.description, deployment.state)
 
 
 def refuse_if_turned(plan: ShiftPlan, state: TrafficState) -> None:

@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import BY_HAND, PATIENCE_S, PAUSE_S, FlagStore, code
-from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document
+from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document, told
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import one_line, sentence
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.window import when
+from runbook_lib.base.patience import Overdue
 from runbook_lib.observe.traffic.flag_ids import flag_of
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class Switch:
                 ids = store.ids
                 now = store.newest(ids.switch_environment, ids.switch_profile)
             if not now.get("enabled") and not now["busy"]:
-                told = f"async is off already, by {whose(now)}; the switch stays as it is"
-                self._guard.note("note", text=told)
-                return Turned(False, told, now["deployment"] or 0)
+                found = f"async is off already, by {whose(now)}; the switch stays as it is"
+                self._guard.note("note", text=found)
+                return Turned(False, found, now["deployment"] or 0)
             before = {"enabled": now.get("enabled"), "deployment": now["deployment"]}
         except AwsError as error:
             self._guard.warn(f"{error}; switching off all the same")
@@ -104,8 +104,8 @@ class Switch:
                 f"the switch was turned off, yet it reads back as {dict(change.seen)}; {store.off_by_hand()}"
             )
         poll = self._params.service.traffic.client_poll_s
-        told = f"async is off by the switch; clients follow within {poll} s; the dial is as it was"
-        return Turned(True, told, int(change.seen.get("deployment") or 0))
+        done = f"async is off by the switch; clients follow within {poll} s; the dial is as it was"
+        return Turned(True, done, int(change.seen.get("deployment") or 0))
 
     def _facts(self, deployment: int | None) -> dict[str, Any]:
         """What the journal keeps of the deployment; without a number, of the newest one."""
@@ -116,13 +116,11 @@ class Switch:
 
 
 def whose(deployment: dict[str, Any]) -> str:
-    """A deployment as `FlagStore.settled` tells it, in words: number, state, time and description."""
+    """A deployment as `FlagStore.settled` tells it, in words: number, time, who made it."""
     if deployment["deployment"] is None:
         return "no deployment: an absent flag is off"
-    since = when(deployment.get("started_at"), seconds=True) or "at an unknown time"
-    words = f"deployment {deployment['deployment']} ({deployment['state']}, started {since}"
-    description = deployment.get("description")
-    return words + (f", '{description}')" if description else ", without a description)")
+    number, at = f"deployment {deployment['deployment']}", deployment.get("started_at")
+    return told(number, at, deployment.get("description"), deployment["state"])
 
 
 def start(store: FlagStore, params: Params, enabled: bool, description: str, latest: int | None) -> int:
@@ -144,7 +142,7 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
     Raises:
         AwsError: not within `PATIENCE_S`, or AppConfig will never let it; with the command that does it by hand.
     """
-    deadline = store.monotonic() + PATIENCE_S
+    deadline, overdue = store.monotonic() + PATIENCE_S, Overdue(store.monotonic)
     while True:
         try:
             return start()
@@ -153,6 +151,8 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
             if hopeless or store.monotonic() >= deadline:
                 raise AwsError(f"{doing} failed: {said(error)}; to take async off {store.off_by_hand()}") from error
             guard.warn(f"{doing}: {said(error)}; trying again")
+            told = not_yet(doing, error, deadline - store.monotonic())
+            overdue.tell(lambda told=told: f"{told}; to take async off {store.off_by_hand()}")  # type: ignore[misc]
         store.sleep(PAUSE_S)
         try:
             for latest in store.under_way(environment):
@@ -160,6 +160,11 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
                 store.settled(environment, profile, latest)
         except Exception as error:  # the next try will tell
             guard.warn(f"{doing}: {said(error)}; trying again")
+
+
+def not_yet(doing: str, error: Exception, left_s: float) -> str:
+    """What whoever waits is told of a way back that does not work at once."""
+    return f"{doing} has NOT worked yet ({said(error)}); it is tried for {max(left_s, 0):.0f} s more"
 
 
 def said(error: Exception) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 
 from runbook_lib.base.aws import connect, require_account
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
+from runbook_lib.observe.api_address import identified
 
 MOST_S = 300
 """AWS refuses a signature that is further than this from its own clock ("Signature Version 4", IAM User Guide)."""
@@ -61,4 +63,6 @@ def account(ground: Ground) -> Found:
         require_account(ground.known, ground.who)
     except UsageError as error:
         return wrong(str(error), f"sign in to account {ground.known.account_id}, or edit `account_id` in {ground.told}")
+    with suppress(AwsError):  # the line about the resources says why
+        ground.params = identified(ground.clients, ground.known)
     return ok(ground.who.account)

@@ -172,5 +172,5 @@ def _why(grants: Iterable[Grant], action: str, resource: str, params: Params) ->
 
 
 def _policies(ground: Ground) -> str:
-    folder = f"iam/{ground.known.env}"
+    folder = f"iam/{ground.roles}"
     return f"runbook policies --params {ground.told} --write {folder}   (attach {folder}/{ground.role}.json)"

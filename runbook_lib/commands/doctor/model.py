@@ -15,6 +15,7 @@ from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import Exit, RunbookError
 from runbook_lib.base.template import filled
+from runbook_lib.commands.release import FOLDER as RELEASES
 from runbook_lib.params.load import Params
 from runbook_lib.params.permissions import Role
 
@@ -83,6 +84,12 @@ class Ground:
             return str(file)
 
     @property
+    def roles(self) -> str:
+        """The folder below `iam/` for these policies: the environment's, or that of a release, which has its own."""
+        folder = self.file.resolve().parent
+        return folder.name if folder.parent.name == RELEASES else self.file.stem
+
+    @property
     def known(self) -> Params:
         """The parameters, once they are read."""
         return _had(self.params)
@@ -107,7 +114,7 @@ class Probe:
     ask: Callable[[Ground], Found | Iterable[Found]]
     mend: str
     """The command or edit where the probe itself breaks: what AWS or a file says is in the sentence before it.
-    `{params}` and `{env}` in it stand for the parameter file and its environment."""
+    `{params}` and `{roles}` in it stand for the parameter file and the folder of its policies."""
     code: Exit
     """Exit code where something is wrong."""
     needs: tuple[str, ...] = ()
@@ -141,7 +148,7 @@ def examined(probes: Sequence[Probe], ground: Ground, all_: Findings) -> Iterato
 def _asked(probe: Probe, ground: Ground, so_far: Findings) -> list[Found]:
     if lacking := so_far.bad(probe.needs):
         return [Found("not asked", f"'{lacking}' has to be right first")]
-    mend = filled(probe.mend, {"params": ground.told, "env": ground.file.stem})
+    mend = filled(probe.mend, {"params": ground.told, "roles": ground.roles})
     try:
         found = probe.ask(ground)
         return [found] if isinstance(found, Found) else list(found)

@@ -15,7 +15,7 @@ _FOLDER = "cd into the project's folder, or in an empty one: runbook init --serv
 _FILE = "edit the file that the sentence names; `runbook params check` reads all of them"
 _SIGN_IN = "aws sso login   (or set AWS_PROFILE)"
 _NETWORK = "set AWS_ENDPOINT_URL and HTTPS_PROXY as your network needs them"
-_AGAIN = "runbook policies --params {params} --write iam/{env}   (attach iam/{env}/read-only.json)"
+_AGAIN = "runbook policies --params {params} --write iam/{roles}   (attach iam/{roles}/read-only.json)"
 _READY = ("account",)
 PROBES = (
     Probe("python", "Python", machine.python, machine.REINSTALL, Exit.USAGE),

@@ -19,6 +19,7 @@ from runbook_lib.observe.inventory.inspect import inspect
 from runbook_lib.observe.references import value_of
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.observe.traffic.flag_ids import NotDeployed
+from runbook_lib.params.load import Params
 from runbook_lib.params.permissions import values
 from runbook_lib.params.references import read
 from runbook_lib.record.home.s3 import Store
@@ -34,8 +35,16 @@ def flags(ground: Ground) -> Found:
     try:
         state = weights.read_traffic(ground.clients, params)
     except NotDeployed as error:
-        return note(str(error), hints.run(params, "02_deploy_dev", env="dev"))
+        return note(str(error), _deployed(params))
     return ok(f"async is {'on' if state.switch_on else 'off'}, {state.weight:g} % of the requests go there")
+
+
+def _deployed(params: Params) -> str:
+    """The command that deploys first: the step after which a failure sent on purpose proves the way."""
+    policy = params.policy
+    env = next((env for env, kind in policy.environments.items() if kind == "development"), params.env)
+    first = next((name for name, step in policy.steps.items() if step.envs == (env,)), next(iter(policy.steps)))
+    return hints.run(params, first, env=env)
 
 
 def resources(ground: Ground) -> Iterator[Found]:

@@ -14,9 +14,9 @@ from runbook_lib.base.template import fault, filled
 from runbook_lib.commands.init.tools import DEFAULT
 from runbook_lib.params.aws_names import fault as name_fault
 from runbook_lib.params.cross_check import RESOURCES
+from runbook_lib.params.phases import ENVIRONMENTS
 from runbook_lib.params.service import JOB, NO_JOB
 
-ENVIRONMENTS = ("dev", "staging", "prod")
 REGION = "us-east-1"
 ROUTES = ("sync", "submit", "status")
 NO_ACCOUNT = "000000000000"
@@ -145,7 +145,7 @@ def of_flags(
     made = Answers(service, Said(region or REGION, "said" if region else "guessed"), release=release)
     made.kind = Said(kind, "said") if kind else made.kind
     made.stage = Said(stage, "said") if stage else made.stage
-    made.accounts = _pairs("--account", accounts, ENVIRONMENTS)
+    made.accounts = _pairs("--account", accounts, tuple(ENVIRONMENTS))
     made.names = _pairs("--name", names, RESOURCES)
     made.routes = _pairs("--route", routes, ROUTES)
     for env, said in made.accounts.items():
@@ -154,7 +154,7 @@ def of_flags(
     for key, said in made.names.items():
         if wrong := fault(said.value, ("env",)):
             raise UsageError(f"--name {key}={said.value}: {wrong}")
-        if wrong := name_fault(key, filled(said.value, {"env": "prod"})):
+        if wrong := name_fault(key, filled(said.value, {"env": next(iter(ENVIRONMENTS))})):
             raise UsageError(f"--name {key}={said.value}: {wrong}")
     for key, said in made.routes.items():
         if not said.value.startswith("/"):

@@ -11,8 +11,12 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
-from runbook_lib.commands.init.answers import ENVIRONMENTS, Answers, Said, by_environment, templated
+from runbook_lib.base.template import filled
+from runbook_lib.commands.init.answers import Answers, Said, by_environment, templated
 from runbook_lib.observe.asking import pages
+from runbook_lib.observe.traffic.routes import function_of, routes_of
+from runbook_lib.params.phases import ENVIRONMENTS
+from runbook_lib.params.service import JOB
 
 WORDS: dict[str, tuple[str, ...]] = {
     "dlq": ("dlq", "dead", "deadletter"),
@@ -47,6 +51,8 @@ TYPES = {
     "access_log": "AWS::Logs::LogGroup",
 }
 """In this order: what one takes is nobody else's."""
+
+APIS = {"AWS::ApiGateway::RestApi": "rest", "AWS::ApiGatewayV2::Api": "http"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
     answers.accounts.setdefault(env, Said(aws.identity().account, "found"))
     answers.add("names", "stack", templated(stack, env))
     left = _assigned(answers, found, env)
-    for ask in (_api, _index, _traffic):
+    for ask in (_api, _routes, _index, _traffic):
         _tried(ask, answers, found, env, aws)
     return [f"{one.type} {one.name} ({one.logical}) is none of the resources that the runbook looks at" for one in left]
 
@@ -164,11 +170,10 @@ def _tried(ask: Callable[..., None], answers: Answers, found: list[Resource], en
 
 
 def _api(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
-    kinds = {"AWS::ApiGateway::RestApi": "rest", "AWS::ApiGatewayV2::Api": "http"}
-    api = next((one for one in found if one.type in kinds), None)
+    api = next((one for one in found if one.type in APIS), None)
     if api is None:
         return
-    kind = kinds[api.type]
+    kind = APIS[api.type]
     if answers.kind.source != "said":
         answers.kind = Said(kind, "found")
     stage = next((one for one in found if one.type.endswith("::Stage")), None)
@@ -184,6 +189,25 @@ def _api(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
             answers.names.setdefault("api_id", Said(by_environment({env: api.physical}), "found"))
     if name:
         answers.add("names", "api", templated(name, env))
+
+
+def _routes(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
+    """The paths that lead to the functions; of a function that has several none is taken."""
+    api = next((one for one in found if one.type in APIS), None)
+    if api is None:
+        return
+    with aws_errors("reading the API's routes (apigateway:GET)"):
+        there = routes_of(aws, api.physical, http=APIS[api.type] == "http")
+    for key in ("sync", "submit", "status"):
+        function = filled(answers.names[key].value, {"env": env}) if key in answers.names else ""
+        paths = {
+            path
+            for (method, path), one in there.items()
+            if function and function_of(one) == function and (method == "GET") == (key == "status")
+            if (JOB.search(path) if key == "status" else "{" not in path)
+        }
+        if len(paths) == 1:
+            answers.add("routes", key, paths.pop())
 
 
 def _index(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:

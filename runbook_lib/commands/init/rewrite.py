@@ -12,8 +12,9 @@ import re
 import yaml
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.commands.init.answers import ENVIRONMENTS, NO_ACCOUNT, Answers
+from runbook_lib.commands.init.answers import NO_ACCOUNT, Answers
 from runbook_lib.commands.init.tools import delivered
+from runbook_lib.params.phases import ENVIRONMENTS
 
 WORDS: tuple[tuple[str, str], ...] = (
     (r"careervp-\{env\}-vpr-results-use1-", "{service}-{{env}}-results-"),

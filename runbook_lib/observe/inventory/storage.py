@@ -16,7 +16,6 @@ from runbook_lib.params.load import read_yaml
 
 _GO_BY_ID = ("AWS::ApiGateway::RestApi", "AWS::AppConfig::Application")
 """Types whose physical id is no name; the name is looked at with the resource itself."""
-ENVIRONMENTS = ("dev", "staging", "prod")
 
 
 def _queue(spot: Spot) -> dict[str, Any]:
@@ -302,7 +301,7 @@ def _neighbours(spot: Spot) -> list[str]:
     told = (row.namespace, *row.dimensions.values(), service.kpi_namespace, service.kpi_service)
     if "env" in row.dimensions or any("{env}" in text for text in told):
         return []
-    others = [env for env in ENVIRONMENTS if env != params.env]
+    others = [env for env in params.policy.environments if env != params.env]
     listed = {one["FunctionName"] for one in functions(spot)}
     return [
         env

@@ -50,8 +50,11 @@ def dimensions(metric: Metric, params: Params) -> list[dict[str, str]]:
     Raises:
         UsageError: a name is missing in `service.yaml`.
     """
+    return _dimensions(metric, params, _fields(params))
+
+
+def _dimensions(metric: Metric, params: Params, fields: _Fields) -> list[dict[str, str]]:
     pairs = (_is_http(metric, params) and metric.http_dimensions) or metric.dimensions
-    fields = _fields(params)
     return [{"Name": name, "Value": filled(template, fields)} for name, template in sorted(pairs.items())]
 
 
@@ -62,8 +65,9 @@ def address(metric: Metric, params: Params) -> dict[str, Any]:
         UsageError: a name is missing in `service.yaml`.
     """
     name = metric.http_name if _is_http(metric, params) and metric.http_name else metric.name
+    fields = _fields(params)
     return {
-        "Namespace": filled(metric.namespace, _fields(params)),
+        "Namespace": filled(metric.namespace, fields),
         "MetricName": name,
-        "Dimensions": dimensions(metric, params),
+        "Dimensions": _dimensions(metric, params, fields),
     }

@@ -94,7 +94,8 @@ def fetch(cloudwatch: Any, params: Params, asks: Sequence[Ask], now: dt.datetime
 
 def query_of(ask: Ask, params: Params, now: dt.datetime) -> dict[str, Any]:
     """The question as it is kept beside its answer: label, metric, statistic, period in seconds, address."""
-    finest = max(period_for(ask.window, now), params.metric(ask.metric_id).period_s)
+    metric = params.metric(ask.metric_id)
+    finest = max(period_for(ask.window, now), metric.period_s)
     whole = ask.period_s == "window"
     period = one_bucket(ask.window, finest) if whole else max(int(ask.period_s or 0), finest)
     return {
@@ -103,7 +104,7 @@ def query_of(ask: Ask, params: Params, now: dt.datetime) -> dict[str, Any]:
         "stat": ask.stat,
         "period_s": period,
         "whole": whole,
-        "address": address(params.metric(ask.metric_id), params),
+        "address": address(metric, params),
     }
 
 

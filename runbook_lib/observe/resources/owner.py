@@ -63,7 +63,8 @@ def owners(aws: Clients, physical_names: Iterable[str], kind: str) -> dict[str, 
     """The owners of several resources of one kind, by physical name; what nobody owns is left out.
 
     One DescribeStackResources a stack where CloudFormation looks resources up by name. Where it does not understand
-    the question (both emulators), the stacks' resources are listed instead, once for all names.
+    the question (both emulators) or a policy does not allow it, the stacks' resources are listed instead, once for all
+    names.
 
     Raises:
         AwsError: CloudFormation refused or did not answer.
@@ -95,6 +96,8 @@ def _same_stack(client: Any, name: str) -> list[dict[str, Any]] | None:
             return list(client.describe_stack_resources(PhysicalResourceId=name)["StackResources"])
         except ClientError as error:
             said = error.response.get("Error", {})
+            if str(said.get("Code")).startswith("AccessDenied"):
+                return None  # a question by resource names no stack: a policy that names stacks may not cover it
             if said.get("Code") != "ValidationError" or "not exist" not in said.get("Message", ""):
                 raise
             return [] if name in said["Message"] else None

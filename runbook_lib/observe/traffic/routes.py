@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from runbook_lib.base.errors import AwsError
-from runbook_lib.observe.asking import Absent, Place, pages
+from runbook_lib.observe.asking import Absent, Clients, Place, pages
 from runbook_lib.params.load import Params
 
 Routes = dict[tuple[str, str], dict[str, Any]]
@@ -72,12 +72,20 @@ def stage_of(place: Place) -> dict[str, Any]:
 def routes(place: Place) -> Routes:
     """Every route of the API, in one form for both kinds."""
     id = api_of(place)["id"]
-    ask = _http_routes if is_http(place.params) else _rest_routes
-    found: Routes = place.once("routes", lambda: ask(place, id))
+    found: Routes = place.once("routes", lambda: routes_of(place, id, http=is_http(place.params)))
     return found
 
 
-def _rest_routes(place: Place, id: str) -> Routes:
+def routes_of(aws: Clients, id: str, *, http: bool) -> Routes:
+    """The same of an API by its id.
+
+    Raises:
+        ClientError, BotoCoreError: botocore's own.
+    """
+    return (_http_routes if http else _rest_routes)(aws, id)
+
+
+def _rest_routes(place: Clients, id: str) -> Routes:
     listed = pages(place.client("apigateway"), "get_resources", "items", restApiId=id, embed=["methods"], limit=500)
     return {
         (method, resource["path"]): one
@@ -86,7 +94,7 @@ def _rest_routes(place: Place, id: str) -> Routes:
     }
 
 
-def _http_routes(place: Place, id: str) -> Routes:
+def _http_routes(place: Clients, id: str) -> Routes:
     client = place.client("apigatewayv2")
     made = {one["IntegrationId"]: one for one in pages(client, "get_integrations", "Items", ApiId=id)}
     found: Routes = {}

@@ -42,13 +42,20 @@ def read_traffic(aws: Clients, params: Params, *, routes: bool = True) -> Traffi
     now = reader(aws.client, params) if reader else None
     found = entries(aws.client("ssm"), params)
     if not found and now is None:
-        raise NotDeployed(f"there is no parameter {name_of(params)} (service.yaml, traffic); create it at 0 % first")
+        made = f"""aws ssm put-parameter --name {name_of(params)} --type String --value '{ZERO}'"""
+        raise NotDeployed(
+            f"there is no parameter {name_of(params)} (service.yaml, traffic); create it at 0 % first: {made}"
+        )
     state = state_of(found, now)
     if routes:
         migrated, temporary = routing(aws, params)
         weight = 100.0 if migrated else state.weight
         state = state.model_copy(update={"migrated": migrated, "temporary_route": temporary, "weight": weight})
     return state
+
+
+ZERO = '{"enabled": true, "percent": 0}'
+"""A weight of 0 %, as a parameter holds it."""
 
 
 def read_or_nothing(aws: Clients, params: Params) -> tuple[TrafficState, bool]:

@@ -22,7 +22,17 @@ from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.home.home import Lost, RolledBack
 from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, pull
 from runbook_lib.record.home.s3 import Store
-from runbook_lib.record.log.files import CHECKPOINT, LEAVES, SEALING, TREE, read_checkpoint, read_log, read_sealing
+from runbook_lib.record.log.files import (
+    CHECKPOINT,
+    LEAVES,
+    PART,
+    SEALING,
+    TREE,
+    parts,
+    read_checkpoint,
+    read_log,
+    read_sealing,
+)
 from runbook_lib.record.log.files import FOLDER as LOG
 from runbook_lib.record.log.keeping import keeping
 from runbook_lib.record.log.note import Checkpoint, parsed
@@ -119,7 +129,7 @@ class Bucket:
 
     def append(self, path: str, line: bytes, at: int) -> None:
         """A file goes on with `line`: as a whole, over the one that was read here, and over no other."""
-        here = (self.root / path).read_bytes()
+        here = (self.root / path).read_bytes() if (self.root / path).exists() else b""
         if line or len(here) > at:
             self._put(path, here[:at] + line)
         self._folder.append(path, line, at)
@@ -157,9 +167,9 @@ class Bucket:
         Raises:
             ArchiveError: the bucket cannot be asked, or its log is not the continuation of the one here.
         """
-        parts = {WHOLE} if whole or anew else {f"release={safe(release)}"} if release else set()
+        wanted = {WHOLE} if whole or anew else {f"release={safe(release)}"} if release else set()
         with self._folder.writing(), self._asking():
-            return self._renew(parts, anew=anew)
+            return self._renew(wanted, anew=anew)
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
@@ -175,14 +185,14 @@ class Bucket:
             _DOWN[self.uri] = (time.monotonic() + DOWN_S, str(error))
             raise
 
-    def _renew(self, parts: set[str], *, anew: bool = False) -> int:
+    def _renew(self, wanted: set[str], *, anew: bool = False) -> int:
         held = self._mirror.held()
-        if not self._log() and not anew and parts <= held:
+        if not self._log(anew) and not anew and wanted <= held:
             return 0
         log, begun = read_log(self.root), read_sealing(self.root / LOG)
         leaves = [leaf for leaf in (log.leaves if log else ()) if is_path(leaf.path)]
-        stale = {RECORDS} if anew or WHOLE in parts - held else set[str]()
-        held |= parts | {leaf.chain for leaf in leaves if leaf.kind in _STANDING}
+        stale = {RECORDS} if anew or WHOLE in wanted - held else set[str]()
+        held |= wanted | {leaf.chain for leaf in leaves if leaf.kind in _STANDING}
         gone = stones(self.root, log)
         for leaf in leaves:
             if _within(leaf.path, held) and leaf.path not in gone and not (self.root / leaf.path).is_dir():
@@ -195,17 +205,26 @@ class Bucket:
         self._mirror.hold(held)
         return came
 
-    def _log(self) -> bool:
+    def _log(self, anew: bool) -> bool:
         """Brings the log here up to date, as it is at one moment; returns whether it has changed."""
         for _ in range(_TRIES):
             first = self._newer(CHECKPOINT)
-            if first is not None and not first[0] and not self._lease[0] and not (self.root / LOG / SEALING).exists():
+            same = first is not None and not first[0] and not (self.root / LOG / SEALING).exists()
+            if same and not self._lease[0] and not anew:
                 return False
-            found = {name: self._newer(name) for name in (SEALING, LEAVES, TREE)}
+            found = {name: self._newer(name) for name in (SEALING, *self._parts(), TREE)}
             last = self.store.get(f"{LOG}/{CHECKPOINT}", first[1] if first else "")
             if (last is None) == (first is None) and (last is None or last[1] == (first or last)[1]):
                 return self._taken({**found, CHECKPOINT: first})
         raise ArchiveError(f"{self.uri} is written to all the time; try again")
+
+    def _parts(self) -> list[str]:
+        """The files of the leaves that are not here as they are there; those that are here and not there too."""
+        there, here = self.store.below(f"{LOG}/{PART}"), parts(self.root / LOG)
+        known = self._mirror.etags(f"{LOG}/{PART}")
+        new = [path for path, etag in there.items() if known.get(path) != etag or not (self.root / path).is_file()]
+        gone = [name for name in here if name != LEAVES and f"{LOG}/{name}" not in there]
+        return [LEAVES, *sorted(path.rpartition("/")[2] for path in new), *gone]
 
     def _newer(self, name: str) -> tuple[bytes, str] | None:
         path = f"{LOG}/{name}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record.seal import replace_file, write_folder
+from runbook_lib.record.seal import replace_file, sync, write_folder
 
 LOCK_TIMEOUT_S = 60.0
 
@@ -48,7 +48,10 @@ class Folder:
         """A file goes on with `line` behind its first `at` bytes."""
         file = self.root / path
         try:
-            if file.stat().st_size > at:
+            if not file.exists():
+                file.touch()
+                sync(file.parent)
+            elif file.stat().st_size > at:
                 os.truncate(file, at)
             if line:
                 with file.open("ab") as opened:

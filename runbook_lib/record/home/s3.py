@@ -161,7 +161,7 @@ class Store:
         from botocore.exceptions import ClientError
 
         how: dict[str, Any] = {"IfMatch": over} if over else {"IfNoneMatch": "*"}
-        if self._said.retain_days and (path.startswith("env=") or path in RETAINED):
+        if self._said.retain_days and path.startswith(RETAINED):
             until = dt.datetime.now(dt.UTC) + dt.timedelta(days=self._said.retain_days)
             how |= {"ObjectLockMode": self._said.retain_mode, "ObjectLockRetainUntilDate": until}
         with self._asking("s3:PutObject"):
@@ -231,8 +231,8 @@ class Store:
                     raise ArchiveError(f"{self.uri}/{one['Key']} cannot be deleted: {one.get('Code')}")
 
 
-RETAINED = ("log/leaves.jsonl", "log/checkpoint")
-"""Of the log, what is evidence by itself: each version of it is retained as the records are."""
+RETAINED = ("env=", "log/leaves.", "log/checkpoint")
+"""How paths of records begin, and of what of the log is evidence by itself: each version is retained."""
 
 
 def _code(error: Any) -> str:

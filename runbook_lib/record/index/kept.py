@@ -13,7 +13,6 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 import shutil
 import stat
 import tempfile
@@ -23,19 +22,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.own_files import cache_of, own_key
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.index import tables
 from runbook_lib.record.index.tables import TABLES, Row, rows_of
 from runbook_lib.record.intact import GONE
-from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, SEALING, read_log
+from runbook_lib.record.log.files import CHECKPOINT, FOLDER, SEALING, parts, read_log
 from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.place import NAME, RecordRef
 from runbook_lib.record.record import LOGGED_SINCE
-from runbook_lib.record.seal import record_hash, replace_file, strict
+from runbook_lib.record.seal import record_hash, strict
 from runbook_lib.record.tombstones import stones
 
-OWN = "rollout-runbook"
 MANY = 500
 """Records that are read anew at once before it is said that this takes a while."""
 Rows = dict[str, list[Row]]
@@ -93,11 +92,11 @@ def index(archive: Archive, told: Callable[[str], object]) -> Iterator[Index]:
         told: is given a sentence where it takes a while, or cannot be kept.
     """
     with tempfile.TemporaryDirectory(prefix="runbook-index-") as folder:
-        yield _renewed(archive, _home(archive.root), Path(folder) / "index.duckdb", told)
+        yield _renewed(archive, cache_of(archive.root), Path(folder) / "index.duckdb", told)
 
 
 def _renewed(archive: Archive, home: Path, spare: Path, told: Callable[[str], object]) -> Index:
-    key = _key(told)
+    key = own_key(told)
     # What is checked is what is used: a copy that nobody else writes to.
     known = _copied(home, spare, key) if key else _Known()
     log = _of_log(archive.root)
@@ -196,7 +195,7 @@ def _of_log(root: Path) -> str:
     if (root / FOLDER / SEALING).exists():
         return ""
     try:
-        return "".join(_digest(root / FOLDER / name) for name in (LEAVES, CHECKPOINT))
+        return "".join(_digest(root / FOLDER / name) for name in (*parts(root / FOLDER), CHECKPOINT))
     except OSError:
         return ""
 
@@ -263,25 +262,6 @@ def _load(base: Any, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
             f"INSERT INTO {table} SELECT * FROM read_json(?, format='newline_delimited', columns=?)",
             [file.name, columns],
         )
-
-
-def _home(root: Path) -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    return Path(base) / OWN / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
-
-
-def _key(told: Callable[[str], object]) -> bytes:
-    """The user's own key, made at the first question; empty: it cannot be kept."""
-    file = Path(os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())) / OWN / "index.key"
-    try:
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            replace_file(file, secrets.token_bytes(32))
-        found = file.read_bytes()
-    except (OSError, ArchiveError) as error:
-        told(f"the index is not kept: its key {file} cannot be written ({error})")
-        return b""
-    return found if len(found) == 32 else b""
 
 
 def _mac(file: Path, key: bytes) -> str:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+from runbook_lib.judge.model import word_of
 from runbook_lib.record.place import ENTRY
 
 Type = Literal["VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP"]
@@ -46,6 +47,9 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("status", "VARCHAR", "How it ended: `completed`, `failed`, `cancelled` or `died`."),
         Column("moment", "VARCHAR", "Where in its phase it was."),
         Column("decision", "VARCHAR", "PLANNED, SOAK, PROMOTE, HOLD or ROLLBACK; NULL: nothing was decided."),
+        Column(
+            "word", "VARCHAR", "What people read instead: ASYNC IS OFF, DONE, DIED; docs/verdicts.md has the table."
+        ),
         Column("reason", "VARCHAR", "Why it decided so."),
         Column("error", "VARCHAR", "Why it did not complete."),
         Column("operator", "VARCHAR", "Who ran it, by name; else the ARN."),
@@ -165,8 +169,12 @@ def _run(record: Mapping[str, Any], path: str) -> Row:
     times = ("opened_at", "closed_at", "sealed_at")
     opened, closed = _time(record.get("opened_at")), _time(record.get("closed_at"))
     incident, versions = _part(record, "incident"), _part(record, "versions")
+    status, decision, origin = (
+        one if isinstance(one := record.get(name), str) else None for name in ("status", "decision", "origin")
+    )
     return {
         **{name: record.get(name) for name in (*same, *times, "hash")},
+        "word": word_of(status, decision, _part(record, "outcome"), origin=origin or ""),
         **{name: incident.get(name) for name in ("decided_at", "set_at", "effective_at")},
         "reason": _part(record, "outcome").get("reason"),
         "error": _part(record, "error").get("sentence"),

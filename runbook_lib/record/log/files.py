@@ -1,7 +1,7 @@
 """The files of the log, and what is read of them: leaves, tree, checkpoint, and the seal that is under way.
 
-archive/log/leaves.jsonl   one line a record, appended, never changed
-archive/log/tree.json      size, bytes and peaks of the tree: what appending needs to know without reading the leaves
+archive/log/leaves.jsonl   one line a record, appended, never changed; it goes on in leaves.part-00000256.jsonl, …
+archive/log/tree.json      size, peaks and newest part of the tree: what appending needs to know, no leaf being read
 archive/log/checkpoint     size and root, signed
 archive/log/sealing.json   the record that is being sealed; gone when it is logged
 """
@@ -9,7 +9,8 @@ archive/log/sealing.json   the record that is being sealed; gone when it is logg
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,61 @@ from runbook_lib.record.seal import strict
 FOLDER = "log"
 _TRIES = 20
 LEAVES, TREE, CHECKPOINT, SEALING = "leaves.jsonl", "tree.json", "checkpoint", "sealing.json"
+PART = "leaves.part-"
+PART_OF = 256
+"""Leaves in one file at most: a seal writes one into a bucket as a whole."""
+
+
+_MOST = PART_OF * 4096
+
+
+def part_name(begins: int) -> str:
+    """The file whose first leaf is this one."""
+    return f"{PART}{begins:08d}.jsonl" if begins else LEAVES
+
+
+def parts(folder: Path) -> list[str]:
+    """The files of the leaves, in their order."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - each time a record is verified
+    except OSError:
+        names = []
+    return [LEAVES, *sorted(name for name in names if name.startswith(PART))]
+
+
+def read_leaves(folder: Path) -> dict[str, bytes]:
+    """The leaves, by the file that they are in; together they are as one file would have them.
+
+    Raises:
+        OSError: one of the files cannot be read.
+    """
+    return {name: read_plain(folder / name) for name in parts(folder)}
+
+
+def newest_logged(root: Path, chain: str) -> str:
+    """Name of the newest record of a chain, by the newest file of leaves and by its HEAD; empty: they do not say, and
+    the chain has to be looked at. So a seal needs no list of thousands.
+    """
+    tree = read_tree(root / FOLDER)
+    try:
+        if tree is None or tree.length > _MOST:
+            return ""
+        leaves = read_plain(root / FOLDER / tree.part)
+        begin = leaves.rfind(b'"path":"%s/' % chain.encode())
+        line = leaves[leaves.rfind(b"\n", 0, begin) + 1 : leaves.find(b"\n", begin)] if begin >= 0 else b""
+        leaf = read_leaf(line) if line else None
+        head = read_plain(root / chain / "HEAD").decode("ascii").strip()
+    except (OSError, ValueError, RecursionError):
+        return ""
+    there = leaf is not None and (leaf.chain, leaf.hash) == (chain, head) and (root / leaf.path).is_dir()
+    return leaf.name if leaf is not None and there else ""
+
+
+def _line(names: Sequence[str], number: int) -> str:
+    """Where a leaf stands, for a person."""
+    begins = [(name, int(digits)) for name in names if (digits := name[len(PART) : -len(".jsonl")]).isdigit()]
+    name, first = max([(LEAVES, 0), *(one for one in begins if one[1] <= number)], key=lambda one: one[1])
+    return f"{FOLDER}/{name}, line {number - first + 1}"
 
 
 @dataclass(frozen=True)
@@ -49,8 +105,15 @@ class Tree:
     origin: str
     size: int
     length: int
-    """Bytes of `leaves.jsonl`."""
+    """Bytes of the newest file of leaves."""
     peaks: tuple[bytes, ...]
+    begins: int = 0
+    """The first leaf in that file."""
+
+    @property
+    def part(self) -> str:
+        """The newest file of leaves."""
+        return part_name(self.begins)
 
     def checkpoint(self) -> Checkpoint:
         """What is signed of it."""
@@ -59,7 +122,8 @@ class Tree:
     def spelt(self) -> bytes:
         """As a file."""
         peaks = [peak.hex() for peak in self.peaks]
-        return json.dumps({"origin": self.origin, "size": self.size, "bytes": self.length, "peaks": peaks}).encode()
+        said = {"origin": self.origin, "size": self.size, "bytes": self.length, "peaks": peaks}
+        return json.dumps(said | ({"begins": self.begins} if self.begins else {})).encode()
 
 
 @dataclass
@@ -98,8 +162,8 @@ def read_tree(folder: Path) -> Tree | None:
     try:
         raw = strict(read_plain(folder / TREE))
         peaks = tuple(bytes.fromhex(peak) for peak in raw["peaks"])
-        return Tree(str(raw["origin"]), int(raw["size"]), int(raw["bytes"]), peaks)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return Tree(str(raw["origin"]), int(raw["size"]), int(raw["bytes"]), peaks, int(raw.get("begins", 0)))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
@@ -141,7 +205,7 @@ def read_log(root: Path) -> Log | None:
 
 def _state(folder: Path) -> tuple[tuple[int, ...] | None, ...]:
     states: list[tuple[int, ...] | None] = []
-    for name in (LEAVES, CHECKPOINT, SEALING):
+    for name in (*parts(folder), CHECKPOINT, SEALING):
         try:
             found = (folder / name).stat()
         except OSError:
@@ -153,30 +217,32 @@ def _state(folder: Path) -> tuple[tuple[int, ...] | None, ...]:
 
 @lru_cache(maxsize=8)
 def _read(folder: Path, _now: tuple[tuple[int, ...] | None, ...]) -> Log:
-    log = Log(sealing=read_sealing(folder))
+    log, found = Log(sealing=read_sealing(folder)), {LEAVES: b""}
     try:
-        content = read_plain(folder / LEAVES)
+        found = read_leaves(folder)
     except OSError as error:
-        log.damage.append(f"{FOLDER}/{LEAVES} cannot be read ({error.strerror})")
-        content = b""
-    *lines, torn = content.split(b"\n")
+        log.damage.append(f"{FOLDER}/{Path(error.filename or LEAVES).name} cannot be read ({error.strerror})")
+    names = [*found]
+    *lines, torn = b"".join(found.values()).split(b"\n")
     for number, line in enumerate(lines):
         log.hashes.append(leaf_hash(line))
         try:
             leaf = read_leaf(line)
         except (ValueError, RecursionError):
-            log.damage.append(f"{FOLDER}/{LEAVES}, line {number + 1} was altered: it is no leaf of the log")
+            log.damage.append(f"{_line(names, number)} was altered: it is no leaf of the log")
             continue
         if leaf.index != number:
-            log.damage.append(f"{FOLDER}/{LEAVES}, line {number + 1} is leaf {leaf.index}: leaves were moved")
+            log.damage.append(f"{_line(names, number)} is leaf {leaf.index}: leaves were moved")
         if leaf.path in log.by_path:
-            log.damage.append(f"{FOLDER}/{LEAVES}, line {number + 1}: {leaf.path} stands there twice")
+            log.damage.append(f"{_line(names, number)}: {leaf.path} stands there twice")
         log.leaves.append(leaf)
         log.by_path[leaf.path] = leaf
         log.by_chain.setdefault(leaf.chain, []).append(leaf)
         log.by_kind.setdefault(leaf.kind, []).append(leaf)
     if torn and log.sealing is None:
-        log.damage.append(f"{FOLDER}/{LEAVES} ends in half a line")
+        log.damage.append(f"{FOLDER}/{names[-1]} ends in half a line")
+    if log.sealing is None:
+        log.damage += [f"{FOLDER}/{name} is empty: it was put there" for name in names[1:] if not found[name]]
     _compare(folder, log)
     return log
 

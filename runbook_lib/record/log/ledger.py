@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, AwsError
-from runbook_lib.base.plain_file import read_plain
 from runbook_lib.params.service import Keeping
 from runbook_lib.record.home.home import Home
 from runbook_lib.record.log import keeping as settings
@@ -23,11 +22,14 @@ from runbook_lib.record.log.files import (
     CHECKPOINT,
     FOLDER,
     LEAVES,
+    PART_OF,
     SEALING,
     TREE,
     Sealing,
     Tree,
+    parts,
     read_checkpoint,
+    read_leaves,
     read_sealing,
     read_tree,
 )
@@ -73,7 +75,7 @@ class Ledger:
         tree = read_tree(self.folder)
         try:
             checkpoint = read_checkpoint(self.folder)
-            length = (self.folder / LEAVES).stat().st_size
+            length = (self.folder / tree.part).stat().st_size if tree else 0
         except (OSError, ValueError) as error:
             return f"the archive's log cannot be read ({error})"
         if tree is None or checkpoint is None:
@@ -81,7 +83,9 @@ class Ledger:
         if not checkpoint.same_tree(tree.checkpoint()):
             return f"the archive's log is damaged: {TREE} and {CHECKPOINT} are not of one tree"
         if length != tree.length:
-            return f"the archive's log is damaged: {LEAVES} has {length} bytes instead of {tree.length}"
+            return f"the archive's log is damaged: {tree.part} has {length} bytes instead of {tree.length}"
+        if (last := parts(self.folder)[-1]) != tree.part:
+            return f"the archive's log is damaged: {last} lies behind its end"
         return ""
 
     def complete(self, leaf_of: Callable[[Path], Mapping[str, Any]], advance: Callable[[Path, str], None]) -> str:
@@ -109,7 +113,7 @@ class Ledger:
         if not _inside(folder, self.root) or tree is None or not begun.size <= tree.size <= begun.size + 1:
             return f"{FOLDER}/{SEALING} did not fit to the archive's log"
         if not (folder / "record.json").is_file():
-            self.home.append(f"{FOLDER}/{LEAVES}", b"", tree.length)
+            self.home.append(f"{FOLDER}/{tree.part}", b"", tree.length)
             if is_path(begun.path):
                 self.home.remove(begun.path)  # what was put into a bucket of it
             return ""
@@ -147,9 +151,11 @@ class Ledger:
 
     def _append(self, tree: Tree, facts: Mapping[str, Any], how: How) -> None:
         line = Leaf.model_validate({**facts, "index": tree.size, "how": how}).line()
-        self.home.append(f"{FOLDER}/{LEAVES}", line + b"\n", tree.length)
+        full = tree.size - tree.begins >= PART_OF
+        begins, at = (tree.size, 0) if full else (tree.begins, tree.length)
         peaks = appended(list(tree.peaks), tree.size, leaf_hash(line))
-        grown = Tree(tree.origin, tree.size + 1, tree.length + len(line) + 1, tuple(peaks))
+        grown = Tree(tree.origin, tree.size + 1, at + len(line) + 1, tuple(peaks), begins)
+        self.home.append(f"{FOLDER}/{grown.part}", line + b"\n", at)
         self._write(TREE, grown.spelt())
         self._sign(grown)
 
@@ -213,7 +219,7 @@ class Ledger:
         return "" if root == had.root else f"its first {had.size} records were others"
 
     def _root_at(self, size: int) -> bytes:
-        lines = read_plain(self.folder / LEAVES).split(b"\n")[:size]
+        lines = b"".join(read_leaves(self.folder).values()).split(b"\n")[:size]
         return roots([leaf_hash(line) for line in lines], [size]).get(size, b"")
 
 

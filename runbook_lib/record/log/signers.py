@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -186,12 +187,16 @@ def public_key(name: str, region: str = "") -> PublicKey:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     if not name.startswith(KMS):
+        path = Path(name).expanduser()
         try:
-            return PublicKey(load_pem_public_key(read_some(Path(name).expanduser(), MOST_KEY)))
+            text = read_some(path, MOST_KEY)
         except OSError as error:
             raise ArchiveError(f"the key {name} cannot be read ({error.strerror})") from None
-        except ValueError:
-            pass  # a private key holds its public one
+        with suppress(ValueError):
+            return PublicKey(load_pem_public_key(text))
+        if b"PRIVATE KEY-----" in text:  # it holds its public one
+            return PublicKey(_loaded(path).public_key())
+        raise ArchiveError(f"the key {name} is no public key in PEM, as `openssl pkey -in KEY -pubout` writes it")
     try:
         return signer(name, region).public
     except AwsError as error:

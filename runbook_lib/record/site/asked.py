@@ -16,7 +16,7 @@ from runbook_lib.record.index.ask import opened, plain
 Row = dict[str, Any]
 
 _RUN = """
-SELECT run, env, release, notebook, attempt, decision, status, operator, reason, error, weight_before, weight_after,
+SELECT run, env, release, notebook, attempt, word, operator, reason, error, weight_before, weight_after,
   folder, coalesce(as_of, sealed_at) AS "at"
 FROM runs"""
 _RUNS = " ".join((_RUN, 'ORDER BY "at" DESC, sealed_at DESC, run'))
@@ -34,9 +34,9 @@ FROM gates g JOIN runs r USING (run, env, release) WHERE g.gate = ? ORDER BY "at
 _ROLLOUTS = """
 SELECT env, release, count(*) FILTER (run IS NOT NULL) AS runs, count(*) FILTER (decision = 'ROLLBACK') AS rollbacks,
   min("at") AS begin, max("at") AS "end", max(weight_after) AS most,
-  arg_max(struct_pack(notebook, decision, status), "at") AS newest
+  arg_max(struct_pack(notebook, word), "at") AS newest
 FROM (
-  SELECT env, release, run, notebook, decision, status, weight_after, coalesce(as_of, sealed_at) AS "at" FROM runs
+  SELECT env, release, run, notebook, decision, word, weight_after, coalesce(as_of, sealed_at) AS "at" FROM runs
   UNION ALL
   SELECT env, release, NULL, NULL, NULL, NULL, NULL, min(said_at) FROM people p
   WHERE NOT EXISTS (FROM runs r WHERE r.env = p.env AND r.release = p.release) GROUP BY env, release

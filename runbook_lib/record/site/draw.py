@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from runbook_lib.base.window import parse, when
 from runbook_lib.judge import words
+from runbook_lib.judge.terms import Word
 from runbook_lib.record.site.asked import comparison
 from runbook_lib.show.style import badge_of
 
@@ -77,7 +78,7 @@ def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]]) ->
     """The share of requests that were asynchronous, percent, with each decision and what people said; UTC.
 
     Args:
-        runs: of one rollout, oldest first, with `at`, `weight_before`, `weight_after` and `decision`.
+        runs: of one rollout, oldest first, with `at`, `weight_before`, `weight_after` and `word`.
         people: of the same, with `said_at` and `kind`.
     """
     timed = [row for row in runs if _timed(row)]
@@ -102,10 +103,10 @@ def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]]) ->
     if path:
         inside.append(f'<path class="weight" d="{path}H{x(_s(timed[-1]["at"]))}"/>')
     for row in timed:
-        if not row["decision"]:
+        if row["word"] == Word.CLOSED:
             continue
-        badge, at = badge_of(row["decision"]), x(_s(row["at"]))
-        told = f"{row['notebook']}: {row['decision']}, {when(row['at'])}"
+        badge, at = badge_of(row["word"]), x(_s(row["at"]))
+        told = f"{row['notebook']}: {row['word']}, {when(row['at'])}"
         inside.append(
             f'<a href="#{row["run"]}"><title>{escape(told)}</title>'
             f'<circle cx="{at}" cy="172" r="9" fill="{badge.colour}"/>'
@@ -150,7 +151,7 @@ def gate(rows: Sequence[dict[str, Any]]) -> str:
         at, badge = x(_s(row["at"])), badge_of((row["verdict"] or "").replace("_", " "))
         if _figure(row["low"]) and _figure(row["high"]):
             inside.append(f'<line class="whisker" x1="{at}" x2="{at}" y1="{y(row["low"])}" y2="{y(row["high"])}"/>')
-        told = f"{row['env']} {row['release']} {row['notebook']}: {words.number(row['value'], unit)} {row['verdict']}"
+        told = f"{row['env']} {row['release']} {row['notebook']}: {words.number(row['value'], unit)} {row['word']}"
         place = f'cx="{at}" cy="{y(row["value"])}" r="5" fill="{badge.colour}"'
         inside.append(f"<circle {place}><title>{escape(told)}</title></circle>")
     return _svg(262, "Value and interval of the gate at each run", inside)

@@ -111,7 +111,13 @@ class Pages:
         title = next((row["title"] for row in reversed(rows) if row["title"]), gate)
         shown = [self._judged(row) for row in reversed(rows[-LONGEST:])]
         more = len(rows) if len(rows) > LONGEST else 0
-        page = {"kind": "gate", "id": gate, "drawing": _markup(draw.gate(rows)), "rows": shown, "more": more}
+        page = {
+            "kind": "gate",
+            "id": gate,
+            "drawing": _markup(draw.gate([row | {"word": _verdict(row)} for row in rows])),
+            "rows": shown,
+            "more": more,
+        }
         return self._page(title, page, {})
 
     def _compared(
@@ -141,7 +147,7 @@ class Pages:
             **{name: row[name] or "" for name in ("run", "env", "release", "notebook", "operator")},
             "at": when(row["at"]),
             "attempt": row["attempt"] or 1,
-            "word": _ended(row),
+            "word": _word(row["word"]),
             "who": _short(row["operator"] or ""),
             "reason": _sentence(row["reason"] or row["error"]),
             "report": self._report(row),
@@ -151,7 +157,7 @@ class Pages:
     def _rollout(self, row: Row) -> dict[str, Any]:
         return row | {
             "page": quote(page_of("rollout", row["env"] or "", row["release"] or "")),
-            "word": _ended(row["newest"] or {}),
+            "word": _word((row["newest"] or {}).get("word")),
             "last": (row["newest"] or {}).get("notebook") or "",
             "most": NONE if row["most"] is None else f"{row['most']:g} %",
             "begin": when(row["begin"]),
@@ -199,12 +205,6 @@ def _markup(text: str) -> Any:
     from markupsafe import Markup
 
     return Markup(text)  # noqa: S704 - made here, of escaped parts
-
-
-def _ended(row: Mapping[str, Any]) -> str:
-    """The word of a run: its decision, else how it ended."""
-    status = row.get("status")
-    return _word(row.get("decision") or (status if status != "completed" else "CLOSED"))
 
 
 def _word(told: str | None) -> str:

@@ -184,7 +184,7 @@ def _serve(folder: Path, port: int, browser: bool) -> int:
         "--log-level=WARN",  # what is to be done first is not to scroll away
         *([] if browser else ["--no-browser"]),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
-        "--LabApp.default_url=/lab/tree/notebooks",
+        "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb",
         # Nobody practising a rollout needs news, and there is no network to look for updates.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         f"--LabApp.user_settings_dir={folder / '.settings'}",

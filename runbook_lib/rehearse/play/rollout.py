@@ -166,7 +166,9 @@ class Rollout:
         for finished in self.stage.side_by_side([Scene(DASHBOARD, env), Scene(ALARMS, env)]):
             self._must(finished, "PROMOTE")
         guard = drill_way.failing_guard(self.stage.params[env])
-        if guard is not None and env in drill_way.ENVS:  # its own failures have to leave the guard's period
+        if guard is not None and not self.stage.params[env].policy.has_users(
+            env
+        ):  # its own failures have to leave the guard's period
             period = guard.at(self.stage.params[env].policy.first_phase(env)).period_s
             self.stage.soak(self.aws.now() + dt.timedelta(seconds=period, minutes=5))
 

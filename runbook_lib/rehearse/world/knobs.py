@@ -1,8 +1,9 @@
 """The knobs that the simulated service obeys, read from the embedded AWS as the real service would meet them.
 
-Flags through AppConfig's data plane, as clients read them (so AppConfig's own rollback is seen, and this is not the
-code by which the runbook reads them back); what the routes lead to from API Gateway; the workers from the Lambda's
-reserved concurrency; the billing mode from the table. Where the new resources are not deployed, nothing goes to async.
+The weight through AppConfig's data plane or from Parameter Store, as clients read it (so AppConfig's own rollback is
+seen, and this is not the code by which the runbook reads it back); what the routes lead to from API Gateway; the
+workers from the Lambda's reserved concurrency; the billing mode from the table. Where the new resources are not
+deployed, nothing goes to async.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from runbook_lib.base.template import filled
 from runbook_lib.observe.asking import Place
 from runbook_lib.observe.traffic.routes import function_of, is_http, routes
 from runbook_lib.params.load import Params
+from runbook_lib.params.traffic import SsmHome
 
 UNRESERVED_WORKERS = 1000
 """Concurrency of a function that nothing was reserved for: the account's pool."""
@@ -88,6 +90,21 @@ class _Flag:
         return self._held
 
 
+class _Parameter:
+    """The weight as a client holds it that reads a parameter; turned off it stands there too."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client, self._name = client, name
+
+    def read(self) -> dict[str, Any]:
+        """What it holds; empty if nothing was ever written."""
+        try:
+            held: dict[str, Any] = json.loads(self._client.get_parameter(Name=self._name)["Parameter"]["Value"])
+        except self._client.exceptions.ParameterNotFound:
+            return {}
+        return held
+
+
 class _Paths:
     """What the paths of the API lead to, asked of API Gateway as it is now."""
 
@@ -122,16 +139,7 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
     Args:
         client: gives the boto3 client of a service.
     """
-    traffic = params.service.appconfig
-    data = client("appconfigdata")
-
-    def flag(environment: str, profile: str) -> _Flag:
-        application = filled(traffic.application, {"env": params.env})
-        return _Flag(data, application, filled(environment, {"env": params.env}), profile, traffic.flag)
-
-    dial = flag(traffic.dial_environment, traffic.dial_profile)
-    switch = flag(traffic.switch_environment, traffic.switch_profile)
-
+    dial, switch = _weights(client, params)
     paths = _Paths(client, params)
 
     def read() -> Knobs:
@@ -158,6 +166,27 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
         )
 
     return read
+
+
+def _weights(client: Callable[[str], Any], params: Params) -> tuple[_Flag | _Parameter, _Flag | _Parameter]:
+    """Dial and switch, as clients read them; a parameter is both.
+
+    Raises:
+        UsageError: AWS splits by itself there: clients read nothing.
+    """
+    home = params.service.traffic
+    if isinstance(home, SsmHome):
+        both = _Parameter(client("ssm"), filled(home.parameter, {"env": params.env}))
+        return both, both
+    traffic, data = params.service.appconfig, client("appconfigdata")
+
+    def flag(environment: str, profile: str) -> _Flag:
+        application = filled(traffic.application, {"env": params.env})
+        return _Flag(data, application, filled(environment, {"env": params.env}), profile, traffic.flag)
+
+    return flag(traffic.dial_environment, traffic.dial_profile), flag(
+        traffic.switch_environment, traffic.switch_profile
+    )
 
 
 def _units(part: dict[str, Any]) -> float:

@@ -40,9 +40,6 @@ from runbook_lib.steps.phase import verdict
 from runbook_lib.steps.phase.look import PhaseLook, Stand
 from runbook_lib.steps.phase.verdict import hold_because, planned_because
 
-USERS_IN = "prod"
-"""The environment whose users a failure would harm."""
-
 
 class Phase:
     """One phase of the rollout, as its notebook goes through it.
@@ -195,7 +192,7 @@ class Phase:
         """The decision before the shift, once what must hold before it is asked and noted."""
         run, stand = self.run, self.stand
         self._approvals()
-        if stand.deployed and self.params.env == USERS_IN:
+        if stand.deployed and self.params.policy.has_users(self.params.env):
             self._harm()
             found = verdict.flags_read(stand, seen)
             run.check(*([found] if found else []))

@@ -98,7 +98,7 @@ def test_a_plan_applied_twice_is_refused(home: Any) -> None:
     plan = home.plan(10)
     home.traffic.apply(plan)
     with pytest.raises(
-        Refused, match=r"dial changed since the plan was made: deployment 2 \(BAKING.*step=2/2"
+        Refused, match=r"dial changed since the plan was made: deployment 2, of .*step=2/2', baking instead"
     ) as refused:
         home.traffic.apply(plan)
     assert refused.value.nothing_changed
@@ -114,7 +114,7 @@ def test_a_plan_with_nothing_to_do_changes_nothing(home: Any) -> None:
 def test_a_second_operators_change_is_refused_and_named(home: Any) -> None:
     plan = home.plan(10)
     home.stranger(25, "runbook run=theirs")
-    with pytest.raises(Refused, match=r"deployment 1 \(COMPLETE.*'runbook run=theirs'.*instead of deployment 0"):
+    with pytest.raises(Refused, match=r"deployment 1, of .*runbook run=theirs.*instead of deployment 0"):
         home.traffic.apply(plan)
     assert home.state().dial_percent == 25
 
@@ -138,7 +138,7 @@ def test_a_rollback_meanwhile_is_refused(home: Any) -> None:
     home.shift(10)
     plan = home.plan(50)
     home.fire()
-    with pytest.raises(Refused, match=r"deployment 2 \(ROLLED_BACK.*instead of deployment 2 \(BAKING\)"):
+    with pytest.raises(Refused, match=r"deployment 2, of .*rolled back instead of deployment 2 \(baking\)"):
         home.traffic.apply(plan)
 
 

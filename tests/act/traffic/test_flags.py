@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.act.traffic.flags import dial_document, encode, same_value, switch_document, value_of
+from runbook_lib.act.traffic.flags import (
+    describe,
+    dial_document,
+    encode,
+    made_by,
+    same_value,
+    switch_document,
+    told,
+    value_of,
+)
 
 
 @given(st.one_of(st.integers(0, 100), st.floats(0, 100)))
@@ -51,3 +60,18 @@ def test_time_stamps_of_appconfig_do_not_matter_and_values_do() -> None:
 def test_what_is_no_flag_document_says_nothing(content: bytes) -> None:
     assert value_of(content, "f") == {}
     assert not same_value(content, switch_document("f", False))
+
+
+@given(st.from_regex(r"[\w.-]{1,20}", fullmatch=True), st.integers(1, 9), st.sampled_from(["1a2b", "0" * 12]))
+def test_a_description_is_told_in_words_and_never_quoted(release: str, attempt: int, run: str) -> None:
+    ours = describe(release=release, notebook="rollback_1_async_failing", attempt=attempt, run=run)
+    assert made_by(ours) == f"rollback_1_async_failing (run {run})"
+    said = told("deployment 4", "2026-11-23T03:05:59Z", ours, "COMPLETE")
+    assert said == f"deployment 4, of 2026-11-23 03:05:59 UTC, by rollback_1_async_failing (run {run})"
+
+
+def test_what_a_person_wrote_is_quoted_and_how_it_stands_is_said_where_it_is_not_in_force() -> None:
+    at = "2026-11-23T03:05:59Z"
+    assert told("step 2", at, "by hand").endswith("UTC, described as 'by hand'")
+    assert told("step 2", None, None) == "step 2, of an unknown time, without a description"
+    assert told("deployment 3", at, "by hand", "ROLLED_BACK").endswith(", rolled back")

@@ -168,6 +168,17 @@ def test_off_counts_though_the_step_cannot_be_written(kind: str) -> None:
     assert any("the new side is off all the same" in warning for warning in place.guard.warnings)
 
 
+@pytest.mark.parametrize("kind", ACTS)
+def test_off_before_the_first_step_is_a_step_that_says_so(kind: str) -> None:
+    """As AppConfig's switch: whoever shifts next sees that the new side was turned off."""
+    place = Place(kind)
+    assert place.home.read().switch_on and not place.home.read().weight
+    assert place.home.switch_off("off").changed
+    assert (place.home.read().switch_on, in_force(place)) == (False, 0)
+    again = place.home.switch_off("off")
+    assert not again.changed and "is off already" in again.sentence
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_home_that_is_not_there_is_not_deployed(kind: str) -> None:
     place = Place(kind)

@@ -33,11 +33,15 @@ OTHERWISE = {
         "iam:SimulatePrincipalPolicy",
         "lambda:PutFunctionConcurrency",
         "lambda:GetFunction",
+        "cloudwatch:PutDashboard",
+        "sqs:DeleteMessageBatch",
+        "sqs:ChangeMessageVisibilityBatch",
     ],
     "Resource": "*",
 }
-"""What the embedded AWS asks otherwise than AWS: two actions on `*` instead of the resource, and concurrency is read
-with the permission to write it, provisioned concurrency with that to read the function (docs/emulator.md).
+"""What the embedded AWS asks otherwise than AWS: three actions on `*` instead of the resource, concurrency is read with
+the permission to write it, provisioned concurrency with that to read the function, and batches go by names that IAM
+does not have (docs/emulator.md).
 """
 CONDITIONAL = "lambda:UpdateEventSourceMapping"
 """The embedded AWS simulates no condition: it denies what depends on one."""
@@ -59,7 +63,7 @@ class Enforced:
         )
         for one in roles:
             document = policy(one, self.params)
-            document["Statement"].append(OTHERWISE)
+            document["Statement"].append(dict(OTHERWISE))
             for statement in document["Statement"]:
                 statement["Action"] = [action for action in statement["Action"] if action not in without]
             document["Statement"] = [one for one in document["Statement"] if one["Action"]]

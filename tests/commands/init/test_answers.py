@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.template import filled
-from runbook_lib.commands.init.answers import ENVIRONMENTS, Said, of_flags, templated
+from runbook_lib.commands.init.answers import Said, of_flags, templated
 from runbook_lib.params.cross_check import OPTIONAL, RESOURCES
+from runbook_lib.params.phases import ENVIRONMENTS
 
 
 def test_a_persons_word_goes_first_and_what_is_left_is_guessed() -> None:
@@ -58,7 +59,7 @@ def test_what_cannot_be_meant_is_refused(flags: dict[str, object], says: str) ->
     assert says in str(refused.value)
 
 
-@given(st.from_regex(r"[a-z0-9_.-]{1,30}", fullmatch=True), st.sampled_from(ENVIRONMENTS))
+@given(st.from_regex(r"[a-z0-9_.-]{1,30}", fullmatch=True), st.sampled_from(list(ENVIRONMENTS)))
 def test_a_name_filled_in_again_is_the_name(name: str, env: str) -> None:
     assert filled(templated(name, env), {"env": env}) == name
 

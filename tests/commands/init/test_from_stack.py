@@ -10,7 +10,7 @@ import pytest
 from runbook_lib.base.aws import Aws
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import Said, of_flags
-from runbook_lib.commands.init.from_stack import Resource, _assigned, _prefix, look
+from runbook_lib.commands.init.from_stack import Resource, _assigned, _prefix, _routes, look
 from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.params.service import Service
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -34,6 +34,9 @@ def test_the_sandboxs_stack_tells_the_names_of_service_yaml(aws: Aws, sandbox: S
     assert sandbox.params.name("bucket_prefix").startswith(found["bucket_prefix"].replace("{env}", "prod"))
     assert answers.accounts == {"prod": Said("000000000000", "found")}
     assert (answers.kind.value, answers.stage.value) == (service.api.kind, service.api.stage)
+    assert answers.routes == {
+        key: Said(value, "found") for key, value in service.api.routes.model_dump().items() if key != "result"
+    }
     traffic = {key: said.value for key, said in answers.traffic.items()}
     assert traffic["application"] == service.traffic.application
     assert traffic["switch_profile"] == service.traffic.switch_profile
@@ -107,3 +110,26 @@ def test_what_is_none_of_them_is_left_and_a_function_is_never_guessed() -> None:
 )
 def test_the_beginning_of_a_buckets_name(bucket: str, prefix: str) -> None:
     assert _prefix(bucket, "prod") == prefix
+
+
+@pytest.mark.parametrize(
+    ("paths", "found"),
+    [
+        ({"POST /orders": "orders-submit-prod", "GET /orders/{id}": "orders-status-prod"}, {"submit": "/orders"}),
+        ({"POST /a": "orders-submit-prod", "POST /b": "orders-submit-prod"}, {}),
+        ({"ANY /{proxy+}": "orders-submit-prod", "GET /orders": "orders-status-prod"}, {}),
+        ({"POST /orders": "orders-other-prod"}, {}),
+    ],
+)
+def test_a_path_is_taken_where_it_alone_leads_to_the_function(paths: dict[str, str], found: dict[str, str]) -> None:
+    answers = of_flags("orders", names=["submit=orders-submit-{env}", "status=orders-status-{env}"])
+    made = [{"IntegrationId": name, "IntegrationUri": f"arn:aws:lambda:x:1:function:{name}"} for name in paths.values()]
+    routes = [{"RouteKey": key, "Target": f"integrations/{name}"} for key, name in paths.items()]
+    told = {"get_integrations": made, "get_routes": routes}
+    gateway = SimpleNamespace(
+        get_paginator=lambda call: SimpleNamespace(paginate=lambda **_: [{"Items": told[call]}]),
+    )
+    api = Resource("AWS::ApiGatewayV2::Api", "Api", "a1")
+    _routes(answers, [api], "prod", SimpleNamespace(client=lambda _: gateway))  # type: ignore[arg-type]
+    wanted = found | ({"status": "/orders/{id}"} if "GET /orders/{id}" in paths else {})
+    assert {key: said.value for key, said in answers.routes.items()} == wanted

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from runbook_lib.observe.jobs.dlq import job_of
+import pytest
+from botocore.exceptions import ClientError
+
+from runbook_lib.base.errors import AwsError
+from runbook_lib.observe.jobs.dlq import job_of, letters
+from runbook_lib.params.load import load_file, params_dir
 
 
 @pytest.mark.parametrize(
@@ -21,3 +26,31 @@ from runbook_lib.observe.jobs.dlq import job_of
 )
 def test_an_id_may_be_a_number(body: str, job: str | None) -> None:
     assert job_of(body, "job_id") == job
+
+
+class Queue:
+    """A dead-letter queue with one message, which AWS does not let be shown again."""
+
+    def __init__(self, code: str) -> None:
+        self.code, self.left = code, [{"MessageId": "m1", "ReceiptHandle": "r1", "Body": "no job"}]
+
+    def client(self, _: str) -> Any:
+        return self
+
+    def get_queue_url(self, **_: Any) -> dict[str, Any]:
+        return {"QueueUrl": "u"}
+
+    def receive_message(self, **_: Any) -> dict[str, Any]:
+        found, self.left = self.left, []
+        return {"Messages": found}
+
+    def change_message_visibility_batch(self, **_: Any) -> None:
+        raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "ChangeMessageVisibilityBatch")
+
+
+def test_who_may_only_read_sees_the_letters_and_any_other_refusal_is_said() -> None:
+    params = load_file(params_dir() / "prod.yaml")
+    found = letters(Queue("AccessDenied"), params)
+    assert [one.message_id for one in found] == ["m1"]
+    with pytest.raises(AwsError, match="QueueDoesNotExist to ChangeMessageVisibilityBatch"):
+        letters(Queue("QueueDoesNotExist"), params)

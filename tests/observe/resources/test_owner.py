@@ -109,9 +109,14 @@ def test_what_a_stack_gave_up_is_not_its_own(stubbed: tuple[Clients, Stubber]) -
     assert owner(clients, "one", ALARM) is None
 
 
-def test_an_answer_that_does_not_name_what_was_asked_is_none(stubbed: tuple[Clients, Stubber]) -> None:
+@pytest.mark.parametrize(
+    ("code", "said"), [("ValidationError", "Stack [] does not exist"), ("AccessDenied", "not authorized")]
+)
+def test_a_question_that_is_not_understood_or_not_allowed_is_asked_of_the_stacks(
+    stubbed: tuple[Clients, Stubber], code: str, said: str
+) -> None:
     clients, stub = stubbed
-    stub.add_client_error("describe_stack_resources", "ValidationError", "Stack [] does not exist")
+    stub.add_client_error("describe_stack_resources", code, said)
     stacks = [{"StackName": "s0", "CreationTime": "2026-01-01T00:00:00Z", "StackStatus": "CREATE_COMPLETE"}] * 2
     stub.add_response("list_stacks", {"StackSummaries": stacks})
     stub.add_response(
@@ -127,11 +132,18 @@ def _summary(one: dict[str, Any]) -> dict[str, Any]:
     return {**renamed, "LastUpdatedTimestamp": one["Timestamp"]}
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "ValidationError"])
-def test_a_refusal_is_a_sentence_and_not_nobody(stubbed: tuple[Clients, Stubber], code: str) -> None:
+def test_a_refusal_is_a_sentence_and_not_nobody(stubbed: tuple[Clients, Stubber]) -> None:
     clients, stub = stubbed
-    stub.add_client_error("describe_stack_resources", code, "not allowed")
-    with pytest.raises(AwsError, match=rf"asking who owns one \(cloudformation.*AWS answered {code}"):
+    stub.add_client_error("describe_stack_resources", "ValidationError", "not allowed")
+    with pytest.raises(AwsError, match=r"asking who owns one \(cloudformation.*AWS answered ValidationError"):
+        owner(clients, "one", ALARM)
+
+
+def test_who_may_not_list_the_stacks_either_is_told_so(stubbed: tuple[Clients, Stubber]) -> None:
+    clients, stub = stubbed
+    for call in ("describe_stack_resources", "list_stacks"):
+        stub.add_client_error(call, "AccessDenied", "not allowed")
+    with pytest.raises(AwsError, match=r"looking through the stacks .*AWS answered AccessDenied to ListStacks"):
         owner(clients, "one", ALARM)
 
 

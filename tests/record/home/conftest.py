@@ -12,10 +12,9 @@ import pytest
 from runbook_lib.base.kept_at import archive_root
 from runbook_lib.record.home.s3 import Store
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
-from tests.archives import Machine
+from tests.archives import Machine, fit_bucket
 
 _NUMBERS = itertools.count()
-BLOCKED = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
 
 
 @pytest.fixture
@@ -29,11 +28,7 @@ def s3(embedded: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) -> Any:
 def bucket(s3: Any) -> Iterator[str]:
     """Its name: versioned, encrypted, not public."""
     name = f"records-{next(_NUMBERS)}"
-    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=BLOCKED)
-    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    fit_bucket(s3, name)
     yield name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nbformat
+import papermill
 import pytest
 import yaml
+from nbformat.v4 import new_code_cell, new_notebook
 from typer.testing import CliRunner
 
 from runbook_lib.base.errors import ArchiveError
@@ -21,6 +25,7 @@ from runbook_lib.record.audit import audit
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.home import bucket as module
 from runbook_lib.record.home.s3 import Store
+from runbook_lib.record.log import ledger
 from runbook_lib.record.log.files import read_log
 from runbook_lib.record.sealing import sealed
 from runbook_lib.rehearse.emulator.embedded import REGION, EmbeddedAws
@@ -29,7 +34,10 @@ from tests.archives import Machine
 Machines = Callable[[str], Machine]
 
 
-def test_two_operators_on_two_machines_make_one_log(machine: Machines, s3: Any, bucket: str, tmp_path: Path) -> None:
+def test_two_operators_on_two_machines_make_one_log(
+    machine: Machines, s3: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "PART_OF", 2)
     ada, bob = machine("ada"), machine("bob")
     refs = [one.seal(notebook) for one, notebook in ((ada, "06"), (bob, "06"), (bob, "07"), (ada, "07"), (ada, "06"))]
     for one in (ada, bob):
@@ -118,10 +126,15 @@ AFTER = [(at, True) for at in (1, 2, 6, 8, 10)]
 """What is in the bucket by then, and not in the copy."""
 
 
-@pytest.mark.parametrize(("at", "after"), [*BEFORE, *AFTER])
+LEAF = [(at, after, 1) for at in (8, 9) for after in (False, True)]
+"""The leaf is the first of a new file."""
+
+
+@pytest.mark.parametrize(("at", "after", "part_of"), [*((*one, 256) for one in [*BEFORE, *AFTER]), *LEAF])
 def test_killed_at_any_step_of_an_upload_the_archive_verifies_and_nothing_is_lost_or_doubled(
-    machine: Machines, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
+    machine: Machines, monkeypatch: pytest.MonkeyPatch, at: int, after: bool, part_of: int
 ) -> None:
+    monkeypatch.setattr(ledger, "PART_OF", part_of)
     ada, bob = machine("ada"), machine("bob")
     ada.seal()
     staging = ada.staged()
@@ -192,7 +205,7 @@ def test_who_lost_the_race_for_the_next_leaf_is_behind_the_other(
     assert (done.state, done.records, done.size) == ("intact", 3, 3), done.damage
 
 
-@pytest.mark.parametrize("what", ["edited", "removed", "put there", "rolled back"])
+@pytest.mark.parametrize("what", ["edited", "removed", "put there", "rolled back", "leaf edited", "leaves removed"])
 def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket: str, what: str) -> None:
     ada = machine("ada")
     ref = ada.seal()
@@ -201,6 +214,11 @@ def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket:
     second = ada.seal()
     if what == "edited":
         s3.put_object(Bucket=bucket, Key=f"{path}/answers.json", Body=b"[3]")
+    elif what == "leaf edited":
+        leaves = s3.get_object(Bucket=bucket, Key="team/log/leaves.jsonl")["Body"].read()
+        s3.put_object(Bucket=bucket, Key="team/log/leaves.jsonl", Body=leaves.replace(b"sealed", b"SEALED", 1))
+    elif what == "leaves removed":
+        s3.delete_object(Bucket=bucket, Key="team/log/leaves.jsonl")
     elif what == "removed":
         for one in s3.list_objects_v2(Bucket=bucket, Prefix=f"{path}/")["Contents"]:
             s3.delete_object(Bucket=bucket, Key=one["Key"])
@@ -253,3 +271,36 @@ def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(
     at("ada")
     assert "4 records, and agrees" in call(app, ["archive", "verify", "--archive", uri]).output
     assert "4 in the log; signed" in call(app, ["archive", "verify", "--archive", uri]).output
+
+
+TINY = """import os
+from runbook_lib.record.journal import Journal
+journal = Journal(os.environ["RUNBOOK_STAGING"])
+journal.append("opened", run_id=os.environ["RUNBOOK_RUN_ID"], notebook="tiny", origin=os.environ["RUNBOOK_ORIGIN"],
+               params={"env": env, "release": release, "mode": mode, "operator": operator})
+journal.append("closed", decision="PROMOTE", reason="r", next="n")"""
+
+
+@pytest.mark.kernel
+@pytest.mark.slow
+def test_runs_of_two_operators_are_one_log_beside_papermills_own_output_in_the_bucket(
+    machine: Machines, s3: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for operator in ("ada", "bob"):
+        root = tmp_path / operator
+        (root / "params").mkdir(parents=True)
+        (root / "params" / "gates.yaml").write_text("")
+        given = f'env = "dev"\nrelease = "r1"\nmode = "plan"\noperator = "{operator}"\narchive = "s3://{bucket}/team"'
+        cells = [new_code_cell(given, metadata={"tags": ["parameters"]}), new_code_cell(TINY)]
+        spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(new_notebook(cells=cells, metadata=spec), root / "tiny.ipynb")
+        monkeypatch.chdir(root)
+        out = f"s3://{bucket}/out/{operator}.ipynb"
+        papermill.execute_notebook("tiny.ipynb", out, engine_name="runbook", progress_bar=False)
+        written = json.loads(s3.get_object(Bucket=bucket, Key=f"out/{operator}.ipynb")["Body"].read())
+        assert written["metadata"]["papermill"]["exception"] is None
+    for one in (machine("ada"), machine("bob"), machine("auditor")):
+        done = one.audit()
+        assert (done.state, done.records, done.size) == ("intact", 2, 2), done.damage
+        first, second = (one.archive.load(ref) for ref in one.archive.records())
+        assert (first.operator, second.operator, second.previous) == ("ada", "bob", first.hash)

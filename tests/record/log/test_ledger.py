@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
-from runbook_lib.record.log.files import LEAVES, SEALING, TREE, read_log
+from runbook_lib.record.log import ledger
+from runbook_lib.record.log.files import LEAVES, SEALING, TREE, newest_logged, read_log
 from runbook_lib.record.place import RecordRef
+from runbook_lib.record.seal import replace_file
 from tests.archives import of_version_0_2_and_earlier
 
 Seal = Callable[..., RecordRef]
@@ -53,6 +56,85 @@ def test_sealing_reads_no_leaf(archive: Archive, sealed: Seal, monkeypatch: pyte
 
     monkeypatch.setattr(Path, "read_bytes", watched)
     sealed()
+
+
+def test_leaves_go_on_in_another_file_and_each_is_looked_at(
+    archive: Archive, sealed: Seal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a seal writes as much into a bucket beside ten thousand records as beside none."""
+    sealed()
+    sealed()
+    monkeypatch.setattr(ledger, "PART_OF", 2)  # a log that is longer already goes on in the next file
+    for _ in range(3):
+        sealed()
+    log = archive.root / "log"
+    parts = [log / name for name in (LEAVES, "leaves.part-00000002.jsonl", "leaves.part-00000004.jsonl")]
+    assert [len(part.read_bytes().splitlines()) for part in parts] == [2, 2, 1]
+    assert sorted(log.glob("leaves*")) == sorted(parts)
+
+    def both() -> tuple[int, int]:
+        return int(audit(archive).exit_code), verify_standalone.main([str(archive.root)])
+
+    assert both() == (0, 0) and [leaf.index for leaf in log_of(archive).leaves] == [0, 1, 2, 3, 4]
+    first, middle, last = (part.read_bytes() for part in parts)
+    for place, content in (
+        (1, None),
+        (2, None),
+        (1, last),
+        (1, middle[:-1]),
+        (1, middle.replace(b'"sealed"', b'"taken_in"', 1)),
+        (2, last + first),
+        (2, last + b"{"),
+        (0, middle),
+    ):
+        whole = parts[place].read_bytes()
+        parts[place].write_bytes(content) if content is not None else parts[place].unlink()
+        assert both() == (1, 1), (place, content)
+        if place == 2:  # what a seal looks at
+            ref = sealed()
+            assert "not logged" in str(archive.load(ref).warnings)
+            shutil.rmtree(ref.folder)
+            newest = archive.load(archive.records()[-1]).hash
+            replace_file(ref.folder.parent / "HEAD", f"{newest}\n".encode())
+        parts[place].write_bytes(whole)
+        assert both() == (0, 0)
+    (log / "leaves.part-00000005.jsonl").write_bytes(b"")
+    assert both() == (1, 1), "it would keep each seal from the log"
+    assert "not logged" in str(archive.load(sealed()).warnings)
+
+
+def test_the_end_of_a_chain_is_known_without_a_list_where_log_and_head_agree(
+    archive: Archive, sealed: Seal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refs = [sealed() for _ in range(3)]
+    chain = refs[0].folder.parent
+    path = chain.relative_to(archive.root).as_posix()
+    head, hashes = chain / "HEAD", [archive.load(ref).hash for ref in refs]
+    assert newest_logged(archive.root, path) == refs[2].folder.name
+    assert newest_logged(archive.root, path[:-1]) == newest_logged(archive.root, "env=dev/release=r1/none") == ""
+    for content in (hashes[1].encode(), b"\xff", b""):
+        head.write_bytes(content)
+        assert newest_logged(archive.root, path) == ""
+    head.write_text(f"{hashes[2]}\n")
+    away = refs[2].folder.rename(archive.root / "away")
+    assert newest_logged(archive.root, path) == ""
+    away.rename(refs[2].folder)
+    monkeypatch.setattr(ledger, "PART_OF", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr("runbook_lib.record.archive.names_in", lambda _: pytest.fail("a seal listed the chain"))
+        last = sealed()
+    assert newest_logged(archive.root, path) == last.folder.name and audit(archive).state == "intact"
+
+
+def test_the_place_of_a_damaged_leaf_is_told_by_its_own_file(
+    archive: Archive, sealed: Seal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "PART_OF", 2)
+    for _ in range(4):
+        sealed()
+    file = archive.root / "log" / "leaves.part-00000002.jsonl"
+    file.write_bytes(file.read_bytes().replace(b'"how"', b'"who"'))
+    assert log_of(archive).damage[0].startswith("log/leaves.part-00000002.jsonl, line 1 was altered")
 
 
 def test_an_archive_of_before_has_its_records_taken_in(archive: Archive, sealed: Seal) -> None:
@@ -96,7 +178,7 @@ def _seal_in_a_child(archive: Archive, staging: Path, at: int) -> bool:
     try:
         for owner, name in ((os, "fsync"), (os, "truncate"), (shutil, "rmtree")):
             setattr(owner, name, step(getattr(owner, name)))
-        for name in ("rename", "replace", "unlink", "write_bytes", "mkdir"):
+        for name in ("rename", "replace", "unlink", "write_bytes", "mkdir", "touch"):
             setattr(Path, name, step(getattr(Path, name)))
         seal_staged(archive, staging, status="completed")
     finally:
@@ -104,7 +186,7 @@ def _seal_in_a_child(archive: Archive, staging: Path, at: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("before", ["nothing", "records", "a log"])
+@pytest.mark.parametrize("before", ["nothing", "records", "a log", "a full part"])
 def test_killed_at_any_step_the_archive_is_whole_and_the_next_seal_goes_on(
     archive: Archive, sealed: Seal, stage: Stage, before: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +195,8 @@ def test_killed_at_any_step_the_archive_is_whole_and_the_next_seal_goes_on(
             sealed()
     if before == "records":
         of_version_0_2_and_earlier(archive)
+    if before == "a full part":
+        monkeypatch.setattr(ledger, "PART_OF", 2)
     whole = archive.root.with_name("whole")
     monkeypatch.setattr("runbook_lib.record.staging.alive", lambda *_: False)
     staging = stage(("closed", {}))

@@ -166,3 +166,11 @@ def test_an_archive_that_is_not_the_projects_is_not_signed_as_it(
     assert keeping(archive.root / "rehearsal" / "one") == Keeping()
     says(signing_key="key.pem", folder=str(tmp_path / "other"))
     assert keeping(archive.root) == Keeping() and keeping(tmp_path / "other").signing_key == "key.pem"
+
+
+@pytest.mark.parametrize("text", [b"", b"key", b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])
+def test_a_file_that_is_no_public_key_is_called_so(text: bytes, tmp_path: Path) -> None:
+    """Who checks has no private key, and is not asked for one."""
+    (tmp_path / "public.pem").write_bytes(text)
+    with pytest.raises(ArchiveError, match=r"the key .*public\.pem is no public key in PEM, as `openssl pkey"):
+        public_key(str(tmp_path / "public.pem"))

@@ -35,6 +35,7 @@ def drawn_at(at: str | None) -> bool:
                 "high": NUMBERS,
                 "unit": st.sampled_from(["ratio", "s", "", None]),
                 "verdict": st.sampled_from(["PASS", "FAIL", "NO_DATA", None, "odd"]),
+                "word": st.sampled_from(["PASS", "FAIL", "NO DATA", "CLOSED"]),
                 "target": st.sampled_from(["> 0.99", None, "odd"]),
                 "alert": st.sampled_from(["< 0.98", None]),
                 "env": st.text(max_size=4),
@@ -60,12 +61,12 @@ def test_a_gate_has_one_dot_a_value(rows: list[dict[str, Any]]) -> None:
                 assert -1 <= float(one.get(name, "0")) <= draw.WIDTH + 1
 
 
-def run(at: str, before: float | None, after: float | None, decision: str | None = None) -> dict[str, Any]:
+def run(at: str, before: float | None, after: float | None, word: str = "CLOSED") -> dict[str, Any]:
     return {
         "at": at,
         "weight_before": before,
         "weight_after": after,
-        "decision": decision,
+        "word": word,
         "run": "a",
         "notebook": "06",
     }

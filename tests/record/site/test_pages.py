@@ -17,8 +17,7 @@ RUN = {
     "release": "r1",
     "notebook": "06_phase1_10_percent",
     "attempt": 2,
-    "decision": "SOAK",
-    "status": "completed",
+    "word": "ASYNC IS OFF",
     "operator": "arn:aws:sts::000000000000:assumed-role/Operators/ada",
     "reason": "the weight is in force",
     "error": None,
@@ -59,12 +58,13 @@ def test_a_run_leads_to_its_report_and_its_rollout() -> None:
     (run,) = data(index(RUN))["runs"]
     assert run["report"] == f"../archive/{RUN['folder']}/report.html".replace("=", "%3D")
     assert run["rollout"] == "rollout-prod-r1.html" == page_of("rollout", "prod", "r1")
-    assert (run["who"], run["word"], run["reason"]) == ("assumed-role/Operators/ada", "SOAK", "The weight is in force.")
+    word = "ASYNC IS OFF"
+    assert (run["who"], run["word"], run["reason"]) == ("assumed-role/Operators/ada", word, "The weight is in force.")
 
 
 @pytest.mark.parametrize(
     ("changed", "word"),
-    [({"decision": None, "status": "died"}, "DIED"), ({"decision": None}, "CLOSED"), ({"decision": "ODD"}, "CLOSED")],
+    [({"word": "DIED"}, "DIED"), ({"word": None}, "CLOSED"), ({"word": "ODD"}, "CLOSED")],
 )
 def test_what_was_not_decided_is_told_by_its_end(changed: dict[str, Any], word: str) -> None:
     assert data(index(RUN | changed))["runs"][0]["word"] == word

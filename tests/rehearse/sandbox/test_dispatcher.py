@@ -17,19 +17,22 @@ import yaml
 from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.act.traffic.register import set_canary
 from runbook_lib.act.traffic.shift import plan_shift
-from runbook_lib.base.errors import RunbookError
 from runbook_lib.commands import release
 from runbook_lib.commands.kill_switch import Wanted, off
+from runbook_lib.commands.release_policy import PHASES
 from runbook_lib.observe.traffic.in_force import canary
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.place import PARAMS
+from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.dispatcher import Dispatcher
+from runbook_lib.rehearse.world.world import World
+from runbook_lib.rollout.approval import evidence
+from tests.cells import Notebooks
 from tests.elsewhere import Place as Elsewhere
-from tests.rollbacks import APPLY, ROOT, START, Place, verdicts
+from tests.rollbacks import APPLY, START, Place, at_once, verdicts
 
 pytestmark = [pytest.mark.emulator]
 HANDLER = "def handler(event, context):\n    {}\n    return context.function_version\n"
@@ -139,7 +142,7 @@ def test_the_embedded_aws_keeps_weights_revisions_and_versions_as_the_stand_in_d
     embedded.client("ssm").delete_parameter(Name="/ours/prod/weight")
 
 
-class Released:
+class Released(Notebooks):
     """Production at 100 % async, a release of its worker, and the notebooks of the release cell by cell."""
 
     def __init__(self, aws: EmbeddedAws, folder: Path) -> None:
@@ -150,15 +153,10 @@ class Released:
         versions(client, function)
         for one in client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
             client.update_event_source_mapping(UUID=one["UUID"], FunctionName=f"{function}:live")
-        self.flat = {**self.place.flat(), "archive": str(folder / "archive")}
-        source = folder / "params"
-        source.mkdir()
-        for name in ("service", "gates", "prices", "inventory", "commands", "rehearsal-commands"):
-            (source / f"{name}.yaml").write_text((ROOT / "params" / f"{name}.yaml").read_text())
-        (source / "prod.yaml").write_text(yaml.safe_dump(self.flat))
+        source = self.copied(self.place.flat())
         with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
             patch.setattr(release, "project_root", lambda: folder)
-            self.file = release.prepare(source / "prod.yaml", "worker", "2", "live").file
+            self.file = release.prepare(source, "worker", "2", "live").file
         self.params = load_file(self.file)
         self.dispatcher = Dispatcher(aws, self.params, seed=5)
 
@@ -168,23 +166,20 @@ class Released:
         self.place.pass_time(hours=hours)
         self.dispatcher.live(begin, self.aws.now(), 125, {"new": failing})
 
-    def run(self, notebook: str, **values: Any) -> Record:
-        """Every cell but the charts."""
-        namespace: dict[str, Any] = {"__name__": "notebook"}
-        flat = {**read_yaml(self.file), **values}
-        cells = json.loads((ROOT / "notebooks" / f"{notebook}.ipynb").read_text())["cells"]
-        with contextlib.chdir(ROOT), pytest.MonkeyPatch.context() as patch:
-            patch.setenv(PARAMS, str(self.file.parent))
-            with contextlib.suppress(RunbookError):
-                for cell in cells:
-                    source = "".join(cell["source"])
-                    if cell["cell_type"] == "code" and "charts" not in source:
-                        exec(source, namespace)
-                        namespace |= flat if "parameters" in cell["metadata"].get("tags", []) else {}
-        archive = Archive(self.folder / "archive")
-        ref = archive.records(notebook=notebook)[-1]
-        archive.verify(ref)
-        return archive.load(ref)
+    def approve(self, notebook: str) -> None:
+        """Everybody whom the phase asks approves it."""
+        archive, at = Archive(self.folder / "archive"), self.aws.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        params = load_file(self.file, {**APPLY})
+        for role in params.policy.phases[notebook].approvers:
+            facts = {"evidence": [one.model_dump() for one in evidence(archive, params, notebook)]}
+            entry = Entry(kind="approval", item=notebook, by="Somebody", role=role, at=at, facts=facts)
+            enter(archive, params, entry, caller_arn="arn:aws:iam::test")
+
+    @property
+    def weight(self) -> float:
+        """Percent of the calls that go to version 2."""
+        version, weights = self.alias
+        return 100.0 if version == "2" else 100 * weights.get("2", 0.0)
 
     @property
     def alias(self) -> tuple[str, dict[str, float]]:
@@ -202,20 +197,90 @@ def test_a_worker_is_released_by_its_alias_and_taken_back_at_once(tmp_path: Path
         here = Released(aws, tmp_path)
         planned = here.run("06_phase1_10_percent")
         assert (planned.decision, here.alias) == ("PLANNED", ("1", {})), planned.outcome
-        assert here.run("06_phase1_10_percent", **APPLY).decision == "SOAK"
-        assert here.alias == ("1", {"2": 0.1})
-        here.live(12)
-        assert here.run("06_phase1_10_percent").decision == "SOAK"  # jobs stay in the table for a day
-        here.live(12.2)
-        first = here.run("06_phase1_10_percent", **APPLY)
-        assert (gate(first, "version_errors"), gate(first, "observed_split")) == ("PASS", "PASS"), first.outcome
-        assert first.decision == "PROMOTE", first.outcome
+        for percent, notebook in ((10, PHASES[0]), (50, PHASES[1]), (100, PHASES[2])):
+            here.approve(notebook)
+            begun = here.run(notebook, **APPLY)
+            assert begun.decision == "SOAK", begun.outcome
+            assert here.weight == percent
+            here.live(12)
+            assert here.run(notebook).decision == "SOAK"  # jobs stay in the table for a day
+            here.live(12.2)
+            ended = here.run(notebook, **APPLY)
+            assert (gate(ended, "version_errors"), gate(ended, "observed_split")) == ("PASS", "PASS"), ended.outcome
+            assert ended.decision == "PROMOTE", ended.outcome
         here.live(3, failing=0.9)
-        failed = here.run("06_phase1_10_percent")
+        failed = here.run(notebook)
         assert gate(failed, "version_errors") == "FAIL", failed.outcome
         done = off(Wanted("1", here.file, APPLY))
         assert done.error is None and done.off is not None and done.off.changed
         assert here.alias == ("1", {})
         here.live(0.3)
         told = here.run("rollback_1_async_failing", **APPLY)
+        assert (told.status, verdicts(told)["rollback_1.off"]) == ("completed", "PASS"), told.outcome
+
+
+class Homed(Notebooks):
+    """Production before its rollout, with another home of the weight, and the notebooks of that."""
+
+    def __init__(self, aws: EmbeddedAws, folder: Path, **home: str) -> None:
+        self.aws, self.folder = aws, folder
+        folder.mkdir()
+        self.place = Place(aws, folder / "own", "06_phase1_10_percent", "healthy", percent=0)
+        self.file = self.copied(self.place.flat())
+        if home["kind"] == "rest-canary":
+            home["deployment"] = canaried(aws, self.place)
+        self._change("service", traffic={"parameter": "/ours/{env}/" + home["kind"], **home})
+        steps = {name: {"title": "alone", "envs": ["prod"]} for name in PHASES}
+        self._change("gates", steps={**read_yaml(self.file.with_name("gates.yaml"))["steps"], **steps})
+        self.params = load_file(self.file, APPLY)
+        if home["kind"] == "ssm":
+            zero = json.dumps({"enabled": True, "percent": 0})
+            aws.client("ssm").put_parameter(Name="/ours/prod/ssm", Value=zero, Type="String", Description="at 0 %")
+            self.place.world = World(aws, self.params, at_once("healthy"), seed=3)
+
+    def _change(self, name: str, **values: Any) -> None:
+        file = self.file.with_name(f"{name}.yaml")
+        file.write_text(yaml.safe_dump({**read_yaml(file), **values}))
+
+    @property
+    def weight(self) -> float:
+        return home_of(self.aws, None, self.params).read().weight  # type: ignore[arg-type]
+
+    def there_and_back(self) -> Record:
+        """06 planned and applied, a time in which users come, rollback 1 from the terminal; its notebook's record."""
+        assert self.run(PHASES[0]).decision == "PLANNED" and self.weight == 0
+        begun = self.run(PHASES[0], **APPLY)
+        assert (begun.decision, self.weight) == ("SOAK", 10), begun.outcome
+        self.place.pass_time(hours=2)
+        looked = self.run(PHASES[0])
+        # The embedded AWS serves the stage alone: that nothing came to the canary is seen, and holds it.
+        split = {"ssm": ("SOAK", "INCONCLUSIVE"), "rest-canary": ("HOLD", "FAIL")}
+        kind = self.params.service.traffic.kind
+        assert (looked.decision, gate(looked, "observed_split")) == split[kind]
+        (asked,) = [one["query"] for id, one in looked.evidence.items() if id == "observed_split"]
+        assert ("Submit Lambda: invocations" in asked) == (kind == "rest-canary"), asked
+        done = off(Wanted("1", self.file, APPLY))
+        assert done.error is None and done.off is not None and done.off.changed and self.weight == 0
+        self.place.pass_time(hours=0.5)
+        return self.run("rollback_1_async_failing", **APPLY)
+
+
+def canaried(aws: EmbeddedAws, place: Place) -> str:
+    """A canary at 0 % on the stage, as the team's infrastructure code adds it; the deployment that it serves."""
+    gateway, params = aws.client("apigateway"), place.params
+    api = next(one["id"] for one in gateway.get_rest_apis()["items"] if one["name"] == params.name("api"))
+    made = gateway.create_deployment(restApiId=api)["id"]
+    begun = {"deploymentId": made, "percentTraffic": "0.0"}
+    ops = [{"op": "replace", "path": f"/canarySettings/{key}", "value": value} for key, value in begun.items()]
+    gateway.update_stage(restApiId=api, stageName=params.service.api.stage, patchOperations=ops)
+    return str(made)
+
+
+@pytest.mark.slow
+def test_a_rollout_by_parameter_and_by_canary_begins_and_is_taken_back_at_once(tmp_path: Path) -> None:
+    with EmbeddedAws(START) as aws, only(aws.env):
+        told = Homed(aws, tmp_path / "ssm", kind="ssm").there_and_back()
+        assert (told.status, verdicts(told)["rollback_1.off"]) == ("completed", "PASS"), told.outcome
+        place = Homed(aws, tmp_path / "canary", kind="rest-canary")
+        told = place.there_and_back()
         assert (told.status, verdicts(told)["rollback_1.off"]) == ("completed", "PASS"), told.outcome
