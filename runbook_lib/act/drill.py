@@ -12,11 +12,10 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.aws import aws_errors, dated
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.judge import words
 from runbook_lib.observe.alarms.compared import described
@@ -190,8 +189,10 @@ def _tidy(sqs: Any, sns: Any, prefix: str, topic: str) -> None:
 
 def _age_s(answer: Mapping[str, Any]) -> float:
     """Seconds since a queue was made, by AWS's own clock; 0 where the answer does not tell the time."""
-    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-    return parsedate_to_datetime(date).timestamp() - float(answer["Attributes"]["CreatedTimestamp"]) if date else 0.0
+    try:
+        return dated(answer).timestamp() - float(answer["Attributes"]["CreatedTimestamp"])
+    except AwsError:
+        return 0.0
 
 
 def listen(sqs: Any, url: str, wanted: set[str], wait_s: float) -> set[str]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from runbook_lib.base import calls
-from runbook_lib.base.aws_errors import aws_errors
+from runbook_lib.base.aws_errors import aws_errors, one_line
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.patience import Patient
 
@@ -28,6 +29,8 @@ WHO_S = 10.0
 
 OLDEST = dt.datetime(2019, 11, 25, tzinfo=dt.UTC)
 """AppConfig is there since then (AWS News Blog): an earlier Date in an answer is none of AWS's."""
+LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
+"""So is one after that, and from the year 9999 no time can be counted on."""
 
 _ASSUMED: dict[str, Any] = {}
 """Roles that this process has assumed, by botocore's own key; they are used until they expire."""
@@ -133,7 +136,7 @@ class Aws:
         inner = client._endpoint
         inner.http_session = Patient(
             inner.http_session,
-            client.meta.endpoint_url,
+            one_line(client.meta.endpoint_url),
             answer_s,
             json="json" in client.meta.service_model.metadata.get("protocol", ""),
         )
@@ -157,8 +160,9 @@ class Aws:
 
     @property
     def endpoint(self) -> str:
-        """Address that the clients talk to."""
-        return str(self.client("sts").meta.endpoint_url)
+        """Address that the clients talk to, without a name or password that stands in it."""
+        found = urlsplit(str(self.client("sts").meta.endpoint_url))
+        return found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
 
     def identity(self, *, any_clock: bool = False) -> Identity:
         """The caller, and the clock of AWS.
@@ -173,7 +177,7 @@ class Aws:
             answer = self.client("sts").get_caller_identity()
             account, arn = str(answer["Account"]), str(answer["Arn"])
         try:
-            return Identity(account=account, arn=arn, now=_date(answer))
+            return Identity(account=account, arn=arn, now=dated(answer))
         except AwsError as error:
             if not any_clock:
                 raise
@@ -193,16 +197,21 @@ class Aws:
                 answer = self._made("sts", signature_version=UNSIGNED).get_caller_identity()
             except ClientError as error:
                 answer = error.response
-        return _date(answer)
+        return dated(answer)
 
 
-def _date(answer: Any) -> dt.datetime:
+def dated(answer: Any) -> dt.datetime:
+    """When AWS answered, by its own clock: the Date of an answer.
+
+    Raises:
+        AwsError: it has none, or one that no clock of AWS says.
+    """
     said = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
     with suppress(TypeError, ValueError, OverflowError):
         found = parsedate_to_datetime(said).astimezone(dt.UTC)
-        if found >= OLDEST:
+        if OLDEST <= found < LATEST:
             return found
-    carries = f"the Date '{said[:40]}', which cannot be" if said else "no Date"
+    carries = f"the Date '{one_line(said[:40])}', which cannot be" if said else "no Date"
     raise AwsError(f"AWS's answer carries {carries}: its clock is not known; something in between changed the answer")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from runbook_lib.base.errors import AwsError, RunbookError
-from runbook_lib.base.redact import redact_text
+from runbook_lib.base.redact import MASK, redact_text
 
 EXPIRED = {
     "AuthFailure",
@@ -34,9 +34,13 @@ SKEWED = {"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"}
 _SKEWED_WORDS = ("signature expired", "signature not yet current")
 _FOREIGN = ("botocore", "boto3", "urllib3", "s3transfer")
 _CONFIG = "check AWS_PROFILE and ~/.aws/config"
-_PORTAL = "does a proxy or a login page stand between? Check the network and AWS_ENDPOINT_URL"
+PORTAL = "does a proxy or a login page stand between? Check the network and AWS_ENDPOINT_URL"
 _MOST = 300
 """Characters that a foreign text may have in a sentence of ours."""
+_USER = re.compile(r"(?<=://)[^\s/@\"'<>]{1,200}(?=@)")
+"""Who an address signs in as: it may be a token, and nobody needs it to find the host."""
+_BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): .*", re.DOTALL)
+"""botocore quotes whole what answers for credentials."""
 
 
 def one_line(text: object) -> str:
@@ -48,7 +52,7 @@ def one_line(text: object) -> str:
         before = said[: page.start()].rstrip(" \t\r\n'\"b:") if page.start() else ""
         said = f"{before + ': ' if before else ''}a web page{f' ({title[1].strip()})' if title else ''}"
     said = "".join(" " if char.isspace() or not char.isprintable() else char for char in said[: 10 * _MOST])
-    said = redact_text(re.sub(r" {2,}", " ", said).strip())
+    said = _USER.sub(MASK, redact_text(re.sub(r" {2,}", " ", said).strip()))
     return said if len(said) <= _MOST else f"{said[: _MOST - 2]} …"
 
 
@@ -89,7 +93,7 @@ def sentence(error: Exception) -> str | None:
     if _foreign(error):
         return _by_kind(error) or _foreign_words(error)
     if isinstance(error, (LookupError, TypeError, AttributeError)):
-        return f"AWS's answer cannot be read ({_kind(error)}, {place(error)}); {_PORTAL}"
+        return f"AWS's answer cannot be read ({_kind(error)}, {place(error)}); {PORTAL}"
     return None
 
 
@@ -127,7 +131,7 @@ def _by_kind(error: Exception) -> str | None:
     for kinds, text in _rules():
         if isinstance(error, kinds):
             where = one_line(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS")
-            return text.format(where=where, error=one_line(error).rstrip("."))
+            return text.format(where=where, error=one_line(_BODY.sub(r"\1", str(error))).rstrip("."))
     return None
 
 
@@ -174,7 +178,7 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
         ((bc.InvalidDefaultsMode,), "{error}; check AWS_DEFAULTS_MODE and defaults_mode in ~/.aws/config"),
         (
             (ResponseParserError,),
-            f"what answered is not AWS: {{error}}; {_PORTAL}",
+            f"what answered is not AWS: {{error}}; {PORTAL}",
         ),
     )
 
@@ -210,12 +214,16 @@ def _foreign_words(error: Exception) -> str:
     if _through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):
         return f"the credentials could not be had ({_kind(error)}); {_CONFIG}, and credential_process there"
     if _through(error, "botocore.parsers"):
-        return f"what answered is not AWS ({_kind(error)}); {_PORTAL}"
+        return f"what answered is not AWS ({_kind(error)}); {PORTAL}"
     return f"{_kind(error)}; check AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws/config"
 
 
 def _kind(error: Exception) -> str:
-    return one_line(f"{type(error).__name__}: {error}")
+    """What it says; whoever reads it knows no class of Python's."""
+    said = one_line(error).removesuffix(".")
+    if isinstance(error, KeyError):
+        return f"without {said}" if error.args else "a part of it is not there"
+    return said or "it says nothing of itself"
 
 
 def _frames(error: BaseException) -> Iterator[TracebackType]:

@@ -1,17 +1,26 @@
-"""A `credential_process` of ~/.aws/config that never answers: botocore waits for it without an end or a word."""
+"""A `credential_process` of ~/.aws/config: given up when it never answers, and never quoted.
+
+botocore waits for it without an end or a word, and shows what it prints: its standard error where it fails, parts of
+its answer where that makes no sense. Both may be a secret, and nothing tells one from a word.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from botocore import credentials
+from botocore.compat import compat_shell_split
 from botocore.exceptions import CredentialRetrievalError
 
 from runbook_lib.base.patience import TELL_AFTER_S, tell
 
 MOST_S = 60.0
 """Seconds: it may ask a person, for a key to be touched for instance."""
+BY_HAND = "run it by hand to see what it says"
 
 
 class Waited(subprocess.Popen[bytes]):
@@ -21,38 +30,88 @@ class Waited(subprocess.Popen[bytes]):
         """As Popen's.
 
         Raises:
-            CredentialRetrievalError: it did not end in time.
+            TimeoutExpired: it did not end in time, and was ended.
         """
         most = MOST_S if timeout is None else timeout
         first = min(TELL_AFTER_S, most)
         try:
-            return self._said(super().communicate(input, first))
+            return super().communicate(input, first)
         except subprocess.TimeoutExpired:
             tell(f"waiting for credential_process, {most:.0f} s at most ...")
         try:
-            return self._said(super().communicate(input, most - first))
+            return super().communicate(input, most - first)
         except subprocess.TimeoutExpired:
             self.kill()
             self.wait()
-            told = f"credential_process gave no answer within {most:.0f} s"
-            raise CredentialRetrievalError(provider="custom-process", error_msg=told) from None
-
-    def _said(self, told: tuple[bytes, bytes | None]) -> tuple[bytes, bytes | None]:
-        """What it printed; of what it says where it fails, nothing: it may say the secret, under no name that tells.
-
-        botocore's sentence is what stands in the standard error.
-        """
-        out, err = told
-        if self.returncode:
-            err = f"credential_process ended with {self.returncode}; run it by hand to see what it says".encode()
-        return out, err
+            raise
 
 
 class Provider(credentials.ProcessProvider):  # type: ignore[misc]
-    """botocore's, with a process that is given up."""
+    """botocore's, with a process that is given up and whose words stay where they are."""
 
     def __init__(self, profile_name: str, load_config: Any, popen: Any = Waited) -> None:
         super().__init__(profile_name, load_config, popen=popen)
+
+    def _retrieve_credentials_using(self, credential_process: str) -> dict[str, Any]:
+        """As botocore's.
+
+        Raises:
+            CredentialRetrievalError: it could not be begun, failed, or printed no credentials.
+        """
+        name = "without a command"
+        try:
+            words = compat_shell_split(credential_process)
+            name = Path(words[0]).name or "''"
+            process = self._popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        except (OSError, ValueError, IndexError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no command line"
+            _failed(f"credential_process {name} could not be begun ({why})")
+        try:
+            out, err = process.communicate()
+        except subprocess.TimeoutExpired as error:
+            _failed(f"credential_process {name} gave no answer within {error.timeout or MOST_S:.0f} s")
+        if process.returncode:
+            silent = "" if (err or out or b"").strip() else " and said nothing"
+            _failed(f"credential_process {name} ended with {process.returncode}{silent}; {BY_HAND}")
+        found = _answer(out)
+        if found is None:
+            expected = "JSON with Version 1, AccessKeyId, SecretAccessKey, and a SessionToken and an Expiration or none"
+            _failed(f"credential_process {name} printed no credentials: expects {expected}; {BY_HAND}")
+        return {
+            "access_key": found["AccessKeyId"],
+            "secret_key": found["SecretAccessKey"],
+            "token": found.get("SessionToken"),
+            "expiry_time": found.get("Expiration"),
+            "account_id": self._get_account_id(found),
+        }
+
+
+def _answer(text: bytes) -> dict[str, Any] | None:
+    """What it printed, if that can be used."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("Version") != 1:
+        return None
+    keys = [found.get("AccessKeyId"), found.get("SecretAccessKey")]
+    keys += [] if found.get("SessionToken") is None else [found["SessionToken"]]
+    whole = all(isinstance(key, str) and re.fullmatch(r"[!-~]+", key) for key in keys)
+    return found if whole and _in_time(found.get("Expiration")) else None
+
+
+def _in_time(expiration: Any) -> bool:
+    """Whether botocore can tell when they expire."""
+    if expiration is None:
+        return True
+    try:
+        return credentials.parse(expiration).tzinfo is not None  # as botocore reads it
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _failed(told: str) -> NoReturn:
+    raise CredentialRetrievalError(provider="custom-process", error_msg=told) from None
 
 
 def install() -> None:

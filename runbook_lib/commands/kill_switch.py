@@ -22,6 +22,7 @@ from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import Aws, require_account
 from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
+from runbook_lib.base.patience import tell
 from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.typed import typed
 from runbook_lib.base.window import iso
@@ -148,6 +149,7 @@ def off(wanted: Wanted) -> Effect:
     guard = Guard(light, identity, journal)
     for sentence in filter(None, (trouble, identity.trouble and f"{identity.trouble}; times are this machine's")):
         guard.warn(sentence)
+        tell(sentence)
     about = describe(release=params.release, notebook=NOTEBOOK, attempt=params.attempt, run=run_id)
     done: Turned | None = None
     problem: RunbookError | None = None

@@ -150,7 +150,9 @@ class Run:
         if self.unknown and self.applying and not self.journal.lenient:  # nothing holds up a rollback
             raise UsageError(self.unknown[0], nothing_changed=True)
         self.aws = connect(params)
-        self.identity = self.aws.identity()
+        self.identity = self.aws.identity(any_clock=self.journal.lenient)
+        if self.identity.trouble:
+            self.warn(f"{self.identity.trouble}; times are by this machine's clock")
         require_account(params, self.identity)
         params = self.params = recording.resolved(self.journal, params, identified(self.aws, params))
         self.now = dt.datetime.fromisoformat(params.as_of).astimezone(dt.UTC) if params.as_of else self.identity.now
@@ -208,7 +210,7 @@ class Run:
     def where_am_i(self) -> Any:
         """Environment, account, caller, release, clock, mode: a table for the reader."""
         params = self.params
-        clock = "given (as_of)" if params.as_of else "AWS's own"
+        clock = "given (as_of)" if params.as_of else "this machine's" if self.identity.trouble else "AWS's own"
         return where_table(
             {
                 "Environment": params.env,

@@ -57,7 +57,13 @@ def test_models_of_ones_own_are_found_where_the_configuration_says(
     assert str(tmp_path) not in outside.search_paths
 
 
-@pytest.mark.parametrize("headers", [{}, {"date": ""}, {"date": "Thu, 01 Jan 1970 00:00:00 GMT"}, {"date": "now"}])
+NEVER = {"date": "Fri, 31 Dec 9999 23:59:59 GMT"}
+"""From it no time can be counted on."""
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"date": ""}, {"date": "Thu, 01 Jan 1970 00:00:00 GMT"}, {"date": "now"}, NEVER]
+)
 def test_without_aws_clock_only_who_cannot_wait_goes_on(
     headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import datetime as dt
+import re
 import string
 from collections.abc import Iterator
 from email.utils import format_datetime
@@ -43,7 +45,12 @@ def made(kind: type[Exception]) -> Exception:
     return kind(*["x\ny"] * (len(wanted) or 1))
 
 
+PYTHON = {name: kind for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 KINDS = sorted({*kinds(), *kinds(bc.ClientError)}, key=lambda kind: (kind.__module__, kind.__name__))
+
+
+NAMES = re.compile(rf"\b({'|'.join([*PYTHON, 'ResponseParserError', 'JSONDecodeError', 'ParserError'])})\b")
+"""Names that nobody who runs a rollout knows."""
 
 
 def told(error: Exception) -> str:
@@ -53,6 +60,7 @@ def told(error: Exception) -> str:
     assert said.startswith("asking: ") and len(said) > len("asking: x")
     assert said.isprintable(), "one line, no control characters"
     assert len(said) < 600
+    assert not NAMES.search(said)
     return said
 
 
@@ -107,6 +115,28 @@ def test_secrets_of_a_failing_credential_process_are_taken_out() -> None:
     assert "wJalr" not in told(error)
 
 
+def test_what_answers_for_credentials_is_not_quoted() -> None:
+    """As botocore says it, of the address in AWS_CONTAINER_CREDENTIALS_FULL_URI."""
+    body = "Received non 200 response 403 from container metadata: zq81xk" + "kwmv72ab\nis spent"
+    for error in (
+        bc.MetadataRetrievalError(error_msg=body),
+        bc.CredentialRetrievalError(provider="container-role", error_msg=f"Error retrieving metadata: {body}"),
+    ):
+        said = told(error)
+        assert "zq81xk" not in said and "spent" not in said and "403" in said
+
+
+@pytest.mark.parametrize("user", ["ana", "zq81xk" + "kwmv72ab", "a:b", "ana%40x"])
+def test_who_signs_in_at_an_address_is_not_shown(user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    aws = Aws("us-east-1", f"http://{user}@127.0.0.1:9/x", tries=1)
+    assert aws.endpoint == "http://127.0.0.1:9/x"
+    with pytest.raises(AwsError) as caught:
+        aws.identity()
+    assert user not in str(caught.value) and "@127.0.0.1:9" in str(caught.value)
+
+
 def test_nobody_can_be_asked_for_a_code_in_a_notebook() -> None:
     class StdinNotImplementedError(NotImplementedError):
         """As IPython's."""
@@ -115,7 +145,21 @@ def test_nobody_can_be_asked_for_a_code_in_a_notebook() -> None:
 
 
 def test_an_answer_without_what_was_asked_for_is_no_fault_of_the_reader() -> None:
-    assert "AWS's answer cannot be read (KeyError: 'Items', test_aws_errors.py:" in told(KeyError("Items"))
+    assert "AWS's answer cannot be read (without 'Items', test_aws_errors.py:" in told(KeyError("Items"))
+
+
+@pytest.mark.parametrize("module", ["botocore.credentials", "botocore.parsers", "botocore.utils", "urllib3.x"])
+@pytest.mark.parametrize("words", [(), ("",), ("what it says",)])
+def test_no_class_of_python_is_named(module: str, words: tuple[str, ...]) -> None:
+    """Whatever botocore lets out of its inside."""
+    for kind in PYTHON.values():
+        if issubclass(kind, (UnicodeError, ExceptionGroup)) or kind is BaseExceptionGroup:
+            continue
+        inside: dict[str, Any] = {"__name__": module, "kind": kind, "words": words}
+        exec("def fails():\n    raise kind(*words)", inside)
+        with pytest.raises(AwsError) as caught, aws_errors("asking"):
+            inside["fails"]()
+        assert not NAMES.search(str(caught.value)), kind
 
 
 @pytest.mark.parametrize("error", [UsageError("x"), ValueError("ours"), KeyboardInterrupt()])

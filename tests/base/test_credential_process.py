@@ -40,7 +40,7 @@ def test_one_that_never_answers_is_given_up(name: str, tmp_path: Path, monkeypat
     monkeypatch.setenv("AWS_PROFILE", name)
     monkeypatch.setattr(credential_process, "MOST_S", 0.5)
     began = time.monotonic()
-    with pytest.raises(AwsError, match="credential_process gave no answer within 0 s; check AWS_PROFILE"):
+    with pytest.raises(AwsError, match=r"credential_process python\S* gave no answer within 0 s; check AWS_PROFILE"):
         Aws("us-east-1", tries=1).identity()
     assert time.monotonic() - began < 10
 
@@ -56,14 +56,65 @@ def test_one_that_answers_late_is_waited_for_and_told(tmp_path: Path, monkeypatc
     assert said == ["waiting for credential_process, 60 s at most ..."]
 
 
-@pytest.mark.parametrize("words", ["", "correct horse battery staple", "token: 0123456789"])
-def test_of_one_that_fails_the_exit_code_is_told_and_none_of_its_words(
-    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+TOKEN = "zq81" + "xkkwm" + "v72ab"
+"""A secret that nothing tells from a word."""
+WHOLE = {**ANSWER, "SessionToken": TOKEN, "Expiration": "2099-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("exit 7", "ended with 7 and said nothing; run it by hand"),
+        (f"echo {TOKEN} >&2; exit 7", "ended with 7; run it by hand"),
+        ("echo token: 0123456789 correct horse >&2; exit 7", "ended with 7; run it by hand"),
+        (f"echo {TOKEN}; exit 7", "ended with 7; run it by hand"),
+        (f"printf '\\377{TOKEN}' >&2; exit 7", "ended with 7; run it by hand"),
+        (f"echo {TOKEN}", "printed no credentials"),
+        (f"printf '\\377{TOKEN}'", "printed no credentials"),
+        (f"""echo '"{TOKEN}"'""", "printed no credentials"),
+        (f"""echo '["{TOKEN}"]'""", "printed no credentials"),
+        *(
+            (f"echo '{json.dumps({**WHOLE, **wrong})}'", "printed no credentials")
+            for wrong in (
+                {"Version": TOKEN},
+                {"AccessKeyId": None},
+                {"SecretAccessKey": {TOKEN: 1}},
+                {"SessionToken": [TOKEN]},
+                {"AccessKeyId": f"{TOKEN} {TOKEN}"},
+                {"Expiration": TOKEN},
+                {"Expiration": "2099-01-01"},
+            )
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["tool", "role"])
+def test_nothing_that_it_prints_is_ever_shown(
+    script: str, says: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any of them may be the secret itself, and the sentence is sealed into a record."""
-    profile(tmp_path, f"import sys\nprint({words!r}, file=sys.stderr)\nraise SystemExit(7)\n")
-    monkeypatch.setenv("AWS_PROFILE", "tool")
-    with pytest.raises(AwsError) as told:
+    profile(tmp_path, "")
+    (tmp_path / "tool.sh").write_text(script)
+    config = (tmp_path / "config").read_text().replace(f"{sys.executable} {tmp_path / 'tool.py'}", "/bin/sh tool.sh")
+    (tmp_path / "config").write_text(config)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_PROFILE", name)
+    with pytest.raises(AwsError, match=f"credential_process sh {says}") as caught:
         Aws("us-east-1", tries=1).identity()
-    assert "credential_process ended with 7; run it by hand to see what it says; check AWS_PROFILE" in str(told.value)
-    assert not words or words not in str(told.value)
+    shown = str(caught.value)
+    assert TOKEN not in shown and "horse" not in shown and "0123456789" not in shown
+
+
+@pytest.mark.parametrize("command", ["'", "''", "./nothere --password x", "tool.py"])
+def test_one_that_cannot_be_begun_says_so(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile(tmp_path, "")
+    (tmp_path / "config").write_text(f"[profile tool]\ncredential_process = {command}\n")
+    monkeypatch.setenv("AWS_PROFILE", "tool")
+    with pytest.raises(AwsError, match=r"credential_process .* could not be begun") as caught:
+        Aws("us-east-1", tries=1).identity()
+    assert "password" not in str(caught.value)
+
+
+def test_a_whole_answer_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile(tmp_path, f"print('{json.dumps(WHOLE)}')")
+    monkeypatch.setenv("AWS_PROFILE", "tool")
+    found = Aws("us-east-1")._session.get_credentials()
+    assert found is not None and found.get_frozen_credentials().token == TOKEN

@@ -230,11 +230,15 @@ def test_without_aws_clock_it_acts_by_its_own_and_says_so(
         answer.headers.pop("date", None)
         return answer
 
+    told = list[str]()
+    patience.tellers.append(told.append)
+
     monkeypatch.setattr(URLLib3Session, "send", send)
     done = rollback_1(file, APPLY)
     assert on(aws, file) is False and "async is off" in done.sentence
     (record,) = records(file)
     assert any("carries no Date" in text and "this machine's" in text for text in record.warnings)
+    assert len([text for text in told if "this machine's" in text]) == 1
 
 
 def test_denied_says_how_to_do_it_by_hand_and_running_again_completes(

@@ -44,8 +44,10 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
     import datetime as dt
 
-    identity = SimpleNamespace(account=read_yaml(file)["account_id"], arn="arn:x", now=dt.datetime.now(dt.UTC))
-    aws = SimpleNamespace(identity=lambda: identity, endpoint="https://x")
+    identity = SimpleNamespace(
+        account=read_yaml(file)["account_id"], arn="arn:x", now=dt.datetime.now(dt.UTC), trouble=""
+    )
+    aws = SimpleNamespace(identity=lambda **_: identity, endpoint="https://x")
     monkeypatch.setattr(runs, "connect", lambda _: aws)
 
     def open_(notebook: str, mode: str) -> tuple[Run | None, Archive]:

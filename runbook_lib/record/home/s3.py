@@ -9,10 +9,10 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any
 
+from runbook_lib.base.aws import dated
 from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.base.kept_at import S3
@@ -204,8 +204,7 @@ class Store:
                 if _code(error) not in ("404", "NoSuchKey"):
                     raise
                 return 0.0
-            said = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-            return float((said - answer["LastModified"]).total_seconds())
+            return float((dated(answer) - answer["LastModified"]).total_seconds())
 
     def below(self, path: str) -> dict[str, str]:
         """Path to ETag of each object whose path begins with `path`."""
