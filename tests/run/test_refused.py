@@ -19,9 +19,10 @@ from nbclient.exceptions import CellExecutionError
 
 from runbook_lib.base.errors import Refused, RunbookError, UsageError
 from runbook_lib.run import refused
+from runbook_lib.run.launch import START
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").glob("*.ipynb") if path.stem != START)
 ENDED: list[RunbookError] = []
 RUNS = SimpleNamespace(refused=ENDED.append)
 
