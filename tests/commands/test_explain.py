@@ -44,7 +44,7 @@ def test_whatever_a_delivered_file_holds_can_be_asked_for(file: File) -> None:
     ("asked", "first"),
     [
         ("harm.users", "harm.users"),
-        ("gates.yaml", "confidence"),
+        ("gates.yaml", "environments"),
         ("gates.phases.06_phase1_10_percent.percent", "phases.NAME.percent"),
         ("phases.07.looks.hours", "phases.NAME.looks[].hours"),
         ("service.api.routes", "api.routes"),
