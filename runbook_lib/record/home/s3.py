@@ -207,7 +207,9 @@ class Store:
             return float((dated(answer) - answer["LastModified"]).total_seconds())
 
     def below(self, path: str) -> dict[str, str]:
-        """Path to ETag of each object whose path begins with `path`."""
+        """Path to ETag of each object whose path begins with `path`; not of the empty ones that stand for a folder in
+        the console of S3 (their keys end in a slash).
+        """
         with self._asking("s3:ListBucket"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self._prefix + path
@@ -216,6 +218,7 @@ class Store:
                 one["Key"].removeprefix(self._prefix): str(one["ETag"])
                 for page in pages
                 for one in page.get("Contents", ())
+                if not one["Key"].endswith("/")
             }
 
     def delete(self, paths: list[str], over: str = "") -> None:

@@ -37,6 +37,12 @@ def part_name(begins: int) -> str:
     return f"{PART}{begins:08d}.jsonl" if begins else LEAVES
 
 
+def part_begins(name: str) -> int:
+    """Index of the first leaf in a file of leaves."""
+    digits = name.removeprefix(PART).removesuffix(".jsonl")
+    return int(digits) if digits.isdigit() else 0
+
+
 def parts(folder: Path) -> list[str]:
     """The files of the leaves, in their order."""
     try:

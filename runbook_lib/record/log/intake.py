@@ -11,7 +11,7 @@ from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record import staging as folders
 from runbook_lib.record.attached import unbound
 from runbook_lib.record.chain import HEAD, read_record, spelt_head
-from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.files import TREE, read_log
 from runbook_lib.record.log.ledger import Ledger, facts_of
 from runbook_lib.record.place import path_of, ref_at
 
@@ -41,6 +41,9 @@ def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], bool]:
     ):
         told.append(completed)
     damage = ledger.damage()
+    if damage and ledger.renewed(read_log(archive.root)):
+        told.append(f"{damage}; the leaves and the checkpoint are whole, and {TREE} was made anew from them")
+        damage = ""
     return ([*told, f"this record is not logged: {damage}"] if damage else told), not damage
 
 

@@ -25,8 +25,10 @@ from runbook_lib.record.log.files import (
     PART_OF,
     SEALING,
     TREE,
+    Log,
     Sealing,
     Tree,
+    part_begins,
     parts,
     read_checkpoint,
     read_leaves,
@@ -87,6 +89,18 @@ class Ledger:
         if (last := parts(self.folder)[-1]) != tree.part:
             return f"the archive's log is damaged: {last} lies behind its end"
         return ""
+
+    def renewed(self, log: Log | None) -> bool:
+        """Makes `tree.json` anew, if the leaves are those of the checkpoint: it says nothing that they do not say."""
+        if log is None or log.damage or log.sealing or log.checkpoint is None:
+            return False
+        peaks: list[bytes] = []
+        for size, one in enumerate(log.hashes):
+            peaks = appended(peaks, size, one)
+        name, newest = list(read_leaves(self.folder).items())[-1]
+        begins = part_begins(name)
+        self._write(TREE, Tree(log.checkpoint.origin, len(log.hashes), len(newest), tuple(peaks), begins).spelt())
+        return not self.damage()
 
     def complete(self, leaf_of: Callable[[Path], Mapping[str, Any]], advance: Callable[[Path, str], None]) -> str:
         """Completes the seal that a crash cut short, if there is one.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,3 +136,12 @@ def test_a_put_takes_no_place_of_another_and_is_not_made_twice(bucket: str, s3: 
     one.put("log/sealing.json", b"{}")
     one.delete(["log/sealing.json"])
     assert one.put("log/sealing.json", b"{}"), "what was deleted leaves the place free"
+
+
+def test_what_stands_for_a_folder_in_a_console_is_no_object_of_the_archive() -> None:
+    """S3's console makes an empty `env=prod/`: a copy cannot hold such a file, and would be compared no further."""
+    keys = ["team/", "team/env=prod/", "team/env=prod/record.json", "team/log/"]
+    page = {"Contents": [{"Key": key, "ETag": "e"} for key in keys]}
+    one = store("records")
+    one.__dict__["_client"] = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: [page]))
+    assert one.below("") == {"env=prod/record.json": "e"}

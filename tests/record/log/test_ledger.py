@@ -238,7 +238,7 @@ def test_what_a_crash_left_unlogged_is_said(archive: Archive, sealed: Seal, monk
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [LEAVES, TREE, "checkpoint"])
+@pytest.mark.parametrize("name", [LEAVES, "checkpoint"])
 @pytest.mark.parametrize("how", ["gone", "cut", "altered"])
 def test_a_damaged_log_is_never_grown_and_does_not_cost_the_record(
     archive: Archive, sealed: Seal, name: str, how: str
@@ -257,6 +257,35 @@ def test_a_damaged_log_is_never_grown_and_does_not_cost_the_record(
     assert any("this record is not logged: the archive's log" in said for said in record.warnings)
     assert {path.name: path.read_bytes() for path in file.parent.iterdir()} == left
     assert audit(archive).state == "damaged"
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "older", "a peak", "another size", "another origin"])
+def test_what_appending_needs_to_know_is_made_anew_from_leaves_that_are_whole(
+    archive: Archive, sealed: Seal, how: str
+) -> None:
+    """`tree.json` proves nothing: who spoils it must not keep every later record from the log."""
+    sealed()
+    file = archive.root / "log" / TREE
+    older = file.read_bytes()
+    for _ in range(2):
+        sealed()
+    whole = file.read_bytes()
+    said = json.loads(whole)
+    spoilt: dict[str, Any] = {
+        "a peak": {"peaks": ["00" * 32, *said["peaks"][1:]]},
+        "another size": {"size": 99},
+        "another origin": {"origin": "rollout-runbook/other"},
+    }
+    if how == "gone":
+        file.unlink()
+    else:
+        other = json.dumps({**said, **spoilt.get(how, {})}).encode()
+        file.write_bytes({"cut": whole[:-20], "older": older}.get(how, other))
+    record = archive.load(sealed())
+    assert any(f"{TREE} was made anew" in one for one in record.warnings)
+    done = audit(archive)
+    assert (done.state, done.size) == ("intact", 4)
+    assert json.loads(file.read_bytes())["origin"] == said["origin"]
 
 
 def test_a_note_of_a_seal_that_fits_to_nothing_is_taken_away(archive: Archive, sealed: Seal) -> None:
