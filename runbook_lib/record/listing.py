@@ -117,7 +117,6 @@ def _said(record: Record) -> dict[str, Any]:
     row = {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
     row |= {"word": record.word if record.entry is None else None}
     row |= {"operator": record.operator or record.caller_arn, "reason": record.told.reason or None}
-    row |= {"word": record.word if record.entry is None else None}
     if record.entry is not None:
         row |= {"item": record.entry.get("item") or None, "entered": headline(record)[0]}
     return row

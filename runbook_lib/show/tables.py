@@ -20,11 +20,11 @@ from runbook_lib.judge.model import Evidence
 from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
 
 WIDTH = 150
+"""Columns of the plain text."""
 _SHORT = 12
 """Characters of a cell that never needs to be wrapped."""
 _NONE = ' class="none"'
 """Of a cell that says nothing: a telephone leaves it out."""
-"""Columns of the plain text."""
 _TELEPHONE, _WRAPS, _GAP = 46, 22, 3
 """Characters: on a line of a telephone, in a column that wraps, between two columns."""
 _LINE = "rgba(128,128,128,.35)"

@@ -82,8 +82,8 @@ def newest_logged(root: Path, chain: str) -> str:
 
 def _line(names: Sequence[str], number: int) -> str:
     """Where a leaf stands, for a person."""
-    begins = [(name, int(digits)) for name in names if (digits := name[len(PART) : -len(".jsonl")]).isdigit()]
-    name, first = max([(LEAVES, 0), *(one for one in begins if one[1] <= number)], key=lambda one: one[1])
+    begins = [(name, part_begins(name)) for name in names]
+    name, first = max((one for one in begins if one[1] <= number), key=lambda one: one[1])
     return f"{FOLDER}/{name}, line {number - first + 1}"
 
 

@@ -91,7 +91,11 @@ class Ledger:
         return ""
 
     def renewed(self, log: Log | None) -> bool:
-        """Makes `tree.json` anew, if the leaves are those of the checkpoint: it says nothing that they do not say."""
+        """Makes `tree.json` anew, if the leaves are those of the checkpoint: it says nothing that they do not say.
+
+        Returns:
+            Whether the log may go on.
+        """
         if log is None or log.damage or log.sealing or log.checkpoint is None:
             return False
         peaks: list[bytes] = []
