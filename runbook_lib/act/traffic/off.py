@@ -5,16 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic import flags
-from runbook_lib.act.traffic.flag_store import PATIENCE_S, PAUSE_S, FlagStore, code
+from runbook_lib.act.traffic.flag_store import PAUSE_S, FlagStore
 from runbook_lib.act.traffic.register import Register
-from runbook_lib.act.traffic.switch import HOPELESS, Switch, Turned, not_yet, said
+from runbook_lib.act.traffic.switch import Switch, Trying, Turned
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.patience import Overdue
 from runbook_lib.observe.traffic.flag_ids import NotDeployed
 from runbook_lib.observe.traffic.in_force import Client
 from runbook_lib.observe.traffic.ledger import Entry
@@ -109,17 +106,12 @@ class RegisterOff:
     def _insist(self, doing: str, do: Any) -> None:
         """Does it again and again until it works, patience ends, or AWS will never let it."""
         register = self._register
-        deadline, overdue = register.monotonic() + PATIENCE_S, Overdue(register.monotonic)
+        trying = Trying(doing, self._guard, register.monotonic, lambda: f"by hand: {register.by_hand}")
         while True:
             try:
                 return do()  # type: ignore[no-any-return]
             except Exception as error:  # throttling, a lost connection: only time or a plain no ends this
-                hopeless = isinstance(error, ClientError) and code(error) in HOPELESS
-                if hopeless or register.monotonic() >= deadline:
-                    raise AwsError(f"{doing} failed: {said(error)}; by hand: {register.by_hand}") from error
-                self._guard.warn(f"{doing}: {said(error)}; trying again")
-                told = not_yet(doing, error, deadline - register.monotonic())
-                overdue.tell(lambda told=told: f"{told}; by hand: {register.by_hand}")  # type: ignore[misc]
+                trying.failed(error)
             register.sleep(PAUSE_S)
 
 

@@ -142,17 +142,12 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
     Raises:
         AwsError: not within `PATIENCE_S`, or AppConfig will never let it; with the command that does it by hand.
     """
-    deadline, overdue = store.monotonic() + PATIENCE_S, Overdue(store.monotonic)
+    trying = Trying(doing, guard, store.monotonic, lambda: f"to take async off {store.off_by_hand()}")
     while True:
         try:
             return start()
         except Exception as error:  # a conflict, throttling, a lost connection: only time or a plain no ends this
-            hopeless = isinstance(error, ClientError) and code(error) in HOPELESS
-            if hopeless or store.monotonic() >= deadline:
-                raise AwsError(f"{doing} failed: {said(error)}; to take async off {store.off_by_hand()}") from error
-            guard.warn(f"{doing}: {said(error)}; trying again")
-            told = not_yet(doing, error, deadline - store.monotonic())
-            overdue.tell(lambda told=told: f"{told}; to take async off {store.off_by_hand()}")  # type: ignore[misc]
+            trying.failed(error)
         store.sleep(PAUSE_S)
         try:
             for latest in store.under_way(environment):
@@ -162,9 +157,29 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
             guard.warn(f"{doing}: {said(error)}; trying again")
 
 
-def not_yet(doing: str, error: Exception, left_s: float) -> str:
-    """What whoever waits is told of a way back that does not work at once."""
-    return f"{doing} has NOT worked yet ({said(error)}); it is tried for {max(left_s, 0):.0f} s more"
+class Trying:
+    """A way back that is tried until it works, `PATIENCE_S` is over, or AWS will never let it.
+
+    Args:
+        by_hand: the end of a sentence that says how to do it without a runbook.
+    """
+
+    def __init__(self, doing: str, guard: Guard, monotonic: Callable[[], float], by_hand: Callable[[], str]) -> None:
+        self._doing, self._guard, self._monotonic, self._by_hand = doing, guard, monotonic, by_hand
+        self._deadline, self._overdue = monotonic() + PATIENCE_S, Overdue(monotonic)
+
+    def failed(self, error: Exception) -> None:
+        """A try did not work: a warning, and whoever waits is told once it takes long.
+
+        Raises:
+            AwsError: there is no further one.
+        """
+        left = self._deadline - self._monotonic()
+        if left <= 0 or (isinstance(error, ClientError) and code(error) in HOPELESS):
+            raise AwsError(f"{self._doing} failed: {said(error)}; {self._by_hand()}") from error
+        self._guard.warn(f"{self._doing}: {said(error)}; trying again")
+        told = f"{self._doing} has NOT worked yet ({said(error)}); it is tried for {left:.0f} s more"
+        self._overdue.tell(lambda: f"{told}; {self._by_hand()}")
 
 
 def said(error: Exception) -> str:
