@@ -17,7 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -56,6 +56,8 @@ class Trial:
         self.reach = defaultdict[tuple[str, str], list[pytest.Item]](list)
         """Path and qualified name of a function to the tests that call it."""
         self.took = dict[str, float]()
+        self.functions = defaultdict[tuple[str, str, int], list[FunctionType]](list)
+        self.caches = list[functools._lru_cache_wrapper[object]]()
         self.ended = dict[Mutant, str]()
         """Each mutant: killed, no end or survives."""
 
@@ -63,7 +65,8 @@ class Trial:
         """Once as it is, then each mutant."""
         for item, following in zip(session.items, [*session.items[1:], None], strict=True):
             self._as_it_is(item, following)
-        gc.freeze()  # what forks look through for garbage they would copy
+        self._look_through()
+        gc.freeze()  # a fork that looks through it for garbage copies it
         running = dict[int, Mutant]()
         todo = [(path, one) for path, several in self.drawn.items() for one in several]
         for done, (path, one) in enumerate(todo, 1):
@@ -98,6 +101,14 @@ class Trial:
         for one in called:
             self.reach[one].append(item)
 
+    def _look_through(self) -> None:
+        """The judge's functions, however they are wrapped, and every cache."""
+        for one in gc.get_objects():
+            if isinstance(one, functools._lru_cache_wrapper):
+                self.caches.append(one)
+            elif isinstance(one, FunctionType) and one.__code__.co_filename.startswith(str(JUDGE)):
+                self.functions[_key(one.__code__)].append(one)
+
     def _tried(self, path: Path, mutant: Mutant) -> int:
         """In the fork: 1 if a test fails, else 0."""
         quiet = os.open(os.devnull, os.O_WRONLY)
@@ -105,11 +116,10 @@ class Trial:
         os.dup2(quiet, 2)
         resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-        for one in gc.get_objects():
-            if isinstance(one, functools._lru_cache_wrapper):
-                one.cache_clear()
-            elif isinstance(one, FunctionType) and _is(one, path, mutant):
-                one.__code__ = mutant.code
+        for cache in self.caches:
+            cache.cache_clear()
+        for function in self.functions[_key(mutant.code)]:
+            function.__code__ = mutant.code
         own = f"test_{path.stem}"
         tests = sorted(
             self.reach[str(path), mutant.function],
@@ -126,12 +136,8 @@ class Trial:
         self.ended[running.pop(child)] = ended
 
 
-def _is(function: FunctionType, path: Path, mutant: Mutant) -> bool:
-    code = function.__code__
-    return code.co_filename == str(path) and (code.co_qualname, code.co_firstlineno) == (
-        mutant.code.co_qualname,
-        mutant.code.co_firstlineno,
-    )
+def _key(code: CodeType) -> tuple[str, str, int]:
+    return code.co_filename, code.co_qualname, code.co_firstlineno
 
 
 def page(there: dict[Path, int], drawn: dict[Path, list[Mutant]], ended: dict[Mutant, str], seed: int) -> str:
