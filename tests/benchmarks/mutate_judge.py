@@ -63,9 +63,9 @@ class Trial:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Once as it is, then each mutant."""
+        self._look_through()
         for item, following in zip(session.items, [*session.items[1:], None], strict=True):
             self._as_it_is(item, following)
-        self._look_through()
         gc.freeze()  # a fork that looks through it for garbage copies it
         running = dict[int, Mutant]()
         todo = [(path, one) for path, several in self.drawn.items() for one in several]
@@ -89,6 +89,7 @@ class Trial:
             if event == "call" and frame.f_code.co_filename.startswith(str(JUDGE)):
                 called.add((frame.f_code.co_filename, frame.f_code.co_qualname))
 
+        self._forget()
         began = time.process_time()
         sys.setprofile(note)
         try:
@@ -102,12 +103,17 @@ class Trial:
             self.reach[one].append(item)
 
     def _look_through(self) -> None:
-        """The judge's functions, however they are wrapped, and every cache."""
+        """The judge's functions, however they are wrapped, and its caches."""
         for one in gc.get_objects():
-            if isinstance(one, functools._lru_cache_wrapper):
+            if isinstance(one, functools._lru_cache_wrapper) and one.__module__.startswith("runbook_lib.judge"):
                 self.caches.append(one)
             elif isinstance(one, FunctionType) and one.__code__.co_filename.startswith(str(JUDGE)):
                 self.functions[_key(one.__code__)].append(one)
+
+    def _forget(self) -> None:
+        """A test calls by itself what another has called before it."""
+        for cache in self.caches:
+            cache.cache_clear()
 
     def _tried(self, path: Path, mutant: Mutant) -> int:
         """In the fork: 1 if a test fails, else 0."""
@@ -116,8 +122,7 @@ class Trial:
         os.dup2(quiet, 2)
         resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-        for cache in self.caches:
-            cache.cache_clear()
+        self._forget()
         for function in self.functions[_key(mutant.code)]:
             function.__code__ = mutant.code
         own = f"test_{path.stem}"
