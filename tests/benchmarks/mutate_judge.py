@@ -57,7 +57,7 @@ class Trial:
         """Path and qualified name of a function to the tests that call it."""
         self.took = dict[str, float]()
         self.functions = defaultdict[tuple[str, str, int], list[FunctionType]](list)
-        self.caches = list[functools._lru_cache_wrapper[object]]()
+        self.caches = list[functools._lru_cache_wrapper]()
         self.ended = dict[Mutant, str]()
         """Each mutant: killed, no end or survives."""
 
