@@ -1,4 +1,4 @@
-"""`runbook init` and `runbook upgrade`: the project's folder, and what a newer version changes in it."""
+"""`runbook init` and `runbook upgrade`: the project's folder, and its differences from a newer version."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def init(
 ) -> None:
     """Write a project for a service: notebooks, complete and commented parameters, and the workflow of CI.
 
-    Says what it found, what it guessed by the service's name, and what is missing and where to say it. A file that is
-    there is never overwritten: where it differs, the difference is shown. Run again, it changes nothing.
+    Says what it found, what it guessed from the service's name, and what is missing and where to enter it. An existing
+    file is never overwritten: if it differs, the difference is shown. A second run changes nothing.
 
     Example: [bold]runbook init --service orders-export --from-stack orders-prod --region eu-central-1[/bold]
 
@@ -113,7 +113,7 @@ def upgrade(
     ] = False,
     json_: AsJson = False,
 ) -> None:
-    """Show what the installed version's notebooks and workflow have that the project's have not.
+    """Show what is new in the installed version's notebooks and workflow, compared with the project's.
 
     Parameters are never touched; CHANGELOG.md says what is new in them. With --take the files are replaced: commit
     yours before.

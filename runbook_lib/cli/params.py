@@ -28,7 +28,7 @@ def register(parent: typer.Typer) -> None:
 
 @app.callback()
 def _group() -> None:
-    """The parameter files: read and check them offline."""
+    """Read and check the parameter files offline."""
 
 
 @app.command(epilog=_EXITS)
@@ -42,9 +42,9 @@ def check(
     ] = False,
     json_: AsJson = False,
 ) -> None:
-    """Read every parameter file and hold it against the others. Asks neither AWS nor the archive.
+    """Read every parameter file and check it against the others. Asks neither AWS nor the archive.
 
-    With --commands also what this machine, or a job of CI, lacks to run the commands of commands.yaml.
+    With --commands also show what this machine, or a job of CI, lacks for the commands of commands.yaml.
 
     Example: [bold]runbook params check --commands[/bold]
     """
@@ -71,7 +71,7 @@ def explain(
     ] = "",
     json_: AsJson = False,
 ) -> None:
-    """Say what a key of the parameter files is: type, default, limits and meaning (docs/parameters.md has them all).
+    """Explain a key of the parameter files: type, default, limits and meaning (docs/parameters.md has them all).
 
     Example: [bold]runbook params explain approvals[/bold]
     """

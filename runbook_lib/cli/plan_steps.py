@@ -44,9 +44,9 @@ def plan_steps(
 ) -> None:
     """Propose the steps and soaks that promote a service of 99.8 % soonest.
 
-    From the traffic by hour of the day, the gates, and what a failure may cost the users (gates.yaml, harm). Each step
-    is long enough for every counted gate to decide, and stays within the budget with the guard named beside it.
-    Changes nothing: put what you choose into gates.yaml (steps, phases, and the guards' counts).
+    It uses the traffic by hour of the day, the gates, and the harm budget for users (gates.yaml, harm). Each step is
+    long enough for every counted gate to decide, and stays within the budget with the guard named beside it.
+    Changes nothing: enter your choice in gates.yaml (steps, phases, and the guards' counts).
 
     Example: [bold]runbook plan-steps --env prod --by 2026-12-10T06:00Z[/bold]
 

@@ -1,4 +1,4 @@
-"""`runbook policies`: the IAM policies, written from the calls that the runbook makes."""
+"""`runbook policies`: the IAM policies, made from the runbook's calls."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def policies(
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
-    """Write the IAM policies that the runbook needs: no action less, none more, on this service's own resources.
+    """Write the IAM policies that the runbook needs: exactly the necessary actions, on this service's own resources.
 
-    read-only.json for plans; operator.json beside it for --apply; watch.json for runbook watch; archive.json for
-    signatures, witnesses and the bucket; trust.json for a role of GitHub's jobs. Asks nothing of AWS. A file that
-    differs is left alone, and the difference is shown: give each environment a folder of its own.
+    read-only.json is for plans; operator.json, in addition, for --apply; watch.json for runbook watch; archive.json for
+    signatures, witnesses and the bucket; trust.json for a role of GitHub's jobs. Does not ask AWS. A file that differs
+    stays as it is, and the difference is shown: give each environment a folder of its own.
 
     Example: [bold]runbook policies --env prod --write iam/prod --repository our/service --bucket our-runbook[/bold]
     """

@@ -1,4 +1,4 @@
-"""`runbook probe`: synthetic requests, marked and counted apart, where users are too few for a verdict."""
+"""`runbook probe`: synthetic requests, marked and counted separately, if users are too few for a verdict."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def probe(
     confirm: Confirm = "",
     json_: AsJson = False,
 ) -> None:
-    """Send synthetic requests through the real API, and judge them apart from the users'.
+    """Send synthetic requests through the real API, and judge them separately from the users'.
 
     Each is a whole client: it submits, polls until the report is there or a client would give up, and downloads it.
-    They are marked as probes, so no gate ever counts them; they cost real tokens, so a plan says how much first. Their
+    They are marked as probes, so no gate counts them; they cost real tokens, so the plan shows the cost first. Their
     result is a sealed record.
 
     Example: [bold]runbook probe 149 --env prod --apply --confirm prod[/bold]

@@ -1,4 +1,4 @@
-"""`runbook archive prune`: typer only."""
+"""`runbook archive prune`: only typer."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def archive_prune(
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without it, only say what would go.")] = False,
     json_: AsJson = False,
 ) -> None:
-    """Remove old records and leave tombstones, so that chains and log verify without them. Dry without --apply.
+    """Remove old records and leave tombstones, so that chains and log still verify. Without --apply it changes nothing.
 
-    Kept are the records of a release that is running (until its acceptance says PROMOTE) or in force (until that of
-    another one does), the newest record of each chain, and what people said. What is removed cannot be brought back.
+    It keeps the records of a release that is running (until its acceptance says PROMOTE) or in force (until another's
+    does), the newest record of each chain, and the entries of people. Removed records cannot be restored.
     Format: docs/audit.md.
 
     Example: [bold]runbook archive prune --older-than 400d --by "Ada L." --apply[/bold]

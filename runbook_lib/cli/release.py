@@ -31,9 +31,9 @@ def release(
     name: Annotated[str, typer.Option("--release", help="Id of the release; without it FUNCTION-VERSION.")] = "",
     json_: AsJson = False,
 ) -> None:
-    """Prepare the release of a function's new version: a folder of parameters whose weight is the alias's.
+    """Prepare the release of a function's new version: a folder of parameters with the alias's weight.
 
-    Changes nothing in AWS. From then on notebooks 06 to 08, watch, status and rollback 1 take the file that it names.
+    Changes nothing in AWS. Afterwards notebooks 06 to 08, watch, status and rollback 1 take the file that it names.
 
     Example: [bold]runbook release --env prod --function worker --version 7[/bold]
     """

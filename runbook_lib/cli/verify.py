@@ -1,4 +1,4 @@
-"""`runbook verify`: typer only."""
+"""`runbook verify`: only typer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CODES = {"PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Adds the command to `app`."""
     app.command(epilog=_EXITS)(verify)
 
 
@@ -42,9 +42,9 @@ def verify(
     ),
     json_: AsJson = False,
 ) -> None:
-    """Verify the attestation of a verdict that `runbook archive attest` has written, and end with its verdict.
+    """Verify a verdict's attestation from `runbook archive attest`, and end with the exit code of that verdict.
 
-    A deployment goes on only where this ends with 0. Needs no archive.
+    A deployment goes on only if this ends with 0. Needs no archive.
 
     Example: [bold]runbook verify run.json --key signer.pem --env prod --release 2026.11[/bold]
     """
