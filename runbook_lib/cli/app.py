@@ -128,7 +128,7 @@ def rollback(
 def status(
     params: ParamsFile,
     set_: Set = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Ask again and again, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Ask repeatedly, until Ctrl-C.")] = False,
     interval: Annotated[
         float, typer.Option(callback=number, help="With --watch: seconds between two looks.", min=5)
     ] = 30.0,

@@ -91,9 +91,9 @@ def archive_list(
     env: Annotated[str | None, typer.Option(help="Only this environment.")] = None,
     release: Annotated[str | None, typer.Option(help="Only this release.")] = None,
     notebook: Annotated[str | None, typer.Option(help="Only this notebook, by name or number: 06.")] = None,
-    since: Annotated[str, typer.Option(help="Only what was sealed since: a time, or 24h, 7d, 90min ago.")] = "",
+    since: Annotated[str, typer.Option(help="Only records sealed since: a time, or 24h, 7d, 90min ago.")] = "",
     verdict: Annotated[
-        list[str] | None, typer.Option(help="Only what decided this, such as HOLD; may be repeated.")
+        list[str] | None, typer.Option(help="Only records that decided this, such as HOLD; may be repeated.")
     ] = None,
     json_: AsJson = False,
 ) -> None:
@@ -178,10 +178,12 @@ def archive_verify(
     archive: ArchiveRoot = Path("archive"),
     witness: Annotated[
         list[str] | None,
-        typer.Option(help="Who must agree: a file or folder, ssm:NAME; may be repeated. Default: service.yaml's."),
+        typer.Option(
+            help="Witness that must agree: a file or folder, ssm:NAME; may be repeated. Default: service.yaml's."
+        ),
     ] = None,
     key: Annotated[
-        str, typer.Option(help="Who must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
+        str, typer.Option(help="Key that must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
     ] = "",
     json_: AsJson = False,
 ) -> None:
@@ -237,7 +239,9 @@ def archive_prove(
     check: Annotated[
         Path | None, typer.Option(callback=written, help="Check a proof that this command has written.")
     ] = None,
-    key: Annotated[str, typer.Option(help="With --check: who must have signed, a PEM file or awskms:KEY.")] = "",
+    key: Annotated[
+        str, typer.Option(help="With --check: the key that must have signed, a PEM file or awskms:KEY.")
+    ] = "",
 ) -> None:
     """Write the proof that a record is in the log, or that the log only grew; or check one. Formats: docs/audit.md.
 

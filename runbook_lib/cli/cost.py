@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def cost(
     params: ParamsFile,
     since: Annotated[str, typer.Option(help="Beginning: a time (ISO 8601, UTC), or how long ago: 24h, 7d.")] = "24h",
-    until: Annotated[str, typer.Option(help="End, likewise; without it now.")] = "",
+    until: Annotated[str, typer.Option(help="End, in the same forms; default: now.")] = "",
     set_: Set = None,
     json_: AsJson = False,
     csv_: Annotated[bool, typer.Option("--csv", help="One line for each row of the bills, nothing else.")] = False,

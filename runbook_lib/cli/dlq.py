@@ -67,7 +67,7 @@ def export(
 def redrive(
     params: ParamsFile,
     job: Annotated[list[str] | None, typer.Option("--job", help="Only this job; may be repeated.")] = None,
-    most: Annotated[int, typer.Option("--max", callback=number, min=1, help="This many messages at most.")] = 1000,
+    most: Annotated[int, typer.Option("--max", callback=number, min=1, help="Most messages to send.")] = 1000,
     apply: Apply = False,
     confirm: Confirm = "",
     reason: Reason = "",

@@ -40,11 +40,11 @@ def doctor(
     params: Annotated[
         Path | None,
         typer.Option(
-            "--params", "-f", "--env", metavar="FILE|ENV", callback=placed, help="Without it the first environment."
+            "--params", "-f", "--env", metavar="FILE|ENV", callback=placed, help="Default: the first environment."
         ),
     ] = None,
     role: Annotated[
-        str, typer.Option(help="Whose permissions are looked at: read-only, operator, watch or archive.")
+        str, typer.Option(help="Role whose permissions are checked: read-only, operator, watch or archive.")
     ] = "read-only",
     set_: Set = None,
     json_: AsJson = False,

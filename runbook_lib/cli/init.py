@@ -38,9 +38,9 @@ def register(app: typer.Typer) -> None:
 def init(
     service: Annotated[str, typer.Option(help="The service's name, such as orders-export.")],
     from_stack: Annotated[str, typer.Option(metavar="STACK", help="Ask AWS: the stack's resources and names.")] = "",
-    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: what is not said is guessed.")] = False,
-    env: Annotated[str, typer.Option(help="Which environment the stack is of; without it, what its name says.")] = "",
-    region: Annotated[str, typer.Option(help="AWS region; without it us-east-1.")] = "",
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: missing values are guessed.")] = False,
+    env: Annotated[str, typer.Option(help="Environment of the stack; default: the one in its name.")] = "",
+    region: Annotated[str, typer.Option(help="AWS region; default: us-east-1.")] = "",
     account: Annotated[list[str] | None, typer.Option(metavar="ENV=ID", help="Account of an environment.")] = None,
     name: Annotated[
         list[str] | None, typer.Option(metavar="RESOURCE=NAME", help="As in service.yaml: worker=orders-{env}.")
@@ -49,7 +49,7 @@ def init(
     api: Annotated[str, typer.Option(help="Kind of the API: rest or http.")] = "",
     stage: Annotated[str, typer.Option(help="The API's stage.")] = "",
     release: Annotated[str, typer.Option(help="Id of the rollout.")] = "",
-    tool: Annotated[str, typer.Option(help="What deploys: cdk, sam, cloudformation or terraform.")] = "cdk",
+    tool: Annotated[str, typer.Option(help="Tool that deploys: cdk, sam, cloudformation or terraform.")] = "cdk",
     into: Annotated[Path, typer.Option(callback=written, help="The project's folder.")] = Path(),
     json_: AsJson = False,
 ) -> None:
@@ -108,9 +108,7 @@ def init(
 
 
 def upgrade(
-    take: Annotated[
-        bool, typer.Option("--take", help="Put the installed version's in the place of those that differ.")
-    ] = False,
+    take: Annotated[bool, typer.Option("--take", help="Replace files that differ by the installed version's.")] = False,
     json_: AsJson = False,
 ) -> None:
     """Show what is new in the installed version's notebooks and workflow, compared with the project's.

@@ -34,11 +34,11 @@ def _group() -> None:
 @app.command(epilog=_EXITS)
 def check(
     folder: Annotated[
-        Path | None, typer.Argument(callback=written, help="Folder of the files; without it the project's params/.")
+        Path | None, typer.Argument(callback=written, help="Folder of the files; default: the project's params/.")
     ] = None,
     commands: Annotated[
         bool,
-        typer.Option("--commands", help="Also whether folder and program of each of the team's commands are here."),
+        typer.Option("--commands", help="Also check that folder and program of each of the team's commands exist."),
     ] = False,
     json_: AsJson = False,
 ) -> None:
@@ -67,7 +67,7 @@ def check(
 def explain(
     key: Annotated[
         str,
-        typer.Argument(help="Key, or a group of them: gates, service.api, harm.users; without it the top of each."),
+        typer.Argument(help="Key, or a group of them: gates, service.api, harm.users; default: the top of each."),
     ] = "",
     json_: AsJson = False,
 ) -> None:

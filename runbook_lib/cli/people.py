@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from runbook_lib.record.entry import Kind
     from runbook_lib.rollout.approval import Evidence
 
-_By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who says so.")]
-_Role = Annotated[str, typer.Option("--role", help="As what: the role that is asked for.")]
+_By = Annotated[str, typer.Option("--by", metavar="NAME", help="Name of the person.")]
+_Role = Annotated[str, typer.Option("--role", help="Role of the person, as it is required.")]
 _Link = Annotated[str, typer.Option("--link", metavar="URL", help="Where the evidence is: a review, a rota.")]
-_Text = Annotated[str, typer.Option("--text", help="A sentence to go with it.")]
+_Text = Annotated[str, typer.Option("--text", help="A sentence about it.")]
 
 _RUN = re.compile(r"(?:\d{8}T[\d.]+Z-)?[0-9a-f]{6,32}")
 """A run id, its beginning, or its folder's name: no notebook's name has that form."""
@@ -47,7 +47,7 @@ def attest(
     role: _Role = "",
     link: _Link = "",
     text: _Text = "",
-    list_: Annotated[bool, typer.Option("--list", help="Show what is wanted, given and missing, and stop.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Show what is required, given and missing, and stop.")] = False,
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
@@ -79,12 +79,12 @@ def approve(
         str,
         typer.Argument(
             metavar="NOTEBOOK|RUN",
-            help="The phase to approve, by name or number (07); or the run that it stands on.",
+            help="The phase to approve, by name or number (07); or the run that it depends on.",
         ),
     ],
     params: ParamsFile,
     by: Annotated[
-        str, typer.Option("--by", metavar="NAME", help="Who approves; without it, the name in the caller's ARN.")
+        str, typer.Option("--by", metavar="NAME", help="Who approves; default: the name in the caller's ARN.")
     ] = "",
     role: _Role = "",
     link: _Link = "",

@@ -25,14 +25,14 @@ def register(app: typer.Typer) -> None:
 
 def plan_steps(
     params: ParamsFile,
-    by: Annotated[str, typer.Option(help="Time (ISO 8601, UTC) by which all of it has to be over.")] = "",
-    begin: Annotated[str, typer.Option("--from", help="Time of the first shift; without it now.")] = "",
+    by: Annotated[str, typer.Option(help="Time (ISO 8601, UTC) by which everything must be done.")] = "",
+    begin: Annotated[str, typer.Option("--from", help="Time of the first shift; default: now.")] = "",
     requests_per_day: Annotated[
         float,
-        typer.Option(callback=number, help="Evenly spread, and AWS is not asked; without it what CloudWatch has seen."),
+        typer.Option(callback=number, help="Evenly spread, and AWS is not asked; default: as seen in CloudWatch."),
     ] = 0.0,
     users: Annotated[
-        int, typer.Option(callback=number, help="Users that a failure may harm at most; without it harm.users.")
+        int, typer.Option(callback=number, help="Most users that a failure may harm; default: harm.users.")
     ] = 0,
     first: Annotated[float, typer.Option(callback=number, help="The first step is at most this many percent.")] = 10.0,
     times: Annotated[

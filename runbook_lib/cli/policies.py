@@ -27,15 +27,14 @@ def register(app: typer.Typer) -> None:
 def policies(
     params: ParamsFile,
     write: Annotated[
-        Path | None, typer.Option(callback=written, metavar="FOLDER", help="Write one file each; else print them.")
+        Path | None,
+        typer.Option(callback=written, metavar="FOLDER", help="Write one file per policy; default: print them."),
     ] = None,
     repository: Annotated[
-        str, typer.Option(metavar="OWNER/NAME", help="On GitHub: whose jobs may assume the role.")
+        str, typer.Option(metavar="OWNER/NAME", help="GitHub repository whose jobs may assume the role.")
     ] = "",
     bucket: Annotated[str, typer.Option(help="S3 bucket in which CI keeps the archive.")] = "",
-    replace: Annotated[
-        bool, typer.Option("--replace", help="With --write: put the new ones in the place of files that differ.")
-    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="With --write: replace files that differ.")] = False,
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:

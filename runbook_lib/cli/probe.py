@@ -28,11 +28,11 @@ def register(app: typer.Typer) -> None:
 
 
 def probe(
-    count: Annotated[int, typer.Argument(callback=number, help="How many probes.")],
+    count: Annotated[int, typer.Argument(callback=number, help="Number of probes.")],
     params: ParamsFile,
     per_minute: Annotated[
         float | None,
-        typer.Option(help="Submissions a minute; default and limit: a quarter of what the workers can do."),
+        typer.Option(help="Submissions per minute; default and limit: a quarter of the workers' capacity."),
     ] = None,
     set_: Set = None,
     apply: Annotated[bool, typer.Option("--apply", help="Send them. Also needs --confirm.")] = False,

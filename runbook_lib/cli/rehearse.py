@@ -77,7 +77,7 @@ def rehearse(
     ] = None,
     project: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Another project than the one here: the folder that holds its params/."),
+        typer.Option(metavar="FOLDER", help="Folder of another project, which contains its params/."),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios with what each does, and stop.")] = False,
     json_: AsJson = False,

@@ -28,7 +28,7 @@ def release(
     function: Annotated[str, typer.Option(help="Its key in names of service.yaml: worker, submit or status.")],
     version: Annotated[str, typer.Option(help="The published version to bring from 10 to 100 %.")],
     alias: Annotated[str, typer.Option(help="Alias that its event source or its route calls.")] = "live",
-    name: Annotated[str, typer.Option("--release", help="Id of the release; without it FUNCTION-VERSION.")] = "",
+    name: Annotated[str, typer.Option("--release", help="Id of the release; default: FUNCTION-VERSION.")] = "",
     json_: AsJson = False,
 ) -> None:
     """Prepare the release of a function's new version: a folder of parameters with the alias's weight.

@@ -31,13 +31,13 @@ def register(app: typer.Typer) -> None:
 def verify(
     place: Annotated[str, typer.Argument(metavar="FILE|URL", help="An attestation; - reads standard input.")],
     key: Annotated[
-        str, typer.Option(help="Who must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
+        str, typer.Option(help="Key that must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
     ] = "",
-    env: Annotated[str, typer.Option(help="It must be of this environment.")] = "",
-    release: Annotated[str, typer.Option(help="It must be of this release.")] = "",
-    notebook: Annotated[str, typer.Option(help="It must be of this notebook.")] = "",
-    since: Annotated[str, typer.Option(help="It must have been sealed since: a time, or 24h, 7d ago.")] = "",
-    archive: Annotated[Path, typer.Option(callback=written, help="Archive whose key is service.yaml's.")] = Path(
+    env: Annotated[str, typer.Option(help="Environment that it must be about.")] = "",
+    release: Annotated[str, typer.Option(help="Release that it must be about.")] = "",
+    notebook: Annotated[str, typer.Option(help="Notebook that it must be about.")] = "",
+    since: Annotated[str, typer.Option(help="Earliest time of sealing: a time, or 24h, 7d ago.")] = "",
+    archive: Annotated[Path, typer.Option(callback=written, help="Archive whose key service.yaml names.")] = Path(
         "archive"
     ),
     json_: AsJson = False,
