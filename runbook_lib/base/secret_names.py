@@ -1,4 +1,4 @@
-"""Names that tell a secret, and the value that stands behind one: `name = value`, `"name": "value"`, `--name value`."""
+"""Names that tell a secret, and the value behind one: `name = value`, `"name": "value"`, `--name value`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _TONGUES = (
     "kennwort|contrase(?:ñ|n)a|mot[ _-]?de[ _-]?passe|senha|wachtwoord|has[łl]o|пароль|密码|密碼|パスワード|"
     "비밀번호|l[öo]senord|adgangskode|passord|salasana|heslo|jelszó|parola|[şs]ifre"
 )
-"""`password` in the languages that teams write in."""
+"""`password` in the languages of teams."""
 SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
-"""Names of a password, which a sentence may have, too."""
+"""Names of a password; a sentence may contain them, too."""
 _SURE = (
     rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
     rf"|(?:aws{_S})?access{_S}key{_S}id|{SURE}|secret{_S}(?:key|string|value)|client{_S}secret"
@@ -23,13 +23,13 @@ _SURE = (
 )
 _LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}token|authorization|credentials?"
 _PREFIXED = r"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)"
-"""Telling only with something in front: `DB_PASS`; `PASS` alone is a verdict and `PWD` a folder."""
+"""Telling only with a prefix: `DB_PASS`; `PASS` alone is a verdict and `PWD` a folder."""
 _SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
-"""Telling only right before its value: `pwd=x`. A folder, a verdict or a count behind it is none."""
+"""Telling only right before a value, as in `pwd=x`; a folder, a verdict or a count there is no secret."""
 NAMES = rf"{_SURE}|{_LIKELY}"
 _ANY = rf"(?:{_SURE}|{_LIKELY}|{_PREFIXED})(?:{_S}[0-9]{{1,2}})?"
 _START = r"(?:(?<![A-Za-z0-9])|(?-i:(?<=[a-z0-9])(?=[A-Z]))|(?=passw|passphrase))"
-"""A name begins after a dash, at a hump (`dbPassword`), or anywhere if it is `password`: nothing is scanned twice."""
+"""A name begins after a dash, at a capital (`dbPassword`), or anywhere if it is `password`: no rescanning."""
 
 _HUMP = r"(?:[a-z0-9]*(?-i:(?<=[a-z0-9])(?=[A-Z])))?"
 _FULL = re.compile(
@@ -61,9 +61,9 @@ _TAGGED = re.compile(
 FOLDS = "İıſ\u212a"
 """Letters beyond ASCII that a pattern without regard to case takes for i, s or k."""
 _ROOTS = ("secret", "token", "key", "pass", "x-amz-", "webhook", "auth", "credential", "pwd")
-"""Every telling name has one of these in it, ..."""
+"""Every telling name contains one of these, ..."""
 _BEFORE, _BEHIND = 24, 12
-"""... no further than so many characters behind its beginning; to tell whether it begins there takes as many behind."""
+"""... at most this many characters behind its beginning; as many behind it show whether the name begins there."""
 _BEGINNING = re.compile(rf"(?i){_START}")
 _WORDS = frozenset(
     """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
@@ -72,7 +72,7 @@ _WORDS = frozenset(
 _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
-"""A folder, or a count."""
+"""A folder or a count."""
 _BRIEF = re.compile(
     rf"(?i)(?P<head>{_SHORT}(?:=|{_QUOTE}?:\s?|{_QUOTE}=)(?P<q>{_QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
 )
@@ -98,7 +98,7 @@ _STEMS = (
     "_auth",
     "-auth",
 )
-"""Every telling name has one of these in it, in small letters ..."""
+"""Every telling name contains one of these, in small letters ..."""
 _TONGUE_STEMS = (
     *("kennwort", "contraseña", "contrasena", "mot de passe", "mot_de_passe", "mot-de-passe", "motdepasse", "senha"),
     *("wachtwoord", "hasło", "haslo", "пароль", "密码", "密碼", "パスワード", "비밀번호", "lösenord", "losenord"),
@@ -108,7 +108,7 @@ _TONGUE_STEMS = (
 _ASSIGNED = re.compile(
     rf"[a-z0-9_-]{{0,18}}(?:{_QUOTE}?{_GAP}(?:[:=：＝]|%3d)|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>)"
 )
-"""Behind such a beginning, within the longest end of a name, what assigns."""
+"""The assignment behind such a beginning, within the longest end of a name."""
 
 
 def telling(name: str) -> bool:
@@ -117,17 +117,17 @@ def telling(name: str) -> bool:
 
 
 def surely(name: str) -> bool:
-    """Whether whatever is below such a key is secret, numbers and lists too; a `token` can be a count."""
+    """Whether everything below such a key is secret, numbers and lists too; a `token` can be a count."""
     return len(name) <= 120 and _SURE_FULL.fullmatch(name.strip().lstrip("-").replace(" ", "_")) is not None
 
 
 def harmless(value: str) -> bool:
-    """A value that only says where the secret is: an ARN, a KMS alias, a variable, a mask."""
+    """Whether a value only points to a secret: an ARN, a KMS alias, a variable, a mask."""
     return value.startswith(("arn:", "alias/", "$", "{{", MASK)) or not value.strip("*.-–… ")
 
 
 def stemmed(small: str) -> bool:
-    """Whether a text in small letters may have a telling name anywhere."""
+    """Whether a text in small letters may contain a telling name."""
     return any(stem in small for stem in (*_STEMS, "pwd")) or _foreign(small)
 
 
@@ -136,7 +136,7 @@ def _foreign(small: str) -> bool:
 
 
 def no_value(value: str) -> bool:
-    """What stands where a value could, and is none: a word of a sentence, a variable, a mask."""
+    """Whether a text in the place of a value is none: a word of a sentence, a variable, a mask."""
     return not value or value == MASK[:-1] or harmless(value) or value.casefold() in _WORDS
 
 
@@ -157,7 +157,7 @@ def mask_named(text: str, small: str) -> str:
 
 def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: str) -> str:
     """`pattern.sub` for a pattern that begins with a telling name, tried only where one can begin: a report has a
-    million characters and few names, and `str.find` leads to them fifty times as quickly.
+    million characters and few names, and `str.find` finds them fifty times faster.
     """
     if not text.isascii() and any(letter in text for letter in FOLDS):
         return pattern.sub(replace, text)
@@ -175,7 +175,7 @@ def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: st
 
 
 def _rooted(small: str) -> list[int]:
-    """Where one of the roots stands, in order; `small`: in small letters."""
+    """Positions of the roots, in order; `small`: in small letters."""
     places = list[int]()
     for root in _ROOTS:
         at = small.find(root)
@@ -215,10 +215,10 @@ def _brief(match: Match) -> str:
 
 
 def _bare(match: Match) -> str:
-    """A value without quotes. Behind a sure name, whatever is no word of a sentence; else what looks like a token."""
+    """Masks a value without quotes: behind a sure name, anything but a word of a sentence; else only a likely token."""
     value = match["value"].rstrip(",.)]}:|`") or match["value"]
     tail = match["value"][len(value) :]
-    block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value stands below
+    block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value follows below
     if value == MASK[:-1] or not value or harmless(value) or block or value.startswith(("(", "[", "{")):
         return match[0]
     loose = match["sep"][-1:].isspace()
