@@ -150,7 +150,7 @@ def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Let
 
 
 def job_of(body: str, path: str) -> str | None:
-    """Id of a message's job at `path` (`contract.message.job_id`) of its body; None: it is no message of this service."""
+    """Id of a message's job, at `path` (`contract.message.job_id`) of its body; None: no message of this service."""
     try:
         return id_at(json.loads(body), path) or None
     except (ValueError, RecursionError):
