@@ -12,34 +12,42 @@ from runbook_lib.base.yaml_file import read_yaml
 
 __all__ = ["beside", "expanded", "named", "params_dir", "params_file", "project_root", "read_yaml"]
 PROJECT = "RUNBOOK_PROJECT"
-"""Environment variable with a path in the project, for a kernel that runs elsewhere."""
+"""Environment variable with the project's folder, as the engine found it, for its kernel, which may run elsewhere."""
 GONE = "the working folder is not there any more; change into one that is"
 READER = "RUNBOOK_READER"
 """Environment variable with the folder in which the reader of a kernel's commands stands, where the kernel does not."""
 named: list[Path] = []
-"""Files that this process was given, such as its parameter file: where no project is at or above the working folder, it
-is the project of the first of them."""
+"""Files that this process was given, such as its parameter file: the project of the first one that lies in one decides
+where archive and notebooks are, not the working folder."""
 
 
 def params_dir(start: Path | None = None) -> Path:
     """The nearest `params/` folder at or above `start`.
 
-    Without `start`: the working folder (a kernel may run in `notebooks/` or in the project's root), else what this
-    process was given (`named`, `RUNBOOK_PROJECT`): with absolute paths a command may be run from anywhere.
+    Without `start`: at or above what this process was given (`named`, `RUNBOOK_PROJECT`), else the working folder (a
+    kernel may run in `notebooks/` or in the project's root).
 
     Raises:
         UsageError: there is none.
     """
-    given = [*named, Path(os.environ[PROJECT])] if os.environ.get(PROJECT) else named
-    for place in (*_working(), *given) if start is None else (start,):
-        here = Path(os.path.realpath(place))  # `Path.resolve` raises where links go round
-        for folder in (here, *here.parents):
-            if (folder / "params" / "gates.yaml").is_file():
-                return folder / "params"
+    told = [Path(os.environ[PROJECT])] if os.environ.get(PROJECT) else []
+    for place in (*named, *told, *_working()) if start is None else (start,):
+        if found := _above(place):
+            return found
     where = next(iter([start] if start else _working()), None)
     if where is None:
         raise UsageError(GONE)
     raise UsageError(f"no params/gates.yaml at or above {os.path.realpath(where)}; run from the project's folder")
+
+
+def _above(place: Path) -> Path | None:
+    """The nearest `params/` at or above `place`: where it is named, else, if it is a link, where that leads."""
+    named, leads = os.path.abspath(place), os.path.realpath(place)  # noqa: PTH100 - `resolve` raises in a loop of links
+    for here in map(Path, (named, leads)):
+        for folder in (here, *here.parents):
+            if (folder / "params" / "gates.yaml").is_file():
+                return folder / "params"
+    return None
 
 
 def _working() -> list[Path]:
@@ -53,13 +61,14 @@ def _working() -> list[Path]:
 def beside(file: Path) -> Path:
     """The folder that `service.yaml`, `gates.yaml` and all the others are read from, for a parameter file.
 
-    Its own where one of the two lies there, else the project's; they are never taken from two folders.
+    Its own where one of the two lies there, else its project's, else `params_dir`; all come from one folder.
 
     Raises:
         UsageError: neither is there.
     """
     folder = Path(os.path.abspath(file)).parent  # noqa: PTH100 (a link stays one, `..` goes)
-    return folder if any((folder / name).is_file() for name in ("service.yaml", "gates.yaml")) else params_dir()
+    own = any((folder / name).is_file() for name in ("service.yaml", "gates.yaml"))
+    return folder if own else _above(folder) or params_dir()
 
 
 def project_root(start: Path | None = None) -> Path:
