@@ -152,15 +152,19 @@ def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
     named = [f' data-name="{foreign.html(name)}"' for name in names] or [""] * len(cells)
     silent = [_NONE if name and cell.text == "–" else "" for name, cell in zip(named, cells, strict=True)]
     inner = (
-        f'<td{name}{none or _kept(c)} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
+        f'<td{name}{none or _short(c)} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
         for name, none, c in zip(named, silent, cells, strict=True)
     )
     return f'<tr style="background:transparent">{"".join(inner)}</tr>'
 
 
-def _kept(cell: Cell) -> str:
-    """A number with its unit stays on one line on paper, too, where longer cells are wrapped."""
-    return ' class="whole"' if cell.nowrap and 0 < len(cell.text.strip()) <= _SHORT else ""
+def _short(cell: Cell) -> str:
+    """How a report lays a short cell out: a number with its unit stays on one line on paper, too, where longer cells
+    are wrapped; and a word of a few letters needs no column for a sentence on a telephone.
+    """
+    if not 0 < len(cell.text.strip()) <= _SHORT:
+        return ""
+    return ' class="whole"' if cell.nowrap else ' class="brief"'
 
 
 def _wide(head: Sequence[str], cells: Sequence[Sequence[Cell]]) -> bool:

@@ -470,3 +470,9 @@ def test_a_column_that_says_nothing_is_left_out_and_no_row_has_an_empty_line_bel
     one = tables.table(head, [rows[0], ["b", "2", "because"]], last_below=True)._repr_html_()
     assert one.count("<tr") == 4 and one.count("colspan") == 1
     assert "Window" in tables.table(("", "Window"), [["a", "1"]])._repr_html_()
+
+
+def test_a_short_word_asks_for_no_wide_column_on_a_telephone() -> None:
+    head = ("Look", "Due from (UTC)", "State")
+    shown = tables.table(head, [["day 1", tables.Cell("2026-11-14 09:13 UTC", nowrap=True), "✔ done"]])._repr_html_()
+    assert shown.count('class="brief"') == 2
