@@ -12,34 +12,42 @@ from runbook_lib.base.yaml_file import read_yaml
 
 __all__ = ["beside", "expanded", "named", "params_dir", "params_file", "project_root", "read_yaml"]
 PROJECT = "RUNBOOK_PROJECT"
-"""Environment variable with a path in the project, for a kernel that runs elsewhere."""
+"""Environment variable with the project's folder, as the engine found it, for its kernel, which may run elsewhere."""
 GONE = "the working folder is not there any more; change into one that is"
 READER = "RUNBOOK_READER"
 """Environment variable with the working folder of the reader of a kernel's commands, if the kernel has another."""
 named: list[Path] = []
-"""Files that this process was given, such as its parameter file: without a project at or above the working folder, the
-first file's project is used."""
+"""Files that this process was given, such as its parameter file: the project of the first one that lies in one decides
+where archive and notebooks are, not the working folder."""
 
 
 def params_dir(start: Path | None = None) -> Path:
     """The nearest `params/` folder at or above `start`.
 
-    Without `start`: from the working folder (a kernel may run in `notebooks/` or in the project's root), else from the
-    given files (`named`, `RUNBOOK_PROJECT`): with absolute paths a command can run anywhere.
+    Without `start`: at or above what this process was given (`named`, `RUNBOOK_PROJECT`), else the working folder (a
+    kernel may run in `notebooks/` or in the project's root).
 
     Raises:
         UsageError: there is none.
     """
-    given = [*named, Path(os.environ[PROJECT])] if os.environ.get(PROJECT) else named
-    for place in (*_working(), *given) if start is None else (start,):
-        here = Path(os.path.realpath(place))  # `Path.resolve` raises on a circle of links
-        for folder in (here, *here.parents):
-            if (folder / "params" / "gates.yaml").is_file():
-                return folder / "params"
+    told = [Path(os.environ[PROJECT])] if os.environ.get(PROJECT) else []
+    for place in (*named, *told, *_working()) if start is None else (start,):
+        if found := _above(place):
+            return found
     where = next(iter([start] if start else _working()), None)
     if where is None:
         raise UsageError(GONE)
     raise UsageError(f"no params/gates.yaml at or above {os.path.realpath(where)}; run from the project's folder")
+
+
+def _above(place: Path) -> Path | None:
+    """The nearest `params/` at or above `place`: where it is named, else, if it is a link, where that leads."""
+    named, leads = os.path.abspath(place), os.path.realpath(place)  # noqa: PTH100 - `resolve` raises in a loop of links
+    for here in map(Path, (named, leads)):
+        for folder in (here, *here.parents):
+            if (folder / "params" / "gates.yaml").is_file():
+                return folder / "params"
+    return None
 
 
 def _working() -> list[Path]:
@@ -53,13 +61,14 @@ def _working() -> list[Path]:
 def beside(file: Path) -> Path:
     """The folder with `service.yaml`, `gates.yaml` and the others that belong to a parameter file.
 
-    It is the file's own folder if one of these two lies there, else the project's; never a mixture of both.
+    Its own where one of the two lies there, else its project's, else `params_dir`; all come from one folder.
 
     Raises:
         UsageError: neither has them.
     """
     folder = Path(os.path.abspath(file)).parent  # noqa: PTH100 (a link stays one, `..` goes)
-    return folder if any((folder / name).is_file() for name in ("service.yaml", "gates.yaml")) else params_dir()
+    own = any((folder / name).is_file() for name in ("service.yaml", "gates.yaml"))
+    return folder if own else _above(folder) or params_dir()
 
 
 def project_root(start: Path | None = None) -> Path:

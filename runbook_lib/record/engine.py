@@ -71,7 +71,7 @@ class RunbookEngine:
         wanted: str | None = kwargs.pop("run_id", None)
         flat = parameters(nb)
         mask_emails(flat.get("redact_emails") is True)
-        archive = _archive(flat, input_path)
+        archive = _archive(flat, _project(input_path) or Path.cwd())
         warm = None if wanted else kernels.take(archive.root, kernel_name)
         run = _stage(archive, flat, nb, input_path, output_path, wanted or (warm.run_id if warm else None))
 
@@ -201,17 +201,22 @@ def prestart(
     )
 
 
-def _archive(flat: dict[str, Any], input_path: str | None) -> Archive:
-    """The archive that the parameters name, relative to the project around the working folder or the notebook."""
-    from runbook_lib.base.kept_at import archive_root
+def _project(input_path: str | None) -> Path | None:
+    """The folder of the project: of papermill's own `-f`, else of the working folder, else of the notebook."""
     from runbook_lib.base.project import project_root
+
+    given = [Path(input_path)] if input_path and "://" not in input_path else []
+    for start in (*_files()[-1:], Path.cwd(), *given):
+        with contextlib.suppress(UsageError):
+            return project_root(start.absolute())
+    return None
+
+
+def _archive(flat: dict[str, Any], root: Path) -> Archive:
+    """The archive that the parameters name, relative to the project."""
+    from runbook_lib.base.kept_at import archive_root
     from runbook_lib.record.archive import Archive
 
-    root = Path.cwd()
-    for start in (Path.cwd(), Path(input_path or ".").absolute().parent):
-        with contextlib.suppress(UsageError):
-            root = project_root(start)
-            break
     named = root / "archive"
     with contextlib.suppress(UsageError):  # where the parameters are read, the error is reported
         named = archive_root(str(flat.get("archive") or "archive"), root)
@@ -241,29 +246,31 @@ def _stage(
     if trouble:
         print(trouble, file=sys.stderr, flush=True)
     nb.metadata["runbook"] = {"run_id": run_id}
-    return Staged(Archive(root), staging, run_id, _places(input_path))
+    return Staged(Archive(root), staging, run_id, _places(_project(input_path)))
 
 
-def _places(input_path: str | None) -> dict[str, str]:
-    """Environment variables for a kernel that runs elsewhere: the notebook, and the folder of papermill's own `-f`.
+def _places(project: Path | None) -> dict[str, str]:
+    """What a kernel that runs elsewhere must know: the project, and the folder of papermill's own `-f`.
 
     A caller of `papermill.execute_notebook` has set the folder by `RUNBOOK_PARAMS`, or has none.
     """
-    import click
-
     from runbook_lib.base.project import PROJECT, beside
     from runbook_lib.record.place import PARAMS
 
-    places = {PROJECT: str(Path(input_path).absolute())} if input_path and "://" not in input_path else {}
-    context = click.get_current_context(silent=True)
-    files = (
-        [Path(file) for file in (context.params.get("parameters_file") or ()) if Path(file).is_file()]
-        if context
-        else []
-    )
+    places = {PROJECT: str(project)} if project else {}
     with contextlib.suppress(UsageError):
-        return places | ({PARAMS: str(beside(files[-1]))} if files else {})
+        if files := _files():
+            places[PARAMS] = str(beside(files[-1]))
     return places
+
+
+def _files() -> list[Path]:
+    """The parameter files that papermill's own command line was given."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    given = (context.params.get("parameters_file") or ()) if context else ()
+    return [Path(file).absolute() for file in given if Path(file).is_file()]
 
 
 def _told(error: BaseException, what: str) -> BaseException:

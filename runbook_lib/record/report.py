@@ -166,7 +166,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("Mode", what if record.opened_at and not record.entry else ""),
         ("As of", "" if record.entry else when(record.as_of)),
         ("Moment", _MOMENTS.get(record.moment or "", record.moment or "")),
-        ("Operator", record.operator),
+        ("Operator", "" if record.entry and record.operator == record.caller_arn else record.operator),
         ("Caller", record.caller_arn if record.caller_arn != record.operator else ""),
         ("Account", " · ".join(part for part in (record.account_id, record.region) if part)),
         ("Reason", record.reason),

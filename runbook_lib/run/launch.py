@@ -18,7 +18,7 @@ from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
 from runbook_lib.base.nearest import close
-from runbook_lib.base.project import READER
+from runbook_lib.base.project import READER, named
 from runbook_lib.base.typed import typed
 from runbook_lib.base.unneeded import GRAMMARS, without
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
@@ -71,7 +71,8 @@ def find_notebook(name: str) -> Path:
     known = sorted(path for path in folder.glob("*.ipynb") if path.stem != START)
     matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
     if not known:
-        raise UsageError(f"notebook '{name}': there are none in {folder}; run from the project's folder")
+        whose = f", the project of {named[0]}; give a file of the project that has them" if named else ""
+        raise UsageError(f"notebook '{name}': there are none in {folder}{whose or '; run from its folder'}")
     if len(matches) != 1:
         if not matches and (near := close(name, {path.stem for path in known})):
             raise UsageError(f"notebook '{name}': none of that name; {near}")

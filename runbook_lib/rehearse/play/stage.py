@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.params.load import Params, load, project_root, read_yaml
+from runbook_lib.params.phases import PhaseStep
 
 ENVIRONMENTS = ("dev", "staging", "prod")
 
@@ -86,8 +87,16 @@ class Progress:
         return time.monotonic() - self.began
 
 
+def before(steps: Mapping[str, PhaseStep], notebook: str) -> list[str]:
+    """Each `notebook@environment` that `notebook` requires, and what those require in turn; each after its needs."""
+    found: dict[str, None] = {}
+    for wanted in (*steps[notebook].requires, *steps[notebook].requires_to_shift):
+        found |= dict.fromkeys([*before(steps, wanted.partition("@")[0]), wanted])
+    return list(found)
+
+
 def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "") -> None:
-    """Seals a record with PROMOTE for each notebook that `notebook` requires, so that a play can begin there.
+    """Seals a record with PROMOTE for each step that `notebook` depends on, so that a play can begin there.
 
     For practice only: the reason of each says that nothing was proven.
 
@@ -98,8 +107,7 @@ def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "") -
     from runbook_lib.record.archive import Archive, seal_staged
     from runbook_lib.record.journal import Journal
 
-    step = params.policy.steps[notebook]
-    for wanted in (*step.requires, *step.requires_to_shift):
+    for wanted in before(params.policy.steps, notebook):
         name, _, env = wanted.partition("@")
         _, staging, run_id, _ = recording.staged(archive, env, params.release, name, "practice")
         journal, flat = (
