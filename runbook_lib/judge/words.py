@@ -136,7 +136,7 @@ def title(gate: Gate) -> str:
 
 def of_gate(result: GateResult, interim: bool) -> Word:
     """The word that people read for a gate.
-    
+
     Args:
         interim: whether the look is between two declared ones; then an open gate with nothing wrong is WATCH.
     """
