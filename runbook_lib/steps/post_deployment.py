@@ -140,7 +140,8 @@ class Week:
         note = (
             f"In brackets: the {sure} interval of the mean behind a rare count. Days that overlap are not told apart."
         )
-        return table(head, rows, caption="24 h from (UTC), since phase 3 was accepted", note=note)
+        caption = "Day by day since phase 3 was accepted: 24 h from"
+        return table(head, rows, caption=caption, note=note, wrap_head=True)
 
     def _figure(self, name: str, stat: str, scale: float, values: list[float]) -> object:
         """A day's figure; a rare count with its interval, so that two days can be compared."""
