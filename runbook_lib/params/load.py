@@ -18,6 +18,7 @@ from runbook_lib.base.kept_at import address
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params import crew
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.phases import EnvironmentName
 from runbook_lib.params.policy import Policy
@@ -144,7 +145,15 @@ class Params(Frozen):
         that measures describe.
         """
         service = self.service
-        return {**METRICS, **service.kpis, **service.traffic.metrics, **service.metrics, **self.policy.described}
+        more = service.of_further_workers
+        return {
+            **METRICS,
+            **service.kpis,
+            **service.traffic.metrics,
+            **service.metrics,
+            **more,
+            **self.policy.described,
+        }
 
     def metric(self, id: str) -> Metric:
         """The metric called `id`.
@@ -237,6 +246,9 @@ def load(
     trouble: list[str] = []
     loose = trouble if incident else None
     service, policy = _read(Service, where / "service.yaml", loose), _read(Policy, where / "gates.yaml", loose)
+    if service.more_workers:
+        known = {**METRICS, **service.kpis, **service.metrics}
+        policy = crew.with_alarms(policy, service.crew, known)
     if flat.env not in policy.environments:
         named = hint(flat.env, policy.environments) or f"there are {', '.join(policy.environments)}"
         raise UsageError(f"{source}: 'env' is '{flat.env}', which gates.yaml does not name as an environment; {named}")
