@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,14 +104,14 @@ def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
     return [f"{one.type} {one.name} ({one.logical}) is none of the resources that the runbook looks at" for one in left]
 
 
-def environment(stack: str) -> str:
+def environment(stack: str, environments: Iterable[str] = ENVIRONMENTS) -> str:
     """The environment that a stack's name says; empty: none.
 
     >>> environment("orders-staging"), environment("orders")
     ('staging', '')
     """
-    words = re.split(r"[^a-z0-9]+", stack.lower())
-    return next((env for env in ENVIRONMENTS if env in words), "")
+    longest = sorted(environments, key=len, reverse=True)
+    return next((env for env in longest if templated(stack.lower(), env) != stack.lower()), "")
 
 
 def _assigned(answers: Answers, found: list[Resource], env: str) -> list[Resource]:
@@ -186,7 +186,7 @@ def _api(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
         else:
             known = pages(aws.client("apigatewayv2"), "get_apis", "Items")
             name = next((one["Name"] for one in known if one["ApiId"] == api.physical), "")
-            answers.names.setdefault("api_id", Said(by_environment({env: api.physical}), "found"))
+            answers.names.setdefault("api_id", Said(by_environment({env: api.physical}, answers.environments), "found"))
     if name:
         answers.add("names", "api", templated(name, env))
 

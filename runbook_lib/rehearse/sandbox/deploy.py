@@ -102,7 +102,7 @@ def _begin(aws: Place, params: Params, step: str, guards: Sequence[str]) -> str:
     cloudformation = aws.client("cloudformation")
     request = {
         "StackName": params.name("stack"),
-        "TemplateBody": json.dumps(embedded_template(params, step)),
+        "TemplateBody": json.dumps(embedded_template(params, step), separators=(",", ":")),
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
     try:
