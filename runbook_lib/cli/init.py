@@ -75,6 +75,7 @@ def init(
     """
     from runbook_lib.commands.init import answers, environments, folder, tools
     from runbook_lib.commands.init import from_stack as stacks
+    from runbook_lib.params.phases import stand_in
 
     if bool(from_stack) == offline:
         raise UsageError("init: expects --from-stack STACK (AWS is asked) or --offline (nobody is), one of the two")
@@ -115,7 +116,7 @@ def init(
         for sentence in left:
             prose(sentence, fg="yellow")
         _show(done)
-        production = environments.stand_in(known.environments)["prod"]
+        production = stand_in(known.environments)["prod"]
         then = f"`runbook params check`, `runbook doctor --env {production}`, `runbook run 01 --env {production}`"
         prose(f"next: say what is missing, then {then}")
     raise typer.Exit(int(Exit.HOLD if any(one.state == "differs" for one in done) else Exit.OK))

@@ -14,7 +14,7 @@ from typing import get_args
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import read_yaml
-from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
+from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, stand_in
 
 KINDS: tuple[EnvironmentKind, ...] = get_args(EnvironmentKind)
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
@@ -53,15 +53,6 @@ def of_folder(root: Path) -> dict[str, EnvironmentKind]:
     if not isinstance(said, Mapping) or "production" not in said.values():
         return {}
     return {name: kind for name, kind in said.items() if isinstance(name, str) and kind in KINDS}
-
-
-def stand_in(environments: Mapping[str, EnvironmentKind]) -> dict[str, str]:
-    """The project's environment that each delivered one is: the first of its kind."""
-    first: dict[str, str] = {}
-    for name, kind in environments.items():
-        first.setdefault(kind, name)
-    before = next((first[kind] for kind in KINDS if kind in first and kind != "production"), first["production"])
-    return {name: first.get(kind, before) for name, kind in ENVIRONMENTS.items()}
 
 
 def besides(environments: Mapping[str, EnvironmentKind]) -> list[str]:

@@ -10,11 +10,11 @@ import pytest
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import of_flags
 from runbook_lib.commands.init.environments import of_flags as said
-from runbook_lib.commands.init.environments import of_folder, renamed, stand_in
+from runbook_lib.commands.init.environments import of_folder, renamed
 from runbook_lib.commands.init.folder import planned, upgraded, write
 from runbook_lib.commands.params_check import check
 from runbook_lib.params.load import load_file
-from runbook_lib.params.phases import ENVIRONMENTS
+from runbook_lib.params.phases import ENVIRONMENTS, stand_in
 
 OURS = ("qa=development", "preprod=staging", "prod-eu=production")
 TWO = ("qa=development", "live=production", "live-us=production")
