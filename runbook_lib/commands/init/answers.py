@@ -40,6 +40,26 @@ _NAMES = {
     "gsi": "idempotency-key-index",
 }
 """How a resource is called where nobody has said and nobody has looked."""
+TRAFFIC = {
+    "application": "{service}-rollout-{env}",
+    "dial_profile": "{service}-async-dial",
+    "switch_profile": "{service}-async-switch",
+    "dial_environment": "{env}",
+    "switch_environment": "{env}-switch",
+    "immediate_strategy": "{service}-immediate-strategy-{env}",
+    "soak_strategy": "{service}-soak-strategy-{env}",
+    "flag": "async",
+}
+"""The same of `traffic` in service.yaml, where the home of the weight is AppConfig."""
+ALARMS = {
+    "dlq": "{service}-dlq-alarm-{env}",
+    "worker_errors": "{service}-worker-errors-alarm-{env}",
+    "guard_failed_jobs": "{service}-failed-jobs-guard-{env}",
+    "guard_worker_errors": "{service}-worker-crashes-guard-{env}",
+    "guard_submit_5xx": "{service}-submit-5xx-guard-{env}",
+    "guard_queue_depth": "{service}-queue-depth-guard-{env}",
+}
+"""Names of the alarms that the team's own code makes, by their ids in gates.yaml; notebook 04 makes the others."""
 _ROUTES = {"sync": "/api/{service}", "submit": "/api/{service}-async", "status": "/api/{service}/status/{job_id}"}
 
 
@@ -67,7 +87,9 @@ class Answers:
     tool: str = DEFAULT
     """What deploys the infrastructure."""
     traffic: dict[str, Said] = field(default_factory=dict)
-    """Settings of `traffic` in service.yaml that were found."""
+    """Settings of `traffic` in service.yaml."""
+    alarms: dict[str, Said] = field(default_factory=dict)
+    """Names of the team's own alarms, by their ids in gates.yaml."""
     environments: dict[str, EnvironmentKind] = field(default_factory=lambda: dict(ENVIRONMENTS))
     """The project's environments in their order, and whose rules hold in each."""
 
@@ -83,6 +105,9 @@ class Answers:
             self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
         for key, template in _ROUTES.items():
             self.routes.setdefault(key, Said(_named(template, self.service), "guessed"))
+        for known, guesses in ((self.traffic, TRAFFIC), (self.alarms, ALARMS)):
+            for key, template in guesses.items():
+                known.setdefault(key, Said(_named(template, self.service), "guessed"))
 
     def told(self) -> list[tuple[str, str, str]]:
         """Each value as where it comes from, what it is, and the value; what is missing last, with where to say it."""
@@ -90,6 +115,7 @@ class Answers:
         rows += [(f"names.{key}", said) for key, said in self.names.items()]
         rows += [(f"api.routes.{key}", said) for key, said in self.routes.items()]
         rows += [(f"traffic.{key}", said) for key, said in self.traffic.items()]
+        rows += [(f"alarms.{key}.name", said) for key, said in self.alarms.items()]
         rows += [(f"account_id of {env}", said) for env, said in self.accounts.items()]
         order = {"said": 0, "found": 1, "guessed": 2}
         listed = [(said.source, key, said.value) for key, said in sorted(rows, key=lambda one: order[one[1].source])]

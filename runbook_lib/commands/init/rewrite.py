@@ -57,6 +57,8 @@ def rewritten(name: str, text: str, answers: Answers) -> str:
     stem = name.removesuffix(".yaml")
     if stem == "service":
         return _service(text, answers)
+    if stem == "gates":
+        return _alarms(text, answers)
     if stem == "inventory":
         return _inventory(text, answers)
     if stem == "commands":
@@ -84,6 +86,14 @@ def _service(text: str, answers: Answers) -> str:
         text = put(text, ("traffic", key), said.value, said.source)
     text = put(text, ("api", "kind"), answers.kind.value)
     return put(text, ("api", "stage"), answers.stage.value)
+
+
+def _alarms(text: str, answers: Answers) -> str:
+    """The name of each of the team's alarms, with a remark where it is guessed."""
+    for id, said in answers.alarms.items():
+        line = f"{_scalar(said.value)}   # {said.source}"
+        text = re.sub(rf"(?m)^(  - id: {id}\n    name: ).*$", lambda found, line=line: found[1] + line, text)  # type: ignore[misc]
+    return text
 
 
 def _inventory(text: str, answers: Answers) -> str:
