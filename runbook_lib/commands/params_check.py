@@ -48,6 +48,18 @@ def check(folder: Path, commands: bool = False) -> list[Found]:
     return sorted(said.values(), key=lambda one: one.ok)
 
 
+def one(file: Path, commands: bool = False) -> list[Found]:
+    """The same of one environment's file, and of all that it reads.
+
+    Raises:
+        UsageError: it is no flat parameter file.
+    """
+    if not {"env", "account_id"} <= read_yaml(file).keys():
+        raise UsageError(f"{file}: holds no environment: expects a file with `env` and `account_id`")
+    found = [*_environment(file, {}), *(lacking(file) if commands else ())]
+    return sorted(found, key=lambda each: each.ok)
+
+
 def _sorted_out(folder: Path) -> tuple[list[Path], list[Path], list[Found]]:
     """Environments, overlays (flat, but without `env`), and files that cannot be read at all."""
     flat, overlays, broken = [], [], []

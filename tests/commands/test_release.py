@@ -108,6 +108,20 @@ def test_what_cannot_be_released_is_refused_and_nothing_is_written(
     assert not (tmp_path / "releases").exists()
 
 
+def test_a_function_that_is_not_there_is_one_sentence_of_ours(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(**_: Any) -> Any:
+        raise KeyError("Function not found: arn:aws:lambda:us-east-1:000000000103:function:x")
+
+    monkeypatch.setattr(account, "list_versions_by_function", missing)
+    with pytest.raises(
+        UsageError, match=r"no function careervp-vpr-worker-lambda-prod .* edit names\.worker in"
+    ):
+        prepared()
+    assert not (tmp_path / "releases").exists()
+
+
 @given(st.text(max_size=12) | st.sampled_from(["../x", "a/b", ".", "..", "a b"]))
 def test_an_id_of_a_release_is_one_folders_name(name: str) -> None:
     assume(name and not re.fullmatch(RELEASE, name))
