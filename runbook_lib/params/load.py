@@ -145,7 +145,7 @@ class Params(Frozen):
         that measures describe.
         """
         service = self.service
-        more = service.of_further_workers
+        more = {**service.of_further_workers, **{id: METRICS[one] for id, one in service.traffic.instead.items()}}
         return {
             **METRICS,
             **service.kpis,
@@ -163,7 +163,7 @@ class Params(Frozen):
         """
         if id in self.service.contract.kpi:
             return self.service.kpi(id)
-        found = METRICS.get(id) or self.metrics.get(id)
+        found = METRICS.get(self.service.traffic.instead.get(id, id)) or self.metrics.get(id)
         if found is None:
             raise UsageError(f"the metric catalogue has no '{id}'; {hint(id, self.metrics)}")
         return found

@@ -115,9 +115,7 @@ def test_a_function_that_is_not_there_is_one_sentence_of_ours(
         raise KeyError("Function not found: arn:aws:lambda:us-east-1:000000000103:function:x")
 
     monkeypatch.setattr(account, "list_versions_by_function", missing)
-    with pytest.raises(
-        UsageError, match=r"no function careervp-vpr-worker-lambda-prod .* edit names\.worker in"
-    ):
+    with pytest.raises(UsageError, match=r"no function careervp-vpr-worker-lambda-prod .* edit names\.worker in"):
         prepared()
     assert not (tmp_path / "releases").exists()
 

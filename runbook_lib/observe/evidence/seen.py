@@ -66,6 +66,12 @@ class Answered:
         """Evidence with its window, and with what was odd about the answers."""
         notes = (*found.pop("notes", ()), *self.answers.notes(*labels))
         partial = found.pop("partial", False) or any(self.answers.partial(one) for one in labels)
+        instead = self.params.service.traffic.instead
+        if by := [one for id, one in instead.items() if any(name.startswith(f"{id}:") for name in labels)]:
+            notes = (
+                *notes,
+                f"the canary's requests come by the old path: read from the submit function ({', '.join(by)})",
+            )
         if window.empty:
             notes = (*notes, "nothing of the window has settled yet")
         return Evidence.model_validate(
