@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from runbook_lib.act.traffic.shift import describe, plan_shift
 from runbook_lib.base.errors import Refused, UsageError
+from runbook_lib.base.project import read_yaml
 from runbook_lib.base.window import Window
 from runbook_lib.commands import kill_switch, release
 from runbook_lib.commands.doctor.model import Ground
-from runbook_lib.commands.release_policy import PHASES
+from runbook_lib.commands.release_policy import PHASES, policy_of
 from runbook_lib.observe.evidence.measure import asks
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.essentials import essentials
@@ -67,6 +68,20 @@ def test_a_release_is_a_folder_of_parameters_with_its_own_weight_phases_and_gate
     # Users submit at the route that was synchronous once.
     assert (params.service.api.routes.submit, params.service.api.routes.sync) == ("/api/vpr", "/api/vpr-async")
     assert done.next == f"runbook run 06 --params {done.file}"
+
+
+def test_the_limits_of_a_release_are_the_policys_own() -> None:
+    gates = read_yaml(ROOT / "params" / "gates.yaml")
+    delivered = {one["id"]: one for one in policy_of(gates)["gates"]}
+    assert delivered["version_errors"]["target"] == "< 0.01" and delivered["version_duration"]["alert"] == "> 120"
+    gates["release"]["version_errors"] |= {"alert": "> 0.2", "min_samples": 7}
+    ours = {one["id"]: one for one in policy_of(gates)["gates"]}
+    assert (ours["version_errors"]["alert"], ours["version_errors"]["min_samples"]) == ("> 0.2", 7)
+    assert "alert > 20 %" in ours["version_errors"]["why"]
+    assert (
+        policy_of({key: value for key, value in gates.items() if key != "release"})["gates"][0]
+        == delivered["version_errors"]
+    )
 
 
 def test_the_new_version_is_told_by_its_own_dimensions(account: Account) -> None:
