@@ -12,6 +12,7 @@ from runbook_lib.base.project import read_yaml
 from runbook_lib.observe.api_address import with_api
 from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params.load import Params, load_file
+from runbook_lib.params.prices import NoPrices
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
         yield Found(_blamed(str(error), path), False, str(error))
         return
     yield Found(path.name, True, f"{params.env}, account {params.account_id}, {params.region}")
+    if isinstance(params.prices, NoPrices):
+        yield Found("prices.yaml", True, f"{params.prices.why}; until then the cost is NO DATA")
     if is_http(params) and not params.named("api_id"):
         params = with_api(params, "found-by-its-name")  # at each run, in AWS
     for name, read in _readers(params).items():

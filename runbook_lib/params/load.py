@@ -253,12 +253,14 @@ def load(
         named = hint(flat.env, policy.environments) or f"there are {', '.join(policy.environments)}"
         raise UsageError(f"{source}: 'env' is '{flat.env}', which gates.yaml does not name as an environment; {named}")
     try:
-        prices = _prices(where, flat.region, source)
+        prices = _prices(where, flat.region)
     except UsageError as error:
         if not incident:
             raise
         trouble.append(f"{error}; costs are left out")
         prices = NoPrices.because(str(error), flat.region)
+    if isinstance(prices, NoPrices) and not trouble:
+        trouble.append(f"{prices.why}; until then the cost is NO DATA")
     params = Params.model_validate(
         {"flat": flat, "source": str(where), "service": service, "policy": policy, "prices": prices}
     )
@@ -274,15 +276,15 @@ def load(
     return params.model_copy(update={"trouble": tuple(trouble)}) if trouble else params
 
 
-def _prices(folder: Path, region: str, source: str) -> Prices:
+def _prices(folder: Path, region: str) -> Prices | NoPrices:
+    """The list of the region: `prices-<region>.yaml`, else `prices.yaml`; none where that is another region's."""
     own = f"prices-{region}"
     priced = own if (folder / f"{own}.yaml").is_file() else "prices"
     prices = read_model(Prices, folder / f"{priced}.yaml")
     if prices.region != region:
-        raise UsageError(
-            f"{folder.name}/{priced}.yaml: the prices are those of '{prices.region}', and {source} runs in '{region}'; "
-            f"write its prices into {folder.name}/{own}.yaml"
-        )
+        where = f"{folder.name}/{priced}.yaml has those of {prices.region}"
+        why = f"there are no prices of {region} ({where}): write them, with their sources and their date, into "
+        return NoPrices.because(f"{why}{folder.name}/{own}.yaml", region, prices)
     return prices
 
 

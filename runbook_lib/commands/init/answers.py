@@ -129,7 +129,8 @@ class Answers:
             for env in besides(self.environments)
         ]
         if self.region.value != REGION:
-            missing.append(("missing", f"prices in {self.region.value}", "params/prices.yaml"))
+            where = f"params/prices-{self.region.value}.yaml, as prices.yaml has those of {REGION}; until then no cost"
+            missing.append(("missing", f"prices in {self.region.value}", where))
         return [*listed, *missing, *_ALWAYS]
 
 

@@ -19,7 +19,7 @@ from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.commands.init.answers import REGION, Answers
+from runbook_lib.commands.init.answers import Answers
 from runbook_lib.commands.init.environments import of_folder, renamed
 from runbook_lib.commands.init.rewrite import environment, rewritten
 from runbook_lib.commands.params_check import check
@@ -56,10 +56,6 @@ def planned(answers: Answers) -> dict[str, bytes]:
         text = there[f"params/{next(name for name, one in ENVIRONMENTS.items() if one == kind)}.yaml"].decode()
         text = re.sub(rf"\b({'|'.join(ENVIRONMENTS)})\b(?=:|\.yaml)", env, text)
         made[f"params/{env}.yaml"] = environment(env, text, answers).encode()
-    region = answers.region.value
-    if region != REGION:
-        note = f"# guessed: these are the prices of {REGION}; write those of {region} here\n".encode()
-        made["params/prices.yaml"] = note + made["params/prices.yaml"]
     return made
 
 

@@ -63,8 +63,6 @@ def rewritten(name: str, text: str, answers: Answers) -> str:
         return _inventory(text, answers)
     if stem == "commands":
         return _commands(text, answers)
-    if stem == "prices" or stem.startswith("prices-"):
-        return put(text, ("region",), answers.region.value)
     return text
 
 
