@@ -21,7 +21,7 @@ from runbook_lib.rollout.known import needed
 ROOT = Path(__file__).resolve().parents[2]
 NEW = {"dev": "sandpit", "staging": "qa", "prod": "prod-eu"}
 EXEMPT = {"params/phases.py", "record/verify_standalone.py"}
-"""The default of a policy that names none; a field named `staging`. The rehearsal plays the delivered project's three."""
+"""The default of a policy that names none; a field named `staging`. The rehearsal plays the delivered project."""
 
 
 @pytest.fixture(scope="module")
