@@ -28,7 +28,7 @@ from runbook_lib.base.unneeded import GRAMMARS
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
-from tests import forks
+from tests import forks, quick_aws
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -44,6 +44,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]
 # The modules of all tests live as long as their process: looking through them for garbage takes a tenth of the time.
 gc.set_threshold(100_000, 20, 100)
+quick_aws.install()
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them the children it is sent to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

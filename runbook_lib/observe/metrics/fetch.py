@@ -12,13 +12,14 @@ What is done about answers that make no sense, each with a note for the evidence
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Literal
@@ -206,23 +207,23 @@ class Answers:
             dict.fromkeys(note for label in labels if label in self.series for note in self.series[label].notes)
         )
 
-    @cached_property
-    def frame(self) -> Any:
-        """Tidy pandas DataFrame of all series: `metric, stat, time` (UTC), `value`, `period_s`.
+    def table(self) -> str:
+        """All series as CSV: `metric, stat, time` (UTC), `value`, `period_s`.
 
-        Whole-window figures are not among them: they are no points of a line.
+        Whole-window figures are not among them: they are no points of a line. By hand: pandas takes a second for a
+        soak's hundred thousand points, most of it for times that many series share.
         """
-        import pandas as pd
-
-        rows = [
-            (one.metric, one.stat, when, value, one.period_s)
-            for one in self.series.values()
-            if not one.whole
-            for when, value in one.points
-        ]
-        frame = pd.DataFrame(rows, columns=["metric", "stat", "time", "value", "period_s"])
-        frame["time"] = pd.to_datetime(frame["time"], utc=True)
-        return frame.astype({"value": float, "period_s": int})
+        written = io.StringIO()
+        rows = csv.writer(written, lineterminator="\n")
+        rows.writerow(("metric", "stat", "time", "value", "period_s"))
+        times: dict[dt.datetime, str] = {}
+        for one in self.series.values():
+            if one.whole:
+                continue
+            for when, value in one.points:
+                time = times.get(when) or times.setdefault(when, str(when))
+                rows.writerow((one.metric, one.stat, time, value, one.period_s))
+        return written.getvalue()
 
 
 def _cleaned(call: dict[str, Any]) -> Iterator[Series]:
