@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import pytest
 import typer.testing
+from _pytest.unraisableexception import gc_collect_iterations_key
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from runbook_lib.act import command
@@ -110,7 +111,11 @@ def rehearsal_params(env: str) -> Params:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A folder that the workers of this run share, in which `tests/made_before.py` keeps what was made once."""
+    """A folder that the workers of this run share, in which `tests/made_before.py` keeps what was made once.
+
+    At its end a process looks through its garbage once: five times, pytest's default, is for another Python.
+    """
+    config.stash[gc_collect_iterations_key] = 1
     if not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="runbook-tests-")
         os.environ["RUNBOOK_TESTS_SHARED"] = folder

@@ -171,7 +171,9 @@ class Rollout:
         assert kernel._warm == left, "the fork was taken"
         return finished
 
-    def command(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *words: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    ) -> subprocess.CompletedProcess[str]:
         """What `runbook` says to these words, in a fork of this process and with a kernel that is one, both soon there.
 
         What the test has patched is patched in the fork. `command` below starts the command itself.
@@ -184,11 +186,12 @@ class Rollout:
                 with file.open("wb") as opened:
                     os.dup2(opened.fileno(), number)
             sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
-            os.chdir(ROOT)
+            os.chdir(cwd)
             os.environ.clear()
             os.environ.update(around)
             sys.argv = ["runbook", *words]
-            prestart(self.folder, self.file.parent, ROOT, nursery().provisioner)
+            if cwd == ROOT:
+                prestart(self.folder, self.file.parent, ROOT, nursery().provisioner)
             main()
 
         code = by_a_fork(runs)

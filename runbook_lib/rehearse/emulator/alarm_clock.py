@@ -249,12 +249,12 @@ def install(clock: Callable[[], float]) -> Callable[[], None]:
 
 
 def _seldom(evict: Callable[[], None], clock: Callable[[], float]) -> Callable[[], None]:
-    """The emulator copies all points of all metrics at each request to drop old ones; every six hours is enough."""
+    """The emulator copies all points of all metrics at each request to drop old ones; once a day is enough."""
     last = clock()
 
     def sometimes() -> None:
         nonlocal last
-        if clock() - last > 6 * 3600:
+        if clock() - last > 24 * 3600:
             last = clock()
             evict()
 
