@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import pytest
 import typer.testing
+from _pytest.unraisableexception import gc_collect_iterations_key
 from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
 from runbook_lib.act import command
@@ -28,7 +29,7 @@ from runbook_lib.base.unneeded import GRAMMARS
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
-from tests import forks
+from tests import forks, quick_aws
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -45,6 +46,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]
 # The modules of all tests live as long as their process: looking through them for garbage takes a tenth of the time.
 gc.set_threshold(100_000, 20, 100)
+quick_aws.install()
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them the children it is sent to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -112,7 +114,11 @@ def rehearsal_params(env: str) -> Params:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A folder that the workers of this run share, in which `tests/made_before.py` keeps what was made once."""
+    """A folder that the workers of this run share, in which `tests/made_before.py` keeps what was made once.
+
+    At its end a process looks through its garbage once: five times, pytest's default, is for another Python.
+    """
+    config.stash[gc_collect_iterations_key] = 1
     if not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="runbook-tests-")
         os.environ["RUNBOOK_TESTS_SHARED"] = folder

@@ -1,5 +1,5 @@
 """For the process that forks kernels (`tests/kernels.py`), where importing this has figures not painted, forecasts of
-harm kept, and the sandbox's infrastructure tool forked too. In no process of the tests themselves.
+harm kept, the sandbox's infrastructure tool forked too, and botocore quicker. In no process of the tests themselves.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from runbook_lib.act import command
 from runbook_lib.steps import harm
-from tests import forks, unpainted
+from tests import forks, quick_aws, unpainted
 from tests.kept import forecast
 
+quick_aws.install()
 FigureCanvasAgg.draw = unpainted.draw  # type: ignore[method-assign]
 forks._server()  # one for all kernels, which have their end of its channel from here
 command.subprocess = forks.processes  # type: ignore[assignment]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from runbook_lib.base.redact import redact_text
+from runbook_lib.base.redact import redact, redact_text
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.observe.asking import Clients
@@ -130,13 +130,21 @@ def take(
 def attached(journal: Journal, answers: fetch.Answers) -> str:
     """Attaches the raw answers and the table of their points; returns the SHA-256 of the answers.
 
-    The table has megabytes of times and numbers. A secret could only be in its names, so only they are searched.
+    Both are megabytes of times and numbers: a secret could stand in what is around them alone, so only that is looked
+    at.
     """
-    sha256 = journal.attach("answers.json", json.dumps(answers.raw).encode())
-    table = answers.frame
-    names = "\n".join(str(name) for column in ("metric", "stat") for name in table[column].unique())
-    journal.attach("metrics.csv", table.to_csv(index=False).encode(), clean=redact_text(names) == names)
+    around = [{**call, "pages": [_without_points(page) for page in call["pages"]]} for call in answers.raw]
+    sha256 = journal.attach("answers.json", json.dumps(answers.raw).encode(), clean=redact(around) == around)
+    table = answers.table()
+    names = "\n".join({name: name for one in answers.series.values() for name in (one.metric, one.stat)})
+    journal.attach("metrics.csv", table.encode(), clean=redact_text(names) == names)
     return sha256
+
+
+def _without_points(page: dict[str, Any]) -> dict[str, Any]:
+    """A page of answers without times, which this runbook wrote, and numbers."""
+    results = [{key: value for key, value in one.items() if key not in ("times", "values")} for one in page["results"]]
+    return {**page, "results": results}
 
 
 def remade(

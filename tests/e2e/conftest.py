@@ -44,6 +44,7 @@ from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.approval import evidence
 from runbook_lib.run.launch import Finished, launch, prestart
+from runbook_lib.show import tables
 from runbook_lib.steps import harm
 from tests import unpainted
 from tests.kept import forecast
@@ -170,7 +171,9 @@ class Rollout:
         assert kernel._warm == left, "the fork was taken"
         return finished
 
-    def command(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *words: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+    ) -> subprocess.CompletedProcess[str]:
         """What `runbook` says to these words, in a fork of this process and with a kernel that is one, both soon there.
 
         What the test has patched is patched in the fork. `command` below starts the command itself.
@@ -183,11 +186,12 @@ class Rollout:
                 with file.open("wb") as opened:
                     os.dup2(opened.fileno(), number)
             sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
-            os.chdir(ROOT)
+            os.chdir(cwd)
             os.environ.clear()
             os.environ.update(around)
             sys.argv = ["runbook", *words]
-            prestart(self.folder, self.file.parent, ROOT, nursery().provisioner)
+            if cwd == ROOT:
+                prestart(self.folder, self.file.parent, ROOT, nursery().provisioner)
             main()
 
         code = by_a_fork(runs)
@@ -207,8 +211,8 @@ class Rollout:
     ) -> Record:
         """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more.
 
-        The tables' small pictures are made and not painted. Both are painted where a kernel boots by itself. The
-        forecast of harm is that of the first run whose policy and weight are the same.
+        The tables' small pictures are made and not painted, their plain text is not laid out. Both are where a kernel
+        boots by itself. The forecast of harm is that of the first run whose policy and weight are the same.
         """
         flat = {**read_yaml(self.file), **self.values, **values}
         cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
@@ -224,6 +228,7 @@ class Rollout:
             patch.setattr(harm, "shown", functools.partial(harm.shown, chart=False))
             patch.setattr(harm, "forecast", FORECAST)
             patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
+            patch.setattr(tables, "_plain", lambda *_: "a table")
             for cell in cells:
                 exec("".join(cell["source"]).replace("phase.charts()", ""), namespace)
                 namespace |= flat if "parameters" in cell["metadata"].get("tags", []) else {}

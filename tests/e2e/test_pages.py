@@ -50,14 +50,16 @@ def test_what_is_run_elsewhere_is_run_by_a_test_that_exists() -> None:
 
 
 @pytest.mark.emulator
-def test_the_others_run_in_a_project_as_they_are_written(rollout: Any, command: Any, tmp_path: Path) -> None:
+def test_the_others_run_in_a_project_as_they_are_written(rollout: Any, tmp_path: Path) -> None:
     folder = workspace(tmp_path, rollout.release)
     role = "on-call engineer"
     here = [line for line in LINES if elsewhere(line) is None]
     assert len(here) >= 9
     for line in here:
         written = line.replace("--role ROLE", f"--role '{role}'").replace("NAME", "ada").replace("BUCKET", "a-bucket")
-        done = command(shlex.split(written), rollout.aws.environ(), cwd=folder)
+        program, *words = shlex.split(written)
+        assert program == "runbook"
+        done = rollout.command(*words, cwd=folder)
         expected = next((codes for words, codes in ENDS.items() if line.startswith(words)), (0,))
         assert done.returncode in expected, (line, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr, line

@@ -79,9 +79,9 @@ def test_killed_between_two_settings_the_next_run_completes_them(rollout: Any, t
     concurrency.apply(lower, client, rollout.guard(), rollout.params)
 
 
-def test_the_command_runs_the_notebook(rollout: Any, command: Any) -> None:
+def test_the_command_runs_the_notebook(rollout: Any) -> None:
     rollout.quiet()
-    done = command(["runbook", "rollback", "3", *rollout.settings(), "--json"], rollout.aws.environ())
+    done = rollout.command("rollback", "3", *rollout.settings(), "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["decision"] == "PLANNED"

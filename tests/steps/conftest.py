@@ -6,19 +6,25 @@ Painted they are where a test asks for `painted`, in the tests of `show/`, in ke
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests import unpainted
 
 
+@pytest.fixture(autouse=True, scope="module")
+def figures() -> Iterator[pytest.MonkeyPatch]:
+    """They are not painted, in what a module makes once for its tests neither."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
+        yield patch
+
+
 @pytest.fixture
-def painted() -> None:
+def painted(figures: pytest.MonkeyPatch) -> Iterator[None]:
     """The figures of this test are painted."""
-
-
-@pytest.fixture(autouse=True)
-def figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are not painted, unless the test asks for it."""
-    if "painted" not in request.fixturenames:
-        monkeypatch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
+    figures.undo()
+    yield
+    figures.setattr(FigureCanvasAgg, "draw", unpainted.draw)

@@ -12,13 +12,15 @@ Answers that make no sense are treated as follows, each with a note for the evid
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
 from typing import Any, Literal
@@ -137,6 +139,10 @@ def _call(cloudwatch: Any, start: dt.datetime, end: dt.datetime, batch: list[dic
     return {"start": iso(start), "end": iso(end), "queries": asked, "pages": pages}
 
 
+# Some fifty metrics are asked over the same minutes, look after look.
+_written, _read = lru_cache(maxsize=1 << 16)(iso), lru_cache(maxsize=1 << 16)(parse)
+
+
 def _page(page: dict[str, Any]) -> dict[str, Any]:
     return {
         "messages": [f"{m.get('Code', '')}: {m.get('Value', '')}" for m in page.get("Messages", [])],
@@ -145,7 +151,7 @@ def _page(page: dict[str, Any]) -> dict[str, Any]:
                 "id": result["Id"],
                 "status": result.get("StatusCode", "Complete"),
                 "messages": [f"{m.get('Code', '')}: {m.get('Value', '')}" for m in result.get("Messages", [])],
-                "times": [iso(when) for when in result.get("Timestamps", [])],
+                "times": [_written(when) for when in result.get("Timestamps", [])],
                 # JSON has no NaN and no infinity: they are kept as text.
                 "values": [float(v) if math.isfinite(v) else str(float(v)) for v in result.get("Values", [])],
             }
@@ -207,23 +213,23 @@ class Answers:
             dict.fromkeys(note for label in labels if label in self.series for note in self.series[label].notes)
         )
 
-    @cached_property
-    def frame(self) -> Any:
-        """Tidy pandas DataFrame of all series: `metric, stat, time` (UTC), `value`, `period_s`.
+    def table(self) -> str:
+        """All series as CSV: `metric, stat, time` (UTC), `value`, `period_s`.
 
-        Figures of whole windows are left out: they are no points of a line.
+        Whole-window figures are not among them: they are no points of a line. By hand: pandas takes a second for a
+        soak's hundred thousand points, most of it for times that many series share.
         """
-        import pandas as pd
-
-        rows = [
-            (one.metric, one.stat, when, value, one.period_s)
-            for one in self.series.values()
-            if not one.whole
-            for when, value in one.points
-        ]
-        frame = pd.DataFrame(rows, columns=["metric", "stat", "time", "value", "period_s"])
-        frame["time"] = pd.to_datetime(frame["time"], utc=True)
-        return frame.astype({"value": float, "period_s": int})
+        written = io.StringIO()
+        rows = csv.writer(written, lineterminator="\n")
+        rows.writerow(("metric", "stat", "time", "value", "period_s"))
+        times: dict[dt.datetime, str] = {}
+        for one in self.series.values():
+            if one.whole:
+                continue
+            for when, value in one.points:
+                time = times.get(when) or times.setdefault(when, str(when))
+                rows.writerow((one.metric, one.stat, time, value, one.period_s))
+        return written.getvalue()
 
 
 def _cleaned(call: dict[str, Any]) -> Iterator[Series]:
@@ -247,7 +253,7 @@ def _series(
     torn = [answer for answer in answers if len(answer["times"]) != len(answer["values"])]
     for answer in answers:
         for text, raw in [] if answer in torn else zip(answer["times"], answer["values"], strict=True):
-            when, value = parse(text), float(raw)
+            when, value = _read(text), float(raw)
             if not math.isfinite(value):
                 odd["not a number"] += 1
             elif value < 0:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -33,7 +35,13 @@ HISTORY = 50
 OVER = ("COMPLETE", "ROLLED_BACK", "REVERTED")
 """States of a deployment that is over; it may still change from one of them to another."""
 _over: WeakKeyDictionary[Any, dict[tuple[Any, ...], dict[str, Any]]] = WeakKeyDictionary()
-"""Cache of finished deployments by client, because a notebook reads the state many times."""
+"""Deployments that are over, as each client was told of them: a notebook reads the state many times."""
+_flags: WeakKeyDictionary[Any, dict[tuple[str, str, str, str], dict[str, Any]]] = WeakKeyDictionary()
+"""Values of flags by application, profile, version and flag, as each client was told: a version is written once."""
+_handles: WeakKeyDictionary[Any, dict[tuple[str, str], tuple[float, Handles]]] = WeakKeyDictionary()
+"""AppConfig's ids of what the parameters name, as each client was told, and when (this machine's seconds)."""
+MOMENT_S = 30.0
+"""So long AppConfig's ids are taken for what they were: the steps of one look and one shift, not those of a watch."""
 
 
 class Event(Frozen):
@@ -192,7 +200,7 @@ def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> Tr
         NotDeployed: AppConfig has no such application.
         AwsError: AppConfig or API Gateway refused, has nothing of that name, or holds a flag that cannot be read.
     """
-    known = handles(appconfig, params)
+    known = _known(appconfig, params)
     migrated, temporary = routing(aws, params) if aws is not None else (False, True)
     flag = params.service.appconfig.flag
     with aws_errors("reading the traffic flags (appconfig:ListDeployments, GetDeployment)"):
@@ -217,6 +225,15 @@ def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> Tr
         switch_since=switch_since,
         monitors=tuple(monitor["AlarmArn"] for monitor in environment.get("Monitors", [])),
     )
+
+
+def _known(appconfig: Any, params: Params) -> Handles:
+    kept, names = _handles.setdefault(appconfig, {}), (params.env, params.service.appconfig.model_dump_json())
+    told_at, found = kept.get(names, (-math.inf, None))
+    if found is None or time.monotonic() - told_at > MOMENT_S:
+        found = handles(appconfig, params)
+        kept[names] = time.monotonic(), found
+    return found
 
 
 def _in_force(history: list[Deployment]) -> tuple[Deployment | None, str | None]:
@@ -273,6 +290,9 @@ def _told(appconfig: Any, where: dict[str, str], number: int, summary: dict[str,
 
 
 def _flag(appconfig: Any, application: str, profile: str, version: str, flag: str) -> dict[str, Any]:
+    known, key = _flags.setdefault(appconfig, {}), (application, profile, version, flag)
+    if key in known:
+        return known[key]
     answer = appconfig.get_hosted_configuration_version(
         ApplicationId=application, ConfigurationProfileId=profile, VersionNumber=int(version)
     )
@@ -290,6 +310,7 @@ def _flag(appconfig: Any, application: str, profile: str, version: str, flag: st
         raise AwsError(
             f"version {version} of the flag '{flag}' is no feature-flag document; deploy the rollout's flags again"
         )
+    known[key] = value
     return value
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime as dt
+import functools
 import http.client
 import importlib.util
 import json
@@ -30,6 +31,7 @@ from typing import IO, Any, Self, cast
 
 import runbook_lib
 from runbook_lib.base import scratch
+from runbook_lib.base.aws import instant
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.ports import free_port
 
@@ -125,10 +127,9 @@ class EmbeddedAws:
     def client(self, service: str) -> Any:
         """A boto3 client of this endpoint, made once; independent of the environment's credentials."""
         if service not in self._clients:
-            import boto3
             from botocore.config import Config
 
-            self._clients[service] = boto3.client(
+            self._clients[service] = _session().client(
                 service,
                 region_name=self.region,
                 endpoint_url=self.endpoint,
@@ -154,19 +155,19 @@ class EmbeddedAws:
         """The virtual time, UTC; it runs on between moves."""
         return dt.datetime.fromtimestamp(self._epoch + time.monotonic() - self._since, dt.UTC)
 
-    def move_to(self, instant: dt.datetime) -> None:
-        """Moves the clock forward to `instant` and evaluates every alarm there; returns when that is done.
+    def move_to(self, at: dt.datetime) -> None:
+        """Moves the clock forward to `at` and has every alarm evaluated there; returns when it is done.
 
         Raises:
             ValueError: backwards, without a time zone, or so far past the real time that links signed by the handlers
                 (which use the real clock) would have expired.
             AwsError: the embedded AWS is gone.
         """
-        if instant < self.now():
-            raise ValueError(f"the clock of the embedded AWS cannot go back from {self.now()} to {instant}")
-        _check(instant)
+        if at < self.now():
+            raise ValueError(f"the clock of the embedded AWS cannot go back from {self.now()} to {at}")
+        _check(at)
         try:
-            self._orders.write(f"move {instant.timestamp()!r}\n".encode())
+            self._orders.write(f"move {at.timestamp()!r}\n".encode())
             self._orders.flush()
         except (OSError, ValueError):
             raise AwsError(f"the embedded AWS is gone: {self.log_tail()}") from None
@@ -264,11 +265,22 @@ class EmbeddedAws:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _check(instant: dt.datetime) -> None:
-    if instant.tzinfo is None:
-        raise ValueError(f"{instant} has no time zone")
-    if instant > dt.datetime.now(dt.UTC) + AHEAD_LIMIT:
-        raise ValueError(f"{instant} is ahead of the real time: the handlers, whose clock is real, would fall behind")
+@functools.cache
+def _session() -> Any:
+    """Reads the descriptions of services once, and times quickly (`base.aws.instant`)."""
+    import boto3
+    from botocore.session import get_session
+
+    session = get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
+    return boto3.session.Session(botocore_session=session)
+
+
+def _check(at: dt.datetime) -> None:
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone")
+    if at > dt.datetime.now(dt.UTC) + AHEAD_LIMIT:
+        raise ValueError(f"{at} is ahead of the real time: the handlers, whose clock is real, would fall behind")
 
 
 def _edition(port: int) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import pandas as pd
 import pytest
 from botocore.stub import ANY, Stubber
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.window import Window
 from runbook_lib.observe.evidence import questions
-from runbook_lib.observe.metrics.fetch import MAX_QUERIES, Answers, Ask, fetch
+from runbook_lib.observe.metrics.fetch import MAX_QUERIES, Answers, Ask, Series, fetch
 from runbook_lib.params.load import Params
 
 T = dt.datetime(2026, 11, 10, 10, 0, tzinfo=dt.UTC)
@@ -206,7 +207,7 @@ def test_single_is_one_bucket_only(params: Params) -> None:
     assert ask(page([(0, 3.0), (1, 4.0)]), params=params).single("x") is None
 
 
-def test_the_frame_is_tidy_and_leaves_whole_windows_out(params: Params) -> None:
+def test_the_table_is_tidy_and_leaves_whole_windows_out(params: Params) -> None:
     client = CloudWatch(
         {
             "MetricDataResults": [
@@ -216,12 +217,18 @@ def test_the_frame_is_tidy_and_leaves_whole_windows_out(params: Params) -> None:
         }
     )
     asks = [Ask("async_requests", WINDOW), Ask("async_latency", WINDOW, "p95", "window")]
-    frame = fetch(client, params, asks, NOW).frame
-    assert list(frame.columns) == ["metric", "stat", "time", "value", "period_s"]
-    assert frame.to_dict("records") == [
-        {"metric": "async_requests", "stat": "Sum", "time": T, "value": 2.0, "period_s": 60}
-    ]
-    assert Answers.from_raw([]).frame.empty
+    head = "metric,stat,time,value,period_s\n"
+    assert fetch(client, params, asks, NOW).table() == f"{head}async_requests,Sum,{T},2.0,60\n"
+    assert Answers.from_raw([]).table() == head
+
+
+@given(st.lists(st.tuples(st.integers(0, 600), st.floats(0, 1e12)), max_size=20, unique_by=lambda point: point[0]))
+def test_the_table_is_what_pandas_writes_of_it(points: list[tuple[int, float]]) -> None:
+    times, values = [T + dt.timedelta(seconds=60 * at) for at, _ in points], [value for _, value in points]
+    series = Series("x", 'jobs, "all"', "Sum", 60, False, tuple(zip(times, values, strict=True)), False, ())
+    columns = {"metric": series.metric, "stat": "Sum", "time": times, "value": values, "period_s": 60}
+    frame = pd.DataFrame(columns, index=range(len(points)))
+    assert Answers([], {"x": series}).table() == frame.to_csv(index=False)
 
 
 def test_answers_add_up(params: Params) -> None:

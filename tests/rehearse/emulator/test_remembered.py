@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.rehearse.emulator.remembered import of_text, projected, summed
+from runbook_lib.rehearse.emulator.remembered import dated, of_text, projected, sized, split, summed
 
 
 def test_a_string_is_computed_once_and_anything_else_each_time() -> None:
@@ -66,3 +66,34 @@ def test_points_are_summed_up_as_the_emulator_does_to_the_last_bit(points: list[
     from ministack.services import cloudwatch
 
     assert summed(cloudwatch._calc_stats)(points) == cloudwatch._calc_stats(points)
+
+
+_TEXT = st.text(max_size=4)
+_ATTRIBUTE = st.one_of(
+    _TEXT.map(lambda text: {"S": text}),
+    st.integers().map(lambda number: {"N": str(number)}),
+    st.sampled_from([{"BOOL": True}, {"M": {"a": {"S": "é"}}}, {"S": "a", "N": "1"}, {}, {"S": None}, "no attribute"]),
+)
+
+
+@given(st.one_of(st.dictionaries(_TEXT, _ATTRIBUTE, max_size=4), st.sampled_from([None, []])))
+def test_an_item_is_as_large_as_the_emulator_says(item: Any) -> None:
+    from ministack.services import dynamodb
+
+    assert sized(dynamodb._item_size_bytes)(item) == dynamodb._item_size_bytes(item)
+
+
+def test_an_expression_is_taken_apart_as_the_emulator_does_and_each_caller_may_change_what_it_got() -> None:
+    from ministack.services import dynamodb
+
+    quick, filter = split(dynamodb._tokenize), "#created_at >= :low AND (#created_at < :high)"
+    quick(filter).clear()
+    assert quick(filter) == dynamodb._tokenize(filter) != []
+
+
+def test_times_of_an_answer_are_found_beside_numbers() -> None:
+    from ministack.services import cloudwatch
+
+    at = "2026-11-03T12:00:00Z"
+    told = {"Results": [{"Values": [1, 2.5], "Timestamps": [at, at], "Dimensions": ["a", {"Timestamp": at}]}]}
+    assert dated(cloudwatch._json_timestamps)(told) == cloudwatch._json_timestamps(told)
