@@ -25,10 +25,11 @@ from runbook_lib.base import here, redact
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.project import named
 from runbook_lib.base.unneeded import GRAMMARS
+from runbook_lib.params import load as parameters
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
-from tests import forks
+from tests import forks, loads
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -44,6 +45,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]
 # The modules of all tests live as long as their process: looking through them for garbage takes a tenth of the time.
 gc.set_threshold(100_000, 20, 100)
+
+# Each test that asks for the parameters of a file gets those that another has asked for, as long as nothing is changed.
+parameters.load = loads.once(parameters.load)
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and with them the children it is sent to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
