@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import botocore.session
 import pytest
+import typer.main
 import typer.testing
 import yaml
 from hypothesis import HealthCheck, is_hypothesis_test, settings
@@ -99,7 +101,17 @@ def commands_by_fork() -> Iterator[None]:
 def one_command_line() -> Iterator[None]:
     """The tree of commands is made once for a process, as it is for one that a person starts, and not at each call."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(typer.testing, "_get_command", functools.cache(typer.testing._get_command))
+        made = functools.cache(typer.main.get_command)
+        patch.setattr(typer.testing, "_get_command", made)
+        patch.setattr(typer.main, "get_command", made)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_picture_of_aws() -> Iterator[None]:
+    """What AWS's services look like is read from botocore's files once for a process, and not for each session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
         yield
 
 

@@ -89,6 +89,7 @@ def quoted(page: str) -> list[str]:
     return [part for row in rows for part in row.split("…") if page == "troubleshooting.md" or " " in row]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "message"), [(page, one) for page in ("troubleshooting.md", "operate.md") for one in quoted(page)]
 )

@@ -263,6 +263,7 @@ def _series(
     odd: dict[str, int] = defaultdict(int)
     points: dict[dt.datetime, float] = {}
     torn = [answer for answer in answers if len(answer["times"]) != len(answer["values"])]
+    first = start - period
     for answer in answers:
         for text, raw in [] if answer in torn else zip(answer["times"], answer["values"], strict=True):
             when, value = parse(text), float(raw)
@@ -270,10 +271,11 @@ def _series(
                 odd["not a number"] += 1
             elif value < 0:
                 odd["negative"] += 1
-            elif not start - period < when < end:
+            elif not first < when < end:
                 odd["outside the window"] += 1
             else:
-                odd["given twice with different values"] += when in points and points[when] != value
+                if points.setdefault(when, value) != value:
+                    odd["given twice with different values"] += 1
                 points[when] = value
     status = answers[-1]["status"] if answers else "no answer"
     notes = [f"{label}: {count} points {what}" for what, count in odd.items() if count]
