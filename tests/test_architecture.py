@@ -36,12 +36,14 @@ def names(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
             yield from (prefix + target.id for target in targets if isinstance(target, ast.Name))
 
 
+@pytest.mark.slow
 def test_the_picture_is_current() -> None:
     text = architecture.PAGE.read_text("utf-8")
     assert text.count(architecture.BEGIN) == text.count(architecture.END) == 1
     assert architecture.page(text) == text, "make architecture"
 
 
+@pytest.mark.slow
 def test_arrows_lead_down() -> None:
     place = {room: level for level, floor in enumerate(architecture.floors()) for room in floor}
     assert all(place[high] < place[low] for high, low in architecture.arrows())

@@ -23,7 +23,7 @@ def utc(when: dt.datetime) -> dt.datetime:
     """
     if when.tzinfo is None:
         raise UsageError(f"{when:%Y-%m-%d %H:%M} has no time zone; write it in UTC")
-    return when.astimezone(dt.UTC)
+    return when if when.tzinfo is dt.UTC else when.astimezone(dt.UTC)
 
 
 def iso(when: dt.datetime) -> str:
@@ -56,7 +56,7 @@ def parse(text: str) -> dt.datetime:
         ValueError: the text is not a time.
     """
     when = dt.datetime.fromisoformat(text)
-    return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else when.astimezone(dt.UTC)
+    return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else utc(when)
 
 
 def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:

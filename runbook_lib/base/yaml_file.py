@@ -159,18 +159,28 @@ def _text(path: Path) -> str:
 
 
 def _not_deep(path: Path, text: str) -> None:
-    """Refuses a file that is too deep; it counts the parser's events, which needs no recursion."""
+    where = _too_deep(text)
+    if where is not None:
+        raise UsageError(f"{path}{where}: more than {MOST_DEEP} levels within each other")
+
+
+@lru_cache(maxsize=32)
+def _too_deep(text: str) -> str | None:
+    """The line at which a text is too deep, as it stands behind a file's name; None: it is not.
+
+    By the parser's events, which are no recursion, where the text has so many marks that it may be.
+    """
     if len(re.findall(r"[\[{]|^ +|[-?:](?=\s)", text, re.M)) < _MARKS:
-        return
+        return None
     deep = 0
     for event in yaml.parse(text, Loader=_SAFE):
         if isinstance(event, yaml.CollectionStartEvent):
             deep += 1
             if deep > MOST_DEEP:
-                line = f", line {event.start_mark.line + 1}" if event.start_mark else ""
-                raise UsageError(f"{path}{line}: more than {MOST_DEEP} levels within each other")
+                return f", line {event.start_mark.line + 1}" if event.start_mark else ""
         elif isinstance(event, _ENDS):
             deep -= 1
+    return None
 
 
 def _not_multiplied(root: Any) -> None:

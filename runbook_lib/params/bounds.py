@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -122,16 +123,23 @@ def _text(key: str, name: str, value: str) -> Iterator[Said]:
 
 def _leaves(value: Any, key: str, kind: str) -> Iterator[tuple[str, str, Any]]:
     """Key, key with stars for names and indexes, and value of each text and number that is not a default."""
-    inner: Iterator[tuple[str, str, Any]] | None = None
-    if isinstance(value, BaseModel):
-        fields = type(value).model_fields.items()
-        inner = ((name, name, one) for name, field in fields if (one := getattr(value, name)) != field.default)
-    elif isinstance(value, Mapping):
-        inner = ((str(name), "*", one) for name, one in value.items())
-    elif isinstance(value, tuple | list):
-        inner = ((str(getattr(one, "id", place)), "*", one) for place, one in enumerate(value))
-    if inner is None:
-        yield key, kind, value
-        return
-    for name, star, one in inner:
-        yield from _leaves(one, f"{key}.{name}" if key else name, f"{kind}.{star}" if kind else star)
+    todo = [(value, key, kind)]
+    while todo:  # a stack: generators within each other hand each leaf up through all of them
+        value, key, kind = todo.pop()
+        if isinstance(value, BaseModel):
+            fields = _defaults(type(value)).items()
+            inner = [(name, name, one) for name, default in fields if (one := getattr(value, name)) != default]
+        elif isinstance(value, Mapping):
+            inner = [(str(name), "*", one) for name, one in value.items()]
+        elif isinstance(value, tuple | list):
+            inner = [(str(getattr(one, "id", place)), "*", one) for place, one in enumerate(value)]
+        else:
+            yield key, kind, value
+            continue
+        dot = "." if key else ""
+        todo += [(one, f"{key}{dot}{name}", f"{kind}{dot}{star}") for name, star, one in reversed(inner)]
+
+
+@cache
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    return {name: field.default for name, field in model.model_fields.items()}

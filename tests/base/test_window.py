@@ -166,6 +166,7 @@ def _machine(node: ast.expr) -> bool:
     return isinstance(called, ast.Name | ast.Attribute) and ast.unparse(called).split(".")[-1] in ("iso", "isoformat")
 
 
+@pytest.mark.slow
 def test_every_time_in_a_sentence_has_the_form_for_people() -> None:
     assert list(machine_times("def f():\n at = iso(x)\n return f'at {at}, {iso(y)}, {z.sealed_at}, {when(y)}'"))
     found = {

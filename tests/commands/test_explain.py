@@ -34,6 +34,7 @@ def written(value: Any, path: str = "") -> Iterator[str]:
         yield from written(inside, here)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=[file.name for file in FILES])
 def test_whatever_a_delivered_file_holds_can_be_asked_for(file: File) -> None:
     for path in written(read_yaml(params_dir() / f"{file.example}.yaml")):

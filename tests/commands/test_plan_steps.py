@@ -21,6 +21,7 @@ FILE = params_dir() / "prod.yaml"
 OPTIONS = {"requests_per_day": 30_000.0, "begin": "2026-12-01T03:00Z"}
 
 
+@pytest.mark.slow
 def test_a_schedule_as_rows_and_as_json() -> None:
     found = planned(FILE, {}, Options(**OPTIONS, by="2026-12-10"))  # type: ignore[arg-type]
     rows = found.rows()

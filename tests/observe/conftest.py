@@ -75,7 +75,7 @@ def answered(params: Params, now: dt.datetime) -> Answered:
                 "times": [stamp(when) for when, _ in points],
                 "values": [value for _, value in points],
             }
-            query = {**query_of(ask, params, now), "id": "q0"}
+            query = {**query_of(ask, params, now, {}), "id": "q0"}
             pages = [{"messages": [], "results": [result]}]
             calls.append(
                 {"start": iso(ask.window.start), "end": iso(ask.window.end), "queries": [query], "pages": pages}

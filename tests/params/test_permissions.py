@@ -118,6 +118,7 @@ def test_every_call_in_the_code_is_declared() -> None:
     assert {place: name for name, place in named() if not operations()[name] & declared} == {}
 
 
+@pytest.mark.slow
 def test_every_declared_call_is_in_the_code() -> None:
     known = {name for name, _ in named()}
     assert [one for one in sorted(permissions().calls) if xform_name(one.partition(".")[2]) not in known] == []

@@ -135,6 +135,11 @@ def _each(usd: float, successes: int) -> float | None:
     return math.inf if usd > 0 else None
 
 
+def _usd(usage: Usage, prices: PriceList, scope: Scope) -> float:
+    """The sum of the invoice's lines of the scope; without the lines, of which a day has five hundred."""
+    return math.fsum(prices.of(line.item, line.quantity) for line in usage.lines if scope == "total" or not line.llm)
+
+
 def _sum(lines: Iterable[CostLine]) -> float:
     return math.fsum(line.usd for line in lines)
 
@@ -176,7 +181,7 @@ def cost_per_vpr(
     mine = scoped(lines, scope)
     value = _each(_sum(mine), usage.successes)
     ratio = _interval(
-        [_sum(scoped(invoice(part, prices), scope)) for part in periods],
+        [_usd(part, prices, scope) for part in periods],
         [part.successes for part in periods],
         confidence,
     )

@@ -165,9 +165,9 @@ def _noticed(least: int, window_s: float, failures_per_s: Floats, demands: Deman
     for begins in np.arange(first + 0.25, last, 0.5):
         at = ((begins * 3600 + steps) // 3600 % HOURS).astype(int)
         expected = np.concatenate([[0.0], np.cumsum(failures_per_s[at] * _STEP_S)])[: len(steps)]
-        quiet = np.asarray(special.pdtr(least - 1, expected))
+        filling = np.asarray(special.pdtr(least - 1, expected[: window + 1]))
         beyond = np.exp(-np.cumsum(np.minimum(hazard[at[window:]], 1.0) * _STEP_S))
-        quiet[window:] = quiet[window] * np.concatenate([[1.0], beyond[:-1]])
+        quiet = np.concatenate([filling, filling[window] * beyond[:-1]])
         means.append((float(np.sum(quiet)) * _STEP_S + late) / 60)
         left = demands.within_min * 60 - late
         chances.append(1 - float(quiet[min(int(left / _STEP_S), len(quiet) - 1)]) if left > 0 else 0.0)

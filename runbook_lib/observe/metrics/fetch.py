@@ -20,9 +20,8 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
-from operator import itemgetter
 from typing import Any, Literal
 
 from runbook_lib.base.aws import aws_errors
@@ -30,11 +29,13 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window, iso, one_bucket, parse, period_for
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params
-from runbook_lib.params.metrics import metric
+from runbook_lib.params.metrics import Metric, metric
 
 MAX_QUERIES = 500
 """At most this many queries fit into one GetMetricData call."""
 Point = tuple[dt.datetime, float]
+Placed = tuple[Metric, dict[str, Any]]
+"""A metric, and where CloudWatch keeps it."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,20 @@ class Series:
     partial: bool
     notes: tuple[str, ...]
 
+    @cached_property
+    def times(self) -> list[dt.datetime]:
+        """Of the points, in their order."""
+        return [at for at, _ in self.points]
+
+    @cached_property
+    def values(self) -> list[float]:
+        """Of the points, in their order."""
+        return [value for _, value in self.points]
+
+    def within(self, window: Window) -> slice:
+        """The place of the points that are in `window`."""
+        return slice(bisect_left(self.times, window.start), bisect_left(self.times, window.end))
+
 
 def fetch(cloudwatch: Any, params: Params, asks: Sequence[Ask], now: dt.datetime) -> Answers:
     """Asks CloudWatch everything in as few calls as possible; botocore retries. Empty windows are not asked.
@@ -84,12 +99,13 @@ def fetch(cloudwatch: Any, params: Params, asks: Sequence[Ask], now: dt.datetime
     """
     by_window: dict[tuple[dt.datetime, dt.datetime], list[dict[str, Any]]] = defaultdict(list)
     seen: dict[str, Ask] = {}
+    known: dict[str, Placed] = {}
     for ask in asks:
         if seen.setdefault(ask.label, ask) != ask:
             raise UsageError(f"two questions to CloudWatch under one label, '{ask.label}'")
     for ask in seen.values():
         if not ask.window.empty:
-            by_window[ask.window.start, ask.window.end].append(query_of(ask, params, now))
+            by_window[ask.window.start, ask.window.end].append(query_of(ask, params, now, known))
     raw: list[dict[str, Any]] = []
     for (start, end), queries in by_window.items():
         for batch in _batches(queries):
@@ -97,9 +113,16 @@ def fetch(cloudwatch: Any, params: Params, asks: Sequence[Ask], now: dt.datetime
     return Answers.from_raw(raw)
 
 
-def query_of(ask: Ask, params: Params, now: dt.datetime) -> dict[str, Any]:
-    """The question as it is kept beside its answer: label, metric, statistic, period in seconds, address."""
-    metric = params.metric(ask.metric_id)
+def query_of(ask: Ask, params: Params, now: dt.datetime, known: dict[str, Placed]) -> dict[str, Any]:
+    """The question as it is kept beside its answer: label, metric, statistic, period in seconds, address.
+
+    Args:
+        known: metrics that these parameters were asked for already, and what they said; those of `ask` are added.
+    """
+    if ask.metric_id not in known:
+        metric = params.metric(ask.metric_id)
+        known[ask.metric_id] = metric, address(metric, params)
+    metric, where = known[ask.metric_id]
     finest = max(period_for(ask.window, now), metric.period_s)
     whole = ask.period_s == "window"
     period = one_bucket(ask.window, finest) if whole else max(int(ask.period_s or 0), finest)
@@ -109,7 +132,7 @@ def query_of(ask: Ask, params: Params, now: dt.datetime) -> dict[str, Any]:
         "stat": ask.stat,
         "period_s": period,
         "whole": whole,
-        "address": address(metric, params),
+        "address": where,
     }
 
 
@@ -181,17 +204,13 @@ class Answers:
 
     def within(self, label: str, window: Window) -> list[float]:
         """Values of the points in `window`, in order of time."""
-        return [value for _, value in self.between(label, window)]
+        one = self.series.get(label)
+        return one.values[one.within(window)] if one else []
 
     def between(self, label: str, window: Window) -> tuple[Point, ...]:
         """The points in `window`, in order of time."""
-        if label not in self.series:
-            return ()
-        points = self.series[label].points
-        if not points or (window.start <= points[0][0] and points[-1][0] < window.end):
-            return points
-        low, high = (bisect_left(points, at, key=itemgetter(0)) for at in (window.start, window.end))
-        return points[low:high]
+        one = self.series.get(label)
+        return one.points[one.within(window)] if one else ()
 
     def total(self, label: str) -> float | None:
         """Sum of the points; None where there is none: no data is not zero."""
@@ -251,6 +270,7 @@ def _series(
     odd: dict[str, int] = defaultdict(int)
     points: dict[dt.datetime, float] = {}
     torn = [answer for answer in answers if len(answer["times"]) != len(answer["values"])]
+    first = start - period
     for answer in answers:
         for text, raw in [] if answer in torn else zip(answer["times"], answer["values"], strict=True):
             when, value = _read(text), float(raw)
@@ -258,10 +278,11 @@ def _series(
                 odd["not a number"] += 1
             elif value < 0:
                 odd["negative"] += 1
-            elif not start - period < when < end:
+            elif not first < when < end:
                 odd["outside the window"] += 1
             else:
-                odd["given twice with different values"] += when in points and points[when] != value
+                if points.setdefault(when, value) != value:
+                    odd["given twice with different values"] += 1
                 points[when] = value
     status = answers[-1]["status"] if answers else "no answer"
     notes = [f"{label}: {count} points {what}" for what, count in odd.items() if count]

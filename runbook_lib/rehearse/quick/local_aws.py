@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from runbook_lib.base.tagged import handed_back
 from runbook_lib.base.window import Window
-from runbook_lib.observe.metrics.fetch import Answers, Ask, Series, query_of
+from runbook_lib.observe.metrics.fetch import Answers, Ask, Placed, Series, query_of
 from runbook_lib.params.item import own
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world.jobs import Job
@@ -31,6 +31,7 @@ from runbook_lib.rehearse.world.targets import Target
 _STEP_S = MINUTE_S * np.array([COARSE_MINUTES if COARSE.search(name) else 1 for name in SIGNALS])
 """Seconds between two points of each signal."""
 _NONE: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
+_FIRST = np.zeros(1, dtype=np.intp)
 
 
 class _Column:
@@ -74,6 +75,8 @@ class LocalMetrics:
             self._signals.setdefault(key, []).append(ID[one.signal])
         self._columns: defaultdict[int, _Column] = defaultdict(_Column)
         self._own: dict[Key, _Column] = {}
+        self._asked: tuple[Params | None, dict[str, Placed]] = None, {}
+        """The parameters that were asked by last, and where they say that each metric is kept."""
         self._grids: dict[tuple[float, int], list[dt.datetime]] = {}
         """Start of a window and period to the starts of its buckets as times: looks ask for the same ones again."""
 
@@ -109,10 +112,12 @@ class LocalMetrics:
     def answers(self, params: Params, asks: Sequence[Ask], now: dt.datetime) -> Answers:
         """The answers of `observe.fetch.fetch` to `asks`, without the way through JSON."""
         queries, series = [], dict[str, Series]()
+        if params is not self._asked[0]:
+            self._asked = params, {}
         for ask in asks:
             if ask.window.empty:
                 continue
-            query = query_of(ask, params, now)
+            query = query_of(ask, params, now, self._asked[1])
             queries.append(query)
             times, values = self._buckets(query["address"], query["period_s"], query["stat"], ask.window)
             good = np.isfinite(values) & (values >= 0)
@@ -144,13 +149,13 @@ class LocalMetrics:
         """Start and statistic of each bucket of `window` that has data."""
         start, end = window.start.timestamp(), window.end.timestamp()
         stamp, value = self.series(key_of(address))
-        low, high = np.searchsorted(stamp, [start, end])
+        low, high = stamp.searchsorted([start, end]).tolist()
         stamp, value = stamp[low:high], value[low:high]
         if not len(stamp):
             return _NONE
-        slot = ((stamp - start) // period).astype(int)
-        edges = np.flatnonzero(np.diff(slot, prepend=-1))
-        return start + slot[edges] * float(period), statistics(value, edges, stat)
+        slot = np.floor((stamp - start) / period)
+        edges = np.concatenate([_FIRST, np.flatnonzero(slot[1:] != slot[:-1]) + 1])
+        return start + slot[edges] * period, statistics(value, edges, stat)
 
     def get_paginator(self, operation: str) -> LocalMetrics:
         """The paginator of GetMetricData: this object, whose answer is one page."""

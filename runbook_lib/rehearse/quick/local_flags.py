@@ -155,10 +155,10 @@ class LocalGuards:
     def _values(self, alarm: dict[str, Any], key: Key, now: float) -> list[float | None]:
         """The statistic of each of the alarm's periods, newest first."""
         stamp, value = self._metrics.series(key)
-        known = int(np.searchsorted(stamp, now, side="right"))
+        known = int(stamp.searchsorted(now, side="right"))
         end = alarm_clock.window_end(now, float(stamp[known - 1]) if known else None)
         period, periods = float(alarm["Period"]), int(alarm["EvaluationPeriods"])
-        edges = np.searchsorted(stamp[:known], [end - period * back for back in range(periods + 1)])
+        edges = stamp[:known].searchsorted([end - period * back for back in range(periods + 1)]).tolist()
         parts = [value[edges[place + 1] : edges[place]] for place in range(periods)]
         first, stat = np.zeros(1, dtype=np.intp), alarm["Statistic"]
         return [float(statistics(part, first, stat)[0]) if len(part) else None for part in parts]

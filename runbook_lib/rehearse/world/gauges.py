@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from runbook_lib.rehearse.world.rows import Floats, Rows
+from runbook_lib.rehearse.world.rows import ID, Floats, Rows
 
 GAUGE_S = 60.0
 IDLE_GAUGE_S = 300.0
@@ -37,15 +37,16 @@ class Gauges:
         grid = np.arange(math.ceil(start / GAUGE_S) * GAUGE_S, until, GAUGE_S)
         levels = {}
         for name in ("visible", "in_flight", "dlq"):
-            rows = done.only(f"d_{name}")
-            order = np.argsort(rows.emit, kind="stable")
-            moves = np.concatenate([[0.0], np.cumsum(rows.value[order])])
+            mine = done.signal == ID[f"d_{name}"]
+            emit, value = done.emit[mine], done.value[mine]
+            order = emit.argsort(kind="stable")
+            moves = np.concatenate([[0.0], value[order].cumsum()])
             attribute = "dead" if name == "dlq" else name
             base: float = getattr(self, attribute)
-            levels[name] = base + moves[np.searchsorted(rows.emit[order], grid, side="right")]
+            levels[name] = base + moves[emit[order].searchsorted(grid, side="right")]
             setattr(self, attribute, base + float(moves[-1]))
-            if name == "dlq" and len(rows):
-                self.dlq_touched = float(rows.emit.max())
+            if name == "dlq" and len(emit):
+                self.dlq_touched = float(emit.max())
         full = grid % IDLE_GAUGE_S == 0
         show = full | (levels["visible"] > 0)
         oldest = _oldest(ages, grid)

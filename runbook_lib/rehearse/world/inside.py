@@ -24,6 +24,7 @@ class Course:
 
     def __init__(self, scenario: Scenario, origin: float) -> None:
         self.scenario, self.origin, self._edges = scenario, origin, scenario.edges()
+        self._steps = np.array(self._edges, dtype=float)
         self._behaviours = [scenario.at(hour) for hour in (0.0, *self._edges)]
         self._values: dict[str, Floats] = {}
 
@@ -33,8 +34,8 @@ class Course:
         if values is None:
             values = self._values[name] = np.array([getattr(behaviour, name) for behaviour in self._behaviours])
         if len(values) == 1:
-            return np.repeat(values, len(at))
-        return values[np.searchsorted(self._edges, (at - self.origin) / HOUR_S, side="right")]
+            return np.full(len(at), values[0])
+        return values[self._steps.searchsorted((at - self.origin) / HOUR_S, side="right")]
 
     def at(self, at: float) -> Behaviour:
         """All knobs at one time."""

@@ -64,12 +64,13 @@ class Rows:
     @staticmethod
     def beside(values: Mapping[str, Floats | float], emit: Floats, stamp: Floats | None = None) -> Rows:
         """Rows of several signals at the same times, one signal after the other."""
-        n, stamp = len(emit), emit if stamp is None else stamp
+        n, many = len(emit), np.concatenate([emit] * len(values))
         value = np.empty((len(values), n))
         for place, one in enumerate(values.values()):
             value[place] = one
         ids = np.array([ID[name] for name in values])
-        return Rows(ids.repeat(n), np.tile(emit, len(values)), np.tile(stamp, len(values)), value.ravel())
+        stamps = many if stamp is None else np.concatenate([stamp] * len(values))
+        return Rows(ids.repeat(n), many, stamps, value.ravel())
 
     @staticmethod
     def many(rows: Sequence[tuple[str, float, float, float]]) -> Rows:

@@ -227,6 +227,7 @@ def of_locustfile(*names: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @given(contracts(), st.integers(200, 204) | st.sampled_from((400, 404, 410)), st.text(max_size=3))
 def test_the_users_understand_any_contract_as_the_runbook_does(contract: Contract, code: int, id: str) -> None:
     theirs = of_locustfile("PLACE", "filled", "at", "fits")

@@ -104,6 +104,7 @@ def test_guards_stop_it_when_their_own_arithmetic_says(least: int, window_s: flo
     assert figures(least, window_s, [1500 / 86_400], demands).within == pytest.approx(0.5, abs=0.12)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(
     per_day=st.sampled_from([300.0, 3000.0, 30_000.0]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -155,7 +156,7 @@ def test_good_of_and_bad_of_are_two_ways_to_say_one_thing(shop: Any, counts: lis
     for name, side in (("declined", "bad"), ("served", "good")):
         shop.values[label(name, "of")] = [(at, float(good + bad)) for at, good, bad in rows]
         shop.values[label(name, side)] = [(at, float(bad if side == "bad" else good)) for at, good, bad in rows]
-    one, other = (shop.evidence()[name] for name in ("declined", "served"))
+    one, other = itemgetter("declined", "served")(shop.evidence())
     n = sum(good + bad for _, good, bad in rows)
     expected = (sum(bad for _, _, bad in rows), n) if n else (None, None)
     assert (one.bad, one.n) == (other.bad, other.n) == expected

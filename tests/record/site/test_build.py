@@ -55,6 +55,7 @@ def test_every_run_every_gate_and_every_word_of_a_person_is_on_it_and_every_link
         assert "http" not in re.sub(r"<script.*?</script>|<meta[^>]*>", "", page, flags=re.S), name
 
 
+@pytest.mark.slow
 def test_what_is_as_it_was_is_left_and_one_more_run_makes_few_pages_anew(real: Archive, tmp_path: Path) -> None:
     first = built(real, tmp_path)
     seen = {page: page.stat().st_mtime_ns for page in (tmp_path / "site").glob("*.html")}
@@ -105,6 +106,7 @@ def test_a_folder_whose_list_of_pages_is_none_is_left_alone(real: Archive, tmp_p
     assert (tmp_path / "site" / "index.html").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_pages_of_another_version_are_made_anew(real: Archive, tmp_path: Path) -> None:
     first = built(real, tmp_path)
     kept = tmp_path / "site" / ".pages.json"

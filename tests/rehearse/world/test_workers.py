@@ -21,6 +21,7 @@ from tests.rehearse.world.services import (
 )
 
 
+@pytest.mark.slow
 def test_at_most_five_reports_are_written_at_once_first_come_first_served() -> None:
     lived = service(behaving(20000), 1.0)
     step = lived.run(START + 10 * HOUR)
