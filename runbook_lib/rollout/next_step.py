@@ -135,6 +135,7 @@ def _of(line: Line) -> Next:
     kind: Kind = "rollback" if line.answer else "approval" if line.approver else _KINDS[line.state]
     told = "; ".join(_bare(part) for part in (line.words, line.note) if part)
     where, note = f"{line.notebook} in {line.env}", _bare(line.note)
+    note = note or (f"rollback {line.answer} answers it" if line.answer else "")
     full, beside = (words.sentence(f"{where}: {said}" if said else where) for said in (told, note))
     return Next(kind, line.command, full, f"{line.notebook}@{line.env}", beside)
 
