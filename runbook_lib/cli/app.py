@@ -36,7 +36,7 @@ from runbook_lib.cli.ending import answering, changed, code_of, ending
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number
 from runbook_lib.cli.streams import lasting, trouble
-from runbook_lib.cli.terminal import Column, prose, say, table
+from runbook_lib.cli.terminal import Column, advice, prose, say, table
 from runbook_lib.record import staging
 from runbook_lib.record.ended import Terminated
 
@@ -205,7 +205,7 @@ def _show_finished(finished: Any) -> None:
     colour = {"PROMOTE": "green", "SOAK": "blue", "PLANNED": "blue", "HOLD": "yellow", "ROLLBACK": "red"}
     prose(f"{finished.headline}", fg=colour.get(finished.decision or "", "red"), bold=True)
     if finished.next:
-        say(f"next:   {finished.next}")
+        advice("next:   ", finished.next)
     if finished.report:
         say(f"report: {finished.report}")
 

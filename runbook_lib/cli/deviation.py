@@ -95,6 +95,7 @@ def adopt(
     """
     from runbook_lib.base.aws import caller
     from runbook_lib.base.window import iso
+    from runbook_lib.commands.deviation import not_open
     from runbook_lib.params.load import load_file
     from runbook_lib.record.archive import Archive
     from runbook_lib.rollout import deviations
@@ -106,7 +107,7 @@ def adopt(
     archive = Archive.of(loaded)
     known = deviations.open_deviations(archive, loaded.env)
     if deviation not in known:
-        raise UsageError(f"deviation '{deviation}': it is not open; open are: {', '.join(known) or 'none'}")
+        raise UsageError(not_open(deviation, known))
     _, identity = caller(loaded)
     deviations.close(archive, loaded, [deviation], "adopted", by=by.strip(), at=iso(identity.now), arn=identity.arn)
     one = known[deviation]

@@ -58,9 +58,11 @@ def export(
     Example: [bold]runbook dlq export --env prod --out dead.jsonl[/bold]
     """
     from runbook_lib.commands.dlq import export as write
+    from runbook_lib.judge import words
     from runbook_lib.run.launch import overrides
 
-    say(f"{write(params, overrides(set_ or []), out)} written to {out}")
+    count = write(params, overrides(set_ or []), out)
+    say(f"{words.count(count, 'message')} written to {out}")
 
 
 @app.command("redrive")

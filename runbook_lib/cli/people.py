@@ -47,7 +47,7 @@ def attest(
     role: _Role = "",
     link: _Link = "",
     text: _Text = "",
-    list_: Annotated[bool, typer.Option("--list", help="Show what is required, given and missing, and stop.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Show what is asked for, given and missing, and stop.")] = False,
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
@@ -213,16 +213,21 @@ def _list(params: Params, json_: bool) -> None:
         typer.echo(json.dumps({"items": rows, "warnings": altered}))
         return
     columns = (
-        Column("item", "item"),
+        Column("item", "item", told=_item),
         Column("state", "state"),
         Column("role", "role", rank=1),
         Column("for", "notebook", rank=2),
         Column("what", "title", prose=True),
         Column("said", "said", prose=True),
     )
-    table(f"Wanted of people · {params.env} · {params.release}", columns, rows)
+    table(f"Asked of people · {params.env} · {params.release}", columns, rows)
     for sentence in altered:
         say(f"warning: {sentence}", fg="yellow", err=True)
+
+
+def _item(row: Mapping[str, Any]) -> str:
+    """An approval with what it approves: there may be several."""
+    return f"approval of {row['notebook']}" if row["item"] == "approval" else str(row["item"])
 
 
 def _rows(params: Params) -> tuple[list[dict[str, Any]], list[str]]:

@@ -13,7 +13,7 @@ import typer
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.project import expanded
 from runbook_lib.cli.options import AsJson, number, placed
-from runbook_lib.cli.terminal import Column, say, table
+from runbook_lib.cli.terminal import Column, prose, say, table
 
 REHEARSAL_EXITS = """\b
 Exit codes:
@@ -105,7 +105,8 @@ def rehearse(
         from runbook_lib.rehearse.play.matrix import LEGEND, listing
 
         if sys.stdout.isatty():
-            say(LEGEND)
+            for line in LEGEND.splitlines():
+                prose(line, hang=" " * 15 if line.startswith("  ") else "")
         table("", _SCENARIOS, listing())
         return
     if quick:

@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from runbook_lib.base import foreign
+from runbook_lib.base import foreign, lines
 
 _LEAST = 24
 """A prose column narrower than this goes below its row."""
@@ -53,6 +53,12 @@ def prose(text: object, *, indent: str = "", hang: str = "", **style: Any) -> No
         wrapped = _wrapped(line, room, hang) if sys.stdout.isatty() else [line]
         for part in wrapped:
             typer.secho(f"{indent}{part}", **style)
+
+
+def advice(name: str, text: object, **style: Any) -> None:
+    """Prints what is next: wrapped in a terminal, with each command on a line of its own (`base/lines.py`)."""
+    for line in lines.advice(name, foreign.terminal(text), lines.width()):
+        typer.secho(line, **{**style, "bold": line.startswith("runbook ") or style.get("bold")})
 
 
 def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -13,7 +13,7 @@ import typer
 from runbook_lib.base import foreign, window
 from runbook_lib.cli.options import Confirm, ParamsFile, Set, number
 from runbook_lib.cli.streams import closed
-from runbook_lib.cli.terminal import Column, fitted, prose, say
+from runbook_lib.cli.terminal import Column, advice, fitted, prose, say
 from runbook_lib.show.style import rank
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _GATES = (
     Column("n", "n", rank=2),
     Column("target", "target", rank=1),
 )
-_WHOLE = ("  next:", "  record:")
+_NEXT, _RECORD = "  next:   ", "  record:"
 """Lines with a command or a path: to be pasted, so they are not wrapped."""
 _SHOWN = 8
 """Number of earlier lines below the live table."""
@@ -114,14 +114,16 @@ def lines(look: Look) -> list[str]:
     said = [f"{head}  {look.reason}"]
     said += [f"  failing: {_failing(gate)}" for gate in look.gates if gate["verdict"] == "FAIL"]
     said += [f"  done:   {look.action}"] if look.action else []
-    said += [f"  next:   {look.next}"] if look.ends or look.decision == "ERROR" else []
+    said += [f"{_NEXT}{look.next}"] if look.ends or look.decision == "ERROR" else []
     return said + ([f"  record: {look.record}"] if look.record else [])
 
 
 def told(look: Look) -> None:
     """Prints a look as lines; on a terminal wrapped between words."""
     for place, line in enumerate(lines(look)):
-        if line.startswith(_WHOLE):
+        if line.startswith(_NEXT):
+            advice(_NEXT, line.removeprefix(_NEXT))
+        elif line.startswith(_RECORD):
             say(line)
         else:
             prose(line, hang="  " if place == 0 else " " * len("  failing: "))

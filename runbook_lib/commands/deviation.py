@@ -6,7 +6,7 @@ limited, and depends on what is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,15 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
     return Undone(True, sentence, record.folder)
 
 
+def not_open(id: str, known: Iterable[str]) -> str:
+    """That there is no open deviation of that name, and which there are."""
+    there = ", ".join(known)
+    return f"deviation '{id}': it is not open; " + (f"open are: {there}" if there else "none is open")
+
+
 def _of(known: Mapping[str, Deviation], id: str, params: Params) -> dict[str, Deviation]:
     if id not in known:
-        there = ", ".join(known) or "none"
-        raise UsageError(f"deviation '{id}': it is not open; open are: {there}")
+        raise UsageError(not_open(id, known))
     undone = together(params)
     if id not in undone:
         raise UsageError(f"deviation '{id}': this command cannot undo it; undo it by hand, then adopt or close it")

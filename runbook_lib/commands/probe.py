@@ -53,7 +53,7 @@ class ProbePlan:
     def sentence(self) -> str:
         """The plan as a sentence."""
         return (
-            f"{words.count(self.count, 'probe')}, {self.per_minute:g} a minute, {self.minutes:.0f} min; tokens for "
+            f"{words.count(self.count, 'probe')}, {self.per_minute:.3g} a minute, {self.minutes:.0f} min; tokens for "
             f"about ${self.usd:.2f}"
         )
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from runbook_lib.act.guard import Guard, begun
 from runbook_lib.act.notify import without_aws
+from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import terminal
@@ -176,11 +177,11 @@ def show(done: RolledBack, as_json: bool, *, said: bool = False) -> None:
     if as_json:
         print(json.dumps(done.as_dict()))
         return
-    report = (done.verified or {}).get("report")
+    report, columns = (done.verified or {}).get("report"), lines.width()
     told = [
-        done.headline if said else done.sentence,
-        f"told:   {done.told}" if done.told else "",
-        f"next:   {done.next}",
+        *lines.wrapped(done.headline if said else done.sentence, columns),
+        *lines.wrapped(f"told:   {done.told}" if done.told else "", columns, " " * 8),
+        *lines.advice("next:   ", done.next, columns),
         f"report: {report}" if report else f"record: {done.record}" if done.record else "",
     ]
     print(terminal("\n".join(line for line in told if line)))

@@ -27,7 +27,7 @@ from runbook_lib.record.readable import Contents, slug
 from runbook_lib.record.record import Change, Record
 from runbook_lib.record.redact_notebook import redact_text
 from runbook_lib.show.style import badge_of, rank
-from runbook_lib.show.tables import inline
+from runbook_lib.show.tables import inline, lead
 
 _ENDED = {
     "failed": (Word.FAILED, "The run failed"),
@@ -44,7 +44,7 @@ _MOMENTS = {
     "over": "the phase is over",
     "migrating": "during the migration",
 }
-"""A phase's moments as text; `step`, of a notebook that is made of checks, has none."""
+"""A phase's moments for reading; a step that is made of checks, and a rollback, have none to tell."""
 _MANY, _LONG = 4, 160
 """From this many equal facts on they are counted; a way back with more characters is folded away."""
 _BOOLEANS = ("yes", "no")
@@ -78,7 +78,8 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
         links: addresses of other runs and of the docs; default: none.
     """
     page, contents = environment().get_template("report.html.j2"), Contents()
-    gates = [gate_row(gate, interim=record.moment == "during") for gate in failing_first(record.gates)]
+    gates = [gate_row(gate, interim=record.moment == "during") for gate in record.gates]
+    gates.sort(key=lambda row: rank(row["verdict"]))
     unmet, changes = unmet_rows(record), [change_row(change) for change in record.changes]
     for name, there in (
         ("Gates", gates),
@@ -165,7 +166,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("Release", f"{record.release} · attempt {record.attempt}" if record.release else ""),
         ("Mode", what if record.opened_at and not record.entry else ""),
         ("As of", "" if record.entry else when(record.as_of)),
-        ("Moment", _MOMENTS.get(record.moment or "", record.moment or "")),
+        ("Moment", _moment(record.moment or "")),
         ("Operator", "" if record.entry and record.operator == record.caller_arn else record.operator),
         ("Caller", record.caller_arn if record.caller_arn != record.operator else ""),
         ("Account", " · ".join(part for part in (record.account_id, record.region) if part)),
@@ -175,6 +176,10 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("Closed", "" if record.entry else when(record.closed_at) or "never"),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _moment(name: str) -> str:
+    return "" if name.startswith("rollback_") else _MOMENTS.get(name, name)
 
 
 def unmet_rows(record: Record) -> list[dict[str, Any]]:
@@ -337,4 +342,5 @@ def environment() -> Any:
     )
     made.globals["slug"] = slug
     made.filters["inline"] = lambda text: Markup(_DATE.sub(_WHOLE, inline(text)))  # noqa: S704 - inline escapes
+    made.filters["lead"] = lead
     return made

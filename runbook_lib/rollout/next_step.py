@@ -135,6 +135,7 @@ def _of(line: Line) -> Next:
     kind: Kind = "rollback" if line.answer else "approval" if line.approver else _KINDS[line.state]
     told = "; ".join(_bare(part) for part in (line.words, line.note) if part)
     where, note = f"{line.notebook} in {line.env}", _bare(line.note)
+    note = note or (f"rollback {line.answer} answers it" if line.answer else "")
     full, beside = (words.sentence(f"{where}: {said}" if said else where) for said in (told, note))
     return Next(kind, line.command, full, f"{line.notebook}@{line.env}", beside)
 
@@ -146,17 +147,22 @@ def _bare(text: str) -> str:
     return text.rstrip(" .;")
 
 
-def told(outcome: Outcome, pending: Record, found: Next) -> Outcome:
-    """The outcome of the run that is about to be sealed, with the next step and its command.
+def told(outcome: Outcome, pending: Record, found: Next, params: Params | None = None) -> Outcome:
+    """The outcome of the run that is about to be sealed, with what is next: its own advice where that is about what the
+    command runs; else what the command is for, and after it what is still to be done with this run.
 
-    The run's own advice stays where it is about that command; else the words of the next step replace it, after what
-    is still to be done with this run.
+    Args:
+        params: of the run: with them a HOLD that leaves it to people to roll back gives them that command, too.
     """
+    off = hints.rollback_1(params) if params is not None else ""
     said, command = outcome.next, _command(found.command)
     if outcome.command == found.command and said.endswith(f"{found.words}{command}"):
         return outcome  # it has these words already
-    own = said.removesuffix(_command(outcome.command))
-    then = own if _agrees(outcome, pending, found) else f"{_besides(outcome, pending, found, own)}{found.words}"
+    own = said.removesuffix(_choice(outcome.command, off)).removesuffix(_command(outcome.command))
+    agrees = _agrees(outcome, pending, found)
+    if agrees and off and outcome.decision is Decision.HOLD and outcome.scenario == "rollback_1":
+        command = command if _rolls_back(found, "1") else _choice(found.command, off)
+    then = own if agrees else f"{_besides(outcome, pending, found, own)}{found.words}"
     return outcome.model_copy(update={"next": f"{then}{command}", "command": found.command})
 
 
@@ -193,3 +199,7 @@ def _besides(outcome: Outcome, pending: Record, found: Next, own: str) -> str:
 
 def _command(command: str) -> str:
     return f" The command: `{command}`" if command else ""
+
+
+def _choice(command: str, off: str) -> str:
+    return f" The rollback: `{off}` To look again: `{command}`" if command else ""

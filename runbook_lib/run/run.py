@@ -296,7 +296,7 @@ class Run:
         except (RunbookError, OSError) as error:
             self.journal.append("warning", text=f"what is next is this notebook's own advice: {error}")
             return outcome
-        return told(outcome, pending, found.next)
+        return told(outcome, pending, found.next, self.params)
 
     def _state(self, state: TrafficState | None) -> TrafficState:
         """The traffic: the given one; in a plan, which changes nothing, the last one read; else newly read."""

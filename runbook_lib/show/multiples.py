@@ -132,7 +132,9 @@ def multiples(tiles: Sequence[Tile], marks: Marks = ()) -> Shown:
 
 def ordered(tiles: Sequence[Tile]) -> list[Tile]:
     """The tiles with failing gates first, as in the figure of all gates."""
-    places = {id(result): place for place, result in enumerate(failing_first([tile.result for tile in tiles]))}
+    interim = any(tile.word is Word.WATCH for tile in tiles)
+    results = failing_first([tile.result for tile in tiles], interim)
+    places = {id(result): place for place, result in enumerate(results)}
     return sorted(tiles, key=lambda tile: places[id(tile.result)])
 
 

@@ -34,13 +34,17 @@ _SLIM_ROW_IN, _SLIM_CHARACTERS = 0.92, 40
 """Height and characters of a row on a telephone, where verdict, name and numbers are above the scale."""
 
 
-def failing_first(results: Sequence[GateResult]) -> list[GateResult]:
-    """The results in order: FAIL, not seen or decided, PASS; severe ones first, gates that do not decide last."""
+def failing_first(results: Sequence[GateResult], interim: bool = False) -> list[GateResult]:
+    """FAIL, then what could not be seen or decided, then PASS; the severe ones first, those that do not count last.
+
+    Args:
+        interim: between two declared looks (`words.of_gate`): what is in doubt comes before what is only watched.
+    """
     return sorted(
         results,
         key=lambda one: (
             bool(one.gate.muted) or not one.gate.required,
-            style.rank(one.verdict),
+            style.rank(words.of_gate(one, interim)),
             -one.gate.severity,
         ),
     )
@@ -68,7 +72,7 @@ def position(gate: Gate, value: float) -> float | None:
 
 def gates_figure(results: Sequence[GateResult], interim: bool = False) -> Any:
     """The closed figure, with one row a gate, failing gates first."""
-    rows = failing_first(results)
+    rows = failing_first(results, interim)
     with drawing() as pyplot:
         height = _FRAME_IN + (_SLIM_ROW_IN if narrow() else _ROW_IN) * max(1, len(rows))
         figure, axes = pyplot.subplots(figsize=(width(), height))
@@ -91,7 +95,7 @@ def gates_picture(results: Sequence[GateResult], interim: bool = False) -> Shown
     """
     if not results:
         return Shown("", "")
-    rows = failing_first(results)
+    rows = failing_first(results, interim)
     parts = [rows[start : start + _TOGETHER] for start in range(0, len(rows), _TOGETHER)]
     ends = [_HEAD_IN + _ROW_IN * min(len(rows), _TOGETHER * (place + 1)) for place in range(len(parts))]
     return image(

@@ -22,7 +22,9 @@ from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
 WIDTH = 150
 """Width of the plain text in characters."""
 _SHORT = 12
-"""Most characters of a cell that is never wrapped."""
+"""Characters of a cell that never needs to be wrapped."""
+_LONG, _CLAUSE = 160, 40
+"""Characters of a reason that is too long to stand out as a whole, and the fewest of the clause that does."""
 _NONE = ' class="none"'
 """Attribute of an empty cell, which a telephone leaves out."""
 _TELEPHONE, _WRAPS, _GAP = 46, 22, 3
@@ -197,6 +199,17 @@ def inline(text: str) -> str:
         return f"<code>{options}</code>"
 
     return re.sub(r"`([^`]+)`", command, foreign.html(text))
+
+
+def lead(text: str) -> tuple[str, str]:
+    """The first clause of a long reason, which stands out in a banner, and the rest; empty for a short one."""
+    if len(text) <= _LONG:
+        return text, ""
+    for found in re.finditer(r"[;:] ", text):
+        first = text[: found.start() + 1]
+        if found.start() >= _CLAUSE and first.count("`") % 2 == 0:
+            return first, text[found.end() :]
+    return text, ""
 
 
 def caption_line(text: str) -> Shown:

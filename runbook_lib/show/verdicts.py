@@ -29,7 +29,7 @@ def gate_table(outcome: Outcome | Sequence[GateResult], *, interim: bool = False
         interim: whether the look is between two declared ones (`words.of_gate`).
     """
     found = outcome.results if isinstance(outcome, Outcome) else tuple(outcome)
-    results = sorted(found, key=lambda one: rank(one.verdict))
+    results = sorted(found, key=lambda one: rank(words.of_gate(one, interim)))
     head = ("Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)", "Why")
     rows = [_gate_row(result, interim) for result in results]
     return table(head, rows, caption=_tally(results, interim), last_below=True)

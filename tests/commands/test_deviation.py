@@ -73,7 +73,7 @@ def test_undo_says_what_it_would_do_does_it_and_closes_the_deviation(place: Plac
     assert not deviations.open_deviations(place.archive, "prod")
     record = place.archive.load(place.archive.records(notebook="deviation")[-1])
     assert [change.intent["after"] for change in record.changes] == [{"maximum": 5}, {"reserved": 5}]
-    with pytest.raises(UsageError, match="it is not open; open are: none"):
+    with pytest.raises(UsageError, match="it is not open; none is open"):
         undo(FILE, values(place, **APPLY), RESERVED)
 
 

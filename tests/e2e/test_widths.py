@@ -141,7 +141,8 @@ LOOK = Look(
 
 def watch_once(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
     watch_noun.told(LOOK)
-    return ("2026-11-09 04:01 UTC", "ROLLBACK", "rollback_1_async_failing", f"{RUN})", LOOK.next, str(LOOK.record))
+    next_ = ("Run rollback_1. The command:", STATUS.next)
+    return ("2026-11-09 04:01 UTC", "ROLLBACK", "rollback_1_async_failing", f"{RUN})", *next_, str(LOOK.record))
 
 
 def watch_live(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
@@ -236,6 +237,23 @@ def replay(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
     return (RUN, "06_phase1_10_percent", "differs: the weight", "rollback_1_async_failing")
 
 
+def attest_list(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    row = {"role": "engineering lead", "state": "missing", "said": WHY, "title": "Approved by the engineering lead"}
+    phases = ("07_phase2_50_percent", "08_phase3_100_percent")
+    rows = [{"item": "approval", "notebook": name, **row} for name in phases]
+    rows += [{"item": "announcement_of_completion", "notebook": "09_deprecate_sync", **row}]
+    patch.setattr("runbook_lib.cli.people._rows", lambda *_: (rows, []))
+    call("attest", "--list", "--params", str(own_project(folder)))
+    named = [f"approval of {name}" for name in phases] if sys.stdout.isatty() else phases
+    return (*named, "announcement_of_completion", f"{RUN})")
+
+
+def rehearse_list(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
+    call("rehearse", "--list")
+    legend = ("the weight stays, and people decide", "where users came from.") if sys.stdout.isatty() else ()
+    return (*legend, "backlog_llm_limited", "3 % of the accepted submissions leave no job")
+
+
 CASES: dict[str, tuple[Shown, ...]] = {
     "status": (status,),
     "archive list": (archive_list,),
@@ -253,9 +271,11 @@ CASES: dict[str, tuple[Shown, ...]] = {
     "params check": (params_check,),
     "params explain": (params_explain,),
     "replay": (replay,),
+    "attest": (attest_list,),
+    "rehearse": (rehearse_list,),
 }
 SENTENCES = {
-    *("run", "rollback", "attest", "approve", "note", "probe", "lab", "rehearse"),
+    *("run", "rollback", "approve", "note", "probe", "lab"),
     *("dlq redrive", "dlq export", "deviation undo", "deviation adopt"),
     *("archive attach", "archive verify", "archive sync", "archive prune", "archive site", "archive export"),
 }

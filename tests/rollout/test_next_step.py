@@ -465,6 +465,21 @@ def test_a_soak_while_another_step_is_due_speaks_of_it_beside_its_command(stage:
     assert told(again, stage.pending(step, again), mine).next.startswith(again.next), "its own advice says more"
 
 
+def test_a_hold_that_leaves_the_rollback_to_people_gives_both_commands_each_with_what_it_is_for(stage: Stage) -> None:
+    step = "06_phase1_10_percent@prod"
+    stage.shift("06_phase1_10_percent")
+    advice = "The weight of 10 % is frozen; call people; run rollback_1: it turns async off at once."
+    held = outcome("HOLD", "rollback_1").model_copy(update={"next": advice})
+    pending, again = stage.pending(step, held), "runbook run 06_phase1_10_percent --params params/prod.yaml"
+    found = Next("hold", again, "06_phase1_10_percent in prod: so it is.", step)
+    report = told(held, pending, found, PARAMS)
+    off = "runbook rollback 1 --params params/prod.yaml --apply --confirm prod"
+    assert report.next == f"{advice} The rollback: `{off}` To look again: `{found.command}`"
+    assert report.command == found.command and told(report, pending, found, PARAMS) == report
+    other = held.model_copy(update={"scenario": None})
+    assert told(other, pending, found, PARAMS).next == f"{advice} The command: `{found.command}`"
+
+
 def test_a_rollback_that_was_only_planned_says_what_is_next_and_what_became_of_the_plan(stage: Stage) -> None:
     plan = outcome("PLANNED").model_copy(update={"next": "Run it again with mode='apply' and confirm, now."})
     pending = stage.pending(f"{ROLLBACKS[0]}@prod", plan)
@@ -500,12 +515,12 @@ def test_every_screen_proposes_one_command_that_can_be_pasted_and_moves_on(
         made = outcome(decision, scenario if decision in ("ROLLBACK", "HOLD") else None)
         stage.hour += 1
         pending = stage.pending(step, made, mode=mode)
-        report = told(made, pending, stage.standing(pending).next)
+        report = told(made, pending, stage.standing(pending).next, PARAMS)
         stage.hour -= 1
         stage.seal(step, made, mode=mode)
         after = stage.standing()
         assert report.command == after.next.command
         assert (after.next.command == "") or f"`{after.next.command}`" in report.next
-        assert told(report, pending, after.next) == report, "said twice it is said once"
+        assert told(report, pending, after.next, PARAMS) == report, "said twice it is said once"
         assert_one_subject(report, pending, after.next)
         moves_on(stage, after)

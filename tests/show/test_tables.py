@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base.foreign import terminal
-from runbook_lib.judge.model import Evidence, Outcome
+from runbook_lib.judge.model import Evidence, GateResult, Outcome
 from runbook_lib.judge.terms import OF_CHECKS, Decision, Verdict, Word
-from runbook_lib.show import tables, verdicts
+from runbook_lib.show import scale, tables, verdicts
 from runbook_lib.show import traffic as users
 from runbook_lib.show.style import BADGES, BLACK, badge_of, rank
 
@@ -387,8 +387,8 @@ def test_a_gate_that_soaks_in_order_is_calm_and_keeps_its_numbers(result: Callab
     calm = result("success_rate", "INCONCLUSIVE", value=1.0, low=0.987, high=1.0, n=287, **told)
     short = result("success_rate", "INCONCLUSIVE", value=0.985, low=0.97, high=0.99, n=287)
     rows = gate_rows(verdicts.gate_table([calm, short], interim=True))
-    assert [row[1] for row in rows[1:]] == ["◔ WATCH", "? INCONCLUSIVE"]
-    assert rows[1][8].startswith("In order so far.") and told["reason"] in rows[1][8]
+    assert [row[1] for row in rows[1:]] == ["? INCONCLUSIVE", "◔ WATCH"]
+    assert rows[2][8].startswith("In order so far.") and told["reason"] in rows[2][8]
     assert [row[1] for row in gate_rows(verdicts.gate_table([calm]))[1:]] == ["? INCONCLUSIVE"]
 
 
@@ -476,3 +476,21 @@ def test_a_short_word_asks_for_no_wide_column_on_a_telephone() -> None:
     head = ("Look", "Due from (UTC)", "State")
     shown = tables.table(head, [["day 1", tables.Cell("2026-11-14 09:13 UTC", nowrap=True), "✔ done"]])._repr_html_()
     assert shown.count('class="brief"') == 2
+
+
+@given(st.text("ab`;: ", max_size=400))
+def test_a_long_reason_has_its_first_clause_and_nothing_is_lost(text: str) -> None:
+    first, rest = tables.lead(text)
+    assert (f"{first} {rest}" if rest else first) == text
+    assert not rest or first.count("`") % 2 == 0
+    assert tables.lead("It is so: as it is.") == ("It is so: as it is.", "")
+    told = "P95 VPR generation time 238 s (n = 26) is above the alert limit 120 s: " + "since then; " * 20
+    assert tables.lead(told)[0].endswith("120 s:")
+
+
+def test_what_is_in_doubt_stands_before_what_is_only_watched(result: Callable[..., GateResult]) -> None:
+    fine = result("cost", "INCONCLUSIVE", value=0.001)
+    doubt = result("success_rate", "INCONCLUSIVE", value=0.9)
+    text = str(verdicts.gate_table([fine, doubt], interim=True))
+    assert text.index("INCONCLUSIVE") < text.index("WATCH")
+    assert [one.gate.id for one in scale.failing_first([fine, doubt], True)] == ["success_rate", "cost"]

@@ -1,0 +1,43 @@
+"""Sentences for a terminal: wrapped between words, and each command in them on a line of its own, to be pasted."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import textwrap
+
+_COMMAND = re.compile(r"\s*`(runbook [^`]+)`[.;]?\s*")
+
+
+def width() -> int | None:
+    """Columns of the terminal that standard output is; None: it is a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, columns: int | None, hang: str = "") -> list[str]:
+    """A line as lines of at most `columns`, but where one word is longer; None: as it stands."""
+    if columns is None:
+        return [text]
+    room = max(20, columns)
+    return textwrap.wrap(
+        text, room, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    ) or [text]
+
+
+def advice(name: str, text: str, columns: int | None) -> list[str]:
+    """What is next: `name` before the sentence, and each `runbook` command whole on a line of its own.
+
+    Args:
+        name: such as `next:   `; the sentence hangs below its end. A text without backticks may be a command itself,
+            and stands as it is.
+    """
+    if columns is None or "`" not in text:
+        return [f"{name}{text}"]
+    found: list[str] = []
+    for place, part in enumerate(_COMMAND.split(text)):
+        if place % 2:
+            found.append(part)
+        elif part.strip():
+            found += wrapped(f"{' ' * len(name) if found else name}{part.strip()}", columns, " " * len(name))
+    return found or [name]

@@ -1,0 +1,28 @@
+"""What is next stands wrapped in a terminal, with each command whole on a line of its own."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base import lines
+
+OFF, AGAIN = "runbook rollback 1 --env prod --apply --confirm prod", "runbook run 06 --env prod"
+
+
+@given(st.lists(st.text("ab.,-", min_size=1, max_size=15), min_size=1, max_size=30), st.integers(20, 200))
+def test_a_sentence_is_wrapped_between_words_and_its_commands_stand_alone(words: list[str], columns: int) -> None:
+    said = " ".join(words)
+    found = lines.advice("next:   ", f"{said} The rollback: `{OFF}` To look again: `{AGAIN}`", columns)
+    assert OFF in found and found[-1] == AGAIN
+    sentences = [line for line in found if line not in (OFF, AGAIN)]
+    assert all(len(line) <= columns or len(line.split()) <= 2 for line in sentences)
+    assert " ".join(" ".join(sentences).split()) == f"next: {said} The rollback: To look again:"
+
+
+def test_a_pipe_gets_one_line_and_a_word_in_backticks_is_no_command() -> None:
+    told = f"Go on with `mode=apply`. The command: `{AGAIN}`"
+    assert lines.advice("next:   ", told, None) == [f"next:   {told}"]
+    assert lines.advice("next:   ", told, 80) == ["next:   Go on with `mode=apply`. The command:", AGAIN]
+    assert lines.advice("next:   ", OFF, 20) == [f"next:   {OFF}"]
+    assert lines.wrapped("", 40) == [""] and lines.width() is None
