@@ -105,11 +105,11 @@ class Seen:
             own = Found(state, files, vouched, record.previous, record.hash, record.schema_version, row)
             self._fresh[path] = own
 
-    def close(self, there: Iterable[RecordRef]) -> None:
-        """Keeps what is new, and nothing of records that are gone; `there` are all that there are."""
+    def close(self, there: Callable[[], Iterable[RecordRef]]) -> None:
+        """Keeps what is new, and nothing of records that are gone; `there` are all that there are: to look takes long."""
         if not self._key or len(self._fresh) < (FEW if self._known else 1):
             return
-        paths = {self._path(ref) for ref in there}
+        paths = {self._path(ref) for ref in there()}
         kept = {path: one for path, one in (self._known | self._fresh).items() if path in paths}
         content = json.dumps({"records": kept}, separators=(",", ":")).encode()
         file = cache_of(self._root) / FILE
