@@ -106,7 +106,7 @@ class Seen:
             self._fresh[path] = own
 
     def close(self, there: Callable[[], Iterable[RecordRef]]) -> None:
-        """Keeps what is new, and nothing of records that are gone; `there` are all that there are: to look takes long."""
+        """Keeps what is new, and nothing of records that are gone; `there` says which there are: to look takes long."""
         if not self._key or len(self._fresh) < (FEW if self._known else 1):
             return
         paths = {self._path(ref) for ref in there()}

@@ -62,7 +62,7 @@ _PLAIN = re.compile(
 """A leaf as nearly each one is: without attachments, and without signs that JSON has another spelling for."""
 
 
-_FIELDS = frozenset(Leaf.model_fields)
+_FIELDS = set(Leaf.model_fields)
 
 
 def _made(values: dict[str, object]) -> Leaf:
