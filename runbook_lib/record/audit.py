@@ -1,6 +1,6 @@
-"""The whole archive against its log, the log against its signature, and both against the witness: one walk.
+"""One walk that checks the whole archive against its log, the log against its signature, and both against the witness.
 
-What each of them proves, against whom, and what is found by which: docs/audit.md.
+docs/audit.md says what each of them proves, against whom, and which damage each finds.
 """
 
 from __future__ import annotations
@@ -28,36 +28,36 @@ class Audit(Frame):
     """What verifying an archive has found."""
 
     records: int = 0
-    """Records that are there."""
+    """Number of records in the archive."""
     size: int = 0
-    """Records that the log has."""
+    """Number of records in the log."""
     root: str = ""
     origin: str = ""
     signed: bool | None = None
-    """Whether the checkpoint is signed by the key; None: no key was given."""
+    """Whether the key has signed the checkpoint; None: no key was given."""
     witnessed: dict[str, int] = field(default_factory=dict)
     """Witness to the size that it has seen and that agrees."""
 
     @property
     def exit_code(self) -> Exit:
-        """0 intact, 1 damaged, 3 cannot tell."""
+        """Exit code: 0 intact, 1 damaged, 3 cannot tell."""
         if self.damage:
             return Exit.ERROR
         return Exit.HOLD if self.unknown else Exit.OK
 
     @property
     def state(self) -> str:
-        """In a word or two."""
+        """The result in one or two words."""
         return {Exit.OK: "intact", Exit.ERROR: "damaged", Exit.HOLD: "cannot tell"}[self.exit_code]
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The findings as JSON, for `--json`."""
         told = [one._asdict() for one in self.damage]
         return {"state": self.state, "exit_code": int(self.exit_code), **asdict(self), "damage": told}
 
 
 def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Witness] = ()) -> Audit:
-    """Verifies every record, the log, its signature where a key is given, and what the witnesses keep."""
+    """Verifies every record, the log, its signature if a key is given, and the checkpoints of the witnesses."""
     done, log = Audit(), read_log(archive.root)
     frame(archive.root, done)
     _records(archive, log, done)
@@ -78,7 +78,7 @@ def _records(archive: Archive, log: Log | None, done: Audit) -> None:
             verify(ref)
         except (ArchiveError, OSError) as error:
             sentence = str(error)
-            # Where the log itself is damaged, each record would repeat it: it is said once, at its place.
+            # A damaged log would be repeated for each record: it is reported once, at its own place.
             if not (log and log.damage and sentence.endswith(log.damage[0])):
                 done.add(path_of(archive.root, ref.folder), sentence)
 
@@ -103,7 +103,7 @@ def _log(archive: Archive, log: Log, done: Audit) -> None:
 def _signature(log: Log, key: PublicKey | None, done: Audit) -> None:
     here, place = log.checkpoint, f"{FOLDER}/{CHECKPOINT}"
     if here is None:
-        return  # its absence was told
+        return  # its absence is reported already
     if key is None:
         done.notes.append(
             "the checkpoint's signature was not checked: no key was given"
