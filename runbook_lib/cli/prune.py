@@ -49,11 +49,14 @@ def archive_prune(
     """
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.journal import utc_now
+    from runbook_lib.record.log.intake import mended
     from runbook_lib.record.prune import counted_from, plan, prune
 
     if apply and not by.strip():
         raise UsageError("--by is empty: --apply expects the name of the person who prunes")
     root = Archive(existing(archive))
+    if apply:
+        mended(root)
     before = moment(older_than, counted_from(root, utc_now()), "--older-than")
     found = plan(root, before, given_up or ())
     if apply and (found.records or found.left):

@@ -14,6 +14,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.audit import Audit, audit
 from runbook_lib.record.home.home import RolledBack
 from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.intake import mended
 from runbook_lib.record.log.keeping import keeping
 from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.log.note import Checkpoint, parsed
@@ -96,7 +97,8 @@ def sync(root: Path) -> Synced:
     if any(archive.staging.glob("[!.]*")):
         with archive.lock():  # raises if the archive cannot be written
             pass
-    sealed = [str(ref.folder) for ref in archive.sweep()]
+    late = mended(archive)
+    sealed = [*([str(root / late)] if late else []), *(str(ref.folder) for ref in archive.sweep())]
     left = [f"{one.name} is still in {archive.staging}" for one in archive.staging.glob("[!.]*") if ended(one)]
     return Synced(sealed, archive.home.refresh(whole=True), left)
 

@@ -91,7 +91,8 @@ def _pending(root: Path, log: Log | None, done: Frame) -> None:
             done.add(f"{FOLDER}/{SEALING}", "it cannot be read; sealing writes it whole")
     elif (root / begun.path).exists() and not (log and begun.path in log.by_path):
         done.unknown.append(
-            f"{begun.path} was being sealed when its process ended, and the log does not have it: the next seal logs it"
+            f"{begun.path} was being sealed when its process ended, and the log does not have it: the next seal logs "
+            "it, and so does `runbook archive sync`"
         )
     else:
         done.notes.append("a seal was cut short: the next one puts it in order")

@@ -52,7 +52,7 @@ def list_rows(
     verify = archive.verifier(seen)
     rows = [(ref, _row(archive, ref, verify, seen)) for ref in refs]
     if seen:
-        seen.close(archive.records())
+        seen.close(archive.records)
     gone = [ref for ref in archive.lost(*where) if wanted_ref(ref)]
     if gone:
         rows += [(ref, _bare(ref) | {"problem": GONE.format(ref.folder.name)}) for ref in gone]

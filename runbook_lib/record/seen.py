@@ -105,11 +105,11 @@ class Seen:
             own = Found(state, files, vouched, record.previous, record.hash, record.schema_version, row)
             self._fresh[path] = own
 
-    def close(self, there: Iterable[RecordRef]) -> None:
-        """Writes the cache, without the records that are gone; `there` are all existing records."""
+    def close(self, there: Callable[[], Iterable[RecordRef]]) -> None:
+        """Writes the cache, without the records that are gone; `there` lists all existing records, which takes long."""
         if not self._key or len(self._fresh) < (FEW if self._known else 1):
             return
-        paths = {self._path(ref) for ref in there}
+        paths = {self._path(ref) for ref in there()}
         kept = {path: one for path, one in (self._known | self._fresh).items() if path in paths}
         content = json.dumps({"records": kept}, separators=(",", ":")).encode()
         file = cache_of(self._root) / FILE

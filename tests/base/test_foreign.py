@@ -37,6 +37,13 @@ def test_a_terminal_is_not_steered(text: str) -> None:
 
 
 @given(TEXT)
+def test_a_name_stays_on_its_line_and_loses_nothing_else(text: str) -> None:
+    shown = foreign.line(text)
+    assert len(shown.splitlines()) <= 1 and "\t" not in shown
+    assert shown == foreign.terminal(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+@given(TEXT)
 def test_html_reads_it_as_text(text: str) -> None:
     shown = foreign.html(text)
     assert not set("<>\"'") & set(shown)

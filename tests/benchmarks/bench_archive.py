@@ -26,6 +26,7 @@ from runbook_lib.record import seen
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
 from runbook_lib.record.chain import folder_name, read_record
+from runbook_lib.record.frame import frame
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.listing import list_rows
 from runbook_lib.record.log import files
@@ -125,22 +126,26 @@ def sealing(empty: Archive, full: Archive, step: int = 1) -> float:
     return there / here
 
 
-def listing(archive: Archive) -> float:
-    """Seconds of this process until all records are listed, the better of two; the first list reads everything."""
+def listing(archive: Archive) -> tuple[float, float]:
+    """Seconds of this process until all records are listed, and after one new run, the better of two each; the first
+    list reads everything. The log is read each time, as a command reads it.
+    """
     times = []
     seen.SETTLED_NS = 0  # they were made just now
-    for number in range(4):
+    for number in range(5):
+        files._read.cache_clear()
         began = time.process_time()
         rows = list_rows(archive)
+        frame(archive.root).whole()
         times.append(time.process_time() - began)
         assert all(row["intact"] for row in rows)
-        if number == 2:
+        if number >= 2:
             seal(archive)
+    then, new = min(times[1:3]), min(times[3:])
     print(
-        f"list {len(rows):>6} records: {times[0]:.2f} s the first time, {min(times[1:3]):.2f} s then, "
-        f"{times[3]:.2f} s after one new run"
+        f"list {len(rows):>6} records: {times[0]:.2f} s the first time, {then:.2f} s then, {new:.2f} s after a new run"
     )
-    return min(times[1:3])
+    return then, new
 
 
 def standing_at(archive: Archive) -> float:
@@ -201,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         small = verifying(filled(Path(folder, "small"), count // 5, EACH))
         archive = filled(Path(folder, "many"), count, EACH)
         each = verifying(archive)
-        listed, stood = listing(archive), standing_at(archive)
+        (listed, new), stood = listing(archive), standing_at(archive)
         asked = asking(archive)
         browsed = browsing(archive, Path(folder))
         long = filled(Path(folder, "long"), count // 2, count // 2)
@@ -214,6 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         missed.append(f"verify is not linear: {each / small:.2f} times as long for each record")
     if listed > LIST_S:
         missed.append(f"list of {count}: {listed:.2f} s, limit {LIST_S:g}")
+    if new > LIST_S:
+        missed.append(f"list of {count} after one new run: {new:.2f} s, limit {LIST_S:g}")
     if stood > STATUS_S:
         missed.append(f"status beside {count}: {stood:.2f} s, limit {STATUS_S:g}")
     if asked > QUERY_S:

@@ -11,8 +11,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from runbook_lib.base.errors import Unsure
 from runbook_lib.cli.app import app
-from runbook_lib.commands.archive import verify
+from runbook_lib.commands.archive import sync, verify
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef, new_run_id
@@ -70,6 +71,36 @@ def test_what_was_removed_is_in_list_and_replay_too(archive: Archive, seal: Call
         done = CliRunner().invoke(app, [*words, "--archive", str(archive.root)])
         rows = {row.get("run") or row["run_id"]: row for row in json.loads(done.stdout)}
         assert done.exit_code == 1 and "it was removed" in json.dumps(rows[gone.run_id])
+
+
+def test_an_archive_that_is_gone_cannot_be_told_but_by_the_witness(
+    archive: Archive, seal: Callable[..., RecordRef]
+) -> None:
+    seal()
+    shutil.rmtree(archive.root)
+    code, said = call(archive)
+    assert code == 1 and "knows a log of 1 records, and there is none" in said.replace("\n", " ")
+    (archive.root.parent / "service.yaml").write_text("{}")
+    code, said = call(archive)
+    assert code == 3 and "is no folder: another one is meant, or the archive was removed" in said.replace("\n", " ")
+    assert not archive.root.exists()
+
+
+def test_a_seal_that_was_cut_short_is_told_by_list_and_completed_by_sync(
+    archive: Archive, seal: Callable[..., RecordRef]
+) -> None:
+    seal()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("runbook_lib.record.log.ledger.Ledger.append", raising)
+        seal()
+    done = CliRunner().invoke(app, ["archive", "list", "--archive", str(archive.root)])
+    assert isinstance(done.exception, Unsure) and "`runbook archive sync`" in str(done.exception)
+    assert len(sync(archive.root).sealed) == 1
+    assert verify(archive.root).exit_code == 0 and sync(archive.root).sealed == []
+
+
+def raising(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_service_yaml_that_says_nonsense_is_no_answer(archive: Archive, seal: Callable[..., RecordRef]) -> None:

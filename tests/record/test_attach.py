@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,14 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attach import MIME, attach, stamp
 from runbook_lib.record.attached import attachments, report_of
+from runbook_lib.record.audit import audit
 from runbook_lib.record.listing import show_record
 from runbook_lib.record.place import RecordRef
+from tests.killed import killed
 
 
 @pytest.fixture
@@ -124,3 +128,27 @@ def test_a_run_that_this_archive_does_not_hold(archive: Archive, save: Callable[
     output = {"output_type": "stream", "name": "stdout", "text": "run 0123456789ab"}
     with pytest.raises(ArchiveError, match="no record starts with '0123456789ab'"):
         attach(save(output), archive)
+
+
+@pytest.mark.slow
+def test_killed_at_any_step_it_verifies_and_is_done_by_attaching_again(
+    archive: Archive, ref: RecordRef, save: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runbook_lib.record.staging.alive", lambda *_: False)
+    path, whole = save(stamped(archive, ref)), archive.root.with_name("whole")
+    shutil.copytree(archive.root, whole)
+    for at in range(1, 200):
+        shutil.rmtree(archive.root)
+        shutil.copytree(whole, archive.root)
+        ended = killed(lambda: attach(path, archive), at)
+        assert not audit(archive).damage, f"killed before step {at}"
+        where = attach(path, archive)
+        for done in range(2):
+            both = audit(archive).state, verify_standalone.main([str(archive.root)])
+            assert both == ("intact", 0), f"killed before step {at}"
+            assert [one["name"] for one in attachments(ref)] == [where.name], f"killed before step {at}"
+            if not done:
+                archive.sweep()
+        if ended:
+            break
+    assert ended and at > 10

@@ -167,7 +167,7 @@ def _mutated(root: Path, data: st.DataObject) -> str:
     """Something is done to something of the archive; what, in words."""
     found = sorted(one for one in root.rglob("*") if ".staging" not in one.parts and one.name != ".lock")
     files = [one for one in found if one.is_file() and not one.is_symlink()]
-    place = data.draw(st.sampled_from(found), "place")
+    place, elsewhere = data.draw(st.sampled_from(found), "place"), Path(tempfile.mkdtemp(dir=root.parent), "it")
     other = data.draw(st.sampled_from(files), "other")
     if place.is_dir() and not place.is_symlink():
         do = data.draw(st.sampled_from(["remove", "link", "rename", "copy", "file", "folder", "pipe"]), "do")
@@ -177,8 +177,8 @@ def _mutated(root: Path, data: st.DataObject) -> str:
             else place.with_name(data.draw(NAMES, "name"))
         )
         if do == "link":
-            place.rename(root.parent / "elsewhere")
-            place.symlink_to(root.parent / "elsewhere")
+            place.rename(elsewhere)
+            place.symlink_to(elsewhere)
         elif do == "remove":
             shutil.rmtree(place)
         elif not named.exists() and not named.is_symlink():
@@ -196,8 +196,8 @@ def _mutated(root: Path, data: st.DataObject) -> str:
     more = data.draw(BYTES, "bytes")
     place.unlink()
     if do == "link":
-        (root.parent / "one").write_bytes(content)
-        place.symlink_to(root.parent / "one")
+        elsewhere.write_bytes(content)
+        place.symlink_to(elsewhere)
     elif do == "pipe":
         os.mkfifo(place)
     elif do != "remove":

@@ -19,9 +19,11 @@ from runbook_lib.record.chain import predecessors
 from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.listing import list_rows
+from runbook_lib.record.log.intake import mended
 from runbook_lib.record.place import RecordRef, new_run_id
 from runbook_lib.record.prune import counted_from, plan, prune
 from tests.archives import rechained, relogged, resealed
+from tests.killed import killed
 
 PHASE = "06_phase1_10_percent"
 NOW = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
@@ -141,6 +143,29 @@ def test_what_a_crash_leaves_verifies_and_is_removed_next_time(
     assert len(found.left) == 3 - after and found.records == []
     prune(archive, found, "Ada", "")
     assert states(archive) == ("intact", 0) and plan(archive, CUT).left == []
+
+
+@pytest.mark.slow
+def test_killed_at_any_step_it_verifies_and_is_done_by_pruning_again(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runbook_lib.record.staging.alive", lambda *_: False)
+    whole = archive.root.with_name("whole")
+    shutil.copytree(archive.root, whole)
+    for at in range(1, 200):
+        shutil.rmtree(archive.root)
+        shutil.copytree(whole, archive.root)
+        ended = killed(lambda: done(archive), at)
+        state, code = states(archive)
+        assert (state, code) in (("intact", 0), ("cannot tell", 3)), f"killed before step {at}"
+        mended(archive)
+        assert states(archive) == ("intact", 0), f"killed before step {at}"
+        done(archive)
+        assert states(archive) == ("intact", 0), f"killed before step {at}"
+        assert len(archive.records()) == 10 and plan(archive, CUT).left == plan(archive, CUT).records == []
+        if ended:
+            break
+    assert ended and at > 10
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(13, "Permission denied")])

@@ -205,6 +205,16 @@ def test_a_damaged_record_is_never_kept(filled: Archive) -> None:
     assert len(json.loads(kept(filled).read_bytes().partition(b"\n")[2])["records"]) == 1
 
 
+@pytest.mark.parametrize("what", ["kept", "key"])
+def test_a_pipe_in_the_place_of_what_is_kept_is_not_waited_for(filled: Archive, tmp_path: Path, what: str) -> None:
+    rows = listed(filled)
+    file = kept(filled) if what == "kept" else tmp_path / "XDG_STATE_HOME" / "rollout-runbook" / "index.key"
+    file.unlink()
+    os.mkfifo(file)
+    filled.told = lambda said: said
+    assert list_rows(filled) == rows
+
+
 def test_where_nothing_can_be_kept_everything_is_read(
     filled: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record import staging as folders
 from runbook_lib.record.attached import unbound
 from runbook_lib.record.chain import HEAD, read_record, spelt_head
-from runbook_lib.record.log.files import TREE, read_log
+from runbook_lib.record.log.files import FOLDER, TREE, read_log, read_sealing
 from runbook_lib.record.log.ledger import Ledger, facts_of
 from runbook_lib.record.place import path_of, ref_at
 
@@ -35,16 +35,38 @@ def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], bool]:
         for folder in archive.staging.glob("[!.]*"):  # an earlier version crashed and left it
             if str(folders.facts(folder).get("run_id")) in sealed:
                 folders.remove(folder)
-    elif completed := ledger.complete(
-        lambda folder: facts(archive.root, folder),
-        lambda folder, to: archive.home.write(path_of(archive.root, folder.parent / HEAD), spelt_head(to)),
-    ):
+    elif completed := _completed(archive, ledger):
         told.append(completed)
     damage = ledger.damage()
     if damage and ledger.renewed(read_log(archive.root)):
         told.append(f"{damage}; the leaves and the checkpoint are whole, and {TREE} was made anew from them")
         damage = ""
     return ([*told, f"this record is not logged: {damage}"] if damage else told), not damage
+
+
+def mended(archive: Archive) -> str:
+    """Completes the seal that a crash cut short, if there is one, as the next seal would.
+
+    Returns:
+        Which record it was of, by its folder; empty: there was none.
+
+    Raises:
+        ArchiveError, AwsError: the archive cannot be written.
+    """
+    begun = read_sealing(archive.root / FOLDER)
+    if begun is None:
+        return ""
+    with archive.lock():
+        if told := _completed(archive, Ledger(archive.root, archive.told, archive.home)):
+            archive.told(told)
+    return begun.path
+
+
+def _completed(archive: Archive, ledger: Ledger) -> str:
+    return ledger.complete(
+        lambda folder: facts(archive.root, folder),
+        lambda folder, to: archive.home.write(path_of(archive.root, folder.parent / HEAD), spelt_head(to)),
+    )
 
 
 def facts(root: Path, folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from runbook_lib.base import here
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import read_record
@@ -154,7 +155,7 @@ class _Site:
 def _kept(file: Path) -> tuple[str, dict[str, str]] | None:
     """The version that made the pages, and each page's digest; None: the file is missing, or not ours."""
     try:
-        kept = json.loads(file.read_bytes())
+        kept = json.loads(read_plain(file))
         return str(kept["by"]), {str(name): str(state) for name, state in kept["pages"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from runbook_lib.record.log.files import LEAVES, SEALING, TREE, newest_logged, r
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.seal import replace_file
 from tests.archives import of_version_0_2_and_earlier
+from tests.killed import killed
 
 Seal = Callable[..., RecordRef]
 Stage = Callable[..., Path]
@@ -152,39 +152,6 @@ def test_an_archive_of_before_has_its_records_taken_in(archive: Archive, sealed:
     assert done.state == "intact" and "taken in from before the log: 3 records" in done.notes
 
 
-def _killed(at: int) -> Callable[..., Any]:
-    """Counts the steps to the disk of this process, and kills it before one of them."""
-    count = 0
-
-    def step(whole: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **more: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count == at:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return whole(*args, **more)
-
-        return call
-
-    return step
-
-
-def _seal_in_a_child(archive: Archive, staging: Path, at: int) -> bool:
-    """Whether the child came to its end before the step at which it is killed."""
-    child = os.fork()
-    if child:
-        return os.WIFEXITED(os.waitpid(child, 0)[1])
-    step = _killed(at)
-    try:
-        for owner, name in ((os, "fsync"), (os, "truncate"), (shutil, "rmtree")):
-            setattr(owner, name, step(getattr(owner, name)))
-        for name in ("rename", "replace", "unlink", "write_bytes", "mkdir", "touch"):
-            setattr(Path, name, step(getattr(Path, name)))
-        seal_staged(archive, staging, status="completed")
-    finally:
-        os._exit(0)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("before", ["nothing", "records", "a log", "a full part"])
 def test_killed_at_any_step_the_archive_is_whole_and_the_next_seal_goes_on(
@@ -205,7 +172,7 @@ def test_killed_at_any_step_the_archive_is_whole_and_the_next_seal_goes_on(
     for at in range(1, 200):
         shutil.rmtree(archive.root)
         shutil.copytree(whole, archive.root)
-        ended = _seal_in_a_child(archive, staging, at)
+        ended = killed(lambda: seal_staged(archive, staging, status="completed"), at)
         seen = audit(archive)
         assert not seen.damage, f"killed before step {at}: {seen.damage}"
         archive.sweep()
