@@ -55,7 +55,7 @@ class _Reader(threading.Thread):
 
 
 class Waited(subprocess.Popen[bytes]):
-    """A process that is given up; somebody at a terminal is told what is waited for."""
+    """A process with a time limit; a person at a terminal is told what takes so long."""
 
     def communicate(self, input: Any = None, timeout: float | None = None) -> Any:  # noqa: ARG002 - it is given none
         """As Popen's.
@@ -91,16 +91,16 @@ class Waited(subprocess.Popen[bytes]):
 
 
 class Provider(credentials.ProcessProvider):  # type: ignore[misc]
-    """botocore's, with a process that is given up and whose words stay where they are."""
+    """botocore's provider, with a time limit for the process, and without its output in errors."""
 
     def __init__(self, profile_name: str, load_config: Any, popen: Any = Waited) -> None:
         super().__init__(profile_name, load_config, popen=popen)
 
     def _retrieve_credentials_using(self, credential_process: str) -> dict[str, Any]:
-        """As botocore's.
+        """See botocore's provider.
 
         Raises:
-            CredentialRetrievalError: it could not be begun, failed, or printed no credentials.
+            CredentialRetrievalError: the process could not start, failed, or printed no credentials.
         """
         name = "without a command"
         try:
@@ -133,7 +133,7 @@ class Provider(credentials.ProcessProvider):  # type: ignore[misc]
 
 
 def _answer(text: bytes) -> dict[str, Any] | None:
-    """What it printed, if that can be used."""
+    """The credentials that the process printed; None if they are unusable."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -147,7 +147,7 @@ def _answer(text: bytes) -> dict[str, Any] | None:
 
 
 def _in_time(expiration: Any) -> bool:
-    """Whether botocore can tell when they expire."""
+    """Whether botocore can read when the credentials expire."""
     if expiration is None:
         return True
     try:
@@ -161,5 +161,5 @@ def _failed(told: str) -> NoReturn:
 
 
 def install() -> None:
-    """For every session that is made from now on, the profiles that a role is assumed from included."""
+    """Installs the provider for every later session, including those of profiles that a role is assumed from."""
     credentials.ProcessProvider = Provider

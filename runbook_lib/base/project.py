@@ -1,4 +1,4 @@
-"""Where the project's files lie. Light: a rollback loads it first."""
+"""The places of the project's files. Light: a rollback loads it first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROJECT = "RUNBOOK_PROJECT"
 """Environment variable with the project's folder, as the engine found it, for its kernel, which may run elsewhere."""
 GONE = "the working folder is not there any more; change into one that is"
 READER = "RUNBOOK_READER"
-"""Environment variable with the folder in which the reader of a kernel's commands stands, where the kernel does not."""
+"""Environment variable with the working folder of the reader of a kernel's commands, if the kernel has another."""
 named: list[Path] = []
 """Files that this process was given, such as its parameter file: the project of the first one that lies in one decides
 where archive and notebooks are, not the working folder."""
@@ -51,7 +51,7 @@ def _above(place: Path) -> Path | None:
 
 
 def _working() -> list[Path]:
-    """The working folder, if it is there: who stands in one that was removed can name a file by its whole path."""
+    """The working folder, if it exists: from a removed folder, a person can still name a file by its whole path."""
     try:
         return [Path.cwd()]
     except FileNotFoundError:
@@ -59,12 +59,12 @@ def _working() -> list[Path]:
 
 
 def beside(file: Path) -> Path:
-    """The folder that `service.yaml`, `gates.yaml` and all the others are read from, for a parameter file.
+    """The folder with `service.yaml`, `gates.yaml` and the others that belong to a parameter file.
 
     Its own where one of the two lies there, else its project's, else `params_dir`; all come from one folder.
 
     Raises:
-        UsageError: neither is there.
+        UsageError: neither has them.
     """
     folder = Path(os.path.abspath(file)).parent  # noqa: PTH100 (a link stays one, `..` goes)
     own = any((folder / name).is_file() for name in ("service.yaml", "gates.yaml"))
@@ -72,7 +72,7 @@ def beside(file: Path) -> Path:
 
 
 def project_root(start: Path | None = None) -> Path:
-    """The folder that holds `params/` and `notebooks/`.
+    """The folder that contains `params/` and `notebooks/`.
 
     Raises:
         UsageError: there is none at or above `start`.
@@ -81,16 +81,16 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def expanded(value: str | Path, what: str = "") -> Path:
-    """A path that a person wrote, in a file or behind an option: `~` is the home folder, as in a shell; variables are
-    not filled in, as no shell has seen a file.
+    """A path that a person wrote in a file or option: `~` means the home folder, as in a shell; variables are not
+    replaced, since no shell has processed the text.
 
     Args:
-        what: the parameter or the option, for the sentence.
+        what: name of the parameter or the option, for the error.
 
     Raises:
-        UsageError: it has a variable in it, or the home of somebody who is not known.
+        UsageError: the path contains a variable, or the home folder of an unknown user.
     """
-    written = os.fsdecode(str(value).encode("utf-8", "surrogateescape"))  # as this machine's file names have it
+    written = os.fsdecode(str(value).encode("utf-8", "surrogateescape"))  # as this machine spells file names
     told = os.path.expanduser(written)  # noqa: PTH111 - `Path.expanduser` raises a RuntimeError
     name = f"{what} is" if what else "the path is"
     if re.search(r"\$\{?[A-Za-z_]", told):
@@ -101,10 +101,10 @@ def expanded(value: str | Path, what: str = "") -> Path:
 
 
 def params_file(value: str | Path) -> Path:
-    """The parameter file that is meant: a bare environment, such as `prod`, is `params/prod.yaml` of the project.
+    """The parameter file that a person means: a bare environment, such as `prod`, is `params/prod.yaml` of the project.
 
     Raises:
-        UsageError: only an environment is given, and there is no project here; or the working folder is gone.
+        UsageError: the text names an environment, but there is no project here; or the working folder is gone.
     """
     path = expanded(value)
     try:
@@ -125,6 +125,6 @@ def _there(path: Path) -> bool:
 
 
 def environments(folder: Path) -> list[str]:
-    """Names of the environments that have a file in `folder`: one that begins a line with `env:`."""
+    """Names of the environments with a file in `folder`: one with a line that begins with `env:`."""
     found = sorted(folder.glob("*.yaml"))
     return [one.stem for one in found if re.search(r"^env:", one.read_text("utf-8", errors="replace"), re.MULTILINE)]

@@ -1,4 +1,4 @@
-"""Secrets that a command line takes behind a short option, which no name tells: `mysql -pX`, `sshpass -p X`."""
+"""Secrets behind a short option of a command line, without a telling name: `mysql -pX`, `sshpass -p X`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?:\S{1,120}\s){1,2}"),
     ("ipmitool|mosquitto_pub|mosquitto_sub", r"-P\s{1,4}"),
 )
-"""Programs, and what stands right before the secret."""
+"""Programs, and the text right before the secret."""
 _LOGIN = ("docker", "podman", "nerdctl", "helm", "az", "oc", "buildah", "skopeo", "crane", "cf")
 """Programs whose `-p` is a password only behind `login`."""
 _PATTERNS = [
@@ -74,7 +74,7 @@ def mask_login(text: str) -> str:
 
 
 def mask_words(words: Sequence[str]) -> list[str] | None:
-    """The same for a command line that is a list of words; None where nothing in it is a secret."""
+    """`mask_commands` for a command line that is a list of words; None if it has no secret."""
     if not words or words[0].rpartition("/")[2] not in PROGRAMS or any(re.search(r"\s|^$", word) for word in words):
         return None
     line = " ".join(words)
@@ -83,7 +83,7 @@ def mask_words(words: Sequence[str]) -> list[str] | None:
 
 
 def _set(match: Match) -> str:
-    """A name of capitals that tells a secret; `set PASSWORD rules` is a sentence, where the value has no digit."""
+    """Masks the value of a telling name in capitals; `set PASSWORD rules` is a sentence: its value has no digit."""
     name, value = match["name"], match["value"]
     told = telling(name) and ("_" in name or any(char.isdigit() for char in value)) and not no_value(value)
     return f"{match[1]}{match['q']}{MASK}" if told else match[0]

@@ -1,4 +1,4 @@
-"""Names that tell a secret, and the value that stands behind one: `name = value`, `"name": "value"`, `--name value`."""
+"""Names that tell a secret, and the value behind one: `name = value`, `"name": "value"`, `--name value`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TONGUES = (
     "kennwort|contrase(?:ñ|n)a|mot[ _-]?de[ _-]?passe|senha|wachtwoord|has[łl]o|пароль|密码|密碼|パスワード|"
     "비밀번호|l[öo]senord|adgangskode|passord|salasana|heslo|jelszó|parola|[şs]ifre"
 )
-"""`password` in the languages that teams write in."""
+"""`password` in the languages of teams."""
 SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
 """Names of a password, which a sentence may have, too."""
 SURE_NAMES = (
@@ -64,7 +64,7 @@ _TAGGED = re.compile(
 FOLDS = "İıſ\u212a"
 """Letters beyond ASCII that a pattern without regard to case takes for i, s or k."""
 _ROOTS = ("secret", "token", "key", "pass", "x-amz-", "webhook", "auth", "credential", "pwd")
-"""Every telling name has one of these in it, ..."""
+"""Every telling name contains one of these, ..."""
 _BEFORE, _BEHIND = 24, 12
 """... no further than so many characters behind its beginning; to tell whether it begins there takes as many behind."""
 _BEGINNING = re.compile(rf"(?i){START}")
@@ -75,7 +75,7 @@ _WORDS = frozenset(
 _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
-"""A folder, or a count."""
+"""A folder or a count."""
 _BRIEF = re.compile(
     rf"(?i)(?P<head>{_SHORT}(?:=|{QUOTE}?:\s?|{QUOTE}=)(?P<q>{QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
 )
@@ -101,7 +101,7 @@ _STEMS = (
     "_auth",
     "-auth",
 )
-"""Every telling name has one of these in it, in small letters ..."""
+"""Every telling name contains one of these, in small letters ..."""
 _TONGUE_STEMS = (
     *("kennwort", "contraseña", "contrasena", "mot de passe", "mot_de_passe", "mot-de-passe", "motdepasse", "senha"),
     *("wachtwoord", "hasło", "haslo", "пароль", "密码", "密碼", "パスワード", "비밀번호", "lösenord", "losenord"),
@@ -112,7 +112,7 @@ _PLAIN_TONGUES = tuple(filter(str.isascii, _TONGUE_STEMS))
 _ASSIGNED = re.compile(
     rf"[a-z0-9_-]{{0,18}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>)"
 )
-"""Behind such a beginning, within the longest end of a name, what assigns."""
+"""The assignment behind such a beginning, within the longest end of a name."""
 
 
 def telling(name: str) -> bool:
@@ -121,12 +121,12 @@ def telling(name: str) -> bool:
 
 
 def surely(name: str) -> bool:
-    """Whether whatever is below such a key is secret, numbers and lists too; a `token` can be a count."""
+    """Whether everything below such a key is secret, numbers and lists too; a `token` can be a count."""
     return len(name) <= 120 and _SURE_FULL.fullmatch(name.strip().lstrip("-").replace(" ", "_")) is not None
 
 
 def harmless(value: str) -> bool:
-    """A value that only says where the secret is: an ARN, a KMS alias, a variable, a mask."""
+    """Whether a value only points to a secret: an ARN, a KMS alias, a variable, a mask."""
     return value.startswith(("arn:", "alias/", "$", "{{", MASK)) or not value.strip("*.-–… ")
 
 
@@ -148,7 +148,7 @@ def has(words: Sequence[str], text: str) -> bool:
 
 
 def no_value(value: str) -> bool:
-    """What stands where a value could, and is none: a word of a sentence, a variable, a mask."""
+    """Whether a text in the place of a value is none: a word of a sentence, a variable, a mask."""
     return not value or value == MASK[:-1] or harmless(value) or value.casefold() in _WORDS
 
 
@@ -171,7 +171,7 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
 
 def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: str) -> str:
     """`pattern.sub` for a pattern that begins with a telling name, tried only where one can begin: a report has a
-    million characters and few names, and `str.find` leads to them fifty times as quickly.
+    million characters and few names, and `str.find` finds them fifty times faster.
     """
     if not text.isascii() and any(letter in text for letter in FOLDS):
         return pattern.sub(replace, text)
@@ -196,7 +196,7 @@ def beginnings(text: str) -> Iterator[int]:
 
 
 def _rooted(small: str) -> list[int]:
-    """Where one of the roots stands, in order; `small`: in small letters."""
+    """Positions of the roots, in order; `small`: in small letters."""
     places = list[int]()
     for root in _ROOTS:
         at = small.find(root)
@@ -237,10 +237,10 @@ def _brief(match: Match) -> str:
 
 
 def _bare(match: Match) -> str:
-    """A value without quotes. Behind a sure name, whatever is no word of a sentence; else what looks like a token."""
+    """Masks a value without quotes: behind a sure name, anything but a word of a sentence; else only a likely token."""
     value = match["value"].rstrip(",.)]}:|`") or match["value"]
     tail = match["value"][len(value) :]
-    block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value stands below
+    block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value follows below
     if value == MASK[:-1] or not value or harmless(value) or block or value.startswith(("(", "[", "{")):
         return match[0]
     loose = match["sep"][-1:].isspace()
