@@ -7,6 +7,7 @@ serves AWS and an emulator.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -78,6 +79,42 @@ def _models(data_path: str | None) -> Any:
     return create_loader(data_path)
 
 
+def _config(answer_s: float, tries: int, **more: Any) -> Any:
+    """Settings of a client: seconds that an answer may take, and how often a question is asked."""
+    from botocore.config import Config
+
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": tries},
+        connect_timeout=min(CONNECT_S, answer_s),
+        read_timeout=answer_s,
+        max_pool_connections=16,
+        **more,
+    )
+
+
+def _patient(create: Callable[..., Any]) -> Callable[..., Any]:
+    """botocore's `create_client`, for the clients that it makes by itself to have credentials too (SSO, a role): each
+    gives up a question in time.
+    """
+
+    def made(*given: Any, **named: Any) -> Any:
+        own = named.get("config")
+        if own is None or getattr(own, "retries", None) is None:
+            named["config"] = _config(WHO_S, 2) if own is None else own.merge(_config(WHO_S, 2))
+        client = create(*given, **named)
+        inner = client._endpoint
+        inner.http_session = Patient(
+            inner.http_session,
+            one_line(client.meta.endpoint_url),
+            float(client.meta.config.read_timeout),
+            json="json" in client.meta.service_model.metadata.get("protocol", ""),
+            tries=int(client.meta.config.retries.get("total_max_attempts", 1)),
+        )
+        return client
+
+    return made
+
+
 class Aws:
     """The clients of one region, each made once.
 
@@ -94,14 +131,16 @@ class Aws:
             import boto3
             from botocore.session import get_session
 
-            from runbook_lib.base import credential_process  # here, because it needs botocore
+            from runbook_lib.base import credential_process, credential_sources  # here, because they need botocore
 
             credential_process.install()
+            credential_sources.install()
             self.region = region
             self._endpoint = endpoint_url
             self._answer_s = answer_s
             self._tries = tries
             session = get_session()
+            session.create_client = _patient(session.create_client)
             session.register_component("data_loader", _models(session.get_config_variable("data_path")))
             session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
             self._session = boto3.session.Session(region_name=region, botocore_session=session)
@@ -121,25 +160,10 @@ class Aws:
         return self._clients[service]
 
     def _made(self, service: str, **more: Any) -> Any:
-        from botocore.config import Config
-
         first = service == "sts"
         answer_s = min(WHO_S, self._answer_s) if first else self._answer_s
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": min(2, self._tries) if first else self._tries},
-            connect_timeout=min(CONNECT_S, answer_s),
-            read_timeout=answer_s,
-            max_pool_connections=16,
-            **more,
-        )
-        client = self._session.client(service, endpoint_url=self._endpoint, config=config)
-        inner = client._endpoint
-        inner.http_session = Patient(
-            inner.http_session,
-            one_line(client.meta.endpoint_url),
-            answer_s,
-            json="json" in client.meta.service_model.metadata.get("protocol", ""),
-        )
+        tries = min(2, self._tries) if first else self._tries
+        client = self._session.client(service, endpoint_url=self._endpoint, config=_config(answer_s, tries, **more))
         calls.listen(client)
         return client
 

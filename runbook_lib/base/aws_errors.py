@@ -20,6 +20,11 @@ from urllib.parse import urlsplit
 from runbook_lib.base.errors import AwsError, RunbookError
 from runbook_lib.base.redact import MASK, redact_text
 
+
+class Unhad(Exception):
+    """A source gave no credentials; the sentence says which one, why, and what to check."""
+
+
 EXPIRED = {
     "AuthFailure",
     "ExpiredToken",
@@ -81,6 +86,7 @@ def sentence(error: Exception) -> str | None:
 
     on_the_way_there = isinstance(error, (bc.BotoCoreError, ValueError)) or _foreign(error)
     wrong = _environment() if on_the_way_there and not isinstance(error, bc.ClientError) else None
+    wrong = str(error) if isinstance(error, Unhad) else wrong
     if isinstance(error, bc.ClientError) or wrong:
         return wrong or _refused(error)
     if isinstance(error, bc.BotoCoreError):
@@ -93,7 +99,7 @@ def sentence(error: Exception) -> str | None:
     if _foreign(error):
         return _by_kind(error) or _foreign_words(error)
     if isinstance(error, (LookupError, TypeError, AttributeError)):
-        return f"AWS's answer cannot be read ({_kind(error)}, {place(error)}); {PORTAL}"
+        return f"AWS's answer cannot be read ({_kind(error)}); {PORTAL}"
     return None
 
 
@@ -108,6 +114,8 @@ def _environment() -> str | None:
                 whole = not value or bool(parsed.scheme and parsed.hostname and parsed.port != 0)
             except ValueError:
                 whole = False
+            if whole and name.upper() in _PROXIES and parsed.scheme.lower().startswith("socks"):
+                return f"{name} is '{one_line(value)}': a SOCKS proxy cannot be used; expects http://host:8080"
             if not whole:
                 return f"{name} is '{one_line(value)}', which is no address such as http://host:8080"
         if name in _TOKENS and not re.fullmatch(r"[!-~]*", value):
@@ -130,9 +138,18 @@ def on_the_way(error: Exception) -> bool:
 def _by_kind(error: Exception) -> str | None:
     for kinds, text in _rules():
         if isinstance(error, kinds):
-            where = one_line(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS")
-            return text.format(where=where, error=one_line(_BODY.sub(r"\1", str(error))).rstrip("."))
+            where = one_line(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS").partition("?")[0]
+            said = one_line(_BODY.sub(r"\1", str(error))).rstrip(".") + _line(error)
+            return text.format(where=where, error=said)
     return None
+
+
+def _line(error: Exception) -> str:
+    """Where in a configuration file something is wrong; the line itself may hold a secret."""
+    cause = getattr(error, "kwargs", {}).get("error") or error.__cause__
+    lines = [getattr(cause, "lineno", None), *(number for number, _ in getattr(cause, "errors", ()))]
+    number = next((one for one in lines if isinstance(one, int)), None)
+    return f", line {number}" if number else ""
 
 
 def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
@@ -160,7 +177,11 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
             "the connection cannot be trusted: {error}; check AWS_CA_BUNDLE, and whether a proxy stands between",
         ),
         (
-            (bc.EndpointConnectionError, bc.ConnectTimeoutError, bc.ReadTimeoutError, bc.ConnectionClosedError),
+            (bc.ConnectionClosedError,),
+            f"{{where}} gives no whole answer (it closes the connection, or speaks no HTTP); {network}",
+        ),
+        (
+            (bc.EndpointConnectionError, bc.ConnectTimeoutError, bc.ReadTimeoutError),
             f"{{where}} does not answer; {network}",
         ),
         ((bc.HTTPClientError, bc.ConnectionError), f"{{error}}; {network}"),
@@ -186,7 +207,11 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
 def _refused(error: Any) -> str:
     """The sentence for AWS's own refusal."""
     said = error.response.get("Error", {})
-    code, message = one_line(said.get("Code", "?")), one_line(said.get("Message", ""))
+    code, message = one_line(said.get("Code") or ""), one_line(said.get("Message") or "")
+    if not code:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        number = f" (HTTP {status})" if status else ""
+        return f"what answers {error.operation_name} is not AWS: it refuses without a code{number}; {PORTAL}"
     if code in SKEWED or any(words in message.lower() for words in _SKEWED_WORDS):
         return f"this machine's clock is not AWS's{_by(error.response)} ({code}); set it right (NTP) and run again"
     if code in EXPIRED:
@@ -211,10 +236,10 @@ def _foreign_words(error: Exception) -> str:
         return f"{one_line(error)}; AWS_ENDPOINT_URL expects http:// or https:// before the host"
     if isinstance(error, OSError):
         return f"{one_line(error)}; check AWS_CA_BUNDLE, AWS_CONFIG_FILE and the files in ~/.aws"
-    if _through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):
-        return f"the credentials could not be had ({_kind(error)}); {_CONFIG}, and credential_process there"
     if _through(error, "botocore.parsers"):
         return f"what answered is not AWS ({_kind(error)}); {PORTAL}"
+    if _through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):
+        return f"the credentials could not be had ({_kind(error)}); {_CONFIG}, and credential_process there"
     return f"{_kind(error)}; check AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws/config"
 
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextvars
+import re
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 TELL_AFTER_S = 2.0
 """Seconds of silence after which the person at the terminal is told what takes so long."""
@@ -15,6 +17,10 @@ TELL_AFTER_S = 2.0
 _REFUSALS = 300
 """HTTP codes from which on an answer is an error or redirect, which botocore handles."""
 _PAGE = 20_000
+
+_TRY = re.compile(r"attempt=(\d{1,3})")
+"""What botocore says in a header of each question: the how many-eth try it is."""
+T = TypeVar("T")
 
 tellers: list[Callable[[str], None]] = []
 """Functions that show a line to the person who waits: the command line adds one, a notebook's kernel does not."""
@@ -40,6 +46,49 @@ class Overdue:
             tell(text())
 
 
+class Late(Exception):
+    """What was asked did not end in time."""
+
+    def __init__(self, most_s: float) -> None:
+        super().__init__(f"not done after {most_s:g} s")
+        self.most_s = most_s
+
+
+def within(call: Callable[[], T], told: str, most_s: float) -> T:
+    """What `call` gives; whoever waits is told what for (`told`), and it is given up after `most_s` seconds.
+
+    Raises:
+        Late: it did not end in time.
+    """
+    done = threading.Event()
+    came: list[T] = []
+    failed: list[BaseException] = []
+    context = contextvars.copy_context()
+
+    def ask() -> None:
+        try:
+            came.append(context.run(call))
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=ask, name="runbook-question", daemon=True).start()
+    first = min(TELL_AFTER_S, most_s)
+    if not done.wait(first):
+        tell(f"waiting for {told} ...")
+        done.wait(most_s - first)
+    if failed:
+        raise failed[0]
+    if came:
+        return came[0]
+    raise Late(most_s)
+
+
+def _text(value: Any) -> str:
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
+
+
 class Patient:
     """The HTTP session of a client, which gives up a question without a whole answer after `most_s` seconds.
 
@@ -48,13 +97,15 @@ class Patient:
         asked: name of the service that is asked, for the line that says so.
         most_s: seconds for connection and answer together.
         json: whether the service answers in JSON.
+        tries: how often botocore asks at most.
     """
 
-    def __init__(self, session: Any, asked: str, most_s: float, *, json: bool = False) -> None:
+    def __init__(self, session: Any, asked: str, most_s: float, *, json: bool = False, tries: int = 1) -> None:
         self._session = session
         self._asked = asked
         self._most_s = most_s
         self._json = json
+        self._tries = tries
 
     def send(self, request: Any) -> Any:
         """See botocore's session.
@@ -63,27 +114,14 @@ class Patient:
             ReadTimeoutError: no whole answer came in time.
             ResponseParserError: the answer is not from AWS.
         """
-        done = threading.Event()
-        came: list[Any] = []
-        failed: list[BaseException] = []
-
-        def ask() -> None:
-            try:
-                came.append(self._session.send(request))
-            except BaseException as error:
-                failed.append(error)
-            finally:
-                done.set()
-
-        threading.Thread(target=ask, name="runbook-question", daemon=True).start()
-        first = min(TELL_AFTER_S, self._most_s)
-        if not done.wait(first):
-            tell(f"waiting for {self._asked} to answer, {self._most_s:.0f} s at most ...")
-            done.wait(self._most_s - first)
-        if failed:
-            raise failed[0]
-        if came:
-            return self._checked(request, came[0])
+        this = _TRY.search(_text(getattr(request, "headers", {}).get("amz-sdk-request", "")))
+        more = max(0, self._tries - int(this[1])) if this else 0
+        pauses = 2**more if more else 0  # botocore's, at most
+        told = f"{self._asked} to answer, {self._most_s * (more + 1) + pauses:.0f} s at most"
+        try:
+            return self._checked(request, within(lambda: self._session.send(request), told, self._most_s))
+        except Late:
+            pass
         from botocore.exceptions import ReadTimeoutError
 
         raise ReadTimeoutError(endpoint_url=self._asked)

@@ -145,7 +145,7 @@ def test_nobody_can_be_asked_for_a_code_in_a_notebook() -> None:
 
 
 def test_an_answer_without_what_was_asked_for_is_no_fault_of_the_reader() -> None:
-    assert "AWS's answer cannot be read (without 'Items', test_aws_errors.py:" in told(KeyError("Items"))
+    assert "AWS's answer cannot be read (without 'Items'); does a proxy" in told(KeyError("Items"))
 
 
 @pytest.mark.parametrize("module", ["botocore.credentials", "botocore.parsers", "botocore.utils", "urllib3.x"])
@@ -238,3 +238,31 @@ def test_a_token_that_is_none_is_named_and_not_shown(value: str, monkeypatch: py
     monkeypatch.setenv("AWS_SESSION_TOKEN", f"zebra{value}")
     said = sentence(ValueError("Invalid header value"))
     assert said is not None and said.startswith("AWS_SESSION_TOKEN has a character") and "zebra" not in said
+
+
+@pytest.mark.parametrize("code", [{}, {"Code": None}, {"Code": ""}])
+def test_a_refusal_without_a_code_is_none_of_aws(code: dict[str, Any]) -> None:
+    answer: Any = {"Error": code, "ResponseMetadata": {"HTTPStatusCode": 500}}
+    said = told(bc.ClientError(answer, "GetCallerIdentity"))
+    assert "it refuses without a code (HTTP 500)" in said and "None" not in said
+
+
+def test_what_breaks_off_is_not_said_to_be_silent() -> None:
+    said = told(bc.ConnectionClosedError(endpoint_url="http://a.example"))
+    assert "http://a.example gives no whole answer" in said and "does not answer" not in said
+
+
+@pytest.mark.parametrize("text", ["[default]\nregion = x\nzebra\n", "[default]\nx = 1\nx = 2\n", "\n\nzebra = 1\n"])
+def test_a_configuration_that_cannot_be_read_is_named_with_its_line(
+    text: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(text)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(AwsError, match=rf"{tmp_path}/config, line 3; check") as caught:
+        Aws("us-east-1")
+    assert "zebra" not in str(caught.value)
+
+
+def test_a_socks_proxy_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:9")
+    assert "HTTPS_PROXY is 'socks5://127.0.0.1:9': a SOCKS proxy cannot be used" in told(bc.HTTPClientError(error="x"))

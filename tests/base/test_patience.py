@@ -45,6 +45,18 @@ def test_who_waits_is_told_once_and_only_if_it_takes_long(monkeypatch: pytest.Mo
     assert told == [f"waiting for {ASKED} to answer, 0 s at most ..."]
 
 
+@pytest.mark.parametrize(
+    ("this", "says"), [("attempt=1", 4 * 10 + 8), ("ttl=1; attempt=3", 2 * 10 + 2), ("attempt=4", 10)]
+)
+def test_the_line_promises_the_whole_with_all_tries(this: str, says: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    tellers.append(told.append)
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.0)
+    request = SimpleNamespace(headers={"amz-sdk-request": this.encode()})
+    Patient(session(lambda _: time.sleep(0.05)), ASKED, 10, tries=4).send(request)
+    assert told == [f"waiting for {ASKED} to answer, {says} s at most ..."]
+
+
 def test_what_is_overdue_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     told, clock = list[str](), [0.0]
     tellers.append(told.append)

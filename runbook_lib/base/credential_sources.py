@@ -1,0 +1,145 @@
+"""Where credentials come from beside keys and a `credential_process`: a container, the instance, a token in a file, the
+sign-in of `aws sso login`.
+
+Whoever waits is told for what; the waiting ends; and what is wrong is said of the source, not of the profile.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from botocore import credentials
+from botocore.exceptions import BotoCoreError
+
+from runbook_lib.base.aws_errors import Unhad, one_line
+from runbook_lib.base.patience import Late, within
+from runbook_lib.base.plain_file import open_plain
+
+MOST_S = 15.0
+"""Seconds for a service on this machine, with botocore's own tries."""
+_TOKEN_B = 65_536
+_PREFIX = re.compile(
+    r"^(?:Error when retrieving credentials from [\w-]+: |Error retrieving metadata: "
+    r"|Received error when attempting to retrieve container metadata: )+"
+)
+_BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): .*", re.DOTALL)
+WEB = "AWS_WEB_IDENTITY_TOKEN_FILE"
+
+
+@contextmanager
+def _said(source: str, then: str) -> Iterator[None]:
+    """What goes wrong inside is said of the source.
+
+    Raises:
+        Unhad: it gave no credentials.
+    """
+    try:
+        yield
+    except Unhad:
+        raise
+    except (LookupError, TypeError, AttributeError):
+        why = "its answer holds none"
+    except Late as late:
+        why = f"no whole answer within {late.most_s:.0f} s"
+    except (BotoCoreError, ValueError) as error:
+        why = one_line(_BODY.sub(r"\1", _PREFIX.sub("", str(error)))).rstrip(".")
+    else:
+        return
+    raise Unhad(f"{source} gives no credentials: {why}; {then}") from None
+
+
+class Container(credentials.ContainerProvider):  # type: ignore[misc]
+    """botocore's, as it is in ECS, EKS, CloudShell and the like."""
+
+    def _retrieve_or_fail(self) -> Any:
+        name = self.ENV_VAR if self._provided_relative_uri() else self.ENV_VAR_FULL
+        said = f"{name} ({one_line(self._environ[name])})"
+        token = self._environ.get(self.ENV_VAR_AUTH_TOKEN_FILE)
+        if token is not None:
+            _readable(self.ENV_VAR_AUTH_TOKEN_FILE, token)
+        told = f"{said} to give credentials, {MOST_S:.0f} s at most"
+        with _said(said, f"check {name}, or unset it and sign in another way"):
+            return within(super()._retrieve_or_fail, told, MOST_S)
+
+
+class Instance(credentials.InstanceMetadataProvider):  # type: ignore[misc]
+    """botocore's, on EC2; elsewhere nothing answers, and there are no credentials."""
+
+    def load(self) -> Any:
+        """As botocore's."""
+        source = "the instance's metadata service"
+        with _said(source, "where there is none set AWS_EC2_METADATA_DISABLED=true, and sign in"):
+            return within(super().load, f"{source} to give credentials, {MOST_S:.0f} s at most", MOST_S)
+
+
+class WebIdentity(credentials.AssumeRoleWithWebIdentityProvider):  # type: ignore[misc]
+    """botocore's, in EKS and in CI."""
+
+    def load(self) -> Any:
+        """As botocore's."""
+        file = self._get_config("web_identity_token_file")
+        name = WEB if os.environ.get(WEB) == file else "web_identity_token_file in ~/.aws/config"
+
+        def asked(refresh: Callable[[], Any]) -> Any:
+            _readable(name, str(file))
+            return refresh()
+
+        return _refreshed(super().load(), asked)
+
+
+class Sso(credentials.SSOProvider):  # type: ignore[misc]
+    """botocore's, of `aws sso login`."""
+
+    def load(self) -> Any:
+        """As botocore's."""
+
+        def asked(refresh: Callable[[], Any]) -> Any:
+            try:
+                return refresh()
+            except (LookupError, TypeError, AttributeError, ValueError):
+                raise Unhad(
+                    "what `aws sso login` keeps in ~/.aws/sso/cache cannot be used, or the answer to it; sign in again"
+                ) from None
+
+        return _refreshed(super().load(), asked)
+
+
+def _refreshed(found: Any, how: Callable[[Callable[[], Any]], Any]) -> Any:
+    """Credentials that are had later, then as `how` says."""
+    if found is not None:
+        refresh = found._refresh_using
+        found._refresh_using = lambda: how(refresh)
+    return found
+
+
+def _readable(name: str, file: str) -> None:
+    """Of the file with a token.
+
+    Raises:
+        Unhad: it is not there, or none.
+    """
+    why = ""
+    try:
+        with open_plain(Path(file)) as held:
+            read = held.read(_TOKEN_B + 1)
+        if not read.strip():
+            why = "is empty"
+        elif not 4 <= len(read) <= _TOKEN_B or not read.isascii():  # botocore takes no shorter one
+            why = "holds no token"
+    except (OSError, ValueError) as error:
+        why = f"cannot be read ({getattr(error, 'strerror', None) or one_line(error)})"
+    if why:
+        raise Unhad(f"{name} is '{one_line(file)}', which {why}; check it, or unset it and sign in another way")
+
+
+def install() -> None:
+    """For every session that is made from now on."""
+    credentials.ContainerProvider = Container
+    credentials.InstanceMetadataProvider = Instance
+    credentials.AssumeRoleWithWebIdentityProvider = WebIdentity
+    credentials.SSOProvider = Sso
