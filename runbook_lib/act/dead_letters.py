@@ -1,8 +1,8 @@
-"""Drives dead letters again: each back into the work queue, and only then out of the dead-letter queue.
+"""Redrives dead letters: sends each to the work queue, and deletes it from the dead-letter queue only then.
 
-A crash in between leaves a message in both, and the job is worked on twice: that costs a report, where the other order
-would lose it. Messages of jobs that have completed meanwhile, those that the worker would skip, and those that are not
-of this service, stay where they are. SQS's own StartMessageMoveTask would move all of them, and does not say which.
+A crash in between leaves a message in both queues, and the job runs twice: that costs a report, while the other order
+would lose the job. Messages of completed jobs, messages that the worker would skip, and messages of other services
+stay in the queue. SQS's own StartMessageMoveTask would move all of them, and does not list them.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from runbook_lib.params.load import Params
 
 @dataclass
 class Redriven:
-    """What became of the messages, by job id (a message of nobody: its own id)."""
+    """The fate of each message, by job id (or by its own id, if it is no message of this service)."""
 
     sent: list[str] = field(default_factory=list)
-    """Back in the work queue."""
+    """Sent back to the work queue."""
     completed: list[str] = field(default_factory=list)
-    """Left, for their job is done."""
+    """Left in the queue: the job has completed."""
     skipped: list[str] = field(default_factory=list)
-    """Left, for the worker does nothing about a job in this state (`worker_skips` in `service.yaml`)."""
+    """Left in the queue: the worker ignores jobs in this state (`worker_skips` in `service.yaml`)."""
     failed: list[str] = field(default_factory=list)
-    """Those of `sent` whose job was FAILED."""
+    """The jobs in `sent` that were FAILED."""
     foreign: list[str] = field(default_factory=list)
-    """Left, for they are no message of this service."""
+    """Left in the queue: not a message of this service."""
     others: list[str] = field(default_factory=list)
-    """Left, for they were not asked for."""
+    """Left in the queue: not among the jobs asked for."""
     beyond: list[str] = field(default_factory=list)
     """Left in the queue: beyond the limit `most`."""
 
     @property
     def seen(self) -> set[str]:
-        """Everything that was in the queue."""
+        """All ids that were in the queue."""
         return {*self.sent, *self.completed, *self.skipped, *self.foreign, *self.others, *self.beyond}
 
 
@@ -51,12 +51,12 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
     """Sends dead letters back to the work queue, in batches of ten, each batch with its intent and outcome.
 
     Args:
-        jobs: only these; empty: all.
-        most: this many messages at most.
+        jobs: ids of the jobs to redrive; empty: all.
+        most: the most messages to send.
 
     Raises:
-        Refused, UsageError: not authorised: it is a raise, for the workers have to bear it.
-        AwsError: SQS or DynamoDB refused or did not answer; what was sent by then is in the journal.
+        Refused, UsageError: not authorised; this counts as a raise, since the workers must bear the load.
+        AwsError: SQS or DynamoDB refused or did not answer; the journal has what was sent before.
     """
     guard.authorise(raises=True)
     done = Redriven()
@@ -83,14 +83,14 @@ def _one(aws: Aws, guard: Guard, params: Params, jobs: Collection[str], most: in
         finally:
             try:
                 show_again(sqs, dlq, held)
-            except (ClientError, BotoCoreError) as error:  # it must not hide what was done, or what went wrong first
+            except (ClientError, BotoCoreError) as error:  # it must not hide the outcome or the first error
                 guard.warn(f"what was left in {dead} shows again in {HIDDEN_S} s only: {error}")
 
 
 def _chosen(
     aws: Aws, params: Params, batch: list[dict[str, Any]], jobs: Collection[str], done: Redriven
 ) -> list[tuple[str, dict[str, Any], str | None]]:
-    """Job, message and the job's status of those to be sent."""
+    """Job id, message and job status of the messages to send."""
     contract = params.service.contract
     skipped = {item.status(word, contract) for word in params.service.worker_skips}
     named = [(job_of(one["Body"], contract.message.job_id), one) for one in batch]
@@ -132,7 +132,7 @@ def _batch(
             gone.append(job)
 
     def read_back() -> dict[str, Any]:
-        """SQS cannot be asked where a message is: what was answered counts, and one that was not is in doubt."""
+        """The jobs whose message has moved, and those in doubt: SQS cannot be asked where a message is."""
         return {"sent": len(gone), "jobs": list(gone), "in_doubt": begun[len(gone) :]}
 
     try:
@@ -150,7 +150,7 @@ def _batch(
 
 
 def _delete(sqs: Any, dlq: str, handle: str) -> None:
-    """Takes a message out; one that is gone already is (botocore asks again where the answer was lost)."""
+    """Deletes a message; if it is gone already, that is fine (botocore repeats a request whose answer was lost)."""
     try:
         sqs.delete_message(QueueUrl=dlq, ReceiptHandle=handle)
     except ClientError as error:

@@ -1,7 +1,7 @@
-"""A `credential_process` of ~/.aws/config: given up when it never answers, and never quoted.
+"""Runs a `credential_process` of ~/.aws/config: stops it if it never answers, and never quotes it.
 
-botocore waits for it without an end or a word, and shows what it prints: its standard error where it fails, parts of
-its answer where that makes no sense. Both may be a secret, and nothing tells one from a word.
+botocore waits for it silently and without limit, and shows its output: its standard error if it fails, parts of its
+answer if that makes no sense. Both may be secrets, and nothing tells a secret from a word.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from botocore.exceptions import CredentialRetrievalError
 from runbook_lib.base.patience import TELL_AFTER_S, tell
 
 MOST_S = 60.0
-"""Seconds: it may ask a person, for a key to be touched for instance."""
+"""Seconds until it is stopped: it may ask a person, for example to touch a security key."""
 BY_HAND = "run it by hand to see what it says"
 
 
 class Waited(subprocess.Popen[bytes]):
-    """A process that is given up; somebody at a terminal is told what is waited for."""
+    """A process with a time limit; a person at a terminal is told what takes so long."""
 
     def communicate(self, input: Any = None, timeout: float | None = None) -> Any:
-        """As Popen's.
+        """See `Popen.communicate`.
 
         Raises:
-            TimeoutExpired: it did not end in time, and was ended.
+            TimeoutExpired: the process did not end in time, and was ended.
         """
         most = MOST_S if timeout is None else timeout
         first = min(TELL_AFTER_S, most)
@@ -47,16 +47,16 @@ class Waited(subprocess.Popen[bytes]):
 
 
 class Provider(credentials.ProcessProvider):  # type: ignore[misc]
-    """botocore's, with a process that is given up and whose words stay where they are."""
+    """botocore's provider, with a time limit for the process, and without its output in errors."""
 
     def __init__(self, profile_name: str, load_config: Any, popen: Any = Waited) -> None:
         super().__init__(profile_name, load_config, popen=popen)
 
     def _retrieve_credentials_using(self, credential_process: str) -> dict[str, Any]:
-        """As botocore's.
+        """See botocore's provider.
 
         Raises:
-            CredentialRetrievalError: it could not be begun, failed, or printed no credentials.
+            CredentialRetrievalError: the process could not start, failed, or printed no credentials.
         """
         name = "without a command"
         try:
@@ -87,7 +87,7 @@ class Provider(credentials.ProcessProvider):  # type: ignore[misc]
 
 
 def _answer(text: bytes) -> dict[str, Any] | None:
-    """What it printed, if that can be used."""
+    """The credentials that the process printed; None if they are unusable."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -101,7 +101,7 @@ def _answer(text: bytes) -> dict[str, Any] | None:
 
 
 def _in_time(expiration: Any) -> bool:
-    """Whether botocore can tell when they expire."""
+    """Whether botocore can read when the credentials expire."""
     if expiration is None:
         return True
     try:
@@ -115,5 +115,5 @@ def _failed(told: str) -> NoReturn:
 
 
 def install() -> None:
-    """For every session that is made from now on, the profiles that a role is assumed from included."""
+    """Installs the provider for every later session, including those of profiles that a role is assumed from."""
     credentials.ProcessProvider = Provider

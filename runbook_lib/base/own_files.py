@@ -1,5 +1,5 @@
-"""What this user's commands keep for themselves, outside every archive: caches, and the key that tells their own ones
-from what others put there.
+"""Files that commands keep for this user, outside every archive: caches, and the key that tells our caches from
+others' files.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _BYTES = 32
 
 
 def cache_of(root: Path) -> Path:
-    """The folder for what is derived of the archive at `root`; it may not be there yet."""
+    """The cache folder for data derived from the archive at `root`; it may not exist yet."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
     return Path(base) / OWN / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
 
 
 def own_key(told: Callable[[str], object]) -> bytes:
-    """The user's own key, made when it is first asked for; empty: it cannot be kept, and nothing is.
+    """The user's own key, created at the first use; empty: it cannot be stored, so nothing is cached.
 
     Args:
-        told: is given a sentence that says so.
+        told: called with a sentence in that case.
     """
     file = Path(os.environ.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())) / OWN / _KEY
     try:
@@ -42,7 +42,7 @@ def own_key(told: Callable[[str], object]) -> bytes:
 
 
 def _made(file: Path, content: bytes) -> None:
-    """A file that only this user reads; of two that make it at once, the first one's stays."""
+    """Creates a file that only this user can read; if two processes do so at once, the first one's stays."""
     handle, part = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.")
     try:
         os.write(handle, content)

@@ -1,4 +1,4 @@
-"""`runbook archive`: typer only; what it shows is `record/archive.py`."""
+"""`runbook archive`: only typer; `record/archive.py` has the contents."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Exit codes:
 
 
 def _clock(at: str | None) -> str:
-    """A time under a head that says that it is UTC."""
+    """A time below a column head that says UTC."""
     return when(at).removesuffix(" UTC")
 
 
@@ -71,7 +71,7 @@ GATES = (
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the noun."""
+    """Adds the noun to `app`."""
     noun = typer.Typer(cls=Group, help="Look into the archive of sealed records.", no_args_is_help=True)
     noun.command("list", epilog=_EXITS)(archive_list)
     noun.command("show")(archive_show)
@@ -91,15 +91,15 @@ def archive_list(
     env: Annotated[str | None, typer.Option(help="Only this environment.")] = None,
     release: Annotated[str | None, typer.Option(help="Only this release.")] = None,
     notebook: Annotated[str | None, typer.Option(help="Only this notebook, by name or number: 06.")] = None,
-    since: Annotated[str, typer.Option(help="Only what was sealed since: a time, or 24h, 7d, 90min ago.")] = "",
+    since: Annotated[str, typer.Option(help="Only records sealed since: a time, or 24h, 7d, 90min ago.")] = "",
     verdict: Annotated[
-        list[str] | None, typer.Option(help="Only what decided this, such as HOLD; may be repeated.")
+        list[str] | None, typer.Option(help="Only records that decided this, such as HOLD; may be repeated.")
     ] = None,
     json_: AsJson = False,
 ) -> None:
     """List the sealed records, oldest first, each verified against its hash, its predecessor and the archive's log.
 
-    In a pipe: one record a line, its fields apart by tabs.
+    In a pipe: one record per line, with tabs between its fields.
     """
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.journal import utc_now
@@ -178,16 +178,18 @@ def archive_verify(
     archive: ArchiveRoot = Path("archive"),
     witness: Annotated[
         list[str] | None,
-        typer.Option(help="Who must agree: a file or folder, ssm:NAME; may be repeated. Default: service.yaml's."),
+        typer.Option(
+            help="Witness that must agree: a file or folder, ssm:NAME; may be repeated. Default: service.yaml's."
+        ),
     ] = None,
     key: Annotated[
-        str, typer.Option(help="Who must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
+        str, typer.Option(help="Key that must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
     ] = "",
     json_: AsJson = False,
 ) -> None:
-    """Verify the whole archive: every record, the log over all of them, its signature, and what the witness has seen.
+    """Verify the whole archive: every record, the log over all of them, its signature, and the witnesses' checkpoints.
 
-    What is proven by what, against whom: docs/audit.md.
+    docs/audit.md says what each of them proves, and against whom.
     """
     from runbook_lib.commands.archive import verify
 
@@ -209,9 +211,9 @@ def archive_verify(
 
 
 def archive_sync(archive: ArchiveRoot = Path("archive"), json_: AsJson = False) -> None:
-    """Seal what could not be sealed when it ended; of an archive in a bucket, bring what others have sealed here.
+    """Seal the ended runs that could not be sealed; for an archive in a bucket, also copy what others have sealed.
 
-    Nothing is sealed twice. What still cannot be sealed stays where it is, and ends with 1.
+    Nothing is sealed twice. A run that still cannot be sealed stays in place, and the command ends with 1.
 
     Example: [bold]runbook archive sync --archive s3://our-records/team[/bold]
     """
@@ -237,7 +239,9 @@ def archive_prove(
     check: Annotated[
         Path | None, typer.Option(callback=written, help="Check a proof that this command has written.")
     ] = None,
-    key: Annotated[str, typer.Option(help="With --check: who must have signed, a PEM file or awskms:KEY.")] = "",
+    key: Annotated[
+        str, typer.Option(help="With --check: the key that must have signed, a PEM file or awskms:KEY.")
+    ] = "",
 ) -> None:
     """Write the proof that a record is in the log, or that the log only grew; or check one. Formats: docs/audit.md.
 

@@ -1,4 +1,4 @@
-"""`runbook init` and `runbook upgrade`: the project's folder, and what a newer version changes in it."""
+"""`runbook init` and `runbook upgrade`: the project's folder, and its differences from a newer version."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def register(app: typer.Typer) -> None:
 def init(
     service: Annotated[str, typer.Option(help="The service's name, such as orders-export.")],
     from_stack: Annotated[str, typer.Option(metavar="STACK", help="Ask AWS: the stack's resources and names.")] = "",
-    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: what is not said is guessed.")] = False,
-    env: Annotated[str, typer.Option(help="Which environment the stack is of; without it, what its name says.")] = "",
-    region: Annotated[str, typer.Option(help="AWS region; without it us-east-1.")] = "",
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: missing values are guessed.")] = False,
+    env: Annotated[str, typer.Option(help="Environment of the stack; default: the one in its name.")] = "",
+    region: Annotated[str, typer.Option(help="AWS region; default: us-east-1.")] = "",
     environment: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,14 +57,14 @@ def init(
     api: Annotated[str, typer.Option(help="Kind of the API: rest or http.")] = "",
     stage: Annotated[str, typer.Option(help="The API's stage.")] = "",
     release: Annotated[str, typer.Option(help="Id of the rollout.")] = "",
-    tool: Annotated[str, typer.Option(help="What deploys: cdk, sam, cloudformation or terraform.")] = "cdk",
+    tool: Annotated[str, typer.Option(help="Tool that deploys: cdk, sam, cloudformation or terraform.")] = "cdk",
     into: Annotated[Path, typer.Option(callback=written, help="The project's folder.")] = Path(),
     json_: AsJson = False,
 ) -> None:
     """Write a project for a service: notebooks, complete and commented parameters, and the workflow of CI.
 
-    Says what it found, what it guessed by the service's name, and what is missing and where to say it. A file that is
-    there is never overwritten: where it differs, the difference is shown. Run again, it changes nothing.
+    Says what it found, what it guessed from the service's name, and what is missing and where to enter it. An existing
+    file is never overwritten: if it differs, the difference is shown. A second run changes nothing.
 
     Example: [bold]runbook init --service orders-export --from-stack orders-prod --region eu-central-1[/bold]
 
@@ -123,12 +123,10 @@ def init(
 
 
 def upgrade(
-    take: Annotated[
-        bool, typer.Option("--take", help="Put the installed version's in the place of those that differ.")
-    ] = False,
+    take: Annotated[bool, typer.Option("--take", help="Replace files that differ by the installed version's.")] = False,
     json_: AsJson = False,
 ) -> None:
-    """Show what the installed version's notebooks and workflow have that the project's have not.
+    """Show what is new in the installed version's notebooks and workflow, compared with the project's.
 
     Parameters are never touched; CHANGELOG.md says what is new in them. With --take the files are replaced: commit
     yours before.

@@ -28,13 +28,13 @@ def register(parent: typer.Typer) -> None:
 
 @app.callback()
 def _group() -> None:
-    """The parameter files: read and check them offline."""
+    """Read and check the parameter files offline."""
 
 
 @app.command(epilog=_EXITS)
 def check(
     folder: Annotated[
-        Path | None, typer.Argument(callback=written, help="Folder of the files; without it the project's params/.")
+        Path | None, typer.Argument(callback=written, help="Folder of the files; default: the project's params/.")
     ] = None,
     params: Annotated[
         Path | None,
@@ -49,13 +49,13 @@ def check(
     ] = None,
     commands: Annotated[
         bool,
-        typer.Option("--commands", help="Also whether folder and program of each of the team's commands are here."),
+        typer.Option("--commands", help="Also check that folder and program of each of the team's commands exist."),
     ] = False,
     json_: AsJson = False,
 ) -> None:
-    """Read every parameter file and hold it against the others. Asks neither AWS nor the archive.
+    """Read every parameter file and check it against the others. Asks neither AWS nor the archive.
 
-    With --commands also what this machine, or a job of CI, lacks to run the commands of commands.yaml.
+    With --commands also show what this machine, or a job of CI, lacks for the commands of commands.yaml.
 
     Example: [bold]runbook params check --commands[/bold]
 
@@ -85,11 +85,11 @@ def check(
 def explain(
     key: Annotated[
         str,
-        typer.Argument(help="Key, or a group of them: gates, service.api, harm.users; without it the top of each."),
+        typer.Argument(help="Key, or a group of them: gates, service.api, harm.users; default: the top of each."),
     ] = "",
     json_: AsJson = False,
 ) -> None:
-    """Say what a key of the parameter files is: type, default, limits and meaning (docs/parameters.md has them all).
+    """Explain a key of the parameter files: type, default, limits and meaning (docs/parameters.md has them all).
 
     Example: [bold]runbook params explain approvals[/bold]
     """

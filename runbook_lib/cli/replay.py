@@ -1,4 +1,4 @@
-"""`runbook replay`: a sealed verdict made again, or what another policy would have decided."""
+"""`runbook replay`: makes a sealed verdict again, or shows what another policy would have decided."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def replay(
 ) -> None:
     """Make a verdict again from its record alone: no AWS, no network, no clock.
 
-    The evidence is made from the raw answers, the verdict from evidence and policy, and both are compared to the
-    letter with what was sealed. With --policy the same answers are judged by another gates.yaml; with --all the
-    decisions that would flip are listed.
+    The evidence is made from the raw answers, the verdict from evidence and policy, and both are compared exactly with
+    the sealed ones. With --policy another gates.yaml judges the same answers; with --all the decisions that would flip
+    are listed.
 
     Example: [bold]runbook replay 761f451b[/bold]
 
@@ -87,7 +87,7 @@ def _code(found: list[Replayed], other: bool) -> int:
 
 
 def _show(done: Replayed, other: bool) -> None:
-    """One record in a few lines."""
+    """Prints one record in a few lines."""
     prose(f"{done.notebook} in {done.env}, run {done.run_id}, as of {when(done.as_of)}")
     if not done.kind:
         prose(f"no verdict to make again: {done.note}")
@@ -112,7 +112,7 @@ def _show(done: Replayed, other: bool) -> None:
 
 
 def _show_all(found: list[Replayed], other: bool) -> None:
-    """What does not come out as it was sealed; under another policy, what would flip."""
+    """Prints the records whose result differs from the sealed one; under another policy, those that would flip."""
     judged = [one for one in found if one.kind]
     odd = [one for one in found if not one.identical]
     what = "would decide otherwise" if other else "not as sealed"

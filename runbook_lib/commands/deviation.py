@@ -1,7 +1,7 @@
-"""`runbook deviation undo`: a mitigation's setting back to what it was, with a record of its own.
+"""`runbook deviation undo`: restores a setting that a mitigation changed, with a record of its own.
 
-Less concurrency lowers exposure and is held up by nothing but account and confirmation; the way back of a table is
-limited and conditional on what is read.
+Less concurrency lowers exposure, so only account and confirmation can stop it; returning a table to on demand is
+limited, and depends on what is read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from runbook_lib.run.command import CommandRun
 from runbook_lib.steps.rollbacks.queue_backlog_worker import maximum, reserved, settings
 
 NOTEBOOK = "deviation"
-"""The chain that undoings are in, beside those of the notebooks."""
+"""The chain of these records, beside those of the notebooks."""
 WAIT_S = 900.0
 
 
@@ -40,14 +40,14 @@ def together(params: Params) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Undone:
-    """What the command did, or would do."""
+    """The result of the command, or its plan."""
 
     applied: bool
     sentence: str
     record: str | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result as JSON, for `--json`."""
         return asdict(self)
 
 
@@ -59,8 +59,8 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
         values: overrides, among them `mode` and `confirm`.
 
     Raises:
-        UsageError: there is no such open deviation, or the parameters or the account are wrong.
-        Refused: not authorised; or the setting does not read back.
+        UsageError: no such deviation is open, or the parameters or the account are wrong.
+        Refused: not authorised; or the read-back differs.
         AwsError: AWS refused or did not answer.
     """
     params = load_file(file, values, incident=True)

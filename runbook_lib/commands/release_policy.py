@@ -1,4 +1,4 @@
-"""What a release of one function's version is judged by: the service's own policy, and gates by version. Pure."""
+"""The policy of a release of one function's version: the service's own, and gates by version. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from runbook_lib.judge import words
 from runbook_lib.params.releases import ReleaseLimits
 
 PHASES = ("06_phase1_10_percent", "07_phase2_50_percent", "08_phase3_100_percent")
-"""The notebooks that a release goes through."""
+"""The notebooks of a release."""
 MEASURES: dict[str, Any] = {
     "version_errors": {"kind": "rate", "bad": "new_errors", "of": "new_invocations", "zero_while": "of"},
     "version_duration": {"kind": "quantile", "value": "new_duration", "divided_by": 1000},
 }
-"""Of the new version alone (`AliasHome.metrics`)."""
+"""Measures of the new version alone (`AliasHome.metrics`)."""
 
 
 def gates_of(limits: ReleaseLimits) -> list[dict[str, Any]]:
@@ -57,13 +57,13 @@ def gates_of(limits: ReleaseLimits) -> list[dict[str, Any]]:
 
 
 def policy_of(gates: Mapping[str, Any]) -> dict[str, Any]:
-    """gates.yaml of a release, from that of the service.
+    """gates.yaml of a release, made from the service's.
 
-    The three phases with no records of other steps before them, and no migration; what people vouch for before the
-    first rollout is left out, and so is what compares with the synchronous route.
+    It has the three phases without the records of other steps before them, and no migration; it leaves out what people
+    attest before the first rollout, and the comparisons with the synchronous route.
 
     Args:
-        gates: as read from YAML.
+        gates: the service's gates.yaml as read from YAML.
     """
     made = copy.deepcopy(dict(gates))
     limits = ReleaseLimits.model_validate(made.pop("release", None) or {})
@@ -90,7 +90,7 @@ def policy_of(gates: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_phases(alarm: Mapping[str, Any]) -> dict[str, Any]:
-    """An alarm with the counts of the phases that a release has."""
+    """An alarm with only the counts of a release's phases."""
     found = dict(alarm)
     if isinstance(found.get("phases"), Mapping):
         found["phases"] = {name: one for name, one in found["phases"].items() if name in PHASES}

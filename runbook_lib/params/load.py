@@ -1,6 +1,6 @@
-"""Parameters: flat YAML per environment, nested policy beside it, validated into one frozen `Params`.
+"""Parameters: flat YAML per environment, and the nested policy beside it, validated into one frozen `Params`.
 
-The flat names are exactly those of the notebooks' parameters cell, so that `papermill -f params/prod.yaml` is all.
+The flat names are exactly those of the notebooks' parameters cell, so `papermill -f params/prod.yaml` is enough.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _account(value: str) -> str:
 
 
 _YEARS = (2006, 3000)
-"""From the year that AWS began in, to where days can still be added to a time."""
+"""Years of a valid time: from the beginning of AWS to where days can still be added."""
 
 
 def _instant(value: str) -> str:
@@ -63,11 +63,11 @@ def _folder(value: str) -> str:
 
 
 RELEASE = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""Id of a rollout: folders and addresses have it in them."""
+"""Id of a rollout: part of folders and addresses."""
 
 
 class Flat(BaseModel):
-    """The parameters cell: what one run may choose. Every value can be overridden by `-p name value`."""
+    """The parameters cell: the choices of one run. Every value can be overridden by `-p name value`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -107,14 +107,14 @@ class Flat(BaseModel):
 
 
 class Params(Frozen):
-    """One run's parameters together with the policy it is judged by."""
+    """One run's parameters, with the policy that judges it."""
 
     flat: Flat
     service: Service
     policy: Policy
     prices: Prices | NoPrices
     source: str
-    """The folder that the nested files came from."""
+    """The folder of the nested files."""
     trouble: tuple[str, ...] = ()
     """In an incident: what is wrong in files that it does not need, in sentences."""
 
@@ -127,7 +127,7 @@ class Params(Frozen):
         """Physical name of a resource of `service.yaml` in this environment.
 
         Raises:
-            UsageError: there is none.
+            UsageError: the resource has no name.
         """
         found = self.service.name(resource, self.flat.env)
         if found is None:
@@ -141,7 +141,7 @@ class Params(Frozen):
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """Every metric that can be asked for: the catalogue, the home of the weight's, `service.yaml`'s own, and those
+        """Every known metric: those of the catalogue, of the home of the weight, of `service.yaml`, and those
         that measures describe.
         """
         service = self.service
@@ -159,7 +159,7 @@ class Params(Frozen):
         """The metric called `id`.
 
         Raises:
-            UsageError: there is none of that name.
+            UsageError: no metric has that name.
         """
         if id in self.service.contract.kpi:
             return self.service.kpi(id)
@@ -169,13 +169,13 @@ class Params(Frozen):
         return found
 
     def nested(self, file: str, model: type[M]) -> M:
-        """`{file}.yaml` beside the other nested files, validated: what only some notebooks need.
+        """`{file}.yaml` beside the other nested files, validated; only some notebooks need it.
 
         Raises:
-            UsageError: it is missing or wrong; the sentence names file, key and value.
+            UsageError: the file is missing or wrong; the sentence names file, key and value.
         """
         found = read_model(model, Path(self.source) / f"{file}.yaml")
-        from runbook_lib.params.cross_check import check_file  # here: it knows the parameters
+        from runbook_lib.params.cross_check import check_file  # here, since it imports the parameters
 
         check_file(file, found, self)
         return found
@@ -187,15 +187,15 @@ FLAT_NAMES: tuple[str, ...] = tuple(Flat.model_fields)
 def validated(
     model: type[M], values: Mapping[str, Any], source: str, file: Path | None = None, *, strict: bool = True
 ) -> M:
-    """`model` from `values`, or one sentence that names file, key and value.
+    """`model` from `values`, or an error of one sentence that names file, key and value.
 
     Args:
-        source: how a sentence calls the file.
-        file: where the values were read from; a sentence about what should be quoted names the line there.
-        strict: each value has the type that is declared (`params/written.py`).
+        source: name of the file in a sentence.
+        file: file of the values; a sentence about a value without quotes names the line there.
+        strict: whether each value must have the declared type (`params/written.py`).
 
     Raises:
-        UsageError: the first thing that is wrong.
+        UsageError: the first mistake.
     """
     try:
         return strictly(model, values) if strict else model.model_validate(dict(values))
@@ -204,16 +204,16 @@ def validated(
 
 
 def read_model(model: type[M], path: Path, *, strict: bool = True) -> M:
-    """`model` from a YAML file; `strict` as of `validated`.
+    """`model` from a YAML file; `strict` as in `validated`.
 
     Raises:
-        UsageError: it is missing or wrong; the sentence names file, key and value.
+        UsageError: the file is missing or wrong; the sentence names file, key and value.
     """
     return validated(model, read_yaml(path), f"{path.parent.name}/{path.name}", path, strict=strict)
 
 
 def _read(model: type[M], path: Path, incident: list[str] | None) -> M:
-    """`read_model`; in an incident, a value of another type than declared is trouble where it can be taken for one."""
+    """`read_model`; in an incident, a value of a wrong type that can be converted is only noted as trouble."""
     try:
         return read_model(model, path)
     except UsageError as error:
@@ -225,7 +225,7 @@ def _read(model: type[M], path: Path, incident: list[str] | None) -> M:
 
 
 def is_incident(notebook: str) -> bool:
-    """Whether nothing but what it needs itself may hold up the notebook: it is a rollback."""
+    """Whether the notebook is a rollback, which only its own needs may stop."""
     return notebook.startswith("rollback_")
 
 
@@ -235,11 +235,11 @@ def load(
     """`Params` from flat `values` and the nested files in `folder` (default: the nearest `params/`).
 
     Args:
-        incident: prices that are missing or wrong, and a policy that does not agree with itself, hold nothing up: they
-            are `trouble`.
+        incident: whether missing or wrong prices, and a policy that contradicts itself, stop nothing: they become
+            `trouble`.
 
     Raises:
-        UsageError: one sentence naming file, key and value.
+        UsageError: one sentence that names file, key and value.
     """
     flat = validated(Flat, values, source, Path(source))
     where = folder or params_dir()
@@ -264,7 +264,7 @@ def load(
     params = Params.model_validate(
         {"flat": flat, "source": str(where), "service": service, "policy": policy, "prices": prices}
     )
-    from runbook_lib.params import cross_check, sane  # here: they know the parameters
+    from runbook_lib.params import cross_check, sane  # here, since they import the parameters
 
     for check in (lambda params: cross_check.check_address(params, source), cross_check.check, sane.check):
         try:
@@ -289,10 +289,10 @@ def _prices(folder: Path, region: str) -> Prices | NoPrices:
 
 
 def load_file(path: Path, overrides: Mapping[str, Any] | None = None, *, incident: bool = False) -> Params:
-    """`Params` from a flat parameter file with single values overridden; `incident`: as of `load`.
+    """`Params` from a flat parameter file with single values overridden; `incident` as in `load`.
 
     Raises:
-        UsageError: the file is missing or wrong, or an override is.
+        UsageError: the file or an override is missing or wrong.
     """
     values = {**read_yaml(path), **(overrides or {})}
     return load(values, source=str(path), folder=beside(path), incident=incident)

@@ -1,6 +1,6 @@
-"""The whole archive against its log, the log against its signature, and both against the witness: one walk.
+"""One walk that checks the whole archive against its log, the log against its signature, and both against the witness.
 
-What each of them proves, against whom, and what is found by which: docs/audit.md.
+docs/audit.md says what each of them proves, against whom, and which damage each finds.
 """
 
 from __future__ import annotations
@@ -25,58 +25,58 @@ from runbook_lib.record.tombstones import stones
 
 
 class Damage(NamedTuple):
-    """One thing that is not as it was sealed."""
+    """One file or folder that is not as it was sealed."""
 
     place: str
-    """From the archive's root; or the witness."""
+    """Path from the archive's root, or the witness's name."""
     sentence: str
 
 
 @dataclass
 class Audit:
-    """What verifying an archive has found."""
+    """The findings of verifying an archive."""
 
     records: int = 0
-    """Records that are there."""
+    """Number of records in the archive."""
     size: int = 0
-    """Records that the log has."""
+    """Number of records in the log."""
     root: str = ""
     origin: str = ""
     signed: bool | None = None
-    """Whether the checkpoint is signed by the key; None: no key was given."""
+    """Whether the key has signed the checkpoint; None: no key was given."""
     witnessed: dict[str, int] = field(default_factory=dict)
-    """Witness to the size that it has seen and that agrees."""
+    """Each witness that agrees, and the log size that it has seen."""
     damage: list[Damage] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
-    """What was asked for and cannot be told."""
+    """Questions that cannot be answered."""
     notes: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> Exit:
-        """0 intact, 1 damaged, 3 cannot tell."""
+        """Exit code: 0 intact, 1 damaged, 3 cannot tell."""
         if self.damage:
             return Exit.ERROR
         return Exit.HOLD if self.unknown else Exit.OK
 
     @property
     def state(self) -> str:
-        """In a word or two."""
+        """The result in one or two words."""
         return {Exit.OK: "intact", Exit.ERROR: "damaged", Exit.HOLD: "cannot tell"}[self.exit_code]
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The findings as JSON, for `--json`."""
         told = [one._asdict() for one in self.damage]
         return {"state": self.state, "exit_code": int(self.exit_code), **asdict(self), "damage": told}
 
     def add(self, place: str, sentence: str) -> None:
-        """One damage, said once."""
+        """Adds one damage, unless it is there already."""
         one = Damage(place, sentence)
         if one not in self.damage:
             self.damage.append(one)
 
 
 def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Witness] = ()) -> Audit:
-    """Verifies every record, the log, its signature where a key is given, and what the witnesses keep."""
+    """Verifies every record, the log, its signature if a key is given, and the checkpoints of the witnesses."""
     done, log = Audit(), read_log(archive.root)
     _pending(archive, log, done)
     _strange(archive.root, done)
@@ -92,7 +92,7 @@ def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Wi
 
 
 def _pending(archive: Archive, log: Log | None, done: Audit) -> None:
-    """A seal that a crash cut short. Whoever verifies writes nothing: what he has no key for he could not sign."""
+    """Reports a seal that a crash cut short. Verifying repairs nothing: it may lack the key to sign."""
     file = archive.root / FOLDER / SEALING
     if not file.exists():
         return
@@ -116,7 +116,7 @@ def _records(archive: Archive, log: Log | None, done: Audit) -> None:
             verify(ref)
         except (ArchiveError, OSError) as error:
             sentence = str(error)
-            # Where the log itself is damaged, each record would repeat it: it is said once, at its place.
+            # A damaged log would be repeated for each record: it is reported once, at its own place.
             if not (log and log.damage and sentence.endswith(log.damage[0])):
                 done.add(path_of(archive.root, ref.folder), sentence)
     chains = {ref.folder.parent for ref in refs}
@@ -147,7 +147,7 @@ def _log(archive: Archive, log: Log, done: Audit) -> None:
 def _signature(log: Log, key: PublicKey | None, done: Audit) -> None:
     here, place = log.checkpoint, f"{FOLDER}/{CHECKPOINT}"
     if here is None:
-        return  # its absence was told
+        return  # its absence is reported already
     if key is None:
         done.notes.append(
             "the checkpoint's signature was not checked: no key was given"
@@ -198,7 +198,7 @@ def _contradicted(log: Log | None, had: Checkpoint) -> str:
 
 
 def _strange(root: Path, done: Audit) -> None:
-    """What sealing never makes: links, and files where records lie."""
+    """Reports what sealing never creates: links, and stray files where records lie."""
     if (root / FOLDER).is_symlink():
         done.add(FOLDER, "it is a link: a log is kept as files")
     for one in sorted((root / FOLDER).glob("*")):
@@ -233,5 +233,5 @@ def _found(root: Path) -> Iterator[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """What lies in a folder, but for what a crash leaves of a folder that was being written."""
+    """The contents of a folder, without the remains of an interrupted write."""
     return sorted(one for one in folder.iterdir() if not one.name.startswith(".part-"))

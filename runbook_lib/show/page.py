@@ -117,8 +117,8 @@ def proof_table(before: Any, after: Any, split: GateResult | None) -> Shown:
         ["deployment of the dial", _deployment(before.dial_deployment), _deployment(after.dial_deployment)],
     ]
     shown = table(("", "When this run began", "Read back now"), rows, caption="Read back from AWS")
-    told = split.reason if split else "The observed split is judged once the shift is in effect."
-    return stack(shown, line(f"Observed split: {told}"))
+    told = words.shown(split.reason) if split else "The observed split is judged once the shift is in effect."
+    return stack(shown, line(told))
 
 
 def _deployment(deployment: Any) -> str:

@@ -71,11 +71,11 @@ def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float]
             [
                 Cell(title, f"<b>{html.escape(title)}</b>"),
                 *(_fits(one) for one in checks),
-                "" if worst is None or _unlimited(worst) else worst.reason,
+                "" if worst is None or _unlimited(worst) else worst.reason.removeprefix(f"{title}: "),
             ]
         )
     head = ("Limit", *(f"{name.partition('_')[0]} at {percent:g} %" for name, percent in phases.items()), "Note")
-    return table(head, rows, caption="Whether the peak fits through the door", note=note)
+    return table(head, rows, caption="Whether the peak fits through the door", note=note, last_below=True)
 
 
 def _unlimited(one: Check) -> bool:

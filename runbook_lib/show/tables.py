@@ -101,14 +101,16 @@ def table(
     kind: str = "",
 ) -> Shown:
     """A table from rows of strings, numbers or `Cell`s; without rows it says so. Names of columns stay on one line,
-    unless `wrap_head`.
+    unless `wrap_head`. A column with a name in which no row has a word is left out.
 
     Args:
         last_below: in HTML the last column, a sentence, stands on a line of its own below the rest of its row.
         kind: a class in HTML, whose cells know their column's name: a report draws it otherwise on a narrow page.
             Default: `stacks` where the columns do not fit beside each other on a telephone.
     """
-    cells = [[_cell(value) for value in row] for row in rows]
+    last = list(head[-1:])
+    head, cells = _told(head, [[_cell(value) for value in row] for row in rows])
+    last_below = last_below and list(head[-1:]) == last
     parts = [f'<div style="{FONT};font-size:14px;overflow-x:auto;margin:6px 0 10px">']
     if caption:
         parts.append(f'<div style="font-weight:600;margin:0 0 4px">{foreign.html(caption)}</div>')
@@ -132,6 +134,15 @@ def table(
     return Shown("".join(parts), _plain(head, cells, caption, note))
 
 
+def _told(head: Sequence[str], cells: list[list[Cell]]) -> tuple[Sequence[str], list[list[Cell]]]:
+    """Head and rows without the columns that say nothing."""
+    width = len(head)
+    if not cells or any(len(row) != width for row in cells):
+        return head, cells
+    kept = [n for n, name in enumerate(head) if not name or any(row[n].text or row[n].html for row in cells)]
+    return [head[n] for n in kept], [[row[n] for n in kept] for row in cells]
+
+
 def _named(name: str, style: str) -> str:
     """The head of a column; one without a name is no head."""
     return f'<th scope="col" style="{style}">{foreign.html(name)}</th>' if name else f'<td style="{style}"></td>'
@@ -141,15 +152,19 @@ def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
     named = [f' data-name="{foreign.html(name)}"' for name in names] or [""] * len(cells)
     silent = [_NONE if name and cell.text == "–" else "" for name, cell in zip(named, cells, strict=True)]
     inner = (
-        f'<td{name}{none or _kept(c)} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
+        f'<td{name}{none or _short(c)} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
         for name, none, c in zip(named, silent, cells, strict=True)
     )
     return f'<tr style="background:transparent">{"".join(inner)}</tr>'
 
 
-def _kept(cell: Cell) -> str:
-    """A number with its unit stays on one line on paper, too, where longer cells are wrapped."""
-    return ' class="whole"' if cell.nowrap and 0 < len(cell.text.strip()) <= _SHORT else ""
+def _short(cell: Cell) -> str:
+    """How a report lays a short cell out: a number with its unit stays on one line on paper, too, where longer cells
+    are wrapped; and a word of a few letters needs no column for a sentence on a telephone.
+    """
+    if not 0 < len(cell.text.strip()) <= _SHORT:
+        return ""
+    return ' class="whole"' if cell.nowrap else ' class="brief"'
 
 
 def _wide(head: Sequence[str], cells: Sequence[Sequence[Cell]]) -> bool:
@@ -163,7 +178,9 @@ def _wide(head: Sequence[str], cells: Sequence[Sequence[Cell]]) -> bool:
 
 
 def _two_lines(cells: Sequence[Cell], names: Sequence[str] = ()) -> str:
-    """A row, and below it its last cell: it stays in sight where the table is wider than the page and scrolls."""
+    """A row, and below it its last cell, if it says something: it stays in sight where a wide table scrolls."""
+    if not (cells[-1].text or cells[-1].html):
+        return _row(cells[:-1], _CELL, names[:-1])
     sight = "position:sticky;left:9px;width:fit-content;max-width:min(100%,calc(100vw - 64px))"
     below = (
         f'<td colspan="{len(cells) - 1}" style="{_CELL};padding-top:0"><div style="{sight}">{cells[-1].html}</div></td>'

@@ -1,4 +1,4 @@
-"""The doctor's checks of what must be there in the account: resources, flags, and those who are told or sign."""
+"""The doctor's checks of the account's contents: resources, flags, channels, signer and witnesses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TOPIC = "inventory.topic.exists"
 
 
 def flags(ground: Ground) -> Found:
-    """The two flags: there, and what is in force."""
+    """Checks that the two flags exist, and shows the weight in force."""
     params = ground.known
     try:
         state = weights.read_traffic(ground.clients, params)
@@ -46,7 +46,7 @@ def flags(ground: Ground) -> Found:
 
 
 def _deployed(params: Params) -> str:
-    """The command that deploys first: the step after which a failure sent on purpose proves the way."""
+    """The command of the first deployment: the step after which a failure sent on purpose proves the way."""
     policy = params.policy
     env = next((env for env, kind in policy.environments.items() if kind == "development"), params.env)
     first = next((name for name, step in policy.steps.items() if step.envs == (env,)), next(iter(policy.steps)))
@@ -54,7 +54,7 @@ def _deployed(params: Params) -> str:
 
 
 def resources(ground: Ground) -> Iterator[Found]:
-    """The inventory's own checks (`params/inventory.yaml`), for the step that the account is at."""
+    """Runs the inventory's own checks (`params/inventory.yaml`), for the current step of the infrastructure."""
     step, checks = _inspected(ground)
     bad = [one for one in checks if one.required and one.verdict is Verdict.FAIL]
     unseen = [one for one in checks if one.required and one.verdict is Verdict.NO_DATA]
@@ -72,7 +72,7 @@ def resources(ground: Ground) -> Iterator[Found]:
 
 
 def _inspected(ground: Ground) -> tuple[str, list[Check]]:
-    """The step of the infrastructure that the routes say, and its checks."""
+    """The step of the infrastructure according to the routes, and its checks."""
     params, aws = ground.known, ground.clients
     try:
         state = weights.read_traffic(aws, params)
@@ -87,7 +87,7 @@ def _inspected(ground: Ground) -> tuple[str, list[Check]]:
 
 
 def _mend(ground: Ground, check: str) -> str:
-    """Where the resource goes by another name, or has another setting, in the team's own code."""
+    """The advice for a resource with another name or setting in the team's own code."""
     _, id, setting = check.split(".", 2)
     if named := _named(ground, id, setting):
         return f"deploy it, or edit {named}, if it goes by another name"
@@ -125,7 +125,7 @@ def _key(ground: Ground, name: str) -> str:
 
 
 def sinks(ground: Ground) -> Iterator[Found]:
-    """Whom a rollback and an alarm tell: the topic is there, the addresses can be had. Nothing is sent."""
+    """Checks the channels of alarms and rollbacks: the topic exists, the addresses are available. Sends nothing."""
     params, aws, said = ground.known, ground.clients, []
     edit = f"edit `notify` in {ground.beside('service.yaml')}"
     if params.service.notify.webhook:
@@ -153,13 +153,13 @@ def sinks(ground: Ground) -> Iterator[Found]:
 
 
 def headers(ground: Ground) -> Iterator[Found]:
-    """The secrets that the contract's headers name can be had. Nothing is sent, and no value is shown."""
+    """Checks that the secrets in the contract's headers are available. Sends nothing, and shows no value."""
     params, named = ground.known, ground.known.service.contract.secrets
     for name, text in named.items():
         try:
             value_of(name, read(text, params.env), ground.clients)
         except AwsError as error:
-            # Whoever sends requests reads them; who only looks is not allowed to, which is right.
+            # Operators who send requests need them; a read-only role may not read them, which is right.
             edit = f"edit `contract.secrets` in {ground.beside('service.yaml')}, or set it"
             yield note(str(error), edit) if ground.role == "read-only" else wrong(str(error), edit)
             return
@@ -167,7 +167,7 @@ def headers(ground: Ground) -> Iterator[Found]:
 
 
 def keeping(ground: Ground) -> Iterator[Found]:
-    """Bucket, signer and witnesses of the archive: each answers. Nothing is signed, nothing is written."""
+    """Checks that the archive's bucket, signer and witnesses answer. Signs and writes nothing."""
     kept, said = ground.known.service.archive, []
     edit = f"edit `archive` in {ground.beside('service.yaml')}"
     try:

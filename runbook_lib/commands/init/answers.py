@@ -1,4 +1,4 @@
-"""What `runbook init` knows of a service: said by a person, found in AWS, guessed by its name, or missing."""
+"""The facts about a service for `runbook init`: said by a person, found in AWS, guessed from its name, or missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runbook_lib.params.service import JOB, NO_JOB
 REGION = "us-east-1"
 ROUTES = ("sync", "submit", "status")
 NO_ACCOUNT = "000000000000"
-"""Nobody's account: whoever runs with it is told that theirs is another one."""
+"""An account of nobody: a run with it reports that the caller's account is another one."""
 _SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NAMES = {
     "queue": "{service}-jobs-queue-{env}",
@@ -39,7 +39,7 @@ _NAMES = {
     "access_log": "/aws/apigateway/{service}-api-{env}",
     "gsi": "idempotency-key-index",
 }
-"""How a resource is called where nobody has said and nobody has looked."""
+"""Names of resources if nobody has said or found them."""
 TRAFFIC = {
     "application": "{service}-rollout-{env}",
     "dial_profile": "{service}-async-dial",
@@ -65,16 +65,16 @@ _ROUTES = {"sync": "/api/{service}", "submit": "/api/{service}-async", "status":
 
 @dataclass(frozen=True)
 class Said:
-    """One value and where it comes from."""
+    """One value and its source."""
 
     value: str
     source: str
-    """`said`, `found` or `guessed`."""
+    """Source: `said`, `found` or `guessed`."""
 
 
 @dataclass
 class Answers:
-    """Everything that the parameter files are filled with."""
+    """All values for filling in the parameter files."""
 
     service: str
     region: Said
@@ -85,7 +85,7 @@ class Answers:
     stage: Said = Said("prod", "guessed")
     release: str = ""
     tool: str = DEFAULT
-    """What deploys the infrastructure."""
+    """Name of the tool that deploys the infrastructure."""
     traffic: dict[str, Said] = field(default_factory=dict)
     """Settings of `traffic` in service.yaml."""
     alarms: dict[str, Said] = field(default_factory=dict)
@@ -94,13 +94,13 @@ class Answers:
     """The project's environments in their order, and whose rules hold in each."""
 
     def add(self, kind: str, key: str, value: str, source: str = "found") -> None:
-        """Takes what was found, unless a person has said otherwise."""
+        """Stores a found value, unless a person has said another."""
         known: dict[str, Said] = getattr(self, kind)
         if key not in known:
             known[key] = Said(value, source)
 
     def complete(self) -> None:
-        """Guesses what is left by the service's name."""
+        """Guesses the missing values from the service's name."""
         for key, template in _NAMES.items():
             self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
         for key, template in _ROUTES.items():
@@ -110,7 +110,7 @@ class Answers:
                 known.setdefault(key, Said(_named(template, self.service), "guessed"))
 
     def told(self) -> list[tuple[str, str, str]]:
-        """Each value as where it comes from, what it is, and the value; what is missing last, with where to say it."""
+        """Source, name and value of each fact; missing ones last, with the place to say them."""
         rows = [("region", self.region), ("api.kind", self.kind), ("api.stage", self.stage)]
         rows += [(f"names.{key}", said) for key, said in self.names.items()]
         rows += [(f"api.routes.{key}", said) for key, said in self.routes.items()]
@@ -145,7 +145,7 @@ _ALWAYS = [
     ("missing", "the log line of a failed job", "params/service.yaml, failure_line"),
     ("missing", "what a job costs and how long it takes", "params/service.yaml, sizes and tokens; params/gates.yaml"),
 ]
-"""What no stack tells."""
+"""Facts that no stack tells."""
 
 
 def _named(template: str, service: str) -> str:
@@ -164,13 +164,13 @@ def of_flags(
     routes: Sequence[str] = (),
     environments: Mapping[str, EnvironmentKind] | None = None,
 ) -> Answers:
-    """What a person has said on the command line.
+    """The facts that a person has said on the command line.
 
     Args:
         environments: the project's own; None: the delivered ones.
 
     Raises:
-        UsageError: the first that cannot be understood.
+        UsageError: the first one that cannot be understood.
     """
     if not _SERVICE.fullmatch(service):
         raise UsageError(f"--service is '{service}', expects a name in small letters and dashes, such as orders-export")
@@ -227,7 +227,7 @@ def _pairs(option: str, given: Sequence[str], known: Sequence[str]) -> dict[str,
 
 
 def templated(name: str, env: str) -> str:
-    """A name of one environment as it is of all: the environment, where it stands for itself, becomes `{env}`.
+    """A name from one environment as a template for all: the environment, as a word of its own, becomes `{env}`.
 
     >>> templated("orders-worker-prod", "prod"), templated("products-table", "prod")
     ('orders-worker-{env}', 'products-table')

@@ -1,4 +1,4 @@
-"""What a CloudFormation stack tells of a service: its resources by type and name. Nothing is changed."""
+"""Reads a service's resources from a CloudFormation stack, by type and name. Changes nothing."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ WORDS: dict[str, tuple[str, ...]] = {
     "bucket_prefix": ("result", "report", "output", ""),
     "access_log": ("/aws/apigateway/", "access"),
 }
-"""What a resource's name has in it, the surest word first; an empty one takes what is left, if it is the only one."""
+"""Words in a resource's name, the most reliable first; an empty one matches a single remaining resource."""
 NOT: dict[str, tuple[str, ...]] = {
     "queue": ("dlq", "dead", "deadletter", "drill"),
     "sync": ("async", "submit", "dispatcher"),
     "worker": ("preprocess", "preprocessor"),
     "bucket_prefix": ("log", "logs"),
 }
-"""Words of a name that say that the resource is something else, whatever other word it has."""
+"""Words in a name that exclude a resource, whatever other word it has."""
 TYPES = {
     "dlq": "AWS::SQS::Queue",
     "queue": "AWS::SQS::Queue",
@@ -52,7 +52,7 @@ TYPES = {
     "bucket_prefix": "AWS::S3::Bucket",
     "access_log": "AWS::Logs::LogGroup",
 }
-"""In this order: what one takes is nobody else's."""
+"""Resource types, in the order of assignment: a taken resource is not assigned again."""
 
 ALARM_WORDS: dict[str, tuple[str, ...]] = {
     "dlq": ("dlq",),
@@ -76,7 +76,7 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """Its physical name: of an ARN or an address the last part."""
+        """Its physical name; for an ARN or an address the last part."""
         id = self.physical
         if self.type == "AWS::Logs::LogGroup":
             return id
@@ -84,13 +84,13 @@ class Resource:
 
 
 def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
-    """Fills in what the stack tells; sentences about what in it is none of the resources that are looked for.
+    """Fills in what the stack tells; returns sentences about resources that match nothing.
 
     Args:
-        env: the environment that the stack is of.
+        env: environment of the stack.
 
     Raises:
-        UsageError: there is no such stack.
+        UsageError: the stack does not exist.
         AwsError: AWS cannot be asked.
     """
     with aws_errors(f"reading the stack {stack} (cloudformation:ListStackResources)"):
@@ -117,7 +117,7 @@ def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
 
 
 def environment(stack: str, environments: Iterable[str] = ENVIRONMENTS) -> str:
-    """The environment that a stack's name says; empty: none.
+    """The environment in a stack's name; empty: none.
 
     >>> environment("orders-staging"), environment("orders")
     ('staging', '')
@@ -127,9 +127,9 @@ def environment(stack: str, environments: Iterable[str] = ENVIRONMENTS) -> str:
 
 
 def _assigned(answers: Answers, found: list[Resource], env: str) -> list[Resource]:
-    """Gives each key the resource whose name fits it best; the resources of these types that nobody took."""
+    """Assigns to each key the resource whose name fits best; returns the unassigned resources of these types."""
     free = [one for one in found if one.type in TYPES.values()]
-    # An access log is told by its name alone; other groups belong to functions.
+    # Only its name tells an access log; other log groups belong to functions.
     for key, type in TYPES.items():
         mine = [one for one in free if one.type == type]
         taken, source = _fitting(key, mine)
@@ -142,7 +142,7 @@ def _assigned(answers: Answers, found: list[Resource], env: str) -> list[Resourc
 
 
 def _fitting(key: str, mine: list[Resource]) -> tuple[Resource | None, str]:
-    """The resource that fits a key best, and whether a word of its name says so (`found`) or nothing else is left."""
+    """The resource that fits a key best, and whether a word of its name says so (`found`) or only one was left."""
     mine = [one for one in mine if not _has(one, NOT.get(key, ()))]
     for word in filter(None, WORDS[key]):
         for one in mine:
@@ -154,12 +154,12 @@ def _fitting(key: str, mine: list[Resource]) -> tuple[Resource | None, str]:
 
 
 def _has(one: Resource, words: Collection[str]) -> bool:
-    """Whether one of the words stands in a resource's name as a whole word, in singular or plural."""
+    """Whether one of the words is a whole word of the resource's name, in singular or plural."""
     return any(word in words or word.removesuffix("s") in words for word in parts(f"{one.name} {one.logical}"))
 
 
 def parts(name: str) -> list[str]:
-    """The words of a name, in small letters, by its dashes and capitals.
+    """The words of a name in small letters, split at dashes and capitals.
 
     >>> parts("orders-async-dispatcher-prod"), parts("OrdersDLQ APIStatusLambda")
     (['orders', 'async', 'dispatcher', 'prod'], ['orders', 'dlq', 'api', 'status', 'lambda'])
@@ -193,7 +193,7 @@ def _flag(answers: Answers, client: Any, where: dict[str, str], profile: str) ->
 
 
 def _prefix(bucket: str, env: str) -> str:
-    """A bucket's name without what CloudFormation or a team put behind it to make it unique."""
+    """A bucket's name without the ending that CloudFormation or a team added to make it unique."""
     return templated(
         re.sub(r"(?<=-)[a-z0-9]{5,}$", "", bucket) if re.search(r"-[a-z0-9]*\d[a-z0-9]*$", bucket) else bucket, env
     )
@@ -203,7 +203,7 @@ def _tried(ask: Callable[..., None], answers: Answers, found: list[Resource], en
     try:
         ask(answers, found, env, aws)
     except (AwsError, LookupError):
-        return  # what could not be asked is guessed, and told as such
+        return  # values that could not be asked for are guessed, and shown as such
 
 
 def _api(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
@@ -229,7 +229,7 @@ def _api(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
 
 
 def _routes(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
-    """The paths that lead to the functions; of a function that has several none is taken."""
+    """The paths of the functions; a function with several paths gets none."""
     api = next((one for one in found if one.type in APIS), None)
     if api is None:
         return
@@ -258,7 +258,7 @@ def _index(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
 
 
 def _traffic(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
-    """Names of the flags: the stack knows their ids only."""
+    """Names of the flags: the stack has only their ids."""
     ids = {one.physical.rpartition("|")[2].rpartition("/")[2]: one for one in found if "::AppConfig::" in one.type}
     application = next((id for id, one in ids.items() if one.type.endswith("::Application")), None)
     if application is None:

@@ -1,7 +1,7 @@
-"""The delivered parameter files with a service's own words and values in them; comments and order stay.
+"""Fills a service's own words and values into the delivered parameter files; comments and order stay.
 
-The files that come with the runbook are the example: complete, commented, tested. Another service's are the same text
-with other names (`WORDS`, in this order) and with single values put in (`put`).
+The delivered files are the example: complete, commented, tested. Another service gets the same text with
+other names (`WORDS`, in this order) and with single values replaced (`put`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"\bVPRs\b", "jobs"),
     (r"\bVPR\b", "job"),
 )
-"""The example's words, and what stands for each: `{service}`, `{plain}` without dashes, `{snake}` with underscores."""
+"""The example's words and their replacements: `{service}`, `{plain}` without dashes, `{snake}` with underscores."""
 
 
 OWN_CODE = "python -m runbook_lib.rehearse.sandbox.iac handlers --env {env}   # a rehearsal: yours are in commands.yaml"
@@ -52,7 +52,7 @@ def rewritten(name: str, text: str, answers: Answers) -> str:
     """A delivered parameter file for this service.
 
     Args:
-        name: of the file in `params/`.
+        name: name of the file in `params/`.
     """
     service = answers.service
     given = {"service": service, "plain": service.replace("-", ""), "snake": service.replace("-", "_")}
@@ -101,7 +101,7 @@ def _alarms(text: str, answers: Answers) -> str:
 
 
 def _inventory(text: str, answers: Answers) -> str:
-    """Names that were found or said need not follow the example's rule: then every name will do."""
+    """The inventory for this service: found or said names need not follow the example's rule, so any name is right."""
     own = [key for key, said in answers.names.items() if said.source != "guessed"]
     bucket = answers.names["bucket_prefix"].value
     text = put(
@@ -115,18 +115,18 @@ def _inventory(text: str, answers: Answers) -> str:
 
 
 def _commands(text: str, answers: Answers) -> str:
-    """The section from `diff` on is the tool's, up to the key behind `deploy`."""
+    """The commands of the chosen tool: they replace the section from `diff` to the key behind `deploy`."""
     told = delivered()[answers.tool].replace("{service}", answers.service)
     return re.sub(r"(?ms)^diff:.*?^deploy:.*?(?=^\w|\Z)", lambda _: told, text) if told else text
 
 
 def put(text: str, path: tuple[str, ...], value: str, remark: str = "") -> str:
-    """The text with one value in the place of another; the line's comment stays, a remark is added to it.
+    """The text with one value replaced; the line's comment stays, with the remark added to it.
 
-    A key that is not there is added under its parent.
+    A missing key is added below its parent.
 
     Raises:
-        UsageError: the parent is not there.
+        UsageError: the parent is missing.
     """
     lines = text.split("\n")
     start, end = 0, len(lines)
@@ -156,6 +156,6 @@ def _line(line: str, key: str, value: str, remark: str) -> str:
 
 
 def _scalar(value: str) -> str:
-    """A text as YAML has it: plain where nothing in it could be read as something else."""
+    """A text as a YAML scalar: without quotes if YAML reads it as text anyway."""
     plain = re.fullmatch(r"[A-Za-z/][A-Za-z0-9_./{}-]*", value) and yaml.safe_load(value) == value
     return value if plain or isinstance(value, ByEnvironment) else json.dumps(value)

@@ -14,7 +14,7 @@ from runbook_lib.params.crew import Post
 
 Point = tuple[dt.datetime, float]
 OVERHEAD = 2
-"""Latency holds the gateway's own work, too (an authorizer has 10 s of its own): so often its timeout cannot be."""
+"""No latency exceeds this many gateway timeouts: it also holds the gateway's own work (an authorizer)."""
 
 
 def submit_latency(seen: Answered) -> Evidence:
@@ -30,12 +30,14 @@ def submit_latency(seen: Answered) -> Evidence:
 def percentiles(
     seen: Answered, asked: questions.Percentiles, what: str, *, proof: str | None = None, most: float | None = None
 ) -> Evidence:
-    """One bucket is the quantile; of several, the largest is an upper bound of it, and the smallest a lower bound.
+    """Evidence of a quantile from CloudWatch's percentiles.
+
+    A single bucket is the quantile; of several, the largest is an upper bound of it.
 
     Args:
         what: the metric in words.
-        proof: why no sample is none, if it is known.
-        most: the largest value that there can be.
+        proof: what proves that there was no sample, if anything does.
+        most: the largest possible value.
     """
     answers, window = seen.answers, questions.settled(seen.params, seen.window, seen.now, asked.late_s)
 
@@ -115,7 +117,7 @@ def generation_time(seen: Answered) -> Evidence:
 
 
 def nearest_rank(sample: Sequence[float], q: float) -> float:
-    """The q quantile of a sample that is ascending and not empty."""
+    """The q quantile of an ascending sample that is not empty, by the nearest rank."""
     return sample[questions.nearest_rank(q, len(sample)) - 1]
 
 
@@ -125,11 +127,11 @@ def periods(window: Window, period_s: int) -> list[dt.datetime]:
 
 
 def queue_depth(seen: Answered) -> Evidence:
-    """SQS publishes for every queue that holds a message or is polled, and falls silent for one idle for six hours.
+    """Evidence of the queue's depth.
 
-    So a period without a point is zero if nothing was sent or asked in it and the last point before it was zero (if
-    there is no point at all: if the queue is empty now). Anything else is missing, and so is every such period where
-    the jobs table shows that CloudWatch is behind: what would prove it is late itself.
+    SQS publishes it while the queue holds a message or is polled, and stops after six idle hours. So a period without
+    a point is zero if nothing was sent or asked in it and the last point before it was zero (without any point: if the
+    queue is empty now). Else it is missing, also where the jobs table shows that CloudWatch is behind.
     """
     window, period = gauged(seen)
     crew, late = seen.params.service.crew, behind(seen)
@@ -159,7 +161,7 @@ def queue_depth(seen: Answered) -> Evidence:
 
 
 def gauged(seen: Answered, late_s: float = 0) -> tuple[Window, int]:
-    """What is judged of a gauge, and the length of its periods."""
+    """The window in which a gauge is judged, and the length of its periods in seconds."""
     period = max(GAUGE_PERIOD_S, period_for(seen.window, seen.now))
     return questions.gauged(seen.params, seen.window, seen.now, late_s), period
 
@@ -197,7 +199,7 @@ def _points_of(seen: Answered, post: Post) -> tuple[list[Point], int]:
 
 
 def dlq_points(seen: Answered) -> list[Point]:
-    """The points that CloudWatch has; where a read proves that there was nothing, 0 in every period."""
+    """Depths of the DLQ by CloudWatch; where a live read proves that there was none, 0 in every other period."""
     window, period = gauged(seen)
     found: dict[dt.datetime, float] = {}
     for post in seen.params.service.crew:
@@ -211,7 +213,7 @@ def dlq_points(seen: Answered) -> list[Point]:
 
 
 def dlq_depth(seen: Answered) -> Evidence:
-    """The depth of the DLQ. It keeps messages for days: 0 now and no point above 0 mean that none arrived."""
+    """Evidence of the DLQ's depth. It keeps messages for days: 0 now and no point above 0 mean that none arrived."""
     params = seen.params
     window = questions.gauged(params, seen.window, seen.now)
     crew = params.service.crew
@@ -245,10 +247,10 @@ def dlq_depth(seen: Answered) -> Evidence:
 
 
 def throttle_events(seen: Answered) -> Evidence:
-    """Requests that DynamoDB turned away, table and index together, in each period.
+    """Evidence of the requests that DynamoDB throttled, table and index together, in each period.
 
-    It publishes throttle events only where there are some, so a period without one is zero as long as the table was
-    used in the window; where CloudWatch is behind, only in the periods that are known.
+    DynamoDB publishes throttle events only when there are some. So a period without one is zero if the table was used
+    in the window; where CloudWatch is behind, only if it was used in that period.
     """
     params, late = seen.params, behind(seen)
     window, period = gauged(seen)
@@ -285,6 +287,6 @@ def throttle_points(seen: Answered) -> list[Point]:
 
 
 def _used(seen: Answered) -> list[dt.datetime]:
-    """When the table was written to."""
+    """Times at which the table was written to."""
     window, _ = gauged(seen)
     return [when for when, _ in seen.answers.points(label("table_writes")) if window.start <= when < window.end]

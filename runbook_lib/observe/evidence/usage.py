@@ -1,8 +1,8 @@
 """What each side used in one window, counted from answers, configuration and census. Pure.
 
-A metric of the queue, the table or a log without a point is no usage; requests, runs and durations must be there, or
-there is no bill. Received messages stand for receive calls (batch size 1). The bucket is not measured: one PUT for each
-finished report, one GET for each that a client waited for. What no metric tells is in `service.yaml`, `sizes`.
+A metric of the queue, the table or a log without a point means no usage; without requests, runs and durations there is
+no bill. Received messages stand for receive calls (batch size 1). The bucket is not measured: it counts one PUT for
+each finished report, and one GET for each that a client waited for. Sizes without a metric are in `service.yaml`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _NAMES = {"status_fn": "status", "sync_fn": "sync"}
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens of the async path: counted, and those of runs that left no count."""
+    """Tokens of the async path, with the estimated ones of runs that left no count."""
 
     input: float
     output: float
     unknown: bool = False
-    """Jobs completed, and neither the table nor a KPI tells what they took: no figure at all, which is not 0."""
+    """Whether jobs completed of which neither the table nor a KPI tells the tokens: then there is no figure, not 0."""
     uncounted: float = 0.0
-    """Runs that called the LLM and left no count: failed, crashed, cut off. At the mean of those that did."""
+    """Number of runs that called the LLM and left no count (failed, crashed, cut off): each counts as the mean run."""
 
 
 def async_counts(seen: Answered) -> AsyncCounts | str:
-    """What the async path used in the settled part of the window; a string says what is missing for a bill.
+    """What the async path used in the settled part of the window, or a string that says what a bill lacks.
 
     `seen` must have a census.
     """
@@ -65,7 +65,7 @@ def async_counts(seen: Answered) -> AsyncCounts | str:
 
 
 def _uncensused(seen: Answered) -> int | None:
-    """Jobs that completed where no census was taken, by the KPIs; None: nothing tells. What is not seen is not 0."""
+    """Jobs that completed in the census' gaps, by the KPIs; None: the KPIs do not say."""
     _, _, gaps = unseen(seen) if seen.rules >= 2 else (False, (), [])
     if any(one["created"] is None or one["completed"] is None for one in gaps):
         return None
@@ -77,7 +77,7 @@ BILLED = (
     *(f"{name}_{what}" for name in FUNCTIONS for what in ("invocations", "duration", "log_bytes")),
     *("table_writes", "gsi_writes", "table_reads", "gsi_reads"),
 )
-"""What the asynchronous side's bill is made of: an answer that is not whole makes it partial."""
+"""Metrics of the asynchronous side's bill: a partial answer to one of them makes the bill partial."""
 _COUNTED = (*BILLED, "jobs_created", "jobs_completed", "input_tokens", "output_tokens")
 
 
@@ -101,15 +101,15 @@ SYNC_BILLED = (
     *("sync_requests", "sync_5xx", "sync_fn_invocations", "sync_fn_duration", "sync_fn_log_bytes"),
     *("vpr_generated", "vpr_cost_usd"),
 )
-"""The same of the synchronous side."""
+"""Metrics of the synchronous side's bill."""
 
 
 def tokens(seen: Answered) -> Tokens:
-    """The census counts the tokens of finished jobs; the LLM was paid for the others, too.
+    """The tokens that were paid for: those of finished jobs by the census, and an estimate for the other runs.
 
-    A job marked FAILED called it, unless the rate limit refused the call, and so did each run that crashed or was cut
-    off and is delivered again. Their tokens are taken to be as many as those of the finished ones, or as `service.yaml`
-    says where none finished.
+    A job marked FAILED called the LLM too, unless the rate limit refused the call, and so did each run that crashed or
+    was cut off and is delivered again. Each of them counts as the mean finished job, or by `service.yaml` where none
+    finished.
     """
     segment, service = seen.segment, seen.params.service
     assert segment is not None  # noqa: S101
@@ -127,7 +127,7 @@ def tokens(seen: Answered) -> Tokens:
 
 
 def _told(seen: Answered, segment: Segment, done: int, uncounted: float, mean: tuple[float, float]) -> Tokens:
-    """The tokens of all finished jobs: those that say nothing took as many as those that do, or as the KPIs count."""
+    """The tokens of all finished jobs: a job without a count takes the mean of the others, or that of the KPIs."""
     if seen.params.service.contract.tokens.told_by == "none":
         return Tokens(0.0, 0.0, unknown=True)
     told = done - segment.untold
@@ -144,7 +144,7 @@ def _told(seen: Answered, segment: Segment, done: int, uncounted: float, mean: t
 
 
 def async_hours(seen: Answered) -> list[Usage]:
-    """The same hour by hour, for the spread; successes and tokens by the KPI metrics, empty where they have no data."""
+    """As `async_counts`, hour by hour, for the spread: with successes and tokens by the KPIs; empty without them."""
     if seen.sum("jobs_completed", seen.whole) is None:
         return []
     return [
@@ -192,7 +192,7 @@ def _async(
 
 
 def sync_counts(seen: Answered) -> SyncCounts | str:
-    """What the synchronous path used in the settled part of the window; a string says what is missing for a bill."""
+    """What the synchronous path used in the settled part of the window, or a string that says what a bill lacks."""
     span = seen.whole
     of = {name: seen.sum(name, span) for name in SYNC_BILLED}
     function = (configured(seen).get("functions") or {}).get("sync")
@@ -204,16 +204,16 @@ def sync_counts(seen: Answered) -> SyncCounts | str:
 
 
 def sync_hours(seen: Answered) -> list[Usage]:
-    """The same hour by hour, for the spread."""
+    """As `sync_counts`, hour by hour, for the spread."""
     return [_sync(seen, sums, span).usage() for span, sums in _by_hour(seen, {name: (name,) for name in SYNC_BILLED})]
 
 
 def _sync(seen: Answered, of: dict[str, float], span: Window) -> SyncCounts:
     service = seen.params.service
     sizes = service.sizes
-    refused = seen.sum("sync_4xx", span) or 0.0  # of the Lambda's own 4xx, none called the LLM
+    refused = seen.sum("sync_4xx", span) or 0.0  # none of the Lambda's own 4xx called the LLM
     successes = max(0, round(of["sync_requests"] - of["sync_5xx"] - refused))
-    # Cut off by its own timeout, or crashed: no count of tokens, and the LLM was called.
+    # Runs that timed out or crashed called the LLM and left no count of tokens.
     silent = max(0.0, of["sync_fn_invocations"] - of["vpr_generated"] - refused)
     prices = seen.params.prices
     usual = prices.of("llm.input_tokens", service.input_tokens) + prices.of("llm.output_tokens", service.output_tokens)
@@ -235,8 +235,8 @@ def _sync(seen: Answered, of: dict[str, float], span: Window) -> SyncCounts:
 def runbook_counts(seen: Answered) -> RunbookCounts:
     """What the runbook itself cost: the questions of this look, and the alarms and the dashboard that it makes.
 
-    Every page of an answer counts its metrics once more: an upper bound, for AWS takes up to five statistics of one
-    metric in one call for one.
+    Every page of an answer counts its metrics again, which is an upper bound: AWS counts up to five statistics of one
+    metric in one call as one.
     """
     made = [alarm for alarm in seen.params.policy.alarms if alarm.owner == "runbook"]
     return RunbookCounts(
@@ -248,7 +248,7 @@ def runbook_counts(seen: Answered) -> RunbookCounts:
 
 
 def consumed(seen: Answered, span: Window) -> dict[str, float]:
-    """Write and read units that were used in `span`, table and index together, however they are paid."""
+    """Write and read units that were used in `span`, table and index together, in either billing mode."""
     return {
         name: math.fsum(seen.sum(f"{part}_{name}", span) or 0.0 for part in ("table", "gsi"))
         for name in ("writes", "reads")
@@ -256,7 +256,7 @@ def consumed(seen: Answered, span: Window) -> dict[str, float]:
 
 
 def assumed(seen: Answered) -> tuple[str, ...]:
-    """What the bill rests on that could not be read, one sentence each."""
+    """What the bill assumes because it could not be read, one sentence each."""
     found = configured(seen)
     notes = [] if found else [_UNREAD]
     notes += [f"not read, so assumed to be as usual: {text}" for text in found.get("unread", ())]
@@ -277,7 +277,7 @@ _UNREAD = "the bill assumes x86_64 functions, an on-demand table, and reports ke
 
 
 def configured(seen: Answered) -> dict[str, Any]:
-    """Of `configured.read`; empty where it was not asked."""
+    """The answer of `configured.read`; empty where it was not asked."""
     return dict(seen.live.get("configured") or {})
 
 
@@ -299,8 +299,8 @@ def _function(seen: Answered, prefix: str, of: dict[str, float]) -> Function:
 
 
 def _capacity(seen: Answered, of: dict[str, float], span: Window) -> Capacity:
-    """Table capacity: on demand, what was consumed; provisioned, by the hour; each for its part of the window,
-    where somebody knows when a mitigation provisioned the table.
+    """Table capacity: consumed units on demand, unit hours provisioned; each for its part of the window, where it is
+    recorded when a mitigation provisioned the table.
     """
     table = configured(seen).get("table") or {}
     if table.get("mode") == "PROVISIONED":
@@ -317,7 +317,7 @@ def _capacity(seen: Answered, of: dict[str, float], span: Window) -> Capacity:
 
 
 def _untimed(seen: Answered, prefix: str) -> bool:
-    """Whether the function ran and no duration metric says for how long."""
+    """Whether the function ran, but its duration metric has no data."""
     return bool(seen.alone(f"{prefix}_invocations", seen.whole)) and not seen.answers.points(
         label(f"{prefix}_duration")
     )

@@ -24,7 +24,7 @@ def _configuration(spot: Spot) -> dict[str, Any]:
 
 
 def _ttl(spot: Spot) -> Any:
-    """Seconds that a job lives: by the variable that service.yaml names for it, or by service.yaml itself."""
+    """Seconds that a job lives: by the function's variable that service.yaml names, or by service.yaml itself."""
     service = spot.params.service
     if not service.job_ttl_variable:
         return service.job_ttl_s
@@ -143,7 +143,7 @@ WORKER = (
 
 
 def _source(spot: Spot) -> dict[str, Any]:
-    """The worker's mapping of the job queue, or else whatever it is mapped to."""
+    """The worker's mapping of the job queue; without one, its first other mapping."""
     found = pages(spot.client("lambda"), "list_event_source_mappings", "EventSourceMappings", FunctionName=spot.name)
     queue = spot.params.name(spot.params.service.post_of(spot.resource.name).queue)
     found.sort(key=lambda one: one.get("EventSourceArn", "").rpartition(":")[2] != queue)
@@ -169,7 +169,7 @@ EVENT_SOURCE = (
 
 
 def _filter(spot: Spot) -> dict[str, Any]:
-    """The metric filter on the worker's log that counts failed jobs: by its metric, or else by its pattern."""
+    """The metric filter on the worker's log that counts failed jobs, found by its metric or its pattern."""
     group = f"/aws/lambda/{spot.name}"
     found = pages(spot.client("logs"), "describe_metric_filters", "metricFilters", logGroupName=group)
     where, word = (
@@ -192,7 +192,7 @@ def _metric_of(made: dict[str, Any]) -> str:
 
 
 def _proof(spot: Spot) -> tuple[Proof, dict[str, str]]:
-    """The filter on the worker's own failure line, and the dimensions that the guard alarm watches."""
+    """The filter's results for the worker's own failure line, and the dimensions that the guard alarm watches."""
     wanted = {
         one["Name"]: one["Value"]
         for one in address(spot.params.metric(failed_jobs(spot.params, spot.resource.name)), spot.params)["Dimensions"]

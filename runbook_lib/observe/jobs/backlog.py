@@ -1,4 +1,4 @@
-"""The queue as a forecast needs it: what waits, what arrives, how long a job takes; and the curve of it."""
+"""The queue as a forecast needs it: waiting messages, arrivals, the time of a job; and the queue's curve."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Queue:
 
     at: dt.datetime
     levels: tuple[tuple[dt.datetime, float], ...]
-    """Messages waiting, in order of time; reaching before and, where it has passed, beyond `at`."""
+    """Messages waiting, in order of time, from before `at` and, where it lies in the past, until after it."""
     live: float | None
-    """Messages waiting by SQS itself, now; None: `at` is not now."""
+    """Messages waiting now, by SQS itself; None: `at` is not now."""
     oldest_s: float | None
-    """Age of the oldest message when it was published last, at or before `at`."""
+    """Age of the oldest message in seconds, as it was published last, at or before `at`."""
     sent: float | None
-    """In the measured window; None: no data."""
+    """Messages sent in the measured window; None: no data."""
     invocations: float | None
     duration_ms: float | None
     """Sum over the measured window."""
@@ -37,13 +37,13 @@ class Queue:
 
     @property
     def waiting(self) -> float | None:
-        """Messages waiting at `at`: the newest published level, or SQS's own word if that is more (it is newer)."""
+        """Messages waiting at `at`: the newest published level, or SQS's own newer count if that is more."""
         known = [level for when, level in self.levels if when <= self.at][-1:]
         known += [self.live] if self.live is not None else []
         return max(known, default=None)
 
     def load(self, workers: int) -> Load | None:
-        """For the forecast; None where the level or the time of a job is not known."""
+        """The load for a forecast; None where the level or the time of a job is not known."""
         if self.waiting is None or not self.invocations or not self.duration_ms or self.window.empty:
             return None
         return Load(
@@ -68,7 +68,7 @@ def read(
     """A worker's queue at `at`, measured over `minutes` up to the metrics' delay before it, with its curve up to `now`.
 
     Args:
-        live: ask SQS itself too (`at` is now).
+        live: whether to ask SQS itself too (`at` is now).
         post: which worker's; None: that of the first.
 
     Raises:
@@ -120,7 +120,7 @@ def _live(sqs: Any, params: Params, post: Post) -> float:
 
 
 def measured(queue: Queue) -> str:
-    """Where the forecast's numbers come from, for the reader."""
+    """The numbers of the forecast and their window, in words."""
     window = f"{when(queue.window.start).removesuffix(' UTC')} to {when(queue.window.end)}"
     if not queue.invocations or not queue.duration_ms:
         return f"{window}: no job ended, so the time of a job is not known"

@@ -1,4 +1,4 @@
-"""What can be read at this moment: depths from SQS itself, and the Lambdas' settings that the evidence rests on."""
+"""The present state: depths from SQS itself, and the Lambdas' settings that the evidence needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FUNCTIONS = ("submit", "worker", "status")
 
 
 def read(sqs: Any, lambda_client: Any, params: Params) -> dict[str, Any]:
-    """The live state, JSON-able:
+    """Reads the present state, JSON-able.
 
     `queue_visible`, `queue_in_flight`, `dlq_visible`, `dlq_in_flight` (messages), `max_receives` (of the queue's
     redrive policy, None without one), `memory_mb` and `timeout_s` (by submit, worker, status); of further workers the

@@ -22,18 +22,18 @@ class Workers(Frozen):
     mapping: str
     """UUID of the event source mapping of the job queue."""
     state: str
-    """Of the mapping: Enabled, Updating, Disabled."""
+    """State of the mapping: Enabled, Updating, Disabled."""
     unreserved: int
-    """What the account's other functions have left."""
+    """Concurrency that the account's other functions share."""
 
     @property
     def in_force(self) -> int | None:
-        """Workers that really run at a time: the smaller of both limits; None: neither is set."""
+        """Number of workers that can run at a time: the smaller of both limits; None: neither is set."""
         limits = [one for one in (self.reserved, self.maximum) if one is not None]
         return min(limits, default=None)
 
     def facts(self) -> dict[str, int | None]:
-        """What a change promises and reads back."""
+        """The facts that a change of the workers promises and reads back."""
         return {"reserved": self.reserved, "maximum": self.maximum}
 
 

@@ -1,7 +1,7 @@
-"""A scenario played through the notebooks: shift, looks, decision, the rollback's own notebook, and the curve turning.
+"""Plays a scenario through the notebooks: shift, looks, decision, the rollback's own notebook, and the curve's turn.
 
-Everything before production may be taken as passed (`start_phase`), for practice. The end is held against what the
-scenario declares.
+Everything before production may be taken as passed (`start_phase`), for practice. The end is compared with the one
+that the scenario declares.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from runbook_lib.run.launch import Finished
 
 HISTORY_H = 24
 ANSWER_RUNS = 12
-"""At most this many runs of a rollback's notebook: it says itself when it must be run again."""
+"""Most runs of a rollback's notebook: it says itself when it must be run again."""
 CALM_MIN = 20
-"""Minutes after the last action before the curve is looked at: longer than a poll, a job and a quarter of an hour."""
+"""Minutes after the last action before the curve is checked: longer than a poll, a job and a quarter of an hour."""
 
 
 class Play(Rollout):
@@ -45,7 +45,7 @@ class Play(Rollout):
         self.shift_at: dt.datetime | None = None
 
     def play(self) -> Ended:
-        """To its end, whatever that is."""
+        """Plays the scenario to its end, whatever that is."""
         try:
             self.set_stage()
             last = self._phases()
@@ -54,7 +54,7 @@ class Play(Rollout):
         return self._ended(last)
 
     def set_stage(self) -> None:
-        """Everything before the first phase: rehearsed, or taken as passed."""
+        """Goes to the first phase: rehearses the steps before it, or takes them as passed."""
         if not self.start_phase:
             self.before_production()
             return
@@ -66,7 +66,7 @@ class Play(Rollout):
         if before:
             self._dial(before)
             self.shift_at = self.aws.now()
-            # Whoever shifts by hand waits for the end of the bake, which AppConfig would refuse to interrupt.
+            # A shift by hand waits for the end of the bake, which AppConfig would refuse to interrupt.
             hours = 25 if self.scenario.by_hand else 1
             stage.soak(self.aws.now() + dt.timedelta(hours=hours), f" at {before:g} %")
 
@@ -74,8 +74,8 @@ class Play(Rollout):
         """Sets the dial without a notebook and without a record.
 
         Args:
-            notebook: a phase in whose name somebody does it at the console, with a bake and no step over 0; empty: as
-                the phase before would have.
+            notebook: phase in whose name somebody does it at the console, with a bake and no step over 0; empty: in the
+                way of the phase before.
         """
         prod = places().prod
         params = load({**overlaid(prod, self.stage.release), "mode": "apply", "confirm": prod})
@@ -91,7 +91,7 @@ class Play(Rollout):
         AppConfigTraffic(client, Guard(params, identity, journal), params).apply(plan)
 
     def from_start(self) -> list[str]:
-        """The phases that are played."""
+        """The phases to play."""
         return [name for name in self.production if name >= self.start_phase]
 
     def _phases(self) -> Finished:
@@ -105,12 +105,12 @@ class Play(Rollout):
         return self.first_week()
 
     def first_week(self) -> Finished:
-        """As in the rollout; its faults have their time from now on."""
+        """As in the rollout; faults of the first week can begin from now on."""
         self.stage.worlds[places().prod].begin(DEPRECATE)
         return super().first_week()
 
     def _phase(self, notebook: str) -> Finished:
-        """One phase: the shift, and looks until it is decided."""
+        """One phase: the shift, and looks until a decision."""
         stage, last = self.stage, self.shift(notebook)
         begun = self.aws.now()
         while last.decision == "SOAK" and last.come_back_at:
@@ -122,7 +122,7 @@ class Play(Rollout):
         return last
 
     def shift(self, notebook: str) -> Finished:
-        """The phase is approved and its weight set, by its notebook or by hand; faults that wait for it begin."""
+        """Approves the phase and sets its weight, by its notebook or by hand; faults that wait for it begin."""
         stage, weight = self.stage, self.stage.params[places().prod].policy.phases[notebook].percent
         self.approve(notebook)
         by_hand = self.scenario.by_hand and notebook[:2] == self.scenario.first_phase
@@ -131,7 +131,7 @@ class Play(Rollout):
         what = "look: the shift was made by hand" if by_hand else f"shift to {weight:g} %"
         last = stage.run(Scene(notebook, what=what))
         if last.decision == "PLANNED":
-            # The first run of a release may find something to deploy; then the next one shifts.
+            # The first run of a release may find something to deploy; then the next run shifts.
             last = stage.run(Scene(notebook, what=f"shift to {weight:g} %"))
         if last.decision == "SOAK":
             stage.worlds[places().prod].begin(notebook)
@@ -139,7 +139,7 @@ class Play(Rollout):
         return last
 
     def _ended(self, last: Finished) -> Ended:
-        """The end as found: after a ROLLBACK its notebook is run, and the curve looked at."""
+        """The real end: after a ROLLBACK it runs the rollback's notebook, and checks the curve."""
         archive = Archive(self.stage.root / self.stage.archive)
         record = archive.load(archive.find(last.run_id))
         world = self.stage.worlds[places().prod]
@@ -163,7 +163,7 @@ class Play(Rollout):
         )
 
     def _curve(self, named: str) -> bool:
-        """The rollback's notebook acts, time goes by, and the curve turns, or does not."""
+        """Runs the rollback's notebook and lets time pass; returns whether the curve turns."""
         stage, world, params = self.stage, self.stage.worlds[places().prod], self.stage.params[places().prod]
         begun = self.aws.now()
         self._answer(named)
@@ -176,9 +176,9 @@ class Play(Rollout):
             stage.soak(self.aws.now() + DRAIN, ": too few jobs to tell yet")
 
     def _answer(self, named: str) -> None:
-        """The rollback's notebook, as often as it needs to be run; where it is no cure, scenario 1's, as it says.
+        """Runs the rollback's notebook as often as needed; if it is no cure, runs scenario 1's, as it says.
 
-        Nobody gives a reason: what a mitigation does follows from the symptoms that it finds itself.
+        Nobody gives a reason: a mitigation acts on the symptoms that it finds itself.
         """
         stage, rollbacks = self.stage, self.stage.params[places().prod].policy.rollbacks
         notebook = next(name for name in rollbacks if name.startswith(f"{named}_"))
@@ -194,7 +194,7 @@ class Play(Rollout):
             stage.soak(max(parse(last.come_back_at), self.aws.now() + dt.timedelta(minutes=1)))
 
     def _no_symptom(self, last: Finished) -> bool:
-        """The run was refused, since it saw no symptom of its scenario."""
+        """Whether the run was refused because it saw no symptom of its scenario."""
         archive = Archive(self.stage.root / self.stage.archive)
         checks = archive.load(archive.find(last.run_id)).checks
         return any(one["id"].endswith(".symptoms") and one["verdict"] != "PASS" for one in checks)
@@ -205,7 +205,7 @@ def _by(record: Record) -> str:
 
 
 def _taken_back(aws: EmbeddedAws, stage: Rehearsal) -> str | None:
-    """When AppConfig took the weight back by itself."""
+    """Time at which AppConfig took the weight back by itself; None: it did not."""
     state = traffic.read_state(aws.client("appconfig"), stage.params[places().prod])
     return next((one.taken_back_at for one in state.history if one.taken_back_by == "CLOUDWATCH_ALARM"), None)
 
@@ -214,11 +214,11 @@ def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False
     """Plays a scenario on an embedded AWS of its own.
 
     Args:
-        start_phase: `06`, `07` or `08`: what comes before is taken as passed; empty: from preflight on.
+        start_phase: `06`, `07` or `08`: the steps before are taken as passed; empty: from preflight on.
 
     Raises:
-        UsageError: no such scenario or phase, or the scenario does not say how it should end.
-        AwsError: the embedded AWS does not start or does not do what AWS does.
+        UsageError: no such scenario or phase, or the scenario does not declare its end.
+        AwsError: the embedded AWS does not start or does not behave like AWS.
     """
     scenario = scenario_of(name)
     if scenario.expected is None:
@@ -256,7 +256,7 @@ def _rows(rehearsal: Rehearsal, scenario: Scenario, start_phase: str) -> list[tu
 
 
 def _summary(rehearsal: Rehearsal, scenario: Scenario, ended: Ended, wrong: list[str]) -> None:
-    """The last table: what should have been, and what was."""
+    """Prints the last table: the declared end, and the real one."""
     from rich.table import Table
 
     board = rehearsal.board

@@ -17,18 +17,18 @@ from runbook_lib.rehearse.play.stage import places
 from runbook_lib.rehearse.world.scenario import Scenario, find, played
 
 STEP = dt.timedelta(minutes=10)
-"""So often it is looked whether somebody would be called by now."""
+"""Time between two checks whether somebody would be called."""
 FEW = 3
-"""Users who must have been failed before one would be called for them."""
+"""Fewest failed users for which somebody is called."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """What somebody is called for, and when: the exercise begins."""
+    """The reason and time of a call: the exercise begins."""
 
     at: dt.datetime
     notebook: str
-    """The phase that is under way."""
+    """The phase under way."""
     said: str
 
 
@@ -38,7 +38,7 @@ def practised() -> list[Scenario]:
 
 
 def scenario_for(name: str) -> Scenario:
-    """The scenario of that name, or of the YAML file that `name` is the path of.
+    """The scenario with that name, or in the YAML file with the path `name`.
 
     Raises:
         UsageError: there is none, or it is not for practice.
@@ -61,7 +61,7 @@ def called(play: Play) -> Call:
     """Goes through the rollout until somebody would be called: users without a report, a guard alarm, or a look.
 
     Raises:
-        UsageError: with this seed the rollout goes through.
+        UsageError: with this seed nothing goes wrong.
     """
     stage = play.stage
     for notebook in play.from_start():
@@ -82,7 +82,7 @@ def called(play: Play) -> Call:
 
 
 def _alarmed(play: Play) -> str:
-    """Which guard alarm fires; empty: none."""
+    """Name of the guard alarm that fires; empty: none."""
     stage = play.stage
     params = stage.params[places().prod]
     guards = [alarm_name(one, params) for one in params.policy.alarms if one.guard]
@@ -92,7 +92,7 @@ def _alarmed(play: Play) -> str:
 
 
 def _failed(play: Play) -> str:
-    """How many users got no report, where their success has collapsed since the fault began; empty: it has not."""
+    """Number of users without a report, if their success has collapsed since the fault began; empty: it has not."""
     world, params = play.stage.worlds[places().prod], play.stage.params[places().prod]
     if play.shift_at is None or (since := fault_since(world.service, play.shift_at)) is None:
         return ""

@@ -1,4 +1,4 @@
-"""The script of a whole rehearsal: which notebook when, who signs, how long between; all else comes from the runs."""
+"""The script of a whole rehearsal: which notebook when, who signs, the time between; the rest comes from the runs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from runbook_lib.run.launch import Finished
 HISTORY_DAYS = 7
 LOAD_TRIES = 3
 PATIENCE_S = 20.0
-"""Real seconds until a machine that was too slow for the load is asked again."""
+"""Real seconds until a machine that was too slow for the load is tried again."""
 BY_THE_CLOCK = ("load.concurrent", "load.submit_p95", "load.drained")
-"""Checks of the load test that a slow machine fails with nothing lost and nothing refused."""
+"""Checks of the load test that a slow machine fails although nothing is lost or refused."""
 INTERIM_H = 12
 PREFLIGHT, DEV, DASHBOARD, ALARMS = "01_preflight", "02_deploy_dev", "03_dashboard", "04_alarms"
 STAGING = "05_staging"
@@ -40,7 +40,7 @@ PHASE3, DEPRECATE, WEEK, ACCEPTANCE = (
 
 
 class Stopped(Exception):
-    """A run did not end as the rollout needs it to go on: the rehearsal ends here."""
+    """A run did not end as the rollout needs it: the rehearsal ends here."""
 
     def __init__(self, last: Finished) -> None:
         super().__init__(last.headline)
@@ -48,7 +48,7 @@ class Stopped(Exception):
 
 
 class Rollout:
-    """From preflight to acceptance; stops at the first run that does not let the rollout go on."""
+    """The rollout from preflight to acceptance; it stops at the first run that does not let it go on."""
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         self.stage = rehearsal
@@ -63,7 +63,7 @@ class Rollout:
         return [(key, steps[key.partition("@")[0]].title) for key in keys]
 
     def walk(self) -> Finished:
-        """Everything; the last run of it."""
+        """Runs everything; returns the last run."""
         try:
             self.before_production()
             self.phases()
@@ -72,7 +72,7 @@ class Rollout:
             return stopped.last
 
     def phases(self) -> None:
-        """Every phase of production in its order, as `gates.yaml` declares them."""
+        """Runs every phase of production in order, as `gates.yaml` declares them."""
         for place, (notebook, phase) in enumerate(self.production.items()):
             self.approve(notebook)
             if place == 0:
@@ -87,7 +87,7 @@ class Rollout:
         return self.stage.params[places().prod].policy.phases_of(places().prod)
 
     def before_production(self) -> None:
-        """From the first note to new resources in production that take no traffic yet."""
+        """Runs the steps from the first note to new resources in production without traffic."""
         stage = self.stage
         stage.set_up("baseline", HISTORY_DAYS * 24)
         self.sign()
@@ -102,7 +102,7 @@ class Rollout:
         self.prepared(at.prod, next(iter(self.production)))
 
     def staging(self) -> Finished:
-        """Tests, load test and soak; the load again where this machine was just too slow for it, as people would."""
+        """Runs tests, load test and soak; the load again if this machine was just too slow for it, as people would."""
         scene = Scene(STAGING, places().staging, "tests, load test, shift")
         last = self.stage.run(scene)
         for left in range(LOAD_TRIES - 1, 0, -1):
@@ -116,7 +116,7 @@ class Rollout:
         return self.through(scene, last)
 
     def too_slow(self, last: Finished) -> str:
-        """What a run of 05 says of a load test that failed by the clock alone; empty: it did not, or not alone."""
+        """The reason of a run of 05 whose load test failed only by its times; empty: it did not, or not only."""
         if last.decision != "HOLD":
             return ""
         archive = Archive(self.stage.root / self.stage.archive)
@@ -126,14 +126,14 @@ class Rollout:
         return wrong[0].reason if wrong and len(slow) == len(wrong) else ""
 
     def sign(self, after: str | None = None) -> None:
-        """The people of the rehearsal attest what only people can, and what can be said by now."""
+        """Enters the attestations of the rehearsal's people that are possible after `after`."""
         params = self.stage.params[places().prod]
         for wanted in params.policy.attestations:
             if wanted.after == after:
                 self._enter("attestation", wanted.id, wanted.role, f"rehearsed: {wanted.title}")
 
     def approve(self, notebook: str) -> None:
-        """The people whose approval the phase needs give it."""
+        """Enters the approvals that the phase needs."""
         params = self.stage.params[places().prod]
         for role in params.policy.phases[notebook].approvers:
             stands = evidence(Archive(self.stage.root / self.stage.archive), params, notebook)
@@ -155,14 +155,14 @@ class Rollout:
         enter(Archive(self.stage.root / self.stage.archive), params, entry, caller_arn="arn:aws:iam::rehearsal")
 
     def promoted(self, scene: Scene) -> Finished:
-        """One run that must promote."""
+        """Runs a notebook that must promote."""
         return self._must(self.stage.run(scene), "PROMOTE")
 
     def prepared(self, env: str, notebook: str) -> None:
-        """The resources are deployed, with no traffic; then dashboard and alarms, side by side."""
+        """Deploys the resources, without traffic; then runs dashboard and alarms at the same time."""
         self._must(self.stage.run(Scene(notebook, env, "deploy the new resources")), "PLANNED")
         self.sign(f"{notebook}@{env}")
-        # Metrics of new resources and alarms need some minutes of life before anything can be said of them.
+        # New resources and alarms need some minutes before their metrics can be judged.
         self.stage.soak(self.aws.now() + dt.timedelta(minutes=20))
         for finished in self.stage.side_by_side([Scene(DASHBOARD, env), Scene(ALARMS, env)]):
             self._must(finished, "PROMOTE")
@@ -174,10 +174,10 @@ class Rollout:
             self.stage.soak(self.aws.now() + dt.timedelta(seconds=period, minutes=5))
 
     def through(self, scene: Scene, last: Finished | None = None) -> Finished:
-        """Run again whenever it says so, until it promotes; an undecided soak is extended by the notebook itself.
+        """Runs a notebook again whenever it says so, until it promotes; the notebook itself extends an undecided soak.
 
         Args:
-            last: the first run of it, if it was made already.
+            last: the first run, if it was made already.
         """
         last = last or self.stage.run(scene)
         while last.decision == "SOAK" and last.come_back_at:
@@ -186,7 +186,7 @@ class Rollout:
         return self._must(last, "PROMOTE")
 
     def first_phase(self, notebook: str) -> None:
-        """As `through`, with an interim look, and the end of AppConfig's bake seen."""
+        """As `through`, with an interim look, and a check of the end of AppConfig's bake."""
         percent = self.production[notebook].percent
         shift = self._must(self.stage.run(Scene(notebook, what=f"shift to {percent:g} %")), "SOAK")
         set_at = self.aws.now()
@@ -198,7 +198,7 @@ class Rollout:
         self.through(Scene(notebook, what="verdict at a declared look"))
 
     def bake(self, set_at: dt.datetime) -> None:
-        """AppConfig's bake ends at its hour, by itself: seen, not assumed.
+        """Waits for the end of AppConfig's bake, and checks that it comes by itself.
 
         Raises:
             AwsError: it did not.
@@ -215,9 +215,9 @@ class Rollout:
             raise AwsError(f"the bake was {before}, then {after}; expected BAKING, then COMPLETE")
 
     def first_week(self) -> Finished:
-        """Deprecation, the looks of the cadence, each at its time, and acceptance.
+        """Runs the deprecation, the looks of the cadence, each at its time, and acceptance.
 
-        A look waits for nobody: jobs stay in the table for a day, and one that comes later finds none.
+        A look cannot wait: jobs stay in the table for a day, and a later look finds none.
         """
         stage, start = self.stage, self.aws.now()
         self.promoted(Scene(DEPRECATE, what="archive and remove the old handler"))
@@ -254,7 +254,7 @@ def left_out() -> tuple[str, ...]:
 
 
 def summary(rehearsal: Rehearsal, last: Finished, hours: float) -> int:
-    """Says how it ended: table, verdict, what was not served, report. The exit code."""
+    """Prints the end: table, verdict, requests not served, report. Returns the exit code."""
     from runbook_lib.rollout.requirement import unserved
 
     board = rehearsal.board

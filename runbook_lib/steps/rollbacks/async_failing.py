@@ -1,8 +1,8 @@
-"""Scenario 1, async endpoint failing: async off at once, read back, and only then everything else that must be known.
+"""Scenario 1, async endpoint failing: turn async off at once, read it back, and only then look at everything else.
 
-Three ways lead back, by where the rollout stands (docs/domain.md, traps 18 and 19): the switch; from the migration on,
-when the synchronous route itself is asynchronous, the infrastructure's own command with the step before; after the
-deprecation none. What has been done already, by the command, by AppConfig or by an earlier run, is found and said.
+The way back depends on where the rollout stands (docs/domain.md, traps 18 and 19): before the migration the switch,
+after it the infrastructure's command with the step before, after the deprecation none. The notebook finds and says what
+the command, AppConfig or an earlier run has done already.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from runbook_lib.steps.rollbacks.sync_baseline import MIGRATE, kept_template, sa
 from runbook_lib.steps.rollbacks.telling import OFF
 
 CALM = dt.timedelta(minutes=15)
-"""When to try again to bring the dial to 0, where an alarm still fires."""
+"""Wait before the next try to bring the dial to 0, where an alarm still fires."""
 
 
 class AsyncFailing:
-    """Scenario 1, as its notebook goes through it."""
+    """Scenario 1: what its notebook's cells call."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.params, self.incident = run, run.params, Incident(run)
@@ -60,13 +60,13 @@ class AsyncFailing:
 
     @property
     def deployed(self) -> bool:
-        """The rollout's flags are there; without them nothing goes to async."""
+        """Whether the rollout's flags exist; without them no request goes to async."""
         return self.seen.traffic[1]
 
     # Action
 
     def act(self) -> Any:
-        """Async off, if the run may; the state is read after it, never before.
+        """Turns async off, if the run applies; reads the state only after that.
 
         Raises:
             UsageError, Refused: account or confirmation.
@@ -101,7 +101,7 @@ class AsyncFailing:
             )
 
     def _resume(self) -> None:
-        """Where async was off before this run: the clock of whoever turned it off."""
+        """Takes over the clock of the run or the command that turned async off before this run."""
         made = self.state.switch_deployment
         if self.incident.clock is not None or self.state.switch_on or made is None or self.state.migrated:
             return
@@ -142,7 +142,7 @@ class AsyncFailing:
 
     @cached_property
     def sync_gone(self) -> bool:
-        """The synchronous Lambda was removed (notebook 09): there is nothing to go back to."""
+        """Whether the synchronous Lambda was removed (notebook 09), so that there is nothing to go back to."""
         return sync_gone(self.run.aws, self.params)
 
     def _back_by_infrastructure(self) -> Any:
@@ -177,12 +177,12 @@ class AsyncFailing:
         self.seen.restored = True
         self.seen.read_again()
         number = self.state.switch_deployment.number if self.state.switch_deployment else 0
-        # Clients go on calling the same route; there is nothing that they would have to read first.
+        # Clients go on calling the same route and need not read anything first: it is in effect at once.
         self.incident.was_set(self.incident.aws_now, 0, str(number))
         return folded(f"{command}: done", told)
 
     def _template_check(self) -> Check:
-        """Whether the stack is again what was kept before the migration."""
+        """Checks that the stack's template is again the one that was kept before the migration."""
         title = "The stack is as it was before the migration"
         run_id, kept = kept_template(self.run.archive, self.seen.records)
         if not run_id:
@@ -206,10 +206,10 @@ class AsyncFailing:
         )
         return no_way_back(self.params, f"sync-handler.zip and sync-configuration.json, run {kept}" if kept else "")
 
-    # In calm
+    # What can wait
 
     def calm(self) -> Any:
-        """The dial to 0, so that switching on again restores nothing (trap 20); nothing waits for it."""
+        """Brings the dial to 0, so that switching on again restores nothing (trap 20)."""
         title = "The dial is at 0"
         if not self.deployed or self.state.migrated:
             id = f"{self.incident.id}.dial_zero"
@@ -247,33 +247,33 @@ class AsyncFailing:
         return act.describe(release=flat.release, notebook=run.notebook, attempt=flat.attempt, run=run.run_id)
 
     def told(self) -> Any:
-        """People are told, once."""
+        """Tells people that async is off, once per incident."""
         return self.incident.tell(OFF) if self.acted else line("Nobody is told: nothing was changed.")
 
     # What is looked at, once async is off
 
     def split(self) -> Any:
-        """Whether the split that is observed has gone to 0 since the last client followed."""
+        """Checks that no request has gone to async since the last client followed the change."""
         return self.seen.split()
 
     def sync_endpoint(self) -> Any:
-        """The endpoint that users get now: whether it answers, and how often it succeeds, honestly."""
+        """Checks that the endpoint that users get now answers, and tells how often it succeeds."""
         return self.seen.sync_endpoint()
 
     def look_for_symptoms(self) -> Any:
-        """High error rate, failed generations, dead letters, guards that fire, a weight that AWS took back."""
+        """Looks for a high error rate, failed generations, dead letters, firing guards, a weight that AWS took back."""
         return self.seen.look_for_symptoms()
 
     def failures(self) -> Any:
-        """The failed jobs, explained from the logs: grouped, with counts and times, and one example each, redacted."""
+        """Explains the failed jobs from the logs: groups with counts, times and a redacted example each."""
         return self.seen.failures()
 
     def dead_letters(self) -> Any:
-        """The dead-letter queue, listed and not consumed: what is in it can be driven again later."""
+        """Lists the dead-letter queue without consuming it: its messages can be redriven later."""
         return self.seen.dead_letters()
 
     def in_flight(self) -> Any:
-        """Jobs that were submitted before async was off, followed to their end."""
+        """Follows the jobs that were submitted before async was off to their end."""
         return self.seen.in_flight()
 
     def charts(self) -> Any:
@@ -286,11 +286,11 @@ class AsyncFailing:
 
     @property
     def acted(self) -> bool:
-        """No request is meant to go to async: by the switch, or because the route was brought back."""
+        """Whether async is off: by the switch, or because the synchronous route was brought back."""
         return self.deployed and not self.state.switch_on and not self.state.migrated
 
     def proof(self) -> Any:
-        """Read back from AWS: switch, dial, routes; after a migration also the template, against the one kept."""
+        """Reads switch, dial and routes back from AWS; where this run brought the route back, also the template."""
         if not self.deployed:
             return self.incident.note(self._off_check())
         after = self.seen.read_again()
@@ -340,7 +340,7 @@ class AsyncFailing:
         return self.incident.verdict(self.incident.outcome or self.judge())
 
     def report(self) -> Any:
-        """The skeleton of the post-mortem, with what this scenario knows."""
+        """Writes the skeleton of the post-mortem with what this scenario knows."""
         try:
             return self.incident.post_mortem(self.seen.sections(), moves(self.state))
         except RunbookError as error:

@@ -1,6 +1,6 @@
-"""What is true of a backlog: symptoms, forecast, the LLM watched. What came of it: `queue_backlog_after.py`.
+"""What scenario 2 looks at: symptoms, forecast, the LLM's limit. What came of the action: `queue_backlog_after.py`.
 
-Which moment it is follows from AWS and the deviations on record: nothing done yet, workers raised, drained, over.
+AWS and the deviations on record show the moment: nothing done yet, workers raised, drained, over.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ STEP_FUNCTIONS = (
 
 
 class BacklogSeen:
-    """Scenario 2 as far as it is looked at.
+    """The state of scenario 2: the workers' settings and the queue.
 
     Args:
-        mitigation: of the incident: its deviations say what was done.
+        mitigation: the incident's; its deviations say what was done.
         post: the worker that it is about.
 
     Raises:
@@ -60,14 +60,14 @@ class BacklogSeen:
         now = self.run.now
         self.now_seen = self._queue(now, live=True)
         if mitigation.closed and self.deep:
-            mitigation.begin_anew()  # another backlog, and an incident of its own
+            mitigation.begin_anew()  # another backlog is an incident of its own
         if mitigation.closed:
             mitigation.go_on()
         if self.raised:
             mitigation.seen_in_force(FOLLOWS_S)
 
     def read_again(self) -> workers.Workers:
-        """The settings as they are now."""
+        """Reads the settings again."""
         self.workers = workers.read_workers(self.client, self.params, self.post.worker)
         return self.workers
 
@@ -84,7 +84,7 @@ class BacklogSeen:
 
     @cached_property
     def returning(self) -> bool:
-        """Putting back was begun by a run that did not live to close the deviation: the record's last word on it."""
+        """Whether an earlier run began to put the workers back and ended before it closed the deviation."""
         if not self.mitigation.open:
             return False
         since = min(dt.datetime.fromisoformat(one.at) for one in self.mitigation.open.values())
@@ -98,12 +98,12 @@ class BacklogSeen:
 
     @property
     def over(self) -> bool:
-        """It was done, and undone or adopted, and nothing is wrong any more."""
+        """Whether the incident is over: the deviation is undone or adopted, and the queue is not deep."""
         return bool(self.mitigation.closed) and not self.mitigation.open and not self.deep
 
     @property
     def deep(self) -> bool:
-        """The queue is deep now."""
+        """Whether the queue is deep now."""
         waiting = self.now_seen.waiting
         return waiting is not None and self.policy.depth.holds(waiting)
 
@@ -132,7 +132,7 @@ class BacklogSeen:
         )
 
     def symptoms_table(self) -> Any:
-        """The requirement's symptoms: queue depth, slow generation."""
+        """Checks the symptoms: queue depth, slow generation."""
         seen, limit = self.now_seen, self.params.policy.gate("generation_time").alert
         deep, slow = None, None
         told, waited = "no data about the queue's depth", "no data about the oldest message"
@@ -149,7 +149,7 @@ class BacklogSeen:
 
     @cached_property
     def decided_seen(self) -> queue.Queue:
-        """The queue when it was decided to act; now, if it was not."""
+        """The queue at the time of the decision; without a decision, the queue now."""
         at = self.incident.decided_time
         if at is None or at >= self.run.now:
             return self.now_seen
@@ -160,7 +160,7 @@ class BacklogSeen:
         return queue.read(self.run.aws, self.params, at, self.run.now, minutes=minutes, live=live, post=post)
 
     def forecasts(self, seen: queue.Queue) -> list[Forecast]:
-        """What each option makes of the queue; none where it could not be measured."""
+        """A forecast of the queue for each option; empty where the queue could not be measured."""
         before = next(
             (one.was for id, one in self.mitigation.open.items() if id == reserved(self.post)), self.workers.in_force
         )
@@ -168,7 +168,7 @@ class BacklogSeen:
         return [forecast(load, one) for one in options(load, self.policy.workers)] if load else []
 
     def forecast_table(self) -> Any:
-        """How long the backlog takes as it is, and after each option; Step Functions explained."""
+        """How long the backlog takes as it is and with each option, and why Step Functions are not one."""
         found, told = self.forecasts(self.decided_seen), queue.measured(self.decided_seen)
         by_id = {one.option.id: one for one in found}
         drain = spell(by_id["workers"].drain_s) if found and by_id["workers"].drains else "never"
@@ -197,7 +197,7 @@ class BacklogSeen:
 
     @cached_property
     def limited(self) -> llm.Limited:
-        """The LLM's rate-limit errors: since the raise, or before it over the measured window."""
+        """The LLM's rate-limit errors: since the decision once the workers are raised, else in `window_min`."""
         since, now = self.incident.decided_time, self.run.now
         start = since if since and self.raised else now - dt.timedelta(minutes=self.policy.window_min)
         window = Window(min(start, now), now)
@@ -205,11 +205,11 @@ class BacklogSeen:
         return llm.limited(client("logs"), client("cloudwatch"), self.params, window, now, self.post.worker)
 
     def llm_table(self) -> Any:
-        """Whether the LLM turns jobs away: then more workers are the disease, not the cure."""
+        """Checks whether the LLM refuses jobs: then more workers make it worse."""
         return self.incident.note(self.llm_check(), caption="The LLM's rate limit")
 
     def llm_check(self) -> Check:
-        """`rollback_2.llm`: not more refused than the policy allows."""
+        """`rollback_2.llm`: the LLM refuses no more jobs than the policy allows."""
         found, limit = self.limited, self.policy.llm_limited
         share = found.share or 0.0
         ok = not limit.holds(share)
@@ -231,7 +231,7 @@ class BacklogSeen:
         )
 
     def charts(self) -> Any:
-        """The forecast, and the curve that came of it."""
+        """The forecast beside the measured curve."""
         decided, seen = self.incident.decided_time, self.decided_seen
         marks = [(decided, "decided")] if decided else []
         gate = self.params.policy.gate("queue_depth")
@@ -246,6 +246,6 @@ class BacklogSeen:
 
     @property
     def was(self) -> int:
-        """Workers that the undo puts back."""
+        """Number of workers that the undo puts back."""
         found = (self.mitigation.open or self.mitigation.closed).get(reserved(self.post))
         return int(found.was) if found and found.was is not None else self.post.concurrency
