@@ -19,7 +19,7 @@ def test_a_key_is_explained_one_a_line_in_a_pipe() -> None:
     (line,) = done.stdout.splitlines()
     path, type_, default, told = line.split("\t")
     assert (path, type_, default) == ("harm.users", "whole number, >= 1", "")
-    assert told.startswith("Users that a shift may harm at most")
+    assert told.startswith("Most users that a shift may harm")
 
 
 def test_json_names_the_file() -> None:
