@@ -120,7 +120,7 @@ def before(steps: Mapping[str, PhaseStep], notebook: str) -> list[str]:
 
 
 def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "") -> None:
-    """Seals a record that says PROMOTE for each step that `notebook` stands on, so that one can begin there.
+    """Seals a record with PROMOTE for each step that `notebook` depends on, so that a play can begin there.
 
     For practice only: the reason of each says that nothing was proven.
 
