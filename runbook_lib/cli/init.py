@@ -38,9 +38,9 @@ def register(app: typer.Typer) -> None:
 def init(
     service: Annotated[str, typer.Option(help="The service's name, such as orders-export.")],
     from_stack: Annotated[str, typer.Option(metavar="STACK", help="Ask AWS: the stack's resources and names.")] = "",
-    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: what is not said is guessed.")] = False,
-    env: Annotated[str, typer.Option(help="Which environment the stack is of; without it, what its name says.")] = "",
-    region: Annotated[str, typer.Option(help="AWS region; without it us-east-1.")] = "",
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: missing values are guessed.")] = False,
+    env: Annotated[str, typer.Option(help="Environment of the stack; default: the one in its name.")] = "",
+    region: Annotated[str, typer.Option(help="AWS region; default: us-east-1.")] = "",
     environment: Annotated[
         list[str] | None,
         typer.Option(

@@ -37,8 +37,9 @@ FUNCTIONS = ("submit", "worker", "status", "sync")
 
 
 def functions(params: Params) -> tuple[str, ...]:
-    """Keys of `names` of all functions, those of further workers too."""
-    return (*FUNCTIONS, *(post.worker for post in params.service.crew if post.suffix))
+    """Keys of `names` of all functions, further workers' too; without one for the status where there is none."""
+    mine = tuple(one for one in FUNCTIONS if one != "status" or params.named(one))
+    return (*mine, *(post.worker for post in params.service.crew if post.suffix))
 
 
 def resources(params: Params) -> tuple[str, ...]:
@@ -121,7 +122,8 @@ def _service(params: Params) -> Iterator[Named]:
             yield f"names.{key}", env, params.policy.environments
     here = [key for key in names if params.named(key)]
     for key in resources(params):
-        if key not in OPTIONAL:
+        optional = key in OPTIONAL or (key == "status" and not params.service.api.routes.status)
+        if not optional:
             yield f"names (in {params.env})" if key in names else "names", key, here
 
 
@@ -255,7 +257,8 @@ def _inventory(found: Any, params: Params) -> Iterator[Named]:
     for id, resource in found.resources.items():
         yield f"resources.{id}.kind", resource.kind, KINDS
         if resource.name:
-            yield f"resources.{id}.name", resource.name, params.service.names
+            # A status function that the service has not is no typo: the inventory leaves it out.
+            yield f"resources.{id}.name", resource.name, {*params.service.names, "status"}
         if resource.alarm:
             yield f"resources.{id}.alarm", resource.alarm, alarms
         for step, function in resource.target.items():

@@ -49,8 +49,9 @@ class Routes(Frozen):
     """The synchronous route, whose users the rollout moves."""
     submit: str
     """The route for submissions of jobs."""
-    status: str
-    """The status route, with the API's own placeholder of the job's id: `{job_id}`, `{id}`."""
+    status: str = ""
+    """With the job's id in it, as the API itself calls that part: `{job_id}`, `{id}`. Left out: the API has no such
+    route, and the table or the result tells what became of a job (`contract.status.told_by`)."""
 
     def status_of(self, job_id: str) -> str:
         """Path of the status of a job."""
@@ -194,6 +195,11 @@ class Service(Frozen):
         known = sorted(self.metrics.keys() & METRICS.keys())
         if known:
             raise ValueError(f"metrics: '{known[0]}' is in the catalogue already; give yours another name")
+        if not self.api.routes.status and self.contract.status.told_by == "status":
+            raise ValueError(
+                "api.routes.status is left out, and contract.status.told_by is 'status': say who tells that a job has "
+                "ended, table or result"
+            )
         if self.traffic.kind == "rest-canary" and self.api.kind != "rest":
             raise ValueError("traffic.kind is 'rest-canary', and api.kind 'http': an HTTP API has no canary")
         if strange := sorted(self.contract.kpi.keys() - METRICS.keys()):

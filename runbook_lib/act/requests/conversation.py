@@ -143,13 +143,16 @@ class Conversation:
             case "running", word:
                 raise Failed(f"still {word} after {self.deadline_s:g} s")
             case "completed", word:
-                return f"{word} after {polls} poll{'s' * (polls != 1)}"
+                unasked = "" if self.paths.status else "; not asked by HTTP: the API has no status route"
+                return f"{word} after {polls} {'poll' if self.paths.status else 'look'}{'s' * (polls != 1)}{unasked}"
             case _, why:
                 raise Failed(why)
 
     def _asked(self) -> tuple[State, str]:
         """State of the job, with a word for it or the reason of its failure: from the route, or as `told_by` says."""
         status = self.contract.status
+        if not self.paths.status:
+            return self._behind("no status route (api.routes.status)")
         answer = self._status(self.job_id)
         state, word = status.state(answer.status, answer.body), str(at(answer.body, status.word or "status"))
         if state is None:
@@ -214,6 +217,8 @@ class Conversation:
         return answer.body if answer.status == 200 else None
 
     def unknown(self) -> str:
+        if not self.paths.status:
+            return "not asked: the API has no status route (api.routes.status)"
         if self.contract.status.unknown is None:
             return "not asked: the route never says so (contract.status.unknown)"
         answer = self._status(str(uuid.uuid4()))

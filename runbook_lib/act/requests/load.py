@@ -170,7 +170,9 @@ def spoken(contract: Contract, routes: Routes, probe: str) -> dict[str, Any]:
         "warm": {**sent, "json": filled_body(submit.invalid, said)},
         "accepted": answers(submit.accepted),
         "job_id": parts(submit.job_id),
-        "status": request(status.method, JOB_IN_PATH.sub(PLACE % "job_id", routes.status), status.headers),
+        "status": request(status.method, JOB_IN_PATH.sub(PLACE % "job_id", routes.status), status.headers)
+        if routes.status
+        else None,
         "states": [[state, answers(one)] for state, one in status.states()],
         "told": status.told(),
         "told_by": status.told_by,

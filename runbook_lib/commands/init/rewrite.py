@@ -44,6 +44,10 @@ WORDS: tuple[tuple[str, str], ...] = (
 """The example's words and their replacements: `{service}`, `{plain}` without dashes, `{snake}` with underscores."""
 
 
+OWN_CODE = "python -m runbook_lib.rehearse.sandbox.iac handlers --env {env}   # a rehearsal: yours are in commands.yaml"
+"""What a rehearsal runs in the place of the runbook's own tests, which only its checkout has."""
+
+
 def rewritten(name: str, text: str, answers: Answers) -> str:
     """A delivered parameter file for this service.
 
@@ -63,6 +67,8 @@ def rewritten(name: str, text: str, answers: Answers) -> str:
         return _inventory(text, answers)
     if stem == "commands":
         return _commands(text, answers)
+    if stem == "rehearsal-commands":
+        return re.sub(r"(?m)^(    run: )python -m (?:pytest|ruff|mypy) .*$", rf"\1{OWN_CODE}", text)
     return text
 
 

@@ -27,7 +27,7 @@ def _unpriced(seen: Answered, measure: str) -> Evidence | None:
 
 
 def async_cost(seen: Answered) -> Evidence:
-    """Cost of a result that reached its client in time; the gate's."""
+    """Evidence of the cost of a result that reached its client in time; the gate judges it."""
     if (none := _unpriced(seen, MEASURE)) is not None:
         return none
     prices, window = seen.params.prices, seen.whole
@@ -71,7 +71,7 @@ def async_cost(seen: Answered) -> Evidence:
 
 
 def sync_cost(seen: Answered) -> Evidence:
-    """Cost of a result that the gateway delivered in time; shown beside the other, no gate is about it."""
+    """Evidence of the cost of a result that the gateway delivered in time; shown for comparison, without a gate."""
     if (none := _unpriced(seen, SYNC)) is not None:
         return none
     query = f"usage in CloudWatch x list prices of {seen.params.prices.date} / requests that the gateway answered"

@@ -105,15 +105,16 @@ THROTTLES = tuple(f"{part}_{side}_throttles" for part in ("table", "gsi") for si
 
 
 def functions(params: Params) -> tuple[str, ...]:
-    """How the catalogue calls the functions of the async path: submit, every worker, status."""
-    workers = (post.worker for post in params.service.crew)
-    return tuple(one for name in FUNCTIONS for one in (workers if name == "worker" else (name,)))
+    """How the catalogue calls the functions of the async path: submit, every worker, status where there is one."""
+    status = ("status_fn",) if params.named("status") else ()
+    return ("submit", *(post.worker for post in params.service.crew), *status)
 
 
 def counted(params: Params) -> tuple[str, ...]:
     """Everything that is counted over the window, of every worker."""
+    unasked = () if params.service.api.routes.status else ("status_requests", "status_5xx", "status_4xx")
     return (
-        *_COUNTED,
+        *(one for one in _COUNTED if one not in unasked),
         *(
             f"{name}_{what}"
             for name in functions(params)

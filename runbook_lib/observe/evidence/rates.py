@@ -227,7 +227,10 @@ def parts_of(
 
 def async_5xx(seen: Answered) -> Evidence:
     routes = seen.params.service.api.routes
-    names = {"async": f"POST {routes.submit}", "status": f"GET {routes.status}"}
+    names = {"async": f"POST {routes.submit}"}
+    if not routes.status:
+        return _gateway(seen, "async_5xx", names, f"{names['async']} alone: the API has no status route", seen.idle)
+    names["status"] = f"GET {routes.status}"
     return _gateway(seen, "async_5xx", names, f"{' and '.join(names.values())}, each by itself", seen.idle)
 
 

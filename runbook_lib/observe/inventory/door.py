@@ -281,9 +281,10 @@ def read_limits(aws: Clients, params: Params) -> Limits:
     http = is_http(params)
     gateway = ("stage", *(f"route_{name}" for name in ROUTES))
     stage = seen(lambda: stage_of(place), {}, _STAGE, *gateway)
-    own = {name: route_throttle(stage, _path(params, name), params.service.methods[name], http=http) for name in ROUTES}
+    mine = [name for name in ROUTES if _path(params, name)]
+    own = {name: route_throttle(stage, _path(params, name), params.service.methods[name], http=http) for name in mine}
     reserved: dict[str, int | None] = {}
-    for name in (*ROUTES, "worker"):
+    for name in (*(one for one in ROUTES if params.named(one)), "worker"):
         id = "workers" if name == "worker" else f"lambda_{name}"
         ask = partial(_reserve_or_none, place, params.name(name))
         reserved[name] = seen(ask, None, CONCURRENCY[0].doing, id)

@@ -1,5 +1,6 @@
 """The inventory of a service with several workers: each has a function, an event source, a queue and a dead-letter
-queue, and what must hold of the first worker's must hold of the others'.
+queue, and what must hold of the first worker's must hold of the others'. A service without a status route has nothing
+of one.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ _FIELD = re.compile(r"\{(workers|name\.(?:worker|queue|dlq))\}")
 
 
 def of_all(params: Params) -> Inventory:
-    """`params/inventory.yaml`, with each resource of the first worker said of every other one too.
+    """`params/inventory.yaml`, with each resource of the first worker said of every other one too, and without a
+    status route that the API has not.
 
     Raises:
         UsageError: it is missing or wrong; the sentence names key and value.
     """
     known = params.nested("inventory", Inventory)
-    if not params.service.more_workers:
-        return known
-    resources: dict[str, Resource] = {}
+    service, resources = params.service, dict[str, Resource]()
     for id, resource in known.resources.items():
+        if resource.route == "status" and not service.api.routes.status:
+            continue
+        if resource.name == "status" and not params.named("status"):
+            continue
         resources[id] = resource
         if resource.name in KEYS.values():
-            for post in params.service.crew[1:]:
+            for post in service.crew[1:]:
                 resources.setdefault(post.id(id), _of(resource, post))
     return known.model_copy(update={"resources": resources})
 

@@ -68,7 +68,7 @@ def read(
     """A worker's queue at `at`, measured over `minutes` up to the metrics' delay before it, with its curve up to `now`.
 
     Args:
-        live: ask SQS itself too (`at` is now).
+        live: whether to ask SQS itself too (`at` is now).
         post: which worker's; None: that of the first.
 
     Raises:

@@ -12,9 +12,9 @@ from typing import Any
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, RunbookError
 from runbook_lib.base.window import iso
+from runbook_lib.params.cross_check import functions
 from runbook_lib.params.load import Params
 
-FUNCTIONS = ("submit", "worker", "status", "sync")
 MADE_SO_S = 60.0
 """A table on demand within this many seconds of its creation was created so."""
 
@@ -34,7 +34,7 @@ def read(
             is provisioned.
     """
     found: dict[str, Any] = {"functions": {}, "unread": []}
-    for name in (*FUNCTIONS, *(post.worker for post in params.service.crew if post.suffix)):
+    for name in functions(params):
         one = _tried(found, lambda name=name: _function(client("lambda"), params.name(name)))  # type: ignore[misc]
         if one:
             found["functions"][name] = one

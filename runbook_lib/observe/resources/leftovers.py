@@ -19,6 +19,7 @@ from runbook_lib.base.window import Window
 from runbook_lib.observe.asking import Absent, Clients, Place, pages
 from runbook_lib.observe.metrics.fetch import Answers, Ask, fetch
 from runbook_lib.observe.traffic.routes import function_of, routes
+from runbook_lib.params import cross_check
 from runbook_lib.params.load import Params
 
 CALLS, WITNESS = "sync_fn_invocations", "submit_invocations"
@@ -158,7 +159,7 @@ def leftovers(aws: Clients, params: Params, role: str = "") -> list[Leftover]:
 
 
 def _ours(functions: list[dict[str, Any]], params: Params) -> list[dict[str, Any]]:
-    names = {params.name(one) for one in ("submit", "worker", "status")}
+    names = {params.name(one) for one in cross_check.functions(params) if one != "sync"}
     return [one for one in functions if one["FunctionName"] in names]
 
 

@@ -30,7 +30,8 @@ def read(sqs: Any, lambda_client: Any, params: Params) -> dict[str, Any]:
             key: _attributes(sqs, params.name(key)) for post in params.service.crew for key in (post.queue, post.dlq)
         }
     with aws_errors("reading the functions' settings (lambda:GetFunctionConfiguration)"):
-        names = (*FUNCTIONS, *(post.worker for post in params.service.crew if post.suffix))
+        mine = (one for one in FUNCTIONS if one != "status" or params.named(one))
+        names = (*mine, *(post.worker for post in params.service.crew if post.suffix))
         settings = {name: lambda_client.get_function_configuration(FunctionName=params.name(name)) for name in names}
     redrive = json.loads(depths["queue"].get("RedrivePolicy") or "{}")
     receives = redrive.get("maxReceiveCount")

@@ -106,7 +106,7 @@ def defaults(params: Params) -> dict[str, str]:
     values: dict[str, object] = {
         "Env": params.env,
         "TimeScale": params.time_scale,
-        **{f"{name.capitalize()}Name": params.name(name) for name in named},
+        **{f"{name.capitalize()}Name": _name(params, name) for name in named},
         "IndexName": params.name("gsi"),
         **{f"{key}Name": own_name(params, *words) for key, words in _OWN.items()},
         "BucketName": bucket_name(params),
@@ -123,6 +123,11 @@ def defaults(params: Params) -> dict[str, str]:
         "OutputTokens": service.output_tokens,
     }
     return {key: str(value) for key, value in values.items()}
+
+
+def _name(params: Params, key: str) -> str:
+    """Name of a resource; the sandbox has a status function even where the service has none."""
+    return params.name(key) if key != "status" or params.named(key) else own_name(params, key, "function")
 
 
 def build(params: Params, step: str = "async") -> dict[str, Any]:
@@ -213,7 +218,8 @@ def _routes(params: Params, step: str) -> dict[str, Any]:
     paths = {**routes, "result": contract.result.path}
     methods = {"sync": contract.sync.method, "submit": contract.submit.method, "status": contract.status.method}
     more = (("result", "Status"),) if contract.result.fetched == "route" and step != "baseline" else ()
-    wanted = [(route, methods.get(route, "GET"), paths[route], function) for route, function in (*_ROUTES[step], *more)]
+    mine = [(route, function) for route, function in (*_ROUTES[step], *more) if paths[route]]
+    wanted = [(route, methods.get(route, "GET"), paths[route], function) for route, function in mine]
     if is_http(params):
         return http_api.routes((_camel(route), method, path, function) for route, method, path, function in wanted)
     for route, method, path, function in wanted:

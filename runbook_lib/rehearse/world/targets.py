@@ -81,7 +81,8 @@ def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
     Args:
         api_id: id of the HTTP API, whose metrics have no name in their dimensions; unused for a REST API.
     """
-    functions = [(one, one) for one in ("sync", "submit", "worker", "status")]
+    known = ("sync", "submit", "worker", *(("status",) if params.named("status") else ()))
+    functions = [(one, one) for one in known]
     queues = [("queue", "queue"), ("dlq", "dlq")]
     for post in params.service.crew[1:]:  # each job goes through every worker
         functions.append(("worker", post.worker))
@@ -129,6 +130,8 @@ def _api_targets(params: Params, api_id: str) -> Iterator[Target]:
         "status": (params.service.contract.status.method, api.routes.status),
     }
     for route, (method, path) in routes.items():
+        if not path:
+            continue
         if api.kind == "rest":
             stage: Dimensions = (("ApiName", params.name("api")), ("Stage", api.stage))
             sets = (stage, (*stage, ("Resource", path), ("Method", method)))

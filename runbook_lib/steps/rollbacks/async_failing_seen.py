@@ -25,6 +25,7 @@ from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.references import with_secrets
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.observe.traffic.state import TrafficState, as_routed
+from runbook_lib.params.cross_check import functions
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import history
 from runbook_lib.rollout import moment as moments
@@ -261,9 +262,8 @@ class Aftermath:
 
     def _failures(self) -> Any:
         window = Window(self.decided_at - LOOK_BACK, self.now)
-        client, found = self.run.aws.client("logs"), []
-        for resource in (*(post.worker for post in self.params.service.crew), "submit", "status"):
-            found += [(resource, one) for one in logs.failures(client, self.params, window, resource=resource)]
+        client, names = self.run.aws.client("logs"), [one for one in functions(self.params) if one != "sync"]
+        found = [(name, one) for name in names for one in logs.failures(client, self.params, window, resource=name)]
         self._explained = [
             f"- {resource}, {one.count}x, {when(one.first)} to {when(one.last)}: {markdown(one.example)}"
             for resource, one in found

@@ -43,7 +43,7 @@ class BacklogSeen:
     """The state of scenario 2: the workers' settings and the queue.
 
     Args:
-        mitigation: of the incident: its deviations say what was done.
+        mitigation: the incident's; its deviations say what was done.
         post: the worker that it is about.
 
     Raises:

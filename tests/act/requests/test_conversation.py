@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http.client import IncompleteRead
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -95,3 +96,15 @@ def test_an_answer_that_cannot_be_read_raises_nothing(error: Exception) -> None:
         raise error
 
     assert not attempt("submit", "", act).ok
+
+
+def test_without_a_status_route_the_table_tells_and_what_is_not_asked_is_said() -> None:
+    made, asked = client({"status": {"told_by": "table"}, "result": {"fetched": "bucket"}}, job_id="7")
+    made.paths = Routes(sync="/old", submit="/jobs")
+    jobs = iter([{"status": "PENDING"}, {"status": "COMPLETED"}])
+    made.behind = cast(Behind, SimpleNamespace(job=lambda _: next(jobs)))
+    made.poll_s = 0.001
+    said = made.poll()
+    assert said == "COMPLETED in the table after 2 looks; not asked by HTTP: the API has no status route"
+    assert made.unknown() == "not asked: the API has no status route (api.routes.status)"
+    assert asked == []

@@ -157,3 +157,11 @@ def test_a_setup_py_of_the_services_own_makes_no_checkout_of_the_project(tmp_pat
     write(tmp_path, wanted())
     (tmp_path / "setup.py").write_text("")
     assert {one.state for one in upgraded(tmp_path)} == {"as it was"}
+
+
+def test_a_project_is_rehearsed_without_the_runbooks_own_tests(tmp_path: Path) -> None:
+    """They are in its checkout alone: 01 of a rehearsal in an adopted project could not find them."""
+    commands = wanted()["params/rehearsal-commands.yaml"].decode()
+    runs = [one["run"] for one in yaml.safe_load(commands)["checks"]]
+    assert runs and all(run.startswith("python -m runbook_lib.rehearse.sandbox.iac ") for run in runs)
+    assert len(runs) == 8

@@ -54,3 +54,26 @@ def test_who_may_only_read_sees_the_letters_and_any_other_refusal_is_said() -> N
     assert [one.message_id for one in found] == ["m1"]
     with pytest.raises(AwsError, match="QueueDoesNotExist to ChangeMessageVisibilityBatch"):
         letters(Queue("QueueDoesNotExist"), params)
+
+
+class Queues(Queue):
+    """Two dead-letter queues with a message each."""
+
+    def __init__(self) -> None:
+        super().__init__("AccessDenied")
+        self.of: dict[str, list[dict[str, Any]]] = {}
+
+    def get_queue_url(self, **asked: Any) -> dict[str, Any]:
+        name = asked["QueueName"]
+        self.of[name] = [{"MessageId": f"m-{name}", "ReceiptHandle": "r", "Body": "no job"}]
+        return {"QueueUrl": name}
+
+    def receive_message(self, **asked: Any) -> dict[str, Any]:
+        found, self.of[asked["QueueUrl"]] = self.of[asked["QueueUrl"]], []
+        return {"Messages": found}
+
+
+def test_the_letters_of_every_worker_are_listed_with_their_queue() -> None:
+    params = load_file(params_dir().parent / "examples" / "orders-export" / "params" / "prod.yaml")
+    found = {one.dlq: one.message_id for one in letters(Queues(), params)}
+    assert found == {name: f"m-{name}" for name in (params.name("dlq"), params.name("dlq_2"))}

@@ -36,6 +36,12 @@ def test_the_projects_own_environments_are_played(tmp_path: Path, monkeypatch: p
     assert environments_of()[2:4] == (("03_dashboard", "qa"), ("04_alarms", "qa")) and left_out() == ()
 
 
+def _answers(environments: dict[str, EnvironmentKind]) -> Answers:
+    answers = of_flags("orders", environments=environments)
+    answers.complete()
+    return answers
+
+
 def test_nothing_that_a_phase_stands_on_is_left_to_be_done_when_it_is_practised(tmp_path: Path) -> None:
     params = stage.params_of("prod", "rehearsal-1")
     for notebook in params.policy.phases_of("prod"):
@@ -48,9 +54,3 @@ def test_nothing_that_a_phase_stands_on_is_left_to_be_done_when_it_is_practised(
         assert all(one.ok for one in predecessors(Archive(tmp_path / notebook), found, params.release))
         last = stage.before(steps, "11_acceptance")
         assert next(one for one in last if one not in found) == f"{notebook}@prod", "so `status` proposes the phase"
-
-
-def _answers(environments: dict[str, EnvironmentKind]) -> Answers:
-    answers = of_flags("orders", environments=environments)
-    answers.complete()
-    return answers
