@@ -63,7 +63,7 @@ class Symptom:
     id: str
     title: str
     present: bool | None
-    """None: it could not be seen."""
+    """Whether the symptom is seen; None: it could not be seen."""
     words: str
     """What was seen, with its numbers."""
 

@@ -68,7 +68,7 @@ class Backlog:
         """The forecast beside the measured curve."""
         return self.seen.charts()
 
-    # What comes of it
+    # After the action
 
     @property
     def failed(self) -> str:
@@ -85,7 +85,7 @@ class Backlog:
         return self.mitigation.not_cured(lambda: after.orders) if seen.raised else ""
 
     def judge(self) -> Outcome:
-        """The decision by what is true now; after the action it is judged anew."""
+        """The decision by the present facts; after the action it is judged again."""
         seen, after, mitigation = self.seen, self.after, self.mitigation
         if seen.raised or mitigation.closed:
             own = (self._raised(), after.curve_check(), self._undone())
