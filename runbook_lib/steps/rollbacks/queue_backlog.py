@@ -111,7 +111,7 @@ class Backlog:
         if outcome.decision is Decision.HOLD and self.run.checks["rollback_2.gates"].verdict is Verdict.FAIL:
             return mitigation.say_next(outcome, SLOW)
         if seen.raised and not after.missing_back and not failed:
-            back = f"Apply this notebook once more: the queue is drained, and it puts {seen.was} workers back."
+            back = f"Apply this notebook again: the queue is drained, and it puts {seen.was} workers back."
             return mitigation.say_next(outcome, back)
         return outcome
 
