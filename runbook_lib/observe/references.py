@@ -61,9 +61,9 @@ def value_of(name: str, kept: Reference, aws: Place) -> str:
     if not value:
         raise AwsError(f"{said} is empty; put the value there")
     if not all(" " <= one <= "~" for one in value) or value != value.strip():
-        raise AwsError(f"{said} holds what no header takes (a line end, a space around it, or a sign beyond ASCII)")
+        raise AwsError(f"{said} cannot be in a header (it has a line end, a space around it, or a sign beyond ASCII)")
     if len(value) < redact.LEAST:
-        raise AwsError(f"{said} holds fewer than {redact.LEAST} characters: too few to be masked wherever they stand")
+        raise AwsError(f"{said} has fewer than {redact.LEAST} characters: too few to be masked everywhere")
     return value
 
 

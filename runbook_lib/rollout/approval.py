@@ -112,7 +112,7 @@ def approved_by_record(archive: Archive, params: Params, prefix: str) -> str:
     after = [name for name, phase in policy.phases.items() if phase.approvers and place in policy.steps[name].requires]
     if len(after) != 1:
         which = " and ".join(after) or "no phase that is approved"
-        raise UsageError(f"run {ref.run_id} is of {place}, which {which} stands on; name the notebook to approve")
+        raise UsageError(f"run {ref.run_id} is of {place}, the basis of {which}; name the notebook to approve")
     return after[0]
 
 
@@ -247,7 +247,7 @@ class _Asked:
     def _against(self, one: Entered, role: str) -> str:
         """Why an approval by the right role does not count; empty: it does."""
         run, entry = self.run, one.entry
-        here, anew = f"the {role} approved", "it has to be approved anew"
+        here, anew = f"the {role} approved", "it must be approved again"
         if one.attempt != run.params.attempt:
             this = f"this is attempt {run.params.attempt}, which needs an approval of its own"
             return f"{here} attempt {one.attempt} of {run.notebook}; {this}"

@@ -136,7 +136,7 @@ def _step(points: dict[dt.datetime, float], at: dt.datetime, weight: float, stat
 
 
 def _since(state: Mapping[str, Any]) -> dt.datetime | None:
-    """As `observe.traffic.state.TrafficState.since`, from a record's JSON."""
+    """The time of `observe.traffic.state.TrafficState.since`, from a record's JSON."""
     if state.get("migrated") and state.get("migrated_since"):
         return parse(str(state["migrated_since"]))
     told = [str(state[key]) for key in ("dial_since", "switch_since") if state.get(key)]

@@ -151,10 +151,10 @@ def even_words(even: BreakEven) -> str:
         f"table and index each, as rollback 3 does: {even.provisioned:,.2f} USD, used or not."
     )
     if even.times is None:
-        return f"{head} No units were used: on demand is the cheaper at any traffic near this."
+        return f"{head} No units were used: on demand is cheaper at any traffic near this."
     if even.times <= 1:
-        return f"{head} Provisioned is the cheaper already; it breaks even at {even.times:.2g} times this traffic."
-    fits = "" if even.fits else ", more than these units can serve: on demand is the cheaper as long as they suffice"
+        return f"{head} Provisioned is cheaper already; it breaks even at {even.times:.2g} times this traffic."
+    fits = "" if even.fits else ", more than these units can serve: on demand is cheaper as long as they are enough"
     return (
         f"{head} They break even at {even.times:,.0f} times this traffic{fits}; a provisioned write unit pays from "
         f"{100 * even.write_share:.0f} % use on."

@@ -180,7 +180,7 @@ def _waterfall(
         _steps(left, *infrastructure)
         _steps(right, *whole)
         left.set(title="Infrastructure, sync to async", ylabel=f"USD per successful {unit}")
-        right.set(title="With tokens (hatched: dearer)")
+        right.set(title="With tokens (hatched: increase)")
     return figure
 
 

@@ -42,8 +42,8 @@ def harm_table(rows: Sequence[Harm], *, percent: float, confidence: float, note:
     )
     caption = f"What a failure would cost at {percent:g} % (forecast: median / at {sure}, until it is stopped)"
     told = (
-        "By the baseline: users that the synchronous endpoint would have failed of the same requests. If no guard "
-        "counts it: users harmed where only those who look can tell."
+        "By the baseline: users whose request would have failed on the synchronous endpoint. If no guard counts it: "
+        "users harmed where only a look can notice it."
     )
     return table(head, lines, caption=caption, note=f"{note} {told}")
 

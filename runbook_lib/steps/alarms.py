@@ -139,7 +139,7 @@ class Alarms(Step):
         )
         if pager.read(self.run.aws, self.params).writes:
             said += " It subscribes the pager."
-        said += f" The drill sets off all {len(self.planned)}: whoever is subscribed to the topic is told of each."
+        said += f" The drill sets off all {len(self.planned)}; every subscriber of the topic gets its messages."
         if not theirs:
             return line(said)
         said += f" {len(theirs)} belong to a stack and differ: change the infrastructure code, never by hand."

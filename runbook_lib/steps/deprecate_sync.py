@@ -124,7 +124,7 @@ class Deprecation(Step):
             earlier = self._earlier()
             if earlier is None:
                 reason = (
-                    f"{self.name} is gone, and no record of this release holds its code; look for it in version control"
+                    f"{self.name} is gone, and no record of this release has its code; look for it in version control"
                 )
                 return check("sync.archived", title, False, reason, expected="code and configuration", found="nothing")
             sha = earlier.files.get(CODE) or earlier.files[CONFIGURATION]

@@ -88,10 +88,10 @@ def bears(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
         loud = found.at_target > math_.false_per_day or found.at_limit > math_.limit_per_day
         if loud:
             wrong.append(f"{id} in {phase} {found.gives[0]}{_instead(proposed, phase)}")
-    said = "; ".join(wrong) or "every guard bears a service at its target, and one at the alert limit, in each phase"
+    said = "; ".join(wrong) or "in each phase every guard fires rarely at the target, and at the alert limit"
     return check(
         "guards.quiet",
-        "Guards: bear a service at its target",
+        "Guards: fire rarely on a service at its target",
         not wrong,
         said,
         # Without traffic nothing is known about the guards: the check is advice then.

@@ -199,9 +199,9 @@ def shown(found: Forecast, *, chart: bool = True) -> Any:
         f"Played {found.rows[0].plays} times each, from {found.traffic.from_hour:g} h UTC on: {where}; {looks}; "
         f"guards at {counts or 'no count'}; declared looks after {hours} h. Requests and users are asynchronous ones, "
         f"until the last client has left. Not stopped: the soak ends and passes, and the failure goes on. "
-        f"What only a declared look can tell (requests that were accepted and became no job) harms up to "
+        f"What only a declared look can notice (requests that were accepted and became no job) harms up to "
         f"{max(one.unseen.most or 0.0 for one in found.rows):,.0f}. "
-        f"{share_of(watch.limit)} failing is the alert limit, which the policy bears."
+        f"{share_of(watch.limit)} failing is the alert limit, which the policy accepts."
     )
     told = harm_table(found.rows, percent=found.percent, confidence=found.confidence, note=note)
     if not chart:

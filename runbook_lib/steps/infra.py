@@ -317,9 +317,9 @@ def stack_check(named: Diff, stack: str) -> Check:
         return made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
     told = ", ".join(named.stacks)
     if stack in named.stacks:
-        return check(id, title, True, f"the diff speaks of {told}", expected=stack, found=told)
+        return check(id, title, True, f"the diff is of {told}", expected=stack, found=told)
     reason = (
-        f"the diff speaks of {told}, and names.stack is {stack}: the command looks at another environment, or "
+        f"the diff is of {told}, and names.stack is {stack}: the command looks at another environment, or "
         "service.yaml names another stack; put either right"
     )
     return check(id, title, False, reason, expected=stack, found=told)

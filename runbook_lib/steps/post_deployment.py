@@ -245,7 +245,7 @@ class Week:
         return line(f"A look changes nothing. Next: {outcome.next}")
 
     def proof(self) -> Any:
-        """Reads once more where the requests go."""
+        """Reads again where the requests go."""
         after, _ = weights.read_or_nothing(self.run.aws, self.params)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         where = "asynchronous" if after.migrated else "synchronous"

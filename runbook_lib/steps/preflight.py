@@ -119,7 +119,7 @@ class Preflight(Step):
         return seen
 
     def traffic_table(self) -> Any:
-        """How much traffic there was, over how many of the hours that were asked for."""
+        """A table of the traffic seen, and of the number of hours with data."""
         seen = self.traffic
         average, least = weekly.mean(seen.points), weekly.least(seen.points, 24)
         total = sum(value for _, value in seen.points)
@@ -134,7 +134,7 @@ class Preflight(Step):
         return where_table(rows)
 
     def power(self) -> Any:
-        """For each gate of the coming phases: whether the planned soak can decide it, and what it would detect."""
+        """Shows for each gate of the coming phases whether the planned soak can decide it, and what it would detect."""
         policy = self.params.policy
         self.found = tuple(
             one
@@ -146,7 +146,7 @@ class Preflight(Step):
         return power_table(self.found, policy.baseline.power)
 
     def harm(self) -> Any:
-        """For each coming phase: what a failure would cost the users before it is stopped."""
+        """Shows for each coming phase what a failure would cost the users until it is stopped."""
         quiet = self._quiet()
         from_hour = float(quiet.start % 24) if quiet else 0.0
         seen = submissions(self.run.aws.client("cloudwatch"), self.params, self.run.now)
@@ -155,7 +155,7 @@ class Preflight(Step):
         return stack(*(harm.shown(one, chart=False) for one in found))
 
     def door(self) -> Any:
-        """For each limit in front of the functions: whether the peak of each coming phase fits, and how often."""
+        """Shows for each limit in front of the functions how many times the peak of each coming phase fits."""
         limits, seen = door.ask(self.run.aws, self.params, self.run.now)
         self.run.journal.append("limits", limits=limits.model_dump(mode="json"))
         self.run.journal.attach("peak-traffic.json", json.dumps(seen.answers.raw).encode())
@@ -289,7 +289,7 @@ def proving(policy: Policy) -> dict[str, str]:
 
 
 def decided(policy: Policy, phase: str, points: weekly.Hourly) -> tuple[Power, ...]:
-    """For each gate, whether the soak of `phase` can decide it with this traffic.
+    """Tells for each gate whether the soak of `phase` can decide it with this traffic.
 
     Args:
         points: requests per hour before the rollout, as for `powers`.

@@ -46,7 +46,7 @@ class Start:
         except RunbookError as error:
             off = f"runbook rollback 1 --env {self.env} --apply --confirm {self.env}"
             then = f"If users suffer now, in a terminal: `{off}`"
-            return stack(line(f"Where the rollout stands cannot be told: {error}"), line(then))
+            return stack(line(f"The state of the rollout could not be read: {error}"), line(then))
         switch = "on" if state.switch_on else "off"
         head = (
             f"{params.env} · {params.release} · {when(identity.now)} · weight in force {state.weight:g} % "

@@ -204,7 +204,7 @@ def test_a_run_names_the_phase_that_stands_on_it_and_only_the_newest_counts(arch
 
 def test_a_run_that_nothing_stands_on_is_a_sentence(archive: Archive) -> None:
     week = passed(archive, notebook="10_post_deployment")
-    with pytest.raises(UsageError, match="no phase that is approved stands on"):
+    with pytest.raises(UsageError, match="the basis of no phase that is approved"):
         approved_by_record(archive, params(), week.run_id)
     other = passed(archive, params(release="r2"))
     with pytest.raises(UsageError, match="is of release r2; these parameters are of r1"):

@@ -343,7 +343,7 @@ def test_a_plan_of_terraform_is_read_from_the_command_that_shows_it_and_kept_now
 @pytest.mark.parametrize(
     ("text", "verdict", "required", "words"),
     [
-        ("Stack careervp-vpr-stack-dev", Verdict.PASS, True, "speaks of careervp-vpr-stack-dev"),
+        ("Stack careervp-vpr-stack-dev", Verdict.PASS, True, "is of careervp-vpr-stack-dev"),
         ("Stack Dev/Vpr (careervp-vpr-stack-dev)\nStack other", Verdict.PASS, True, "careervp-vpr-stack-dev, other"),
         ("Stack careervp-vpr-stack-prod", Verdict.FAIL, True, "names.stack is careervp-vpr-stack-dev"),
         ("1 to change", Verdict.INCONCLUSIVE, False, "does not say which stack"),

@@ -36,7 +36,7 @@ class Check(Frozen):
     mends: bool = False
     """Whether it does not hold yet, but applying this run's plan makes it hold."""
     facts: dict[str, Any] = Field(default_factory=dict)
-    """For machines: durations, exit codes, hashes, links."""
+    """Facts for machines: durations, exit codes, hashes, links."""
 
     @property
     def ok(self) -> bool:

@@ -11,7 +11,7 @@ from runbook_lib.judge.model import Evidence, Gate, GateResult, bad_side
 from runbook_lib.judge.terms import Verdict
 
 GAUGE_COVERAGE = 0.95
-"""For gauges without `steady`: least share of the window's points that must have been seen."""
+"""Least share of the window's points that must have been seen, for a gauge without `steady`."""
 
 
 STUCK_POINTS = 30

@@ -24,7 +24,7 @@ STARTS = 400
 def at_the_end(
     bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[float, float], whole: tuple[int, int]
 ) -> change.Tested:
-    """As `change.tested`, but by the evidence at the end alone: each start with `log_e` of what came after it."""
+    """The test of `change.tested`, but by the evidence at the end only: each start with `log_e` of what is after."""
     failures, total = change.counts(bad, n)
     k, m = (np.append(np.cumsum(one[::-1])[::-1], 0.0) for one in (failures, total))
     start = float(log_e(*whole, limit, prior)) + math.log(change.START_SHARE)

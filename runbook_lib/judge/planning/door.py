@@ -242,7 +242,7 @@ def _workers(limits: Limits, peak: Peak, load: Mapping[str, float], manner: Mann
 def _route(name: str, limits: Limits, load: Mapping[str, float], manner: Manner) -> Fit:
     own = limits.routes.get(name)
     if own is None:
-        return None, "none of its own, the stage's holds"
+        return None, "none of its own, so the stage's is in force"
     return own.factor(load[name], load[name] * manner.burst), f"{own.words}; {_rate(load[name], manner)}"
 
 

@@ -97,7 +97,7 @@ def _called_by_alias(client: Client, params: Params, home: AliasHome) -> list[Fi
     past = [name for name, alias in callers.items() if alias != home.alias]
     if past:
         called = f"{function}:{callers[past[0]]}" if callers[past[0]] else f"{function} itself"
-        said = f"{one} {past[0]} calls {called}, expects {function}:{home.alias}: the alias's weight moves none of it"
+        said = f"{one} {past[0]} calls {called}, expects {function}:{home.alias}: the alias's weight does not apply"
     elif callers:
         calls = words.verb(len(callers), "call")
         said = f"{words.count(len(callers), one)} {calls} {function} by alias {home.alias}"

@@ -45,7 +45,7 @@ def of_metrics(seen: Answered, bad: str, n: str, window: Window) -> Course:
 
 
 def of_answers(seen: Answered, counted: str, n: str, window: Window, *, good: bool = False) -> Course:
-    """As `of_metrics`, for the answers under two labels.
+    """The course of `of_metrics`, for the answers under two labels.
 
     Args:
         good: whether `counted` counts the successes.

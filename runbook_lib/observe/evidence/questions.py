@@ -150,7 +150,7 @@ def settled(params: Params, window: Window, now: dt.datetime, more_s: float = 0)
 
 
 def gauged(params: Params, window: Window, now: dt.datetime, more_s: float = 0) -> Window:
-    """As `settled`, in whole periods of gauges."""
+    """The window of `settled`, in whole periods of gauges."""
     return settled(params, window, now, more_s).inward(max(GAUGE_PERIOD_S, period_for(window, now)))
 
 

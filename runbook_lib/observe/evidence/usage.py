@@ -144,7 +144,7 @@ def _told(seen: Answered, segment: Segment, done: int, uncounted: float, mean: t
 
 
 def async_hours(seen: Answered) -> list[Usage]:
-    """As `async_counts`, hour by hour, for the spread: with successes and tokens by the KPIs; empty without them."""
+    """The counts of `async_counts` by hour, for the spread, with successes and tokens by the KPIs; empty without."""
     if seen.sum("jobs_completed", seen.whole) is None:
         return []
     return [
@@ -204,7 +204,7 @@ def sync_counts(seen: Answered) -> SyncCounts | str:
 
 
 def sync_hours(seen: Answered) -> list[Usage]:
-    """As `sync_counts`, hour by hour, for the spread."""
+    """The counts of `sync_counts` by hour, for the spread."""
     return [_sync(seen, sums, span).usage() for span, sums in _by_hour(seen, {name: (name,) for name in SYNC_BILLED})]
 
 

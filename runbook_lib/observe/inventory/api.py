@@ -151,7 +151,7 @@ def _deployed(spot: Spot) -> Any:
     path = getattr(spot.params.service.api.routes, spot.resource.route)
     if is_http(spot.params):
         if not stage.get("AutoDeploy"):
-            raise AwsError("the stage does not deploy by itself, and AWS does not tell what a deployment holds")
+            raise AwsError("the stage does not deploy by itself, and AWS does not show what a deployment has")
         return Said(True, "the stage deploys by itself")
     id = api_of(place)["id"]
 
@@ -164,7 +164,7 @@ def _deployed(spot: Spot) -> Any:
 
     summary = place.once("deployment", ask).get("apiSummary") or {}
     if not summary:
-        raise AwsError("the deployment does not tell its routes")
+        raise AwsError("the deployment does not show its routes")
     ok = bool({spot.resource.method, "ANY"} & set(summary.get(path, {})))
     return Said(ok, f"{'in' if ok else 'not in'} deployment {stage['deploymentId']} of stage {stage['stageName']}")
 

@@ -73,7 +73,7 @@ def _open(throttle: Throttle) -> bool:
 
 def _said(throttle: Throttle, where: str) -> Said:
     if throttle == Throttle():
-        return Said(True, f"no throttle of {where} is set, the account's holds")
+        return Said(True, f"no throttle of {where} is set, so the account's is in force")
     return Said(_open(throttle), f"{where}: {throttle.words}")
 
 
@@ -86,7 +86,7 @@ def _account(place: Place) -> Throttle:
 
     settings = place.once("gateway account", ask).get("throttleSettings") or {}
     if not settings:
-        raise AwsError("AWS tells no throttle of the account")
+        raise AwsError("AWS shows no throttle of the account")
     return Throttle(rate=_number(settings.get("rateLimit")), burst=_number(settings.get("burstLimit")))
 
 
@@ -159,7 +159,7 @@ def _waf(stage: Mapping[str, Any]) -> Said:
 def _own_throttle(spot: Spot) -> Said:
     resource, stage, http = spot.resource, stage_of(spot.place), is_http(spot.params)
     own = route_throttle(stage, _path(spot.params, resource.route), resource.method, http=http)
-    return Said(True, "no throttle of its own, the stage's holds") if own is None else _said(own, "its own throttle")
+    return Said(True, "no own throttle, so the stage's is in force") if own is None else _said(own, "its own throttle")
 
 
 _NO_STAGE = Said(False, "there is no such stage")

@@ -32,27 +32,27 @@ class Setting(Frozen):
     """
 
     equals: Any = None
-    """It must be this."""
+    """The value that the setting must have."""
     includes: tuple[str, ...] = ()
-    """It must hold each of these."""
+    """Values that the setting must include."""
     at_least: float | str | None = None
-    """It must be as large, or larger."""
+    """Least value of the setting."""
     one_of: tuple[str, ...] = ()
-    """It must be one of these."""
+    """Values of which the setting must have one."""
     holds: bool | None = None
-    """It must be so, or must not."""
+    """Truth value that the setting must have."""
     shown: bool | None = None
-    """Nothing is expected: the value is only shown."""
+    """Whether the value is only shown, with no expectation."""
     unit: str = ""
-    """Unit, for the reader."""
+    """Unit of the value, for people."""
     expected: str = ""
-    """Better words for what is expected."""
+    """The expectation in words, where the value itself is not clear."""
     advisory: bool = False
-    """Whether a setting that does not hold is only advice."""
+    """Whether a wrong value is only advice."""
     why: str
-    """What goes wrong where it does not hold."""
+    """What goes wrong with a wrong value."""
     fix: str = FIX
-    """What mends it."""
+    """How to mend a wrong value."""
     property: tuple[str, ...] = ()
     """Properties of a template that set it, any of these: `Timeout`, `RedrivePolicy.maxReceiveCount`, or with the type
     of another resource in front, `AWS::Logs::LogGroup RetentionInDays`. Empty: no template can.
@@ -60,7 +60,7 @@ class Setting(Frozen):
     as_told: dict[str, str] = Field(default_factory=dict)
     """Values of the property that this setting has another word for; `*` is any other."""
     logical: str = ""
-    """As `logical` of the resource, for a property of a resource of another type."""
+    """The same as `logical` of `Resource`, for a property of a resource of another type."""
 
     @field_validator("property", mode="before")
     @classmethod
@@ -85,27 +85,27 @@ class Resource(Frozen):
     name: str = ""
     """Its key in `names` of service.yaml."""
     type: str = ""
-    """CloudFormation type, for the naming rule; empty: it has no name of its own."""
+    """CloudFormation type, for the naming rule; empty: it has no own name."""
     route: Literal["sync", "submit", "status", ""] = ""
-    """Route of the API that it is; empty: it is none."""
+    """The route of the API, if the resource is one; else empty."""
     method: str = ""
     """HTTP method of the route."""
     alarm: str = ""
-    """Id of the alarm that it is."""
+    """Id of the alarm, if the resource is one; else empty."""
     made_as: tuple[str, ...] = ()
-    """CloudFormation types that it may be made as, where `type` does not say it."""
+    """Possible CloudFormation types of the resource, where `type` is empty."""
     logical: str = ""
-    """Regular expression for what the team's code calls it: a step of its construct path, or its logical id, in lower
-    case, letters and digits only. Beside its name, this tells which resource a diff speaks of.
+    """Regular expression for its name in the team's code: a step of its construct path, or its logical id, in lower
+    case, letters and digits only. By this and by its name, a diff's resource is recognised.
     """
     exists: bool = True
     """Whether its existence is checked."""
     advisory: bool = False
     """Whether its existence is only advice."""
     steps: tuple[StepName, ...] = STEPS[1:]
-    """Steps of the rollout at which it must be there."""
+    """Steps of the rollout at which it must exist."""
     gone: tuple[StepName, ...] = ()
-    """Steps at which it must no longer be there."""
+    """Steps at which it must not exist any more."""
     target: dict[StepName, str] = Field(default_factory=dict)
     """A route's Lambda at each step, as a key of `names`."""
     settings: dict[str, Setting] = Field(default_factory=dict)

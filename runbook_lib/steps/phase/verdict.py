@@ -59,9 +59,8 @@ def way_back(stand: Stand, outcome: Outcome) -> Outcome:
     if not stand.state.migrated:
         return outcome
     said = (
-        "Run rollback_1. The switch has no effect any more, so it has the infrastructure's own command deploy the "
-        f"step before ({deploy_command(stand.params, 'async')}) and holds the stack against the template kept in "
-        "the record."
+        "Run rollback_1. The switch has no effect any more, so the infrastructure's own command deploys the step "
+        f"before ({deploy_command(stand.params, 'async')}), and the stack is compared with the template in the record."
     )
     return outcome.model_copy(update={"next": said})
 

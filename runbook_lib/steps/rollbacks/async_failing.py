@@ -186,7 +186,7 @@ class AsyncFailing:
         title = "The stack is as it was before the migration"
         run_id, kept = kept_template(self.run.archive, self.seen.records)
         if not run_id:
-            reason = f"no record of {MIGRATE} holds the template from before"
+            reason = f"no record of {MIGRATE} has the template from before"
             return check(f"{self.incident.id}.template", title, None, reason, required=False)
         name = self.params.name("stack")
         with aws_errors(f"reading the template of {name} (cloudformation:GetTemplate)"):
@@ -248,7 +248,7 @@ class AsyncFailing:
 
     def told(self) -> Any:
         """Tells people that async is off, once per incident."""
-        return self.incident.tell(OFF) if self.acted else line("Nobody is told: nothing was changed.")
+        return self.incident.tell(OFF) if self.acted else line("No message is sent: nothing was changed.")
 
     # What is looked at, once async is off
 

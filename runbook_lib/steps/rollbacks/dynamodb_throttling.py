@@ -59,7 +59,7 @@ class Throttling:
         """Throttle events and consumed units, with the moments of the change."""
         return self.seen.charts()
 
-    # What comes of it
+    # After the action
 
     @property
     def failed(self) -> str:
@@ -70,7 +70,7 @@ class Throttling:
         return self.mitigation.not_cured(lambda: self.seen.orders) if self.seen.in_force else ""
 
     def judge(self) -> Outcome:
-        """The decision by what is true now; after the action it is judged anew."""
+        """The decision by the present facts; after the action it is judged again."""
         seen, mitigation = self.seen, self.mitigation
         done_before = bool(mitigation.closed) and not seen.lately
         if seen.provisioned or done_before:

@@ -228,7 +228,7 @@ class ThrottlingSeen:
         found = {getattr(one, side.removesuffix("s")) * 60 for one in self.billing.units.values()}
         return f", of {' and '.join(f'{each:,}' for each in sorted(found))} provisioned" if found else ""
 
-    # What comes of it
+    # After the action
 
     @property
     def active_at(self) -> dt.datetime | None:

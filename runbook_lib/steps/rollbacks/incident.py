@@ -63,7 +63,7 @@ class Symptom:
     id: str
     title: str
     present: bool | None
-    """None: it could not be seen."""
+    """Whether the symptom is seen; None: it could not be seen."""
     words: str
     """What was seen, with its numbers."""
 
@@ -196,7 +196,7 @@ class Incident:
     def tell(self, what: str) -> Any:
         """Tells people what was done, once for each `key` of the clock; a failure to tell is noted, not raised."""
         if not self.run.applying or not self.spec.notify:
-            return line("Nobody is told: " + ("the policy says so." if self.run.applying else "mode is plan."))
+            return line("No message is sent: " + ("the policy says so." if self.run.applying else "mode is plan."))
         key = self.clock.key if self.clock else ""
         return self.note(self._telling.tell(what, key or "", reversed(self.earlier)))
 

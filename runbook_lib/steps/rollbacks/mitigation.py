@@ -63,7 +63,7 @@ class Plan(Protocol):
 
     @property
     def blockers(self) -> Sequence[str]:
-        """Why it must not be done."""
+        """Reasons against the plan, in words."""
         ...
 
 
@@ -208,7 +208,7 @@ class Mitigation:
         )
 
     def symptoms(self, found: Sequence[Symptom], *, required: bool) -> Any:
-        """As `Incident.symptoms`; after the action, absent symptoms pass."""
+        """Notes the symptoms as `Incident.symptoms` does; after the action, absent symptoms pass."""
         shown = self.incident.symptoms(found, required=required)
         if required or any(one.present or one.present is None for one in found):
             return shown
@@ -250,7 +250,7 @@ class Mitigation:
         return f"{todo}then undo the deviation when the queue is empty (runbook deviation list)"
 
     def conclude(self, planned: Callable[[], Plan], **told: Any) -> Outcome:
-        """As `Incident.conclude`; a plan says what applying needs, since it raises capacity.
+        """Decides as `Incident.conclude` does; a plan also says what applying needs, since it raises capacity.
 
         Args:
             planned: makes the plan of what to do now.

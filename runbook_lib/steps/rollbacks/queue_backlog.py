@@ -70,7 +70,7 @@ class Backlog:
         """The forecast beside the measured curve."""
         return self.seen.charts()
 
-    # What comes of it
+    # After the action
 
     @property
     def failed(self) -> str:
@@ -87,7 +87,7 @@ class Backlog:
         return self.mitigation.not_cured(lambda: after.orders) if seen.raised else ""
 
     def judge(self) -> Outcome:
-        """The decision by what is true now; after the action it is judged anew."""
+        """The decision by the present facts; after the action it is judged again."""
         seen, after, mitigation = self.seen, self.after, self.mitigation
         if seen.raised or mitigation.closed:
             own = (self._raised(), after.curve_check(), self._undone())
@@ -113,7 +113,7 @@ class Backlog:
         if outcome.decision is Decision.HOLD and self.run.checks["rollback_2.gates"].verdict is Verdict.FAIL:
             return mitigation.say_next(outcome, SLOW)
         if seen.raised and not after.missing_back and not failed:
-            back = f"Apply this notebook once more: the queue is drained, and it puts {seen.was} workers back."
+            back = f"Apply this notebook again: the queue is drained, and it puts {seen.was} workers back."
             return mitigation.say_next(outcome, back)
         return outcome
 

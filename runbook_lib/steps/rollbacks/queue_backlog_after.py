@@ -1,4 +1,4 @@
-"""What came of more workers: the curve, the drained queue, the gates that called for them, and whether they may go."""
+"""The effect of more workers: the curve, the drained queue, the gates that called for them, and whether they may go."""
 
 from __future__ import annotations
 

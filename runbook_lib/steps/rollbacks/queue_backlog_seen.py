@@ -219,7 +219,7 @@ class BacklogSeen:
             told += f" ({'; '.join(found.examples)}): more workers would only be refused more often"
         return check(
             "rollback_2.llm",
-            "The LLM's rate limit holds",
+            "Few rate-limit errors of the LLM",
             ok,
             told,
             expected=f"not {most}",
