@@ -103,7 +103,7 @@ def init(
         for sentence in left:
             prose(sentence, fg="yellow")
         _show(done)
-        prose("next: say what is missing, then `runbook params check`, `runbook doctor`, `runbook run 01 --env prod`")
+        prose("next: enter what is missing, then `runbook params check`, `runbook doctor`, `runbook run 01 --env prod`")
     raise typer.Exit(int(Exit.HOLD if any(one.state == "differs" for one in done) else Exit.OK))
 
 

@@ -111,7 +111,7 @@ def approve(
         found, run = [approval.approved_by_record(Archive.of(loaded), loaded, what)], what
     if len(found) != 1:
         known = ", ".join(found or loaded.policy.steps)
-        raise UsageError(f"notebook '{what}': no one step of that name; there are: {known}")
+        raise UsageError(f"notebook '{what}': no single step has that name; there are: {known}")
     phase = loaded.policy.phases.get(found[0])
     asked = phase.approvers if phase else ()
     named = next((one for one in asked if same_role(one, role)), role)
@@ -220,7 +220,7 @@ def _list(params: Params, json_: bool) -> None:
         Column("what", "title", prose=True),
         Column("said", "said", prose=True),
     )
-    table(f"Wanted of people · {params.env} · {params.release}", columns, rows)
+    table(f"Required of people · {params.env} · {params.release}", columns, rows)
     for sentence in altered:
         say(f"warning: {sentence}", fg="yellow", err=True)
 
