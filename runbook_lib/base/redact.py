@@ -1,9 +1,10 @@
 """Removes secrets before anything is saved: in the journal, in a notebook's outputs, in the report, in a failure quoted
 from a log.
 
-What counts as a secret is in `secret_kinds` (its shape), `secret_names` (the name before it), `secret_pairs` (a name
-apart from it), `secret_tables` (a table's header), `secret_commands` (a program's option) and `secret_forms`
-(known secrets). Hashes, account ids, ARNs, run ids and counts of LLM tokens are none.
+What is recognised is in `secret_kinds` (by its shape), `secret_names` (by the name before it), `secret_nested` (by
+a name above it), `secret_pairs` (by a name apart from it), `secret_tables` (by a header), `secret_commands` (by a
+program's option) and `secret_forms` (what is known to be one). What is not: hashes, account ids, ARNs, run ids, counts
+of LLM tokens.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from runbook_lib.base.secret_commands import mask_commands, mask_words
+from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
 from runbook_lib.base.secret_forms import Form, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
-from runbook_lib.base.secret_names import harmless, mask_named, surely, telling
+from runbook_lib.base.secret_names import assigns, harmless, mask_named, surely, telling
+from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
 from runbook_lib.base.secret_tables import mask_tables
 
@@ -28,9 +31,14 @@ __all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "
 # Charts in HTML: in a hundred thousand characters a pattern can only match by chance, which spoils the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
 _COLOURS = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])|[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])|\\{1,4}(?:x1[bB]|033|u001[bB]|e)\[[0-9;:]{0,20}[mK]"
+    r"|(?P<wide>[０-９Ａ-Ｚａ-ｚ＿－])|(?P<drawn>[\U0001d400-\U0001d7ff])"
+    r"|[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
-"""Invisible to a reader: a terminal's colours, and characters without width."""
+"""What a reader does not see: a terminal's colours, also as a program's source has them, characters without width, and
+that a letter is a wide one or one of mathematics.
+"""
+_WRITTEN = ("\\x1b[", "\\033[", "\\u001b[", "\\e[")
 _NAMED, _VALUES = ("name", "key", "parameterkey", "header"), ("value", "parametervalue", "stringvalue")
 _USERS = ("user", "username", "login", "usr")
 """Next to one of these names `pass` means a password, not a verdict."""
@@ -88,12 +96,18 @@ def redact_text(text: str) -> str:
 
 
 def _coloured(text: str) -> str:
-    if "\x1b" in text or not text.isascii():
-        bare = _COLOURS.sub("", text)
+    if "\x1b" in text or not text.isascii() or ("\\" in text and any(one in text.lower() for one in _WRITTEN)):
+        bare = _COLOURS.sub(_seen, text)
         clean = _redact(bare) if bare != text else bare
         if clean != bare:
             return clean
     return _redact(text)
+
+
+def _seen(match: re.Match[str]) -> str:
+    if match["wide"]:
+        return chr(ord(match[0]) - 0xFEE0)
+    return unicodedata.normalize("NFKC", match[0]) if match["drawn"] else ""
 
 
 def _redact(text: str) -> str:
@@ -122,7 +136,10 @@ def _searched(text: str, emails: bool) -> str:
             if needle in small:
                 text = kind.pattern.sub(kind.replacement, text)
                 break
-    return mask_commands(mask_pairs(mask_named(text, small), small), small)
+    text = mask_fields(text, small)
+    if assigned := assigns(small):
+        text = mask_nested(text)
+    return mask_parts(mask_commands(mask_pairs(mask_named(text, small, assigned=assigned), small), small))
 
 
 _MOST_CLEAN = 20_000
@@ -148,7 +165,7 @@ class Pieces:
         """`text` with only private keys masked, whether they begin, continue or end in it."""
         if not self._open and "-----BEGIN" not in text:
             return text
-        bare = _COLOURS.sub("", text) if "\x1b" in text else text
+        bare = _COLOURS.sub(_seen, text) if "\x1b" in text else text
         kept, at = list[str](), 0
         begin = None if self._open else BEGIN.search(bare)
         while self._open or begin:
@@ -202,6 +219,8 @@ def _masked(item: Any, whole: bool, depth: int = 0) -> Any:
     """The value behind a telling name: texts are masked; behind a sure name everything that could be a secret."""
     if isinstance(item, str):
         return item if not item or harmless(item) else MASK
+    if not whole and isinstance(item, (list, tuple)):
+        return [_masked(inner, whole, depth + 1) for inner in item]
     if not whole or item is None or isinstance(item, bool):
         return redact(item, depth)
     if isinstance(item, Mapping):
@@ -226,11 +245,10 @@ def _list(value: Sequence[Any], depth: int) -> list[Any]:
             continue
         flag = one.startswith("-") and telling(one)
         header = len(value) == 2 and telling(one) and not telling(two)
-        login = one in ("-u", "--user") and any(str(item).endswith("curl") for item in value[:at])
         if flag or header:
             found[at + 1] = MASK
-        elif login and ":" in two:
-            found[at + 1] = f"{two.partition(':')[0]}:{MASK}"
+        elif (masked := mask_login(f"{one} {two}")) != f"{one} {two}":
+            found[at + 1] = masked.removeprefix(f"{one} ")
     return found
 
 

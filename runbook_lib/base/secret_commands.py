@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import harmless, no_value, telling
+from runbook_lib.base.secret_names import harmless, has, no_value, telling
 
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
@@ -44,7 +44,13 @@ _SET = re.compile(
     r"(?<![\w-])((?:set|setx|setenv)(?:[ \t]{1,4}-{1,2}[a-z]{1,12}){0,3}[ \t]{1,4}(?P<name>[A-Z][A-Z0-9_]{2,80})"
     r"[ \t]{1,4})(?P<q>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+)"
 )
-"""A variable set without an equals sign, as in some shells: `set -gx DB_PASSWORD x`, `setx DB_PASSWORD x`."""
+"""A variable as some shells set it, without an equals sign: `set -gx DB_PASSWORD x`, `setx DB_PASSWORD x`."""
+_LOGIN_AS = re.compile(
+    r"((?<![\w-])(?:-u|-U|--(?:proxy-)?user(?:name)?|--auth|--login|--creds?|--credentials?)"
+    r"(?:\s{1,4}[\"']?|=[\"']?|[\"'],\s{0,4}[\"'])(?P<user>[^\s:\"'/\\<>-][^\s:\"'/\\<>]{0,80}):)"
+    r"(?![/\\:]|\[redacted\])(?P<value>[^\s\"'<>]+)"
+)
+_GROUPS = frozenset("root wheel staff users nogroup nobody adm docker daemon sudo admin".split())  # noqa: SIM905
 PROGRAMS = frozenset(name for programs, _ in _PATTERNS for name in programs)
 
 
@@ -54,10 +60,17 @@ def mask_commands(text: str, small: str) -> str:
         text = _SET.sub(_set, text)
     if "-" not in small:
         return text
+    if ":" in small and ("-u" in small or "--" in small):
+        text = mask_login(text)
     for programs, pattern in _PATTERNS:
-        if any(name in small for name in programs):
+        if has(programs, small):
             text = pattern.sub(_masked, text)
     return text
+
+
+def mask_login(text: str) -> str:
+    """`text` with what follows `-u user:` masked, unless it is a group or a port: `docker run --user 1000:1000`."""
+    return _LOGIN_AS.sub(_login, text)
 
 
 def mask_words(words: Sequence[str]) -> list[str] | None:
@@ -74,6 +87,14 @@ def _set(match: Match) -> str:
     name, value = match["name"], match["value"]
     told = telling(name) and ("_" in name or any(char.isdigit() for char in value)) and not no_value(value)
     return f"{match[1]}{match['q']}{MASK}" if told else match[0]
+
+
+def _login(match: Match) -> str:
+    user, value = match["user"], match["value"]
+    other = (
+        value == user or value in _GROUPS or (value.isdigit() and len(value) <= 5) or user in ("arn", "urn", "system")
+    )
+    return match[0] if other or harmless(value) else f"{match[1]}{MASK}"
 
 
 def _masked(match: Match) -> str:
