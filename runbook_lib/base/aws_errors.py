@@ -119,7 +119,7 @@ def _environment() -> str | None:
             if not whole:
                 return f"{name} is '{one_line(value)}', which is no address such as http://host:8080"
         if name in _TOKENS and not re.fullmatch(r"[!-~]*", value):
-            return f"{name} has a character that none has (a line break, a space?); set it anew"
+            return f"{name} contains an invalid character (a line break, a space?); set it again"
     return None
 
 
@@ -169,7 +169,7 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
         ),
         (
             (bc.CredentialRetrievalError, bc.MetadataRetrievalError, bc.RefreshWithMFAUnsupportedError),
-            f"the credentials could not be had: {{error}}; {_CONFIG}",
+            f"the credentials are not available: {{error}}; {_CONFIG}",
         ),
         ((bc.ProxyConnectionError, bc.InvalidProxiesConfigError), "{error}; check HTTPS_PROXY and NO_PROXY"),
         (
@@ -199,7 +199,7 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
         ((bc.InvalidDefaultsMode,), "{error}; check AWS_DEFAULTS_MODE and defaults_mode in ~/.aws/config"),
         (
             (ResponseParserError,),
-            f"what answered is not AWS: {{error}}; {PORTAL}",
+            f"the answer is not from AWS: {{error}}; {PORTAL}",
         ),
     )
 
@@ -237,9 +237,9 @@ def _foreign_words(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{one_line(error)}; check AWS_CA_BUNDLE, AWS_CONFIG_FILE and the files in ~/.aws"
     if _through(error, "botocore.parsers"):
-        return f"what answered is not AWS ({_kind(error)}); {PORTAL}"
+        return f"the answer is not from AWS ({_kind(error)}); {PORTAL}"
     if _through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):
-        return f"the credentials could not be had ({_kind(error)}); {_CONFIG}, and credential_process there"
+        return f"the credentials are not available ({_kind(error)}); {_CONFIG}, and credential_process there"
     return f"{_kind(error)}; check AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws/config"
 
 
@@ -247,8 +247,8 @@ def _kind(error: Exception) -> str:
     """The error's text, without Python's class names, which mean nothing to the reader."""
     said = one_line(error).removesuffix(".")
     if isinstance(error, KeyError):
-        return f"without {said}" if error.args else "a part of it is not there"
-    return said or "it says nothing of itself"
+        return f"without {said}" if error.args else "a part of it is missing"
+    return said or "without a message"
 
 
 def _frames(error: BaseException) -> Iterator[TracebackType]:

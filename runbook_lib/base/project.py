@@ -96,7 +96,7 @@ def expanded(value: str | Path, what: str = "") -> Path:
     if re.search(r"\$\{?[A-Za-z_]", told):
         raise UsageError(f"{name} '{value}': variables are not filled in; write the whole path")
     if told.startswith("~"):
-        raise UsageError(f"{name} '{value}': nobody here is called so; write the whole path")
+        raise UsageError(f"{name} '{value}': this machine has no such user; write the whole path")
     return Path(told)
 
 

@@ -40,7 +40,7 @@ class _Once(_SAFE):  # type: ignore[misc]
         for key, _ in node.value:
             name = getattr(key, "value", None)
             if isinstance(name, str) and name in seen and key.tag != "tag:yaml.org,2002:merge":
-                problem = f"the key '{name}' stands twice"
+                problem = f"the key '{name}' appears twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             if isinstance(name, str):
                 seen.add(name)
@@ -197,7 +197,7 @@ def _not_multiplied(root: Any) -> None:
             within.add(id(node))
             if looped := next((part for part in parts if id(part) in within), None):
                 raise yaml.constructor.ConstructorError(
-                    None, None, "an alias stands for what it is in", looped.start_mark
+                    None, None, "an alias refers to a value that contains it", looped.start_mark
                 )
             todo += [part for part in parts if id(part) not in sizes]
             continue

@@ -226,7 +226,7 @@ def archive_sync(archive: ArchiveRoot = Path("archive"), json_: AsJson = False) 
     if json_:
         typer.echo(json.dumps(done.as_dict()))
     else:
-        say(f"{words.count(len(done.sealed), 'record')} sealed, {words.count(done.came, 'file')} of others came here")
+        say(f"{words.count(len(done.sealed), 'record')} sealed, {words.count(done.came, 'file')} of others copied here")
         for one in done.sealed:
             say(one)
     if done.left:

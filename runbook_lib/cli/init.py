@@ -118,7 +118,7 @@ def init(
         _show(done)
         production = stand_in(known.environments)["prod"]
         then = f"`runbook params check`, `runbook doctor --env {production}`, `runbook run 01 --env {production}`"
-        prose(f"next: say what is missing, then {then}")
+        prose(f"next: enter what is missing, then {then}")
     raise typer.Exit(int(Exit.HOLD if any(one.state == "differs" for one in done) else Exit.OK))
 
 

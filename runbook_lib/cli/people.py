@@ -111,7 +111,7 @@ def approve(
         found, run = [approval.approved_by_record(Archive.of(loaded), loaded, what)], what
     if len(found) != 1:
         known = ", ".join(found or loaded.policy.steps)
-        raise UsageError(f"notebook '{what}': no one step of that name; there are: {known}")
+        raise UsageError(f"notebook '{what}': no single step has that name; there are: {known}")
     phase = loaded.policy.phases.get(found[0])
     asked = phase.approvers if phase else ()
     named = next((one for one in asked if same_role(one, role)), role)

@@ -82,7 +82,7 @@ def _sql() -> str:
     try:
         return standard_input.read("a question in SQL").decode()
     except UnicodeDecodeError:
-        raise UsageError("-: expects a question in SQL on standard input, and this is no UTF-8") from None
+        raise UsageError("-: expects a question in SQL on standard input, and this is not UTF-8") from None
 
 
 def _told(sentence: str) -> None:

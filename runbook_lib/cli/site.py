@@ -42,7 +42,7 @@ def archive_site(
 
     root, folder = existing(archive).resolve(), out.resolve()
     if folder == root or root in folder.parents:
-        raise UsageError(f"--out {out} lies in the archive, where nothing is but what was sealed; name another")
+        raise UsageError(f"--out {out} lies in the archive, which holds sealed records only; name another")
     built = build(Archive(root), folder, lambda told: say(told, err=True))
     if json_:
         told = {"page": str(built.page), "pages": built.pages, "written": built.written, "damage": built.damage}

@@ -69,7 +69,7 @@ def verify(place: str, key: str, region: str, expected: dict[str, str], since: d
         if value and getattr(found, name) != value:
             raise ArchiveError(f"{place} is of the {name} '{getattr(found, name)}', not of '{value}'")
     if since is not None and not _since(found.sealed_at, since):
-        raise ArchiveError(f"{place} is too old: it was sealed {when(found.sealed_at)}, asked is since {when(since)}")
+        raise ArchiveError(f"{place} is too old: it was sealed {when(found.sealed_at)}, expected since {when(since)}")
     return found
 
 
@@ -92,7 +92,7 @@ def _read(place: str) -> bytes:
             with Path(place).expanduser().open("rb") as file:
                 text = file.read(LARGEST + 1)
     except http.client.HTTPException as error:
-        raise ArchiveError(f"{place} cannot be read (the answer is none of HTTP: {type(error).__name__})") from None
+        raise ArchiveError(f"{place} cannot be read (the answer is not HTTP: {type(error).__name__})") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
         raise ArchiveError(f"{place} cannot be read ({why})") from None
@@ -106,7 +106,7 @@ class _Nowhere(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:  # noqa: ARG002
         """Raises for every redirect."""
-        raise urllib.error.URLError(f"it leads on to {newurl}; name that address if you trust it")
+        raise urllib.error.URLError(f"it redirects to {newurl}; name that address if you trust it")
 
 
 def _fetched(address: str) -> bytes:
@@ -116,7 +116,7 @@ def _fetched(address: str) -> bytes:
             while len(found) <= LARGEST and (part := answer.read1(LARGEST + 1 - len(found))):
                 found += part
                 if time.monotonic() > until:  # a server that sends a byte now and then
-                    raise ArchiveError(f"{address} cannot be read (not whole within {_WAIT_S:g} s)")
+                    raise ArchiveError(f"{address} cannot be read (not complete within {_WAIT_S:g} s)")
     except urllib.error.HTTPError as error:
         raise ArchiveError(f"{address} cannot be read (HTTP {error.code})") from None
     return found

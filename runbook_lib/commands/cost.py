@@ -177,7 +177,7 @@ def filled(segment: Segment, answers: Answers) -> tuple[Segment, tuple[str, ...]
     changed: dict[str, Any] = {name: getattr(segment, name) + round(more) for name, more in added.items()}
     spans = ", ".join(f"{when(start)} to {when(end)}" for start, end in segment.gaps)
     note = (
-        f"the jobs of {spans} are not in the table any more: the KPI metrics stand in for them, late reports "
+        f"the jobs of {spans} are not in the table any more: the KPI metrics replace them, late reports "
         "counted as successes"
     )
     return segment.model_copy(update={**changed, "gaps": ()}), (note,)

@@ -82,7 +82,7 @@ def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: 
         asked = [one for one in there if one.job_id and (not jobs or one.job_id in jobs) and one.status != "COMPLETED"]
         due = [one for one in asked if one.status not in params.service.worker_skips][:most]
         ids = tuple(str(one.job_id) for one in due)
-        told = f"nothing was changed; apply would drive {words.count(len(ids), 'message')} again"
+        told = f"nothing was changed; apply would redrive {words.count(len(ids), 'message')}"
         told += _doubt(sum(one.status == "FAILED" for one in due))
         skipped = sum(one.status in params.service.worker_skips for one in asked)
         told += f"; {skipped} would be left, {SKIPPED}" if skipped else ""
@@ -95,13 +95,13 @@ def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: 
 
 
 def _told(done: act.Redriven) -> str:
-    parts = [f"{words.count(len(done.sent), 'message')} driven again{_doubt(len(done.failed))}"]
+    parts = [f"{words.count(len(done.sent), 'message')} redriven{_doubt(len(done.failed))}"]
     left = (
         (done.completed, "whose job is done"),
         (done.skipped, SKIPPED),
         (done.foreign, "not of this service"),
         (done.others, "not asked for"),
-        (done.beyond, "more than were to be driven"),
+        (done.beyond, "beyond --max"),
     )
     parts += [f"{len(some)} left, {why}" for some, why in left if some]
     return "; ".join(parts)

@@ -33,9 +33,9 @@ PAGE = Path("docs") / "parameters.md"
 _LONGEST = 60
 _HEAD = """# Parameters
 
-Every key of the files in `params/`, made of the models by `python -m runbook_lib.commands.explain --write`; a test
+Every key of the files in `params/`, made from the models by `python -m runbook_lib.commands.explain --write`; a test
 fails where it is not current. The same in a terminal: `runbook params explain gates.phases`.
-`runbook params check` reads all files and holds them against each other.
+`runbook params check` reads all files and checks them against each other.
 
 `NAME` stands for any name, `[]` for an item of a list. A key in bold has to be there. Durations say their unit in the
 name: `_s`, `_min`, `_h`. A comparison is an operator and a number in quotes, such as `'> 0.99'`.
@@ -54,11 +54,11 @@ class File(NamedTuple):
     """Other names for it on the command line."""
 
 
-_ANY = "what one run may choose: a file for each of `environments` in gates.yaml, such as `prod.yaml`, or any name."
+_ANY = "the choices of one run: a file for each of `environments` in gates.yaml, such as `prod.yaml`, or any name."
 FILES = (
     File("ENV", Flat, _ANY, "prod", tuple(ENVIRONMENTS)),
     File("service", Service, "the service: names, contract, limits, who is told.", "service"),
-    File("gates", Policy, "what is demanded: steps, phases, gates, alarms, approvals.", "gates"),
+    File("gates", Policy, "the demands: steps, phases, gates, alarms, approvals.", "gates"),
     File("commands", Commands, "the team's own commands: what deploys, shows a difference, tests.", "commands"),
     File("load", LoadPlan, "the load test of staging.", "load"),
     File("inventory", Inventory, "what each resource must be.", "inventory"),

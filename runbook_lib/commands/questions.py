@@ -52,7 +52,7 @@ def write(
     there = root.resolve()
     places = [folder.resolve(), *((folder / table).resolve() for table in TABLES)]  # one of them may be a link
     if any(place == there or there in place.parents for place in places):
-        raise UsageError(f"--{form} {folder} lies in the archive, where nothing is but what was sealed; name another")
+        raise UsageError(f"--{form} {folder} lies in the archive, which holds sealed records only; name another")
     if location and not _LOCATION.fullmatch(location):
         raise UsageError(f"--location {location}: expects s3://bucket/prefix")
     with index(Archive(root), told) as made:

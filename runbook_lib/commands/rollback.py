@@ -215,7 +215,7 @@ def after(
             journal.append("warning", text=sentence)
             print(terminal(f"{sentence}; nothing of the rollback needs it"), file=sys.stderr, flush=True)
     except RunbookError as error:
-        told = f"the parameters are not whole, which did not hold up the rollback: {error}"
+        told = f"the parameters are incomplete, which did not stop the rollback: {error}"
         journal.append("warning", text=told)
         spare = bare(effect.params, NOTEBOOK)  # type: ignore[assignment]
         nobody = "" if spare else ", and people are not told: service.yaml names no topic that can be read"

@@ -41,7 +41,7 @@ class Bare(Essentials):
             UsageError: another resource is asked for.
         """
         if resource != "topic":
-            raise UsageError(f"the parameters are not whole, and '{resource}' was not read")
+            raise UsageError(f"the parameters are incomplete, and '{resource}' was not read")
         return self._topic
 
 

@@ -299,7 +299,7 @@ class Contract(Declared):
         self._mark_has_its_place()
         if self.result.fetched == "link" and self.status.told_by != "status":
             raise ValueError(
-                f"result.fetched is 'link', which stands in the answer that says completed, and status.told_by is "
+                f"result.fetched is 'link', which is in the answer that says completed, but status.told_by is "
                 f"'{self.status.told_by}': nobody gets that answer; say 'fetched: bucket' or 'fetched: route'"
             )
         if json_body.at(self.message.body, self.message.job_id) != "{job_id}":

@@ -89,7 +89,7 @@ class Table(Declared):
     def _apart(self) -> Table:
         words = [*self.pending, *self.running, *self.completed, *self.failed]
         if twice := next((one for one in words if words.count(one) > 1), None):
-            raise ValueError(f"status word '{twice}' stands in two places; it can mean one thing only")
+            raise ValueError(f"status word '{twice}' is in two lists; it can have one meaning only")
         attributes = [value for name, value in self if name in ATTRIBUTES and value]
         if twice := next((one for one in attributes if attributes.count(one) > 1), None):
             raise ValueError(f"attribute '{twice}' is named for two things")

@@ -71,7 +71,7 @@ def fault(stat: str) -> str:
     meant = next((one for one in STATISTICS if one.casefold() == small), _SHORT.get(small))
     meant = meant or (small if is_statistic(small) else None)
     there = f"there are {', '.join(STATISTICS)}, and percentiles such as p95"
-    return f"stat '{stat}' is none that is asked for here; " + (
+    return f"stat '{stat}' is not supported here; " + (
         f"did you mean '{meant}'?" if meant else close(stat, STATISTICS) or there
     )
 

@@ -42,7 +42,7 @@ def stage(
         ArchiveError: the archive cannot be written, or the run is staged already.
     """
     if not re.fullmatch(r"[A-Za-z0-9]+", run_id):
-        raise ArchiveError(f"run id '{run_id}': wants letters and digits only")
+        raise ArchiveError(f"run id '{run_id}': expects letters and digits only")
     facts = {
         **owner(),
         "run_id": run_id,

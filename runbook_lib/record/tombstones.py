@@ -80,7 +80,7 @@ def pruned(root: Path, log: Log | None, prefix: str) -> str:
         with contextlib.suppress(ArchiveError, OSError):
             if any(one.path == path for one in _read(folder, state_of(folder), leaf.file)):
                 return (
-                    f"record {path}, sealed {when(stone.sealed_at)}, was pruned; what stays of it is in the tombstone: "
+                    f"record {path}, sealed {when(stone.sealed_at)}, was pruned; its facts are in the tombstone: "
                     f"runbook archive show {leaf.path.rpartition('-')[2]}"
                 )
     return ""

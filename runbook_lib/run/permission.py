@@ -57,7 +57,7 @@ def to_roll_back(run: Run) -> Any:
         run.guard.authorise(raises=False)
     damage = run.archive.chain(run.params.env, run.params.release, run.notebook).tip()[1]
     if damage:
-        run.guard.warn(f"the chain before this record is damaged: {damage}; that does not hold up a rollback")
+        run.guard.warn(f"the chain before this record is damaged: {damage}; that does not stop a rollback")
     confirmed = f"'{run.params.confirm}' repeats the environment" if run.applying else "not needed: mode is plan"
     rows = {
         "Account": f"{run.identity.account} is the one in the parameters",

@@ -182,7 +182,7 @@ def test_a_foreign_text_is_one_line(text: str) -> None:
         ({"AWS_ENDPOINT_URL": "localhost:4566"}, "expects http:// or https://"),
         ({"AWS_DEFAULTS_MODE": "fast"}, "AWS_DEFAULTS_MODE"),
         ({"AWS_STS_REGIONAL_ENDPOINTS": "x"}, "STS regional endpoints"),
-        ({"AWS_PROFILE": "fails"}, "credentials could not be had"),
+        ({"AWS_PROFILE": "fails"}, "credentials are not available"),
         ({"AWS_PROFILE": "prose"}, "credential_process"),
         ({"AWS_PROFILE": "orphan"}, "nothere"),
         ({"AWS_PROFILE": "a"}, "Infinite loop"),
@@ -237,7 +237,7 @@ def test_an_address_that_is_none_is_named_with_its_variable(
 def test_a_token_that_is_none_is_named_and_not_shown(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", f"zebra{value}")
     said = sentence(ValueError("Invalid header value"))
-    assert said is not None and said.startswith("AWS_SESSION_TOKEN has a character") and "zebra" not in said
+    assert said is not None and said.startswith("AWS_SESSION_TOKEN contains an invalid character") and "zebra" not in said
 
 
 @pytest.mark.parametrize("code", [{}, {"Code": None}, {"Code": ""}])

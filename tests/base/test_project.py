@@ -35,7 +35,7 @@ def test_a_key_that_stands_twice_is_refused(
     if twice is None:
         assert (read_yaml(path)["top"] if deep else read_yaml(path)) == dict.fromkeys(keys, 1)
         return
-    with pytest.raises(UsageError, match=f"line {len(lines) + deep}: not valid YAML .the key '{twice}' stands twice."):
+    with pytest.raises(UsageError, match=f"line {len(lines) + deep}: not valid YAML .the key '{twice}' appears twice."):
         read_yaml(path)
 
 

@@ -198,7 +198,7 @@ def test_aliases_that_multiply_a_file_are_refused_before_they_are_written_out(
 def test_an_alias_within_itself_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(text)
-    assert "line 1: not valid YAML (an alias stands for what it is in)" in sentence(path)
+    assert "line 1: not valid YAML (an alias refers to a value that contains it)" in sentence(path)
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "links that go round"])

@@ -138,7 +138,7 @@ def test_the_list_says_what_is_wanted_given_and_missing(call: Call) -> None:
         (["attest", "code_review", "--role", "reviewer"], "--by is empty"),
         (["attest", "code_review", "--by", " ", "--role", "reviewer"], "--by is empty"),
         (["approve", "99", "--by", "Ada", "--role", "QA"], "notebook '99'"),
-        (["approve", "0", "--by", "Ada", "--role", "QA"], "no one step of that name"),
+        (["approve", "0", "--by", "Ada", "--role", "QA"], "no single step has that name"),
         (["approve", "07", "--by", "Ada", "--role", "QA"], "approved by the engineering lead"),
         (["approve", "06", "--by", "Ada", "--role", "QA"], "not approved by anybody"),
         (["note", "  "], "expects a text"),

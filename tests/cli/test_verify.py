@@ -166,7 +166,7 @@ def test_an_address_is_asked_as_it_was_given(archive: Archive, tmp_path: Path, a
     key = ("--key", str(tmp_path / "signer.pem"))
     assert call("verify", f"{address}/run.json", *key)[0] == 0
     code, text = call("verify", f"{address}/on", *key)
-    assert code == 1 and "leads on to" in text
+    assert code == 1 and "redirects to" in text
     code, text = call("verify", f"{address}/none", *key)
     assert code == 1 and "HTTP 404" in text
     code, text = call("verify", "http://127.0.0.1:1/run.json", *key)
@@ -179,7 +179,7 @@ def test_a_server_that_says_a_byte_now_and_then_is_given_up(
     Served.content = attested(archive, "PROMOTE", tmp_path).read_bytes()
     monkeypatch.setattr(attestation, "_WAIT_S", 0.3)
     code, text = call("verify", f"{address}/slow", "--key", str(tmp_path / "signer.pem"))
-    assert code == 1 and "not whole within 0.3 s" in " ".join(text.split())
+    assert code == 1 and "not complete within 0.3 s" in " ".join(text.split())
 
 
 class Garbage(BaseHTTPRequestHandler):

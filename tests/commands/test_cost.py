@@ -49,7 +49,7 @@ def test_gaps_of_the_census_are_filled_from_the_kpis_and_it_is_said() -> None:
     gap = (NOW - dt.timedelta(days=2), NOW - dt.timedelta(days=1))
     found, note = filled(segment(gaps=(gap,)), answers(jobs_completed=30, jobs_failed=2, input_tokens=300))
     assert (found.completed, found.failed, found.input_tokens, found.gaps) == (40, 2, 400, ())
-    assert "2026-11-18 12:00 UTC to 2026-11-19 12:00 UTC" in note[0] and "stand in" in note[0]
+    assert "2026-11-18 12:00 UTC to 2026-11-19 12:00 UTC" in note[0] and "replace them" in note[0]
 
 
 def test_without_gaps_or_kpis_the_census_stays() -> None:

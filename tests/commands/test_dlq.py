@@ -141,7 +141,7 @@ def test_driven_again_in_the_record_and_what_is_done_or_foreign_stays(aws: Embed
     told = dead_letters.redrive(file, {**APPLY, "reason": "the key is mended"}, (), 1000)
     assert sorted(told.jobs) == sorted(jobs)
     failed = " (12 of a job that is FAILED: nothing comes of it if the worker skips those)"
-    assert told.sentence == f"12 messages driven again{failed}; 1 left, whose job is done; 1 left, not of this service"
+    assert told.sentence == f"12 messages redriven{failed}; 1 left, whose job is done; 1 left, not of this service"
     assert (depth(aws, file, "dlq"), depth(aws, file, "queue")) == (2, 12)
     assert bodies(aws, file, "queue") == sorted(jobs)
     archive = Archive(Path("archive"))
@@ -197,7 +197,7 @@ def test_a_job_that_the_worker_skips_is_left_and_said_to_be_skipped(aws: Embedde
     assert planned.jobs == (other,) and "1 would be left, whose job is in a state that the worker skips" in str(planned)
     told = dead_letters.redrive(file, APPLY, (), 10)
     assert told.jobs == (other,)
-    assert told.sentence.startswith("1 message driven again; 1 left, whose job is in a state that the worker skips")
+    assert told.sentence.startswith("1 message redriven; 1 left, whose job is in a state that the worker skips")
     assert (depth(aws, file, "dlq"), depth(aws, file, "queue")) == (1, 1)
 
 
@@ -208,8 +208,8 @@ def test_only_the_jobs_that_are_asked_for_and_so_many_at_most(aws: EmbeddedAws, 
     two = dead_letters.redrive(file, APPLY, (), 2)
     assert (len(two.jobs), two.sentence) == (
         2,
-        "2 messages driven again (2 of a job that is FAILED: nothing comes of it if the worker skips those); "
-        "2 left, more than were to be driven",
+        "2 messages redriven (2 of a job that is FAILED: nothing comes of it if the worker skips those); "
+        "2 left, beyond --max",
     )
     assert depth(aws, file, "dlq") == 2
 

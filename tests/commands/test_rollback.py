@@ -427,4 +427,4 @@ def test_where_the_parameters_are_not_whole_people_are_told_all_the_same(
     done = rollback_1(file, APPLY, notebook=True)
     assert done.applied and len(inbox()) == 1 and done.told.endswith("was told")
     said = capsys.readouterr().err
-    assert "the parameters are not whole" in said and "no notebook verifies it" in said and "not told" not in said
+    assert "the parameters are incomplete" in said and "no notebook verifies it" in said and "not told" not in said

@@ -104,7 +104,7 @@ def test_a_folder_from_before_loads_as_ever(tmp_path: Path) -> None:
         ({"result": {"fetched": "route"}}, "path names none with {job_id} in it"),
         ({"result": {"json_schema": {"type": "objekt"}}}, "json_schema is no JSON Schema"),
         ({"result": {"example": {"job_id": "x"}}}, "example: it has nothing at 'report'"),
-        ({"table": {"failed": ["COMPLETED"]}}, "status word 'COMPLETED' stands in two places"),
+        ({"table": {"failed": ["COMPLETED"]}}, "status word 'COMPLETED' is in two lists"),
         ({"table": {"error": "status"}}, "attribute 'status' is named for two things"),
         ({"probe": {"arrives_in": "created_at", "prefix": "20"}}, "probe.arrives_in is 'created_at', which is table.c"),
         ({"probe": {"arrives_in": "status", "prefix": "PEND"}}, "probe.arrives_in is 'status', which is table.status"),

@@ -107,7 +107,7 @@ class Store:
             raise self._elsewhere(region)
         if kept != "Enabled":
             raise self._unfit(
-                "keeps no versions of its objects: what is written over would be gone",
+                "keeps no versions of its objects: overwritten content would be lost",
                 "put-bucket-versioning --versioning-configuration Status=Enabled",
             )
         public = self._setting("s3:GetBucketPublicAccessBlock", self._client.get_public_access_block)

@@ -261,7 +261,7 @@ def _read(folder: Path, _now: _State) -> Log:
         if leaf.index != number:
             log.damage.append(f"{_line(names, number)} is leaf {leaf.index}: leaves were moved")
         if leaf.path in log.by_path:
-            log.damage.append(f"{_line(names, number)}: {leaf.path} stands there twice")
+            log.damage.append(f"{_line(names, number)}: {leaf.path} is there twice")
         log.leaves.append(leaf)
         log.by_path[leaf.path] = leaf
         log.by_chain.setdefault(leaf.chain, []).append(leaf)

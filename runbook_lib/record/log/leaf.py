@@ -103,5 +103,5 @@ def read_leaf(line: bytes) -> Leaf:
     # Names and hashes only: in ASCII, sorted keys without spaces are the form of RFC 8785.
     plain: dict[str, Any] = leaf.model_dump(mode="json", by_alias=True)
     if line != json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode():
-        raise ValueError("it is spelt otherwise than it was written")
+        raise ValueError("its spelling is not the one that the log writes")
     return leaf

@@ -129,7 +129,7 @@ class Ledger:
     ) -> str:
         folder, tree = self.root / begun.path, read_tree(self.folder)
         if not _inside(folder, self.root) or tree is None or not begun.size <= tree.size <= begun.size + 1:
-            return f"{FOLDER}/{SEALING} did not fit to the archive's log"
+            return f"{FOLDER}/{SEALING} did not fit the archive's log"
         if not (folder / "record.json").is_file():
             self.home.append(f"{FOLDER}/{tree.part}", b"", tree.length)
             if is_path(begun.path):

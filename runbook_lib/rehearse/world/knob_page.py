@@ -15,14 +15,14 @@ from runbook_lib.rehearse.world.scenario import Scenario
 
 WORDS: Mapping[str, str] = {
     "Fault.name": "What it is called, in a sentence about it.",
-    "Fault.start": "Hour from which on it is on.",
-    "Fault.end": "Hour from which on it is off again; none: never.",
+    "Fault.start": "Hour at which it begins.",
+    "Fault.end": "Hour at which it ends; none: never.",
     "Fault.after": "What it waits for: a phase's number, `migration`, or `09` (the first week).",
     "Fault.ramp_h": "Hours that a ramp takes to its full value.",
     "Fault.pulse_min": "Minutes that a pulse is on.",
     "Fault.every_h": "Hours from the start of a pulse to that of the next.",
-    "Fault.from_hour": "Hour of the day from which on a nightly fault is on.",
-    "Fault.to_hour": "Hour of the day from which on it is off.",
+    "Fault.from_hour": "Hour of the day at which a nightly fault begins.",
+    "Fault.to_hour": "Hour of the day at which a nightly fault ends.",
     "Fault.set": "Knob to its value while the fault is on.",
     "Fault.times": "Knob to the factor that multiplies it.",
     "Scenario.name": "The name of its file.",

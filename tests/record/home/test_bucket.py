@@ -262,7 +262,7 @@ def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(
     call = CliRunner().invoke
     for words, told in (
         (["sync"], "1 record sealed, "),
-        (["sync"], "0 records sealed, 0 files of others came here"),
+        (["sync"], "0 records sealed, 0 files of others copied here"),
         (["verify"], "intact: 4 records, 4 in the log; signed"),
         (["list", "--json"], '"intact": true'),
     ):

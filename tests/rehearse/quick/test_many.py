@@ -188,7 +188,7 @@ def test_late_means_late_whoever_else_watches(tmp_path: Path) -> None:
         ("late_h: 1.0e+9", "'late_h' is 1000000000.0"),
         ("requests_per_day: 1.0e+12", "'requests_per_day' is 1000000000000.0"),
         ("watch_min: 0.000001", "watch_min is 1e-06: expects 0 (nobody looks), or 1 minute and more"),
-        ("title: Twice", "the key 'title' stands twice"),
+        ("title: Twice", "the key 'title' appears twice"),
         ("looks_h: [5, -1]", "'looks_h.1' is -1"),
         ("looks_h: [.nan]", "ours.yaml, line 3: .nan is a number that YAML reads in its own way"),
         ("profile: [1, 2]", "ours.yaml: profile expects 24 weights"),
