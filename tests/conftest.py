@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import botocore.loaders
 import botocore.session
 import pytest
 import typer.main
@@ -111,7 +112,9 @@ def one_command_line() -> Iterator[None]:
 def one_picture_of_aws() -> Iterator[None]:
     """What AWS's services look like is read from botocore's files once for a process, and not for each session."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        made = functools.cache(botocore.loaders.create_loader)
+        for module in (botocore.session, botocore.loaders):
+            patch.setattr(module, "create_loader", made)
         yield
 
 

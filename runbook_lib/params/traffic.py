@@ -143,5 +143,3 @@ class CanaryHome(RegisterHome):
 
 
 Traffic = Annotated[AppConfigHome | SsmHome | AliasHome | CanaryHome, Field(discriminator="kind")]
-REGISTERED = ("ssm", "lambda-alias", "rest-canary")
-"""Homes that keep their history in a parameter, and that nothing takes back by itself."""
