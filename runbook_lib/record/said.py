@@ -1,4 +1,4 @@
-"""What a person said, as the report of an entry tells it: who, in which role, what, when, on which evidence."""
+"""The statement of a person in the report of an entry: who, in which role, what, when, with which evidence."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runbook_lib.base.window import when
+from runbook_lib.judge.words import setting
 from runbook_lib.record.record import Record
 from runbook_lib.record.redact_notebook import redact_text
 from runbook_lib.show.style import GREEN, GREY, ORANGE
 
 
 class Kind(NamedTuple):
-    """How one kind of entry is told."""
+    """The wording of one kind of entry."""
 
     word: str
     icon: str
     colour: str
     did: str
-    """What the person did, before the item."""
+    """What the person did, to be followed by the item."""
 
 
 KINDS = {
@@ -30,6 +31,15 @@ KINDS = {
     "tombstone": Kind("PRUNED", "✝", GREY, "pruned old records"),
     "attachment": Kind("ATTACHED", "+", GREY, "attached a notebook to"),
 }
+_ACTS = {
+    "opened": "{title} was changed by hand from {was} to {value}.",
+    "undone": "{title} was put back from {value} to {was}.",
+    "adopted": "{title}: {value} was adopted into the code.",
+    "withdrawn": "{title} stayed at {was}: the change to {value} was refused.",
+}
+"""What was said about a deviation (`judge/incidents/deviation.py::Act`)."""
+_NAMES = {"Was": "Before", "Value": "After", "Incident": "Mitigation", "Facts": "To undo it"}
+"""Names of a deviation's facts for people."""
 _OTHER = Kind("ENTERED", "•", GREY, "entered")
 _ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 
@@ -43,9 +53,9 @@ def title(record: Record) -> str:
 
 
 def headline(record: Record) -> tuple[str, str, str, str, str, str]:
-    """Word, icon and colour of the banner, what was said in a sentence, what is next (nothing), and an aside.
+    """Word, icon and colour of the banner, the statement as a sentence, the next step (none), and an aside.
 
-    A note says what was noted, and aside who noted it.
+    A note says what was noted, a deviation what was changed; who said so stands aside.
     """
     entry = record.entry or {}
     kind = KINDS.get(str(entry.get("kind")), _OTHER)
@@ -53,30 +63,32 @@ def headline(record: Record) -> tuple[str, str, str, str, str, str]:
     who = f"{by or 'Somebody'} ({role})" if role else by or "Somebody"
     at = when(entry.get("at"))
     told = f"{who} {kind.did}{f' `{item}`' if item else ''}" + (f" on {at}" if at else "")
-    words = redact_text(str(entry.get("text") or "")) if entry.get("kind") == "note" else ""
+    words = redact_text(_first(entry))
     return kind.word, kind.icon, kind.colour, words or f"{told}.", "", f"{told}." if words else ""
 
 
 def rows(record: Record, facts: Sequence[tuple[str, str]] = ()) -> list[dict[str, Any]]:
-    """Who, role, what, when, on which evidence: name, text, and an address where the text is one.
+    """Rows of who, role, what, when and evidence: name, text, and an address if the text is one.
 
     Args:
-        facts: what is in the entry for machines, as name and text; told are those that no other row tells.
+        facts: the entry's structured facts, as name and text; those that another row shows are left out.
     """
     entry: Mapping[str, Any] = record.entry or {}
+    first = _first(entry)
     told = {
         "Who": str(entry.get("by") or ""),
         "Role": str(entry.get("role") or "none was said"),
         "What": str(entry.get("item") or ""),
         "When": when(entry.get("at")),
-        "In their words": str(entry.get("text") or ""),
+        "In their words": "" if first else str(entry.get("text") or ""),
         "Evidence": str(entry.get("link") or "none was given"),
         "Signed off": _signed(entry),
         "Caller": record.caller_arn or "AWS was not asked who it was",
     }
     if not _signed(entry):
         there = {*told.values(), str(entry.get("kind")), when(entry.get("at"), seconds=True)}
-        told |= {name.capitalize(): text for name, text in facts if text not in there and name.capitalize() not in told}
+        more = {name.capitalize(): text for name, text in facts if text not in there and name.capitalize() not in told}
+        told |= _of_deviation(more) if first and entry.get("kind") == "deviation" else more
     return [
         {"name": name, "text": redact_text(text), "address": _address(redact_text(text)) if name == "Evidence" else ""}
         for name, text in told.items()
@@ -84,8 +96,26 @@ def rows(record: Record, facts: Sequence[tuple[str, str]] = ()) -> list[dict[str
     ]
 
 
+def _first(entry: Mapping[str, Any]) -> str:
+    """What the banner says in the place of who did it: the words of a note, the change of a deviation; else empty."""
+    facts = entry.get("facts")
+    if entry.get("kind") == "note":
+        return str(entry.get("text") or "")
+    if entry.get("kind") != "deviation" or not isinstance(facts, Mapping) or not facts.get("title"):
+        return ""
+    act = _ACTS.get(str(facts.get("act")), _ACTS["opened"])
+    values = {name: setting(facts.get(name)) for name in ("was", "value")}
+    return act.format(title=facts["title"], **values)
+
+
+def _of_deviation(facts: Mapping[str, str]) -> dict[str, str]:
+    """A deviation's facts as people name them, without those that the banner or another row has."""
+    told = {"Title", "Act", *(("Run id", "Notebook") if "Incident" in facts else ())}
+    return {_NAMES.get(name, name): text for name, text in facts.items() if name not in told}
+
+
 def _signed(entry: Mapping[str, Any]) -> str:
-    """The records that an approval stands on (`rollout/approval.py`); empty: none is named."""
+    """The records that an approval refers to (`rollout/approval.py`); empty: it names none."""
     named = (entry.get("facts") or {}).get("evidence")
     found = [one for one in named if isinstance(one, Mapping)] if isinstance(named, list) else []
     return "; ".join(
@@ -95,7 +125,7 @@ def _signed(entry: Mapping[str, Any]) -> str:
 
 
 def _address(text: str) -> str:
-    """An address that a reader may follow: of the web, or a file of the archive; nothing that runs."""
+    """The text if it is an address on the web or a file of the archive, and nothing that runs; else empty."""
     if _ADDRESS.fullmatch(text):
         return text
     return text if re.fullmatch(r"(?:\.\./)*[\w=.-]+(?:/[\w=.-]+)*\.(?:html|md|json|png|pdf|txt|csv)", text) else ""

@@ -12,6 +12,7 @@ from runbook_lib.base import foreign
 from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.base.project import params_dir
 from runbook_lib.base.window import when
+from runbook_lib.judge import words
 from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import Params, load_file
@@ -35,7 +36,7 @@ class Start:
         self.env = env
 
     def page(self) -> Shown:
-        """All of it on one screen; where AWS or the parameters do not answer, the sentence that says why."""
+        """The whole page; where AWS or the parameters cannot be read, the reason and how to turn async off."""
         try:
             params = load_file(params_dir() / f"{self.env}.yaml", incident=True)
             params, aws, identity = reached(params, quick=True)
@@ -105,11 +106,12 @@ class Start:
 
 
 def _urgent(params: Params, found: Standing) -> list[Shown]:
-    """What comes before every step: open changes, a rollback that is not proven, what mitigations left changed."""
+    """Lines on what comes before every step: open changes, a rollback that is not proven, open deviations."""
     told = [one.words for one in found.open_changes]
     told += [found.unfinished.words] if found.unfinished else []
     told += [
-        f"deviation: {one['setting']} is {one['now']}, by the code {one['was']}; `{hints.undo(params, one['check'])}`"
+        f"deviation: {one['setting']} is {words.setting(one['now'])}, by the code {words.setting(one['was'])}; "
+        f"`{hints.undo(params, one['check'])}`"
         for one in found.deviations
     ]
     return [line(f"• {one}") for one in told]

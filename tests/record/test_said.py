@@ -97,3 +97,36 @@ def test_what_an_entry_keeps_for_machines_stands_row_by_row_and_nothing_twice() 
     for name, text in (("Was", "5"), ("Value", "10"), ("Why", "a backlog"), ("Run id", "d" * 12)):
         assert f"<dt>{name}</dt><dd>{text}</dd>" in page
     assert page.count("<dt>By</dt>") == 0 and page.count("<dt>At</dt>") == 0
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        ("opened", "Jobs table: billing was changed by hand from PAY_PER_REQUEST to PROVISIONED."),
+        ("undone", "Jobs table: billing was put back from PROVISIONED to PAY_PER_REQUEST."),
+        ("adopted", "Jobs table: billing: PROVISIONED was adopted into the code."),
+        ("withdrawn", "Jobs table: billing stayed at PAY_PER_REQUEST: the change to PROVISIONED was refused."),
+    ],
+)
+def test_a_deviation_says_first_what_was_changed_and_each_fact_once(act: str, says: str) -> None:
+    facts = {"act": act, "title": "Jobs table: billing", "was": "PAY_PER_REQUEST", "value": "PROVISIONED"}
+    facts |= {
+        "why": "throttled",
+        "notebook": "rollback_3",
+        "run_id": "d" * 12,
+        "incident": f"rollback_3 run {'d' * 12}",
+    }
+    record = entry("deviation", "inventory.table.billing", facts=facts, text="opened: all of it once more")
+    assert said.headline(record)[3] == says and "Ada L." in said.headline(record)[5]
+    page = report_html(None, record)
+    for row in ("<dt>Before</dt><dd>PAY_PER_REQUEST", "<dt>After</dt><dd>PROVISIONED", "<dt>Why</dt><dd>throttled"):
+        assert row in page
+    assert "In their words" not in page and page.count("d" * 12) == 1
+
+
+def test_who_called_is_said_once_and_a_note_s_words_too() -> None:
+    record = entry("note").model_copy(
+        update={"operator": "arn:aws:iam::1:user/a", "caller_arn": "arn:aws:iam::1:user/a"}
+    )
+    page = report_html(None, record)
+    assert page.count("arn:aws:iam::1:user/a") == 1 and page.count(ENTRY["text"]) == 1

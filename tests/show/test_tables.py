@@ -460,3 +460,19 @@ def test_on_paper_a_number_keeps_its_unit_and_a_window_takes_two_lines_at_most()
     assert 'class="whole"' in kept and 'class="whole"' not in long
     window = tables.between("2026-11-12T04:48:00Z", "2026-11-14T04:48:00Z").html
     assert re.sub("<[^>]+>", "", window) == "2026-11-12 04:48 to 2026-11-14 04:48 UTC" and window.count("nowrap") == 2
+
+
+def test_a_column_that_says_nothing_is_left_out_and_no_row_has_an_empty_line_below() -> None:
+    head, rows = ("Gate", "Value", "Note"), [["a", "1", ""], ["b", "2", ""]]
+    silent = tables.table(head, rows, last_below=True)
+    assert "Note" not in silent._repr_html_() and "Note" not in str(silent)
+    assert silent._repr_html_().count("<tr") == 3 and "colspan" not in silent._repr_html_()
+    one = tables.table(head, [rows[0], ["b", "2", "because"]], last_below=True)._repr_html_()
+    assert one.count("<tr") == 4 and one.count("colspan") == 1
+    assert "Window" in tables.table(("", "Window"), [["a", "1"]])._repr_html_()
+
+
+def test_a_short_word_asks_for_no_wide_column_on_a_telephone() -> None:
+    head = ("Look", "Due from (UTC)", "State")
+    shown = tables.table(head, [["day 1", tables.Cell("2026-11-14 09:13 UTC", nowrap=True), "✔ done"]])._repr_html_()
+    assert shown.count('class="brief"') == 2

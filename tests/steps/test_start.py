@@ -13,8 +13,11 @@ import pytest
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.project import params_dir
 from runbook_lib.commands import status
+from runbook_lib.judge.incidents.deviation import Deviation
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import load_file
+from runbook_lib.record.archive import Archive
+from runbook_lib.rollout import deviations
 from runbook_lib.run.launch import START, find_notebook
 from runbook_lib.steps import start
 from runbook_lib.steps.start import Start
@@ -70,3 +73,12 @@ def test_where_aws_does_not_answer_it_says_so_and_how_async_is_turned_off(
 def test_it_is_no_step_to_be_run_from_a_terminal() -> None:
     with pytest.raises(UsageError, match="none of that name"):
         find_notebook("00")
+
+
+def test_a_deviation_is_told_in_words(project: Path) -> None:
+    params, at = load_file(project / "params" / "prod.yaml"), "2026-11-09T04:00:00Z"
+    told = {"check": "inventory.worker.reserved_concurrency", "title": "Worker: reserved concurrency", "why": "backlog"}
+    one = Deviation(**told, was=None, value=10, by="Ana", at=at, incident="")
+    deviations.say(Archive.of(params), params, "opened", one, by="Ana", at=at, arn="arn:test")
+    text = " ".join(str(Start("prod").page()).split())
+    assert "Worker: reserved concurrency is 10, by the code none; `runbook deviation undo" in text
