@@ -13,8 +13,10 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar
 
+import botocore.loaders
 import botocore.session
 import pytest
 import typer.main
@@ -22,6 +24,7 @@ import typer.testing
 import yaml
 from _pytest.unraisableexception import gc_collect_iterations_key
 from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
+from hypothesis.internal import entropy
 
 from runbook_lib.act import command
 from runbook_lib.act.guard import begun
@@ -52,9 +55,14 @@ sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]
 gc.set_threshold(100_000, 20, 100)
 quick_aws.install()
 
-# PyYAML's own reader in C, where it has one: the policy's files take 5 ms and not 36.
-yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # type: ignore[misc]
-yaml.SafeDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # type: ignore[misc]
+# Nobody draws from numpy's global generator (ruff's NPY002), so hypothesis need not seed it and put it back for each
+# example, which is a quarter of what an example costs.
+entropy.NP_RANDOM = entropy.NP_RANDOM or SimpleNamespace()
+# PyYAML's own reader in C, where it has one: the policy's files take 5 ms and not 36. Classes of their own: moto adds
+# CloudFormation's tags to what it finds under these names.
+if hasattr(yaml, "CSafeLoader"):
+    yaml.SafeLoader = type("SafeLoader", (yaml.CSafeLoader,), {})  # type: ignore[misc]
+    yaml.SafeDumper = type("SafeDumper", (yaml.CSafeDumper,), {})  # type: ignore[misc]
 # Each test that asks for the parameters of a file gets those that another has asked for, as long as nothing is changed.
 parameters.load = loads.once(parameters.load)
 
@@ -116,7 +124,9 @@ def one_command_line() -> Iterator[None]:
 def one_picture_of_aws() -> Iterator[None]:
     """What AWS's services look like is read from botocore's files once for a process, and not for each session."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        made = functools.cache(botocore.loaders.create_loader)
+        for module in (botocore.session, botocore.loaders):
+            patch.setattr(module, "create_loader", made)
         yield
 
 

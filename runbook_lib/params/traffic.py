@@ -159,5 +159,3 @@ class CanaryHome(RegisterHome):
 
 
 Traffic = Annotated[AppConfigHome | SsmHome | AliasHome | CanaryHome, Field(discriminator="kind")]
-REGISTERED = ("ssm", "lambda-alias", "rest-canary")
-"""Homes with their history in a parameter, which nothing takes back by itself."""

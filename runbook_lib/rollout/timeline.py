@@ -16,8 +16,6 @@ from runbook_lib.record.record import Change, Record
 from runbook_lib.show.picture import image
 from runbook_lib.show.rollout import NOTE, Dot, rollout_chart
 
-BAD = ("HOLD", "ROLLBACK")
-
 
 @dataclass(frozen=True)
 class Decided:

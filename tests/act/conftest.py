@@ -20,10 +20,12 @@ from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.act.traffic.shift import ShiftPlan, plan_shift
 from runbook_lib.observe.traffic.state import TrafficState, handles, read_state
 from runbook_lib.params.load import Params, load_file
-from runbook_lib.rehearse.emulator.embedded import ACCOUNT, EmbeddedAws
+from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = dt.datetime(2026, 11, 10, 12, 0, tzinfo=dt.UTC)
+ACCOUNT = "000000000000"
+"""That of the embedded AWS."""
 _serial = itertools.count(1)
 
 

@@ -37,7 +37,6 @@ from runbook_lib.base.ports import free_port
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
-ACCOUNT = "000000000000"
 START_BEFORE_NOW = dt.timedelta(days=13)
 """Default start of the virtual clock, before now: a rehearsal has these days until the real time (`move_to`)."""
 AHEAD_LIMIT = dt.timedelta(minutes=30)
