@@ -116,7 +116,7 @@ def apply(plan: ConcurrencyPlan, client: Any, guard: Guard, params: Params) -> W
     guard.authorise(plan.raises)
     if plan.raises and plan.blockers:
         raise Refused(plan.blockers[0], nothing_changed=True)
-    now = read_workers(client, params)
+    now = read_workers(client, params, worker_called(params, plan.before.function))
     if plan.raises and now.facts() != plan.before.facts():
         meanwhile = f"{_settings(now)}, the plan read {_settings(plan.before)}"
         raise Refused(
@@ -143,7 +143,7 @@ def _insist(
             return _set(setting, plan, now, client, guard, params)
         except Refused as error:
             guard.warn(f"{error}; it is a step back, and is tried again")
-            now = read_workers(client, params)
+            now = read_workers(client, params, worker_called(params, now.function))
     return _set(setting, plan, now, client, guard, params)
 
 
@@ -168,7 +168,7 @@ def _set(
             client.update_event_source_mapping(UUID=now.mapping, ScalingConfig=config)
 
     def read_back() -> dict[str, int | None]:
-        seen.append(read_workers(client, params))
+        seen.append(read_workers(client, params, worker_called(params, now.function)))
         return seen[-1].facts()
 
     before = now.facts()[setting]
@@ -188,6 +188,11 @@ def _set(
             "somebody else writes it too; run the notebook again"
         )
     return seen[-1]
+
+
+def worker_called(params: Params, function: str) -> str:
+    """Key in `names` of the worker whose function has this name."""
+    return next((post.worker for post in params.service.crew if params.name(post.worker) == function), "worker")
 
 
 def _settings(found: Workers) -> str:

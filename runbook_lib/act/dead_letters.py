@@ -18,6 +18,7 @@ from runbook_lib.act.traffic.flag_store import code
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.observe.jobs.dlq import HIDDEN_S, again, job_of, show_again, statuses, waiting
 from runbook_lib.params import item
+from runbook_lib.params.crew import Post
 from runbook_lib.params.load import Params
 
 
@@ -58,9 +59,17 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
         AwsError: SQS or DynamoDB refused or did not answer; the journal has what was sent before.
     """
     guard.authorise(raises=True)
-    sqs, done, held = aws.client("sqs"), Redriven(), list[dict[str, Any]]()
-    with aws_errors(f"driving {params.name('dlq')} again (sqs:ReceiveMessage, SendMessage, DeleteMessage)"):
-        dlq, queue = (sqs.get_queue_url(QueueName=params.name(name))["QueueUrl"] for name in ("dlq", "queue"))
+    done = Redriven()
+    for post in params.service.crew:
+        _one(aws, guard, params, jobs, most, post, done)
+    return done
+
+
+def _one(aws: Aws, guard: Guard, params: Params, jobs: Collection[str], most: int, post: Post, done: Redriven) -> None:
+    """The same of one worker's dead letters: they go back to its own queue."""
+    sqs, held, dead = aws.client("sqs"), list[dict[str, Any]](), params.name(post.dlq)
+    with aws_errors(f"driving {dead} again (sqs:ReceiveMessage, SendMessage, DeleteMessage)"):
+        dlq, queue = (sqs.get_queue_url(QueueName=params.name(name))["QueueUrl"] for name in (post.dlq, post.queue))
         try:
             for batch in waiting(sqs, dlq):
                 held += batch
@@ -69,14 +78,13 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
                 wanted = [(job, one) for job, one, _ in chosen[:room]]
                 done.beyond += [job for job, _, _ in chosen[room:]]
                 if wanted:
-                    _batch(sqs, guard, params, dlq, queue, wanted, held, done)
+                    _batch(sqs, guard, params.name(post.queue), dlq, queue, wanted, held, done)
                     done.failed += [job for job, _, status in chosen[:room] if status == "FAILED"]
         finally:
             try:
                 show_again(sqs, dlq, held)
             except (ClientError, BotoCoreError) as error:  # it must not hide the outcome or the first error
-                guard.warn(f"what was left in {params.name('dlq')} shows again in {HIDDEN_S} s only: {error}")
-    return done
+                guard.warn(f"what was left in {dead} shows again in {HIDDEN_S} s only: {error}")
 
 
 def _chosen(
@@ -105,7 +113,7 @@ def _chosen(
 def _batch(
     sqs: Any,
     guard: Guard,
-    params: Params,
+    name: str,
     dlq: str,
     queue: str,
     wanted: list[tuple[str, dict[str, Any]]],
@@ -129,7 +137,7 @@ def _batch(
 
     try:
         guard.change(
-            f"redrive {len(wanted)} dead letters to {params.name('queue')}",
+            f"redrive {len(wanted)} dead letters to {name}",
             before={"jobs": [job for job, _ in wanted]},
             after={"sent": len(wanted)},
             undo="none: a job that fails again comes back by itself",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from runbook_lib.base import foreign
+
 NOTHING = "; nothing was changed"
 """The end of an error's sentence if nothing was changed."""
 
@@ -55,7 +57,19 @@ class Refused(RunbookError):
 
 
 class ArchiveError(RunbookError):
-    """The archive or a record in it is damaged, missing, or cannot be written."""
+    """The archive or a record in it is damaged, missing, or cannot be written.
+
+    Its sentence stays on one line: it has names of files, which others gave them.
+    """
+
+    def __init__(self, *told: object, nothing_changed: bool = False) -> None:
+        super().__init__(*map(foreign.line, told), nothing_changed=nothing_changed)
+
+
+class Unsure(RunbookError):
+    """Whether the archive is as it was sealed cannot be told."""
+
+    exit_code = Exit.HOLD
 
 
 class RedVerdict(RunbookError):

@@ -22,6 +22,14 @@ def terminal(text: object) -> str:
     return told if told.isascii() and told.isprintable() else _CONTROL.sub(_shown, told)
 
 
+def line(text: object) -> str:
+    """Text that stays on its line, each of its signs seen: a name that somebody gave a file. Its line ends are shown
+    as `\\n`.
+    """
+    told = terminal(text)
+    return told if told.isprintable() else told.replace("\n", "\\n").replace("\t", "\\t")
+
+
 def field(text: object) -> str:
     """`terminal` for one field of a line: without line ends and tabs."""
     return terminal(" ".join(str(text).split()))

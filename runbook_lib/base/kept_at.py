@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.project import expanded
 
 S3 = "s3://"
@@ -57,6 +58,6 @@ def archive_root(value: str | Path, root: Path) -> Path:
 def home_address(folder: Path) -> str:
     """The address of the archive that the folder is a copy of; empty: the folder is the archive itself."""
     try:
-        return address((folder / HOME).read_text().strip())
+        return address(read_plain(folder / HOME).decode().strip())
     except (OSError, ValueError, UsageError):
         return ""

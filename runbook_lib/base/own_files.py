@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from runbook_lib.base.plain_file import read_plain
+
 OWN = "rollout-runbook"
 _KEY = "index.key"
 _BYTES = 32
@@ -34,7 +36,7 @@ def own_key(told: Callable[[str], object]) -> bytes:
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _made(file, secrets.token_bytes(_BYTES))
-        found = file.read_bytes()
+        found = read_plain(file)
     except OSError as error:
         told(f"what was read is not kept for the next time: the key {file} cannot be written ({error})")
         return b""

@@ -21,15 +21,17 @@ from runbook_lib.judge.terms import Decision, Word
 
 _EXITS = """\b
 Exit codes:
-  0  every record is as it was sealed
-  1  error: a record is damaged; standard error names it
-  2  bad usage: no such folder"""
+  0  every record that is asked for is as it was sealed, and so are the folders and the log around them
+  1  error: something is damaged; standard error names it
+  2  bad usage: no such folder
+  3  cannot tell: there is no log yet, or a seal was cut short
+
+Whom the log is signed by, and what the witness has seen, `runbook archive verify` asks."""
 _VERIFIED = """\b
 Exit codes:
   0  intact: every record is there and as it was sealed, and who was asked agrees
   1  damaged: each damage is named with its place
-  2  bad usage: no such folder
-  3  cannot tell: there is no log yet, or a key or a witness cannot be asked"""
+  3  cannot tell: there is no such folder or no log yet, or a key or a witness cannot be asked"""
 
 
 def _clock(at: str | None) -> str:
@@ -74,7 +76,7 @@ def register(app: typer.Typer) -> None:
     """Adds the noun to `app`."""
     noun = typer.Typer(cls=Group, help="Look into the archive of sealed records.", no_args_is_help=True)
     noun.command("list", epilog=_EXITS)(archive_list)
-    noun.command("show")(archive_show)
+    noun.command("show", epilog=_EXITS)(archive_show)
     noun.command("attach")(archive_attach)
     noun.command("verify", epilog=_VERIFIED)(archive_verify)
     noun.command("sync")(archive_sync)
@@ -102,6 +104,7 @@ def archive_list(
     In a pipe: one record per line, with tabs between its fields.
     """
     from runbook_lib.record.archive import Archive
+    from runbook_lib.record.frame import frame
     from runbook_lib.record.journal import utc_now
     from runbook_lib.record.listing import list_rows, unknown
 
@@ -122,10 +125,9 @@ def archive_list(
         table("Records", _RECORDS, rows)
     elif sys.stdout.isatty():
         say("none")
-    damaged = [row for row in rows if not row["intact"]]
-    if damaged:
-        named = "; ".join(dict.fromkeys(str(row["problem"]) for row in damaged))
-        raise ArchiveError(f"{len(damaged)} of {words.count(len(rows), 'record')} cannot be trusted: {named}")
+    named = "; ".join(dict.fromkeys(str(row["problem"]) for row in rows if not row["intact"]))
+    many = f"{sum(not row['intact'] for row in rows)} of {words.count(len(rows), 'record')}"
+    frame(where.root).whole(f"{many} cannot be trusted: {named}" if named else "")
 
 
 def archive_show(
@@ -136,19 +138,21 @@ def archive_show(
 ) -> None:
     """Show one record: decision, gates, changes, files, and whether it is unaltered; one that is not ends with 1."""
     from runbook_lib.record.archive import Archive
+    from runbook_lib.record.frame import frame
     from runbook_lib.record.listing import show_record
     from runbook_lib.record.report import failing_first
 
+    where = Archive(existing(archive))
     if markdown_:
         from runbook_lib.record.markdown import markdown
 
-        where = Archive(existing(archive))
         ref = where.find(record)
         typer.echo(markdown(where.load(ref)), nl=False)
         where.verify(ref)
+        frame(where.root).whole()
         return
 
-    shown = show_record(Archive(existing(archive)), record)
+    shown = show_record(where, record)
     problem = shown["problem"]
     if json_:
         typer.echo(json.dumps(shown))
@@ -170,8 +174,7 @@ def archive_show(
         for name, values in lists.items():
             if values:
                 table("", (Column(name, name, prose=True),), [{name: value} for value in values])
-    if problem:
-        raise ArchiveError(f"this record cannot be trusted: {problem}")
+    frame(where.root).whole(f"this record cannot be trusted: {problem}" if problem else "")
 
 
 def archive_verify(
@@ -193,7 +196,7 @@ def archive_verify(
     """
     from runbook_lib.commands.archive import verify
 
-    done = verify(existing(archive, current=False).absolute(), key, witness or ())
+    done = verify(existing(archive, current=False, there=False).absolute(), key, witness or ())
     if json_:
         typer.echo(json.dumps(done.as_dict()))
     else:

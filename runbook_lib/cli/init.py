@@ -38,9 +38,17 @@ def register(app: typer.Typer) -> None:
 def init(
     service: Annotated[str, typer.Option(help="The service's name, such as orders-export.")],
     from_stack: Annotated[str, typer.Option(metavar="STACK", help="Ask AWS: the stack's resources and names.")] = "",
-    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: missing values are guessed.")] = False,
-    env: Annotated[str, typer.Option(help="Environment of the stack; default: the one in its name.")] = "",
-    region: Annotated[str, typer.Option(help="AWS region; default: us-east-1.")] = "",
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: what is not said is guessed.")] = False,
+    env: Annotated[str, typer.Option(help="Which environment the stack is of; without it, what its name says.")] = "",
+    region: Annotated[str, typer.Option(help="AWS region; without it us-east-1.")] = "",
+    environment: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=KIND",
+            help="Your own environments in their order, each development, staging or production; without it those of "
+            "the folder, else dev, staging and prod.",
+        ),
+    ] = None,
     account: Annotated[list[str] | None, typer.Option(metavar="ENV=ID", help="Account of an environment.")] = None,
     name: Annotated[
         list[str] | None, typer.Option(metavar="RESOURCE=NAME", help="As in service.yaml: worker=orders-{env}.")
@@ -61,10 +69,13 @@ def init(
     Example: [bold]runbook init --service orders-export --from-stack orders-prod --region eu-central-1[/bold]
 
     Example: [bold]runbook init --service orders-export --offline --account prod=000000000103[/bold]
+
+    Example: [bold]runbook init --service orders-export --offline --environment qa=development \\
+    --environment prod-eu=production --account prod-eu=000000000103[/bold]
     """
-    from runbook_lib.commands.init import answers, folder, tools
+    from runbook_lib.commands.init import answers, environments, folder, tools
     from runbook_lib.commands.init import from_stack as stacks
-    from runbook_lib.params.phases import ENVIRONMENTS
+    from runbook_lib.params.phases import stand_in
 
     if bool(from_stack) == offline:
         raise UsageError("init: expects --from-stack STACK (AWS is asked) or --offline (nobody is), one of the two")
@@ -77,15 +88,17 @@ def init(
         accounts=account or (),
         names=name or (),
         routes=route or (),
+        environments=environments.of_flags(environment or ()) or environments.of_folder(into),
     )
     known.tool = tools.known(tool)
     left: list[str] = []
     if from_stack:
         from runbook_lib.base.aws import WHO_S, Aws
 
-        where = env or stacks.environment(from_stack)
-        if where not in ENVIRONMENTS:
-            raise UsageError(f"--env is '{where}', expects one of {', '.join(ENVIRONMENTS)}: whose stack is it?")
+        where = env or stacks.environment(from_stack, known.environments)
+        if where not in known.environments:
+            there = ", ".join(known.environments)
+            raise UsageError(f"--env is '{where}', expects one of {there}: whose stack is it?")
         left = stacks.look(known, from_stack, where, Aws(known.region.value, answer_s=WHO_S, tries=2))
     known.complete()
     told = known.told()
@@ -103,7 +116,9 @@ def init(
         for sentence in left:
             prose(sentence, fg="yellow")
         _show(done)
-        prose("next: say what is missing, then `runbook params check`, `runbook doctor`, `runbook run 01 --env prod`")
+        production = stand_in(known.environments)["prod"]
+        then = f"`runbook params check`, `runbook doctor --env {production}`, `runbook run 01 --env {production}`"
+        prose(f"next: say what is missing, then {then}")
     raise typer.Exit(int(Exit.HOLD if any(one.state == "differs" for one in done) else Exit.OK))
 
 

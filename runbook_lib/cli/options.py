@@ -40,11 +40,12 @@ def number(param: typer.CallbackParam, value: float) -> float:
     return value
 
 
-def existing(root: Path, *, current: bool = True) -> Path:
-    """The folder of an existing archive; for one in a bucket, its local copy, brought up to date.
+def existing(root: Path, *, current: bool = True, there: bool = True) -> Path:
+    """The folder of an archive that there is; of one in a bucket, the copy of it here, brought up to date.
 
     Args:
-        current: False leaves the update to the caller.
+        current: False leaves that to whoever asks.
+        there: False takes a folder that is gone: whoever asks says so.
 
     Raises:
         UsageError: the folder does not exist.
@@ -56,7 +57,7 @@ def existing(root: Path, *, current: bool = True) -> Path:
         root = archive_root(root, project_root()).absolute()
         if current:
             home_of(root).refresh(whole=True)
-    if not root.is_dir():
+    if there and not root.is_dir():
         raise UsageError(f"--archive: {root} is no folder; run a notebook first, or name the right folder")
     return root
 

@@ -140,6 +140,7 @@ def _enter(project: Path) -> None:
 def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: bool) -> NoReturn:
     """Plays a scenario in this process, and exits with 0 if every play ended as the scenario expects, else with 3."""
     from runbook_lib.params.load import load_file, params_dir
+    from runbook_lib.rehearse.play.stage import places
     from runbook_lib.rehearse.quick import many
     from runbook_lib.rehearse.world.scenario import find
 
@@ -147,7 +148,7 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
     known.starts_at(start_phase)
     if known.notebooks_only:
         raise UsageError(f"'{known.name}' is found in the first week after the rollout: play it without --quick")
-    policy = load_file(file or params_dir() / "prod.yaml", {})
+    policy = load_file(file or params_dir() / f"{places().prod}.yaml", {})
     found = []
     for one in many.plays(policy, known, seeds, start_phase):
         found.append(one)

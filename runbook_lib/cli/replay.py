@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 _EXITS = """\b
 Exit codes:
   0  everything came out as it was sealed; with --policy, whatever came out
-  1  error: no such record, or one was altered or removed
+  1  error: no such record, one was altered or removed, or (--all) the archive around them was
   2  bad usage, or a policy that is wrong
-  3  a verdict came out differently than it was sealed: a human is needed"""
+  3  a verdict came out differently than it was sealed: a human is needed; or (--all) whether records were removed
+     cannot be told: there is no log yet, or a seal was cut short"""
 
 
 def register(app: typer.Typer) -> None:
@@ -57,6 +58,7 @@ def replay(
     from runbook_lib.params.policy import Policy
     from runbook_lib.params.sane import check_policy
     from runbook_lib.record.archive import Archive
+    from runbook_lib.record.frame import frame
     from runbook_lib.rollout.replay import removed, replay_all
     from runbook_lib.rollout.replay import replay as once
 
@@ -77,7 +79,10 @@ def replay(
         typer.echo(json.dumps([one.as_dict() for one in found]))
     else:
         _show_all(found, other is not None)
-    raise typer.Exit(_code(found, other is not None))
+    code = _code(found, other is not None)
+    if code != Exit.ERROR:
+        frame(where.root).whole()
+    raise typer.Exit(code)
 
 
 def _code(found: list[Replayed], other: bool) -> int:

@@ -52,6 +52,8 @@ def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
             asked.append(witness(name, region))
         except ArchiveError as error:
             unknown.append(str(error))
+    if not root.is_dir():
+        unknown.append(f"{root} is no folder: another one is meant, or the archive was removed")
     archive, back = Archive(root), ""
     try:
         archive.home.refresh(anew=True)

@@ -26,13 +26,16 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import deviations
 from runbook_lib.rollout.deviations import BILLING, UNITS_BEFORE
 from runbook_lib.run.command import CommandRun
-from runbook_lib.steps.rollbacks.queue_backlog_seen import MAXIMUM, RESERVED
+from runbook_lib.steps.rollbacks.queue_backlog_worker import maximum, reserved, settings
 
 NOTEBOOK = "deviation"
 """The chain of these records, beside those of the notebooks."""
 WAIT_S = 900.0
-TOGETHER = {RESERVED: (RESERVED, MAXIMUM), MAXIMUM: (RESERVED, MAXIMUM), BILLING: (BILLING,)}
-"""Setting to the settings that are restored together with it."""
+
+
+def together(params: Params) -> dict[str, tuple[str, ...]]:
+    """Settings that are undone together, by each of them."""
+    return {**{one: settings(post) for post in params.service.crew for one in settings(post)}, BILLING: (BILLING,)}
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
     """
     params = load_file(file, values, incident=True)
     archive = Archive.of(params)
-    found = _of(deviations.open_deviations(archive, params.env), id)
+    found = _of(deviations.open_deviations(archive, params.env), id, params)
     params, aws, identity = reached(params, incident=True)
     plan = _plan(aws, params, found)
     if params.mode != "apply":
@@ -75,13 +78,14 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
     return Undone(True, sentence, record.folder)
 
 
-def _of(known: Mapping[str, Deviation], id: str) -> dict[str, Deviation]:
+def _of(known: Mapping[str, Deviation], id: str, params: Params) -> dict[str, Deviation]:
     if id not in known:
         there = ", ".join(known) or "none"
         raise UsageError(f"deviation '{id}': it is not open; open are: {there}")
-    if id not in TOGETHER:
+    undone = together(params)
+    if id not in undone:
         raise UsageError(f"deviation '{id}': this command cannot undo it; undo it by hand, then adopt or close it")
-    return {one: known[one] for one in TOGETHER[id] if one in known}
+    return {one: known[one] for one in undone[id] if one in known}
 
 
 def _plan(
@@ -100,11 +104,11 @@ def _plan(
                 "infrastructure code, then adopt that"
             )
         return billing.plan_units_back(seen, {name: Units.model_validate(one) for name, one in before.items()})
-    now = workers.read_workers(aws.client("lambda"), params)
+    post = next(one for one in params.service.crew if found.keys() & set(settings(one)))
+    now = workers.read_workers(aws.client("lambda"), params, post.worker)
     before = {id: one.was for id, one in found.items()}
-    return concurrency.plan_lower(
-        now, int(before.get(RESERVED) or params.service.workers), before.get(MAXIMUM, now.maximum)
-    )
+    back = int(before.get(reserved(post)) or post.concurrency)
+    return concurrency.plan_lower(now, back, before.get(maximum(post), now.maximum))
 
 
 def _carry_out(aws: Aws, params: Params, guard: Guard, plan: concurrency.ConcurrencyPlan | billing.BillingPlan) -> str:

@@ -12,6 +12,7 @@ from runbook_lib.base.project import read_yaml
 from runbook_lib.observe.api_address import with_api
 from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params.load import Params, load_file
+from runbook_lib.params.prices import NoPrices
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,18 @@ def check(folder: Path, commands: bool = False) -> list[Found]:
     return sorted(said.values(), key=lambda one: one.ok)
 
 
+def one(file: Path, commands: bool = False) -> list[Found]:
+    """The same of one environment's file, and of all that it reads.
+
+    Raises:
+        UsageError: it is no flat parameter file.
+    """
+    if not {"env", "account_id"} <= read_yaml(file).keys():
+        raise UsageError(f"{file}: holds no environment: expects a file with `env` and `account_id`")
+    found = [*_environment(file, {}), *(lacking(file) if commands else ())]
+    return sorted(found, key=lambda each: each.ok)
+
+
 def _sorted_out(folder: Path) -> tuple[list[Path], list[Path], list[Found]]:
     """Environments, overlays (flat files without `env`), and unreadable files."""
     flat, overlays, broken = [], [], []
@@ -71,6 +84,8 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
         yield Found(_blamed(str(error), path), False, str(error))
         return
     yield Found(path.name, True, f"{params.env}, account {params.account_id}, {params.region}")
+    if isinstance(params.prices, NoPrices):
+        yield Found("prices.yaml", True, f"{params.prices.why}; until then the cost is NO DATA")
     if is_http(params) and not params.named("api_id"):
         params = with_api(params, "found-by-its-name")  # each run finds it in AWS
     for name, read in _readers(params).items():

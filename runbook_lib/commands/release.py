@@ -86,7 +86,7 @@ def prepare(file: Path, function: str, version: str, alias: str, name: str = "")
             raise UsageError(f"{into} is the folder of another release; choose another name with --release")
         return Release(made, physical, home.alias, home.stable, version, written=False)
     known, aws, _ = reached(params)
-    stable = _stable(aws, physical, alias, version)
+    stable = _stable(aws, function, physical, alias, version)
     files = _files(
         params, file, release, _home(release, function, version, stable, alias), migrated=_migrated(aws, known)
     )
@@ -114,12 +114,19 @@ def _said(params: Params, function: str, version: str, alias: str) -> None:
             raise UsageError(f"--{option} is '{one_line(said)}': expects {in_words(pattern)}")
 
 
-def _stable(aws: Aws, function: str, alias: str, version: str) -> str:
+def _stable(aws: Aws, key: str, function: str, alias: str, version: str) -> str:
     """The only version that the alias points to."""
     client = aws.client("lambda")
     with aws_errors(f"reading the versions of {function} (lambda:ListVersionsByFunction, GetAlias)"):
-        pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
-        versions = [str(one["Version"]) for page in pages for one in page["Versions"]]
+        try:
+            pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
+            versions = [str(one["Version"]) for page in pages for one in page["Versions"]]
+        except client.exceptions.ResourceNotFoundException:
+            raise UsageError(
+                f"there is no function {function} in this account and region; deploy it, or edit names.{key} in "
+                "service.yaml",
+                nothing_changed=True,
+            ) from None
         try:
             found = client.get_alias(FunctionName=function, Name=alias)
         except client.exceptions.ResourceNotFoundException:

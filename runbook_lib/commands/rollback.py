@@ -22,6 +22,7 @@ from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, 
 from runbook_lib.base.foreign import terminal
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
+from runbook_lib.observe.traffic.sides import after_off, new_side
 from runbook_lib.params.bare import bare
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import Params, load_file, params_dir
@@ -33,11 +34,6 @@ from runbook_lib.rollout import hints
 from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.versions import versions
 from runbook_lib.steps.rollbacks.telling import NOT_OFF, OFF, Telling, message
-
-AFTER = (
-    "the synchronous endpoint is what users get now, and it is itself broken: find the cause, fix forward; "
-    "bring the dial to 0 before the switch is turned on again"
-)
 
 
 @dataclass(frozen=True)
@@ -77,8 +73,9 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
     params = load_file(file, {**values, "mode": "plan"}, incident=True)
     params, aws, _ = reached(params, quick=True, incident=True)
     state = weights.read_traffic(aws, params)
+    side = new_side(params.service.traffic)
     told, then = (
-        f"apply would turn the switch off: async goes from {state.weight:g} % to 0",
+        f"apply would turn the switch off: {side} goes from {state.weight:g} % to 0",
         _command(file, params.env, values),
     )
     gone = False
@@ -86,7 +83,7 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
         (told, by_hand), gone = instead(aws, params), sync_gone(aws, params)
         then = by_hand if gone else f"{then}, whose notebook runs {by_hand}"
     elif not state.switch_on:
-        told = f"async is off already, by {whose(state.switch_deployment)}"
+        told = f"{side} is off already, by {whose(state.switch_deployment)}"
         then = f"to have it verified and recorded: {then}"
     return RolledBack(
         applied=False,
@@ -229,7 +226,7 @@ def after(
         _seal(effect, "failed", str(effect.error))
         raise type(effect.error)(f"{effect.error}{_clause(failed)}")
     assert effect.off is not None  # noqa: S101
-    sentence, then, code = effect.off.sentence, AFTER, Exit.OK
+    sentence, then, code = effect.off.sentence, after_off(effect.params.service.traffic), Exit.OK
     found = _no_effect(params, journal) if params is not None else None
     if found is not None:
         why, then = found

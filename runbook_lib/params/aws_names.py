@@ -38,7 +38,7 @@ _PARAMETER = (r"[A-Za-z0-9_./-]{1,1011}", "1 to 1011 letters, digits and _ . - /
 def check(params: Params) -> Iterator[Said]:
     """Names in service.yaml that AWS cannot have, in the environment of the parameters."""
     service = params.service
-    for key in GRAMMAR:
+    for key in (*GRAMMAR, *(key for post in service.crew if post.suffix for key in post.keys)):
         name = service.name(key, params.env)
         if name is not None and (wrong := fault(key, name)):
             yield f"names.{key}", shown(name), wrong
@@ -55,5 +55,5 @@ def fault(resource: str, name: str) -> str:
     >>> fault("worker", "orders-worker"), fault("worker", "*")
     ('', 'AWS has none of this name; expects 1 to 64 letters, digits, - and _')
     """
-    pattern, words = GRAMMAR.get(resource, (r"[\s\S]+", ""))
+    pattern, words = GRAMMAR.get(resource) or GRAMMAR.get(resource.rpartition("_")[0], (r"[\s\S]+", ""))
     return "" if re.fullmatch(pattern, name) else f"AWS has none of this name; expects {words}"

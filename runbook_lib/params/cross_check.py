@@ -34,6 +34,18 @@ RESOURCES = (
 """Keys of `names` in service.yaml that are used."""
 OPTIONAL = ("api_id", "access_log")
 FUNCTIONS = ("submit", "worker", "status", "sync")
+
+
+def functions(params: Params) -> tuple[str, ...]:
+    """Keys of `names` of all functions, those of further workers too."""
+    return (*FUNCTIONS, *(post.worker for post in params.service.crew if post.suffix))
+
+
+def resources(params: Params) -> tuple[str, ...]:
+    """Keys of `names` that anything asks for, those of further workers too."""
+    return (*RESOURCES, *(key for post in params.service.crew if post.suffix for key in post.keys))
+
+
 KINDS = (
     *("alarm", "api", "bucket", "event_source", "flags", "function", "kpi", "metric_filter", "queue", "route", "stack"),
     *("table", "topic", "worker"),
@@ -103,12 +115,12 @@ def placed(file: Path, key: str) -> str:
 def _service(params: Params) -> Iterator[Named]:
     names = params.service.names
     for key in names:
-        yield f"names.{key}", key, RESOURCES
+        yield f"names.{key}", key, resources(params)
     for key, said in names.items():
         for env in said if isinstance(said, dict) else ():
             yield f"names.{key}", env, params.policy.environments
     here = [key for key in names if params.named(key)]
-    for key in RESOURCES:
+    for key in resources(params):
         if key not in OPTIONAL:
             yield f"names (in {params.env})" if key in names else "names", key, here
 
@@ -140,7 +152,7 @@ def _templates_of_policy(params: Params) -> Iterator[Template]:
 
 def _templates(key: str, metric: Metric, params: Params) -> Iterator[Template]:
     """Templates in a metric of the service's own."""
-    known = (*_OF_SERVICE, *(one for one in RESOURCES if params.named(one)))
+    known = (*_OF_SERVICE, *(one for one in resources(params) if params.named(one)))
     yield f"{key}.namespace", metric.namespace, known
     for side in ("dimensions", "http_dimensions"):
         for name, text in (getattr(metric, side) or {}).items():

@@ -18,6 +18,7 @@ from runbook_lib.base.kept_at import address
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params import crew
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.phases import EnvironmentName
 from runbook_lib.params.policy import Policy
@@ -144,7 +145,15 @@ class Params(Frozen):
         that measures describe.
         """
         service = self.service
-        return {**METRICS, **service.kpis, **service.traffic.metrics, **service.metrics, **self.policy.described}
+        more = {**service.of_further_workers, **{id: METRICS[one] for id, one in service.traffic.instead.items()}}
+        return {
+            **METRICS,
+            **service.kpis,
+            **service.traffic.metrics,
+            **service.metrics,
+            **more,
+            **self.policy.described,
+        }
 
     def metric(self, id: str) -> Metric:
         """The metric called `id`.
@@ -154,7 +163,7 @@ class Params(Frozen):
         """
         if id in self.service.contract.kpi:
             return self.service.kpi(id)
-        found = METRICS.get(id) or self.metrics.get(id)
+        found = METRICS.get(self.service.traffic.instead.get(id, id)) or self.metrics.get(id)
         if found is None:
             raise UsageError(f"the metric catalogue has no '{id}'; {hint(id, self.metrics)}")
         return found
@@ -237,16 +246,21 @@ def load(
     trouble: list[str] = []
     loose = trouble if incident else None
     service, policy = _read(Service, where / "service.yaml", loose), _read(Policy, where / "gates.yaml", loose)
+    if service.more_workers:
+        known = {**METRICS, **service.kpis, **service.metrics}
+        policy = crew.with_alarms(policy, service.crew, known)
     if flat.env not in policy.environments:
         named = hint(flat.env, policy.environments) or f"there are {', '.join(policy.environments)}"
         raise UsageError(f"{source}: 'env' is '{flat.env}', which gates.yaml does not name as an environment; {named}")
     try:
-        prices = _prices(where, flat.region, source)
+        prices = _prices(where, flat.region)
     except UsageError as error:
         if not incident:
             raise
         trouble.append(f"{error}; costs are left out")
         prices = NoPrices.because(str(error), flat.region)
+    if isinstance(prices, NoPrices) and not trouble:
+        trouble.append(f"{prices.why}; until then the cost is NO DATA")
     params = Params.model_validate(
         {"flat": flat, "source": str(where), "service": service, "policy": policy, "prices": prices}
     )
@@ -262,15 +276,15 @@ def load(
     return params.model_copy(update={"trouble": tuple(trouble)}) if trouble else params
 
 
-def _prices(folder: Path, region: str, source: str) -> Prices:
+def _prices(folder: Path, region: str) -> Prices | NoPrices:
+    """The list of the region: `prices-<region>.yaml`, else `prices.yaml`; none where that is another region's."""
     own = f"prices-{region}"
     priced = own if (folder / f"{own}.yaml").is_file() else "prices"
     prices = read_model(Prices, folder / f"{priced}.yaml")
     if prices.region != region:
-        raise UsageError(
-            f"{folder.name}/{priced}.yaml: the prices are those of '{prices.region}', and {source} runs in '{region}'; "
-            f"write its prices into {folder.name}/{own}.yaml"
-        )
+        where = f"{folder.name}/{priced}.yaml has those of {prices.region}"
+        why = f"there are no prices of {region} ({where}): write them, with their sources and their date, into "
+        return NoPrices.because(f"{why}{folder.name}/{own}.yaml", region, prices)
     return prices
 
 

@@ -18,7 +18,7 @@ from runbook_lib.base.kept_at import S3, address
 from runbook_lib.base.project import read_yaml
 from runbook_lib.base.template import fields, filled
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.params.cross_check import FUNCTIONS
+from runbook_lib.params.cross_check import functions
 from runbook_lib.params.load import Params, validated
 from runbook_lib.params.references import read
 from runbook_lib.params.traffic import AliasHome, AppConfigHome, CanaryHome, RegisterHome
@@ -119,13 +119,15 @@ def values(params: Params) -> dict[str, list[str]]:
     service, flat = params.service, params.flat
     uri = address(flat.archive).removeprefix(S3)
     named = {name: [params.name(name)] for name in service.names if params.named(name)}
+    for of_first in ("worker", "queue", "dlq"):
+        named[of_first] = [params.name(post.key(of_first)) for post in service.crew if params.named(post.key(of_first))]
     witnesses, key, notify = service.archive.witness, service.archive.signing_key, service.notify
     place = {"region": flat.region, "account_id": flat.account_id, "env": flat.env, "partition": partition(flat.region)}
     return {
         **named,
         **{name: [value] for name, value in place.items()},
-        "functions": [params.name(one) for one in FUNCTIONS if params.named(one)],
-        "queues": [params.name(one) for one in ("queue", "dlq")],
+        "functions": [params.name(one) for one in functions(params) if params.named(one)],
+        "queues": [params.name(one) for post in service.crew for one in (post.queue, post.dlq)],
         "alarms": [filled(one.name, {"env": flat.env}) for one in params.policy.alarms],
         "dashboard": _dashboard(params),
         "topic_arn": [

@@ -24,6 +24,21 @@ ENVIRONMENTS: dict[EnvironmentName, EnvironmentKind] = {
 """Environments of a policy that names none, and of the delivered parameters; no other code has their names."""
 
 
+def stand_in(environments: Mapping[str, EnvironmentKind]) -> dict[str, str]:
+    """The project's environment that each delivered one is: the first of its kind.
+
+    Without one of development or staging, the other stands for it.
+
+    >>> stand_in({"qa": "development", "live": "production"})
+    {'dev': 'qa', 'staging': 'qa', 'prod': 'live'}
+    """
+    first: dict[str, str] = {}
+    for name, kind in environments.items():
+        first.setdefault(kind, name)
+    before = next((first[kind] for kind in ENVIRONMENTS.values() if kind in first), "")
+    return {name: first.get(kind, before) for name, kind in ENVIRONMENTS.items()}
+
+
 class Phase(Frozen):
     """One phase of the rollout: its weight, its soak, and its approvers."""
 

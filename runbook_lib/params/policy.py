@@ -20,6 +20,7 @@ from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.measures import Measure, described
 from runbook_lib.params.metrics import Metric
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, EnvironmentName, Phase, PhaseStep, placed
+from runbook_lib.params.releases import ReleaseLimits
 from runbook_lib.params.rollbacks import Rollback
 
 
@@ -151,6 +152,7 @@ class Policy(Frozen):
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath
+    release: ReleaseLimits = ReleaseLimits()
     guards_of_a_stack: Literal["write", "refuse"] = "refuse"
     """Response of a shift if a CloudFormation stack owns a guard with another phase's count (docs/domain.md, trap 23):
     it writes the count, with the undo on record, or refuses and shows the text that the template needs."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -113,7 +114,9 @@ class Prices(Frozen):
 
 
 class NoPrices(Prices):
-    """Replaces a missing or wrong list in an incident: asking for a price raises the reason."""
+    """In place of a list that is another region's, or, in an incident, missing or wrong: whoever needs a price says why
+    there is none.
+    """
 
     why: str
 
@@ -122,16 +125,38 @@ class NoPrices(Prices):
         return self
 
     @classmethod
-    def because(cls, why: str, region: str) -> NoPrices:
-        """An empty list for a region, with the reason as a sentence."""
+    def because(cls, why: str, region: str, others: Prices | None = None) -> NoPrices:
+        """None of a region, for the reason of a sentence.
+
+        Args:
+            others: the list of another region: what the LLM's provider takes is the same there.
+        """
+        llm = {item: price for item, price in others.prices.items() if item.startswith("llm.")} if others else {}
+        source = {"llm": others.source["llm"]} if others and "llm" in others.source else {}
+        day = others.date if others else dt.date.min
         return cls.model_construct(
-            region=region, date=dt.date.min, currency="USD", source={}, prices={}, max_age_days=1, why=why
+            region=region, date=day, currency="USD", source=source, prices=llm, max_age_days=1, why=why
         )
 
+    def stale(self, today: dt.date) -> str | None:  # noqa: ARG002
+        """Why there is none."""
+        return self.why
+
     def of(self, item: str, quantity: float) -> float:
-        """Raises UsageError: why there is none of the item."""
+        """As of a whole list. Raises UsageError: why there is none of the item."""
+        if item in self.prices:
+            return super().of(item, quantity)
         raise UsageError(f"no price of {quantity:g} {item}: {self.why}")
 
     def month(self, item: str, quantity: float) -> float:
-        """Raises UsageError: why there is none of the item."""
+        """As of a whole list. Raises UsageError: why there is none of the item."""
+        if item in self.prices:
+            return super().month(item, quantity)
         raise UsageError(f"no price of {quantity:g} {item}: {self.why}")
+
+
+def prices_of(kept: Mapping[str, Any]) -> Prices | NoPrices:
+    """The list that a record was made with, or why it had none."""
+    if "why" in kept:
+        return NoPrices.because(str(kept["why"]), str(kept.get("region", "")))
+    return Prices.model_validate(kept)

@@ -16,6 +16,7 @@ from runbook_lib.base.template import filled
 from runbook_lib.judge import words
 from runbook_lib.judge.money.charges import Sizes
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params import crew as of_workers
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.traffic import AppConfigHome, Traffic
@@ -148,7 +149,10 @@ class Service(Frozen):
     kpi_service: str
     """Value of their dimension `service`."""
     workers: int = Field(gt=0)
-    """Number of jobs that run at the same time: the worker's concurrency."""
+    """Jobs that are worked on at the same time: the worker's concurrency. Several workers: a list instead, with an
+    entry `{function, queue, dlq, concurrency}` for each; `names` then needs no worker, queue and dlq."""
+    more_workers: tuple[Annotated[int, Field(gt=0)], ...] = ()
+    """Concurrency of the workers after the first, as the list of `workers` says it: leave it out."""
     job_deadline_s: int = Field(gt=0)
     """Seconds after which the client stops polling: a later COMPLETED is no success."""
     poll_every_s: int = Field(gt=0)
@@ -180,6 +184,11 @@ class Service(Frozen):
     sizes: Sizes
     archive: Keeping = Keeping()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _listed_workers(cls, said: object) -> object:
+        return of_workers.told(said)
+
     @model_validator(mode="after")
     def _new_metrics(self) -> Service:
         known = sorted(self.metrics.keys() & METRICS.keys())
@@ -190,6 +199,11 @@ class Service(Frozen):
         if strange := sorted(self.contract.kpi.keys() - METRICS.keys()):
             raise ValueError(f"contract.kpi: the catalogue has no '{strange[0]}'; {hint(strange[0], METRICS)}")
         return self
+
+    @property
+    def crew(self) -> tuple[of_workers.Post, ...]:
+        """Every worker's place; the first one first."""
+        return of_workers.posts(self.workers, self.more_workers)
 
     @property
     def noun(self) -> str:
@@ -210,6 +224,17 @@ class Service(Frozen):
         if isinstance(said, dict) and isinstance(said.get("message"), str) and said["message"]:
             return str(said["message"])
         return next(iter(self.failure_line.split()), "")
+
+    def post_of(self, key: str) -> of_workers.Post:
+        """The worker that a key of `names` belongs to: `queue_2` to the second; the first where it belongs to none."""
+        return next((post for post in self.crew if key in post.keys), self.crew[0])
+
+    @property
+    def of_further_workers(self) -> dict[str, Metric]:
+        """Metrics of the workers after the first."""
+        if not self.more_workers:
+            return {}
+        return of_workers.metrics(self.crew, {**METRICS, **self.kpis, **self.metrics})
 
     @property
     def kpis(self) -> dict[str, Metric]:

@@ -40,6 +40,11 @@ class _ByRoute(Frozen):
         """Metrics of its own, beside the catalogue: none."""
         return {}
 
+    @property
+    def instead(self) -> dict[str, str]:
+        """Metrics of the catalogue that stand for others of it, since those see nothing here: none."""
+        return {}
+
 
 class AppConfigHome(_ByRoute):
     """AWS AppConfig: dial and switch are two flags of one application. Its alarms take a weight back by themselves."""
@@ -140,6 +145,17 @@ class CanaryHome(RegisterHome):
     def arms(self) -> Arms:
         """The functions behind the two sides: the stage chooses, and both sides have the same paths."""
         return "submit_invocations", "sync_fn_invocations"
+
+    @property
+    def instead(self) -> dict[str, str]:
+        """The canary's requests come by the path of the stage's own: the submit route's metrics see none of them, and
+        the function that answers them sees all.
+        """
+        return {
+            "async_requests": "submit_invocations",
+            "async_5xx": "submit_errors",
+            "async_latency": "submit_duration",
+        }
 
 
 Traffic = Annotated[AppConfigHome | SsmHome | AliasHome | CanaryHome, Field(discriminator="kind")]

@@ -54,8 +54,13 @@ def attachments(
             raw = read_plain(one / FACTS)
             facts = strict(raw)
             files, record = facts["files"], read_record(ref.folder)
-            there = {path.name for path in one.iterdir()}
-            intact = one.name == instant(dt.datetime.fromisoformat(facts["attached_at"])) and there == {*files, FACTS}
+            there = {path.name for path in one.iterdir() if not path.is_symlink()}
+            intact = not one.is_symlink()
+            intact = (
+                intact
+                and one.name == instant(dt.datetime.fromisoformat(facts["attached_at"]))
+                and there == {*files, FACTS}
+            )
             intact = intact and raw == spelt(facts)
             intact = intact and facts["hash"] == record_hash(facts) and facts["run_id"] == ref.run_id
             intact = intact and facts["record"] == record.get("hash")

@@ -202,7 +202,9 @@ class Chain:
         except ArchiveError as error:
             return head, str(error)
         found = last.get("hash")
-        # A crash between a record and its HEAD leaves HEAD one behind: no damage.
+        if self._linked():
+            return found if isinstance(found, str) else head, f"{HEAD} of the chain is a link; it is kept as a file"
+        # A crash between a record and HEAD leaves HEAD one behind, which is no damage.
         if head is not None and head not in (found, last.get("previous")):
             return head, f"the chain's newest record is not {names[-1]}: HEAD says {head[:12]}…"
         return found if isinstance(found, str) else head, None
@@ -261,21 +263,24 @@ class Chain:
         gone = [name for name in logged or () if name > last]
         if gone:
             return f"{gone[0]}: it was removed; the archive's log has it"
+        if self._linked():
+            return f"{last}: {HEAD} of its chain is a link; it is kept as a file"
         head = self._head()
         if head is None:
             # A crash between the first record and its HEAD leaves no HEAD: no damage. A record is logged only after
             # its HEAD is written.
             lost = count > 1 or last in (logged or ())
             return f"{last}: {HEAD} of its chain is missing" if lost else None
-        # A crash between a record and its HEAD leaves HEAD one behind: no damage.
-        if head not in own:
-            return f"the chain's newest record is not {last}: HEAD says {head[:12]}…"
-        return None
+        # One behind is no damage: see `tip`.
+        return None if head in own else f"the chain's newest record is not {last}: HEAD says {head[:12]}…"
+
+    def _linked(self) -> bool:
+        return (self.folder / HEAD).is_symlink()
 
     def _head(self) -> str | None:
         try:
-            return read_plain(self.folder / HEAD).decode("ascii").strip()
-        except (OSError, UnicodeDecodeError):
+            return read_plain(self.folder / HEAD).decode("ascii", "replace").strip()
+        except OSError:
             return None
 
 

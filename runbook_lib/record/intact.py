@@ -125,7 +125,8 @@ def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link) -> str:
 def _verify_own(ref: RecordRef, vouched: str) -> Link:
     """Checks the record's own hash, its place and its files."""
     name, own = ref.folder.name, link(ref.folder, vouched)
-    linked = next((one for one in (ref.folder.parent, ref.folder, *ref.folder.iterdir()) if one.is_symlink()), None)
+    places = (*reversed(ref.folder.parents[:3]), ref.folder, *ref.folder.iterdir())
+    linked = next((one for one in places if one.is_symlink()), None)
     if linked is not None:
         raise ArchiveError(f"{name}: {linked.name} is a link; a record is sealed as files")
     if own.altered:

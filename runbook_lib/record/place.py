@@ -60,9 +60,19 @@ class RecordRef:
     folder: Path
 
 
-NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-([A-Za-z0-9]+)")
-"""Folder name of a sealed record: the instant of sealing, and its run id."""
-_PATH = re.compile(rf"env=[\w.-]+/release=[\w.-]+/[\w-][\w.-]*/{NAME.pattern}", re.ASCII)
+ENV, RELEASE = "env=", "release="
+"""How the folders of an environment and of a release begin."""
+_NAMED = "[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+def is_name(name: str) -> bool:
+    """Whether `safe` makes such a name: no other is that of an environment's, a release's or a notebook's folder."""
+    return re.fullmatch(_NAMED, name) is not None
+
+
+NAME = re.compile(r"([0-9]{8}T[0-9]{6}\.[0-9]{3}Z)-([A-Za-z0-9]+)")
+"""Folder of a sealed record: the instant it was sealed, and its run id."""
+_PATH = re.compile(f"{ENV}{_NAMED}/{RELEASE}{_NAMED}/{_NAMED}/{NAME.pattern}")
 
 
 def ref_at(folder: Path) -> RecordRef:
@@ -77,9 +87,11 @@ def refs_in(
 ) -> list[RecordRef]:
     """The sealed records below `root`, oldest first, from their folders' names; None means any. No record is opened."""
     found = []
-    for above, own in _folders(str(root), "env=", env):
-        for between, version in _folders(above, "release=", release):
+    for above, own in _folders(str(root), ENV, env):
+        for between, version in _folders(above, RELEASE, release):
             for chain, name in _folders(between, "", notebook):
+                if not (is_name(own) and is_name(version) and is_name(name)):
+                    continue
                 for folder, _ in _folders(chain, "", None):
                     if parts := NAME.fullmatch(folder[len(chain) + 1 :]):
                         found.append(RecordRef(parts[1], parts[2], own, version, name, Path(folder)))

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.own_files import cache_of, own_key
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.attached import FOLDER as ATTACHED
 from runbook_lib.record.chain import Link
 from runbook_lib.record.place import RecordRef
@@ -81,7 +82,9 @@ class Seen:
             return None
         above = path.rpartition("/")[0]
         if above not in self._linked:
-            self._linked[above] = (self._root / above).is_symlink()
+            self._linked[above] = any(
+                one.is_symlink() for one in (self._root / above, *(self._root / above).parents[:2])
+            )
         same = not self._linked[above] and state_of(f"{self._root}/{path}", one.files)[0] == one.state
         return one if same else None
 
@@ -121,7 +124,7 @@ class Seen:
 
     def _kept(self) -> dict[str, Found]:
         try:
-            mac, _, content = (cache_of(self._root) / FILE).read_bytes().partition(b"\n")
+            mac, _, content = read_plain(cache_of(self._root) / FILE).partition(b"\n")
         except OSError:
             return {}
         if not hmac.compare_digest(mac, _mac(self._key, content).encode()):

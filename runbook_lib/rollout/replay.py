@@ -24,7 +24,7 @@ from runbook_lib.judge.model import Evidence, GateResult, Look, Outcome, of_toda
 from runbook_lib.judge.terms import RULES
 from runbook_lib.params.load import Flat, Params
 from runbook_lib.params.policy import Policy
-from runbook_lib.params.prices import Prices
+from runbook_lib.params.prices import prices_of
 from runbook_lib.params.service import Service
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.intact import GONE
@@ -159,7 +159,7 @@ def _params(record: Record) -> Params:
         flat=Flat.model_validate(record.params),
         service=Service.model_validate(record.service),
         policy=Policy.model_validate(record.policy),
-        prices=Prices.model_validate(record.prices),
+        prices=prices_of(record.prices),
         source="record",
     )
 

@@ -19,6 +19,7 @@ from runbook_lib.observe.jobs import logs
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.references import with_secrets
 from runbook_lib.params.contract import Contract
+from runbook_lib.params.cross_check import functions
 from runbook_lib.run.run import Run
 from runbook_lib.show.bars import bars
 from runbook_lib.show.checks import checks_table
@@ -27,8 +28,6 @@ from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack, table
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
-
-FUNCTIONS = ("submit", "worker", "status", "sync")
 
 
 def expected(contract: Contract) -> dict[str, str]:
@@ -146,8 +145,9 @@ class DeployDev(Step):
             return self.note(self._later(id, title), caption="Logs")
         window = Window(self.began, self.run.guard.now + dt.timedelta(minutes=1))
         client = self.run.aws.client("logs")
-        silent = [name for name in FUNCTIONS if not logs.spoke(client, self.params, window, resource=name)]
-        found = [(name, one) for name in FUNCTIONS for one in logs.failures(client, self.params, window, resource=name)]
+        names = functions(self.params)
+        silent = [name for name in names if not logs.spoke(client, self.params, window, resource=name)]
+        found = [(name, one) for name in names for one in logs.failures(client, self.params, window, resource=name)]
         count = sum(one.count for _, one in found)
         since = f"since {when(self.began)}"
         said = f"no error in any log {since}"

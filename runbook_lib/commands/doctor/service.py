@@ -15,10 +15,11 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.alarms import pager
-from runbook_lib.observe.inventory.inspect import inspect
+from runbook_lib.observe.inventory.inspect import inspect, rules
 from runbook_lib.observe.references import value_of
 from runbook_lib.observe.traffic import weight as weights
-from runbook_lib.observe.traffic.flag_ids import NotDeployed
+from runbook_lib.observe.traffic.flag_ids import Misnamed, NotDeployed
+from runbook_lib.params.crew import KEYS
 from runbook_lib.params.load import Params
 from runbook_lib.params.permissions import values
 from runbook_lib.params.references import read
@@ -35,7 +36,12 @@ def flags(ground: Ground) -> Found:
     try:
         state = weights.read_traffic(ground.clients, params)
     except NotDeployed as error:
-        return note(str(error), _deployed(params))
+        edit = f"or edit traffic.application in {ground.beside('service.yaml')}, if it goes by another name"
+        there = params.service.traffic.kind == "appconfig"
+        return note(str(error), f"{_deployed(params)}   ({edit})" if there else _deployed(params))
+    except Misnamed as error:
+        edit = f"edit traffic.{error.key} in {ground.beside('service.yaml')}, or deploy the rollout's flags"
+        return wrong(str(error), edit)
     return ok(f"async is {'on' if state.switch_on else 'off'}, {state.weight:g} % of the requests go there")
 
 
@@ -82,10 +88,40 @@ def _inspected(ground: Ground) -> tuple[str, list[Check]]:
 
 def _mend(ground: Ground, check: str) -> str:
     """The advice for a resource with another name or setting in the team's own code."""
-    resource = check.split(".")[1]
-    if check.endswith(".exists"):
-        return f"deploy it, or edit its name in {ground.beside('service.yaml')} ({resource})"
+    _, id, setting = check.split(".", 2)
+    if named := _named(ground, id, setting):
+        return f"deploy it, or edit {named}, if it goes by another name"
     return f"change it in the infrastructure code and deploy, or edit {ground.beside('inventory.yaml')} ({check})"
+
+
+def _named(ground: Ground, id: str, setting: str) -> str:
+    """Key and file in which the name of a resource stands, which is not there; empty: it has no name of its own, or it
+    is another setting that does not hold.
+    """
+    resource = rules(ground.known).resources.get(id)
+    if resource is None:
+        return ""
+    known = ground.known.service
+    key = ""
+    if resource.kind == "flags":
+        key = f"traffic.{'application' if setting == 'exists' else setting}"
+        key = key if hasattr(known.traffic, key.removeprefix("traffic.")) else ""
+    elif setting == "exists" and resource.alarm:
+        return f"`name` of alarm {resource.alarm} in {ground.beside('gates.yaml')}"
+    elif setting == "exists" and resource.route:
+        key = f"api.routes.{resource.route}"
+    elif setting == "exists" and resource.type and resource.name:
+        key = _key(ground, resource.name)
+    return f"{key} in {ground.beside('service.yaml')}" if key else ""
+
+
+def _key(ground: Ground, name: str) -> str:
+    """Where service.yaml has a name: under `names`, or in the list of workers."""
+    service = ground.known.service
+    post = service.post_of(name)
+    if name not in post.keys or not service.more_workers:
+        return f"names.{name}"
+    return f"workers[{post.place - 1}].{next(part for part, one in KEYS.items() if post.key(one) == name)}"
 
 
 def sinks(ground: Ground) -> Iterator[Found]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
@@ -11,10 +11,11 @@ import yaml
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault, filled
+from runbook_lib.commands.init.environments import besides
 from runbook_lib.commands.init.tools import DEFAULT
 from runbook_lib.params.aws_names import fault as name_fault
 from runbook_lib.params.cross_check import RESOURCES
-from runbook_lib.params.phases import ENVIRONMENTS
+from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
 from runbook_lib.params.service import JOB, NO_JOB
 
 REGION = "us-east-1"
@@ -38,7 +39,27 @@ _NAMES = {
     "access_log": "/aws/apigateway/{service}-api-{env}",
     "gsi": "idempotency-key-index",
 }
-"""Names of resources if nobody has said or found them."""
+"""How a resource is called where nobody has said and nobody has looked."""
+TRAFFIC = {
+    "application": "{service}-rollout-{env}",
+    "dial_profile": "{service}-async-dial",
+    "switch_profile": "{service}-async-switch",
+    "dial_environment": "{env}",
+    "switch_environment": "{env}-switch",
+    "immediate_strategy": "{service}-immediate-strategy-{env}",
+    "soak_strategy": "{service}-soak-strategy-{env}",
+    "flag": "async",
+}
+"""The same of `traffic` in service.yaml, where the home of the weight is AppConfig."""
+ALARMS = {
+    "dlq": "{service}-dlq-alarm-{env}",
+    "worker_errors": "{service}-worker-errors-alarm-{env}",
+    "guard_failed_jobs": "{service}-failed-jobs-guard-{env}",
+    "guard_worker_errors": "{service}-worker-crashes-guard-{env}",
+    "guard_submit_5xx": "{service}-submit-5xx-guard-{env}",
+    "guard_queue_depth": "{service}-queue-depth-guard-{env}",
+}
+"""Names of the alarms that the team's own code makes, by their ids in gates.yaml; notebook 04 makes the others."""
 _ROUTES = {"sync": "/api/{service}", "submit": "/api/{service}-async", "status": "/api/{service}/status/{job_id}"}
 
 
@@ -66,7 +87,11 @@ class Answers:
     tool: str = DEFAULT
     """Name of the tool that deploys the infrastructure."""
     traffic: dict[str, Said] = field(default_factory=dict)
-    """Settings of `traffic` in service.yaml that were found."""
+    """Settings of `traffic` in service.yaml."""
+    alarms: dict[str, Said] = field(default_factory=dict)
+    """Names of the team's own alarms, by their ids in gates.yaml."""
+    environments: dict[str, EnvironmentKind] = field(default_factory=lambda: dict(ENVIRONMENTS))
+    """The project's environments in their order, and whose rules hold in each."""
 
     def add(self, kind: str, key: str, value: str, source: str = "found") -> None:
         """Stores a found value, unless a person has said another."""
@@ -80,6 +105,9 @@ class Answers:
             self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
         for key, template in _ROUTES.items():
             self.routes.setdefault(key, Said(_named(template, self.service), "guessed"))
+        for known, guesses in ((self.traffic, TRAFFIC), (self.alarms, ALARMS)):
+            for key, template in guesses.items():
+                known.setdefault(key, Said(_named(template, self.service), "guessed"))
 
     def told(self) -> list[tuple[str, str, str]]:
         """Source, name and value of each fact; missing ones last, with the place to say them."""
@@ -87,16 +115,22 @@ class Answers:
         rows += [(f"names.{key}", said) for key, said in self.names.items()]
         rows += [(f"api.routes.{key}", said) for key, said in self.routes.items()]
         rows += [(f"traffic.{key}", said) for key, said in self.traffic.items()]
+        rows += [(f"alarms.{key}.name", said) for key, said in self.alarms.items()]
         rows += [(f"account_id of {env}", said) for env, said in self.accounts.items()]
         order = {"said": 0, "found": 1, "guessed": 2}
         listed = [(said.source, key, said.value) for key, said in sorted(rows, key=lambda one: order[one[1].source])]
         missing = [
             ("missing", f"account_id of {env}", f"params/{env}.yaml, or --account {env}=ID")
-            for env in ENVIRONMENTS
+            for env in self.environments
             if env not in self.accounts
         ]
+        missing += [
+            ("missing", f"which steps are applied in {env}", "params/gates.yaml, `envs` of its steps")
+            for env in besides(self.environments)
+        ]
         if self.region.value != REGION:
-            missing.append(("missing", f"prices in {self.region.value}", "params/prices.yaml"))
+            where = f"params/prices-{self.region.value}.yaml, as prices.yaml has those of {REGION}; until then no cost"
+            missing.append(("missing", f"prices in {self.region.value}", where))
         return [*listed, *missing, *_ALWAYS]
 
 
@@ -128,8 +162,12 @@ def of_flags(
     accounts: Sequence[str] = (),
     names: Sequence[str] = (),
     routes: Sequence[str] = (),
+    environments: Mapping[str, EnvironmentKind] | None = None,
 ) -> Answers:
     """The facts that a person has said on the command line.
+
+    Args:
+        environments: the project's own; None: the delivered ones.
 
     Raises:
         UsageError: the first one that cannot be understood.
@@ -145,7 +183,8 @@ def of_flags(
     made = Answers(service, Said(region or REGION, "said" if region else "guessed"), release=release)
     made.kind = Said(kind, "said") if kind else made.kind
     made.stage = Said(stage, "said") if stage else made.stage
-    made.accounts = _pairs("--account", accounts, tuple(ENVIRONMENTS))
+    made.environments = dict(environments or ENVIRONMENTS)
+    made.accounts = _accounts(accounts, tuple(made.environments))
     made.names = _pairs("--name", names, RESOURCES)
     made.routes = _pairs("--route", routes, ROUTES)
     for env, said in made.accounts.items():
@@ -154,7 +193,7 @@ def of_flags(
     for key, said in made.names.items():
         if wrong := fault(said.value, ("env",)):
             raise UsageError(f"--name {key}={said.value}: {wrong}")
-        if wrong := name_fault(key, filled(said.value, {"env": next(iter(ENVIRONMENTS))})):
+        if wrong := name_fault(key, filled(said.value, {"env": next(iter(made.environments))})):
             raise UsageError(f"--name {key}={said.value}: {wrong}")
     for key, said in made.routes.items():
         if not said.value.startswith("/"):
@@ -162,6 +201,15 @@ def of_flags(
         if key == "status" and not JOB.search(said.value):
             raise UsageError(f"--route {key}={said.value}: {NO_JOB}")
     return made
+
+
+def _accounts(given: Sequence[str], environments: Sequence[str]) -> dict[str, Said]:
+    try:
+        return _pairs("--account", given, environments)
+    except UsageError as error:
+        if ": no '" not in str(error):
+            raise
+        raise UsageError(f"{error}; name yours by --environment NAME=KIND") from None
 
 
 def _pairs(option: str, given: Sequence[str], known: Sequence[str]) -> dict[str, Said]:
@@ -188,6 +236,12 @@ def templated(name: str, env: str) -> str:
     return re.sub(rf"(?<![A-Za-z0-9]){re.escape(env)}(?![A-Za-z0-9])", "{env}", safe)
 
 
-def by_environment(ids: Mapping[str, str]) -> str:
-    """A value for each environment, as one line of YAML."""
-    return "{" + ", ".join(f"{env}: {ids.get(env, 'missing')}" for env in ENVIRONMENTS) + "}"
+class ByEnvironment(str):
+    """A value for each environment, as YAML has it on one line: no text of anybody's."""
+
+    __slots__ = ()
+
+
+def by_environment(ids: Mapping[str, str], environments: Collection[str] = tuple(ENVIRONMENTS)) -> ByEnvironment:
+    """A value for each environment."""
+    return ByEnvironment("{" + ", ".join(f"{env}: {ids.get(env, 'missing')}" for env in environments) + "}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,9 +19,11 @@ from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.commands.init.answers import REGION, Answers
-from runbook_lib.commands.init.rewrite import rewritten
+from runbook_lib.commands.init.answers import Answers
+from runbook_lib.commands.init.environments import of_folder, renamed
+from runbook_lib.commands.init.rewrite import environment, rewritten
 from runbook_lib.commands.params_check import check
+from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
 
 PACKAGE = "rollout-runbook"
 PARAMETERS = "parameters"
@@ -41,17 +44,23 @@ class File:
 
 def planned(answers: Answers) -> dict[str, bytes]:
     """Content of every project file for this service, by path."""
-    made = {}
-    for path, content in files().items():
+    made, there, own = {}, files(), answers.environments
+    for path, content in there.items():
         if path.startswith("params/"):
-            made[path] = rewritten(Path(path).name, content.decode(), answers).encode()
+            if Path(path).stem not in ENVIRONMENTS:
+                text = rewritten(Path(path).name, content.decode(), answers)
+                made[path] = renamed(path, text, own).encode()
         else:
-            made[path] = installed(content) if path.endswith(".yml") else content
-    region = answers.region.value
-    if region != REGION:
-        note = f"# guessed: these are the prices of {REGION}; write those of {region} here\n".encode()
-        made["params/prices.yaml"] = note + made["params/prices.yaml"]
+            made[path] = _ours(path, installed(content) if path.endswith(".yml") else content, own)
+    for env, kind in own.items():
+        text = there[f"params/{next(name for name, one in ENVIRONMENTS.items() if one == kind)}.yaml"].decode()
+        text = re.sub(rf"\b({'|'.join(ENVIRONMENTS)})\b(?=:|\.yaml)", env, text)
+        made[f"params/{env}.yaml"] = environment(env, text, answers).encode()
     return made
+
+
+def _ours(path: str, content: bytes, environments: Mapping[str, EnvironmentKind]) -> bytes:
+    return renamed(path, content.decode(), environments).encode()
 
 
 def installed(workflow: bytes) -> bytes:
@@ -142,11 +151,12 @@ def upgraded(root: Path, *, take: bool = False) -> list[File]:
         UsageError: a file cannot be read or written.
     """
     told, new = [], dict[Path, bytes]()
+    own = of_folder(root) or ENVIRONMENTS
     for path, content in files().items():
         if path.startswith("params/"):
             continue
         file = root / path
-        wanted = installed(content) if path.endswith(".yml") and not _checkout(root) else content
+        wanted = _ours(path, installed(content) if path.endswith(".yml") and not _checkout(root) else content, own)
         there = _read(file) if file.exists() else b""
         if source(path, there) == source(path, wanted):
             told.append(File(path, "as it was"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +54,15 @@ TYPES = {
 }
 """Resource types, in the order of assignment: a taken resource is not assigned again."""
 
+ALARM_WORDS: dict[str, tuple[str, ...]] = {
+    "dlq": ("dlq",),
+    "worker_errors": ("worker", "error"),
+    "guard_failed_jobs": ("failed", "job"),
+    "guard_worker_errors": ("worker", "crashes"),
+    "guard_submit_5xx": ("submit", "5"),
+    "guard_queue_depth": ("queue", "guard"),
+}
+"""Words that the name of each of the team's alarms has in it."""
 APIS = {"AWS::ApiGateway::RestApi": "rest", "AWS::ApiGatewayV2::Api": "http"}
 
 
@@ -99,19 +110,20 @@ def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
     answers.accounts.setdefault(env, Said(aws.identity().account, "found"))
     answers.add("names", "stack", templated(stack, env))
     left = _assigned(answers, found, env)
+    _alarms(answers, found, env)
     for ask in (_api, _routes, _index, _traffic):
         _tried(ask, answers, found, env, aws)
     return [f"{one.type} {one.name} ({one.logical}) is none of the resources that the runbook looks at" for one in left]
 
 
-def environment(stack: str) -> str:
+def environment(stack: str, environments: Iterable[str] = ENVIRONMENTS) -> str:
     """The environment in a stack's name; empty: none.
 
     >>> environment("orders-staging"), environment("orders")
     ('staging', '')
     """
-    words = re.split(r"[^a-z0-9]+", stack.lower())
-    return next((env for env in ENVIRONMENTS if env in words), "")
+    longest = sorted(environments, key=len, reverse=True)
+    return next((env for env in longest if templated(stack.lower(), env) != stack.lower()), "")
 
 
 def _assigned(answers: Answers, found: list[Resource], env: str) -> list[Resource]:
@@ -155,6 +167,31 @@ def parts(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
 
 
+def _alarms(answers: Answers, found: list[Resource], env: str) -> None:
+    """The team's own alarms, by the words that only one of them has in its name."""
+    free = [one for one in found if one.type == "AWS::CloudWatch::Alarm"]
+    for id, words in ALARM_WORDS.items():
+        mine = [one for one in free if all(_has(one, (word,)) for word in words)]
+        if len(mine) == 1:
+            free.remove(mine[0])
+            answers.add("alarms", id, templated(mine[0].name, env))
+
+
+def _flag(answers: Answers, client: Any, where: dict[str, str], profile: str) -> None:
+    """Name of the flag, as the newest version of the dial has it; of several none is taken."""
+    of = {**where, "ConfigurationProfileId": profile}
+    with aws_errors("reading the traffic flag (appconfig:GetHostedConfigurationVersion)"):
+        versions = pages(client, "list_hosted_configuration_versions", "Items", **of) if profile else []
+        newest = max((int(one["VersionNumber"]) for one in versions), default=None)
+        if newest is None:
+            return
+        content = client.get_hosted_configuration_version(**of, VersionNumber=newest)["Content"].read()
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        names = list(json.loads(content)["flags"])
+        if len(names) == 1:
+            answers.add("traffic", "flag", names[0])
+
+
 def _prefix(bucket: str, env: str) -> str:
     """A bucket's name without the ending that CloudFormation or a team added to make it unique."""
     return templated(
@@ -186,7 +223,7 @@ def _api(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
         else:
             known = pages(aws.client("apigatewayv2"), "get_apis", "Items")
             name = next((one["Name"] for one in known if one["ApiId"] == api.physical), "")
-            answers.names.setdefault("api_id", Said(by_environment({env: api.physical}), "found"))
+            answers.names.setdefault("api_id", Said(by_environment({env: api.physical}, answers.environments), "found"))
     if name:
         answers.add("names", "api", templated(name, env))
 
@@ -239,6 +276,7 @@ def _traffic(answers: Answers, found: list[Resource], env: str, aws: Aws) -> Non
         for key, name in ((f"dial_{kind}", dial), (f"switch_{kind}", switch)):
             if name:
                 answers.add("traffic", key, templated(name, env))
+    _flag(answers, client, where, next((id for id, name in profiles.items() if "switch" not in name.lower()), ""))
     mine = [name for id, name in strategies.items() if id in ids]
     for key, word in (("immediate_strategy", "immediate"), ("soak_strategy", "soak")):
         name = next((one for one in mine if word in one.lower()), "")

@@ -12,9 +12,8 @@ import re
 import yaml
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.commands.init.answers import NO_ACCOUNT, Answers
+from runbook_lib.commands.init.answers import NO_ACCOUNT, Answers, ByEnvironment
 from runbook_lib.commands.init.tools import delivered
-from runbook_lib.params.phases import ENVIRONMENTS
 
 WORDS: tuple[tuple[str, str], ...] = (
     (r"careervp-\{env\}-vpr-results-use1-", "{service}-{{env}}-results-"),
@@ -44,9 +43,6 @@ WORDS: tuple[tuple[str, str], ...] = (
 )
 """The example's words and their replacements: `{service}`, `{plain}` without dashes, `{snake}` with underscores."""
 
-_BY_ENVIRONMENT = re.compile(r"\{" + ", ".join(f"{env}: [A-Za-z0-9_-]+" for env in ENVIRONMENTS) + r"\}")
-"""One value per environment (`answers.by_environment`)."""
-
 
 def rewritten(name: str, text: str, answers: Answers) -> str:
     """A delivered parameter file for this service.
@@ -59,20 +55,20 @@ def rewritten(name: str, text: str, answers: Answers) -> str:
     for pattern, words in WORDS:
         text = re.sub(pattern, words.format(**given).replace("\\", r"\\"), text)
     stem = name.removesuffix(".yaml")
-    if stem in ENVIRONMENTS:
-        return _environment(stem, text, answers)
     if stem == "service":
         return _service(text, answers)
+    if stem == "gates":
+        return _alarms(text, answers)
     if stem == "inventory":
         return _inventory(text, answers)
     if stem == "commands":
         return _commands(text, answers)
-    if stem == "prices" or stem.startswith("prices-"):
-        return put(text, ("region",), answers.region.value)
     return text
 
 
-def _environment(env: str, text: str, answers: Answers) -> str:
+def environment(env: str, text: str, answers: Answers) -> str:
+    """The flat file of an environment, from that of the delivered one that it stands for."""
+    text = put(text, ("env",), env)
     account = answers.accounts.get(env)
     text = put(text, ("account_id",), account.value if account else NO_ACCOUNT)
     text = put(text, ("region",), answers.region.value)
@@ -88,6 +84,14 @@ def _service(text: str, answers: Answers) -> str:
         text = put(text, ("traffic", key), said.value, said.source)
     text = put(text, ("api", "kind"), answers.kind.value)
     return put(text, ("api", "stage"), answers.stage.value)
+
+
+def _alarms(text: str, answers: Answers) -> str:
+    """The name of each of the team's alarms, with a remark where it is guessed."""
+    for id, said in answers.alarms.items():
+        line = f"{_scalar(said.value)}   # {said.source}"
+        text = re.sub(rf"(?m)^(  - id: {id}\n    name: ).*$", lambda found, line=line: found[1] + line, text)  # type: ignore[misc]
+    return text
 
 
 def _inventory(text: str, answers: Answers) -> str:
@@ -148,4 +152,4 @@ def _line(line: str, key: str, value: str, remark: str) -> str:
 def _scalar(value: str) -> str:
     """A text as a YAML scalar: without quotes if YAML reads it as text anyway."""
     plain = re.fullmatch(r"[A-Za-z/][A-Za-z0-9_./{}-]*", value) and yaml.safe_load(value) == value
-    return value if plain or _BY_ENVIRONMENT.fullmatch(value) else json.dumps(value)
+    return value if plain or isinstance(value, ByEnvironment) else json.dumps(value)

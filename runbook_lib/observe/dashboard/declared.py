@@ -15,7 +15,7 @@ from runbook_lib.base.template import filled
 from runbook_lib.base.window import Window
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Gate
-from runbook_lib.observe.dashboard import own
+from runbook_lib.observe.dashboard import own, several
 from runbook_lib.observe.dashboard.board import Axis, Board, Line, Share, Widget
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.metrics.fetch import Answers, Ask, Point
@@ -43,7 +43,7 @@ def declared(params: Params) -> Board:
     Raises:
         UsageError: it is missing or wrong, or names a metric or a gate that is not declared.
     """
-    board = params.nested("dashboard", Board)
+    board = several.of_all(params.nested("dashboard", Board), params)
     board = board.model_copy(update={"widgets": (*board.widgets, *own.widgets(board, params))})
     body(board, params)
     return board

@@ -24,6 +24,7 @@ from runbook_lib.observe.jobs.segment import QUARTER_S, STEPS_A_MINUTE
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.params.load import Params
 from runbook_lib.params.measures import Measure
+from runbook_lib.params.prices import NoPrices
 
 MOST_POINTS = 48
 """At most this many points in a curve; a longer window has wider steps."""
@@ -139,7 +140,8 @@ def _percentiles(asked: questions.Percentiles, seen: Answered) -> Course:
 
 def _cost(seen: Answered) -> Course:
     """The cost of a success so far, hour by hour as the KPIs count; with tokens where they are judged."""
-    if seen.segment is None or isinstance(usage.async_counts(seen), str):
+    unpriced = isinstance(seen.params.prices, NoPrices)
+    if unpriced or seen.segment is None or isinstance(usage.async_counts(seen), str):
         return Course()
     policy, prices, span = seen.params.policy, seen.params.prices, seen.whole
     total, points = None, []

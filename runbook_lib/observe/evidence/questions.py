@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runbook_lib.base.window import Window, period_for
@@ -17,6 +18,7 @@ from runbook_lib.observe.metrics.fetch import Answers, Ask
 from runbook_lib.params.load import Params
 
 FUNCTIONS = ("submit", "worker", "status_fn")
+QUEUE_COUNTS = ("sent", "received", "deleted", "empty_receives")
 GAUGE_PERIOD_S = 300
 LEVELS = ("Minimum", "p50", "p90", "Maximum")
 """Statistics asked for each five minutes: they bound how many samples were beyond a limit."""
@@ -94,14 +96,43 @@ BASELINE_LATENCY = Percentiles("baseline_latency", "sync_latency")
 
 _COUNTED = (
     *(f"{route}_{what}" for route in ("async", "status", "sync") for what in ("requests", "5xx", "4xx")),
-    *(f"{name}_{what}" for name in FUNCTIONS for what in ("invocations", "errors")),
     *("sync_fn_invocations", "sync_fn_duration", "vpr_generated", "vpr_cost_usd"),
-    *(f"{name}_log_bytes" for name in (*FUNCTIONS, "sync_fn")),
-    *("queue_sent", "queue_received", "queue_deleted", "queue_empty_receives"),
+    "sync_fn_log_bytes",
     *("table_reads", "table_writes", "gsi_reads", "gsi_writes"),
     *("jobs_created", "jobs_completed", "jobs_failed", "input_tokens", "output_tokens"),
 )
 THROTTLES = tuple(f"{part}_{side}_throttles" for part in ("table", "gsi") for side in ("read", "write"))
+
+
+def functions(params: Params) -> tuple[str, ...]:
+    """How the catalogue calls the functions of the async path: submit, every worker, status."""
+    workers = (post.worker for post in params.service.crew)
+    return tuple(one for name in FUNCTIONS for one in (workers if name == "worker" else (name,)))
+
+
+def counted(params: Params) -> tuple[str, ...]:
+    """Everything that is counted over the window, of every worker."""
+    return (
+        *_COUNTED,
+        *(
+            f"{name}_{what}"
+            for name in functions(params)
+            for what in ("invocations", "errors", "log_bytes", "duration")
+        ),
+        *(f"{post.queue}_{what}" for post in params.service.crew for what in QUEUE_COUNTS),
+        *of_each(params, ("jobs_created", "jobs_completed", "jobs_failed", "input_tokens", "output_tokens")),
+    )
+
+
+def of_each(params: Params, ids: Iterable[str]) -> tuple[str, ...]:
+    """The metrics called `ids` of the workers after the first, where each worker has one of its own."""
+    more = params.service.of_further_workers
+    return tuple(id for post in params.service.crew for one in ids if (id := post.id(one)) in more)
+
+
+def gauges_of(params: Params) -> tuple[str, ...]:
+    """The depths of every worker's queue and dead-letter queue."""
+    return tuple(f"{one}_visible" for post in params.service.crew for one in (post.queue, post.dlq))
 
 
 def label(metric: str, stat: str = "Sum") -> str:
@@ -141,10 +172,9 @@ def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
     """
     whole, gauges = settled(params, window, now), gauged(params, window, now)
     return [
-        *(Ask(name, whole, "Sum") for name in dict.fromkeys((*_COUNTED, *params.service.traffic.arms))),
-        *(Ask(f"{name}_duration", whole, "Sum") for name in FUNCTIONS),
+        *(Ask(name, whole, "Sum") for name in dict.fromkeys((*counted(params), *params.service.traffic.arms))),
         *(Ask(name, gauges, "Sum", GAUGE_PERIOD_S) for name in THROTTLES),
-        *(Ask(name, gauges, "Maximum", GAUGE_PERIOD_S) for name in ("queue_visible", "dlq_visible")),
+        *(Ask(name, gauges, "Maximum", GAUGE_PERIOD_S) for name in gauges_of(params)),
         *LATENCY.asks(params, window, now),
         *_asks_of_the_baseline(params, gauges),
     ]

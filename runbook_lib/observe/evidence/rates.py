@@ -12,11 +12,12 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Part
 from runbook_lib.observe.evidence import courses, door, questions
 from runbook_lib.observe.evidence.courses import SINCE
-from runbook_lib.observe.evidence.questions import FUNCTIONS, label
+from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
 from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
+from runbook_lib.observe.resources import live
 from runbook_lib.params.metrics import METRICS
 
 ROUTES = ("async_requests", "sync_requests")
@@ -142,7 +143,7 @@ def lost_jobs(seen: Answered) -> Evidence:
     query = f"Scan of {table}: unfinished longer than every delivery takes, less the messages that SQS still holds"
     if segment is None:
         return seen.evidence("lost_jobs", "rate", query, window, (), notes=("no census was taken",))
-    held = (seen.live.get("queue_visible") or 0) + (seen.live.get("queue_in_flight") or 0)
+    held = live.held(seen.live, "queue")
     # The messages that SQS holds may belong to younger unfinished jobs, as many as there are.
     younger = segment.in_flight + max(0, segment.lost - segment.vanished)
     lost = max(0, segment.vanished - max(0, held - younger))
@@ -238,7 +239,11 @@ def baseline_success(seen: Answered) -> Evidence:
 def lambda_errors(seen: Answered) -> Evidence:
     params = seen.params
     window = questions.settled(params, seen.window, seen.now, params.service.job_deadline_s)
-    per = {name: (seen.sum(f"{name}_errors", window), seen.sum(f"{name}_invocations", window)) for name in FUNCTIONS}
+    names = questions.functions(params)
+    per = {name: (seen.alone(f"{name}_errors", window), seen.alone(f"{name}_invocations", window)) for name in names}
+    for post in params.service.crew[1:]:
+        if per[post.worker][1] is None and seen.alone(f"{post.queue}_sent", window) == 0:
+            per[post.worker] = (per[post.worker][0], 0.0)  # no message was sent to it: never invoked is no hole
     bad, n, holes = summed(per, seen.idle)
     silent = [name for name, (errors, runs) in per.items() if runs and errors is None]
     notes = [*holes, *(f"{name}: invoked, and no Errors published: zero" for name in silent)]
@@ -246,7 +251,7 @@ def lambda_errors(seen: Answered) -> Evidence:
     if found["n"] and all(errors is None for errors, _ in per.values()):
         found["proven_zero_by"] = "invocations without any Errors"
     found |= {"notes": (*found.get("notes", ()), *notes), "partial": found.get("partial", False) or bool(holes)}
-    labels = tuple(label(f"{name}_{what}") for name in FUNCTIONS for what in ("invocations", "errors"))
+    labels = tuple(label(f"{name}_{what}") for name in names for what in ("invocations", "errors"))
     extra = {"functions": {name: {"bad": errors, "n": runs} for name, (errors, runs) in per.items()}}
     query = "CloudWatch AWS/Lambda, Sum of Errors / Sum of Invocations of submit, worker and status, each by itself"
     return seen.evidence(
@@ -257,7 +262,7 @@ def lambda_errors(seen: Answered) -> Evidence:
         labels,
         **found,
         parts=parts_of(
-            per, {name: courses.of_metrics(seen, f"{name}_errors", f"{name}_invocations", window) for name in FUNCTIONS}
+            per, {name: courses.of_metrics(seen, f"{name}_errors", f"{name}_invocations", window) for name in names}
         ),
         unseen="; ".join(holes),
         extra=extra,

@@ -46,7 +46,17 @@ class Answered:
         return None
 
     def sum(self, metric: str, window: Window) -> float | None:
-        """Sum of a counted metric within `window`; None where it has no point there."""
+        """Sum of a counted metric within `window`; None where it has no point there. What each worker counts by itself
+        is the sum over all of them, such as `queue_sent` and `worker_errors`."""
+        inside = [value for one in self.of_all(metric) for value in self.answers.within(label(one), window)]
+        return math.fsum(inside) if inside else None
+
+    def of_all(self, metric: str) -> tuple[str, ...]:
+        """The metric, and where it is the first worker's those of the others."""
+        return (metric, *questions.of_each(self.params, (metric,))) if self.params.service.more_workers else (metric,)
+
+    def alone(self, metric: str, window: Window) -> float | None:
+        """As `sum`, of this worker alone."""
         inside = self.answers.within(label(metric), window)
         return math.fsum(inside) if inside else None
 
@@ -56,6 +66,12 @@ class Answered:
         """Evidence with its window and with the notes on its answers."""
         notes = (*found.pop("notes", ()), *self.answers.notes(*labels))
         partial = found.pop("partial", False) or any(self.answers.partial(one) for one in labels)
+        instead = self.params.service.traffic.instead
+        if by := [one for id, one in instead.items() if any(name.startswith(f"{id}:") for name in labels)]:
+            notes = (
+                *notes,
+                f"the canary's requests come by the old path: read from the submit function ({', '.join(by)})",
+            )
         if window.empty:
             notes = (*notes, "nothing of the window has settled yet")
         return Evidence.model_validate(

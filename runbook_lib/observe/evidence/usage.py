@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.window import Window, parse, when
 from runbook_lib.judge.money.charges import MONTH_DAYS, AsyncCounts, Capacity, Function, RunbookCounts, SyncCounts
 from runbook_lib.judge.money.cost import Usage
-from runbook_lib.observe.evidence.questions import FUNCTIONS, label
+from runbook_lib.observe.evidence.questions import FUNCTIONS, functions, label
 from runbook_lib.observe.evidence.seen import Answered, unseen
 from runbook_lib.observe.jobs.llm import PATTERN
 from runbook_lib.observe.jobs.segment import Segment
 
 _KB_A_GB = 1e6
-_NAMES = {"submit": "submit", "worker": "worker", "status_fn": "status", "sync_fn": "sync"}
-"""Name of each function in `service.yaml`, by its prefix in the metric catalogue."""
+_NAMES = {"status_fn": "status", "sync_fn": "sync"}
+"""Prefix in the catalogue to the name of the function in `service.yaml`, where it is another."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,12 @@ def async_counts(seen: Answered) -> AsyncCounts | str:
         for name in ("async_requests", *(f"{name}_invocations" for name in ("submit", "worker")))
         if seen.sum(name, span) is None
     ]
-    absent += [f"{name}_duration" for name in FUNCTIONS if _untimed(seen, name)]
-    absent += [f"the memory of {_NAMES[name]}" for name in FUNCTIONS if _NAMES[name] not in memory]
+    names = functions(seen.params)
+    absent += [f"{name}_duration" for name in names if _untimed(seen, name)]
+    absent += [f"the memory of {_name(name)}" for name in names if _name(name) not in memory]
     if absent:
         return f"no data for {', '.join(absent)}"
-    of = {name: seen.sum(name, span) or 0.0 for name in _COUNTED}
+    of = {name: math.fsum(seen.alone(one, span) or 0.0 for one in ids) for name, ids in _counted(seen).items()}
     more = _uncensused(seen)
     if more is None:
         return "no census of part of the window, and no KPI that tells what completed in it"
@@ -77,6 +79,24 @@ BILLED = (
 )
 """Metrics of the asynchronous side's bill: a partial answer to one of them makes the bill partial."""
 _COUNTED = (*BILLED, "jobs_created", "jobs_completed", "input_tokens", "output_tokens")
+
+
+def billed(seen: Answered) -> tuple[str, ...]:
+    """`BILLED`, and the same of the workers after the first."""
+    return tuple(dict.fromkeys(one for name in BILLED for one in seen.of_all(name)))
+
+
+def _counted(seen: Answered) -> dict[str, tuple[str, ...]]:
+    """What is counted, by name: of queues and jobs the metrics of all workers, of functions each by itself."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in _COUNTED:
+        if name.startswith("worker_"):
+            found |= {one: (one,) for one in seen.of_all(name)}
+        else:
+            found[name] = seen.of_all(name)
+    return found
+
+
 SYNC_BILLED = (
     *("sync_requests", "sync_5xx", "sync_fn_invocations", "sync_fn_duration", "sync_fn_log_bytes"),
     *("vpr_generated", "vpr_cost_usd"),
@@ -136,7 +156,7 @@ def async_hours(seen: Answered) -> list[Usage]:
             round(sums["jobs_completed"]),
             Tokens(sums["input_tokens"], sums["output_tokens"]),
         ).usage()
-        for span, sums in _by_hour(seen, _COUNTED)
+        for span, sums in _by_hour(seen, _counted(seen))
     ]
 
 
@@ -153,7 +173,7 @@ def _async(
         hours=span.seconds / 3600,
         submits=of["async_requests"],
         polls=of["status_requests"],
-        functions=tuple(_function(seen, name, of) for name in FUNCTIONS),
+        functions=tuple(_function(seen, name, of) for name in functions(seen.params)),
         queue_sent=of["queue_sent"],
         queue_received=of["queue_received"],
         queue_deleted=of["queue_deleted"],
@@ -163,7 +183,7 @@ def _async(
         puts=finished,
         gets=successes,
         report_gb_months=finished * sizes.report_kb / _KB_A_GB * (days or MONTH_DAYS) / MONTH_DAYS,
-        log_gb=math.fsum(of[f"{name}_log_bytes"] for name in FUNCTIONS) / 1e9,
+        log_gb=math.fsum(of[f"{name}_log_bytes"] for name in functions(seen.params)) / 1e9,
         custom_metrics=sizes.kpi_async,
         out_gb=(answers + successes * sizes.report_kb) / _KB_A_GB,
         input_tokens=used.input,
@@ -185,7 +205,7 @@ def sync_counts(seen: Answered) -> SyncCounts | str:
 
 def sync_hours(seen: Answered) -> list[Usage]:
     """The counts of `sync_counts` by hour, for the spread."""
-    return [_sync(seen, sums, span).usage() for span, sums in _by_hour(seen, SYNC_BILLED)]
+    return [_sync(seen, sums, span).usage() for span, sums in _by_hour(seen, {name: (name,) for name in SYNC_BILLED})]
 
 
 def _sync(seen: Answered, of: dict[str, float], span: Window) -> SyncCounts:
@@ -247,7 +267,7 @@ def assumed(seen: Answered) -> tuple[str, ...]:
     if since and seen.whole.start < parse(since) < seen.whole.end:
         notes.append(f"the table went on demand at {when(since)}: what was provisioned before is not in the bill")
     if seen.sum("async_requests", seen.whole) and not any(
-        seen.answers.points(label(f"{name}_log_bytes")) for name in FUNCTIONS
+        seen.answers.points(label(f"{name}_log_bytes")) for name in functions(seen.params)
     ):
         notes.append("the logs have no metric of what they took in: they are not in the bill")
     return tuple(notes)
@@ -261,8 +281,12 @@ def configured(seen: Answered) -> dict[str, Any]:
     return dict(seen.live.get("configured") or {})
 
 
+def _name(prefix: str) -> str:
+    return _NAMES.get(prefix, prefix)
+
+
 def _function(seen: Answered, prefix: str, of: dict[str, float]) -> Function:
-    name = _NAMES[prefix]
+    name = _name(prefix)
     settings = (configured(seen).get("functions") or {}).get(name) or {}
     memory = (seen.live.get("memory_mb") or {}).get(name) or settings["memory_mb"]
     return Function(
@@ -294,14 +318,27 @@ def _capacity(seen: Answered, of: dict[str, float], span: Window) -> Capacity:
 
 def _untimed(seen: Answered, prefix: str) -> bool:
     """Whether the function ran, but its duration metric has no data."""
-    return bool(seen.sum(f"{prefix}_invocations", seen.whole)) and not seen.answers.points(label(f"{prefix}_duration"))
+    return bool(seen.alone(f"{prefix}_invocations", seen.whole)) and not seen.answers.points(
+        label(f"{prefix}_duration")
+    )
 
 
-def _by_hour(seen: Answered, names: tuple[str, ...]) -> list[tuple[Window, dict[str, float]]]:
-    """Sums of `names` in each hour of the settled window, counted from its start; the last one may be shorter."""
+def _by_hour(seen: Answered, names: Mapping[str, tuple[str, ...]]) -> list[tuple[Window, dict[str, float]]]:
+    """Sums of `names`, each of one or more metrics, in each hour of the settled window, counted from its start; the
+    last one may be shorter.
+    """
     span = seen.whole
     hours = [_hour(span, k) for k in range(math.ceil(span.seconds / 3600))]
-    return [(hour, {name: sum(seen.answers.within(label(name), hour), 0.0) for name in names}) for hour in hours]
+    return [
+        (
+            hour,
+            {
+                name: sum((sum(seen.answers.within(label(one), hour)) for one in ids), 0.0)
+                for name, ids in names.items()
+            },
+        )
+        for hour in hours
+    ]
 
 
 def _hour(span: Window, k: int) -> Window:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from runbook_lib.observe.asking import Absent, pages
 from runbook_lib.observe.inventory.calls import Call, Spot, there
 from runbook_lib.observe.inventory.failure_filter import Proof, prove
-from runbook_lib.observe.inventory.rules import Said
+from runbook_lib.observe.inventory.rules import Said, failed_jobs
 from runbook_lib.observe.inventory.storage import functions
 from runbook_lib.observe.metrics.catalogue import address
 
@@ -145,7 +145,7 @@ WORKER = (
 def _source(spot: Spot) -> dict[str, Any]:
     """The worker's mapping of the job queue; without one, its first other mapping."""
     found = pages(spot.client("lambda"), "list_event_source_mappings", "EventSourceMappings", FunctionName=spot.name)
-    queue = spot.params.name("queue")
+    queue = spot.params.name(spot.params.service.post_of(spot.resource.name).queue)
     found.sort(key=lambda one: one.get("EventSourceArn", "").rpartition(":")[2] != queue)
     if not found:
         raise Absent
@@ -172,7 +172,10 @@ def _filter(spot: Spot) -> dict[str, Any]:
     """The metric filter on the worker's log that counts failed jobs, found by its metric or its pattern."""
     group = f"/aws/lambda/{spot.name}"
     found = pages(spot.client("logs"), "describe_metric_filters", "metricFilters", logGroupName=group)
-    where, word = address(spot.params.metric("jobs_failed"), spot.params), spot.params.service.failure_word
+    where, word = (
+        address(spot.params.metric(failed_jobs(spot.params, spot.resource.name)), spot.params),
+        spot.params.service.failure_word,
+    )
     metric = f"{where['Namespace']}/{where['MetricName']}"
     about = [one for one in found if _metric_of(one) == metric or word in one.get("filterPattern", "")]
     about = about or [one for one in found if where["MetricName"] in _metric_of(one)]
@@ -191,7 +194,8 @@ def _metric_of(made: dict[str, Any]) -> str:
 def _proof(spot: Spot) -> tuple[Proof, dict[str, str]]:
     """The filter's results for the worker's own failure line, and the dimensions that the guard alarm watches."""
     wanted = {
-        one["Name"]: one["Value"] for one in address(spot.params.metric("jobs_failed"), spot.params)["Dimensions"]
+        one["Name"]: one["Value"]
+        for one in address(spot.params.metric(failed_jobs(spot.params, spot.resource.name)), spot.params)["Dimensions"]
     }
     group = f"/aws/lambda/{spot.name}"
     service = spot.params.service

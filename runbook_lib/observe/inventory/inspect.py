@@ -33,6 +33,7 @@ from runbook_lib.observe.inventory.rules import (
     fields,
     judged,
 )
+from runbook_lib.observe.inventory.several import of_all
 from runbook_lib.observe.inventory.storage import ALARM, BUCKET, FLAGS, KPI, QUEUE, STACK, TABLE, TOPIC
 from runbook_lib.observe.inventory.wanted import wanted
 from runbook_lib.params.load import Params
@@ -76,7 +77,7 @@ def rules(params: Params) -> Inventory:
     Raises:
         UsageError: it is missing or wrong; the sentence names key and value.
     """
-    return params.nested("inventory", Inventory)
+    return of_all(params)
 
 
 def inspect(

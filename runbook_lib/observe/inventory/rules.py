@@ -193,9 +193,10 @@ def fields(params: Params, resource: Resource, step: str) -> dict[str, Any]:
         for phase in params.policy.phases.values()
         for earlier, later in zip((0.0, *(look.hours for look in phase.looks)), phase.looks, strict=False)
     ]
-    failed = address(params.metric("jobs_failed"), params)
+    failed = address(params.metric(failed_jobs(params, resource.name)), params)
     return {
         **{key: value for key, value in service.model_dump().items() if isinstance(value, (int, float, str))},
+        **{f"workers{post.suffix}": post.concurrency for post in service.crew},
         **{f"name.{key}": params.name(key) for key in service.names if params.named(key)},
         "stage": service.api.stage,
         "target": params.name(target) if target else None,
@@ -204,6 +205,12 @@ def fields(params: Params, resource: Resource, step: str) -> dict[str, Any]:
         "metric.dimensions": sorted(one["Name"] for one in failed["Dimensions"]),
         "metric.dimension_values": ", ".join(f"{one['Name']}={one['Value']}" for one in failed["Dimensions"]),
     }
+
+
+def failed_jobs(params: Params, name: str) -> str:
+    """Id of the metric that counts the failed jobs of a worker, by its key in `names`: its own where it has one."""
+    own = params.service.post_of(name).id("jobs_failed")
+    return own if own in params.service.of_further_workers else "jobs_failed"
 
 
 def resolved(value: Any, known: Mapping[str, Any]) -> Any:

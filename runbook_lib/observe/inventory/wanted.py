@@ -12,6 +12,7 @@ from runbook_lib.judge.incidents.mending import Place, Wanted, plain
 from runbook_lib.observe.asking import Place as Account
 from runbook_lib.observe.inventory.calls import Spot
 from runbook_lib.observe.inventory.rules import Inventory, Setting, declared, fields, holds, resolved, shown
+from runbook_lib.observe.inventory.several import of_all
 from runbook_lib.params.load import Params
 
 _GO_BY_ID = ("AWS::ApiGateway::RestApi", "AWS::AppConfig::Application")
@@ -27,7 +28,7 @@ _TTL = "{job_ttl_variable}"
 
 def wanted(params: Params, step: str) -> dict[str, Wanted]:
     """What every check of the inventory at `step` expects of a template, by check id."""
-    known = params.nested("inventory", Inventory)
+    known = of_all(params)
     account = Account(_nobody(), params, step)
     found: dict[str, Wanted] = {}
     for id, resource in known.resources.items():

@@ -10,6 +10,7 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, when
 from runbook_lib.judge.incidents.backlog import Load
 from runbook_lib.observe.metrics.fetch import Answers, Ask, fetch
+from runbook_lib.params.crew import Post
 from runbook_lib.params.load import Params
 
 _VISIBLE = "ApproximateNumberOfMessages"
@@ -61,24 +62,28 @@ class Queue:
         ]
 
 
-def read(aws: Any, params: Params, at: dt.datetime, now: dt.datetime, *, minutes: float, live: bool) -> Queue:
-    """The queue at `at`, measured over `minutes` up to the metrics' delay before it, with its curve up to `now`.
+def read(
+    aws: Any, params: Params, at: dt.datetime, now: dt.datetime, *, minutes: float, live: bool, post: Post | None = None
+) -> Queue:
+    """A worker's queue at `at`, measured over `minutes` up to the metrics' delay before it, with its curve up to `now`.
 
     Args:
-        live: whether to ask SQS itself too (`at` is now).
+        live: ask SQS itself too (`at` is now).
+        post: which worker's; None: that of the first.
 
     Raises:
         AwsError: CloudWatch or SQS refused or did not answer.
     """
+    post = post or params.service.crew[0]
     end = at - dt.timedelta(seconds=params.policy.metric_delay_s)
     window = Window(end - dt.timedelta(minutes=minutes), end).inward(300)
     drawn = Window(at - dt.timedelta(minutes=4 * minutes), now)
     asks = [
-        Ask("queue_visible", drawn),
-        Ask("queue_oldest_age", drawn),
-        Ask("queue_sent", window, label="sent"),
-        Ask("worker_invocations", window, label="invocations"),
-        Ask("worker_duration", window, stat="Sum", label="duration"),
+        Ask(f"{post.queue}_visible", drawn, "Maximum"),
+        Ask(f"{post.queue}_oldest_age", drawn, "Maximum"),
+        Ask(f"{post.queue}_sent", window, "Sum", label="sent"),
+        Ask(f"{post.worker}_invocations", window, "Sum", label="invocations"),
+        Ask(f"{post.worker}_duration", window, "Sum", label="duration"),
     ]
     answers = fetch(aws.client("cloudwatch"), params, asks, now)
     levels = tuple(answers.points(asks[0].label))
@@ -86,7 +91,7 @@ def read(aws: Any, params: Params, at: dt.datetime, now: dt.datetime, *, minutes
     return Queue(
         at=at,
         levels=levels,
-        live=_live(aws.client("sqs"), params) if live else None,
+        live=_live(aws.client("sqs"), params, post) if live else None,
         oldest_s=ages[-1] if ages else None,
         sent=answers.total("sent"),
         invocations=answers.total("invocations"),
@@ -96,9 +101,20 @@ def read(aws: Any, params: Params, at: dt.datetime, now: dt.datetime, *, minutes
     )
 
 
-def _live(sqs: Any, params: Params) -> float:
+def deepest(sqs: Any, params: Params) -> tuple[Post, float]:
+    """The worker on whose queue most waits, by SQS itself, and how much; of equals the first.
+
+    Raises:
+        AwsError: SQS refused or did not answer.
+    """
+    depths = {post: _live(sqs, params, post) for post in params.service.crew}
+    found = max(depths, key=lambda post: depths[post])
+    return found, depths[found]
+
+
+def _live(sqs: Any, params: Params, post: Post) -> float:
     with aws_errors("reading the queue's depth (sqs:GetQueueAttributes)"):
-        url = sqs.get_queue_url(QueueName=params.name("queue"))["QueueUrl"]
+        url = sqs.get_queue_url(QueueName=params.name(post.queue))["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[_VISIBLE])
     return float(answer["Attributes"][_VISIBLE])
 

@@ -42,6 +42,8 @@ class Letter(Frozen):
     """One message of the dead-letter queue."""
 
     message_id: str
+    dlq: str = ""
+    """Name of the dead-letter queue that it lies in."""
     job_id: str | None
     """Id of the job that the message is about; None: it is no message of this service."""
     sent_at: dt.datetime | None
@@ -121,7 +123,7 @@ def again(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Letter]:
-    """The messages of the dead-letter queue with what became of their jobs, oldest first; all of them stay there.
+    """The messages of every worker's dead-letter queue with what became of their jobs, oldest first; all stay there.
 
     Args:
         most: characters of a body that are kept; None: all.
@@ -129,10 +131,19 @@ def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Let
     Raises:
         AwsError: SQS or DynamoDB refused or did not answer.
     """
-    sqs = aws.client("sqs")
-    with aws_errors(f"listing {params.name('dlq')} (sqs:ReceiveMessage, ChangeMessageVisibility)"):
-        url = sqs.get_queue_url(QueueName=params.name("dlq"))["QueueUrl"]
-        held: list[dict[str, Any]] = []
+    held = {params.name(post.dlq): _held(aws.client("sqs"), params.name(post.dlq)) for post in params.service.crew}
+    path = params.service.contract.message.job_id
+    ids = [id for messages in held.values() for one in messages if (id := job_of(one["Body"], path))]
+    jobs = _jobs(aws.client("dynamodb"), params, ids)
+    found = [_letter(one, name, path, jobs, most) for name, messages in held.items() for one in messages]
+    return sorted(found, key=lambda one: (one.sent_at is None, one.sent_at, one.message_id))
+
+
+def _held(sqs: Any, name: str) -> list[dict[str, Any]]:
+    """The messages of one dead-letter queue, which show again at once."""
+    held: list[dict[str, Any]] = []
+    with aws_errors(f"listing {name} (sqs:ReceiveMessage, ChangeMessageVisibility)"):
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         try:
             for batch in waiting(sqs, url):
                 held += batch
@@ -143,10 +154,7 @@ def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Let
                 # A reader may lack the right to do that: SQS makes them visible again after `HIDDEN_S`.
                 if not str(error.response.get("Error", {}).get("Code")).startswith("AccessDenied"):
                     raise
-    path = params.service.contract.message.job_id
-    jobs = _jobs(aws.client("dynamodb"), params, [id for one in held if (id := job_of(one["Body"], path))])
-    found = [_letter(one, path, jobs, most) for one in held]
-    return sorted(found, key=lambda one: (one.sent_at is None, one.sent_at, one.message_id))
+    return held
 
 
 def job_of(body: str, path: str) -> str | None:
@@ -166,7 +174,7 @@ def statuses(dynamodb: Any, params: Params, ids: Sequence[str]) -> dict[str, str
     return {id: str(one.get("status", "")) for id, one in _jobs(dynamodb, params, ids).items()}
 
 
-def _letter(message: dict[str, Any], path: str, jobs: dict[str, dict[str, Any]], most: int | None) -> Letter:
+def _letter(message: dict[str, Any], dlq: str, path: str, jobs: dict[str, dict[str, Any]], most: int | None) -> Letter:
     body, attributes = message["Body"], message.get("Attributes", {})
     job = job_of(body, path)
     sent = attributes.get("SentTimestamp")
@@ -174,6 +182,7 @@ def _letter(message: dict[str, Any], path: str, jobs: dict[str, dict[str, Any]],
     error = item.get("error")
     return Letter(
         message_id=message["MessageId"],
+        dlq=dlq,
         job_id=job,
         sent_at=dt.datetime.fromtimestamp(int(sent) / 1000, dt.UTC) if sent else None,
         receives=int(attributes.get("ApproximateReceiveCount", 0)),

@@ -37,13 +37,18 @@ class Limited(Frozen):
         return self.count / total if total else None
 
 
-def limited(logs: Any, cloudwatch: Any, params: Params, window: Window, now: dt.datetime) -> Limited:
+def limited(
+    logs: Any, cloudwatch: Any, params: Params, window: Window, now: dt.datetime, worker: str = "worker"
+) -> Limited:
     """The LLM's rate-limit errors in `window`.
+
+    Args:
+        worker: key in `names` of the worker in whose log they are looked for.
 
     Raises:
         AwsError: CloudWatch or its logs refused or did not answer.
     """
-    found = failures(logs, params, window)
+    found = failures(logs, params, window, resource=worker)
     mine = [one for one in found if PATTERN.search(one.text) or PATTERN.search(one.example)]
     asks = [Ask(id, window) for id in ("jobs_completed", "jobs_failed")]
     answers = fetch(cloudwatch, params, asks, now)

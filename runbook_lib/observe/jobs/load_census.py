@@ -88,7 +88,7 @@ def settled(
             return True
         levels = live.read(aws.client("sqs"), aws.client("lambda"), params)
         # SQS's depths are approximate: several empty looks in a row count, one does not.
-        empty = empty + 1 if not levels["queue_visible"] and not levels["queue_in_flight"] else 0
+        empty = empty + 1 if not live.held(levels, "queue") else 0
         return empty > EMPTY_LOOKS
 
     return until(look, enough, limit_s=limit_s, pause=steady(poll_s), sleep=sleep, clock=clock)

@@ -100,7 +100,7 @@ def failures(logs: Any, params: Params, window: Window, *, resource: str = "work
         "endTime": int(window.end.timestamp() * 1000) - 1,
     }
     found: dict[str, Signature] = {}
-    word = params.service.failure_word if resource == "worker" else ""
+    word = params.service.failure_word if resource.startswith("worker") else ""
     # The service's own word needs its own question only where its failure line has none of the others.
     usual = (*_PATTERNS, *map(_quoted, params.service.contract.table.failed))
     known = any(pattern.strip('"') in params.service.failure_line for pattern in usual)

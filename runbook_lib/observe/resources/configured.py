@@ -34,7 +34,7 @@ def read(
             is provisioned.
     """
     found: dict[str, Any] = {"functions": {}, "unread": []}
-    for name in FUNCTIONS:
+    for name in (*FUNCTIONS, *(post.worker for post in params.service.crew if post.suffix)):
         one = _tried(found, lambda name=name: _function(client("lambda"), params.name(name)))  # type: ignore[misc]
         if one:
             found["functions"][name] = one

@@ -37,13 +37,16 @@ class Workers(Frozen):
         return {"reserved": self.reserved, "maximum": self.maximum}
 
 
-def read_workers(lambda_client: Any, params: Params) -> Workers:
-    """Reads the worker's present concurrency.
+def read_workers(lambda_client: Any, params: Params, worker: str = "worker") -> Workers:
+    """A worker's concurrency now.
+
+    Args:
+        worker: its key in `names`.
 
     Raises:
         AwsError: Lambda refused or did not answer, or nothing maps the job queue to the worker.
     """
-    name, queue = params.name("worker"), params.name("queue")
+    name, queue = params.name(worker), params.name(params.service.post_of(worker).queue)
     with aws_errors(f"reading the concurrency of {name} (lambda:GetFunctionConcurrency, ListEventSourceMappings)"):
         reserved = lambda_client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
         found = pages(lambda_client, "list_event_source_mappings", "EventSourceMappings", FunctionName=name)

@@ -23,6 +23,18 @@ class NotDeployed(AwsError):
     """Raised where the home of the weight does not exist: the new resources were never deployed here."""
 
 
+class Misnamed(AwsError):
+    """AppConfig answers, and has nothing of a name in service.yaml.
+
+    Args:
+        key: of `traffic` in service.yaml, where the name stands.
+    """
+
+    def __init__(self, sentence: str, key: str) -> None:
+        super().__init__(sentence)
+        self.key = key
+
+
 def flag_of(params: Params) -> str:
     """Key of the flag in both profiles."""
     return cast("AppConfigHome", params.service.traffic).flag
@@ -57,22 +69,25 @@ def handles(appconfig: Any, params: Params) -> Handles:
         environments = _names(appconfig, "list_environments", ApplicationId=application)
         strategies = _names(appconfig, "list_deployment_strategies")
 
-    def find(kind: str, template: str, names: dict[str, str]) -> str:
-        name = filled(template, {"env": params.env})
+    def find(kind: str, key: str, names: dict[str, str]) -> str:
+        name = filled(getattr(traffic, key), {"env": params.env})
         if name not in names:
-            raise AwsError(
-                f"AppConfig has no {kind} '{name}' (service.yaml, traffic); deploy the rollout's flags first"
+            there = f"there is {', '.join(sorted(names)[:3])}" if names else "there is none"
+            raise Misnamed(
+                f"AppConfig has no {kind} '{name}' (service.yaml, traffic.{key}; {there}); deploy the rollout's flags "
+                "first",
+                key,
             )
         return names[name]
 
     return Handles(
         application=application,
-        dial_profile=find("configuration profile", traffic.dial_profile, profiles),
-        switch_profile=find("configuration profile", traffic.switch_profile, profiles),
-        dial_environment=find("environment", traffic.dial_environment, environments),
-        switch_environment=find("environment", traffic.switch_environment, environments),
-        immediate_strategy=find("deployment strategy", traffic.immediate_strategy, strategies),
-        soak_strategy=find("deployment strategy", traffic.soak_strategy, strategies),
+        dial_profile=find("configuration profile", "dial_profile", profiles),
+        switch_profile=find("configuration profile", "switch_profile", profiles),
+        dial_environment=find("environment", "dial_environment", environments),
+        switch_environment=find("environment", "switch_environment", environments),
+        immediate_strategy=find("deployment strategy", "immediate_strategy", strategies),
+        soak_strategy=find("deployment strategy", "soak_strategy", strategies),
         strategies={id: name for name, id in strategies.items()},
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,7 +20,7 @@ from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.asking import Absent, Clients, Place
-from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, NotDeployed, handles, listed
+from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, Misnamed, NotDeployed, handles, listed
 from runbook_lib.observe.traffic.routes import function_of, routes
 from runbook_lib.params.load import Params
 
@@ -275,10 +276,16 @@ def _flag(appconfig: Any, application: str, profile: str, version: str, flag: st
     answer = appconfig.get_hosted_configuration_version(
         ApplicationId=application, ConfigurationProfileId=profile, VersionNumber=int(version)
     )
-    try:
-        value = json.loads(answer["Content"].read())["values"][flag]
-    except (ValueError, KeyError, TypeError):
-        value = None
+    value, there = None, list[str]()
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        values = json.loads(answer["Content"].read())["values"]
+        there = [name for name, one in values.items() if isinstance(one, dict)]
+        value = values[flag]
+    if value is None and there:
+        raise Misnamed(
+            f"version {version} has no flag '{flag}' (service.yaml, traffic.flag), and has {', '.join(there[:3])}",
+            "flag",
+        )
     if not isinstance(value, dict):
         raise AwsError(
             f"version {version} of the flag '{flag}' is no feature-flag document; deploy the rollout's flags again"

@@ -19,6 +19,7 @@ from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.log.leaf import Leaf, read_leaf
 from runbook_lib.record.log.merkle import leaf_hash, root_of, roots
 from runbook_lib.record.log.note import Checkpoint, parsed
+from runbook_lib.record.place import is_path
 from runbook_lib.record.seal import strict
 
 FOLDER = "log"
@@ -44,12 +45,21 @@ def part_begins(name: str) -> int:
 
 
 def parts(folder: Path) -> list[str]:
-    """The files of leaves, in order."""
+    """The files of the leaves, in their order."""
+    return _listed(folder)[0]
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """The files of the leaves, in their order; and what is no file though it lies there: links, pipes, devices."""
+    names, odd = list[str](), list[str]()
     try:
-        names = os.listdir(folder)  # noqa: PTH208 - each time a record is verified
+        with os.scandir(folder) as found:  # each time a record is verified
+            for one in found:
+                names += [one.name] if one.name.startswith(PART) else []
+                odd += [] if one.is_file(follow_symlinks=False) or one.is_dir(follow_symlinks=False) else [one.name]
     except OSError:
-        names = []
-    return [LEAVES, *sorted(name for name in names if name.startswith(PART))]
+        pass
+    return [LEAVES, *sorted(names)], sorted(odd)
 
 
 def read_leaves(folder: Path) -> dict[str, bytes]:
@@ -147,8 +157,8 @@ class Log:
 
     @property
     def unbegun(self) -> bool:
-        """Whether all leaves were taken in: a log in use has a leaf of a sealed record."""
-        return self.sealing is None and all(leaf.how == "taken_in" for leaf in self.leaves)
+        """Whether all that is there was taken in: a log that was begun has a leaf that was sealed."""
+        return not self.damage and self.sealing is None and all(leaf.how == "taken_in" for leaf in self.leaves)
 
     def roots(self, sizes: Iterable[int]) -> dict[int, bytes]:
         """The root at each of `sizes` that the log has reached."""
@@ -158,7 +168,9 @@ class Log:
 def read_sealing(folder: Path) -> Sealing | None:
     """The seal that is under way; None: there is none, or its file is unreadable."""
     try:
-        return Sealing(**strict(read_plain(folder / SEALING)))
+        found = Sealing(**strict(read_plain(folder / SEALING)))
+        kinds = [type(one) for one in (found.path, found.hash, found.size, found.staging)]
+        return found if kinds == [str, str, int, str] and is_path(found.path) else None
     except (OSError, ValueError, TypeError, RecursionError):
         return None
 
@@ -209,9 +221,13 @@ def read_log(root: Path) -> Log | None:
     return log
 
 
-def _state(folder: Path) -> tuple[tuple[int, ...] | None, ...]:
-    states: list[tuple[int, ...] | None] = []
-    for name in (*parts(folder), CHECKPOINT, SEALING):
+_State = tuple[tuple[object, ...] | None, ...]
+
+
+def _state(folder: Path) -> _State:
+    names, odd = _listed(folder)
+    states: list[tuple[object, ...] | None] = [(folder.is_symlink(), *odd)]
+    for name in (*names, CHECKPOINT, SEALING):
         try:
             found = (folder / name).stat()
         except OSError:
@@ -222,8 +238,13 @@ def _state(folder: Path) -> tuple[tuple[int, ...] | None, ...]:
 
 
 @lru_cache(maxsize=8)
-def _read(folder: Path, _now: tuple[tuple[int, ...] | None, ...]) -> Log:
+def _read(folder: Path, _now: _State) -> Log:
     log, found = Log(sealing=read_sealing(folder)), {LEAVES: b""}
+    if folder.is_symlink():
+        log.damage.append(f"{FOLDER} is a link: a log is kept as files")
+    log.damage += [f"{FOLDER}/{name} is no file: a log is kept as files" for name in _listed(folder)[1]]
+    if log.sealing is None and (folder / SEALING).exists():
+        log.damage.append(f"{FOLDER}/{SEALING} cannot be read; sealing writes it whole")
     try:
         found = read_leaves(folder)
     except OSError as error:
@@ -262,7 +283,7 @@ def _compare(folder: Path, log: Log) -> None:
         log.damage.append(f"{where} cannot be read ({error})")
         return
     if said is None:
-        if log.sealing is None or log.sealing.size:
+        if not log.unbegun:
             log.damage.append(f"{where} is missing")
         return
     size = len(log.hashes)

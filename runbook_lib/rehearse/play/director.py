@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.board import Board
 from runbook_lib.rehearse.play.nursery import Nursery
 from runbook_lib.rehearse.play.played import Ended
-from runbook_lib.rehearse.play.stage import ENVIRONMENTS, only, overlay_only, params_of
+from runbook_lib.rehearse.play.stage import only, overlay_only, params_of, places
 from runbook_lib.rehearse.sandbox.deploy import deploy_all
 from runbook_lib.rehearse.world.world import World, advance_all
 from runbook_lib.run.launch import Finished, launch, prestart
@@ -65,7 +65,7 @@ class Scene:
 
     notebook: str
     """The step; `gates.yaml` may name another notebook for it."""
-    env: str = "prod"
+    env: str = field(default_factory=lambda: places().prod)
     what: str = ""
     apply: bool = True
     as_of: str = ""
@@ -92,11 +92,11 @@ class Rehearsal:
     def __init__(self, aws: EmbeddedAws, scenario: str, seed: int, board: Board) -> None:
         self.aws, self.scenario, self.seed, self.board = aws, scenario, seed, board
         self.release = f"rehearsal-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
-        self.params = {env: params_of(env, self.release) for env in ENVIRONMENTS}
+        self.params = {env: params_of(env, self.release) for env in places().every}
         self.root = project_root()
         own = self.root / "notebooks"
-        self.notebooks = own if own.is_dir() else copied(self.params["prod"].release)
-        self.archive = self.params["prod"].archive
+        self.notebooks = own if own.is_dir() else copied(self.params[places().prod].release)
+        self.archive = self.params[places().prod].archive
         self.nursery = Nursery()
         self.runs: list[Finished] = []
         self.worlds: dict[str, World] = {}
@@ -105,10 +105,11 @@ class Rehearsal:
 
     def set_up(self, step: str, history_h: float) -> None:
         """Deploys the stacks at `step` of the infrastructure in all environments, and gives prod's users some hours."""
-        with self.board.step(f"stacks for dev, staging and prod ({step})") as said:
+        every = places().every
+        with self.board.step(f"stacks for {', '.join(every[:-1])} and {every[-1]} ({step})") as said:
             sandboxes = deploy_all(self.aws, list(self.params.values()), step=step)
             said.append(", ".join(sandbox.params.name("stack") for sandbox in sandboxes))
-        self.people("prod", self.scenario)
+        self.people(places().prod, self.scenario)
         with self.board.step(f"{history_h:g} h of traffic before the rollout") as said:
             self.advance(self.aws.now() + dt.timedelta(hours=history_h))
             said.append(self.traffic())
@@ -156,7 +157,7 @@ class Rehearsal:
     def traffic(self) -> str:
         """The requests of prod's users since the last call."""
         since, self._told = self._told, self.aws.now().timestamp()
-        tally = self.worlds["prod"].truth.between(since)
+        tally = self.worlds[places().prod].truth.between(since)
         return f"{tally.sync:,} sync and {tally.submitted:,} async requests"
 
     def run(self, scene: Scene, **values: Any) -> Finished:
@@ -226,7 +227,7 @@ def raised(scenario: str, seed: int, board: Board) -> Iterator[Rehearsal]:
         AwsError: the embedded AWS does not start or does not behave like AWS.
     """
     with board.step("embedded AWS") as said:
-        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)), region=params_of("prod", "rehearsal").region)
+        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)), region=params_of(places().prod, "rehearsal").region)
         said.append(f"{aws.endpoint}, virtual time {aws.now():%Y-%m-%d %H:%M} UTC")
     with aws, only(aws.env):
         rehearsal = Rehearsal(aws, scenario, seed, board)

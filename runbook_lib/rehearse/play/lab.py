@@ -37,7 +37,7 @@ from runbook_lib.rehearse.play.director import Rehearsal, curtain
 from runbook_lib.rehearse.play.passing import passing
 from runbook_lib.rehearse.play.play import Play
 from runbook_lib.rehearse.play.practice import Call, called, scenario_for
-from runbook_lib.rehearse.play.stage import only, overlaid, shown
+from runbook_lib.rehearse.play.stage import only, overlaid, places, shown
 from runbook_lib.rehearse.world.scenario import Scenario
 
 HEALTHY = "healthy"
@@ -61,7 +61,7 @@ def lab(*, seed: int, port: int, browser: bool, scenario: str = HEALTHY) -> int:
         UsageError: the scenario does not exist, or is not for practice.
     """
     known = scenario_for(scenario)
-    known.fits(load_file(params_dir() / "prod.yaml").policy.phases)
+    known.fits(load_file(params_dir() / f"{places().prod}.yaml").policy.phases)
     progress = Board()
     with progress.step("embedded AWS") as said:
         aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
@@ -103,13 +103,14 @@ class Exercise:
 
     def opening(self) -> list[str]:
         """The situation, and what to do first."""
-        title = self.stage.params["prod"].policy.steps[self.call.notebook].title
+        title = self.stage.params[places().prod].policy.steps[self.call.notebook].title
         lines = [f"{title}: in force, and the clock runs on. Nothing here reaches a real account."]
         if self.call.said:
             lines += ["", f"[bold]{when(self.call.at)}: you are called: {markup(self.call.said)}.[/]"]
         lines += [
             f"First: in JupyterLab open {self.call.notebook} and Run All: it says what is wrong, and what is next.",
-            f"Or in a terminal of JupyterLab: runbook status --env prod. All of it lies in {shown(self.folder)}.",
+            f"Or in a terminal of JupyterLab: runbook status --env {places().prod}. "
+            f"All of it lies in {shown(self.folder)}.",
             "Ctrl-C ends everything" + (", and says how long it took and what was right." if self.call.said else "."),
         ]
         return lines
@@ -118,7 +119,7 @@ class Exercise:
         """The summary; empty without an exercise, or if nobody took part."""
         if not self.call.said:
             return []
-        archive, params = Archive(self.folder / "archive"), self.stage.params["prod"]
+        archive, params = Archive(self.folder / "archive"), self.stage.params[places().prod]
         try:
             state = weights.read_traffic(self.stage.aws, params)
             before = {run.run_id for run in self.stage.runs}
@@ -140,8 +141,8 @@ def workspace(parent: Path, release: str) -> Path:
     root = project_root()
     folder = parent / release
     shutil.copytree(root / "params", folder / "params")
-    flat = {**overlaid("prod", release), "archive": "archive"}
-    for env in ("dev", "staging", "prod"):
+    flat = {**overlaid(places().prod, release), "archive": "archive"}
+    for env in places().every:
         values = {**overlaid(env, release), "archive": "archive"}
         (folder / "params" / f"{env}.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     for name, settings in _SETTINGS.items():

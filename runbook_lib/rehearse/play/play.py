@@ -24,7 +24,7 @@ from runbook_lib.rehearse.play.director import Rehearsal, Rehearsed, Scene, rais
 from runbook_lib.rehearse.play.matrix import expected_words, found_words
 from runbook_lib.rehearse.play.played import DRAIN, PATIENCE, Ended, detected_s, turned
 from runbook_lib.rehearse.play.rollout import DEPRECATE, PHASE3, WEEK, Rollout, Stopped
-from runbook_lib.rehearse.play.stage import overlaid, shown, take_as_passed
+from runbook_lib.rehearse.play.stage import overlaid, places, shown, take_as_passed
 from runbook_lib.rehearse.world.scenario import Scenario, played
 from runbook_lib.rehearse.world.scenario import find as scenario_of
 from runbook_lib.run.launch import Finished
@@ -60,7 +60,7 @@ class Play(Rollout):
             return
         stage, notebook = self.stage, self.from_start()[0]
         stage.set_up("async", HISTORY_H)
-        params = stage.params["prod"]
+        params = stage.params[places().prod]
         take_as_passed(stage.root / stage.archive, params, notebook, iso(self.aws.now()))
         before = params.policy.phases[notebook].before_percent
         if before:
@@ -77,7 +77,8 @@ class Play(Rollout):
             notebook: phase in whose name somebody does it at the console, with a bake and no step over 0; empty: in the
                 way of the phase before.
         """
-        params = load({**overlaid("prod", self.stage.release), "mode": "apply", "confirm": "prod"})
+        prod = places().prod
+        params = load({**overlaid(prod, self.stage.release), "mode": "apply", "confirm": prod})
         journal = SimpleNamespace(append=lambda *_, **__: None, append_or_stderr=lambda *_, **__: None)
         identity = SimpleNamespace(account=params.account_id, arn="arn:aws:iam::rehearsal", now=self.aws.now())
         client, about, hours = self.aws.client("appconfig"), "taken as passed, for practice", 0.0
@@ -100,12 +101,12 @@ class Play(Rollout):
                 return last
         if not self.scenario.notebooks_only:
             return last
-        self.sign(f"{PHASE3}@prod")
+        self.sign(f"{PHASE3}@{places().prod}")
         return self.first_week()
 
     def first_week(self) -> Finished:
         """As in the rollout; faults of the first week can begin from now on."""
-        self.stage.worlds["prod"].begin(DEPRECATE)
+        self.stage.worlds[places().prod].begin(DEPRECATE)
         return super().first_week()
 
     def _phase(self, notebook: str) -> Finished:
@@ -122,7 +123,7 @@ class Play(Rollout):
 
     def shift(self, notebook: str) -> Finished:
         """Approves the phase and sets its weight, by its notebook or by hand; faults that wait for it begin."""
-        stage, weight = self.stage, self.stage.params["prod"].policy.phases[notebook].percent
+        stage, weight = self.stage, self.stage.params[places().prod].policy.phases[notebook].percent
         self.approve(notebook)
         by_hand = self.scenario.by_hand and notebook[:2] == self.scenario.first_phase
         if by_hand:
@@ -133,7 +134,7 @@ class Play(Rollout):
             # The first run of a release may find something to deploy; then the next run shifts.
             last = stage.run(Scene(notebook, what=f"shift to {weight:g} %"))
         if last.decision == "SOAK":
-            stage.worlds["prod"].begin(notebook)
+            stage.worlds[places().prod].begin(notebook)
         self.shift_at = self.shift_at or self.aws.now()
         return last
 
@@ -141,7 +142,7 @@ class Play(Rollout):
         """The real end: after a ROLLBACK it runs the rollback's notebook, and checks the curve."""
         archive = Archive(self.stage.root / self.stage.archive)
         record = archive.load(archive.find(last.run_id))
-        world = self.stage.worlds["prod"]
+        world = self.stage.worlds[places().prod]
         promoted = last.decision == "PROMOTE"
         taken = _taken_back(self.aws, self.stage) if record.moment == "taken_back" else None
         felt = None
@@ -163,7 +164,7 @@ class Play(Rollout):
 
     def _curve(self, named: str) -> bool:
         """Runs the rollback's notebook and lets time pass; returns whether the curve turns."""
-        stage, world, params = self.stage, self.stage.worlds["prod"], self.stage.params["prod"]
+        stage, world, params = self.stage, self.stage.worlds[places().prod], self.stage.params[places().prod]
         begun = self.aws.now()
         self._answer(named)
         stage.soak(self.aws.now() + dt.timedelta(minutes=CALM_MIN), ": does the curve turn?")
@@ -179,7 +180,7 @@ class Play(Rollout):
 
         Nobody gives a reason: a mitigation acts on the symptoms that it finds itself.
         """
-        stage, rollbacks = self.stage, self.stage.params["prod"].policy.rollbacks
+        stage, rollbacks = self.stage, self.stage.params[places().prod].policy.rollbacks
         notebook = next(name for name in rollbacks if name.startswith(f"{named}_"))
         for count in range(ANSWER_RUNS):
             last = stage.run(Scene(notebook, what="rollback" if not count else "once more"))
@@ -205,7 +206,7 @@ def _by(record: Record) -> str:
 
 def _taken_back(aws: EmbeddedAws, stage: Rehearsal) -> str | None:
     """Time at which AppConfig took the weight back by itself; None: it did not."""
-    state = traffic.read_state(aws.client("appconfig"), stage.params["prod"])
+    state = traffic.read_state(aws.client("appconfig"), stage.params[places().prod])
     return next((one.taken_back_at for one in state.history if one.taken_back_by == "CLOUDWATCH_ALARM"), None)
 
 
@@ -224,7 +225,7 @@ def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False
         known = ", ".join(one.name for one in played())
         raise UsageError(f"scenario '{name}' does not say how it should end; these do: {known}")
     scenario.starts_at(start_phase)
-    scenario.fits(load_file(params_dir() / "prod.yaml").policy.phases)
+    scenario.fits(load_file(params_dir() / f"{places().prod}.yaml").policy.phases)
     board = Board(quiet)
     with raised(name, seed, board) as rehearsal:
         began = rehearsal.aws.now()
@@ -237,12 +238,21 @@ def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False
 
 
 def _rows(rehearsal: Rehearsal, scenario: Scenario, start_phase: str) -> list[tuple[str, str]]:
-    policy = rehearsal.params["prod"].policy
-    phases = [(f"{name}@prod", policy.steps[name].title) for name in policy.phases_of("prod") if name >= start_phase]
+    policy = rehearsal.params[places().prod].policy
+    phases = [
+        (f"{name}@{places().prod}", policy.steps[name].title)
+        for name in policy.phases_of(places().prod)
+        if name >= start_phase
+    ]
     before = [] if start_phase else [row for row in Rollout.steps(rehearsal) if row[0][:2] < "06"]
     after = [DEPRECATE, WEEK] if scenario.notebooks_only else []
-    week = [(f"{name}@prod", policy.steps[name].title) for name in after]
-    return [*before, *phases, *week, *((f"{name}@prod", one.title) for name, one in policy.rollbacks.items())]
+    week = [(f"{name}@{places().prod}", policy.steps[name].title) for name in after]
+    return [
+        *before,
+        *phases,
+        *week,
+        *((f"{name}@{places().prod}", one.title) for name, one in policy.rollbacks.items()),
+    ]
 
 
 def _summary(rehearsal: Rehearsal, scenario: Scenario, ended: Ended, wrong: list[str]) -> None:

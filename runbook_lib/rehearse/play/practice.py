@@ -13,6 +13,7 @@ from runbook_lib.observe.names import alarm_name
 from runbook_lib.rehearse.play.director import Scene
 from runbook_lib.rehearse.play.play import Play
 from runbook_lib.rehearse.play.played import fault_since
+from runbook_lib.rehearse.play.stage import places
 from runbook_lib.rehearse.world.scenario import Scenario, find, played
 
 STEP = dt.timedelta(minutes=10)
@@ -83,7 +84,7 @@ def called(play: Play) -> Call:
 def _alarmed(play: Play) -> str:
     """Name of the guard alarm that fires; empty: none."""
     stage = play.stage
-    params = stage.params["prod"]
+    params = stage.params[places().prod]
     guards = [alarm_name(one, params) for one in params.policy.alarms if one.guard]
     found = stage.aws.client("cloudwatch").describe_alarms(AlarmNames=guards, StateValue="ALARM")
     firing = [one["AlarmName"] for one in found["MetricAlarms"]]
@@ -92,7 +93,7 @@ def _alarmed(play: Play) -> str:
 
 def _failed(play: Play) -> str:
     """Number of users without a report, if their success has collapsed since the fault began; empty: it has not."""
-    world, params = play.stage.worlds["prod"], play.stage.params["prod"]
+    world, params = play.stage.worlds[places().prod], play.stage.params[places().prod]
     if play.shift_at is None or (since := fault_since(world.service, play.shift_at)) is None:
         return ""
     submitted, served = world.truth.users(since, world.service.now - params.service.job_deadline_s)

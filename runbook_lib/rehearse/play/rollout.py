@@ -18,7 +18,7 @@ from runbook_lib.params.phases import Phase
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, Kind, enter
 from runbook_lib.rehearse.play.director import Rehearsal, Scene
-from runbook_lib.rehearse.play.stage import shown
+from runbook_lib.rehearse.play.stage import places, shown
 from runbook_lib.rollout.approval import evidence
 from runbook_lib.run.launch import Finished
 
@@ -57,9 +57,9 @@ class Rollout:
     @staticmethod
     def steps(rehearsal: Rehearsal) -> list[tuple[str, str]]:
         """Key and title of each row of the table."""
-        steps = rehearsal.params["prod"].policy.steps
-        order = (*ENVIRONMENTS_OF, *((name, env) for name, step in steps.items() for env in step.envs))
-        keys = dict.fromkeys(f"{name}@{env}" for name, env in order if f"{name}@{env}" not in LEFT_OUT)
+        steps = rehearsal.params[places().prod].policy.steps
+        order = (*environments_of(), *((name, env) for name, step in steps.items() for env in step.envs))
+        keys = dict.fromkeys(f"{name}@{env}" for name, env in order if f"{name}@{env}" not in left_out())
         return [(key, steps[key.partition("@")[0]].title) for key in keys]
 
     def walk(self) -> Finished:
@@ -79,12 +79,12 @@ class Rollout:
                 self.first_phase(notebook)
             else:
                 self.through(Scene(notebook, what=f"shift to {phase.percent:g} %"))
-        self.sign(f"{PHASE3}@prod")
+        self.sign(f"{PHASE3}@{places().prod}")
 
     @property
     def production(self) -> dict[str, Phase]:
         """The phases of production."""
-        return self.stage.params["prod"].policy.phases_of("prod")
+        return self.stage.params[places().prod].policy.phases_of(places().prod)
 
     def before_production(self) -> None:
         """Runs the steps from the first note to new resources in production without traffic."""
@@ -93,16 +93,17 @@ class Rollout:
         self.sign()
         self._enter("note", "rehearsal", "release engineer", "The rehearsal began on a sandbox, not on AWS.")
         self.promoted(Scene(PREFLIGHT))
-        self.promoted(Scene(DEV, "dev", "deploy and smoke test"))
-        self.prepared("staging", STAGING)
-        stage.people("staging", "staging")
+        at = places()
+        self.promoted(Scene(DEV, at.dev, "deploy and smoke test"))
+        self.prepared(at.staging, STAGING)
+        stage.people(at.staging, "staging")
         self.staging()
-        stage.leave("staging")
-        self.prepared("prod", next(iter(self.production)))
+        stage.leave(at.staging)
+        self.prepared(at.prod, next(iter(self.production)))
 
     def staging(self) -> Finished:
         """Runs tests, load test and soak; the load again if this machine was just too slow for it, as people would."""
-        scene = Scene(STAGING, "staging", "tests, load test, shift")
+        scene = Scene(STAGING, places().staging, "tests, load test, shift")
         last = self.stage.run(scene)
         for left in range(LOAD_TRIES - 1, 0, -1):
             slow = self.too_slow(last)
@@ -126,21 +127,21 @@ class Rollout:
 
     def sign(self, after: str | None = None) -> None:
         """Enters the attestations of the rehearsal's people that are possible after `after`."""
-        params = self.stage.params["prod"]
+        params = self.stage.params[places().prod]
         for wanted in params.policy.attestations:
             if wanted.after == after:
                 self._enter("attestation", wanted.id, wanted.role, f"rehearsed: {wanted.title}")
 
     def approve(self, notebook: str) -> None:
         """Enters the approvals that the phase needs."""
-        params = self.stage.params["prod"]
+        params = self.stage.params[places().prod]
         for role in params.policy.phases[notebook].approvers:
             stands = evidence(Archive(self.stage.root / self.stage.archive), params, notebook)
             facts = {"evidence": [one.model_dump() for one in stands]}
             self._enter("approval", notebook, role, "rehearsed approval", facts)
 
     def _enter(self, kind: Kind, item: str, role: str, text: str, facts: dict[str, Any] | None = None) -> None:
-        params = self.stage.params["prod"]
+        params = self.stage.params[places().prod]
         entry = Entry(
             kind=kind,
             item=item,
@@ -206,7 +207,7 @@ class Rollout:
         states = []
         for moment in (end - dt.timedelta(minutes=10), end + dt.timedelta(minutes=1)):
             self.stage.soak(moment)
-            found = traffic.read_state(self.aws.client("appconfig"), self.stage.params["prod"]).dial_deployment
+            found = traffic.read_state(self.aws.client("appconfig"), self.stage.params[places().prod]).dial_deployment
             states.append(found.state if found else "none")
         before, after = states
         self.stage.board.say(f"  AppConfig's deployment: {before} ten minutes before hour 24, {after} after it")
@@ -220,7 +221,7 @@ class Rollout:
         """
         stage, start = self.stage, self.aws.now()
         self.promoted(Scene(DEPRECATE, what="archive and remove the old handler"))
-        slots = cadence.slots(stage.params["prod"].policy.cadence, start)
+        slots = cadence.slots(stage.params[places().prod].policy.cadence, start)
         for slot in slots:
             stage.soak(parse(slot.due), f" to {slot.name}")
             if slot is not slots[-1]:
@@ -234,15 +235,22 @@ class Rollout:
         return finished
 
 
-ENVIRONMENTS_OF = (
-    (PREFLIGHT, "prod"),
-    (DEV, "dev"),
-    (DASHBOARD, "staging"),
-    (ALARMS, "staging"),
-    (STAGING, "staging"),
-)
-LEFT_OUT = (f"{DASHBOARD}@dev", f"{ALARMS}@dev")
-"""Notebooks that may run in dev, but are no step of the rollout there."""
+def environments_of() -> tuple[tuple[str, str], ...]:
+    """The steps before production in their order, and where each is applied."""
+    at = places()
+    return (
+        (PREFLIGHT, at.prod),
+        (DEV, at.dev),
+        (DASHBOARD, at.staging),
+        (ALARMS, at.staging),
+        (STAGING, at.staging),
+    )
+
+
+def left_out() -> tuple[str, ...]:
+    """Allowed in development, and no step of the rollout there."""
+    at = places()
+    return (f"{DASHBOARD}@{at.dev}", f"{ALARMS}@{at.dev}") if at.dev != at.staging else ()
 
 
 def summary(rehearsal: Rehearsal, last: Finished, hours: float) -> int:

@@ -7,13 +7,37 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.params.load import Params, load, project_root, read_yaml
-from runbook_lib.params.phases import PhaseStep
+from runbook_lib.params.phases import ENVIRONMENTS, PhaseStep, stand_in
 
-ENVIRONMENTS = ("dev", "staging", "prod")
+
+@dataclass(frozen=True)
+class Places:
+    """The project's environments that the delivered three stand for."""
+
+    dev: str
+    staging: str
+    prod: str
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """Each once."""
+        return tuple(dict.fromkeys((self.dev, self.staging, self.prod)))
+
+
+def places() -> Places:
+    """As `environments` of the project's gates.yaml says."""
+    return _places(project_root() / "params" / "gates.yaml")
+
+
+@lru_cache(maxsize=8)
+def _places(file: Path) -> Places:
+    return Places(**stand_in(read_yaml(file).get("environments") or ENVIRONMENTS))
 
 
 def overlaid(env: str, release: str) -> dict[str, Any]:
@@ -96,7 +120,7 @@ def before(steps: Mapping[str, PhaseStep], notebook: str) -> list[str]:
 
 
 def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "") -> None:
-    """Seals a record that says PROMOTE for each step that `notebook` stands on, so that one can begin there.
+    """Seals a record with PROMOTE for each step that `notebook` depends on, so that a play can begin there.
 
     For practice only: the reason of each says that nothing was proven.
 

@@ -102,7 +102,7 @@ def _begin(aws: Place, params: Params, step: str, guards: Sequence[str]) -> str:
     cloudformation = aws.client("cloudformation")
     request = {
         "StackName": params.name("stack"),
-        "TemplateBody": json.dumps(embedded_template(params, step)),
+        "TemplateBody": json.dumps(embedded_template(params, step), separators=(",", ":")),
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
     try:
@@ -168,10 +168,10 @@ def _fill_gaps(aws: Place, params: Params) -> None:
     for alarm in (one for one in params.policy.alarms if one.owner == "stack"):
         if alarm.metric is None:
             aws.client("cloudwatch").put_metric_alarm(**realise(alarm, params))
-    aws.client("lambda").put_function_concurrency(
-        FunctionName=params.name("worker"),
-        ReservedConcurrentExecutions=resources["Worker"]["ReservedConcurrentExecutions"],
-    )
+    for post in params.service.crew:
+        aws.client("lambda").put_function_concurrency(
+            FunctionName=params.name(post.worker), ReservedConcurrentExecutions=post.concurrency
+        )
     aws.client("dynamodb").update_time_to_live(
         TableName=params.name("table"), TimeToLiveSpecification=resources["Table"]["TimeToLiveSpecification"]
     )

@@ -159,7 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="iac", description="The sandbox's infrastructure, as code.")
     parser.add_argument("what", choices=("diff", "deploy", "verify", "naming", "smoke"))
-    parser.add_argument("--env", required=True, choices=("dev", "staging", "prod"))
+    parser.add_argument("--env", required=True)
     parser.add_argument("--step", choices=template.STEPS, help="default: async; of `verify`: any")
     parser.add_argument("--fail", action="store_true", help="exit with 1 if there are differences")
     parser.add_argument("--guards", default="", help="of `deploy`: ARNs of the alarms that take the update back")

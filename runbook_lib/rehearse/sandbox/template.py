@@ -22,7 +22,7 @@ from runbook_lib.observe.api_address import with_api
 from runbook_lib.observe.inventory.access_log import FACTS, OPTIONAL
 from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params.load import Params
-from runbook_lib.rehearse.sandbox import http_api, spoken
+from runbook_lib.rehearse.sandbox import http_api, several, spoken
 
 _HERE = Path(__file__).parent
 FUNCTIONS = {"Submit": "submit", "Worker": "worker", "Status": "status", "Sync": "sync"}
@@ -163,6 +163,8 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
         resources["ApiStage"]["Properties"]["DeploymentId"] = {"Ref": next(iter(deployment))}
         resources |= deployment
     if step != "baseline":
+        own = {f"{key}Name": own_name(params, *_OWN[key]) for key in ("WorkerRole", "FailedJobsFilter")}
+        several.put(params, template, own)
         resources |= _alarms(params, resources)
         _flags(params, resources)
     text = json.dumps(resources)

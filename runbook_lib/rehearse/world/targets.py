@@ -81,22 +81,27 @@ def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
     Args:
         api_id: id of the HTTP API, whose metrics have no name in their dimensions; unused for a REST API.
     """
+    functions = [(one, one) for one in ("sync", "submit", "worker", "status")]
+    queues = [("queue", "queue"), ("dlq", "dlq")]
+    for post in params.service.crew[1:]:  # each job goes through every worker
+        functions.append(("worker", post.worker))
+        queues += [("queue", post.queue), ("dlq", post.dlq)]
     return (
         *_api_targets(params, api_id),
         *(
-            Target(f"{function}_{key}", "AWS/Lambda", name, unit, (("FunctionName", params.name(function)),))
-            for function in ("sync", "submit", "worker", "status")
+            Target(f"{signal}_{key}", "AWS/Lambda", name, unit, (("FunctionName", params.name(function)),))
+            for signal, function in functions
             for key, name, unit in _FUNCTION
         ),
         *(
-            Target(f"{queue}_{key}", "AWS/SQS", name, unit, (("QueueName", params.name(queue)),))
-            for queue in ("queue", "dlq")
+            Target(f"{signal}_{key}", "AWS/SQS", name, unit, (("QueueName", params.name(queue)),))
+            for signal, queue in queues
             for key, name, unit in _QUEUE
-            if f"{queue}_{key}" in ID
+            if f"{signal}_{key}" in ID
         ),
         *(
-            Target(f"{function}_log_bytes", "AWS/Logs", "IncomingBytes", "Bytes", (("LogGroupName", group),))
-            for function in ("sync", "submit", "worker", "status")
+            Target(f"{signal}_log_bytes", "AWS/Logs", "IncomingBytes", "Bytes", (("LogGroupName", group),))
+            for signal, function in functions
             for group in (f"/aws/lambda/{params.name(function)}",)
         ),
         *_table_targets(params),

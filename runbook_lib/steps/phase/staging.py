@@ -16,6 +16,7 @@ from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.dashboard import declared as dashboard
 from runbook_lib.observe.dashboard.board import Widget
+from runbook_lib.observe.evidence.questions import functions
 from runbook_lib.observe.jobs.load_census import settled
 from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.observe.references import with_secrets
@@ -32,7 +33,6 @@ from runbook_lib.steps.phase.look import PhaseLook
 from runbook_lib.steps.phase.phase import Phase
 
 LOAD = ("accepted", "concurrent", "submit_p95", "throttles", "downloaded", "dlq", "none_lost", "drained")
-FUNCTIONS = ("submit", "worker", "status_fn")
 """Functions whose throttles are counted: the metric `<function>_throttles` of each."""
 KEPT = ("staging.tests", *(f"load.{name}" for name in (*LOAD, "clients_wait", "marked")))
 """Checks that are made once before the soak and carried through its looks."""
@@ -218,15 +218,17 @@ class Staging(Phase):
         end = self.run.guard.now + dt.timedelta(minutes=1)
         # A point bears the time at which its minute begins.
         window = Window(began.replace(second=0, microsecond=0), end)
-        asks = [Ask(f"{name}_throttles", window, "Sum", 60) for name in FUNCTIONS]
+        asks = [Ask(f"{name}_throttles", window, "Sum", 60) for name in functions(self.params)]
         answers = fetch(self.run.aws.client("cloudwatch"), self.params, asks, end)
         counts = [count for ask in asks if (count := answers.total(ask.label)) is not None]
         return sum(counts) if counts else None
 
     def _dlq(self) -> Check:
-        depth = live.read(self.run.aws.client("sqs"), self.run.aws.client("lambda"), self.params)["dlq_visible"]
+        levels = live.read(self.run.aws.client("sqs"), self.run.aws.client("lambda"), self.params)
+        depth = live.held(levels, "dlq", in_flight=False)
+        queues = " and ".join(self.params.name(post.dlq) for post in self.params.service.crew)
         said = (
-            f"{depth} messages in {self.params.name('dlq')} after the load (a message gets there after "
+            f"{depth} messages in {queues} after the load (a message gets there after "
             f"{self.params.service.max_receives} receives; the soak's gate goes on watching it)"
         )
         return check("load.dlq", "Nothing in the DLQ", depth == 0, said, expected="0", found=f"{depth}")

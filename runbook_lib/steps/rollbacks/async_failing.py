@@ -22,6 +22,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack
 from runbook_lib.judge.model import Outcome
+from runbook_lib.observe.traffic.sides import new_side, then_off
 from runbook_lib.observe.traffic.state import NotDeployed, TrafficState, routing
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout import moment as moments
@@ -42,10 +43,6 @@ from runbook_lib.steps.rollbacks.telling import OFF
 
 CALM = dt.timedelta(minutes=15)
 """Wait before the next try to bring the dial to 0, where an alarm still fires."""
-THEN = (
-    "find the cause (failures and dead letters are in this record), mend it and redeploy from dev on; then raise "
-    "`attempt` and shift again"
-)
 
 
 class AsyncFailing:
@@ -94,7 +91,7 @@ class AsyncFailing:
         try:
             self.switched = home_of(run.aws, run.guard, self.params).switch_off(about)
         except NotDeployed as error:
-            self.switched = Turned(False, f"no request can go to async: {error}", 0)
+            self.switched = Turned(False, f"no request can go to {self._side}: {error}", 0)
         if not self.switched.changed:
             self.run.journal.append("incident", clock=None)
         else:
@@ -126,16 +123,20 @@ class AsyncFailing:
         """Why there is nothing to turn off; empty: there is."""
         state = self.state
         if not self.deployed:
-            return "nothing to do: the new resources are not deployed, and no request can go to async"
+            return f"nothing to do: the new resources are not deployed, and no request can go to {self._side}"
         if state.migrated:
             return "the switch has no effect any more: the synchronous route itself is asynchronous"
-        return (
-            "" if state.switch_on else f"nothing to do: async is off already, by {act.whose(state.switch_deployment)}"
-        )
+        by = act.whose(state.switch_deployment)
+        return "" if state.switch_on else f"nothing to do: {self._side} is off already, by {by}"
 
     @property
     def _plan(self) -> str:
-        return f"turn the switch off. Async goes from {self.state.weight:g} % to 0 within a minute"
+        side = f"{self._side[0].upper()}{self._side[1:]}"
+        return f"turn the switch off. {side} goes from {self.state.weight:g} % to 0 within a minute"
+
+    @property
+    def _side(self) -> str:
+        return new_side(self.params.service.traffic)
 
     # After the migration
 
@@ -327,8 +328,8 @@ class AsyncFailing:
         return self.incident.conclude(
             acted=self.acted,
             would=would,
-            done="async is off and read back",
-            then=THEN,
+            done=f"{self._side} is off and read back",
+            then=then_off(self.params.service.traffic),
             come_back_at=max(self.incident.come_back, default=None),
             no_way=self.no_way,
             state=self.state,

@@ -262,7 +262,7 @@ class Aftermath:
     def _failures(self) -> Any:
         window = Window(self.decided_at - LOOK_BACK, self.now)
         client, found = self.run.aws.client("logs"), []
-        for resource in ("worker", "submit", "status"):
+        for resource in (*(post.worker for post in self.params.service.crew), "submit", "status"):
             found += [(resource, one) for one in logs.failures(client, self.params, window, resource=resource)]
         self._explained = [
             f"- {resource}, {one.count}x, {when(one.first)} to {when(one.last)}: {markdown(one.example)}"

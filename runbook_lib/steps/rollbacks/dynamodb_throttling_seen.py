@@ -141,7 +141,8 @@ class ThrottlingSeen:
 
     def _failed_updates(self, window: Window) -> int:
         client = self.run.aws.client("logs")
-        both = [logs.failures(client, self.params, window, resource=name) for name in ("worker", "submit")]
+        workers = [post.worker for post in self.params.service.crew]
+        both = [logs.failures(client, self.params, window, resource=name) for name in (*workers, "submit")]
         return sum(one.count for each in both for one in each if any(word in one.text for word in FAILED_UPDATE))
 
     def errors_table(self) -> Any:

@@ -23,7 +23,8 @@ from runbook_lib.show.tables import stack
 from runbook_lib.steps.rollbacks.incident import Incident
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, Setting
 from runbook_lib.steps.rollbacks.queue_backlog_after import BacklogAfter
-from runbook_lib.steps.rollbacks.queue_backlog_seen import FOLLOWS_S, MAXIMUM, RESERVED, SETTINGS, BacklogSeen
+from runbook_lib.steps.rollbacks.queue_backlog_seen import FOLLOWS_S, BacklogSeen
+from runbook_lib.steps.rollbacks.queue_backlog_worker import chosen, maximum, reserved, settings
 
 SLOW = (
     "More workers do not cure it. Call people: find out why reports are slow (the LLM's own time), then run the "
@@ -42,8 +43,9 @@ class Backlog:
 
     def __init__(self, run: Run) -> None:
         self.run, self.params, self.incident = run, run.params, Incident(run)
-        self.mitigation = Mitigation(self.incident, SETTINGS, "backlog")
-        self.seen = BacklogSeen(self.mitigation)
+        post = chosen(run)
+        self.mitigation = Mitigation(self.incident, settings(post), "backlog")
+        self.seen = BacklogSeen(self.mitigation, post)
         self.after = BacklogAfter(self.seen)
 
     # What is true
@@ -196,11 +198,11 @@ class Backlog:
         if seen.raised and whole and (not after.missing_back or self.llm_fails):
             return self._lowering()
         return act.plan_raise(
-            seen.workers, policy.workers, keep_unreserved=policy.keep_unreserved, back_to=self.params.service.workers
+            seen.workers, policy.workers, keep_unreserved=policy.keep_unreserved, back_to=seen.post.concurrency
         )
 
     def _lowering(self) -> act.ConcurrencyPlan:
-        found, back = self.mitigation.open.get(MAXIMUM), self.seen.was
+        found, back = self.mitigation.open.get(maximum(self.seen.post)), self.seen.was
         return act.plan_lower(self.seen.workers, back, found.was if found else back)
 
     @property
@@ -217,7 +219,7 @@ class Backlog:
         shown = [folded(plan.text().splitlines()[0], plan.text().splitlines(), opened=True)]
         if self.failed:
             shown.insert(0, self.fall_line())
-        settings = [
+        owned = [
             Setting(
                 self.seen.workers.function,
                 "AWS::Lambda::Function",
@@ -233,7 +235,7 @@ class Backlog:
                 plan.maximum,
             ),
         ]
-        return stack(*shown, *([self.mitigation.owners_table(settings)] if plan.raises and plan.todo else []))
+        return stack(*shown, *([self.mitigation.owners_table(owned)] if plan.raises and plan.todo else []))
 
     def fall_line(self) -> Any:
         """One line: what applying does where the mitigation is no cure."""
@@ -272,8 +274,10 @@ class Backlog:
         found, wanted = seen.workers, seen.policy.workers
         mitigation.record(
             [
-                mitigation.deviation(RESERVED, "Worker Lambda: reserved concurrency", found.reserved, wanted),
-                mitigation.deviation(MAXIMUM, "Event source: maximum concurrency", found.maximum, wanted),
+                mitigation.deviation(
+                    reserved(seen.post), "Worker Lambda: reserved concurrency", found.reserved, wanted
+                ),
+                mitigation.deviation(maximum(seen.post), "Event source: maximum concurrency", found.maximum, wanted),
             ]
         )
         try:

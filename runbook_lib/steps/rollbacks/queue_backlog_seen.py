@@ -22,15 +22,14 @@ from runbook_lib.judge.incidents.incident import spell
 from runbook_lib.observe.jobs import backlog as queue
 from runbook_lib.observe.jobs import llm
 from runbook_lib.observe.resources import workers
+from runbook_lib.params.crew import Post
 from runbook_lib.show.forecast import forecast_chart, forecast_table
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack, where_table
 from runbook_lib.steps.rollbacks.incident import Symptom
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, declared
+from runbook_lib.steps.rollbacks.queue_backlog_worker import reserved
 
-RESERVED, MAXIMUM = "inventory.worker.reserved_concurrency", "inventory.event_source.maximum_concurrency"
-SETTINGS = (RESERVED, MAXIMUM)
-"""Checks of the inventory that the mitigation makes deviate."""
 FOLLOWS_S = 60.0
 """Lambda adds pollers to an SQS event source within a minute (AWS Lambda developer guide, "Scaling behavior")."""
 STEP_FUNCTIONS = (
@@ -44,20 +43,22 @@ class BacklogSeen:
     """The state of scenario 2: the workers' settings and the queue.
 
     Args:
-        mitigation: the incident's; its deviations say what was done.
+        mitigation: of the incident: its deviations say what was done.
+        post: the worker that it is about.
 
     Raises:
         AwsError: Lambda, CloudWatch or SQS refused or did not answer.
     """
 
-    def __init__(self, mitigation: Mitigation) -> None:
+    def __init__(self, mitigation: Mitigation, post: Post) -> None:
+        self.post = post
         self.mitigation, self.incident = mitigation, mitigation.incident
         self.run, self.params = mitigation.run, mitigation.params
         self.policy = declared(self.incident.spec.backlog, "backlog")
         self.client = self.run.aws.client("lambda")
-        self.workers = workers.read_workers(self.client, self.params)
+        self.workers = workers.read_workers(self.client, self.params, self.post.worker)
         now = self.run.now
-        self.now_seen = queue.read(self.run.aws, self.params, now, now, minutes=self.policy.window_min, live=True)
+        self.now_seen = self._queue(now, live=True)
         if mitigation.closed and self.deep:
             mitigation.begin_anew()  # another backlog is an incident of its own
         if mitigation.closed:
@@ -67,7 +68,7 @@ class BacklogSeen:
 
     def read_again(self) -> workers.Workers:
         """Reads the settings again."""
-        self.workers = workers.read_workers(self.client, self.params)
+        self.workers = workers.read_workers(self.client, self.params, self.post.worker)
         return self.workers
 
     def changed(self, found: workers.Workers) -> None:
@@ -122,6 +123,7 @@ class BacklogSeen:
             told = "over: the workers were raised, and the deviation is undone or adopted"
         return where_table(
             {
+                **({"Worker": found.function} if len(self.params.service.crew) > 1 else {}),
                 "Reserved concurrency": "none" if found.reserved is None else found.reserved,
                 "MaximumConcurrency": "none" if found.maximum is None else found.maximum,
                 "Left to all other functions": f"{found.unreserved}, at least {self.policy.keep_unreserved} must stay",
@@ -151,12 +153,18 @@ class BacklogSeen:
         at = self.incident.decided_time
         if at is None or at >= self.run.now:
             return self.now_seen
-        return queue.read(self.run.aws, self.params, at, self.run.now, minutes=self.policy.window_min, live=False)
+        return self._queue(at, live=False)
+
+    def _queue(self, at: dt.datetime, *, live: bool) -> queue.Queue:
+        minutes, post = self.policy.window_min, self.post
+        return queue.read(self.run.aws, self.params, at, self.run.now, minutes=minutes, live=live, post=post)
 
     def forecasts(self, seen: queue.Queue) -> list[Forecast]:
         """A forecast of the queue for each option; empty where the queue could not be measured."""
-        before = next((one.was for id, one in self.mitigation.open.items() if id == RESERVED), self.workers.in_force)
-        load = seen.load(int(before or self.params.service.workers))
+        before = next(
+            (one.was for id, one in self.mitigation.open.items() if id == reserved(self.post)), self.workers.in_force
+        )
+        load = seen.load(int(before or self.post.concurrency))
         return [forecast(load, one) for one in options(load, self.policy.workers)] if load else []
 
     def forecast_table(self) -> Any:
@@ -194,7 +202,7 @@ class BacklogSeen:
         start = since if since and self.raised else now - dt.timedelta(minutes=self.policy.window_min)
         window = Window(min(start, now), now)
         client = self.run.aws.client
-        return llm.limited(client("logs"), client("cloudwatch"), self.params, window, now)
+        return llm.limited(client("logs"), client("cloudwatch"), self.params, window, now, self.post.worker)
 
     def llm_table(self) -> Any:
         """Checks whether the LLM refuses jobs: then more workers make it worse."""
@@ -239,5 +247,5 @@ class BacklogSeen:
     @property
     def was(self) -> int:
         """Number of workers that the undo puts back."""
-        found = (self.mitigation.open or self.mitigation.closed).get(RESERVED)
-        return int(found.was) if found and found.was is not None else self.params.service.workers
+        found = (self.mitigation.open or self.mitigation.closed).get(reserved(self.post))
+        return int(found.was) if found and found.was is not None else self.post.concurrency
