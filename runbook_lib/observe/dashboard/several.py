@@ -1,4 +1,4 @@
-"""The dashboard of a service with several workers: a line about the first one has a line beside it for each other."""
+"""The dashboard of a service with several workers: each line of the first worker is followed by those of the others."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _all(ids: Iterable[str], params: Params) -> tuple[str, ...]:
 
 
 def _of_each(metric: str, params: Params) -> list[tuple[int, str]]:
-    """Place of the worker and id of its metric; of a metric that is of no worker itself alone."""
+    """Each worker's place, and the id of its metric; only the metric itself where it is not a worker's."""
     more = params.service.of_further_workers
     further = ((post.place, post.id(metric)) for post in params.service.crew[1:])
     return [(1, metric), *((place, id) for place, id in further if id in more)]

@@ -19,7 +19,7 @@ _INFINITE = "money was spent and there is no success to spread it over: infinite
 
 
 def _unpriced(seen: Answered, measure: str) -> Evidence | None:
-    """Where the region has no price list: no figure, and the sentence that says where one belongs."""
+    """Evidence without a figure where the region has no price list, with a note where to put one; None: it has one."""
     prices = seen.params.prices
     if not isinstance(prices, NoPrices):
         return None
@@ -27,7 +27,7 @@ def _unpriced(seen: Answered, measure: str) -> Evidence | None:
 
 
 def async_cost(seen: Answered) -> Evidence:
-    """Cost of a result that reached its client in time; the gate's."""
+    """Cost of a result that reached its client in time; the gate judges this one."""
     if (none := _unpriced(seen, MEASURE)) is not None:
         return none
     prices, window = seen.params.prices, seen.whole
@@ -71,7 +71,7 @@ def async_cost(seen: Answered) -> Evidence:
 
 
 def sync_cost(seen: Answered) -> Evidence:
-    """Cost of a result that the gateway delivered in time; shown beside the other, no gate is about it."""
+    """Cost of a result that the gateway delivered in time; it is shown beside the other, and no gate judges it."""
     if (none := _unpriced(seen, SYNC)) is not None:
         return none
     query = f"usage in CloudWatch x list prices of {seen.params.prices.date} / requests that the gateway answered"

@@ -105,13 +105,13 @@ THROTTLES = tuple(f"{part}_{side}_throttles" for part in ("table", "gsi") for si
 
 
 def functions(params: Params) -> tuple[str, ...]:
-    """How the catalogue calls the functions of the async path: submit, every worker, status."""
+    """The catalogue's names for the functions of the async path: submit, every worker, status."""
     workers = (post.worker for post in params.service.crew)
     return tuple(one for name in FUNCTIONS for one in (workers if name == "worker" else (name,)))
 
 
 def counted(params: Params) -> tuple[str, ...]:
-    """Everything that is counted over the window, of every worker."""
+    """All metrics that are counted over the window, with those of every worker."""
     return (
         *_COUNTED,
         *(
@@ -125,13 +125,13 @@ def counted(params: Params) -> tuple[str, ...]:
 
 
 def of_each(params: Params, ids: Iterable[str]) -> tuple[str, ...]:
-    """The metrics called `ids` of the workers after the first, where each worker has one of its own."""
+    """The metrics `ids` of the workers after the first, where they have their own."""
     more = params.service.of_further_workers
     return tuple(id for post in params.service.crew for one in ids if (id := post.id(one)) in more)
 
 
 def gauges_of(params: Params) -> tuple[str, ...]:
-    """The depths of every worker's queue and dead-letter queue."""
+    """The metrics of the depth of every worker's queue and dead-letter queue."""
     return tuple(f"{one}_visible" for post in params.service.crew for one in (post.queue, post.dlq))
 
 

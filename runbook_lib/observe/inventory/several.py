@@ -1,5 +1,5 @@
 """The inventory of a service with several workers: each has a function, an event source, a queue and a dead-letter
-queue, and what must hold of the first worker's must hold of the others'.
+queue, and the rules for those of the first worker are the rules for those of the others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FIELD = re.compile(r"\{(workers|name\.(?:worker|queue|dlq))\}")
 
 
 def of_all(params: Params) -> Inventory:
-    """`params/inventory.yaml`, with each resource of the first worker said of every other one too.
+    """The inventory in `params/inventory.yaml`, with each resource of the first worker repeated for every other one.
 
     Raises:
         UsageError: it is missing or wrong; the sentence names key and value.
@@ -33,8 +33,8 @@ def of_all(params: Params) -> Inventory:
 
 
 def _of(resource: Resource, post: Post) -> Resource:
-    """A resource of the first worker as that of another. What the team's code calls it nobody knows: a diff that speaks
-    of it is found by its name.
+    """The resource of another worker, from that of the first. Its name in the team's code is unknown, so a diff's
+    resource is recognised by its physical name.
     """
     said: dict[str, Any] = _texts(resource.model_dump(exclude_unset=True), post)
     title = f"{resource.title} ({post.place})"
