@@ -1,4 +1,4 @@
-"""The dashboard of a service with several workers: a line about the first one has a line beside it for each other."""
+"""The dashboard of a service with several workers: each line of the first worker is followed by those of the others."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _INFINITE = "money was spent and there is no success to spread it over: infinite
 
 
 def _unpriced(seen: Answered, measure: str) -> Evidence | None:
-    """Where the region has no price list: no figure, and the sentence that says where one belongs."""
+    """Evidence without a figure where the region has no price list, with a note where to put one; None: it has one."""
     prices = seen.params.prices
     if not isinstance(prices, NoPrices):
         return None

@@ -167,8 +167,8 @@ def gauged(seen: Answered, late_s: float = 0) -> tuple[Window, int]:
 
 
 def queue_points(seen: Answered) -> tuple[list[Point], int]:
-    """The depth in each period that is known, and how many of them have no point and count as 0; of several queues the
-    deepest, in the periods in which all are known.
+    """The depth in each known period, and the number of periods without a point that count as 0. With several queues it
+    is the largest depth, in the periods in which all are known.
     """
     each = [_points_of(seen, post) for post in seen.params.service.crew]
     if len(each) == 1:
@@ -179,7 +179,7 @@ def queue_points(seen: Answered) -> tuple[list[Point], int]:
 
 
 def _points_of(seen: Answered, post: Post) -> tuple[list[Point], int]:
-    """The same of one worker's queue."""
+    """The points of one worker's queue, as in `queue_points`."""
     window, period = gauged(seen)
     known = dict(seen.answers.points(label(f"{post.queue}_visible", "Maximum")))
     depth: float | None = 0.0 if known else seen.live.get(f"{post.queue}_visible")

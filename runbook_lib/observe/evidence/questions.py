@@ -126,13 +126,13 @@ def counted(params: Params) -> tuple[str, ...]:
 
 
 def of_each(params: Params, ids: Iterable[str]) -> tuple[str, ...]:
-    """The metrics called `ids` of the workers after the first, where each worker has one of its own."""
+    """The metrics `ids` of the workers after the first, where they have their own."""
     more = params.service.of_further_workers
     return tuple(id for post in params.service.crew for one in ids if (id := post.id(one)) in more)
 
 
 def gauges_of(params: Params) -> tuple[str, ...]:
-    """The depths of every worker's queue and dead-letter queue."""
+    """The metrics of the depth of every worker's queue and dead-letter queue."""
     return tuple(f"{one}_visible" for post in params.service.crew for one in (post.queue, post.dlq))
 
 

@@ -246,7 +246,7 @@ def lambda_errors(seen: Answered) -> Evidence:
     per = {name: (seen.alone(f"{name}_errors", window), seen.alone(f"{name}_invocations", window)) for name in names}
     for post in params.service.crew[1:]:
         if per[post.worker][1] is None and seen.alone(f"{post.queue}_sent", window) == 0:
-            per[post.worker] = (per[post.worker][0], 0.0)  # no message was sent to it: never invoked is no hole
+            per[post.worker] = (per[post.worker][0], 0.0)  # no message was sent to it, so no invocation is no gap
     bad, n, holes = summed(per, seen.idle)
     silent = [name for name, (errors, runs) in per.items() if runs and errors is None]
     notes = [*holes, *(f"{name}: invoked, and no Errors published: zero" for name in silent)]

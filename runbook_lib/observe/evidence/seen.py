@@ -46,17 +46,17 @@ class Answered:
         return None
 
     def sum(self, metric: str, window: Window) -> float | None:
-        """Sum of a counted metric within `window`; None where it has no point there. What each worker counts by itself
-        is the sum over all of them, such as `queue_sent` and `worker_errors`."""
+        """Sum of a counted metric within `window`; None where it has no point there. For a metric of each worker, such
+        as `queue_sent` and `worker_errors`, it is the sum over all workers."""
         inside = [value for one in self.of_all(metric) for value in self.answers.within(label(one), window)]
         return math.fsum(inside) if inside else None
 
     def of_all(self, metric: str) -> tuple[str, ...]:
-        """The metric, and where it is the first worker's those of the others."""
+        """The metric, and for one of the first worker also those of the others."""
         return (metric, *questions.of_each(self.params, (metric,))) if self.params.service.more_workers else (metric,)
 
     def alone(self, metric: str, window: Window) -> float | None:
-        """As `sum`, of this worker alone."""
+        """Sum of a counted metric within `window`, for its own worker only; None where it has no point there."""
         inside = self.answers.within(label(metric), window)
         return math.fsum(inside) if inside else None
 

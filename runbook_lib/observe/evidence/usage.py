@@ -23,7 +23,7 @@ from runbook_lib.observe.jobs.segment import Segment
 
 _KB_A_GB = 1e6
 _NAMES = {"status_fn": "status", "sync_fn": "sync"}
-"""Prefix in the catalogue to the name of the function in `service.yaml`, where it is another."""
+"""Prefix in the catalogue to the name of the function in `service.yaml`, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ _COUNTED = (*BILLED, "jobs_created", "jobs_completed", "input_tokens", "output_t
 
 
 def billed(seen: Answered) -> tuple[str, ...]:
-    """`BILLED`, and the same of the workers after the first."""
+    """The metrics in `BILLED`, and the same ones of the workers after the first."""
     return tuple(dict.fromkeys(one for name in BILLED for one in seen.of_all(name)))
 
 
 def _counted(seen: Answered) -> dict[str, tuple[str, ...]]:
-    """What is counted, by name: of queues and jobs the metrics of all workers, of functions each by itself."""
+    """Metrics by the name of their sum: for queues and jobs those of all workers together, for functions each alone."""
     found: dict[str, tuple[str, ...]] = {}
     for name in _COUNTED:
         if name.startswith("worker_"):
@@ -324,8 +324,8 @@ def _untimed(seen: Answered, prefix: str) -> bool:
 
 
 def _by_hour(seen: Answered, names: Mapping[str, tuple[str, ...]]) -> list[tuple[Window, dict[str, float]]]:
-    """Sums of `names`, each of one or more metrics, in each hour of the settled window, counted from its start; the
-    last one may be shorter.
+    """Sums of `names`, each of one or more metrics, in each hour of the settled window. The hours count from its start;
+    the last one may be shorter.
     """
     span = seen.whole
     hours = [_hour(span, k) for k in range(math.ceil(span.seconds / 3600))]

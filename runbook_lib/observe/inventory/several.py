@@ -37,8 +37,8 @@ def of_all(params: Params) -> Inventory:
 
 
 def _of(resource: Resource, post: Post) -> Resource:
-    """A resource of the first worker as that of another. What the team's code calls it nobody knows: a diff that speaks
-    of it is found by its name.
+    """The resource of another worker, from that of the first. Its name in the team's code is unknown, so a diff's
+    resource is recognised by its physical name.
     """
     said: dict[str, Any] = _texts(resource.model_dump(exclude_unset=True), post)
     title = f"{resource.title} ({post.place})"

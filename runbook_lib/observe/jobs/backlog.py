@@ -69,7 +69,7 @@ def read(
 
     Args:
         live: whether to ask SQS itself too (`at` is now).
-        post: which worker's; None: that of the first.
+        post: the worker; None: the first one.
 
     Raises:
         AwsError: CloudWatch or SQS refused or did not answer.
@@ -102,7 +102,7 @@ def read(
 
 
 def deepest(sqs: Any, params: Params) -> tuple[Post, float]:
-    """The worker on whose queue most waits, by SQS itself, and how much; of equals the first.
+    """The worker with the deepest queue, by SQS itself, and its depth; of equals the first.
 
     Raises:
         AwsError: SQS refused or did not answer.

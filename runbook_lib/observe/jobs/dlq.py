@@ -43,7 +43,7 @@ class Letter(Frozen):
 
     message_id: str
     dlq: str = ""
-    """Name of the dead-letter queue that it lies in."""
+    """Name of its dead-letter queue."""
     job_id: str | None
     """Id of the job that the message is about; None: it is no message of this service."""
     sent_at: dt.datetime | None
@@ -123,7 +123,7 @@ def again(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Letter]:
-    """The messages of every worker's dead-letter queue with what became of their jobs, oldest first; all stay there.
+    """The messages of every worker's dead-letter queue with the state of their jobs, oldest first; all stay there.
 
     Args:
         most: characters of a body that are kept; None: all.
@@ -140,7 +140,7 @@ def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Let
 
 
 def _held(sqs: Any, name: str) -> list[dict[str, Any]]:
-    """The messages of one dead-letter queue, which show again at once."""
+    """The messages of one dead-letter queue; they are visible again at once."""
     held: list[dict[str, Any]] = []
     with aws_errors(f"listing {name} (sqs:ReceiveMessage, ChangeMessageVisibility)"):
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]

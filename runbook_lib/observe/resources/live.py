@@ -12,7 +12,7 @@ from runbook_lib.params.load import Params
 _VISIBLE = "ApproximateNumberOfMessages"
 _IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
 FUNCTIONS = ("submit", "worker", "status")
-"""Those of a service with one worker."""
+"""The functions of a service with one worker."""
 
 
 def read(sqs: Any, lambda_client: Any, params: Params) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def read(sqs: Any, lambda_client: Any, params: Params) -> dict[str, Any]:
 
 
 def held(read: Mapping[str, Any], part: str, *, in_flight: bool = True) -> int:
-    """Messages in every queue (`part` is `queue`) or dead-letter queue (`dlq`), of what `read` answered.
+    """Sum of the messages in all queues (`part` is `queue`) or dead-letter queues (`dlq`), from the result of `read`.
 
     Args:
         in_flight: those that were received and not deleted yet, too.

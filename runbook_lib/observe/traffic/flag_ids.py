@@ -24,7 +24,7 @@ class NotDeployed(AwsError):
 
 
 class Misnamed(AwsError):
-    """AppConfig answers, and has nothing of a name in service.yaml.
+    """Raised where AppConfig answers but does not have a name in service.yaml.
 
     Args:
         key: of `traffic` in service.yaml, where the name stands.

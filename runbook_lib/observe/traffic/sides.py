@@ -1,4 +1,4 @@
-"""What the two sides of a split are called, by the home of the weight. Light: a rollback loads it first."""
+"""Words for the two sides of a split, by the home of the weight. Light, because a rollback loads it first."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ AFTER = (
     "the synchronous endpoint is what users get now, and it is itself broken: find the cause, fix forward; "
     "bring the dial to 0 before the switch is turned on again"
 )
-"""What follows once async is off."""
+"""The state and the next steps once async is off."""
 
 
 def new_side(traffic: Any) -> str:
-    """What takes the weight's share, of `traffic` in service.yaml: `async`, `version 7`, `the canary`."""
+    """The side that gets the weight's share, by `traffic` in service.yaml: `async`, `version 7`, `the canary`."""
     if traffic.kind == "lambda-alias":
         return f"version {traffic.version}"
     return "the canary" if traffic.kind == "rest-canary" else "async"
 
 
 def after_off(traffic: Any) -> str:
-    """What is true and to be done once the new side is off."""
+    """The state and the next steps once the new side is off."""
     if traffic.kind == "lambda-alias":
         return (
             f"version {traffic.stable} is what is called now: find the cause in version {traffic.version}, publish the "
@@ -34,7 +34,7 @@ def after_off(traffic: Any) -> str:
 
 
 def then_off(traffic: Any) -> str:
-    """What the record of the rollback says is to be done next."""
+    """The next steps in the record of the rollback."""
     mended = "mend it and redeploy from dev on; then raise `attempt` and shift again"
     if traffic.kind == "lambda-alias":
         mended = "publish the mended code as a version of its own, and release that (`runbook release`)"

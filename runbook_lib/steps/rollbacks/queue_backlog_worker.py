@@ -1,4 +1,4 @@
-"""Which worker scenario 2 is about, and which settings of it are raised together."""
+"""Chooses the worker of scenario 2, and names its settings, which are raised together."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from runbook_lib.run.run import Run
 
 
 def reserved(post: Post) -> str:
-    """Check of the inventory on the worker's reserved concurrency."""
+    """Id of the inventory's check of the worker's reserved concurrency."""
     return f"inventory.{post.id('worker')}.reserved_concurrency"
 
 
 def maximum(post: Post) -> str:
-    """Check of the inventory on the maximum concurrency of its event source."""
+    """Id of the inventory's check of the maximum concurrency of its event source."""
     return f"inventory.{post.id('event_source')}.maximum_concurrency"
 
 
 def settings(post: Post) -> tuple[str, str]:
-    """Checks of the inventory that the mitigation makes deviate."""
+    """Ids of the inventory's checks for which the mitigation opens deviations."""
     return reserved(post), maximum(post)
 
 
 def chosen(run: Run) -> Post:
-    """The worker that was raised and is not put back; else the one on whose queue most waits; with no queue deep, the
-    one that was raised last, so that what came of it is still told.
+    """The worker that was raised and is not put back; else the one with the deepest queue; if all queues are empty, the
+    one that was raised last, so that its result is still shown.
 
     Raises:
         AwsError: SQS refused or did not answer.
