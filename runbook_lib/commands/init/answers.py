@@ -39,7 +39,7 @@ _NAMES = {
     "access_log": "/aws/apigateway/{service}-api-{env}",
     "gsi": "idempotency-key-index",
 }
-"""How a resource is called where nobody has said and nobody has looked."""
+"""Names of resources if nobody has said or found them."""
 TRAFFIC = {
     "application": "{service}-rollout-{env}",
     "dial_profile": "{service}-async-dial",
