@@ -29,7 +29,7 @@ BY_HAND = "run it by hand to see what it says"
 
 
 class TooMuch(subprocess.SubprocessError):
-    """It printed more than `MOST_B` bytes, and was ended."""
+    """The process printed more than `MOST_B` bytes, and was ended."""
 
 
 class _Reader(threading.Thread):
@@ -47,7 +47,7 @@ class _Reader(threading.Thread):
         return len(self.kept) > MOST_B
 
     def run(self) -> None:
-        """As Thread's."""
+        """See `Thread.run`."""
         while not self.over and (read := os.read(self._pipe.fileno(), MOST_B)):
             self.kept += read
         if self.over:
@@ -58,7 +58,7 @@ class Waited(subprocess.Popen[bytes]):
     """A process with a time limit; a person at a terminal is told what takes so long."""
 
     def communicate(self, input: Any = None, timeout: float | None = None) -> Any:  # noqa: ARG002 - it is given none
-        """As Popen's.
+        """See `Popen.communicate`.
 
         Raises:
             TimeoutExpired: it did not end in time, and was ended.

@@ -66,7 +66,7 @@ FOLDS = "İıſ\u212a"
 _ROOTS = ("secret", "token", "key", "pass", "x-amz-", "webhook", "auth", "credential", "pwd")
 """Every telling name contains one of these, ..."""
 _BEFORE, _BEHIND = 24, 12
-"""... no further than so many characters behind its beginning; to tell whether it begins there takes as many behind."""
+"""... at most this many characters behind its beginning; as many more show whether it begins there."""
 _BEGINNING = re.compile(rf"(?i){START}")
 _WORDS = frozenset(
     """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
@@ -185,7 +185,7 @@ def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: st
 
 
 def beginnings(text: str) -> Iterator[int]:
-    """Where in a text a telling name can begin, in order."""
+    """Positions in a text at which a telling name can begin, in order."""
     least = 0
     for place in _rooted(text.lower()):
         for begin in _BEGINNING.finditer(text, max(least, place - _BEFORE), place + _BEHIND):

@@ -1,5 +1,5 @@
-"""What stands below a telling name and is more than one value: a list, an object, a text in three quotes, a text
-that is put together of several; and the entry fields of a web page.
+"""Masks values below a telling name that have several parts: a list, an object, a text in three quotes, a text
+that is joined from several; and the entry fields of a web page.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from runbook_lib.base.secret_names import (
 )
 
 _LONGEST = 4_000
-"""Characters of a list or an object that are looked at."""
+"""Most characters of a list or an object that are searched."""
 _HEAD = re.compile(
     rf"(?i){START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY})(?:[_-]?[0-9]{{1,2}})?{AFTER}"
     r"(?:[rbuf]{0,2}(?P<three>'''|\"\"\"|(?:\\{1,7}\"){3})|(?P<open>[\[({])(?!redacted\]|\{)|(?P<dash>-[ \t]))"
@@ -35,7 +35,7 @@ _ITEM = re.compile(
 _FLOW = re.compile(
     r"\[(?:\s{0,40}[^\s,;:=\[\](){}\"'<>]{1,200}\s{0,40},){0,100}\s{0,40}[^\s,;:=\[\](){}\"'<>]{1,200}\s{0,40},?\s{0,40}\]"
 )
-"""A list of words as YAML has it; with a space within an item it is a program."""
+"""A list of words in YAML's form; an item with a space means a program."""
 _DASHED = re.compile(r"(?P<head>[ \t]*-[ \t]+(?P<q>[\"']?))(?P<value>[^\n\"']+?)(?=(?P=q)[ \t]*(?:#[^\n]*)?(?:\n|\Z))")
 _STRING = rf"(?P<quote>{QUOTE})(?:(?!(?P=quote))(?:\\[^\n]|[^\n]))*(?P=quote)"
 _PART = re.compile(_STRING)
@@ -49,12 +49,12 @@ _FILLED = re.compile(rf"(?i)(\bvalue\s{{0,4}}=\s{{0,4}})(?P<q>{QUOTE})?(?P<value
 
 
 def mask_fields(text: str, small: str) -> str:
-    """`text` with what is filled into entry fields masked; `small`: the same text in small letters."""
+    """`text` with the contents of entry fields masked; `small`: the same text in small letters."""
     return _FIELD.sub(_field, text) if "<input" in small or "&lt;input" in small else text
 
 
 def mask_nested(text: str) -> str:
-    """`text`, in which a telling name has something assigned, with what is nested below such names masked."""
+    """`text`, which assigns something to a telling name, with the values nested below such names masked."""
     if not has(("[", "(", "{", "- ", "'''", '""'), text):
         return text
     kept, at = list[str](), 0
@@ -68,7 +68,7 @@ def mask_nested(text: str) -> str:
 
 
 def mask_parts(text: str) -> str:
-    """`text` with the other parts of a value masked whose first part is: `"[redacted]" + "rest"`."""
+    """`text` with the other parts masked of a value whose first part is: `"[redacted]" + "rest"`."""
     return _PARTS.sub(lambda match: match["q"] + _PART.sub(_part, match["parts"]), text) if MASK in text else text
 
 
@@ -79,7 +79,7 @@ def _part(match: Match) -> str:
 
 
 def _below(text: str, head: Match) -> tuple[str, int]:
-    """What stands behind the head of a value, masked, and where it ends."""
+    """The text behind the head of a value, masked, and the position of its end."""
     at, sure = head.end(), head["sure"] is not None
     if head["three"]:
         end = text.find(head["three"], at)
@@ -92,7 +92,7 @@ def _below(text: str, head: Match) -> tuple[str, int]:
 
 
 def _items(text: str, begin: int, *, sure: bool) -> tuple[str, int]:
-    """The items of a list, the values of an object. Below a name that is not sure an object tells of many things."""
+    """Masks a list's items or an object's values. Below a name that is not sure, an object has other facts, too."""
     kept, at, depth = list[str](), begin + 1, 1
     if text[begin] == "{" and not sure:
         return "", at
@@ -117,7 +117,7 @@ def _items(text: str, begin: int, *, sure: bool) -> tuple[str, int]:
 
 
 def _dashes(text: str, head: Match, *, sure: bool) -> tuple[str, int]:
-    """The items of a list that stand on lines of their own, each behind a dash."""
+    """Masks the items of a list on lines of their own, each behind a dash."""
     begin = text.rfind("\n", head.start(), head.end()) + 1
     kept, at, end = list[str](), head.end(), head.end()
     while begin and (line := _DASHED.match(text, begin)):
@@ -133,7 +133,7 @@ def _dashes(text: str, head: Match, *, sure: bool) -> tuple[str, int]:
 
 
 def _field(match: Match) -> str:
-    """A field of a form whose kind or name tells a secret, without what is filled in."""
+    """Masks the content of a form field whose kind or name tells a secret."""
     said = [(kind[1].casefold(), kind[2]) for kind in _KIND.finditer(match[0])]
     if not any(name.casefold() == "password" if kind == "type" else telling(name) for kind, name in said):
         return match[0]

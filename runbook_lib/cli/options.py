@@ -41,11 +41,11 @@ def number(param: typer.CallbackParam, value: float) -> float:
 
 
 def existing(root: Path, *, current: bool = True, there: bool = True) -> Path:
-    """The folder of an archive that there is; of one in a bucket, the copy of it here, brought up to date.
+    """The folder of an existing archive; for one in a bucket, its local copy, brought up to date.
 
     Args:
-        current: False leaves that to whoever asks.
-        there: False takes a folder that is gone: whoever asks says so.
+        current: False leaves the update to the caller.
+        there: False accepts a missing folder: the caller reports it.
 
     Raises:
         UsageError: the folder does not exist.

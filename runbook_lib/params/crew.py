@@ -1,10 +1,10 @@
-"""Several workers: each is a function with a queue and a dead-letter queue of its own, and whoever looks at one looks
-at all of them.
+"""Several workers: each is a function with a queue and a dead-letter queue of its own; everything that is asked about
+one is asked about all.
 
 `workers` of service.yaml is a number, or a list with one entry for each worker. A list becomes names when it is read:
-the first worker is `worker`, `queue` and `dlq`, the second `worker_2`, `queue_2` and `dlq_2`. What is declared about
-the first one (a metric, an alarm, a line of the dashboard, a resource of the inventory) is declared about the others
-too.
+the first worker is `worker`, `queue` and `dlq`, the second `worker_2`, `queue_2` and `dlq_2`. Declarations about
+the first one (a metric, an alarm, a line of the dashboard, a resource of the inventory) also apply to the
+others.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from runbook_lib.params.policy import Policy
 
 KEYS = {"function": "worker", "queue": "queue", "dlq": "dlq"}
-"""Key of an entry of `workers`, and that of `names` which it becomes."""
+"""Key of an entry of `workers` to the key of `names` that it becomes."""
 MOST = 9
-"""Workers that one service may have here."""
+"""Most workers of one service."""
 _OF_A_WORKER = re.compile(r"\{(worker|queue|dlq)\}")
 
 
 @dataclass(frozen=True)
 class Post:
-    """One worker's place: the keys of `names` that it goes by."""
+    """One worker's place: its keys in `names`."""
 
     place: int
     concurrency: int
-    """Jobs that it works on at the same time."""
+    """Number of jobs that it works on at the same time."""
 
     @property
     def suffix(self) -> str:
-        """Behind each key: nothing for the first."""
+        """Ending of each key; empty for the first worker."""
         return f"_{self.place}" if self.place > 1 else ""
 
     @property
@@ -50,29 +50,29 @@ class Post:
 
     @property
     def queue(self) -> str:
-        """Key of its queue."""
+        """Key of its queue in `names`."""
         return f"queue{self.suffix}"
 
     @property
     def dlq(self) -> str:
-        """Key of its dead-letter queue."""
+        """Key of its dead-letter queue in `names`."""
         return f"dlq{self.suffix}"
 
     @property
     def keys(self) -> tuple[str, str, str]:
-        """All three."""
+        """The keys of function, queue and dead-letter queue."""
         return self.worker, self.queue, self.dlq
 
     def key(self, of_first: str) -> str:
-        """Key of `names` that stands for this worker's part where the first one has `of_first`; another as it is."""
+        """This worker's key of `names` for the first worker's key `of_first`; other keys are unchanged."""
         return f"{of_first}{self.suffix}" if of_first in KEYS.values() else of_first
 
     def text(self, template: str) -> str:
-        """A template about the first worker as one about this."""
+        """The template for this worker, made from one for the first."""
         return _OF_A_WORKER.sub(lambda found: f"{{{found[1]}{self.suffix}}}", template)
 
     def id(self, of_first: str) -> str:
-        """Id of a metric, an alarm or a resource of this worker, by that of the first: `worker_2_errors`, `dlq_2`."""
+        """Id of this worker's metric, alarm or resource, made from the first one's: `worker_2_errors`, `dlq_2`."""
         for part in KEYS.values():
             if of_first.startswith(f"{part}_"):
                 return f"{part}{self.suffix}{of_first.removeprefix(part)}"
@@ -80,12 +80,12 @@ class Post:
 
 
 def posts(workers: int, more: tuple[int, ...]) -> tuple[Post, ...]:
-    """Every worker's place, by its concurrency; the first one first."""
+    """Every worker's place, with its concurrency; the first one first."""
     return tuple(Post(place, count) for place, count in enumerate((workers, *more), 1))
 
 
 def told(values: Any) -> Any:
-    """Values of service.yaml in which a list of workers has become names and numbers; others as they are.
+    """Values of service.yaml with a list of workers turned into names and numbers; other values are unchanged.
 
     Raises:
         PydanticCustomError: an entry of the list is no worker.
@@ -123,7 +123,7 @@ def _wrong(sentence: str) -> PydanticCustomError:
 
 
 def metrics(crew: Collection[Post], known: Mapping[str, Metric]) -> dict[str, Metric]:
-    """The metrics of the workers after the first, by id: those of the first one with other dimensions."""
+    """The metrics of the workers after the first, by id: the first one's with other dimensions."""
     return {
         post.id(id): metric.model_copy(
             update={
@@ -141,7 +141,7 @@ def metrics(crew: Collection[Post], known: Mapping[str, Metric]) -> dict[str, Me
 
 
 def of_a_worker(metric: Metric) -> bool:
-    """Whether a metric is that of one worker."""
+    """Whether a metric is about one worker."""
     texts = (metric.namespace, *metric.dimensions.values(), *(metric.http_dimensions or {}).values())
     return any(_OF_A_WORKER.search(text) for text in texts)
 
@@ -151,10 +151,10 @@ def _texts(post: Post, texts: Mapping[str, str]) -> dict[str, str]:
 
 
 def with_alarms(policy: Policy, crew: Collection[Post], known: Mapping[str, Metric]) -> Policy:
-    """The policy with an alarm on each further worker for each on the first.
+    """The policy with an alarm on each further worker for each alarm on the first.
 
-    AppConfig watches five alarms at most, which the first worker's guards take: a further worker's alarm calls people,
-    is made by 04, and its failures are in the gates as all others are.
+    AppConfig watches five alarms at most, which the first worker's guards use up: a further worker's alarm calls
+    people, 04 makes it, and its failures count in the gates like all others.
     """
     there = {alarm.id for alarm in policy.alarms}
     more = [
@@ -168,7 +168,7 @@ def with_alarms(policy: Policy, crew: Collection[Post], known: Mapping[str, Metr
 
 
 def _alarm(alarm: Alarm, post: Post, known: Mapping[str, Metric]) -> Alarm | None:
-    """The same alarm on another worker; None where it is on no worker."""
+    """The same alarm for another worker; None if it is about no worker."""
 
     def other(id: str) -> str:
         return post.id(id) if id in known and of_a_worker(known[id]) else id

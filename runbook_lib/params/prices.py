@@ -114,8 +114,8 @@ class Prices(Frozen):
 
 
 class NoPrices(Prices):
-    """In place of a list that is another region's, or, in an incident, missing or wrong: whoever needs a price says why
-    there is none.
+    """Replaces a list of another region, or in an incident a missing or wrong list: asking for a price raises the
+    reason.
     """
 
     why: str
@@ -126,10 +126,10 @@ class NoPrices(Prices):
 
     @classmethod
     def because(cls, why: str, region: str, others: Prices | None = None) -> NoPrices:
-        """None of a region, for the reason of a sentence.
+        """An empty list for a region, with the reason as a sentence.
 
         Args:
-            others: the list of another region: what the LLM's provider takes is the same there.
+            others: the list of another region: the LLM provider's prices are the same there.
         """
         llm = {item: price for item, price in others.prices.items() if item.startswith("llm.")} if others else {}
         source = {"llm": others.source["llm"]} if others and "llm" in others.source else {}
@@ -139,17 +139,17 @@ class NoPrices(Prices):
         )
 
     def stale(self, today: dt.date) -> str | None:  # noqa: ARG002
-        """Why there is none."""
+        """The reason why there is no list."""
         return self.why
 
     def of(self, item: str, quantity: float) -> float:
-        """As of a whole list. Raises UsageError: why there is none of the item."""
+        """See `Prices.of`. Raises UsageError: there is no price of the item, with the reason."""
         if item in self.prices:
             return super().of(item, quantity)
         raise UsageError(f"no price of {quantity:g} {item}: {self.why}")
 
     def month(self, item: str, quantity: float) -> float:
-        """As of a whole list. Raises UsageError: why there is none of the item."""
+        """See `Prices.month`. Raises UsageError: there is no price of the item, with the reason."""
         if item in self.prices:
             return super().month(item, quantity)
         raise UsageError(f"no price of {quantity:g} {item}: {self.why}")

@@ -1,4 +1,4 @@
-"""What `gates.yaml` declares of the release of one function's version: the limits that it is held against."""
+"""The limits in `gates.yaml` for the release of one function's version."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ class VersionErrors(Frozen):
     """Errors of the new version among its invocations."""
 
     target: Comparison = Threshold(op="<", limit=0.01)
-    """What the share of errors must meet."""
+    """Limit that the share of errors must meet."""
     alert: Comparison = Threshold(op=">", limit=0.05)
-    """Beyond this share it is failed."""
+    """Share of errors beyond which the gate fails."""
     min_samples: int = Field(default=100, ge=1)
-    """Invocations without which nothing is said."""
+    """Fewest invocations for a verdict."""
 
 
 class VersionDuration(Frozen):
-    """How long the new version takes, in seconds."""
+    """Duration of the new version's invocations, in seconds."""
 
     quantile: float = Field(default=0.95, gt=0, lt=1)
     """The quantile that is judged."""
     target: Comparison = Threshold(op="<", limit=90.0)
-    """What it must meet, seconds."""
+    """Limit that it must meet, seconds."""
     alert: Comparison = Threshold(op=">", limit=120.0)
-    """Beyond this it is failed, seconds."""
+    """Value beyond which the gate fails, seconds."""
     min_samples: int = Field(default=60, ge=1)
-    """Invocations without which nothing is said."""
+    """Fewest invocations for a verdict."""
     implausible: Comparison = Threshold(op="<", limit=0.001)
     """A value for which this holds is not data."""
 

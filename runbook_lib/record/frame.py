@@ -1,7 +1,7 @@
-"""The frame of an archive: what lies around its records, the log, and the seal that is under way.
+"""The frame of an archive: the files around its records, the log, and the seal that is under way.
 
-One rule for `verify`, `list`, `show` and `replay --all`, which end alike. It is cheap: folders are listed, the log is
-read, no record is opened. Whether each record is as it was sealed is `intact.py`'s to say.
+`verify`, `list`, `show` and `replay --all` share this rule and end alike. It is cheap: it lists folders and reads the
+log, but opens no record. `intact.py` checks each record.
 """
 
 from __future__ import annotations
@@ -20,42 +20,42 @@ from runbook_lib.record.place import ENV, NAME, RELEASE, is_name, path_of
 
 CHECKS = "`runbook archive verify` names each damage"
 MOST = 3
-"""Damages that a sentence names."""
+"""Most damages in one sentence."""
 NO_LOG = "there is no log yet: whether records were removed cannot be told; the next seal begins it"
 
 
 class Damage(NamedTuple):
-    """One thing that is not as it was sealed."""
+    """One file or folder that is not as it was sealed."""
 
     place: str
-    """From the archive's root; or the witness."""
+    """Path from the archive's root, or the witness's name."""
     sentence: str
 
 
 @dataclass
 class Frame:
-    """What is wrong around the records."""
+    """The damage around the records."""
 
     damage: list[Damage] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
-    """What cannot be told."""
+    """Questions that cannot be answered."""
     notes: list[str] = field(default_factory=list)
 
     def add(self, place: str, sentence: str) -> None:
-        """One damage, said once."""
+        """Adds one damage, unless it is there already."""
         one = Damage(foreign.line(place), foreign.line(sentence))
         if one not in self.damage:
             self.damage.append(one)
 
     def whole(self, records: str = "") -> None:
-        """Whether all of it is as sealing makes it.
+        """Raises unless everything is as sealing makes it.
 
         Args:
-            records: what is wrong with records that were looked at, in a sentence; empty: nothing.
+            records: damage of the records that were read, in a sentence; empty: none.
 
         Raises:
-            ArchiveError: it is damaged.
-            Unsure: that cannot be told.
+            ArchiveError: the archive is damaged.
+            Unsure: the question cannot be answered.
         """
         around = [f"{one.place}: {one.sentence}" for one in self.damage if one.sentence not in foreign.line(records)]
         if around:
@@ -68,7 +68,7 @@ class Frame:
 
 
 def frame(root: Path, into: Frame | None = None) -> Frame:
-    """What is wrong around the records of the archive at `root`."""
+    """The damage around the records of the archive at `root`."""
     done, log = into or Frame(), read_log(root)
     _pending(root, log, done)
     for place in _below(str(root), (ENV, RELEASE, "")):
@@ -84,7 +84,7 @@ def frame(root: Path, into: Frame | None = None) -> Frame:
 
 
 def _pending(root: Path, log: Log | None, done: Frame) -> None:
-    """A seal that a crash cut short. Whoever verifies writes nothing: what he has no key for he could not sign."""
+    """Reports a seal that a crash cut short. Verifying repairs nothing: it may lack the key to sign."""
     begun = read_sealing(root / FOLDER)
     if begun is None:
         if (root / FOLDER / SEALING).exists() and log is None:
@@ -104,12 +104,12 @@ def _trouble(place: Path) -> str:
 
 
 def _below(folder: str, prefixes: tuple[str, ...]) -> Iterator[Path]:
-    """What sealing never makes where records lie, in the order of its places: links, files in the place of folders,
+    """Files that sealing never creates where records lie, in order of their places: links, files in place of folders,
     other names, a HEAD without records.
     """
     for one in _inside(folder):
         if len(prefixes) == 3 and not one.name.startswith(ENV):
-            continue  # beside the environments lie the log, what is staged, and what people put there
+            continue  # the log, staged runs and people's own files lie beside the environments
         within = one.name.startswith(prefixes[0]) and is_name(one.name.removeprefix(prefixes[0]))
         if not within or not one.is_dir(follow_symlinks=False):
             yield Path(one.path)
@@ -122,7 +122,7 @@ def _below(folder: str, prefixes: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _sealed(one: os.DirEntry[str]) -> bool:
-    """Whether sealing makes such a thing in a chain, or a crash leaves it of one that was being written."""
+    """Whether sealing creates such an entry in a chain, or a crash leaves it from an interrupted write."""
     folder, file = one.is_dir(follow_symlinks=False), one.is_file(follow_symlinks=False)
     if NAME.fullmatch(one.name):
         return folder

@@ -61,7 +61,7 @@ class RecordRef:
 
 
 ENV, RELEASE = "env=", "release="
-"""How the folders of an environment and of a release begin."""
+"""Beginnings of the folder names of an environment and of a release."""
 _NAMED = "[A-Za-z0-9][A-Za-z0-9._-]*"
 
 

@@ -35,7 +35,7 @@ class Problem(Frozen):
 
 
 class Change(Frozen):
-    """One change to AWS: what was meant, written before it, and what came of it (None: the run ended first)."""
+    """One change to AWS: its intent, written before it, and its outcome (None: the run ended first)."""
 
     intent: dict[str, Any]
     outcome: dict[str, Any] | None = None
@@ -73,7 +73,7 @@ class Change(Frozen):
         }
 
     def done_at(self) -> dt.datetime | None:
-        """When AWS had it, by its own clock; None: it failed, or how it ended is not known."""
+        """Time at which AWS had it, by AWS's clock; None: it failed, or its outcome is unknown."""
         done = self.outcome or {}
         return dt.datetime.fromisoformat(str(done["aws_at"])) if done.get("ok") else None
 
@@ -118,7 +118,7 @@ class Record(Frozen):
     origin: str = ""
     """What ran it: `papermill`, `interactive`, `entry`, a command."""
     status: Status = "failed"
-    """How the run ended; `died`: its process ended without sealing it, and another closed it."""
+    """End of the run; `died`: its process ended without sealing it, and another process sealed it."""
     opened_at: str | None = None
     """Wall clock UTC of the first event; null: it never came to that."""
     closed_at: str | None = None
@@ -130,9 +130,9 @@ class Record(Frozen):
     mode: str = "plan"
     """`plan` changes nothing, `apply` does."""
     operator: str = ""
-    """Who ran it, by name; else the ARN."""
+    """Name of the person who ran it; else the ARN."""
     caller_arn: str = ""
-    """Who AWS says the caller was; empty: AWS was not asked."""
+    """ARN of the caller according to AWS; empty: AWS was not asked."""
     endpoint: str = ""
     """Address of AWS that was asked."""
     host: str = ""
@@ -148,9 +148,9 @@ class Record(Frozen):
     prices: dict[str, Any] = Field(default_factory=dict)
     """`prices.yaml` as it was then."""
     versions: dict[str, Any] = Field(default_factory=dict)
-    """Versions of the runbook, of Python and of what it stands on."""
+    """Versions of the runbook, of Python and of other packages."""
     moment: str | None = None
-    """Where in its phase the run was."""
+    """Moment of the run in its phase."""
     decision: str | None = None
     """PLANNED, SOAK, PROMOTE, HOLD or ROLLBACK; null: nothing was decided."""
     outcome: dict[str, Any] | None = None
@@ -160,15 +160,15 @@ class Record(Frozen):
     checks: tuple[dict[str, Any], ...] = ()
     """Each check with what was expected and found."""
     entry: dict[str, Any] | None = None
-    """Where the record is no run of a notebook but what a person put into the chain."""
+    """Statement of a person, if the record is an entry and not a run."""
     incident: dict[str, Any] | None = None
-    """Of a rollback: when it was decided, set and in effect."""
+    """Times of a rollback: when it was decided, set and in effect."""
     evidence: dict[str, Any] = Field(default_factory=dict)
-    """By measure: what was counted, of which question."""
+    """Measure to its evidence: what was counted, from which question."""
     traffic_before: dict[str, Any] | None = None
-    """Where the traffic stood before the run changed it."""
+    """State of the traffic before the run changed it."""
     traffic_after: dict[str, Any] | None = None
-    """Where it stood after."""
+    """State of the traffic after the run."""
     census: tuple[dict[str, Any], ...] = ()
     """What became of users' jobs, part by part."""
     changes: tuple[Change, ...] = ()
@@ -211,5 +211,5 @@ class Record(Frozen):
         return word_of(self.status, self.decision, self.outcome or {}, origin=self.origin)
 
     def dump(self) -> dict[str, Any]:
-        """As JSON, with the names of the file (`schema`)."""
+        """The record as JSON, with the names of the file (`schema`)."""
         return self.model_dump(mode="json", by_alias=True)

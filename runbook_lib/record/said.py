@@ -55,7 +55,7 @@ def title(record: Record) -> str:
 def headline(record: Record) -> tuple[str, str, str, str, str, str]:
     """Word, icon and colour of the banner, the statement as a sentence, the next step (none), and an aside.
 
-    A note says what was noted, a deviation what was changed; who said so stands aside.
+    For a note the sentence is the noted text, for a deviation the change; the aside says who stated it.
     """
     entry = record.entry or {}
     kind = KINDS.get(str(entry.get("kind")), _OTHER)
@@ -97,7 +97,7 @@ def rows(record: Record, facts: Sequence[tuple[str, str]] = ()) -> list[dict[str
 
 
 def _first(entry: Mapping[str, Any]) -> str:
-    """What the banner says in the place of who did it: the words of a note, the change of a deviation; else empty."""
+    """The banner's text instead of the person: the words of a note, the change of a deviation; else empty."""
     facts = entry.get("facts")
     if entry.get("kind") == "note":
         return str(entry.get("text") or "")

@@ -95,8 +95,8 @@ def _mend(ground: Ground, check: str) -> str:
 
 
 def _named(ground: Ground, id: str, setting: str) -> str:
-    """Key and file in which the name of a resource stands, which is not there; empty: it has no name of its own, or it
-    is another setting that does not hold.
+    """Key and file of the name of a missing resource; empty: it has no name of its own, or another setting
+    is wrong.
     """
     resource = rules(ground.known).resources.get(id)
     if resource is None:
@@ -116,7 +116,7 @@ def _named(ground: Ground, id: str, setting: str) -> str:
 
 
 def _key(ground: Ground, name: str) -> str:
-    """Where service.yaml has a name: under `names`, or in the list of workers."""
+    """Key of a name in service.yaml: under `names`, or in the list of workers."""
     service = ground.known.service
     post = service.post_of(name)
     if name not in post.keys or not service.more_workers:

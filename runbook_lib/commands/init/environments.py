@@ -1,8 +1,8 @@
 """A project's own environments: named on the command line, or in the folder's gates.yaml, in place of the delivered
 three.
 
-The first environment of each kind stands where the delivered one of that kind does. Without one of development or
-staging, the other stands for it: one environment before production is enough.
+The first environment of each kind replaces the delivered one of that kind. Without one of development or
+staging, the other replaces it: one environment before production is enough.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _DELIVERED = "|".join(ENVIRONMENTS)
 
 
 def of_flags(given: Sequence[str]) -> dict[str, EnvironmentKind]:
-    """Environments as `--environment NAME=KIND` says them; empty where nothing is said.
+    """The environments of `--environment NAME=KIND` options; empty without any.
 
     Raises:
-        UsageError: the first that cannot be understood, or none is production.
+        UsageError: the first one that cannot be understood, or none is production.
     """
     found: dict[str, EnvironmentKind] = {}
     for pair in given:
@@ -45,7 +45,7 @@ def of_flags(given: Sequence[str]) -> dict[str, EnvironmentKind]:
 
 
 def of_folder(root: Path) -> dict[str, EnvironmentKind]:
-    """Environments of a project that is there already; empty: there is none, or its gates.yaml cannot be read."""
+    """Environments of an existing project; empty: there is none, or its gates.yaml cannot be read."""
     try:
         said = read_yaml(root / "params" / "gates.yaml").get("environments")
     except UsageError:
@@ -56,16 +56,16 @@ def of_folder(root: Path) -> dict[str, EnvironmentKind]:
 
 
 def besides(environments: Mapping[str, EnvironmentKind]) -> list[str]:
-    """Environments that no delivered step is applied in: a second one of a kind."""
+    """Environments that no delivered step applies to: a second one of a kind."""
     placed = set(stand_in(environments).values())
     return [name for name in environments if name not in placed]
 
 
 def renamed(path: str, text: str, environments: Mapping[str, EnvironmentKind]) -> str:
-    """A delivered file with the project's environments where it names the delivered ones.
+    """A delivered file with the delivered environments replaced by the project's.
 
     Args:
-        path: of the file in the project.
+        path: path of the file in the project.
     """
     if dict(environments) == dict(ENVIRONMENTS):
         return text

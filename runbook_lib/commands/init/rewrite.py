@@ -73,7 +73,7 @@ def rewritten(name: str, text: str, answers: Answers) -> str:
 
 
 def environment(env: str, text: str, answers: Answers) -> str:
-    """The flat file of an environment, from that of the delivered one that it stands for."""
+    """The flat file of an environment, made from that of the delivered one that it replaces."""
     text = put(text, ("env",), env)
     account = answers.accounts.get(env)
     text = put(text, ("account_id",), account.value if account else NO_ACCOUNT)

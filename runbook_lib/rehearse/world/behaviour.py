@@ -47,7 +47,7 @@ class Behaviour(Finite):
     table_throttled: float = Field(default=0.0, ge=0, le=1)
     """Share of requests that the jobs table turns away, every retry included: no job, or a job that fails."""
     index_throttled: float = Field(default=0.0, ge=0, le=1)
-    """The same for the idempotency index, whose throttling holds up the table's writes."""
+    """Share of requests that the idempotency index turns away; its throttling also blocks the table's writes."""
     writes_retried: float = Field(default=0.0, ge=0, le=1)
     """Share of the table's writes that it throttles once; the SDK's next try gets through, and nobody notices."""
     units_needed: float = Field(default=60.0, ge=0)

@@ -25,13 +25,13 @@ class Expected(Finite):
 
     decisions: tuple[Literal["PROMOTE", "HOLD", "ROLLBACK"], ...] = Field(min_length=1)
     phases: tuple[Caught, ...] = ()
-    """Where it is caught; empty: nowhere, the rollout goes through."""
+    """Number of the notebook that catches it; empty: none, the rollout goes through."""
     rollback: tuple[Literal[1, 2, 3], ...] = ()
     """The rollback scenarios that a ROLLBACK may name."""
     recovers: str = ""
     """What turns the curve, in words; empty: nothing in the rollback does."""
     within_min: float | None = Field(default=None, gt=0)
-    """Half of the plays find it within this many minutes, by the figures of docs/verdicts.md; None: nothing is said."""
+    """Minutes within which half of the plays find it, by the figures of docs/verdicts.md; None: not declared."""
 
     @model_validator(mode="after")
     def _whole(self) -> Expected:
@@ -48,9 +48,9 @@ class Scenario(Finite):
     explanation: str = ""
     """What happens in it, for a reader of `runbook rehearse --list`."""
     expected: Expected | None = None
-    """None: a world for other tests, not to be played to an end."""
+    """The expected end; None: a world for other tests, not to be played to an end."""
     watch_min: float = Field(default=60.0, ge=0)
-    """Minutes between two looks of whoever watches, beside the declared looks; 0: AppConfig is alone with the soak."""
+    """Minutes between two looks of a watch, beside the declared looks; 0: nobody but AppConfig watches the soak."""
     looks_h: tuple[Annotated[float, Field(gt=0)], ...] = (1, 3, 8, 13, 18, 29, 34)
     """Hours after each shift at which somebody looks who plays it with the notebooks, beside the declared looks."""
     requests_per_day: float = Field(default=3000.0, ge=0, le=5_000_000)
