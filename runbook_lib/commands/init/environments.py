@@ -79,9 +79,13 @@ def renamed(path: str, text: str, environments: Mapping[str, EnvironmentKind]) -
 
     text = text.replace("dev, staging or prod", spoken).replace("(dev, staging, prod)", f"({', '.join(listed)})")
     text = text.replace("options: [dev, staging, prod]", f"options: [{', '.join(listed)}]")
+    requirement = path.endswith("requirement.yaml")
+    if requirement and names["dev"] == names["staging"]:  # 02 has deployed there already, and 05 finds nothing to do
+        text = text.replace("05_staging@staging infra.deploy", "02_deploy_dev@staging infra.deploy")
     text = re.sub(rf"(?<=[a-z0-9_]@)({_DELIVERED})\b", lambda found: names[found[1]], text)
     text = re.sub(rf"(\benvs: )\[((?:{_DELIVERED})(?:, (?:{_DELIVERED}))*)\]", several, text)
-    text = re.sub(rf"\b(on|to) ({_DELIVERED})\b", lambda found: f"{found[1]} {names[found[2]]}", text)
+    if not requirement:  # whose lines are the requirement's own words
+        text = re.sub(rf"\b(on|to) ({_DELIVERED})\b", lambda found: f"{found[1]} {names[found[2]]}", text)
     text = re.sub(rf"\bparams/({_DELIVERED})\.yaml", lambda found: f"params/{names[found[1]]}.yaml", text)
     text = re.sub(rf'(?<=env = \\")({_DELIVERED})(?=\\")', lambda found: names[found[1]], text)
     if path.endswith("gates.yaml"):

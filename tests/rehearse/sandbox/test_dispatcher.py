@@ -20,6 +20,7 @@ from runbook_lib.act.traffic.shift import plan_shift
 from runbook_lib.commands import release
 from runbook_lib.commands.kill_switch import Wanted, off
 from runbook_lib.commands.release_policy import PHASES
+from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.observe.traffic.in_force import canary
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.record.archive import Archive
@@ -233,6 +234,11 @@ class Homed(Notebooks):
         steps = {name: {"title": "alone", "envs": ["prod"]} for name in PHASES}
         self._change("gates", steps={**read_yaml(self.file.with_name("gates.yaml"))["steps"], **steps})
         self.params = load_file(self.file, APPLY)
+        if home["kind"] == "rest-canary":  # the team's guard on the submit route is on the function behind the canary
+            alarm = next(one for one in self.params.policy.alarms if one.id == "guard_submit_5xx")
+            made = realise(alarm, self.params)
+            aws.client("cloudwatch").put_metric_alarm(**made)
+            aws.client("cloudwatch").set_alarm_state(AlarmName=made["AlarmName"], StateValue="OK", StateReason="new")
         if home["kind"] == "ssm":
             zero = json.dumps({"enabled": True, "percent": 0})
             aws.client("ssm").put_parameter(Name="/ours/prod/ssm", Value=zero, Type="String", Description="at 0 %")
