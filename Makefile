@@ -12,7 +12,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 # Each kernel and command is a process of its own: without compiled modules on disk each compiles the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup rehearse rehearse-example test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge bench-healthy bench-harm architecture pictures policies lock strip docs clean
+.PHONY: help setup rehearse rehearse-example test test-fast test-random lab lint bench bench-scenarios bench-judge fuzz-judge mutate-judge bench-healthy bench-harm architecture pictures policies lock strip docs clean
 
 help: ## What there is
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,8 +60,11 @@ bench-scenarios: $(STAMP) ## Every scenario against what it declares, and docs/s
 bench-judge: $(STAMP) ## Operating characteristics of the judge by simulation; fails where a limit is missed
 	@$(BIN)/python tests/benchmarks/bench_judge.py
 
-fuzz-judge: $(STAMP) ## Worlds drawn at random against the judge, and docs/fuzz.md (PLAYS=6000, SEED=1)
-	@$(BIN)/python tests/benchmarks/fuzz_judge.py --plays $(or $(PLAYS),6000) --seed $(or $(SEED),1) --out build/fuzz --write
+fuzz-judge: $(STAMP) ## Worlds drawn at random against the judge, and docs/fuzz.md (PLAYS=6000, SEED=1; KEPT=file to go on from)
+	@$(BIN)/python tests/benchmarks/fuzz_judge.py --plays $(or $(PLAYS),6000) --seed $(or $(SEED),1) --out build/fuzz $(if $(KEPT),--kept $(KEPT)) --write
+
+mutate-judge: $(STAMP) ## Small changes of the judge against its tests, and docs/mutation.md (MOST=25 of each module, SEED=1)
+	@$(BIN)/python tests/benchmarks/mutate_judge.py --most $(or $(MOST),25) --seed $(or $(SEED),1) --write
 
 bench-harm: $(STAMP) ## The harm forecast against worlds drawn at random, and docs/harm.md (PLAYS=1000, SEED=1)
 	@$(BIN)/python tests/benchmarks/bench_harm.py --plays $(or $(PLAYS),1000) --seed $(or $(SEED),1) --write

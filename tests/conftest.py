@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import pytest
 import typer.testing
-from hypothesis import HealthCheck, is_hypothesis_test, settings
+from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
 
 from runbook_lib.act import command
 from runbook_lib.act.guard import begun
@@ -34,6 +34,7 @@ T = TypeVar("T")
 HERE = Path(__file__).parent
 PARAMS = params_dir(HERE)
 HEAVY = ("slow", "kernel", "browser", "emulator")
+MUTANTS = "mutants"
 QUICK = 5
 """Examples at most of each property where `make test-fast` draws them."""
 
@@ -57,6 +58,8 @@ _CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", _CALM, derandomize=True)
 settings.register_profile("random", _CALM, max_examples=1000, print_blob=True)
 settings.register_profile("quick", _CALM, derandomize=True, max_examples=QUICK)
+# `make mutate-judge` asks only whether one fails.
+settings.register_profile(MUTANTS, _CALM, derandomize=True, max_examples=15, phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # No test may ever reach a real account by accident.

@@ -1,1 +1,1 @@
-"""The only rooms that change AWS; entered through guard."""
+"""The only rooms that change AWS; every change goes through the guard."""

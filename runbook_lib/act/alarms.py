@@ -1,6 +1,6 @@
-"""Writes the alarms that belong to the runbook, and the guards' counts of a phase.
+"""Writes the runbook's own alarms, and the guards' counts of a phase.
 
-What a stack owns is the team's code, and left alone, but for those counts where the policy says so
+An alarm that a stack owns is the team's code and stays as it is, except for these counts if the policy allows it
 (`guards_of_a_stack`).
 """
 
@@ -25,9 +25,9 @@ from runbook_lib.params.load import Params
 
 
 def apply(aws: Any, guard: Guard, params: Params, planned: list[Planned]) -> list[str]:
-    """Brings about what the plan says; the names of the alarms that were written.
+    """Writes the planned alarms; returns the names of those that it wrote.
 
-    PutMetricAlarm takes the place of an alarm as a whole, so a second time changes nothing.
+    PutMetricAlarm replaces the whole alarm, so a second call changes nothing.
 
     Raises:
         Refused: the change is not authorised.
@@ -65,25 +65,25 @@ def apply(aws: Any, guard: Guard, params: Params, planned: list[Planned]) -> lis
 
 
 class Counts(Frozen):
-    """The guards' counts of one phase, against those in force."""
+    """The guards' counts for one phase, compared with those in force."""
 
     phase: str
     wanted: dict[str, str]
-    """By alarm: the phase's count."""
+    """Alarm name to the phase's count."""
     before: dict[str, str]
-    """By alarm whose count is another: the one in force, or `missing`."""
+    """Name of each alarm with another count to the count in force, or to `missing`."""
     templates: dict[str, str]
-    """By alarm of a stack that the policy leaves to the stack: the resource as its template must have it."""
+    """Alarm name to the resource as the template must have it, for alarms that the policy leaves to their stack."""
     sentence: str
 
     @property
     def ok(self) -> bool:
-        """All are in force."""
+        """Whether all counts are in force."""
         return not self.before
 
     @property
     def refusal(self) -> str:
-        """Why the shift may not put them in force; empty: it may, or has nothing to do."""
+        """Why the shift may not write the counts; empty: it may, or need not."""
         gone = [name for name, count in self.before.items() if count == "missing"]
         if gone:
             return f"guard {gone[0]} does not exist: deploy the infrastructure code"
@@ -94,7 +94,7 @@ class Counts(Frozen):
 
 
 def counts(aws: Any, params: Params, phase: str) -> Counts:
-    """The guards' counts of `phase` against CloudWatch; guards that are the same in every phase are left out.
+    """The guards' counts for `phase` compared with CloudWatch, without guards that are the same in every phase.
 
     Raises:
         AwsError: CloudWatch or CloudFormation refused or did not answer.
@@ -121,13 +121,13 @@ def counts(aws: Any, params: Params, phase: str) -> Counts:
 
 
 def put_in_force(aws: Any, guard: Guard, params: Params, phase: str) -> Counts:
-    """Gives the guards the counts of `phase`, before the weight moves; as read back. A second time changes nothing.
+    """Gives the guards the counts of `phase`, before the weight moves; returns what was read back. Repeatable.
 
-    Everything else of each alarm stays as declared; CloudWatch keeps an alarm's state when it is written anew.
+    Everything else of each alarm stays as declared; CloudWatch keeps an alarm's state when it is replaced.
 
     Raises:
-        Refused: the change is not authorised, a stack owns them and the policy leaves them to it, or they were read
-            back otherwise.
+        Refused: the change is not authorised, the policy leaves the alarms to their stack, or the read-back
+            differs.
         AwsError: CloudWatch or CloudFormation refused or did not answer.
     """
     now = counts(aws, params, phase)
@@ -143,7 +143,7 @@ def put_in_force(aws: Any, guard: Guard, params: Params, phase: str) -> Counts:
     def write() -> None:
         with aws_errors("putting the guards of the phase in force (cloudwatch:PutMetricAlarm)"):
             for name, one in changed.items():
-                # Further actions are the team's own.
+                # Additional actions belong to the team.
                 actions = dict.fromkeys([*one["AlarmActions"], *was[name].get("AlarmActions", ())])
                 cloudwatch.put_metric_alarm(**{**one, "AlarmActions": list(actions)})
 
@@ -168,11 +168,11 @@ def put_in_force(aws: Any, guard: Guard, params: Params, phase: str) -> Counts:
 
 
 def page(aws: Any, guard: Guard, params: Params) -> bool:
-    """Subscribes the pager to the alarms that are declared for it; whether anything had to be done.
+    """Subscribes the pager to its declared alarms; returns whether there was anything to do.
 
     Raises:
         Refused: the change is not authorised.
-        AwsError: Parameter Store or SNS refused or did not answer; the sentence does not hold the address.
+        AwsError: Parameter Store or SNS refused or did not answer; the sentence does not contain the address.
     """
     was = pager.read(aws, params)
     if not was.writes:

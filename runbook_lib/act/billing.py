@@ -1,8 +1,8 @@
-"""Capacity of the jobs table and its index: to PROVISIONED with enough units, and back to on demand.
+"""Capacity of the jobs table and its indexes: to PROVISIONED with enough units, and back to on demand.
 
-UpdateTable is asynchronous: what was asked for is in force when table and indexes are ACTIVE again, minutes later.
-DynamoDB has no compare-and-set for it: the table is read again right before the write, and while it is UPDATING every
-further UpdateTable is refused by AWS itself (ResourceInUseException).
+UpdateTable is asynchronous: the change is in force when table and indexes are ACTIVE again, minutes later.
+DynamoDB has no compare-and-set for it: the table is read again right before the write, and while it is UPDATING AWS
+refuses every further UpdateTable (ResourceInUseException).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from runbook_lib.observe.resources.billing import ON_DEMAND, PROVISIONED, Billin
 from runbook_lib.params.load import Params
 
 ON_DEMAND_START = 4000
-"""Write units a second that a new on-demand table takes (Amazon DynamoDB developer guide, "Initial throughput")."""
+"""Write units per second that a new on-demand table takes (Amazon DynamoDB developer guide, "Initial throughput")."""
 LESS_AT_ONCE = 4
-"""Decreases of a table's units in a UTC day at any time; one more in each hour without one (Amazon DynamoDB developer
+"""Decreases of a table's units per UTC day at any time; one more per hour without a decrease (Amazon DynamoDB developer
 guide, "Service quotas", "Decreasing throughput")."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 15.0
 
@@ -32,24 +32,24 @@ _AGAIN = "provision it again by rollback_3_dynamodb_throttling"
 
 
 class BillingPlan(Frozen):
-    """What would be asked of DynamoDB, and the state that it is conditional on."""
+    """The request to DynamoDB, and the state that it depends on."""
 
     before: Billing
     mode: str
     units: dict[str, Units]
-    """By name: the table's and each index's; empty: on demand."""
+    """Units by name of the table and each index; empty: on demand."""
     blockers: tuple[str, ...] = ()
-    """Why it cannot be applied as things are; empty: it can."""
+    """Why the plan cannot be applied now; empty: it can."""
     notes: tuple[str, ...] = ()
     undo: str
 
     @property
     def done(self) -> bool:
-        """Asked for already, by whomever; whether it is in force yet says `before.active`."""
+        """Whether the capacity is requested already, by anyone; `before.active` says whether it is in force yet."""
         return self.before.mode == self.mode and self.before.units == self.units
 
     def text(self) -> str:
-        """The plan for a terminal."""
+        """The plan as text for a terminal."""
         before = self.before
         if self.done:
             return f"{before.table}: nothing to ask for" + ("" if before.active else ", but it is still UPDATING")
@@ -66,9 +66,9 @@ def plan_provisioned(found: Billing, units: dict[str, Units], *, throttled: floa
     """The plan that gives table and indexes `units`. Pure.
 
     Args:
-        units: wanted, by name: the table's and the indexes'; an index that is not named gets what the table gets.
-        throttled: throttle events lately; without any there is nothing that capacity could cure.
-        backs_a_day: how often in 24 h a table may go back to on demand.
+        units: target units by name of the table and the indexes; an index without an entry gets the table's units.
+        throttled: number of recent throttle events; without any, more capacity would not help.
+        backs_a_day: how often in 24 h a table may return to on demand.
     """
     every = {found.table: units[found.table], **{one: units.get(one, units[found.table]) for one in found.indexes}}
     blockers, notes = [], []
@@ -102,7 +102,7 @@ def plan_provisioned(found: Billing, units: dict[str, Units], *, throttled: floa
 
 
 def plan_on_demand(found: Billing, *, backs_a_day: int) -> BillingPlan:
-    """The plan that brings the table back to on demand. Pure."""
+    """The plan that returns the table to on demand. Pure."""
     return BillingPlan(
         before=found,
         mode=ON_DEMAND,
@@ -114,10 +114,10 @@ def plan_on_demand(found: Billing, *, backs_a_day: int) -> BillingPlan:
 
 
 def plan_units_back(found: Billing, before: dict[str, Units]) -> BillingPlan:
-    """The plan that gives a table that was PROVISIONED all along the units it had. Pure.
+    """The plan that restores the units of a table that was PROVISIONED all along. Pure.
 
     Args:
-        before: by name: the table's and the indexes'; an index that is new since then keeps what it has.
+        before: earlier units by name of the table and the indexes; a newer index keeps its units.
     """
     kept = {name: units for name, units in found.units.items() if name not in before}
     there = {name: units for name, units in before.items() if name in (found.table, *found.indexes)}
@@ -150,12 +150,12 @@ def apply(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Billing:
-    """Carries `plan` out and waits until table and indexes are ACTIVE; at most `wait_s`, then what is read is returned.
+    """Carries `plan` out and waits at most `wait_s` until table and indexes are ACTIVE; returns what was read last.
 
-    What was asked for already is only waited for. Refused if anybody changed the capacity since the plan was made.
+    If the capacity is requested already, it only waits. It refuses if anybody changed the capacity since the plan.
 
     Raises:
-        Refused: not authorised; blocked; changed meanwhile; or ACTIVE with other units than were asked for.
+        Refused: not authorised; blocked; changed since the plan; or ACTIVE with other units than requested.
         AwsError: DynamoDB refused.
     """
 
@@ -211,7 +211,7 @@ def wait(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Billing:
-    """Waits until table and indexes are ACTIVE, at most `wait_s`; what was read last is returned, ACTIVE or not.
+    """Waits at most `wait_s` until table and indexes are ACTIVE; returns what was read last, ACTIVE or not.
 
     Raises:
         AwsError: DynamoDB refused or did not answer.
@@ -228,7 +228,7 @@ def wait(
 
 
 def _request(plan: BillingPlan) -> dict[str, Any]:
-    """Every index must be given units of its own, whether they change or not where the mode does (trap 22)."""
+    """The UpdateTable request. Every index gets units of its own, even unchanged ones if the mode changes (trap 22)."""
     table = plan.before.table
     request: dict[str, Any] = {"TableName": table, "BillingMode": plan.mode}
     if plan.mode == ON_DEMAND:

@@ -1,6 +1,6 @@
-"""Commands of the team, configured and run as they are: exit status, duration, and the end of what they said.
+"""The team's commands, configured and run as they are: exit status, duration, and the end of their output.
 
-No shell reads them: a placeholder's value cannot become a second command.
+No shell parses them: a placeholder's value cannot become a second command.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from runbook_lib.judge.incidents.diff import Kind
 from runbook_lib.judge.terms import Frozen
 
 TAIL = 40
-"""Lines that are kept."""
+"""Number of output lines that are kept."""
 GRACE_S = 5.0
-"""Between the request to end and the end by force."""
+"""Seconds between the request to end and the end by force."""
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PLACEHOLDERS = ("env", "region", "account_id", "release", "step", "guard_alarm_arns")
@@ -43,33 +43,33 @@ class Command(Frozen):
     """One configured command."""
 
     id: str
-    """Of the check that it becomes."""
+    """Id of the check that the command becomes."""
     title: str
-    """What it does, as people read it."""
+    """What the command does, as text for people."""
     run: str
-    """Program and arguments, split as a shell would; `python` is this very Python."""
+    """Program and arguments, split as a shell would; `python` means the running Python."""
     cwd: str = "."
-    """Relative to the project's folder."""
+    """Working folder, relative to the project's folder."""
     timeout_s: float = Field(default=1800, gt=0)
     """Seconds after which it is stopped."""
     required: bool = True
-    """Whether its failure holds the rollout up; else it is advice."""
+    """Whether its failure stops the rollout; else it is advice."""
     notebook: str = ""
     """Stem of the notebook that runs it."""
     env: dict[str, str] = Field(default_factory=dict)
-    """Environment variables beside those of whoever runs it; values are templates as `run` is."""
+    """Additional environment variables; their values are templates like `run`."""
     shell: Literal["", "sh", "bash"] = ""
-    """Shell that reads `run`, for pipes and `&&`; it ends at the first failure. Empty: none, and no value can become a
-    second command. A value that a shell would read as more than one word is refused.
+    """Shell that runs `run`, for pipes and `&&`; it ends at the first failure. Empty: no shell, so no value can become
+    a second command. With a shell, a value that it would read as more than one word is refused.
     """
     differences_exit: int | None = None
-    """Exit status by which a diff says that there are differences."""
+    """Exit status of a diff that finds differences."""
     differences_say: str = ""
-    """What it also prints then: some tools end with the same status when they fail."""
+    """Text that the diff prints in that case, for tools with the same status on failure."""
     agrees_exit: int = 0
-    """Exit status by which a diff says that there are none."""
+    """Exit status of a diff that finds no differences."""
     agrees_say: str = ""
-    """What it also prints then: some tools end with the same status where there are differences."""
+    """Text that the diff prints in that case, for tools with the same status on differences."""
 
     @model_validator(mode="after")
     def _known_placeholders(self) -> Command:
@@ -93,7 +93,7 @@ class Command(Frozen):
         """The words to run; a value stays within its word.
 
         Raises:
-            UsageError: a shell is to read them, and would read a value as more than one word.
+            UsageError: `run` is for a shell, which would read a value as more than one word.
         """
         given = {**dict.fromkeys(PLACEHOLDERS, ""), **values}
         if self.shell:
@@ -107,25 +107,25 @@ class Command(Frozen):
         return [sys.executable if words[0] == "python" else words[0], *words[1:]]
 
     def variables(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Its environment variables, filled in."""
+        """The command's environment variables with their values."""
         given = {**dict.fromkeys(PLACEHOLDERS, ""), **values}
         return {name: filled(told, given) for name, told in self.env.items()}
 
     def line(self, values: Mapping[str, str]) -> str:
-        """The same on one line, for the reader: to be pasted into a shell."""
+        """The command on one line, to be pasted into a shell."""
         first, *rest = self.argv(values)
         variables = [f"{name}={shlex.quote(told)}" for name, told in self.variables(values).items()]
         return " ".join([*variables, shlex.join(["python" if first == sys.executable else first, *rest])])
 
     def lacks(self, root: Path) -> str:
-        """What this machine lacks to begin it: its folder, its program, or a file of Python that it names; empty where
-        nothing is missing that can be seen.
+        """What this machine lacks to start it: its folder, its program, or a Python file that it names; empty if
+        nothing seems to be missing.
         """
         folder = (root / self.cwd).resolve()
         if not folder.is_dir():
             return f"its folder {self.cwd} is not there"
-        first, *rest = [self.shell] if self.shell else self.argv({})  # what a shell reads may be its own word
-        at = folder / first if "/" in first else first  # as a process that is started in the folder finds it
+        first, *rest = [self.shell] if self.shell else self.argv({})  # a shell's text may begin with a builtin
+        at = folder / first if "/" in first else first  # as seen by a process started in the folder
         if shutil.which(str(at)) is None:
             return f"its program {first} is not installed"
         script = next((word for word in rest if word.endswith(".py")), None)
@@ -133,22 +133,22 @@ class Command(Frozen):
 
 
 class Commands(Frozen):
-    """`commands.yaml`: what tests, diffs and deploys the service."""
+    """`commands.yaml`: the commands that test, diff and deploy the service."""
 
     checks: tuple[Command, ...]
     diff: Command
     deploy: Command
     diff_kind: Kind = "auto"
-    """How the diff is read. `change-set`: a CloudFormation change set, printed as JSON or left in the stack; `cdk`: the
+    """Format of the diff. `change-set`: a CloudFormation change set, printed as JSON or left in the stack; `cdk`: the
     text of `cdk diff`; `terraform`: a plan as JSON; `auto`: a change set if there is one, else a plan, else cdk's text;
-    `none`: it cannot be read, so nothing counts as about to be mended.
+    `none`: unreadable, so nothing counts as about to be mended.
     """
     diff_show: Command | None = None
-    """Prints what the diff has found in a form that can be read, such as `terraform show -json`. It runs only where
-    there are differences, and what it prints stays out of the record: a plan as JSON shows secrets.
+    """Prints the differences in a readable form, such as `terraform show -json`. It runs only if there are differences,
+    and its output stays out of the record: a plan as JSON shows secrets.
     """
     verify: Command | None = None
-    """Asks, after a deployment, whether AWS is as the team's own tool expects it."""
+    """Checks after a deployment that AWS is as the team's own tool expects it."""
 
     def of(self, notebook: str) -> tuple[Command, ...]:
         """The checks that a notebook runs."""
@@ -156,7 +156,7 @@ class Commands(Frozen):
 
     @property
     def every(self) -> tuple[Command, ...]:
-        """All of them."""
+        """All commands of the file."""
         more = (self.diff_show, self.verify)
         return (*self.checks, self.diff, self.deploy, *(one for one in more if one is not None))
 
@@ -164,7 +164,7 @@ class Commands(Frozen):
         """The check called `id`.
 
         Raises:
-            UsageError: there is none.
+            UsageError: no command has that id.
         """
         for one in self.checks:
             if one.id == id:
@@ -174,27 +174,27 @@ class Commands(Frozen):
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended."""
+    """The result of a command."""
 
     command: Command
     line: str
-    """What was run, for the reader."""
+    """The command on one line."""
     code: int | None
-    """Exit status; None: it never began, or was stopped."""
+    """Exit status; None: the command never began, or was stopped."""
     seconds: float
     tail: tuple[str, ...]
-    """Its last lines, secrets taken out."""
+    """Its last lines, redacted."""
     problem: str = ""
     """Why there is no exit status."""
 
     @property
     def ok(self) -> bool:
-        """It ended with 0."""
+        """Whether it ended with status 0."""
         return self.code == 0
 
     @property
     def differs(self) -> bool | None:
-        """Of a diff: whether there are differences; None: it could not be made."""
+        """Whether a diff found differences; None: the diff failed."""
         command = self.command
 
         def says(words: str) -> bool:
@@ -206,14 +206,14 @@ class Ran:
 
     @property
     def said(self) -> str:
-        """One sentence."""
+        """The result in one sentence."""
         if self.problem:
             return self.problem
         last = next((line for line in reversed(self.tail) if line.strip()), "")
         return f"exit status {self.code} after {self.seconds:.1f} s" + (f": {last.strip()[:160]}" if last else "")
 
     def facts(self) -> dict[str, Any]:
-        """For the record."""
+        """The result as facts for the record."""
         return {"command": self.line, "exit": self.code, "seconds": round(self.seconds, 2), "tail": list(self.tail)}
 
 
@@ -229,11 +229,11 @@ def run_command(
 
     Args:
         root: folder that `cwd` is relative to.
-        values: of the placeholders.
-        out: is given each line as it comes, secrets taken out.
-        mask: off, lines are told as they are: for what is read and never kept.
+        values: values of the placeholders.
+        out: called with each line as it comes, redacted.
+        mask: False leaves the lines unredacted: for output that is used and never kept.
 
-    Raises nothing: a program that is missing, a folder that is not there and a timeout are in the answer.
+    It raises nothing: a missing program, a missing folder and a timeout are part of the result.
     """
     try:
         argv, line = command.argv(values), command.line(values)
@@ -256,7 +256,7 @@ def run_command(
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
-            # Unbuffered, else a line of Python's comes when the pipe is full.
+            # Without this a line of Python's arrives only when the pipe's buffer is full.
             env={**os.environ, "PYTHONUNBUFFERED": "1", **command.variables(values)},
         )
     except OSError as error:
@@ -287,7 +287,7 @@ def run_command(
 
 
 def printed(command: Command | None, root: Path, values: Mapping[str, str]) -> str:
-    """What a command prints, as it is; empty where there is none, or it fails. Not for the record."""
+    """The full output of a command, unredacted; empty if there is none, or if it fails. Not for the record."""
     lines = list[str]()
     if command is None:
         return ""
@@ -295,7 +295,7 @@ def printed(command: Command | None, root: Path, values: Mapping[str, str]) -> s
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Ends the command with all that it started: what `uv run` or `cdk` leaves behind would hold the pipe open."""
+    """Ends the command and all its processes: a child left by `uv run` or `cdk` would keep the pipe open."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, sign)
@@ -304,7 +304,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def command_check(ran: Ran) -> Check:
-    """The command as a check: PASS with exit status 0; NO_DATA where it could not be run to an end."""
+    """The command as a check: PASS on exit status 0; NO_DATA if it did not run to its end."""
     command = ran.command
     ok = None if ran.code is None else ran.ok
     reason = f"{command.title}: {ran.said}" if ran.ok else f"{command.title}: `{ran.line}`: {ran.said}"

@@ -1,9 +1,9 @@
-"""The worker's concurrency, raised and put back: reserved concurrency and the event source's maximum together.
+"""The worker's concurrency, raised and restored: reserved concurrency and the event source's maximum together.
 
-Raised, the reserve goes first, so that no receive is throttled in between (a throttled receive counts towards the
-queue's redrive policy); put back, the maximum goes first, for the same reason. Lambda has no compare-and-set for
-either: both are read again right before the first write, and what another operator changes within that moment is
-seen by the read-back.
+A raise sets the reserve first, so that no receive is throttled in between (a throttled receive counts towards the
+queue's redrive policy); a restore sets the maximum first, for the same reason. Lambda has no compare-and-set for
+either: both are read again right before the first write, and the read-back shows what another operator changes
+within that moment.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from runbook_lib.observe.resources.workers import Workers, read_workers
 from runbook_lib.params.load import Params
 
 TRIES = 3
-"""How often a step back is made where somebody else writes the same setting."""
+"""Attempts of a step back while somebody else writes the same setting."""
 
 
 class ConcurrencyPlan(Frozen):
-    """What would be set, and the state that it is conditional on."""
+    """The settings to write, and the state that they depend on."""
 
     before: Workers
     reserved: int
     maximum: int | None
-    """None: the event source is to have no maximum (it had none before)."""
+    """Target maximum; None: remove the event source's maximum (it had none before)."""
     raises: bool
     blockers: tuple[str, ...] = ()
-    """Why it cannot be applied as things are; empty: it can."""
+    """Why the plan cannot be applied now; empty: it can."""
     notes: tuple[str, ...] = ()
     undo: str
 
     @property
     def todo(self) -> tuple[Literal["reserved", "maximum"], ...]:
-        """The settings that differ yet, in the order in which they are written."""
+        """The settings that still differ, in the order of writing."""
         order: tuple[Literal["reserved", "maximum"], ...] = ("reserved", "maximum")
         order = order if self.raises else ("maximum", "reserved")
         wanted = {"reserved": self.reserved, "maximum": self.maximum}
         return tuple(one for one in order if self.before.facts()[one] != wanted[one])
 
     def text(self) -> str:
-        """The plan for a terminal."""
+        """The plan as text for a terminal."""
         before = self.before
         if not self.todo:
             return f"{before.function}: nothing to do, it has {self.reserved} workers already"
@@ -59,11 +59,11 @@ class ConcurrencyPlan(Frozen):
 
 
 def plan_raise(found: Workers, workers: int, *, keep_unreserved: int, back_to: int) -> ConcurrencyPlan:
-    """The plan that lets `workers` run at a time. Pure.
+    """The plan that lets `workers` workers run at a time. Pure.
 
     Args:
         keep_unreserved: executions that must stay unreserved in the account (AWS's own minimum is 100).
-        back_to: what the undo puts back.
+        back_to: the reserved concurrency that the undo restores.
     """
     blockers, notes = [], ["the LLM's rate limit does not grow with the workers: its errors are watched"]
     if found.reserved is None:
@@ -97,26 +97,26 @@ def plan_raise(found: Workers, workers: int, *, keep_unreserved: int, back_to: i
 
 
 def plan_lower(found: Workers, reserved: int, maximum: int | None) -> ConcurrencyPlan:
-    """The plan that puts the settings back. Pure."""
+    """The plan that restores the settings. Pure."""
     return ConcurrencyPlan(
         before=found, reserved=reserved, maximum=maximum, raises=False, undo="raise it again by this notebook"
     )
 
 
 def apply(plan: ConcurrencyPlan, client: Any, guard: Guard, params: Params) -> Workers:
-    """Carries `plan` out, each setting a change of its own; what is set already is left alone. Returns what is read.
+    """Carries `plan` out, each setting as a change of its own, except those that are right; returns what was read last.
 
-    A raise is refused if anybody changed a setting since the plan was made; a step back is not
+    It refuses a raise if anybody changed a setting since the plan, but not a step back
     (docs/domain.md, trap 16).
 
     Raises:
-        Refused: not authorised; blocked; changed meanwhile; or it does not read back.
+        Refused: not authorised; blocked; changed since the plan; or the read-back differs.
         AwsError: Lambda refused.
     """
     guard.authorise(plan.raises)
     if plan.raises and plan.blockers:
         raise Refused(plan.blockers[0], nothing_changed=True)
-    now = read_workers(client, params)
+    now = read_workers(client, params, worker_called(params, plan.before.function))
     if plan.raises and now.facts() != plan.before.facts():
         meanwhile = f"{_settings(now)}, the plan read {_settings(plan.before)}"
         raise Refused(
@@ -137,13 +137,13 @@ def _insist(
     guard: Guard,
     params: Params,
 ) -> Workers:
-    """A step back is not refused for what somebody else writes at the same moment: it is made again."""
+    """Makes one setting; as a step back it is tried again if somebody else writes at the same moment."""
     for _ in range(TRIES - 1):
         try:
             return _set(setting, plan, now, client, guard, params)
         except Refused as error:
             guard.warn(f"{error}; it is a step back, and is tried again")
-            now = read_workers(client, params)
+            now = read_workers(client, params, worker_called(params, now.function))
     return _set(setting, plan, now, client, guard, params)
 
 
@@ -168,7 +168,7 @@ def _set(
             client.update_event_source_mapping(UUID=now.mapping, ScalingConfig=config)
 
     def read_back() -> dict[str, int | None]:
-        seen.append(read_workers(client, params))
+        seen.append(read_workers(client, params, worker_called(params, now.function)))
         return seen[-1].facts()
 
     before = now.facts()[setting]
@@ -188,6 +188,11 @@ def _set(
             "somebody else writes it too; run the notebook again"
         )
     return seen[-1]
+
+
+def worker_called(params: Params, function: str) -> str:
+    """Key in `names` of the worker whose function has this name."""
+    return next((post.worker for post in params.service.crew if params.name(post.worker) == function), "worker")
 
 
 def _settings(found: Workers) -> str:

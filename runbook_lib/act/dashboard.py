@@ -1,7 +1,7 @@
-"""Writes the dashboard: a plan with the difference, and its application, conditional on what the plan read.
+"""Writes the dashboard: a plan with the difference, and its application if the dashboard is still as planned.
 
-CloudWatch has no compare-and-set for dashboards: the body is read again right before it is written, and what changes
-within that moment is overwritten; the record keeps the body that the plan read.
+CloudWatch has no compare-and-set for dashboards: the body is read again right before the write, and a change within
+that moment is overwritten; the record keeps the body that the plan read.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from runbook_lib.observe.dashboard.declared import encode
 
 
 class DashboardPlan(Frozen):
-    """What writing the dashboard would change, and the body that this is conditional on."""
+    """The change to the dashboard, and the body that it depends on."""
 
     name: str
     before: str | None
-    """The body as it was read, as text; None: there was no dashboard."""
+    """The body as text, as it was read; None: there was no dashboard."""
     after: str
     """The body to write."""
     lines: tuple[str, ...]
-    """The difference, one change a line; empty: nothing to do."""
+    """The difference, one change per line; empty: nothing to do."""
     undo: str
 
     def text(self) -> str:
-        """The plan for a terminal."""
+        """The plan as text for a terminal."""
         if not self.lines:
             return f"dashboard {self.name}: nothing to do"
         verb = "change" if self.before is not None else "create"
@@ -39,7 +39,7 @@ class DashboardPlan(Frozen):
 
 
 def plan(name: str, found: str | None, wanted: dict[str, Any]) -> DashboardPlan:
-    """The plan that makes dashboard `name`, found as the text `found`, say `wanted`. Pure."""
+    """The plan that changes dashboard `name` from the text `found` to `wanted`. Pure."""
     undo = (
         f"aws cloudwatch delete-dashboards --dashboard-names {name}"
         if found is None
@@ -51,10 +51,10 @@ def plan(name: str, found: str | None, wanted: dict[str, Any]) -> DashboardPlan:
 
 
 def apply(plan: DashboardPlan, cloudwatch: Any, guard: Guard) -> bool:
-    """Carries `plan` out; False where there is nothing to do, or it has been done meanwhile.
+    """Carries `plan` out; False if there is nothing to do, or somebody has done it since.
 
     Raises:
-        Refused: not authorised; or the dashboard is no longer the one that the plan read, or does not read back.
+        Refused: not authorised; or the dashboard has changed since the plan, or the read-back differs.
         AwsError: CloudWatch refused.
     """
     if not plan.lines:

@@ -1,8 +1,8 @@
-"""Drives dead letters again: each back into the work queue, and only then out of the dead-letter queue.
+"""Redrives dead letters: sends each to the work queue, and deletes it from the dead-letter queue only then.
 
-A crash in between leaves a message in both, and the job is worked on twice: that costs a report, where the other order
-would lose it. Messages of jobs that have completed meanwhile, those that the worker would skip, and those that are not
-of this service, stay where they are. SQS's own StartMessageMoveTask would move all of them, and does not say which.
+A crash in between leaves a message in both queues, and the job runs twice: that costs a report, while the other order
+would lose the job. Messages of completed jobs, messages that the worker would skip, and messages of other services
+stay in the queue. SQS's own StartMessageMoveTask would move all of them, and does not list them.
 """
 
 from __future__ import annotations
@@ -18,31 +18,32 @@ from runbook_lib.act.traffic.flag_store import code
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.observe.jobs.dlq import HIDDEN_S, again, job_of, show_again, statuses, waiting
 from runbook_lib.params import item
+from runbook_lib.params.crew import Post
 from runbook_lib.params.load import Params
 
 
 @dataclass
 class Redriven:
-    """What became of the messages, by job id (a message of nobody: its own id)."""
+    """The fate of each message, by job id (or by its own id, if it is no message of this service)."""
 
     sent: list[str] = field(default_factory=list)
-    """Back in the work queue."""
+    """Sent back to the work queue."""
     completed: list[str] = field(default_factory=list)
-    """Left, for their job is done."""
+    """Left in the queue: the job has completed."""
     skipped: list[str] = field(default_factory=list)
-    """Left, for the worker does nothing about a job in this state (`worker_skips` in `service.yaml`)."""
+    """Left in the queue: the worker ignores jobs in this state (`worker_skips` in `service.yaml`)."""
     failed: list[str] = field(default_factory=list)
-    """Those of `sent` whose job was FAILED."""
+    """The jobs in `sent` that were FAILED."""
     foreign: list[str] = field(default_factory=list)
-    """Left, for they are no message of this service."""
+    """Left in the queue: not a message of this service."""
     others: list[str] = field(default_factory=list)
-    """Left, for they were not asked for."""
+    """Left in the queue: not among the jobs asked for."""
     beyond: list[str] = field(default_factory=list)
     """Left in the queue: beyond the limit `most`."""
 
     @property
     def seen(self) -> set[str]:
-        """Everything that was in the queue."""
+        """All ids that were in the queue."""
         return {*self.sent, *self.completed, *self.skipped, *self.foreign, *self.others, *self.beyond}
 
 
@@ -50,17 +51,25 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
     """Sends dead letters back to the work queue, in batches of ten, each batch with its intent and outcome.
 
     Args:
-        jobs: only these; empty: all.
-        most: this many messages at most.
+        jobs: ids of the jobs to redrive; empty: all.
+        most: the most messages to send.
 
     Raises:
-        Refused, UsageError: not authorised: it is a raise, for the workers have to bear it.
-        AwsError: SQS or DynamoDB refused or did not answer; what was sent by then is in the journal.
+        Refused, UsageError: not authorised; this counts as a raise, since the workers must bear the load.
+        AwsError: SQS or DynamoDB refused or did not answer; the journal has what was sent before.
     """
     guard.authorise(raises=True)
-    sqs, done, held = aws.client("sqs"), Redriven(), list[dict[str, Any]]()
-    with aws_errors(f"driving {params.name('dlq')} again (sqs:ReceiveMessage, SendMessage, DeleteMessage)"):
-        dlq, queue = (sqs.get_queue_url(QueueName=params.name(name))["QueueUrl"] for name in ("dlq", "queue"))
+    done = Redriven()
+    for post in params.service.crew:
+        _one(aws, guard, params, jobs, most, post, done)
+    return done
+
+
+def _one(aws: Aws, guard: Guard, params: Params, jobs: Collection[str], most: int, post: Post, done: Redriven) -> None:
+    """The same of one worker's dead letters: they go back to its own queue."""
+    sqs, held, dead = aws.client("sqs"), list[dict[str, Any]](), params.name(post.dlq)
+    with aws_errors(f"driving {dead} again (sqs:ReceiveMessage, SendMessage, DeleteMessage)"):
+        dlq, queue = (sqs.get_queue_url(QueueName=params.name(name))["QueueUrl"] for name in (post.dlq, post.queue))
         try:
             for batch in waiting(sqs, dlq):
                 held += batch
@@ -69,20 +78,19 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
                 wanted = [(job, one) for job, one, _ in chosen[:room]]
                 done.beyond += [job for job, _, _ in chosen[room:]]
                 if wanted:
-                    _batch(sqs, guard, params, dlq, queue, wanted, held, done)
+                    _batch(sqs, guard, params.name(post.queue), dlq, queue, wanted, held, done)
                     done.failed += [job for job, _, status in chosen[:room] if status == "FAILED"]
         finally:
             try:
                 show_again(sqs, dlq, held)
-            except (ClientError, BotoCoreError) as error:  # it must not hide what was done, or what went wrong first
-                guard.warn(f"what was left in {params.name('dlq')} shows again in {HIDDEN_S} s only: {error}")
-    return done
+            except (ClientError, BotoCoreError) as error:  # it must not hide the outcome or the first error
+                guard.warn(f"what was left in {dead} shows again in {HIDDEN_S} s only: {error}")
 
 
 def _chosen(
     aws: Aws, params: Params, batch: list[dict[str, Any]], jobs: Collection[str], done: Redriven
 ) -> list[tuple[str, dict[str, Any], str | None]]:
-    """Job, message and the job's status of those to be sent."""
+    """Job id, message and job status of the messages to send."""
     contract = params.service.contract
     skipped = {item.status(word, contract) for word in params.service.worker_skips}
     named = [(job_of(one["Body"], contract.message.job_id), one) for one in batch]
@@ -105,7 +113,7 @@ def _chosen(
 def _batch(
     sqs: Any,
     guard: Guard,
-    params: Params,
+    name: str,
     dlq: str,
     queue: str,
     wanted: list[tuple[str, dict[str, Any]]],
@@ -124,12 +132,12 @@ def _batch(
             gone.append(job)
 
     def read_back() -> dict[str, Any]:
-        """SQS cannot be asked where a message is: what was answered counts, and one that was not is in doubt."""
+        """The jobs whose message has moved, and those in doubt: SQS cannot be asked where a message is."""
         return {"sent": len(gone), "jobs": list(gone), "in_doubt": begun[len(gone) :]}
 
     try:
         guard.change(
-            f"redrive {len(wanted)} dead letters to {params.name('queue')}",
+            f"redrive {len(wanted)} dead letters to {name}",
             before={"jobs": [job for job, _ in wanted]},
             after={"sent": len(wanted)},
             undo="none: a job that fails again comes back by itself",
@@ -142,7 +150,7 @@ def _batch(
 
 
 def _delete(sqs: Any, dlq: str, handle: str) -> None:
-    """Takes a message out; one that is gone already is (botocore asks again where the answer was lost)."""
+    """Deletes a message; if it is gone already, that is fine (botocore repeats a request whose answer was lost)."""
     try:
         sqs.delete_message(QueueUrl=dlq, ReceiptHandle=handle)
     except ClientError as error:

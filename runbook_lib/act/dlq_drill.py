@@ -1,6 +1,6 @@
-"""A message through the dead-letter queue and back: seen, alarmed on, redriven, done, cleaned up.
+"""A drill with one message through the dead-letter queue and back: seen, alarmed, redriven, done, cleaned up.
 
-Proves what nobody should find out in an incident: that a dead letter is noticed, and that it is not lost.
+It proves before any incident that somebody notices a dead letter, and that it is not lost.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from runbook_lib.params.load import Params
 
 _VISIBLE = "ApproximateNumberOfMessages"
 _EVERY_S, _EVERY_LONG_S, _LONG_S = 0.05, 5.0, 60.0
-"""Seconds between two looks: where a step may take more than a minute, AWS is asked less often."""
+"""Seconds between two looks: if a step may take more than a minute, AWS is asked less often."""
 
 
 @dataclass(frozen=True)
 class Trip:
-    """How far the message came."""
+    """The steps that the message completed."""
 
     seen: bool
     alarmed: bool | None
-    """None: there is no such alarm."""
+    """Whether the alarm went to ALARM; None: the alarm does not exist."""
     before: str
     """State of the alarm before the message was sent."""
     redriven: bool
@@ -46,12 +46,12 @@ class Trip:
 
     @property
     def ok(self) -> bool:
-        """All the way."""
+        """Whether all steps succeeded."""
         return self.seen and bool(self.alarmed) and self.redriven and self.completed and self.cleaned
 
     @property
     def sentence(self) -> str:
-        """Where it got stuck, or that it did not."""
+        """The step that failed, or that all succeeded, as a sentence."""
         told = (
             (self.seen, "the message never showed in the dead-letter queue"),
             (self.alarmed is not None, "the dead-letter queue has no alarm"),
@@ -72,14 +72,14 @@ def round_trip(
 ) -> Trip:
     """Sends a probe job straight to the DLQ, and follows it until it is done.
 
-    Whatever goes wrong on the way, the probe is taken out again: message and job item.
+    Whatever goes wrong, the probe's message and job item are removed at the end.
 
     Args:
         wait_s: real seconds that each step may take: metric and alarm on AWS take some minutes.
-        out: is told what is being waited for.
+        out: called with what it is waiting for.
 
     Raises:
-        Refused: the change is not authorised, or the DLQ is not empty: what is in it is somebody's job.
+        Refused: the change is not authorised, or the DLQ is not empty: its messages are other people's jobs.
         AwsError: AWS refused or did not answer.
     """
     with aws_errors("sending a message through the dead-letter queue and back (sqs, dynamodb, cloudwatch)"):
@@ -136,7 +136,7 @@ class _Probe:
         return change.ok
 
     def _redrive(self) -> bool:
-        """Our own message and no other; sent to the work queue before it is deleted, so that a crash loses nothing."""
+        """Redrives only our own message: sends it to the work queue, then deletes it, so a crash loses nothing."""
 
         def move(message: dict[str, Any]) -> None:
             self.sqs.send_message(QueueUrl=self.queue, MessageBody=message["Body"])
@@ -145,11 +145,11 @@ class _Probe:
         return self._taken(f"redrive the probe job to {self.params.name('queue')}", move)
 
     def _clean(self, redriven: bool, completed: bool) -> bool:
-        """Message and item of the probe go; its report expires with all others, in a bucket that only the service
+        """Removes message and item of the probe; its report expires like all others, in a bucket that only the service
         writes to.
 
-        The item of a job that may still be worked on stays, marked as a probe's: the worker would make another one,
-        without the mark.
+        The item of a job that may still run stays, marked as a probe's: the worker would create another one without
+        the mark.
         """
         if redriven and not completed:
             return False
@@ -170,7 +170,7 @@ class _Probe:
         return gone and change.ok
 
     def _taken(self, what: str, act: Callable[[dict[str, Any]], Any]) -> bool:
-        """Receives our own message and has something done with it; what is somebody else's is let go again."""
+        """Receives our own message and calls `act` with it; messages of others are released again."""
         done: list[str] = []
 
         def look() -> bool:
@@ -196,7 +196,7 @@ class _Probe:
         return change.ok
 
     def _remember(self) -> None:
-        """The job's item, marked as a probe, as the submit Lambda would have made it."""
+        """Writes the job's item as the submit Lambda would, marked as a probe."""
         now = self.guard.now
         job = {
             "job_id": self.job,
@@ -219,7 +219,7 @@ class _Probe:
         return int(answer["Attributes"][_VISIBLE])
 
     def _alarm_state(self) -> str | None:
-        """State of the alarm on the DLQ's depth; None if there is none."""
+        """State of the alarm on the DLQ's depth; None if the alarm does not exist."""
         alarm = next((one for one in self.params.policy.alarms if one.metric == "dlq_visible"), None)
         if alarm is None:
             return None

@@ -1,6 +1,6 @@
-"""The fire drill: each alarm is set off, its notification is seen to arrive, and it is put back.
+"""The fire drill: sets off each alarm, waits for its notification, and puts its state back.
 
-Never while a deployment of the dial is in progress: a guard in ALARM would roll it back (docs/domain.md,
+It is refused while a deployment of the dial is in progress: a guard in ALARM would roll it back (docs/domain.md,
 "AppConfig: what bites").
 """
 
@@ -25,24 +25,24 @@ from runbook_lib.params.load import Params
 
 REASON = "fire drill of the rollout runbook: nothing is wrong"
 STALE_S = 900.0
-"""An inbox this old was left behind by a drill that was killed."""
+"""Age in seconds of an inbox that a killed drill left behind."""
 _BATCH = 10
 
 
 @dataclass(frozen=True)
 class Drilled:
-    """What the drill showed."""
+    """The result of the drill."""
 
     heard: tuple[str, ...]
-    """Alarms whose notification arrived."""
+    """Names of the alarms whose notification arrived."""
     silent: tuple[str, ...]
     restored: bool
-    """Every alarm is in the state it was in, or in one that it has come to since by its own metric."""
+    """Whether every alarm is back in its state, or in one that its own metric has caused since."""
     seconds: float
 
 
 def refusal(state: TrafficState) -> str | None:
-    """Why no drill may be held now; None: it may."""
+    """Why no drill may run now; None: it may."""
     if not state.busy or state.dial_deployment is None:
         return None
     return (
@@ -54,17 +54,17 @@ def refusal(state: TrafficState) -> str | None:
 def drill(
     aws: Any, guard: Guard, params: Params, names: Sequence[str], state: TrafficState, *, wait_s: float
 ) -> Drilled:
-    """Sets all alarms off together, listens, and puts them back.
+    """Sets all alarms off together, listens, and puts their states back.
 
     Args:
-        names: the alarms; those that do not exist are silent.
-        state: of the traffic, as it is now; a deployment under way forbids the drill.
-        wait_s: real seconds to listen at most. Those not heard by half of them are set off once more: a subscription
-            takes a moment to be in effect.
+        names: names of the alarms; one that does not exist counts as silent.
+        state: the traffic as it is now; a deployment under way forbids the drill.
+        wait_s: real seconds to listen at most. Alarms not heard after half of them are set off once more: a
+            subscription takes a moment to work.
 
     Raises:
         Refused: a deployment of the dial is in progress, or the change is not authorised.
-        AwsError: AWS refused or did not answer. The alarms were put back, but for those that the sentence names.
+        AwsError: AWS refused or did not answer. All alarms are put back except those that the sentence names.
     """
     if why := refusal(state):
         raise Refused(why)
@@ -111,15 +111,15 @@ def drill(
 
 
 def _set_off(cloudwatch: Any, names: Iterable[str], now: dict[str, str]) -> None:
-    """Sets alarms to ALARM; only a change of state is notified. Keeps in `now` what each was set to."""
+    """Sets alarms to ALARM (only a change of state sends a notification); `now` keeps the state that each was given."""
     for name in names:
         for state in ("OK", "ALARM") if now[name] == "ALARM" else ("ALARM",):
-            now[name] = state  # before the call: one that fails may have been made all the same
+            now[name] = state  # before the call: a failed call may have changed the state
             cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason=REASON)
 
 
 def _put_back(cloudwatch: Any, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Every alarm that is not as it was; each is tried, whatever becomes of the others.
+    """Puts back every alarm with another state than before; one failure does not stop the others.
 
     An alarm on a metric without data might never leave ALARM by itself.
     """
@@ -129,7 +129,7 @@ def _put_back(cloudwatch: Any, before: Mapping[str, str], now: Mapping[str, str]
             continue
         try:
             cloudwatch.set_alarm_state(AlarmName=name, StateValue=was, StateReason=REASON)
-        except Exception as error:  # whatever it is, the next one must be put back
+        except Exception as error:  # on any error the next one must still be put back
             failed.append(f"{name} to {was} ({type(error).__name__})")
     if failed:
         raise AwsError(f"the drill could not put back: {', '.join(failed)}; do it with aws cloudwatch set-alarm-state")
@@ -137,10 +137,10 @@ def _put_back(cloudwatch: Any, before: Mapping[str, str], now: Mapping[str, str]
 
 @contextlib.contextmanager
 def inbox(aws: Any, params: Params) -> Iterator[str]:
-    """A queue that the alarms' topic may send to, for the time of the drill: its URL.
+    """The URL of a queue that the alarms' topic may send to; it exists inside the block.
 
-    Its name is new each time: SQS does not give a deleted queue's name again for a minute. The policy comes with its
-    making: one that is set later takes up to a minute to be in effect.
+    Its name is new each time: SQS does not reuse a deleted queue's name for a minute. The queue is created with its
+    policy: a policy set later takes up to a minute to work.
     """
     sqs, sns, topic = aws.client("sqs"), aws.client("sns"), topic_arn(params)
     prefix = params.name("drill_queue")
@@ -188,7 +188,7 @@ def _tidy(sqs: Any, sns: Any, prefix: str, topic: str) -> None:
 
 
 def _age_s(answer: Mapping[str, Any]) -> float:
-    """Seconds since a queue was made, by AWS's own clock; 0 where the answer does not tell the time."""
+    """Seconds since a queue was created, by AWS's clock; 0 if the answer does not say when."""
     try:
         return dated(answer).timestamp() - float(answer["Attributes"]["CreatedTimestamp"])
     except AwsError:
@@ -196,7 +196,7 @@ def _age_s(answer: Mapping[str, Any]) -> float:
 
 
 def listen(sqs: Any, url: str, wanted: set[str], wait_s: float) -> set[str]:
-    """Names of the alarms whose notification of ALARM came within `wait_s` seconds."""
+    """Names of the alarms whose ALARM notification came within `wait_s` seconds."""
     heard: set[str] = set()
     end = time.monotonic() + wait_s
     while not heard >= wanted and (left := end - time.monotonic()) > 0:
@@ -215,7 +215,7 @@ def listen(sqs: Any, url: str, wanted: set[str], wait_s: float) -> set[str]:
 
 
 def _told(body: str) -> dict[str, Any]:
-    """The alarm's own words, out of SNS's envelope if it has one."""
+    """The alarm's message, taken out of SNS's envelope if it has one."""
     try:
         outer = json.loads(body)
         inner = json.loads(outer["Message"]) if "Message" in outer else outer

@@ -1,7 +1,7 @@
 """A failure of our own goes the whole way: a line in the worker's log, the filter's metric, the guard alarm, the topic.
 
-`act/drill.py` sets alarms off by hand, which proves the alarm's actions and nothing before them. This proves that a job
-which the worker marks FAILED is heard of. Not in production: it would be a failure among the users'.
+`act/drill.py` sets alarms off by hand, which proves only the alarm's actions. This proves that a job that the worker
+marks FAILED raises the alarm. Never in production: it would count as a user's failure.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ _LISTEN_S = 20.0
 
 @dataclass(frozen=True)
 class Way:
-    """How far the failure came."""
+    """The steps that the failure completed."""
 
     alarm: str
     sent: int
-    """Lines put into the log."""
+    """Number of lines put into the log."""
     counted: float
-    """Points that the metric got since."""
+    """Points that the metric has counted since."""
     fired: bool
     heard: bool
     quiet_min: float
-    """Minutes until the failures have left the alarm's period: so long it stays in ALARM."""
+    """Minutes until the failures leave the alarm's period: it stays in ALARM until then."""
 
     @property
     def steps(self) -> tuple[tuple[str, bool, str], ...]:
-        """Check id, whether it came so far, and a sentence; what lies behind a step that failed failed too."""
+        """Check id, whether the step succeeded, and a sentence; the steps after a failed one fail too."""
         metric_ok = self.counted >= self.sent
         return (
             ("drill.failure_line", self.sent > 0, f"{self.sent} marked failure lines put into the worker's log"),
@@ -78,7 +78,7 @@ class Way:
 
 
 def proving(params: Params) -> str:
-    """The environments that prove the way, as a subject of several."""
+    """Names of the environments without users, where the way can be proven, as the subject of a sentence."""
     policy = params.policy
     return " and ".join(env for env in policy.environments if not policy.has_users(env)) or "other environments"
 
@@ -91,7 +91,7 @@ def not_here(params: Params, state: TrafficState) -> str | None:
 
 
 def failing_guard(params: Params) -> Alarm | None:
-    """The guard that counts failed jobs."""
+    """The guard that counts failed jobs; None if there is none."""
     return next((one for one in params.policy.alarms if one.guard and one.metric == METRIC), None)
 
 
@@ -99,11 +99,11 @@ def send(aws: Any, guard: Guard, params: Params, state: TrafficState, *, wait_s:
     """Puts as many failure lines into the worker's log as the guard counts to, and follows them.
 
     Args:
-        state: of the traffic, as it is now; a deployment of the dial under way forbids it.
-        wait_s: real seconds that they may take from the log to the topic.
+        state: the traffic as it is now; a deployment of the dial under way forbids it.
+        wait_s: real seconds that the lines may take from the log to the topic.
 
     Raises:
-        Refused: users are there, a deployment of the dial is in progress, the guard is not OK, or the change
+        Refused: the environment has users, a deployment of the dial is in progress, the guard is not OK, or the change
             is not authorised.
         AwsError: AWS refused or did not answer.
     """
@@ -159,7 +159,7 @@ def send(aws: Any, guard: Guard, params: Params, state: TrafficState, *, wait_s:
 
 
 def _lines(sample: str, many: int, mark: str) -> Sequence[str]:
-    """The worker's line, each with a `job_id` that says whose it is, where the line is JSON."""
+    """Failure lines as the worker writes them; in a line of JSON, `job_id` marks it as ours."""
     try:
         said = json.loads(sample)
     except ValueError:
@@ -170,7 +170,7 @@ def _lines(sample: str, many: int, mark: str) -> Sequence[str]:
 
 
 def _counted(aws: Any, params: Params, at: Any) -> float:
-    """Failures that the guard's metric has in the minutes around `at`."""
+    """Failures that the guard's metric has counted in the minute of `at` and the next one."""
     import datetime as dt
 
     minute = at.replace(second=0, microsecond=0)

@@ -1,7 +1,7 @@
-"""The one door to every change: who may, what is written down before, what was read back after.
+"""The only way to change AWS: checks who may, writes the change down before, and reads it back after.
 
-Moves that raise exposure are refused on the slightest doubt; moves that lower it want the account and the
-confirmation, and nothing else stands in their way (docs/domain.md, trap 16).
+Changes that raise exposure are refused at the slightest doubt; changes that lower it need only the right account and
+the confirmation, and nothing else may stop them (docs/domain.md, trap 16).
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from runbook_lib.params.load import Params
 
 begun: list[str] = []
-"""What this process has begun to change, in the order of it: a command that ends in an error says so."""
+"""The changes that this process has begun, in order: a command that ends in an error lists them."""
 
 T = TypeVar("T")
 Facts = Mapping[str, Any]
 
 
 class Journal(Protocol):
-    """Where intents and outcomes are written (`record/journal.py`)."""
+    """The log of intents and outcomes (`record/journal.py`)."""
 
     def append(self, event: str, **data: Any) -> Any:
-        """One event with its data; raises if the line is not safely on disk."""
+        """Writes one event with its data; raises if the line is not safely on disk."""
         ...
 
     def append_or_stderr(self, event: str, **data: Any) -> Any:
-        """The same, but a line that cannot be written goes to stderr and a temporary file instead."""
+        """As `append`, but a line that cannot be written goes to stderr and a temporary file instead."""
         ...
 
 
 class Identity(Protocol):
-    """Who asks, and what time it is for AWS."""
+    """The caller, and AWS's time."""
 
     @property
     def account(self) -> str:
@@ -51,31 +51,31 @@ class Identity(Protocol):
 
     @property
     def arn(self) -> str:
-        """The caller."""
+        """The caller's ARN."""
         ...
 
     @property
     def now(self) -> dt.datetime:
-        """AWS's own clock, aware."""
+        """AWS's own clock, with a time zone."""
         ...
 
 
 @dataclass(frozen=True)
 class Change(Generic[T]):
-    """What became of one change."""
+    """The result of one change."""
 
     intent: str
     """Id that joins intent and outcome in the journal."""
     done: T | None
     """What `do` returned; None if `do` raised but the read-back shows the change."""
     seen: Facts
-    """What was read back."""
+    """The facts that were read back."""
     ok: bool
     """Whether everything promised was read back."""
 
 
 class Guard:
-    """Authorises changes and writes them down, before and after."""
+    """Authorises changes, and writes them down before and after."""
 
     def __init__(
         self,
@@ -95,25 +95,25 @@ class Guard:
 
     @property
     def who(self) -> str:
-        """The operator, or else the caller's ARN."""
+        """The operator's name, or else the caller's ARN."""
         return str(self.params.operator or self.identity.arn)
 
     @property
     def now(self) -> dt.datetime:
-        """AWS's clock, carried on since it was read: UTC."""
+        """AWS's clock in UTC, moved on by the time since it was read."""
         return self.identity.now.astimezone(dt.UTC) + dt.timedelta(seconds=time.monotonic() - self._opened)
 
     @property
     def warnings(self) -> list[str]:
-        """What was warned of so far, in alphabetical order."""
+        """The warnings so far, in alphabetical order."""
         return sorted(self._warned)
 
     def authorise(self, raises: bool) -> None:
-        """Lets a change pass, or says in one sentence what to do.
+        """Allows a change, or raises with one sentence that says what to do.
 
         Raises:
             Refused: plan mode; or, for a raise, old evidence (trap 24) or a concern.
-            UsageError: `confirm` does not repeat the environment, or the account is another one.
+            UsageError: `confirm` does not repeat the environment, or the account is not the configured one.
         """
         flat = self.params.flat
         if flat.mode != "apply":
@@ -133,16 +133,16 @@ class Guard:
             self.warn(f"{doubt.rstrip('.')}; it would refuse a raise, and does not hold up a lowering")
 
     def warn(self, text: str) -> None:
-        """A warning in the journal, once."""
+        """Writes a warning into the journal, once."""
         if text not in self._warned:
             self._warned.add(text)
             self.note("warning", text=text)
 
     def note(self, event: str, **data: Any) -> None:
-        """An event in the journal; if that cannot be written, on stderr and in a temporary file. Never raises."""
+        """Writes an event into the journal, or to stderr and a temporary file if that fails. Never raises."""
         try:
             self.journal.append_or_stderr(event, **data)
-        except Exception as error:  # whatever is wrong with it, the change itself must go on
+        except Exception as error:  # on any error the change itself must go on
             with contextlib.suppress(OSError, ValueError):
                 print(f"the journal failed ({error}) on: {event} {data}", file=self._out or sys.stderr, flush=True)
 
@@ -161,15 +161,15 @@ class Guard:
     ) -> Change[T]:
         """Makes one change: intent on disk, `do`, read back, outcome on disk.
 
-        `undo` says the way back in words, `by_hand` the commands of it for whoever has no runbook; `facts` are what
-        later runs decide by (`Change.step`), beside `what`, which people read.
+        `undo` says the way back in words, `by_hand` its commands for people without the runbook; later runs decide by
+        `facts` (`Change.step`), people read `what`.
 
-        `after` is what is promised: each of its items must be found in what `read_back` answers, which may say more.
-        If `do` raises, the write may have happened all the same (a lost connection), so what is read back decides.
+        `after` is the promise: `read_back` must return each of its items, and may return more.
+        If `do` raises, the write may still have happened (a lost connection), so the read-back decides.
 
         Raises:
             Refused, UsageError: see `authorise`; for a raise also if the intent cannot be written down.
-            Exception: that of `do`, if what was read back does not show the change.
+            Exception: the error of `do`, if the read-back does not show the change.
         """
         self.authorise(raises)
         intent = uuid.uuid4().hex[:12]
@@ -188,7 +188,7 @@ class Guard:
         if raises:
             try:
                 self.journal.append("intent", **intended)
-            except Exception as error:  # any reason: without a record there is no raise
+            except Exception as error:  # on any error: without a record there is no raise
                 raise Refused(f"the intent cannot be recorded ({error}); this change was not made") from error
         else:
             self.note("intent", **intended)
@@ -197,7 +197,7 @@ class Guard:
         trouble: Exception | None = None
         try:
             done = do()
-        except Exception as error:  # read back decides whether it happened
+        except Exception as error:  # the read-back decides whether it happened
             trouble = error
         seen: Facts | None = None
         blind: Exception | None = None

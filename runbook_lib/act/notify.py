@@ -1,7 +1,7 @@
-"""Tells people what was done in an incident: the alarms' SNS topic, and a webhook where one is configured.
+"""Tells people about the changes in an incident: through the alarms' SNS topic, and a webhook if one is configured.
 
-A message is never a reason to wait: whatever fails is an answer, not an error. The webhook's address is a secret (most
-carry their key in the path): it is read from Parameter Store or from an environment variable, and goes nowhere else.
+Nobody waits for a message: a failure is part of the result, not an error. The webhook's address is a secret (most
+have their key in the path): it comes from Parameter Store or an environment variable, and is shown nowhere.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from runbook_lib.params.load import Params
 from runbook_lib.record.redact_notebook import redact_text
 
 TIMEOUT_S = 5.0
-"""A webhook that does not answer by then is one that was not reached."""
+"""Seconds after which a webhook without an answer counts as not reached."""
 MAX_SUBJECT = 100
-"""SNS takes a subject of this many ASCII characters."""
+"""Most ASCII characters of a subject that SNS accepts."""
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
 
 
 @dataclass(frozen=True)
 class Told:
-    """Whether one channel took the message."""
+    """Whether one channel accepted the message."""
 
     channel: str
     ok: bool
@@ -39,10 +39,10 @@ class Told:
 
 
 def notify(aws: Any, guard: Guard, params: Params, subject: str, text: str) -> list[Told]:
-    """Sends `text` to every channel that is configured; secrets are taken out of it first.
+    """Sends `text`, redacted, to every configured channel.
 
     Raises:
-        Refused, UsageError: the run may not change anything: then nobody is told that it did.
+        Refused, UsageError: the run may not change anything, so it tells nobody that it did.
     """
     guard.authorise(raises=False)
     subject, text = redact_text(subject), redact_text(text)
@@ -53,8 +53,8 @@ def notify(aws: Any, guard: Guard, params: Params, subject: str, text: str) -> l
 
 
 def without_aws(params: Params, subject: str, text: str) -> Told | None:
-    """Tells the webhook whose address an environment variable holds, the one channel that is left where AWS cannot be
-    asked; None where there is none.
+    """Tells the webhook whose address is in an environment variable, the one channel that works if AWS does not
+    answer; None if there is none.
     """
     if not params.service.notify.webhook_env:
         return None
@@ -82,14 +82,14 @@ def _sent(guard: Guard, channel: str, send: Callable[[], str]) -> Told:
 
 
 class _NotSent(Exception):
-    """Why, with nothing secret in it."""
+    """Why a message was not sent, without secrets."""
 
 
 def _publish(aws: Any, params: Params, subject: str, text: str) -> str:
     try:
         ascii_only = re.sub(r"[^\x20-\x7e]", "-", subject)[:MAX_SUBJECT]
         aws.client("sns").publish(TopicArn=topic_arn(params), Subject=ascii_only, Message=text)
-    except Exception as error:  # whatever it is: the webhook is still to be told
+    except Exception as error:  # on any error the webhook must still be told
         raise _NotSent(f"{params.name('topic')} was not told: {_code(error)}") from None
     return f"{params.name('topic')} was told"
 
@@ -106,20 +106,20 @@ def _post(aws: Any, params: Params, subject: str, text: str) -> str:
             return f"the webhook answered {answer.status}"
     except urllib.error.HTTPError as error:
         raise _NotSent(f"the webhook answered {error.code}") from None
-    except Exception as error:  # half an answer is no OSError
+    except Exception as error:  # a broken answer is no OSError
         raise _NotSent(f"the webhook does not answer ({type(error).__name__})") from None
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
-    """A webhook that points elsewhere is not followed: the message is for the one that was configured."""
+    """Does not follow a redirect of the webhook: the message is for the configured address."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
 
 
 def unresolved(aws: Any, params: Params) -> str:
-    """Why the webhook's address cannot be had, as a sentence; empty where it can, or none is configured. Nothing is
-    sent.
+    """Why the webhook's address is unavailable, as a sentence; empty if it is available, or if none is configured.
+    Nothing is sent.
     """
     if not params.service.notify.webhook:
         return ""
@@ -139,7 +139,7 @@ def _address(aws: Any, params: Params) -> str:
         try:
             found = aws.client("ssm").get_parameter(Name=where, WithDecryption=True)
             value = str(found["Parameter"]["Value"])
-        except Exception as error:  # its words could hold the address
+        except Exception as error:  # its text could contain the address
             raise _NotSent(f"the webhook's address cannot be read from {where}: {_code(error)}") from None
     if not value.startswith("https://") and not _LOOPBACK.match(value):
         raise _NotSent(f"{where} (service.yaml, notify) holds no https address; put the webhook's there")

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, the project's folder, windows of time, redaction, AWS's clients."""
+"""The ground floor: errors, the project's folder, windows of time, redaction, AWS's clients."""

@@ -1,5 +1,5 @@
-"""Files of a person's project: all of them are written or none, and each at once. A process that is killed, or a disk
-that is full, leaves no half of a file.
+"""Writes files of a person's project: all of them or none, each at once. Neither a killed process nor a full disk
+leaves half a file.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 
 def write_all(wanted: Mapping[Path, bytes]) -> None:
-    """Writes the files, with folders that are not there; one that was there keeps its permissions.
+    """Writes the files and creates missing folders; an existing file keeps its permissions.
 
-    Whatever goes wrong on the way (Ctrl-C, too) takes back what was written, folders included.
+    Any failure on the way (Ctrl-C, too) undoes what was written, folders included.
 
     Raises:
-        OSError: one cannot be written; its `filename` is that file, and everything is as it was.
+        OSError: a file cannot be written; its `filename` is that file, and everything is as before.
     """
     made, parts, before = list[Path](), dict[Path, Path](), dict[Path, bytes | None]()
     try:
@@ -52,7 +52,7 @@ def write_all(wanted: Mapping[Path, bytes]) -> None:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Makes a folder with those above it; those that are new, the outermost first."""
+    """Creates a folder with its missing parents; returns those that are new, the outermost first."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()][::-1]
     for one in missing:
         one.mkdir(exist_ok=True)

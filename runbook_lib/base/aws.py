@@ -1,4 +1,4 @@
-"""Session, clients, who am I, and AWS's own clock.
+"""Session, clients, the caller's identity, and AWS's own clock.
 
 Endpoint and credentials come from botocore's own resolution (`AWS_ENDPOINT_URL`, profiles, roles), so the same code
 serves AWS and an emulator.
@@ -25,36 +25,36 @@ if TYPE_CHECKING:
 __all__ = ["Aws", "Identity", "aws_errors", "caller", "connect", "instant", "require_account"]
 CONNECT_S = 5.0
 WHO_S = 10.0
-"""Seconds for the first question, which AWS answers in milliseconds: an endpoint that is dead is known by it."""
+"""Seconds for the first question, which AWS answers in milliseconds: a slower endpoint is dead."""
 
 OLDEST = dt.datetime(2019, 11, 25, tzinfo=dt.UTC)
-"""AppConfig is there since then (AWS News Blog): an earlier Date in an answer is none of AWS's."""
+"""The start of AppConfig (AWS News Blog): an earlier Date in an answer is not from AWS."""
 LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
-"""So is one after that, and from the year 9999 no time can be counted on."""
+"""A later Date is not from AWS either, and times after the year 9999 overflow."""
 
 _ASSUMED: dict[str, Any] = {}
-"""Roles that this process has assumed, by botocore's own key; they are used until they expire."""
+"""Roles that this process has assumed, under botocore's own keys; they are used until they expire."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks, and what time it is for AWS (`Date` of its answer)."""
+    """The caller, and AWS's time (`Date` of its answer)."""
 
     account: str
     arn: str
     now: dt.datetime
     trouble: str = ""
-    """Why `now` is the clock of this machine; empty: it is AWS's."""
+    """Why `now` is this machine's clock; empty: it is AWS's."""
 
 
 def instant(value: Any) -> dt.datetime:
-    """A time in an answer of AWS, aware, in UTC.
+    """A time from an AWS answer, with its zone, in UTC.
 
-    botocore's own reader converts each to the machine's time zone, which takes ten times as long, and a look reads
-    tens of thousands; it is asked only for what is neither a number of seconds nor ISO 8601 with a time zone.
+    botocore's own reader converts each to the machine's time zone, which takes ten times as long, and one look reads
+    tens of thousands. It is used only for values that are neither seconds nor ISO 8601 with a time zone.
 
     Raises:
-        ValueError: it is no time.
+        ValueError: the value is not a time.
     """
     if isinstance(value, (int, float)):
         return dt.datetime.fromtimestamp(value, dt.UTC)
@@ -72,14 +72,14 @@ def instant(value: Any) -> dt.datetime:
 
 @lru_cache(maxsize=4)
 def _models(data_path: str | None) -> Any:
-    """What AWS's services look like, read once a process: reading it is most of what opening a client costs."""
+    """botocore's models of AWS's services, loaded once per process: loading is most of the cost of making a client."""
     from botocore.loaders import create_loader
 
     return create_loader(data_path)
 
 
 class Aws:
-    """Clients of one region, made once each.
+    """The clients of one region, each made once.
 
     Args:
         answer_s: seconds that a whole answer may take, before the question is asked again.
@@ -94,7 +94,7 @@ class Aws:
             import boto3
             from botocore.session import get_session
 
-            from runbook_lib.base import credential_process  # here: it needs botocore
+            from runbook_lib.base import credential_process  # here, because it needs botocore
 
             credential_process.install()
             self.region = region
@@ -105,7 +105,7 @@ class Aws:
             session.register_component("data_loader", _models(session.get_config_variable("data_path")))
             session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
             self._session = boto3.session.Session(region_name=region, botocore_session=session)
-            # Whose profile needs a code of an MFA device is asked for it once, not for each session of the process.
+            # If the profile needs an MFA code, the person is asked once, not for each session of the process.
             session.get_component("credential_provider").get_provider("assume-role").cache = _ASSUMED
         self._clients: dict[str, Any] = {}
 
@@ -113,7 +113,7 @@ class Aws:
         """The boto3 client of `service`.
 
         Raises:
-            AwsError: the configuration or the credentials cannot be used.
+            AwsError: the configuration or the credentials are unusable.
         """
         if service not in self._clients:
             with aws_errors(f"opening {service}"):
@@ -144,11 +144,11 @@ class Aws:
         return client
 
     def by_code(self) -> dict[str, str]:
-        """The credentials as environment variables, for a process that cannot ask for the code of an MFA device; empty
-        where the profile needs none.
+        """The credentials as environment variables, for a process that cannot ask for an MFA code; empty if the
+        profile needs none.
 
         Raises:
-            AwsError: they cannot be had.
+            AwsError: the credentials are unavailable.
         """
         with aws_errors("signing in with the profile's MFA device"):
             found: Any = self._session.get_credentials() if _wants_code(self._session) else None
@@ -160,18 +160,18 @@ class Aws:
 
     @property
     def endpoint(self) -> str:
-        """Address that the clients talk to, without a name or password that stands in it."""
+        """The address of AWS that the clients use, without a user name or password in it."""
         found = urlsplit(str(self.client("sts").meta.endpoint_url))
         return found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
 
     def identity(self, *, any_clock: bool = False) -> Identity:
-        """The caller, and the clock of AWS.
+        """The caller, and AWS's clock.
 
         Args:
-            any_clock: where AWS's is not known, this machine's will do.
+            any_clock: if AWS's clock is unknown, use this machine's.
 
         Raises:
-            AwsError: unreachable, or credentials missing or expired, or the clock of AWS is not known.
+            AwsError: AWS is unreachable, credentials are missing or expired, or AWS's clock is unknown.
         """
         with aws_errors("asking AWS who we are (sts:GetCallerIdentity)"):
             answer = self.client("sts").get_caller_identity()
@@ -184,10 +184,10 @@ class Aws:
             return Identity(account=account, arn=arn, now=dt.datetime.now(dt.UTC), trouble=str(error))
 
     def clock(self) -> dt.datetime:
-        """The clock of AWS, asked without credentials: a refusal has a date too.
+        """AWS's clock, asked without credentials: a refusal has a Date, too.
 
         Raises:
-            AwsError: unreachable, or what answers is not AWS.
+            AwsError: unreachable, or the answer is not from AWS.
         """
         from botocore import UNSIGNED
         from botocore.exceptions import ClientError
@@ -201,10 +201,10 @@ class Aws:
 
 
 def dated(answer: Any) -> dt.datetime:
-    """When AWS answered, by its own clock: the Date of an answer.
+    """The time of an answer by AWS's own clock: its Date.
 
     Raises:
-        AwsError: it has none, or one that no clock of AWS says.
+        AwsError: the answer has no Date, or one that no clock of AWS shows.
     """
     said = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
     with suppress(TypeError, ValueError, OverflowError):
@@ -216,7 +216,7 @@ def dated(answer: Any) -> dt.datetime:
 
 
 def _wants_code(session: Any) -> bool:
-    """Whether the profile, or one that it assumes its role from, names an MFA device."""
+    """Whether the profile, or one whose role it uses, names an MFA device."""
     profiles, name, seen = session._session.full_config.get("profiles", {}), session.profile_name, set[str]()
     while name and name not in seen:
         seen.add(name)
@@ -230,20 +230,20 @@ def connect(params: Params, *, quick: bool = False) -> Aws:
     """Clients for the region of the parameters.
 
     Args:
-        quick: somebody waits at a terminal, and what is asked AWS answers in milliseconds: a question ends in 20 s.
+        quick: whether somebody waits at a terminal for answers of milliseconds: a question then ends in 20 s.
     """
     return Aws(params.region, answer_s=WHO_S, tries=2) if quick else Aws(params.region)
 
 
 def caller(params: Params, *, quick: bool = False, any_clock: bool = False) -> tuple[Aws, Identity]:
-    """Clients, and who asks, of the account that the parameters name.
+    """Clients and the caller, checked against the account that the parameters name.
 
     Args:
-        quick: as of `connect`.
-        any_clock: as of `Aws.identity`.
+        quick: see `connect`.
+        any_clock: see `Aws.identity`.
 
     Raises:
-        UsageError: the account is another one.
+        UsageError: the caller's account is another one.
         AwsError: AWS cannot be asked.
     """
     aws = connect(params, quick=quick)
@@ -253,10 +253,10 @@ def caller(params: Params, *, quick: bool = False, any_clock: bool = False) -> t
 
 
 def require_account(params: Params, identity: Identity) -> None:
-    """The caller's account must be the one in the parameters: for reading as well as for changing.
+    """Checks that the caller's account is the one in the parameters: for reading as well as for changing.
 
     Raises:
-        UsageError: it is another one.
+        UsageError: it is another account.
     """
     if identity.account != params.account_id:
         raise UsageError(

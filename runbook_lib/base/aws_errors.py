@@ -1,7 +1,7 @@
-"""Everything that can go wrong between us and AWS, as one sentence: configuration, sign-in, network, answers.
+"""Turns every error between us and AWS into one sentence: configuration, sign-in, network, answers.
 
-What botocore, boto3 or urllib3 raise inside `aws_errors` never leaves it as it is: an error that no rule here knows is
-told in its own words, on one line.
+An error of botocore, boto3 or urllib3 inside `aws_errors` never leaves it unchanged: if no rule here knows it, it
+keeps its own words, on one line.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ EXPIRED = {
     "UnrecognizedClientException",
 }
 SKEWED = {"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"}
-"""The signature's time is not AWS's; `SignatureDoesNotMatch` and its like say so in their message."""
+"""The request's time differs from AWS's; `SignatureDoesNotMatch` and similar codes say so in their message."""
 _SKEWED_WORDS = ("signature expired", "signature not yet current")
 _FOREIGN = ("botocore", "boto3", "urllib3", "s3transfer")
 _CONFIG = "check AWS_PROFILE and ~/.aws/config"
 PORTAL = "does a proxy or a login page stand between? Check the network and AWS_ENDPOINT_URL"
 _MOST = 300
-"""Characters that a foreign text may have in a sentence of ours."""
+"""Most characters of another program's text in one of our sentences."""
 _USER = re.compile(r"(?<=://)[^\s/@\"'<>]{1,200}(?=@)")
-"""Who an address signs in as: it may be a token, and nobody needs it to find the host."""
+"""The user in an address: it may be a token, and nobody needs it to find the host."""
 _BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): .*", re.DOTALL)
-"""botocore quotes whole what answers for credentials."""
+"""botocore quotes the whole answer of a credentials endpoint."""
 
 
 def one_line(text: object) -> str:
-    """A foreign text on one line, without control characters, cut; of a web page no more than its title."""
+    """Another program's text on one line, without control characters, shortened; of a web page only its title."""
     said = str(text)
     page = re.search(r"<!doctype html|<(?:html|head|body)[\s>]", said[:2000], re.I)
     if page:
@@ -58,17 +58,17 @@ def one_line(text: object) -> str:
 
 @contextmanager
 def aws_errors(doing: str) -> Iterator[None]:
-    """Turns botocore's errors into one sentence that names what was being done.
+    """Turns botocore's errors into one sentence that names the action.
 
     Raises:
-        AwsError: configuration that cannot be used, missing or expired credentials, an endpoint that cannot be reached,
+        AwsError: unusable configuration, missing or expired credentials, an unreachable endpoint,
             a refusal by AWS, an answer that makes no sense.
     """
     try:
         yield
     except RunbookError:
         raise
-    except Exception as error:  # the last resort: what is not about AWS goes on as it is
+    except Exception as error:  # the last resort: errors that are not about AWS pass unchanged
         said = sentence(error)
         if said is None:
             raise
@@ -76,7 +76,7 @@ def aws_errors(doing: str) -> Iterator[None]:
 
 
 def sentence(error: Exception) -> str | None:
-    """What is wrong and what to do; None where the error does not come from AWS or from the way to it."""
+    """The problem and what to do; None if the error comes neither from AWS nor from the connection to it."""
     from botocore import exceptions as bc
 
     on_the_way_there = isinstance(error, (bc.BotoCoreError, ValueError)) or _foreign(error)
@@ -98,11 +98,11 @@ def sentence(error: Exception) -> str | None:
 
 
 def _environment() -> str | None:
-    """What is wrong with an environment variable that AWS is asked by; None: nothing that can be seen."""
+    """The visible mistake in an environment variable for AWS; None: there is none."""
     for name, value in os.environ.items():
         if name.upper() in _PROXIES or name.startswith("AWS_ENDPOINT_URL"):
             if name.startswith("AWS_") and "://" not in value:
-                continue  # botocore says so
+                continue  # botocore reports it
             try:
                 parsed = urlsplit(value if "://" in value else f"http://{value}")
                 whole = not value or bool(parsed.scheme and parsed.hostname and parsed.port != 0)
@@ -120,7 +120,7 @@ _TOKENS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def on_the_way(error: Exception) -> bool:
-    """Whether it comes from AWS or from the way to it, whatever let it through: a proxy, a connection, an answer."""
+    """Whether the error comes from AWS or the connection to it (a proxy, a network, an answer), whatever raised it."""
     from botocore import exceptions as bc
 
     kinds = (bc.ClientError, bc.BotoCoreError, AwsError, ConnectionError, TimeoutError)
@@ -136,7 +136,7 @@ def _by_kind(error: Exception) -> str | None:
 
 
 def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
-    """By kind, the narrower before the wider."""
+    """Sentences by kind of error, the narrower kinds before the wider."""
     from botocore import exceptions as bc
     from botocore.parsers import ResponseParserError
 
@@ -184,7 +184,7 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
 
 
 def _refused(error: Any) -> str:
-    """AWS's own refusal."""
+    """The sentence for AWS's own refusal."""
     said = error.response.get("Error", {})
     code, message = one_line(said.get("Code", "?")), one_line(said.get("Message", ""))
     if code in SKEWED or any(words in message.lower() for words in _SKEWED_WORDS):
@@ -195,7 +195,7 @@ def _refused(error: Any) -> str:
 
 
 def _by(response: dict[str, Any]) -> str:
-    """How far the clocks are apart, where AWS's answer tells."""
+    """The difference between the clocks, if AWS's answer tells it."""
     headers = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
         off = dt.datetime.now(dt.UTC) - parsedate_to_datetime(headers["date"]).astimezone(dt.UTC)
@@ -206,7 +206,7 @@ def _by(response: dict[str, Any]) -> str:
 
 
 def _foreign_words(error: Exception) -> str:
-    """What botocore lets out without a name of its own."""
+    """The sentence for an error that has no class of its own in botocore."""
     if "Invalid endpoint" in str(error):
         return f"{one_line(error)}; AWS_ENDPOINT_URL expects http:// or https:// before the host"
     if isinstance(error, OSError):
@@ -219,7 +219,7 @@ def _foreign_words(error: Exception) -> str:
 
 
 def _kind(error: Exception) -> str:
-    """What it says; whoever reads it knows no class of Python's."""
+    """The error's text, without Python's class names, which mean nothing to the reader."""
     said = one_line(error).removesuffix(".")
     if isinstance(error, KeyError):
         return f"without {said}" if error.args else "a part of it is not there"
@@ -234,17 +234,17 @@ def _frames(error: BaseException) -> Iterator[TracebackType]:
 
 
 def _foreign(error: Exception) -> bool:
-    """Whether it was raised below a call into botocore."""
+    """Whether the error was raised below a call into botocore."""
     return type(error).__module__.split(".")[0] in _FOREIGN or _through(error, *_FOREIGN)
 
 
 def _through(error: Exception, *modules: str) -> bool:
-    """Whether its way up leads through one of `modules`."""
+    """Whether the error's traceback goes through one of `modules`."""
     names = [str(frame.tb_frame.f_globals.get("__name__", "")) for frame in _frames(error)]
     return any(name == module or name.startswith(f"{module}.") for name in names for module in modules)
 
 
 def place(error: BaseException) -> str:
-    """File and line that raised it."""
+    """File and line that raised the error."""
     last = list(_frames(error))[-1]
     return f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"

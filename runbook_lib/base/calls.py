@@ -1,9 +1,9 @@
-"""Which calls are made to AWS, by name: one line each, in the file that the environment variable RUNBOOK_CALLS names.
+"""Writes down the name of each call to AWS: one line each, in the file that the variable RUNBOOK_CALLS names.
 
     RUNBOOK_CALLS=calls.txt runbook run 06 --env prod
     sort -u calls.txt
 
-So whoever writes a role of their own sees what a run really asks. Nothing but the names is written: no
+With it a team that writes its own role sees the calls that a run really makes. Only the names are written: no
 request, no answer.
 """
 
@@ -16,11 +16,11 @@ from typing import Any
 
 FILE = "RUNBOOK_CALLS"
 _told: set[tuple[str, str]] = set()
-"""What this process has written, by file: a call is made thousands of times."""
+"""File and call that this process has written already: a call is made thousands of times."""
 
 
 def listen(client: Any) -> None:
-    """From now on each call of `client` is written down, if anybody asks for it."""
+    """From now on writes down each call of `client`, if RUNBOOK_CALLS is set."""
     if os.environ.get(FILE):
         client.meta.events.register("before-call", _heard)
 
@@ -40,7 +40,7 @@ def note(call: str) -> None:
 
 
 def heard(file: Path) -> frozenset[str]:
-    """The calls in such a file.
+    """The names of the calls in such a file.
 
     >>> heard(Path(os.devnull))
     frozenset()

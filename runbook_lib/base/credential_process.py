@@ -1,14 +1,17 @@
-"""A `credential_process` of ~/.aws/config: given up when it never answers, and never quoted.
+"""A `credential_process` of ~/.aws/config: given up when it never answers or says too much, and never quoted.
 
-botocore waits for it without an end or a word, and shows what it prints: its standard error where it fails, parts of
-its answer where that makes no sense. Both may be a secret, and nothing tells one from a word.
+botocore waits for it without an end or a word, keeps all that it prints, and shows it: its standard error where it
+fails, parts of its answer where that makes no sense. Both may be a secret, and nothing tells one from a word.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import threading
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,43 +23,84 @@ from runbook_lib.base.patience import TELL_AFTER_S, tell
 
 MOST_S = 60.0
 """Seconds: it may ask a person, for a key to be touched for instance."""
+MOST_B = 65_536
+"""Bytes that it may print; credentials have some two thousand."""
 BY_HAND = "run it by hand to see what it says"
 
 
-class Waited(subprocess.Popen[bytes]):
-    """A process that is given up; somebody at a terminal is told what is waited for."""
+class TooMuch(subprocess.SubprocessError):
+    """It printed more than `MOST_B` bytes, and was ended."""
 
-    def communicate(self, input: Any = None, timeout: float | None = None) -> Any:
+
+class _Reader(threading.Thread):
+    """Reads what a process prints until it ends, or is too much."""
+
+    def __init__(self, pipe: Any, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(name="runbook-credentials", daemon=True)
+        self._pipe, self._process = pipe, process
+        self.kept = bytearray()
+        self.start()
+
+    @property
+    def over(self) -> bool:
+        """Whether it was too much."""
+        return len(self.kept) > MOST_B
+
+    def run(self) -> None:
+        """As Thread's."""
+        while not self.over and (read := os.read(self._pipe.fileno(), MOST_B)):
+            self.kept += read
+        if self.over:
+            self._process.kill()
+
+
+class Waited(subprocess.Popen[bytes]):
+    """A process with a time limit; a person at a terminal is told what takes so long."""
+
+    def communicate(self, input: Any = None, timeout: float | None = None) -> Any:  # noqa: ARG002 - it is given none
         """As Popen's.
 
         Raises:
             TimeoutExpired: it did not end in time, and was ended.
+            TooMuch: it printed more than credentials have, and was ended.
         """
         most = MOST_S if timeout is None else timeout
-        first = min(TELL_AFTER_S, most)
+        begun, first = time.monotonic(), min(TELL_AFTER_S, most)
+        readers = [_Reader(pipe, self) for pipe in (self.stdout, self.stderr)]
         try:
-            return super().communicate(input, first)
-        except subprocess.TimeoutExpired:
-            tell(f"waiting for credential_process, {most:.0f} s at most ...")
-        try:
-            return super().communicate(input, most - first)
-        except subprocess.TimeoutExpired:
+            if not self._over(readers, begun + first):
+                tell(f"waiting for credential_process, {most:.0f} s at most ...")
+            if not self._over(readers, begun + most):
+                raise subprocess.TimeoutExpired(self.args, most)
+        finally:
             self.kill()
             self.wait()
-            raise
+        if any(one.over for one in readers):
+            raise TooMuch
+        return tuple(bytes(one.kept) for one in readers)
+
+    def _over(self, readers: list[_Reader], end: float) -> bool:
+        """Whether it has ended and said all by then."""
+        for one in readers:
+            one.join(max(0.0, end - time.monotonic()))
+        try:
+            self.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return False
+        return not any(one.is_alive() for one in readers)
 
 
 class Provider(credentials.ProcessProvider):  # type: ignore[misc]
-    """botocore's, with a process that is given up and whose words stay where they are."""
+    """botocore's provider, with a time limit for the process, and without its output in errors."""
 
     def __init__(self, profile_name: str, load_config: Any, popen: Any = Waited) -> None:
         super().__init__(profile_name, load_config, popen=popen)
 
     def _retrieve_credentials_using(self, credential_process: str) -> dict[str, Any]:
-        """As botocore's.
+        """See botocore's provider.
 
         Raises:
-            CredentialRetrievalError: it could not be begun, failed, or printed no credentials.
+            CredentialRetrievalError: the process could not start, failed, or printed no credentials.
         """
         name = "without a command"
         try:
@@ -70,6 +114,8 @@ class Provider(credentials.ProcessProvider):  # type: ignore[misc]
             out, err = process.communicate()
         except subprocess.TimeoutExpired as error:
             _failed(f"credential_process {name} gave no answer within {error.timeout or MOST_S:.0f} s")
+        except TooMuch:
+            _failed(f"credential_process {name} printed more than {MOST_B // 1024} KB and was ended; {BY_HAND}")
         if process.returncode:
             silent = "" if (err or out or b"").strip() else " and said nothing"
             _failed(f"credential_process {name} ended with {process.returncode}{silent}; {BY_HAND}")
@@ -87,7 +133,7 @@ class Provider(credentials.ProcessProvider):  # type: ignore[misc]
 
 
 def _answer(text: bytes) -> dict[str, Any] | None:
-    """What it printed, if that can be used."""
+    """The credentials that the process printed; None if they are unusable."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -101,7 +147,7 @@ def _answer(text: bytes) -> dict[str, Any] | None:
 
 
 def _in_time(expiration: Any) -> bool:
-    """Whether botocore can tell when they expire."""
+    """Whether botocore can read when the credentials expire."""
     if expiration is None:
         return True
     try:
@@ -115,5 +161,5 @@ def _failed(told: str) -> NoReturn:
 
 
 def install() -> None:
-    """For every session that is made from now on, the profiles that a role is assumed from included."""
+    """Installs the provider for every later session, including those of profiles that a role is assumed from."""
     credentials.ProcessProvider = Provider

@@ -7,16 +7,16 @@ from pathlib import Path
 from runbook_lib.base.errors import UsageError
 
 FOLDER = "delivered"
-"""In the package, where it was installed from a wheel; `setup.py` copies the files there."""
+"""Folder inside the package after installation from a wheel; `setup.py` copies the files there."""
 PACKAGE = Path(__file__).parents[1]
 WORKFLOW = (".ci/runbook", ".github/workflows/runbook.yml")
 
 
 def delivered() -> Path:
-    """The folder that holds `notebooks/`, `params/` and the workflow as they came with this version.
+    """The folder with `notebooks/`, `params/` and the workflow as delivered with this version.
 
     Raises:
-        UsageError: the installation has none.
+        UsageError: the installation has no such folder.
     """
     for folder in (PACKAGE / FOLDER, PACKAGE.parent):
         if (folder / "params" / "gates.yaml").is_file() and (folder / "notebooks").is_dir():
@@ -25,10 +25,10 @@ def delivered() -> Path:
 
 
 def files() -> dict[str, bytes]:
-    """Every file of it by its path in a project.
+    """The content of every delivered file by its path in a project.
 
     Raises:
-        UsageError: the installation has none.
+        UsageError: the installation has no such files.
     """
     root = delivered()
     found = [*sorted((root / "notebooks").glob("*.ipynb")), *sorted((root / "params").glob("*.yaml"))]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from runbook_lib.base import foreign
+
 NOTHING = "; nothing was changed"
-"""At the end of the sentence of an error, wherever it is shown."""
+"""The end of an error's sentence if nothing was changed."""
 
 
 class Exit(IntEnum):
     """Exit codes of the `runbook` command (README, "Exit codes")."""
 
     OK = 0
-    """Planned, soaking in order, or promoted."""
+    """Planned, soaking and in order, or promoted."""
     ERROR = 1
-    """The run could not be carried out: AWS not reachable, credentials expired, an answer that makes no sense."""
+    """The run failed: AWS not reachable, credentials expired, an answer that makes no sense."""
     USAGE = 2
-    """Bad usage or bad parameters; nothing was asked of AWS, or nothing was changed."""
+    """Wrong usage or parameters; AWS was not asked, or nothing was changed."""
     HOLD = 3
-    """A human is needed before the rollout goes on."""
+    """The rollout needs a person before it goes on."""
     ROLLBACK = 4
     """A rollback is advised, or AWS has taken the weight back by itself."""
 
@@ -29,12 +31,12 @@ class RunbookError(Exception):
     exit_code: Exit = Exit.ERROR
 
     def __init__(self, *told: object, nothing_changed: bool = False) -> None:
-        """`nothing_changed`: who raises it knows that nothing was changed; else it is not known here."""
+        """`nothing_changed`: whether the raiser knows that nothing was changed; False: unknown."""
         super().__init__(*told)
         self.nothing_changed = nothing_changed
 
     def _render_traceback_(self) -> list[str]:
-        """IPython's hook: show the sentence in the notebook instead of a traceback."""
+        """IPython's hook: the notebook shows the sentence instead of a traceback."""
         return [f"{type(self).__name__}: {self}{NOTHING if self.nothing_changed else ''}"]
 
 
@@ -55,7 +57,19 @@ class Refused(RunbookError):
 
 
 class ArchiveError(RunbookError):
-    """The archive or a record in it is damaged, missing, or cannot be written."""
+    """The archive or a record in it is damaged, missing, or cannot be written.
+
+    Its sentence stays on one line: it has names of files, which others gave them.
+    """
+
+    def __init__(self, *told: object, nothing_changed: bool = False) -> None:
+        super().__init__(*map(foreign.line, told), nothing_changed=nothing_changed)
+
+
+class Unsure(RunbookError):
+    """Whether the archive is as it was sealed cannot be told."""
+
+    exit_code = Exit.HOLD
 
 
 class RedVerdict(RunbookError):

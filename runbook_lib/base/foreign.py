@@ -1,5 +1,5 @@
-"""Text that others wrote (a log line, a job's error, a name in a record), escaped for where it is shown: one function
-for each medium.
+"""Text that others wrote (a log line, a job's error, a name in a record), escaped for its medium: one function per
+medium.
 """
 
 from __future__ import annotations
@@ -7,38 +7,46 @@ from __future__ import annotations
 import html as _html
 import re
 
-# C0 and C1 controls (terminal sequences begin with them), what turns the direction of writing, what is not seen,
-# half characters.
+# C0 and C1 controls (terminal sequences begin with them), marks of writing direction, invisible characters, half
+# characters.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
 _MARKS = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))|\A([#+=:-]|[0-9]{1,9}(?=[.)](?:\s|\Z)))")
-"""What Markdown reads as markup: anywhere, and at the beginning of a line."""
+"""Markup of Markdown: anywhere in a line, and at its beginning."""
 
 
 def terminal(text: object) -> str:
-    """Text as a terminal may be given it: what would steer the terminal is shown as `\\x1b`; lines and tabs stay."""
+    """Text for a terminal: control characters are shown as `\\x1b`; line ends and tabs stay."""
     told = str(text)
     return told if told.isascii() and told.isprintable() else _CONTROL.sub(_shown, told)
 
 
+def line(text: object) -> str:
+    """Text that stays on its line, each of its signs seen: a name that somebody gave a file. Its line ends are shown
+    as `\\n`.
+    """
+    told = terminal(text)
+    return told if told.isprintable() else told.replace("\n", "\\n").replace("\t", "\\t")
+
+
 def field(text: object) -> str:
-    """The same as one field of a line: no line ends, no tabs."""
+    """`terminal` for one field of a line: without line ends and tabs."""
     return terminal(" ".join(str(text).split()))
 
 
 def html(text: object) -> str:
-    """Text within HTML, between tags or in a quoted attribute."""
+    """Text for HTML, between tags or in a quoted attribute."""
     return _html.escape(terminal(text), quote=True)
 
 
 def markdown(text: object) -> str:
-    """One line of text within Markdown, also in a table: it is read as it stands, with no markup and no HTML."""
+    """One line of text for Markdown, also in a table: it reads literally, without markup or HTML."""
     return _MARKS.sub(_escaped, _html.escape(field(text), quote=False))
 
 
 def markup(text: object) -> str:
-    """Text within rich's console markup: a `[` begins no tag."""
+    """Text for rich's console markup: a `[` begins no tag."""
     return re.sub(r"(\\*)\[", r"\1\1\\[", terminal(text))
 
 

@@ -1,7 +1,7 @@
-"""Bodies of JSON by declaration: what stands at a path, a value put there, and templates of bodies filled in.
+"""JSON bodies by declaration: reading the value at a path, setting one, and filling in templates of bodies.
 
-A path is names with dots between them, `a.b` or `$.a.b`: so much can be read and be written, and said in one line. The
-same grammar of placeholders as everywhere (`base/template.py`).
+A path is names with dots between them, `a.b` or `$.a.b`: it can be read and written, and fits on a line. The
+placeholders are those of `base/template.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PATH = re.compile(PATH)
 
 
 def parts(path: str) -> list[str]:
-    """The names of a path, from the outside in.
+    """The names of a path, from the outermost to the innermost.
 
     >>> parts("$.data.job_id")
     ['data', 'job_id']
@@ -27,7 +27,7 @@ def parts(path: str) -> list[str]:
 
 
 def at(body: object, path: str) -> Any:
-    """What stands at a path; None where nothing does.
+    """The value at a path; None if there is none.
 
     >>> at({"data": {"id": 7}}, "$.data.id"), at({"data": []}, "data.id")
     (7, None)
@@ -41,7 +41,7 @@ def at(body: object, path: str) -> Any:
 
 
 def id_at(body: object, path: str) -> str:
-    """An id at a path, as text also where it is written as a number; empty: there is none.
+    """The id at a path, as text even if it is a number; empty: there is none.
 
     >>> id_at({"id": 7}, "id"), id_at({"id": "a"}, "id"), id_at({"id": True}, "id"), id_at([], "id")
     ('7', 'a', '', '')
@@ -51,7 +51,7 @@ def id_at(body: object, path: str) -> str:
 
 
 def with_value(body: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
-    """A body like `body` that has `value` at a path; what stands in the way is replaced.
+    """A copy of `body` with `value` at a path; other values in the way are replaced.
 
     >>> with_value({"a": {"b": 1}}, "a.c", 2)
     {'a': {'b': 1, 'c': 2}}
@@ -64,7 +64,7 @@ def with_value(body: Mapping[str, Any], path: str, value: object) -> dict[str, A
 
 
 def texts(template: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Path and text of each text in a template, those in lists by their place."""
+    """Path and text of each text in a template; in a list the path has the index."""
     if isinstance(template, str):
         yield path, template
     elif isinstance(template, Mapping):
@@ -76,7 +76,7 @@ def texts(template: object, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def filled_body(template: Any, values: Mapping[str, object]) -> Any:
-    """The template with each placeholder's value in its texts; all else as it is.
+    """The template with its placeholders replaced by their values.
 
     Raises:
         KeyError: a placeholder has no value.
@@ -94,7 +94,7 @@ def filled_body(template: Any, values: Mapping[str, object]) -> Any:
 
 
 def wrong_in(template: object, known: Collection[str]) -> str:
-    """What is wrong with the placeholders of a template of a body, as a sentence; empty: nothing."""
+    """The mistake in the placeholders of a body's template, as a sentence; empty: none."""
     for path, text in texts(template):
         if wrong := fault(text, known):
             return f"{path + ': ' if path else ''}{wrong}"

@@ -1,4 +1,4 @@
-"""A field of a log line that is JSON, as CloudWatch Logs' metric filters select it."""
+"""A field of a JSON log line, as metric filters of CloudWatch Logs select it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PATH = re.compile(r"\.([\w@-]+)|\[(\d+)\]|\['([^']+)'\]")
 
 
 def selected(line: str, selector: str) -> str | None:
-    """What a selector (`$.service`, `$.a.b[0]`) finds in a JSON line; anything else stands for itself."""
+    """The value that a selector (`$.service`, `$.a.b[0]`) finds in a JSON line; any other selector is returned."""
     if not selector.startswith("$"):
         return selector or None
     found = parsed(line)
@@ -27,7 +27,7 @@ def selected(line: str, selector: str) -> str | None:
 
 
 def parsed(line: str) -> Any:
-    """The line as JSON; None where it is none."""
+    """The line as JSON; None if it is not JSON."""
     try:
         return json.loads(line)
     except ValueError:

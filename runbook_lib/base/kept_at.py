@@ -1,4 +1,4 @@
-"""Where an archive's files are on this machine: its own folder, or the copy here of one in a bucket. Light."""
+"""The folder of an archive's files on this machine: its own folder, or the local copy of one in a bucket. Light."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.project import expanded
 
 S3 = "s3://"
@@ -16,10 +17,10 @@ _ADDRESS = re.compile(rf"s3:/+({_BUCKET})((?:/[A-Za-z0-9_=.-]*[A-Za-z0-9_=-][A-Z
 
 
 def address(value: str | Path) -> str:
-    """`s3://bucket/prefix` as it is meant, also of a `Path` that has lost a slash; empty: it is a folder.
+    """`s3://bucket/prefix` in its right spelling, also from a `Path` that has lost a slash; empty: it is a folder.
 
     Raises:
-        UsageError: it begins as an address, and is none.
+        UsageError: the text begins like an address, but is none.
     """
     written = str(value)
     if not re.match("s3:/", written, re.IGNORECASE):
@@ -31,16 +32,16 @@ def address(value: str | Path) -> str:
 
 
 def files_of(value: str | Path, root: Path) -> Path:
-    """As `archive_root`, and makes nothing."""
+    """The folder of `archive_root`, without creating it."""
     where = address(value)
     return root / "archive" / "s3" / where.removeprefix(S3) if where else root / expanded(value, "archive")
 
 
 def archive_root(value: str | Path, root: Path) -> Path:
-    """The folder of the archive that a person named: from the folder `root`, or the copy of what is in a bucket.
+    """The folder of the archive that a person named, relative to `root`, or the local copy of one in a bucket.
 
     Raises:
-        UsageError: it is no address, or a path that cannot be filled in.
+        UsageError: the text is no valid address, or a path with a variable.
     """
     where, folder = address(value), files_of(value, root)
     if not where:
@@ -50,13 +51,13 @@ def archive_root(value: str | Path, root: Path) -> Path:
         if not (folder / HOME).is_file():
             (folder / HOME).write_text(f"{where}\n")
     except OSError:
-        pass  # who stages a run there says so
+        pass  # staging a run there reports it
     return folder
 
 
 def home_address(folder: Path) -> str:
-    """The address of the archive that a folder is the copy of; empty: it is the archive itself."""
+    """The address of the archive that the folder is a copy of; empty: the folder is the archive itself."""
     try:
-        return address((folder / HOME).read_text().strip())
+        return address(read_plain(folder / HOME).decode().strip())
     except (OSError, ValueError, UsageError):
         return ""

@@ -1,4 +1,4 @@
-"""The nearest of the names that there are: what a sentence about a misspelt one ends with."""
+"""The nearest known name: the end of a sentence about a misspelt one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import difflib
 from collections.abc import Collection
 
 FEW = 30
-"""More names than these are not listed."""
+"""Most names in one list."""
 
 
 def close(value: object, known: Collection[str]) -> str:
-    """`did you mean 'x'?`; empty where none is near. What is there already is no answer to itself."""
+    """`did you mean 'x'?`; empty if no name is near. A known name is never suggested for itself."""
     near = difflib.get_close_matches(str(value), [name for name in known if name != value], 1)
     return f"did you mean '{near[0]}'?" if near else ""
 
 
 def hint(value: object, known: Collection[str]) -> str:
-    """`close`, or the names that there are; empty where there are none, or too many to list."""
+    """`close`, or the list of known names; empty if there are none, or too many."""
     return close(value, known) or _listed(known)
 
 

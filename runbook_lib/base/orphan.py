@@ -1,7 +1,7 @@
-"""A process that does not outlive its parent, however that ends: `kill -9` leaves nobody who could take it down.
+"""Ends a process when its parent ends, in any way: after `kill -9` nobody else could end it.
 
-Not `PR_SET_PDEATHSIG`: that fires already when the *thread* that started the child ends, and exists on Linux only. Not
-the end of a pipe either: what the child reads from its standard input is its own affair.
+Not by `PR_SET_PDEATHSIG`: it fires when the *thread* that started the child ends, and exists on Linux only. Not by
+the end of a pipe either: the child's standard input is its own.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _LOOK_S = 1.0
 
 
 def ends_with(parent: int, end: Callable[[], None]) -> None:
-    """Calls `end` in a thread once the process `parent` is no longer this one's parent.
+    """Calls `end` in a thread once `parent` is no longer this process's parent.
 
     Args:
-        parent: as it was when the child was started: it may have ended before this is called.
+        parent: process id of the parent when the child was started: it may have ended before this call.
     """
 
     def watch() -> None:

@@ -1,6 +1,6 @@
-"""How long one question to AWS may take, and a line for whoever waits.
+"""The time limit of one question to AWS, and a line for the person who waits.
 
-`read_timeout` of botocore is the time between two bytes: an endpoint that sends one a second holds a question for ever.
+`read_timeout` of botocore is the time between two bytes: an endpoint that sends one per second would never time out.
 """
 
 from __future__ import annotations
@@ -10,44 +10,44 @@ from collections.abc import Callable
 from typing import Any
 
 TELL_AFTER_S = 2.0
-"""Seconds of silence after which the person at the terminal is told what is waited for."""
+"""Seconds of silence after which the person at the terminal is told what takes so long."""
 
 _REFUSALS = 300
-"""HTTP codes from here on are no answer to what was asked, and botocore knows what to make of them."""
+"""HTTP codes from which on an answer is an error or redirect, which botocore handles."""
 _PAGE = 20_000
 
 tellers: list[Callable[[str], None]] = []
-"""Who is told what is waited for: the command line's process fills it, a notebook's kernel does not."""
+"""Functions that show a line to the person who waits: the command line adds one, a notebook's kernel does not."""
 
 
 def tell(text: str) -> None:
-    """A line for whoever waits at a terminal."""
+    """Shows a line to the person who waits at a terminal."""
     for one in tellers:
         one(text)
 
 
 class Overdue:
-    """Tells whoever waits, once, that something is not done yet: after `TELL_AFTER_S` seconds of trying."""
+    """Tells the person who waits, once, that something is not done after `TELL_AFTER_S` seconds of trying."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._due: float | None = monotonic() + TELL_AFTER_S
 
     def tell(self, text: Callable[[], str]) -> None:
-        """Says `text()`, if it is time and it was not said."""
+        """Shows `text()`, if it is time and it was not shown before."""
         if self._due is not None and self._monotonic() >= self._due:
             self._due = None
             tell(text())
 
 
 class Patient:
-    """The HTTP session of a client, which gives up a question that has no whole answer after `most_s` seconds.
+    """The HTTP session of a client, which gives up a question without a whole answer after `most_s` seconds.
 
     Args:
-        session: botocore's own.
-        asked: who is asked, for the line that says so.
+        session: botocore's own session.
+        asked: name of the service that is asked, for the line that says so.
         most_s: seconds for connection and answer together.
-        json: whether the service answers JSON.
+        json: whether the service answers in JSON.
     """
 
     def __init__(self, session: Any, asked: str, most_s: float, *, json: bool = False) -> None:
@@ -57,11 +57,11 @@ class Patient:
         self._json = json
 
     def send(self, request: Any) -> Any:
-        """As botocore's.
+        """See botocore's session.
 
         Raises:
-            ReadTimeoutError: there was no whole answer in time.
-        ResponseParserError: what answered is not AWS.
+            ReadTimeoutError: no whole answer came in time.
+            ResponseParserError: the answer is not from AWS.
         """
         done = threading.Event()
         came: list[Any] = []
@@ -89,7 +89,7 @@ class Patient:
         raise ReadTimeoutError(endpoint_url=self._asked)
 
     def _checked(self, request: Any, answer: Any) -> Any:
-        """The answer, unless it is a page: botocore takes what is no JSON for an answer that has nothing in it."""
+        """The answer, unless it is a web page: botocore takes text that is not JSON for an empty answer."""
         streams = getattr(request, "stream_output", False)
         if streams or not self._json or answer.status_code >= _REFUSALS or answer.content.lstrip()[:1] != b"<":
             return answer
@@ -98,5 +98,5 @@ class Patient:
         raise ResponseParserError(answer.content[:_PAGE].decode("utf-8", "replace"))
 
     def close(self) -> None:
-        """As botocore's."""
+        """See botocore's session."""
         self._session.close()

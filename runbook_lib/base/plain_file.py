@@ -1,5 +1,5 @@
-"""Files that others may have put there: read if they are files. A pipe that nobody writes to is waited for without end,
-and a device such as `/dev/zero` has no end, so that reading it takes all memory. Light: a rollback loads it.
+"""Reads files that others may have put there, if they are plain files. A pipe without a writer never ends, and
+reading a device such as `/dev/zero` takes all memory. Light: a rollback loads it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from io import BufferedReader
 from pathlib import Path
 
 MOST_BYTES = 256_000_000
-"""Of a file that is read whole; the largest of ours, the answers of a look, has some megabytes."""
+"""Most bytes of a file that is read whole; our largest, the answers of a look, has some megabytes."""
 
 
 def open_plain(path: Path) -> BufferedReader:
-    """The file, opened for reading; a link is followed.
+    """The file, opened for reading; links are followed.
 
     Raises:
-        OSError: it cannot be opened, or is a folder, a pipe, a socket or a device.
+        OSError: the file cannot be opened, or is a folder, a pipe, a socket or a device.
     """
-    # Without O_NONBLOCK opening a pipe waits for who writes to it.
+    # Without O_NONBLOCK, opening a pipe waits for a writer.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     try:
         kind = os.fstat(handle).st_mode
@@ -38,7 +38,7 @@ def read_plain(path: Path) -> bytes:
     """The content of a file.
 
     Raises:
-        OSError: as `open_plain`, or it is larger than any of ours.
+        OSError: see `open_plain`, or the file is larger than any of ours.
     """
     with open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -49,10 +49,10 @@ def read_plain(path: Path) -> bytes:
 
 
 def read_some(path: Path, most: int) -> bytes:
-    """The content of whatever a person named (a file, a pipe of their shell), which has `most` bytes at most.
+    """The content of whatever a person named (a file, a pipe of their shell), if it has at most `most` bytes.
 
     Raises:
-        OSError: it cannot be read, or it has more: a device may have no end.
+        OSError: it cannot be read, or is longer: a device may have no end.
     """
     with path.open("rb") as file:
         found = file.read(most + 1)

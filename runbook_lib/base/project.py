@@ -1,4 +1,4 @@
-"""Where the project's files lie. Light: a rollback loads it first."""
+"""The places of the project's files. Light: a rollback loads it first."""
 
 from __future__ import annotations
 
@@ -12,38 +12,46 @@ from runbook_lib.base.yaml_file import read_yaml
 
 __all__ = ["beside", "expanded", "named", "params_dir", "params_file", "project_root", "read_yaml"]
 PROJECT = "RUNBOOK_PROJECT"
-"""Environment variable with a path in the project, for a kernel that runs elsewhere."""
+"""Environment variable with the project's folder, as the engine found it, for its kernel, which may run elsewhere."""
 GONE = "the working folder is not there any more; change into one that is"
 READER = "RUNBOOK_READER"
-"""Environment variable with the folder in which the reader of a kernel's commands stands, where the kernel does not."""
+"""Environment variable with the working folder of the reader of a kernel's commands, if the kernel has another."""
 named: list[Path] = []
-"""Files that this process was given, such as its parameter file: where no project is at or above the working folder, it
-is the project of the first of them."""
+"""Files that this process was given, such as its parameter file: the project of the first one that lies in one decides
+where archive and notebooks are, not the working folder."""
 
 
 def params_dir(start: Path | None = None) -> Path:
     """The nearest `params/` folder at or above `start`.
 
-    Without `start`: the working folder (a kernel may run in `notebooks/` or in the project's root), else what this
-    process was given (`named`, `RUNBOOK_PROJECT`): with absolute paths a command may be run from anywhere.
+    Without `start`: at or above what this process was given (`named`, `RUNBOOK_PROJECT`), else the working folder (a
+    kernel may run in `notebooks/` or in the project's root).
 
     Raises:
         UsageError: there is none.
     """
-    given = [*named, Path(os.environ[PROJECT])] if os.environ.get(PROJECT) else named
-    for place in (*_working(), *given) if start is None else (start,):
-        here = Path(os.path.realpath(place))  # `Path.resolve` raises where links go round
-        for folder in (here, *here.parents):
-            if (folder / "params" / "gates.yaml").is_file():
-                return folder / "params"
+    told = [Path(os.environ[PROJECT])] if os.environ.get(PROJECT) else []
+    for place in (*named, *told, *_working()) if start is None else (start,):
+        if found := _above(place):
+            return found
     where = next(iter([start] if start else _working()), None)
     if where is None:
         raise UsageError(GONE)
     raise UsageError(f"no params/gates.yaml at or above {os.path.realpath(where)}; run from the project's folder")
 
 
+def _above(place: Path) -> Path | None:
+    """The nearest `params/` at or above `place`: where it is named, else, if it is a link, where that leads."""
+    named, leads = os.path.abspath(place), os.path.realpath(place)  # noqa: PTH100 - `resolve` raises in a loop of links
+    for here in map(Path, (named, leads)):
+        for folder in (here, *here.parents):
+            if (folder / "params" / "gates.yaml").is_file():
+                return folder / "params"
+    return None
+
+
 def _working() -> list[Path]:
-    """The working folder, if it is there: who stands in one that was removed can name a file by its whole path."""
+    """The working folder, if it exists: from a removed folder, a person can still name a file by its whole path."""
     try:
         return [Path.cwd()]
     except FileNotFoundError:
@@ -51,19 +59,20 @@ def _working() -> list[Path]:
 
 
 def beside(file: Path) -> Path:
-    """The folder that `service.yaml`, `gates.yaml` and all the others are read from, for a parameter file.
+    """The folder with `service.yaml`, `gates.yaml` and the others that belong to a parameter file.
 
-    Its own where one of the two lies there, else the project's; they are never taken from two folders.
+    Its own where one of the two lies there, else its project's, else `params_dir`; all come from one folder.
 
     Raises:
-        UsageError: neither is there.
+        UsageError: neither has them.
     """
     folder = Path(os.path.abspath(file)).parent  # noqa: PTH100 (a link stays one, `..` goes)
-    return folder if any((folder / name).is_file() for name in ("service.yaml", "gates.yaml")) else params_dir()
+    own = any((folder / name).is_file() for name in ("service.yaml", "gates.yaml"))
+    return folder if own else _above(folder) or params_dir()
 
 
 def project_root(start: Path | None = None) -> Path:
-    """The folder that holds `params/` and `notebooks/`.
+    """The folder that contains `params/` and `notebooks/`.
 
     Raises:
         UsageError: there is none at or above `start`.
@@ -72,16 +81,16 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def expanded(value: str | Path, what: str = "") -> Path:
-    """A path that a person wrote, in a file or behind an option: `~` is the home folder, as in a shell; variables are
-    not filled in, as no shell has seen a file.
+    """A path that a person wrote in a file or option: `~` means the home folder, as in a shell; variables are not
+    replaced, since no shell has processed the text.
 
     Args:
-        what: the parameter or the option, for the sentence.
+        what: name of the parameter or the option, for the error.
 
     Raises:
-        UsageError: it has a variable in it, or the home of somebody who is not known.
+        UsageError: the path contains a variable, or the home folder of an unknown user.
     """
-    written = os.fsdecode(str(value).encode("utf-8", "surrogateescape"))  # as this machine's file names have it
+    written = os.fsdecode(str(value).encode("utf-8", "surrogateescape"))  # as this machine spells file names
     told = os.path.expanduser(written)  # noqa: PTH111 - `Path.expanduser` raises a RuntimeError
     name = f"{what} is" if what else "the path is"
     if re.search(r"\$\{?[A-Za-z_]", told):
@@ -92,10 +101,10 @@ def expanded(value: str | Path, what: str = "") -> Path:
 
 
 def params_file(value: str | Path) -> Path:
-    """The parameter file that is meant: a bare environment, such as `prod`, is `params/prod.yaml` of the project.
+    """The parameter file that a person means: a bare environment, such as `prod`, is `params/prod.yaml` of the project.
 
     Raises:
-        UsageError: only an environment is given, and there is no project here; or the working folder is gone.
+        UsageError: the text names an environment, but there is no project here; or the working folder is gone.
     """
     path = expanded(value)
     try:
@@ -116,6 +125,6 @@ def _there(path: Path) -> bool:
 
 
 def environments(folder: Path) -> list[str]:
-    """Names of the environments that have a file in `folder`: one that begins a line with `env:`."""
+    """Names of the environments with a file in `folder`: one with a line that begins with `env:`."""
     found = sorted(folder.glob("*.yaml"))
     return [one.stem for one in found if re.search(r"^env:", one.read_text("utf-8", errors="replace"), re.MULTILINE)]

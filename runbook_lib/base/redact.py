@@ -1,9 +1,10 @@
-"""Secrets are taken out before anything is saved: in the journal, in a notebook's outputs, in the report, in a failure
-that is quoted from a log.
+"""Removes secrets before anything is saved: in the journal, in a notebook's outputs, in the report, in a failure quoted
+from a log.
 
-What is recognised stands in `secret_kinds` (by its shape), `secret_names` (by the name before it), `secret_pairs` (by a
-name that stands apart), `secret_tables` (by a header), `secret_commands` (by a program's option) and `secret_forms`
-(what is known to be one). What is not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
+What is recognised is in `secret_kinds` (by its shape), `secret_names` (by the name before it), `secret_nested` (by
+a name above it), `secret_pairs` (by a name apart from it), `secret_tables` (by a header), `secret_commands` (by a
+program's option) and `secret_forms` (what is known to be one). What is not: hashes, account ids, ARNs, run ids, counts
+of LLM tokens.
 """
 
 from __future__ import annotations
@@ -11,64 +12,71 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from runbook_lib.base.secret_commands import mask_commands, mask_words
+from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
 from runbook_lib.base.secret_forms import Form, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
-from runbook_lib.base.secret_names import harmless, mask_named, surely, telling
+from runbook_lib.base.secret_names import assigns, harmless, mask_named, surely, telling
+from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
 from runbook_lib.base.secret_tables import mask_tables
 
 __all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_file", "redact_text"]
 
-# Charts within HTML: a hundred thousand characters in which a pattern can only match by chance, and spoil the chart.
+# Charts in HTML: in a hundred thousand characters a pattern can only match by chance, which spoils the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
 _COLOURS = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])|[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])|\\{1,4}(?:x1[bB]|033|u001[bB]|e)\[[0-9;:]{0,20}[mK]"
+    r"|(?P<wide>[０-９Ａ-Ｚａ-ｚ＿－])|(?P<drawn>[\U0001d400-\U0001d7ff])"
+    r"|[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
-"""What a reader does not see: a terminal's colours, and characters without width."""
+"""What a reader does not see: a terminal's colours, also as a program's source has them, characters without width, and
+that a letter is a wide one or one of mathematics.
+"""
+_WRITTEN = ("\\x1b[", "\\033[", "\\u001b[", "\\e[")
 _NAMED, _VALUES = ("name", "key", "parameterkey", "header"), ("value", "parametervalue", "stringvalue")
 _USERS = ("user", "username", "login", "usr")
-"""Beside one of them `pass` is no verdict."""
+"""Next to one of these names `pass` means a password, not a verdict."""
 _POINTS = {int, float, bool, type(None), str}
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 LEAST = 8
-"""Characters of a secret at least that is masked wherever it stands: a shorter one stands in other texts by chance."""
+"""Least characters of a secret that is masked everywhere: a shorter one appears in other texts by chance."""
 _DEEP = 200
-"""Levels of nesting that are looked into: below that a value is masked as a whole."""
+"""Levels of nesting that are searched: a deeper value is masked as a whole."""
 
 
 class _Asked:
-    """What the parameters of this process's run ask for beside secrets."""
+    """The requests of this process's parameters, beside secrets."""
 
     emails = False
     known: dict[str, Form] = {}  # noqa: RUF012 - replaced, never changed
-    """Forms of secrets that are known, the longest first."""
+    """Forms of known secrets, the longest first."""
     clean: ClassVar[set[bytes]] = set()
-    """Digests of long texts in which nothing is masked: an output is looked at when it comes, when its cell ends, and
+    """Digests of long texts without secrets: an output is searched when it comes, when its cell ends, and
     again with its notebook."""
 
 
 def mask_emails(on: bool) -> None:
-    """Whether e-mail addresses are masked too, from now on and in this process (parameter `redact_emails`)."""
+    """Sets whether e-mail addresses are masked too, from now on in this process (parameter `redact_emails`)."""
     if on != _Asked.emails:
         _Asked.clean.clear()
     _Asked.emails = on
 
 
 def know(secret: str) -> None:
-    """From now on a text is masked in this process wherever it stands, in whatever form it comes back."""
+    """Masks `secret` everywhere from now on in this process, in every form."""
     _Asked.known = dict(sorted((_Asked.known | forms(secret, LEAST)).items(), key=lambda one: (-len(one[0]), one[0])))
     _short.cache_clear()
     _Asked.clean.clear()
 
 
 def forget() -> None:
-    """Nothing is known any more: for a process that begins anew."""
+    """Forgets all known secrets: for a process that starts afresh."""
     if _Asked.known:
         _Asked.known = {}
         _short.cache_clear()
@@ -76,9 +84,9 @@ def forget() -> None:
 
 
 def redact_text(text: str) -> str:
-    """`text` with every recognised secret replaced by `[redacted]`; redacting twice changes nothing more.
+    """`text` with every recognised secret replaced by `[redacted]`; a second redaction changes nothing.
 
-    Embedded images stay as they are. Colours of a terminal stay where no secret stands among them.
+    Embedded images stay. Colours of a terminal stay if no secret is among them.
     """
     if "data:image/" in text:
         parts = _IMAGE.split(text)
@@ -88,12 +96,18 @@ def redact_text(text: str) -> str:
 
 
 def _coloured(text: str) -> str:
-    if "\x1b" in text or not text.isascii():
-        bare = _COLOURS.sub("", text)
+    if "\x1b" in text or not text.isascii() or ("\\" in text and any(one in text.lower() for one in _WRITTEN)):
+        bare = _COLOURS.sub(_seen, text)
         clean = _redact(bare) if bare != text else bare
         if clean != bare:
             return clean
     return _redact(text)
+
+
+def _seen(match: re.Match[str]) -> str:
+    if match["wide"]:
+        return chr(ord(match[0]) - 0xFEE0)
+    return unicodedata.normalize("NFKC", match[0]) if match["drawn"] else ""
 
 
 def _redact(text: str) -> str:
@@ -122,33 +136,36 @@ def _searched(text: str, emails: bool) -> str:
             if needle in small:
                 text = kind.pattern.sub(kind.replacement, text)
                 break
-    return mask_commands(mask_pairs(mask_named(text, small), small), small)
+    text = mask_fields(text, small)
+    if assigned := assigns(small):
+        text = mask_nested(text)
+    return mask_parts(mask_commands(mask_pairs(mask_named(text, small, assigned=assigned), small), small))
 
 
 _MOST_CLEAN = 20_000
 _SHORT = 60
 _short = lru_cache(maxsize=4096)(_searched)
-"""Names and words come again and again: nine of ten short texts of a run are looked at once."""
+"""Names and words repeat: nine of ten short texts of a run are searched once."""
 
 
 class Pieces:
-    """Redacts texts that come one after another and belong together, such as lines: a private key spans several.
+    """Redacts a series of texts that belong together, such as lines: a private key spans several.
 
-    Call it with each in turn.
+    Call it with each text in turn.
     """
 
     def __init__(self) -> None:
         self._open = False
 
     def __call__(self, text: str) -> str:
-        """`text`, redacted in the light of what came before it."""
+        """`text`, redacted with regard to the texts before it."""
         return redact_text(self.blocks(text))
 
     def blocks(self, text: str) -> str:
-        """`text` without private keys alone, whether they begin in it, go on in it, or end in it."""
+        """`text` with only private keys masked, whether they begin, continue or end in it."""
         if not self._open and "-----BEGIN" not in text:
             return text
-        bare = _COLOURS.sub("", text) if "\x1b" in text else text
+        bare = _COLOURS.sub(_seen, text) if "\x1b" in text else text
         kept, at = list[str](), 0
         begin = None if self._open else BEGIN.search(bare)
         while self._open or begin:
@@ -167,7 +184,7 @@ class Pieces:
 
 
 def redact(value: Any, _depth: int = 0) -> Any:
-    """The same for anything JSON-like: keys and strings of mappings and lists, whole values behind a telling name."""
+    """`redact_text` for JSON-like values: keys and texts of mappings and lists, and values behind a telling name."""
     if isinstance(value, str):
         return redact_text(value)
     if not isinstance(value, (Mapping, list, tuple)):
@@ -185,7 +202,7 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
     for key, item in value.items():
         shown = redact_text(key) if isinstance(key, str) else key
         number = 1
-        while shown in found:  # two keys that were told apart by what is masked in them
+        while shown in found:  # two keys that differed only in what is masked
             number += 1
             shown = f"{redact_text(key)} {number}"
         name = str(key)
@@ -199,9 +216,11 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
 
 
 def _masked(item: Any, whole: bool, depth: int = 0) -> Any:
-    """What stands behind a telling name: texts go; below a sure name everything that could be one."""
+    """The value behind a telling name: texts are masked; behind a sure name everything that could be a secret."""
     if isinstance(item, str):
         return item if not item or harmless(item) else MASK
+    if not whole and isinstance(item, (list, tuple)):
+        return [_masked(inner, whole, depth + 1) for inner in item]
     if not whole or item is None or isinstance(item, bool):
         return redact(item, depth)
     if isinstance(item, Mapping):
@@ -212,7 +231,7 @@ def _masked(item: Any, whole: bool, depth: int = 0) -> Any:
 
 
 def _list(value: Sequence[Any], depth: int) -> list[Any]:
-    """Items in order: lines of a key, the words of a command, a name and its value."""
+    """Redacts items in order: lines of a key, the words of a command, a name and its value."""
     if _plain(value):
         return list(value)
     pieces, found = Pieces(), []
@@ -226,16 +245,15 @@ def _list(value: Sequence[Any], depth: int) -> list[Any]:
             continue
         flag = one.startswith("-") and telling(one)
         header = len(value) == 2 and telling(one) and not telling(two)
-        login = one in ("-u", "--user") and any(str(item).endswith("curl") for item in value[:at])
         if flag or header:
             found[at + 1] = MASK
-        elif login and ":" in two:
-            found[at + 1] = f"{two.partition(':')[0]}:{MASK}"
+        elif (masked := mask_login(f"{one} {two}")) != f"{one} {two}":
+            found[at + 1] = masked.removeprefix(f"{one} ")
     return found
 
 
 def _plain(value: Sequence[Any]) -> bool:
-    """Numbers and times alone, as in the points of a metric: no secret is among them, and a record has a million."""
+    """Whether a list has only numbers and times, like the points of a metric: no secret, and a record has a million."""
     kinds = set(map(type, value))
     if not kinds <= _POINTS:
         return False
@@ -243,9 +261,9 @@ def _plain(value: Sequence[Any]) -> bool:
 
 
 def redact_file(name: str, raw: bytes) -> bytes:
-    """The content of a file without secrets; what is no text, and what has none, comes back byte for byte.
+    """The content of a file without secrets; binary content, and content without secrets, comes back byte for byte.
 
-    JSON (`.json`, `.jsonl`) stays JSON: it is written anew where something in it is masked.
+    JSON (`.json`, `.jsonl`) stays JSON: it is written again if something in it is masked.
     """
     try:
         text = raw.decode()

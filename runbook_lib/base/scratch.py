@@ -1,5 +1,5 @@
-"""Temporary folders that outlive no process for long: each names its owner, and the next command of any kind takes away
-those whose owner was killed.
+"""Temporary folders that name their owner, so that the next command of any kind removes those whose owner was
+killed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _PREFIX = "runbook-"
 
 
 def owner() -> dict[str, Any]:
-    """This process: pid, start (epoch seconds; pids are used again, the pair is not) and host."""
+    """This process: pid, start (epoch seconds; pids are reused, the pair is not) and host."""
     return {"pid": os.getpid(), "start": started(os.getpid()), "host": platform.node()}
 
 
 def started(pid: int) -> float | None:
-    """When the process began, in epoch seconds; None: there is none."""
+    """Start of a process in epoch seconds; None: it does not exist."""
     import psutil  # type: ignore[import-untyped]
 
     try:
@@ -37,12 +37,12 @@ def started(pid: int) -> float | None:
 
 
 def lives(who: Mapping[str, Any]) -> bool:
-    """Whether that process of this host is at work yet."""
+    """Whether that process of this host is still running."""
     pid, start = who.get("pid"), who.get("start")
     if not isinstance(pid, int) or not isinstance(start, (int, float)):
         return False
     now = started(pid)
-    # The start time is derived from the boot time, which is adjusted with the clock: two seconds are no difference.
+    # The start time derives from the boot time, which is adjusted with the clock: two seconds are no difference.
     return now is not None and abs(now - start) < 2.0
 
 
@@ -50,7 +50,7 @@ def made(kind: str, archive: Path | None = None) -> Path:
     """A new temporary folder of this process, for `kind`.
 
     Args:
-        archive: whose sweep may still want what lies in it: only who has swept that takes it away.
+        archive: an archive whose sweep may need the contents: the folder is removed only after that sweep.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{kind}-"))
     (folder / OWNER).write_text(json.dumps({**owner(), "archive": str(archive.absolute()) if archive else None}))
@@ -59,7 +59,7 @@ def made(kind: str, archive: Path | None = None) -> Path:
 
 @contextlib.contextmanager
 def folder(kind: str, archive: Path | None = None) -> Iterator[Path]:
-    """As `made`, for the length of a block."""
+    """`made` for the length of a block."""
     here = made(kind, archive)
     try:
         yield here
@@ -68,11 +68,11 @@ def folder(kind: str, archive: Path | None = None) -> Iterator[Path]:
 
 
 def sweep(archive: Path | None = None, release: Callable[[Path, Path], bool] | None = None) -> None:
-    """Takes away what processes of this host left that live no more; never raises. A folder without owner stays.
+    """Removes the folders of ended processes of this host; never raises. A folder without owner stays.
 
     Args:
-        archive: it was swept just now.
-        release: saves what another archive may still want of a folder, and says whether it may go then.
+        archive: the archive that was swept just now.
+        release: saves the contents that another archive may need, and returns whether the folder may go.
     """
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{OWNER}"):
         with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""Secrets that a command line takes behind a short option, which no name tells: `mysql -pX`, `sshpass -p X`."""
+"""Secrets behind a short option of a command line, without a telling name: `mysql -pX`, `sshpass -p X`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import harmless, no_value, telling
+from runbook_lib.base.secret_names import harmless, has, no_value, telling
 
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
@@ -26,7 +26,7 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?:\S{1,120}\s){1,2}"),
     ("ipmitool|mosquitto_pub|mosquitto_sub", r"-P\s{1,4}"),
 )
-"""Programs, and what stands right before the secret."""
+"""Programs, and the text right before the secret."""
 _LOGIN = ("docker", "podman", "nerdctl", "helm", "az", "oc", "buildah", "skopeo", "crane", "cf")
 """Programs whose `-p` is a password only behind `login`."""
 _PATTERNS = [
@@ -45,6 +45,12 @@ _SET = re.compile(
     r"[ \t]{1,4})(?P<q>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+)"
 )
 """A variable as some shells set it, without an equals sign: `set -gx DB_PASSWORD x`, `setx DB_PASSWORD x`."""
+_LOGIN_AS = re.compile(
+    r"((?<![\w-])(?:-u|-U|--(?:proxy-)?user(?:name)?|--auth|--login|--creds?|--credentials?)"
+    r"(?:\s{1,4}[\"']?|=[\"']?|[\"'],\s{0,4}[\"'])(?P<user>[^\s:\"'/\\<>-][^\s:\"'/\\<>]{0,80}):)"
+    r"(?![/\\:]|\[redacted\])(?P<value>[^\s\"'<>]+)"
+)
+_GROUPS = frozenset("root wheel staff users nogroup nobody adm docker daemon sudo admin".split())  # noqa: SIM905
 PROGRAMS = frozenset(name for programs, _ in _PATTERNS for name in programs)
 
 
@@ -54,14 +60,21 @@ def mask_commands(text: str, small: str) -> str:
         text = _SET.sub(_set, text)
     if "-" not in small:
         return text
+    if ":" in small and ("-u" in small or "--" in small):
+        text = mask_login(text)
     for programs, pattern in _PATTERNS:
-        if any(name in small for name in programs):
+        if has(programs, small):
             text = pattern.sub(_masked, text)
     return text
 
 
+def mask_login(text: str) -> str:
+    """`text` with what follows `-u user:` masked, unless it is a group or a port: `docker run --user 1000:1000`."""
+    return _LOGIN_AS.sub(_login, text)
+
+
 def mask_words(words: Sequence[str]) -> list[str] | None:
-    """The same for a command line that is a list of words; None where nothing in it is a secret."""
+    """`mask_commands` for a command line that is a list of words; None if it has no secret."""
     if not words or words[0].rpartition("/")[2] not in PROGRAMS or any(re.search(r"\s|^$", word) for word in words):
         return None
     line = " ".join(words)
@@ -70,10 +83,18 @@ def mask_words(words: Sequence[str]) -> list[str] | None:
 
 
 def _set(match: Match) -> str:
-    """A name of capitals that tells a secret; `set PASSWORD rules` is a sentence, where the value has no digit."""
+    """Masks the value of a telling name in capitals; `set PASSWORD rules` is a sentence: its value has no digit."""
     name, value = match["name"], match["value"]
     told = telling(name) and ("_" in name or any(char.isdigit() for char in value)) and not no_value(value)
     return f"{match[1]}{match['q']}{MASK}" if told else match[0]
+
+
+def _login(match: Match) -> str:
+    user, value = match["user"], match["value"]
+    other = (
+        value == user or value in _GROUPS or (value.isdigit() and len(value) <= 5) or user in ("arn", "urn", "system")
+    )
+    return match[0] if other or harmless(value) else f"{match[1]}{MASK}"
 
 
 def _masked(match: Match) -> str:

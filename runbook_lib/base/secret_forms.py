@@ -1,5 +1,5 @@
-"""How a secret that is known comes back: as JSON, HTML, XML, an address or Python writes it, one within the other, in
-base64 within whatever was packed with it, in hexadecimal, in capitals.
+"""The forms in which a known secret reappears: as JSON, HTML, XML, a URL or Python writes it, also nested in another,
+in base64 together with other text, in hexadecimal, in capitals.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 _DEEP = 2
-"""So many ways of writing are looked for within each other: a JSON text within a JSON answer."""
+"""Encodings inside each other that are searched: JSON text in a JSON answer is two."""
 
 
 class Form(NamedTuple):
-    """One way in which a secret may stand in a text."""
+    """One form of a secret in a text."""
 
     low: str
-    """Casefolded: a text that has not even this is not searched."""
+    """Its casefolded text: a text without this is not searched."""
     pattern: re.Pattern[str]
 
 
@@ -45,7 +45,7 @@ _WRITTEN: tuple[Callable[[str], str], ...] = (
 
 
 def _packed(secret: str) -> set[str]:
-    """In base64 whatever stands before and behind it (`user:secret`), and in hexadecimal."""
+    """The secret in base64, with any text before and behind it (`user:secret`), and in hexadecimal."""
     raw, found = secret.encode("utf-8", "replace"), {secret.encode("utf-8", "replace").hex()}
     for before in range(3):
         text = base64.b64encode(b"\0" * before + raw).decode()
@@ -55,7 +55,7 @@ def _packed(secret: str) -> set[str]:
 
 
 def forms(secret: str, least: int) -> dict[str, Form]:
-    """Every form of `secret` that has `least` characters or more, by how it is written."""
+    """Every form of `secret` with `least` characters or more, by its spelling."""
     found = {secret}
     for _ in range(_DEEP):
         found |= {write(text) for write in _WRITTEN for text in found}

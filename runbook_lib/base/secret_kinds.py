@@ -1,10 +1,10 @@
-"""What a secret looks like, as data: tokens by their beginning, names that tell a secret, and the rest as patterns.
+"""The shapes of secrets, as data: tokens by their beginning, names that tell a secret, and other patterns.
 
-Ours rather than a detector's: those find lines of files and report them, here a span within any text is replaced, by
+Our own instead of a detector's: detectors report lines of files, while here a span in any text is replaced, by
 patterns that read a text once, in a process that cannot wait for an import (a rollback).
 
-Each pattern either consumes what it has scanned or scans a bounded stretch, so the time is linear in the text. What
-cannot be said so is decided by a function over the match.
+Each pattern consumes what it has scanned, or scans a bounded stretch, so the time is linear in the text. A function
+over the match decides what a pattern cannot.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Kind(NamedTuple):
     """One kind of secret."""
 
     needles: tuple[str, ...]
-    """In small letters: without one of them in the text the pattern cannot match. Looking for a word is a hundred times
-    as quick as a pattern, and every output of every run goes through here."""
+    """Words in small letters: without one of them in the text the pattern cannot match. Finding a word is a hundred
+    times faster than a pattern, and every output of every run goes through here."""
     pattern: re.Pattern[str]
     replacement: Replacement = MASK
 
@@ -59,16 +59,16 @@ _TOKENS: tuple[tuple[str, str, int], ...] = (
     ("EAAA", _DASHED, 60),
     ("dckr_pat_", _DASHED, 20),
 )
-"""How the token of a provider begins, of which characters it is, and how many come at least."""
+"""Beginning of a provider's token, its characters, and their least number."""
 
 BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}(?:PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----")
 END = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}(?:PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----")
-"""A private key or an encrypted message between them, over many lines."""
+"""A private key or an encrypted message over many lines, between these marks."""
 
 _EQ = r"(?:=|%(?:25){0,3}3[Dd])"
 _AND = r"(?:[?&;]|%(?:25){0,3}(?:26|3[Ff])|\\u0026)"
 _VALUE = r"(?:(?!%(?:25){0,3}26|\\u0026)[^&\s\"'<>\\;,)])+"
-"""The value of a query, encoded or not, up to the next one."""
+"""The value in a query, encoded or not, up to the next parameter."""
 
 
 def _llm(match: Match) -> str:
@@ -81,7 +81,7 @@ def _jwt(match: Match) -> str:
 
 
 def _scheme(match: Match) -> str:
-    """`bearer` in a header always names a token; in a sentence, such as "basic health check", not every word is one."""
+    """Masks the token behind a scheme; a short plain word is only masked in a header: "basic health check"."""
     value = match[3]
     told = match[1] or any(not char.isalpha() for char in value) or len(value) >= 20
     return f"{match[1] or ''}{match[2]}{MASK}" if told and len(value) >= (4 if match[1] else 12) else match[0]
@@ -110,7 +110,7 @@ KINDS: tuple[Kind, ...] = (
         for begin, chars, least in _TOKENS
     ),
     Kind(("sk-",), re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}"), _llm),
-    # An API key of Twilio: S and K are in no hash. A key of Opsgenie is a UUID, and told by its name alone.
+    # An API key of Twilio: no hash has S and K. A key of Opsgenie is a UUID, so only its name tells.
     Kind(("sk",), re.compile(r"(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])")),
     Kind(("geniekey",), re.compile(r"(?i)(\bgeniekey[ \t]{1,8})(?!\[redacted\])[0-9a-f-]{20,}"), KEEP),
     Kind((":aa",), re.compile(r"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{32,}")),  # a bot of Telegram
@@ -138,7 +138,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         _scheme,
     ),
-    Kind(  # whatever the scheme: of one that nobody knows the value has a digit, or it is a sentence
+    Kind(  # any scheme: behind an unknown one the value needs a digit, else it is a sentence
         ("authorization",),
         re.compile(
             r"(?i)(authorization(?:\\{0,4}[\"'])?\s{0,8}[:=]\s{0,8}(?:\\{0,4}[\"'])?(?:(?:token|api-?key|geniekey|key|ssws"
@@ -147,7 +147,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         KEEP,
     ),
-    Kind(  # how http.client quotes what it refuses to send, such as a session token with a line break in it
+    Kind(  # http.client quotes what it refuses to send, such as a session token with a line break
         ("invalid header value b",),
         re.compile(
             r"(?i)(Invalid header value b(?P<q>\\{0,4}[\"']|&#39;))(?!\[redacted\])(?:(?!(?P=q))(?:\\[^\n]|[^\n]))+"
@@ -182,4 +182,4 @@ EMAIL = Kind(
     ("@", "%40"),
     re.compile(r"[A-Za-z0-9._+'-]{1,64}(?:@|%40)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}"),
 )
-"""Personal, and no secret: only if the parameters ask for it."""
+"""Personal data, not a secret: masked only if the parameters ask for it."""

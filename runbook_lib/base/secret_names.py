@@ -1,9 +1,9 @@
-"""Names that tell a secret, and the value that stands behind one: `name = value`, `"name": "value"`, `--name value`."""
+"""Names that tell a secret, and the value behind one: `name = value`, `"name": "value"`, `--name value`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from runbook_lib.base.secret_kinds import MASK, Match
 
@@ -12,59 +12,62 @@ _TONGUES = (
     "kennwort|contrase(?:ñ|n)a|mot[ _-]?de[ _-]?passe|senha|wachtwoord|has[łl]o|пароль|密码|密碼|パスワード|"
     "비밀번호|l[öo]senord|adgangskode|passord|salasana|heslo|jelszó|parola|[şs]ifre"
 )
-"""`password` in the languages that teams write in."""
+"""`password` in the languages of teams."""
 SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
 """Names of a password, which a sentence may have, too."""
-_SURE = (
+SURE_NAMES = (
     rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
     rf"|(?:aws{_S})?access{_S}key{_S}id|{SURE}|secret{_S}(?:key|string|value)|client{_S}secret"
     rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|(?:ops)?genie|x-api|api|deploy|x-functions|subscription)"
     rf"{_S}keys?|webhook{_S}urls?"
 )
-_LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}token|authorization|credentials?"
-_PREFIXED = r"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)"
+LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}token|authorization|credentials?"
+PREFIXED = r"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)"
 """Telling only with something in front: `DB_PASS`; `PASS` alone is a verdict and `PWD` a folder."""
 _SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
 """Telling only right before its value: `pwd=x`. A folder, a verdict or a count behind it is none."""
-NAMES = rf"{_SURE}|{_LIKELY}"
-_ANY = rf"(?:{_SURE}|{_LIKELY}|{_PREFIXED})(?:{_S}[0-9]{{1,2}})?"
-_START = r"(?:(?<![A-Za-z0-9])|(?-i:(?<=[a-z0-9])(?=[A-Z]))|(?=passw|passphrase))"
+NAMES = rf"{SURE_NAMES}|{LIKELY}"
+_ANY = rf"(?:{SURE_NAMES}|{LIKELY}|{PREFIXED})(?:{_S}[0-9]{{1,2}})?"
+START = r"(?:(?<![A-Za-z0-9])|(?-i:(?<=[a-z0-9])(?=[A-Z]))|(?=passw|passphrase))"
 """A name begins after a dash, at a hump (`dbPassword`), or anywhere if it is `password`: nothing is scanned twice."""
 
 _HUMP = r"(?:[a-z0-9]*(?-i:(?<=[a-z0-9])(?=[A-Z])))?"
 _FULL = re.compile(
-    rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{_SURE}|{_LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{_TONGUES}|(?:set-)?cookie)(?:{_S}[0-9]{{1,2}})?"
+    rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{_TONGUES}|(?:set-)?cookie)(?:{_S}[0-9]{{1,2}})?"
     r"|[a-z0-9_-]{1,40}[_-](?:pass|pwd)"
 )
-_SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{_SURE}|{_TONGUES}|[a-z0-9]*passw(?:or)?d)")
+_SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{_TONGUES}|[a-z0-9]*passw(?:or)?d)")
 
 _GAP = r"(?:\s|<[^<>]{0,120}>|[*_`~]){0,12}"
-_QUOTE = r"(?:\\{0,7}[\"']|&quot;|&#3[49];|&#x27;)"
-_AFTER = rf"{_QUOTE}?{_GAP}(?:[:=：＝]>?|%3[Dd]){_GAP}"
+QUOTE = r"(?:\\{0,7}[\"']|&quot;|&#3[49];|&#x27;)"
+_ASSIGN = r"(?:[:?+]?={1,3}>?|:>?|[：＝]|<-|%3d|&#61;|&#x3d;|\\{1,4}(?:u003|x3)[ad])"
+AFTER = rf"{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
+_TAG = r"(?:[!&][^\s\"'<>\[({]{1,40}[ \t]{1,4})?"
+"""What YAML may have before a value: its kind, or an anchor."""
 _QUOTED = re.compile(
-    rf"(?i)({_START}(?:{_ANY}){_AFTER}[rbuf]{{0,2}}(?P<q>{_QUOTE}))"
+    rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}[rbuf]{{0,2}}(?P<q>{QUOTE}))"
     r"(?P<value>(?:(?!(?P=q))(?:\\[^\n]|[^\n]))+)"
 )
 _BARE = re.compile(
-    rf"(?i)(?P<head>{_START}(?:(?P<sure>{_SURE}|{_PREFIXED})|{_LIKELY})(?:{_S}[0-9]{{1,2}})?"
-    rf"(?P<sep>{_AFTER}))(?!bearer\s|basic\s|AWS4-|{_QUOTE}|(?:{_SURE}|{_LIKELY})\s{{0,8}}[:=])"
+    rf"(?i)(?P<head>{START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY})(?:{_S}[0-9]{{1,2}})?"
+    rf"(?P<sep>{AFTER}{_TAG}))(?!bearer\s|basic\s|AWS4-|{QUOTE}|(?:{SURE_NAMES}|{LIKELY})\s{{0,8}}[:=])"
     r"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+)"
 )
 _FLAG = re.compile(
-    rf"(?i)((?<![a-z0-9-])--[a-z0-9-]{{0,40}}?(?:{_SURE}|{_LIKELY}|pass|pwd)(?:\s{{1,4}}|=)(?P<q>[\"']?))(?!-|\[redacted\])"
+    rf"(?i)((?<![a-z0-9-])--[a-z0-9-]{{0,40}}?(?:{SURE_NAMES}|{LIKELY}|pass|pwd)(?:\s{{1,4}}|=)(?P<q>[\"']?))(?!-|\[redacted\])"
     r"(?P<value>[^\s\"']+)"
 )
 _TAGGED = re.compile(
-    rf"(?i)({_START}(?:{_ANY})(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>\s{{0,20}}<(?:td|dd)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}})"
+    rf"(?i)({START}(?:{_ANY}){QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>\s{{0,20}}<(?:td|dd)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}})"
     r"(?!\[redacted\])(?P<value>[^<>\s]+)(?=\s{0,20}</)"
 )
 FOLDS = "İıſ\u212a"
 """Letters beyond ASCII that a pattern without regard to case takes for i, s or k."""
 _ROOTS = ("secret", "token", "key", "pass", "x-amz-", "webhook", "auth", "credential", "pwd")
-"""Every telling name has one of these in it, ..."""
+"""Every telling name contains one of these, ..."""
 _BEFORE, _BEHIND = 24, 12
 """... no further than so many characters behind its beginning; to tell whether it begins there takes as many behind."""
-_BEGINNING = re.compile(rf"(?i){_START}")
+_BEGINNING = re.compile(rf"(?i){START}")
 _WORDS = frozenset(
     """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
     is was are of in for to and or""".split()  # noqa: SIM905
@@ -72,12 +75,12 @@ _WORDS = frozenset(
 _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
-"""A folder, or a count."""
+"""A folder or a count."""
 _BRIEF = re.compile(
-    rf"(?i)(?P<head>{_SHORT}(?:=|{_QUOTE}?:\s?|{_QUOTE}=)(?P<q>{_QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
+    rf"(?i)(?P<head>{_SHORT}(?:=|{QUOTE}?:\s?|{QUOTE}=)(?P<q>{QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
 )
 _FOREIGN = re.compile(
-    rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,20}}[_-]){{0,3}}(?:{_TONGUES})(?:{_S}[0-9]{{1,2}})?{_AFTER}{_QUOTE}?)"
+    rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,20}}[_-]){{0,3}}(?:{_TONGUES})(?:{_S}[0-9]{{1,2}})?{AFTER}{QUOTE}?)"
     r"(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\]+)"
 )
 _STEMS = (
@@ -98,17 +101,18 @@ _STEMS = (
     "_auth",
     "-auth",
 )
-"""Every telling name has one of these in it, in small letters ..."""
+"""Every telling name contains one of these, in small letters ..."""
 _TONGUE_STEMS = (
     *("kennwort", "contraseña", "contrasena", "mot de passe", "mot_de_passe", "mot-de-passe", "motdepasse", "senha"),
     *("wachtwoord", "hasło", "haslo", "пароль", "密码", "密碼", "パスワード", "비밀번호", "lösenord", "losenord"),
     *("adgangskode", "salasana", "heslo", "jelszó", "parola", "şifre", "sifre", "passord"),
 )
 """... or, in another language, one of these."""
+_PLAIN_TONGUES = tuple(filter(str.isascii, _TONGUE_STEMS))
 _ASSIGNED = re.compile(
-    rf"[a-z0-9_-]{{0,18}}(?:{_QUOTE}?{_GAP}(?:[:=：＝]|%3d)|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>)"
+    rf"[a-z0-9_-]{{0,18}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>)"
 )
-"""Behind such a beginning, within the longest end of a name, what assigns."""
+"""The assignment behind such a beginning, within the longest end of a name."""
 
 
 def telling(name: str) -> bool:
@@ -117,39 +121,49 @@ def telling(name: str) -> bool:
 
 
 def surely(name: str) -> bool:
-    """Whether whatever is below such a key is secret, numbers and lists too; a `token` can be a count."""
+    """Whether everything below such a key is secret, numbers and lists too; a `token` can be a count."""
     return len(name) <= 120 and _SURE_FULL.fullmatch(name.strip().lstrip("-").replace(" ", "_")) is not None
 
 
 def harmless(value: str) -> bool:
-    """A value that only says where the secret is: an ARN, a KMS alias, a variable, a mask."""
+    """Whether a value only points to a secret: an ARN, a KMS alias, a variable, a mask."""
     return value.startswith(("arn:", "alias/", "$", "{{", MASK)) or not value.strip("*.-–… ")
 
 
 def stemmed(small: str) -> bool:
     """Whether a text in small letters may have a telling name anywhere."""
-    return any(stem in small for stem in (*_STEMS, "pwd")) or _foreign(small)
+    return has((*_STEMS, "pwd"), small) or _foreign(small)
 
 
 def _foreign(small: str) -> bool:
-    return any(stem in small for stem in _TONGUE_STEMS)
+    return has(_PLAIN_TONGUES if small.isascii() else _TONGUE_STEMS, small)
+
+
+def has(words: Sequence[str], text: str) -> bool:
+    """Whether one of the words is in the text; `any` of a generator takes twice as long, and every output is asked."""
+    for word in words:  # noqa: SIM110
+        if word in text:
+            return True
+    return False
 
 
 def no_value(value: str) -> bool:
-    """What stands where a value could, and is none: a word of a sentence, a variable, a mask."""
+    """Whether a text in the place of a value is none: a word of a sentence, a variable, a mask."""
     return not value or value == MASK[:-1] or harmless(value) or value.casefold() in _WORDS
 
 
-def mask_named(text: str, small: str) -> str:
-    """`text` with the values behind telling names masked; `small`: the same text in small letters."""
-    flags = "--" in small and any(stem in small for stem in (*_STEMS, "pass", "pwd"))
+def mask_named(text: str, small: str, *, assigned: bool) -> str:
+    """`text` with the values behind telling names masked; `small`: the same text in small letters, `assigned`: as of
+    `assigns`.
+    """
+    flags = "--" in small and has((*_STEMS, "pass", "pwd"), small)
     if flags:
         text = _FLAG.sub(lambda match: match[0] if harmless(match["value"]) else match[1] + MASK, text)
     if any(name in small for name in ("pwd", "pass", "pw", "psw")):
         text = _BRIEF.sub(_brief, text)
     if _foreign(small):
         text = _FOREIGN.sub(_after, text)
-    if _assigns(small):
+    if assigned:
         for pattern, replace in ((_QUOTED, _quoted), (_BARE, _bare), (_TAGGED, _quoted)):
             text = at_names(pattern, replace, text)
     return text
@@ -157,25 +171,32 @@ def mask_named(text: str, small: str) -> str:
 
 def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: str) -> str:
     """`pattern.sub` for a pattern that begins with a telling name, tried only where one can begin: a report has a
-    million characters and few names, and `str.find` leads to them fifty times as quickly.
+    million characters and few names, and `str.find` finds them fifty times faster.
     """
     if not text.isascii() and any(letter in text for letter in FOLDS):
         return pattern.sub(replace, text)
-    kept, at, least = list[str](), 0, 0
+    kept, at = list[str](), 0
+    for begin in beginnings(text):
+        found = pattern.match(text, begin) if begin >= at else None
+        if found:
+            kept += [text[at : found.start()], replace(found)]
+            at = found.end()
+    return "".join([*kept, text[at:]])
+
+
+def beginnings(text: str) -> Iterator[int]:
+    """Where in a text a telling name can begin, in order."""
+    least = 0
     for place in _rooted(text.lower()):
         for begin in _BEGINNING.finditer(text, max(least, place - _BEFORE), place + _BEHIND):
             if begin.start() > place:
                 break
-            found = pattern.match(text, begin.start()) if begin.start() >= at else None
-            if found:
-                kept += [text[at : found.start()], replace(found)]
-                at = found.end()
+            yield begin.start()
         least = place + 1
-    return "".join([*kept, text[at:]])
 
 
 def _rooted(small: str) -> list[int]:
-    """Where one of the roots stands, in order; `small`: in small letters."""
+    """Positions of the roots, in order; `small`: in small letters."""
     places = list[int]()
     for root in _ROOTS:
         at = small.find(root)
@@ -185,7 +206,8 @@ def _rooted(small: str) -> list[int]:
     return sorted(places)
 
 
-def _assigns(small: str) -> bool:
+def assigns(small: str) -> bool:
+    """Whether behind a telling name in a text in small letters something is assigned."""
     for stem in _STEMS:
         at = small.find(stem)
         while at >= 0:
@@ -215,10 +237,10 @@ def _brief(match: Match) -> str:
 
 
 def _bare(match: Match) -> str:
-    """A value without quotes. Behind a sure name, whatever is no word of a sentence; else what looks like a token."""
+    """Masks a value without quotes: behind a sure name, anything but a word of a sentence; else only a likely token."""
     value = match["value"].rstrip(",.)]}:|`") or match["value"]
     tail = match["value"][len(value) :]
-    block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value stands below
+    block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value follows below
     if value == MASK[:-1] or not value or harmless(value) or block or value.startswith(("(", "[", "{")):
         return match[0]
     loose = match["sep"][-1:].isspace()
@@ -226,6 +248,10 @@ def _bare(match: Match) -> str:
     word = value.casefold() in _WORDS or code
     if match["sure"]:
         return match[0] if word else match["head"] + MASK + tail
-    enough = any(char in "0123456789/+=" for char in value) and len(value) >= 8
     tight = not loose and match["sep"] == "=" and len(value) >= 4
-    return match["head"] + MASK + tail if (enough or tight) and not word else match[0]
+    return match["head"] + MASK + tail if (enough(value) or tight) and not word else match[0]
+
+
+def enough(value: str) -> bool:
+    """Whether a word is more than one of a sentence, behind a name that may be one's too."""
+    return len(value) >= 8 and any(char in "0123456789/+=" for char in value)

@@ -1,5 +1,5 @@
-"""A name and a value that stand apart: two fields of one object (`"Name": "DB_PASSWORD", "Value": "x"`), words of a
-netrc file, a sentence (`password is x`), a line of a table, a block below a key.
+"""A name and a value apart from each other: two fields of an object (`"Name": "DB_PASSWORD", "Value": "x"`), words of
+a netrc file, a sentence (`password is x`), a line of a table, a block below a key.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<
 
 _STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd")
 _BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd")
-"""Each match of `_STEM` begins with one of them."""
+"""Beginnings of all matches of `_STEM`."""
 _NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
 _VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
 _LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"")
@@ -64,23 +64,23 @@ _ARROW = re.compile(
     r"(\[redacted\](?:\\{0,4}[\"'])?[ \t]{0,8}(?:->|=>|→)[ \t]{0,8})(?!\[redacted\])(?P<q>\\{0,4}[\"'])?"
     r"(?P<value>[^\s\"'<>\\]+)"
 )
-"""How a tool shows what it will change: `password = "old" -> "new"`."""
+"""The form of a planned change in a tool's output: `password = "old" -> "new"`."""
 _TUPLE = re.compile(
     rf"(?i)((?P<q>[\"'])(?:[a-z0-9]{{1,20}}[_-]){{0,3}}(?:{SURE}|secret[_-]?(?:access[_-]?)?key)(?P=q),"
     r"[ \t]{0,4}[\"'])(?!\[redacted\])(?=[^\s\"']{0,80}[0-9])(?P<value>[^\s\"']+)"
 )
-"""How Python shows a pair: `('password', 'x1')`; two names of a list have no digit."""
+"""The form of a pair in Python: `('password', 'x1')`; two names in a list have no digit."""
 
 
 def _changed(match: Match) -> str:
-    """A word without quotes is no value, unless it has a digit: `[redacted] -> next`."""
+    """Masks the new value of a change; a word without quotes and digits is no value: `[redacted] -> next`."""
     if not match["q"] and not any(char.isdigit() for char in match["value"]):
         return match[0]
     return f"{match[1]}{match['q'] or ''}{MASK}"
 
 
 def mask_pairs(text: str, small: str) -> str:
-    """`text` with the values masked whose name stands apart; `small`: the same text in small letters."""
+    """`text` with the values masked whose name is apart from them; `small`: the same text in small letters."""
     if "jdbc:" in small:
         text = _OWNER.sub(_masked, text)
     if not stemmed(small):
@@ -103,8 +103,8 @@ def mask_pairs(text: str, small: str) -> str:
 def _near(
     pattern: re.Pattern[str], replace: Callable[[Match], str], text: str, begins: re.Pattern[str], far: int
 ) -> str:
-    """`pattern.sub`, tried only where it can begin with a name that tells something within `far` characters: names are
-    found a hundred times as quickly, and a report has a million characters and few names.
+    """`pattern.sub`, tried only if a telling name can begin within `far` characters: finding names is a hundred
+    times faster, and a report has a million characters and few names.
     """
     kept, at, least = list[str](), 0, 0
     for stem in _stems(text):
@@ -119,7 +119,7 @@ def _near(
 
 
 def _stems(text: str) -> Iterator[Match]:
-    """`_STEM.finditer`. Where an ASCII letter has one small form, `str.find` leads there fifty times as quickly."""
+    """`_STEM.finditer`. If each ASCII letter has one small form, `str.find` is fifty times faster."""
     if not text.isascii() and any(letter in text for letter in FOLDS):
         yield from _STEM.finditer(text)
         return
@@ -146,7 +146,7 @@ def _masked(match: Match) -> str:
 
 
 def _said(match: Match) -> str:
-    """A sentence: `password is required` says nothing, `password is x` does."""
+    """Masks the value in a sentence: `password is required` has none, `password is x` has one."""
     bare = match["bare"]
     value = bare.rstrip(",.)]}:;!?*_")
     plain = not match["q"].strip("*_")
@@ -177,4 +177,4 @@ _PLAIN = frozenset(
     true typed undefined under unknown unset unused updated used valid very wanted weak what where which with
     within without written wrong yes yet your""".split()  # noqa: SIM905
 )
-"""What a sentence says of a password instead of saying it."""
+"""Words that a sentence may say about a password without telling it."""

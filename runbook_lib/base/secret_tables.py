@@ -1,7 +1,7 @@
-"""Secrets in tables: the cells below a header that names one, as HTML, as lines with a delimiter, as columns in line.
+"""Secrets in tables: the cells below a telling header, in HTML, in lines with a delimiter, in aligned columns.
 
-A column is known by its header alone: `ada  hunter2` says nothing by itself. What is masked keeps the table's form, and
-a number goes only below a sure name, since a `token` can be a count.
+Only the header tells: `ada  hunter2` means nothing by itself. Masking keeps the table's form; numbers are masked only
+below a sure name, since a `token` can be a count.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _WORD = re.compile(r"[^\W\d][\w.%/()-]*")
 _RULE = re.compile(r"[ \t]*[─━═┄┈├┝┞┟┠┡┢┣┤┥╞╟╠╡┼┿╇╈╋╪╫╬+|:=-]{3,}[ \t]*")
 """A line between a header and its rows."""
 _BREAK = re.compile(r"(\n|'''|\"\"\"|<[^<>\n]{0,300}>)")
-"""Between two lines, also within a source or within HTML."""
+"""A break between two lines, also inside source text or HTML."""
 _LONGEST = 4_000
-"""Characters of a line that can be a table's header."""
+"""Most characters of a line that can be a table's header."""
 _BLOCK = 64
-"""Lines that are asked at once whether any has a telling name: most of a long text have none."""
+"""Lines that are searched together for a telling name: most of a long text have none."""
 
 
 def mask_tables(text: str, small: str) -> str:
@@ -99,7 +99,7 @@ def _lines(text: str) -> str:
 
 
 def _delimited(lines: list[str], first: int) -> int:
-    """Masks the rows of a table whose fields are apart by a sign; the line behind it; 0: there is none."""
+    """Masks the rows of a table with delimiters; returns the line after it, or 0 if there is no such table."""
     for sign in _DELIMITERS:
         if sign not in lines[first]:
             continue
@@ -108,7 +108,7 @@ def _delimited(lines: list[str], first: int) -> int:
         if len(named) < 2 or not any(map(telling, named)) or not all(map(_HEADER.fullmatch, named)):
             continue
         if first > 0 and _RULE.fullmatch(lines[first - 1]) and len(_fields(lines[first - 1], sign)) == len(headers):
-            continue  # a row itself
+            continue  # a row, not a header
         at = first + 1
         while at < len(lines):
             fields = _fields(lines[at], sign)
@@ -155,7 +155,7 @@ Span = tuple[int, int]
 
 
 def _aligned(lines: list[str], first: int) -> int:
-    """Masks the rows of a table whose columns stand in line (pandas: to the right; a terminal's: to the left)."""
+    """Masks the rows of a table with aligned columns (pandas: to the right; a terminal's: to the left)."""
     header = lines[first].rstrip().removesuffix("\\").rstrip()
     for spans, fits, mask in (
         (_to_the_right(header), _fits_right, _mask_right),
@@ -175,7 +175,7 @@ def _aligned(lines: list[str], first: int) -> int:
 
 
 def _to_the_right(header: str) -> list[Span]:
-    """Each name with the space before it."""
+    """Span of each name with the space before it."""
     words = list(re.finditer(r"\S+", header))
     if not all(_WORD.fullmatch(word[0]) for word in words) or (len(words) < 2 and not header.startswith(" ")):
         return []
@@ -209,7 +209,7 @@ def _mask_right(lines: list[str], span: Span, name: str, *, first_column: bool) 
 
 
 def _to_the_left(header: str) -> list[Span]:
-    """Each name with the space behind it; the last one goes on to the end of the line."""
+    """Span of each name with the space behind it; the last one reaches the end of the line."""
     words = list(re.finditer(r"\S+(?: \S+)*", header))
     if len(words) < 2 or not all(_HEADER.fullmatch(word[0]) for word in words):
         return []

@@ -1,4 +1,4 @@
-"""Standard input, read whole: that it is closed is said, and so is what is waited for."""
+"""Reads all of standard input; says if it is closed, and what it waits for."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def read(what: str, most: int = -1) -> bytes:
     """All of standard input, or its first bytes.
 
     Args:
-        what: is expected there, in words.
-        most: bytes; negative: all.
+        what: the expected content, in words.
+        most: most bytes to read; negative: all.
 
     Raises:
-        UsageError: it is closed, or cannot be read.
+        UsageError: standard input is closed, or cannot be read.
     """
     if sys.stdin is None or sys.stdin.closed:
         raise UsageError(f"-: expects {what} on standard input, which is closed")

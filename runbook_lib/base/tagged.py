@@ -1,4 +1,4 @@
-"""DynamoDB's items, which carry the type of each value beside it: `{"S": "text"}`, `{"N": "1.5"}`."""
+"""DynamoDB's items, which have the type beside each value: `{"S": "text"}`, `{"N": "1.5"}`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _value(one: Mapping[str, Any]) -> Any:
 
 
 def handed_back(item: Mapping[str, Any]) -> dict[str, Any]:
-    """`plain(tagged(item))`, in a fifth of the time: a plain item as it comes back from the table.
+    """`plain(tagged(item))`, five times faster: a plain item as the table returns it.
 
     >>> handed_back({"id": "a", "used": {"input": 5}})
     {'id': 'a', 'used': {'input': 5.0}}
@@ -48,7 +48,7 @@ def _back(value: object) -> Any:
 
 
 def tagged(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A plain item as DynamoDB takes it: texts, numbers, booleans, and such items within it.
+    """A plain item as DynamoDB takes it: texts, numbers, booleans, and nested items.
 
     >>> tagged({"id": "a", "used": {"input": 5}})
     {'id': {'S': 'a'}, 'used': {'M': {'input': {'N': '5'}}}}

@@ -1,7 +1,7 @@
-"""Templates of names: `{env}` in a text stands for a value. One grammar for all that fill one in.
+"""Templates of names: `{env}` in a text means a value. All templates use this grammar.
 
 A placeholder is a plain name in braces, without conversion, width or index (`{env!r}`, `{env:>9}`, `{env.x}` are none);
-a brace that is meant is written twice. Light: the kill switch fills names in.
+a literal brace is written twice. Light: the kill switch fills names in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([a-z][a-z0-9_]*)\}")
 
 
 def fields(text: str) -> tuple[str, ...]:
-    """Names of the placeholders, in their order.
+    """Names of the placeholders, in order.
 
     >>> fields("shop-{env}-{stage}")
     ('env', 'stage')
@@ -24,7 +24,7 @@ def fields(text: str) -> tuple[str, ...]:
 
 
 def fault(text: str, known: Collection[str]) -> str:
-    """What is wrong with a template whose placeholders may be `known`, as the end of a sentence; empty: nothing.
+    """The mistake in a template whose placeholders may be `known`, as the end of a sentence; empty: none.
 
     >>> fault("shop-{env}", ("env", "stage"))
     ''
@@ -48,7 +48,7 @@ def fault(text: str, known: Collection[str]) -> str:
 
 
 def filled(text: str, values: Mapping[str, object]) -> str:
-    """The text with each placeholder's value in its place; a value is never read as a template.
+    """The text with each placeholder replaced by its value; a value is never read as a template.
 
     Raises:
         KeyError: a placeholder has no value.
@@ -60,7 +60,7 @@ def filled(text: str, values: Mapping[str, object]) -> str:
 
 
 def partly(text: str, values: Mapping[str, object]) -> str:
-    """The template with those placeholders filled in that have a value, as a template still: the braces of a value are
+    """The template with some placeholders replaced; it stays a template: the braces of a value are
     written twice.
 
     >>> partly("{key} {uuid} {{x}}", {"key": "a{b"})

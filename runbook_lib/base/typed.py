@@ -1,5 +1,5 @@
-"""What a value on the command line is read as: a whole number, a number, true or false, text. Light: the kill switch
-reads by it too.
+"""Converts a value from the command line: a whole number, a number, true or false, text. Light: the kill switch uses it
+too.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 
 def readable(word: str) -> str:
-    """A word of the command line as text that can be written down: bytes that are no UTF-8 become a mark.
+    """A word of the command line as valid text: bytes that are not UTF-8 become a replacement mark.
 
-    Python hands them on as halves of characters, which no file and no answer of AWS takes. The path of something that
-    is there stays what it is.
+    Python passes them on as halves of characters, which no file and no answer of AWS can hold. The path of an existing
+    file stays as it is.
     """
     if word.isascii() or word.isprintable():  # no half of a character is printable
         return word
@@ -24,10 +24,10 @@ def readable(word: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A number in plain digits: Python takes `1_000`, `inf` and the digits of other scripts, too.
+    """A number in plain digits: Python also accepts `1_000`, `inf` and the digits of other scripts.
 
     Raises:
-        ValueError: it is none, or has more than 15 digits.
+        ValueError: the text is no plain number, or has more than 15 digits.
     """
     if not re.fullmatch(r"[-+]?[0-9]{1,15}(?:\.[0-9]{0,15})?(?:[eE][-+]?[0-9]{1,3})?", text):
         raise ValueError(text)
@@ -41,14 +41,14 @@ _READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
     bool: (lambda text: _BOOLS[text.casefold()], "true or false"),
 }
 TYPES = frozenset(_READERS)
-"""Types that are read; whatever else is text."""
+"""Types that are converted; any other type is text."""
 
 
 def typed(kind: Any, text: str) -> Any:
     """`text` as a value of `kind`.
 
     Raises:
-        ValueError: it is none; the message says what is wanted.
+        ValueError: the text is no such value; the message says what is expected.
 
     >>> typed(int, "2"), typed(bool, "Yes"), typed(str, "2")
     (2, True, '2')

@@ -1,4 +1,4 @@
-"""What comes with a package and is not needed here: an import that does without it is faster."""
+"""Hides parts of packages that are not needed here, to make an import faster."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 GRAMMARS = "rfc3987_syntax"
-"""jsonschema, which comes with papermill and with JupyterLab, compiles 39 grammars of internationalised addresses for a
-format that no notebook's schema has: that is more than a second of processor time in each process."""
+"""jsonschema, which comes with papermill and JupyterLab, compiles 39 grammars of internationalised addresses for a
+format that no notebook's schema has: more than a second of processor time in each process."""
 
 
 @contextmanager
 def without(module: str) -> Iterator[None]:
-    """What is imported meanwhile does not find `module`."""
+    """Imports inside the block do not find `module`."""
     if module in sys.modules:
         yield
         return
@@ -21,4 +21,4 @@ def without(module: str) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.modules.pop(module, None)  # another run beside this one may have taken it away
+        sys.modules.pop(module, None)  # another thread may have removed it

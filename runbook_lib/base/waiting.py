@@ -1,4 +1,4 @@
-"""Waiting until AWS says what is waited for, or the time is up."""
+"""Waits until AWS gives the expected answer, or the time is up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["growing", "steady", "until"]
 
 
 def steady(seconds: float) -> wait_base:
-    """The same pause between all tries."""
+    """The same pause between all attempts."""
     return wait_fixed(seconds)
 
 
@@ -34,17 +34,17 @@ def until(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> T:
-    """The first answer that is enough, or the last one when the time is up; it is asked once at least.
+    """The first sufficient answer, or the last one when the time is up; it asks at least once.
 
     Args:
         ask: asks once.
         enough: whether an answer ends the waiting.
-        limit_s: seconds to wait, at most; no pause goes beyond them.
+        limit_s: seconds to wait at most; no pause goes beyond them.
         pause: `steady` or `growing`.
-        told: is told each answer that is not enough, and the seconds waited so far.
+        told: called with each insufficient answer, and the seconds waited so far.
 
     Raises:
-        Exception: what `ask` raises; it is not tried again.
+        Exception: the error of `ask`; it is not asked again.
     """
     begun, answers = clock(), list[T]()
 

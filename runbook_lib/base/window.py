@@ -1,4 +1,4 @@
-"""Windows of time: half open, UTC, settled, and on the grid on which CloudWatch keeps its points."""
+"""Windows of time: half open, UTC, settled, and aligned with CloudWatch's periods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from runbook_lib.base.errors import UsageError
 
-# docs/domain.md, trap 7: how long points of a period live, finest first.
+# docs/domain.md, trap 7: how long CloudWatch keeps points of a period, finest first.
 _RETENTION = ((60, dt.timedelta(days=15)), (300, dt.timedelta(days=63)), (3600, dt.timedelta(days=455)))
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d)")
@@ -19,7 +19,7 @@ def utc(when: dt.datetime) -> dt.datetime:
     """`when` in UTC.
 
     Raises:
-        UsageError: it has no time zone.
+        UsageError: `when` has no time zone.
     """
     if when.tzinfo is None:
         raise UsageError(f"{when:%Y-%m-%d %H:%M} has no time zone; write it in UTC")
@@ -27,15 +27,15 @@ def utc(when: dt.datetime) -> dt.datetime:
 
 
 def iso(when: dt.datetime) -> str:
-    """ISO 8601 UTC with milliseconds where there are any: `2026-11-23T03:00:00Z`."""
+    """ISO 8601 in UTC, with milliseconds if there are any: `2026-11-23T03:00:00Z`."""
     when = utc(when)
     return when.isoformat(timespec="milliseconds" if when.microsecond else "seconds").replace("+00:00", "Z")
 
 
 def when(at: dt.datetime | str | None, *, seconds: bool = False) -> str:
-    """A time as every person reads it, everywhere: `2026-11-23 03:05 UTC`.
+    """A time in the form for people: `2026-11-23 03:05 UTC`.
 
-    Empty for nothing; a text that is no time stays as it is. Machines get `iso`.
+    Nothing gives an empty text; a text that is no time stays as it is. For machines use `iso`.
 
     >>> when("2026-11-23T04:05:59.5+01:00"), when("2026-11-23T03:05:59Z", seconds=True)
     ('2026-11-23 03:05 UTC', '2026-11-23 03:05:59 UTC')
@@ -53,17 +53,17 @@ def parse(text: str) -> dt.datetime:
     """A time from ISO 8601; without a zone it is UTC, as AWS and the service write it.
 
     Raises:
-        ValueError: not a time.
+        ValueError: the text is not a time.
     """
     when = dt.datetime.fromisoformat(text)
     return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else when.astimezone(dt.UTC)
 
 
 def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:
-    """A time, or so long before `now`, as a person writes it behind an option.
+    """The value of a time option: a time, or a span before `now`.
 
     Raises:
-        UsageError: neither, or in the future.
+        UsageError: the text is neither, or the time is in the future.
     """
     try:
         if ago := _AGO.fullmatch(text.strip()):
@@ -80,10 +80,10 @@ def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:
 
 @dataclass(frozen=True)
 class Window:
-    """From `start` (inclusive) to `end` (exclusive), both UTC; empty where they are equal.
+    """From `start` (inclusive) to `end` (exclusive), both UTC; empty if they are equal.
 
     Raises:
-        UsageError: without a time zone, or ending before it starts.
+        UsageError: a time has no zone, or the window ends before it starts.
     """
 
     start: dt.datetime
@@ -97,16 +97,16 @@ class Window:
 
     @property
     def empty(self) -> bool:
-        """Nothing can lie in it."""
+        """Whether the window contains no instant."""
         return self.start >= self.end
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """Length of the window in seconds."""
         return (self.end - self.start).total_seconds()
 
     def settled(self, now: dt.datetime, delay_s: float) -> Window:
-        """The part that ended at least `delay_s` before `now`; empty if none has."""
+        """The part that ended at least `delay_s` before `now`; empty if there is none."""
         return Window(self.start, max(self.start, min(self.end, utc(now) - dt.timedelta(seconds=delay_s))))
 
     def since(self, start: dt.datetime) -> Window:
@@ -114,9 +114,9 @@ class Window:
         return Window(min(max(self.start, utc(start)), self.end), self.end)
 
     def inward(self, period_s: int) -> Window:
-        """Start rounded up and end rounded down to multiples of `period_s`: only whole periods, none of its neighbours.
+        """The window with its start rounded up and its end rounded down to multiples of `period_s`: whole periods only.
 
-        CloudWatch rounds a start time *down*, which would let in what came before the window.
+        CloudWatch rounds a start time *down*, which would include points before the window.
         """
         start = -(-self.start.timestamp() // period_s) * period_s
         end = self.end.timestamp() // period_s * period_s
@@ -125,10 +125,10 @@ class Window:
 
 
 def period_for(window: Window, now: dt.datetime) -> int:
-    """The finest period, in seconds, at which CloudWatch still has the window's oldest points.
+    """The shortest period, in seconds, at which CloudWatch still has the window's oldest points.
 
     Raises:
-        UsageError: older than 455 days; CloudWatch has nothing left.
+        UsageError: the window is older than 455 days; CloudWatch has nothing left.
     """
     age = utc(now) - window.start
     for period, kept in _RETENTION:
@@ -140,14 +140,14 @@ def period_for(window: Window, now: dt.datetime) -> int:
 
 
 def one_bucket(window: Window, grid_s: int = 60) -> int:
-    """The shortest period, in seconds, that takes the whole window into one bucket.
+    """The shortest period, in seconds, that puts the whole window into one bucket.
 
-    A percentile cannot be merged from two buckets (trap 8). CloudWatch starts its buckets at StartTime, so any period
+    Percentiles of two buckets cannot be merged (trap 8). CloudWatch starts its buckets at StartTime, so any period
     as long as the window would do; the embedded AWS cuts buckets at multiples of the period since the epoch, and a
-    window of 24 h from 10:00 comes as two. So the period is the smallest multiple of `grid_s` that is at least as long
-    as the window and has no multiple inside it: both then answer with one bucket, whose data StartTime and EndTime go
-    on limiting. It is a few percent longer than the window, which matters only if points after EndTime should be let
-    in: little, as most windows end near now.
+    window of 24 h from 10:00 falls into two. So the period is the smallest multiple of `grid_s` that is at least as
+    long as the window and has no multiple inside it: both then answer with one bucket, whose data StartTime and
+    EndTime still limit. It is a few percent longer than the window, which matters only if points after EndTime should
+    be included: hardly, as most windows end near now.
     """
     start, end = int(window.start.timestamp()), int(-(-window.end.timestamp() // 1))
     period = max(grid_s, -(-(end - start) // grid_s) * grid_s)

@@ -14,28 +14,28 @@ import yaml
 from runbook_lib.base.errors import UsageError
 
 MOST_BYTES = 1_000_000
-"""Of one file; the largest of ours has 22 kB."""
+"""Most bytes of one file; our largest has 22 kB."""
 MOST_DEEP = 50
-"""Levels of nesting. The reader in C ends the process some ten thousand levels down, without a word."""
+"""Most levels of nesting. Some ten thousand levels down the reader in C ends the process without a word."""
 _MARKS = 2_000
-"""With fewer marks that may open a level no file is that deep; with more, its depth is looked at before it is read."""
+"""With fewer characters that may open a level no file is that deep; with more, the depth is checked before reading."""
 MOST_VALUES = 100_000
-"""Of one file, with each alias counted as what it stands for; the largest of ours has a thousand and a half."""
+"""Most values of one file, with each alias counted as its target; our largest has a thousand and a half."""
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The same safe loader in C where PyYAML has it: ten times as fast on the policy's files."""
+"""The same safe loader in C if PyYAML has it: ten times as fast on the policy's files."""
 _ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
 
 class _Once(_SAFE):  # type: ignore[misc]
-    """A key that stands twice is a mistake: YAML would silently take the last. Aliases may not multiply a file."""
+    """A loader that refuses a repeated key, for which YAML would silently take the last value, and too many aliases."""
 
     def construct_document(self, node: Any) -> Any:
-        """As the loader does it, of a file whose aliases stand for no more than a person could have written."""
+        """As in the loader, for a file whose aliases expand to no more than a person could have written."""
         _not_multiplied(node)
         return super().construct_document(node)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        """As the loader does it, each key once."""
+        """As in the loader, with each key only once."""
         seen = set[Any]()
         for key, _ in node.value:
             name = getattr(key, "value", None)
@@ -47,7 +47,7 @@ class _Once(_SAFE):  # type: ignore[misc]
         return super().construct_mapping(node, deep)
 
     def plain_number(self, node: Any) -> int | float:
-        """A number as everybody reads it: YAML has others (`1:30` is 90, `010` is 8, `0x10` is 16, `1_000`)."""
+        """A number as people read it; YAML knows other forms (`1:30` is 90, `010` is 8, `0x10` is 16, `1_000`)."""
         text = str(self.construct_scalar(node))
         whole = node.tag.endswith("int")
         digits = len(re.findall(r"\d", text))
@@ -60,22 +60,22 @@ class _Once(_SAFE):  # type: ignore[misc]
 
 
 class _Unplain(yaml.constructor.ConstructorError):
-    """A number that is not written as one."""
+    """A number in an unusual form."""
 
 
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)", re.ASCII)
 _REAL = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 MOST_DIGITS = 15
-"""Of one number: with more, a float is another one."""
+"""Most digits of a number: a float with more has another value."""
 for _tag in ("int", "float"):
     _Once.add_constructor(f"tag:yaml.org,2002:{_tag}", _Once.plain_number)
 
 
 class _AsWritten(_Once):
-    """Takes a number that is not written as one for the text that it is: an incident does not wait for a digit."""
+    """A loader that takes a number in an unusual form as text: an incident does not wait for a digit."""
 
     def plain_number(self, node: Any) -> int | float | str:  # type: ignore[override]
-        """The number, or what stands there."""
+        """The number, or its text."""
         try:
             return super().plain_number(node)
         except _Unplain:
@@ -90,10 +90,10 @@ def read_yaml(path: Path, *, odd_numbers: bool = False) -> dict[str, Any]:
     """A YAML mapping; a missing, malformed or non-mapping file is one sentence.
 
     Args:
-        odd_numbers: what YAML would read in its own way is text; else it is refused.
+        odd_numbers: whether numbers in an unusual form are text; else they are refused.
 
     Raises:
-        UsageError: with the file and, where YAML knows it, the line.
+        UsageError: the file is unusable; with the file and, if YAML knows it, the line.
     """
     text = _text(path)
     try:
@@ -105,7 +105,7 @@ def read_yaml(path: Path, *, odd_numbers: bool = False) -> dict[str, Any]:
         where = _line(error)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
         raise UsageError(f"{path}{where}: not valid YAML ({problem})") from None
-    except (ValueError, OverflowError) as error:  # 2026-99-99 is a date for YAML, and none for Python
+    except (ValueError, OverflowError) as error:  # 2026-99-99 is a date for YAML, but not for Python
         raise UsageError(f"{path}: not valid YAML ({error}); quote what is text") from None
     if not isinstance(loaded, dict):
         held = "holds nothing" if loaded is None else f"holds {'a list' if isinstance(loaded, list) else 'one value'}"
@@ -114,16 +114,16 @@ def read_yaml(path: Path, *, odd_numbers: bool = False) -> dict[str, Any]:
 
 
 def _loaded(text: str, loader: Any) -> Any:
-    """What the loader makes of `text`, each time anew: whoever gets it may change it."""
+    """The value that the loader makes of `text`, a new copy each time: the caller may change it."""
     try:
         return pickle.loads(_kept(text, loader))  # noqa: S301
-    except RecursionError:  # deeper than can be kept
+    except RecursionError:  # too deep for pickle
         return yaml.load(text, Loader=loader)  # noqa: S506
 
 
 @lru_cache(maxsize=32)
 def _kept(text: str, loader: Any) -> bytes:
-    """A run reads its few files several times over, and reading them takes fifty times as long as this."""
+    """The loaded value, pickled: a run reads its few files several times, and loading takes fifty times as long."""
     return pickle.dumps(yaml.load(text, Loader=loader))  # noqa: S506
 
 
@@ -159,7 +159,7 @@ def _text(path: Path) -> str:
 
 
 def _not_deep(path: Path, text: str) -> None:
-    """Looks how deep a file is that may be too deep: by the parser's events, which are no recursion."""
+    """Refuses a file that is too deep; it counts the parser's events, which needs no recursion."""
     if len(re.findall(r"[\[{]|^ +|[-?:](?=\s)", text, re.M)) < _MARKS:
         return
     deep = 0
@@ -174,8 +174,8 @@ def _not_deep(path: Path, text: str) -> None:
 
 
 def _not_multiplied(root: Any) -> None:
-    """Counts what a file holds with each alias written out, without writing it out: whoever goes through the values
-    later (a model, a message) would go through all of them.
+    """Refuses a file whose aliases, written out, give too many values; it counts them without writing them out, since
+    later code (a model, a message) would go through all of them.
     """
     sizes: dict[int, int] = {}
     within: set[int] = set()
@@ -204,7 +204,7 @@ def _parts(node: Any) -> list[Any]:
 
 
 def unquoted(path: Path, keys: Sequence[int | str], value: Any) -> tuple[int, str] | None:
-    """Line, and what to do, where `value` should be text and YAML took it for something else; None where it did not.
+    """Line and advice if `value` should be text and YAML took it for something else; else None.
 
     >>> from tempfile import mkdtemp
     >>> file = Path(mkdtemp()) / "a.yaml"
@@ -229,9 +229,9 @@ def unquoted(path: Path, keys: Sequence[int | str], value: Any) -> tuple[int, st
 
 
 def line_of(path: Path, keys: Sequence[int | str]) -> int | None:
-    """Line of the last of `keys` that the file has, each within the one before; None where it has not even the first.
+    """Line of the last of `keys` that the file has, each inside the one before; None if it lacks even the first.
 
-    An item of a list is found by its place, or by its `id`.
+    An item of a list is found by its index, or by its `id`.
 
     >>> from tempfile import mkdtemp
     >>> file = Path(mkdtemp()) / "a.yaml"
@@ -253,7 +253,7 @@ def line_of(path: Path, keys: Sequence[int | str]) -> int | None:
 
 
 def _entry(node: Any, part: int | str) -> tuple[Any, Any]:
-    """Where an entry stands, and its value; twice None where there is none."""
+    """The node of an entry for its position, and its value; None twice if there is no such entry."""
     if isinstance(node, yaml.MappingNode):
         return next(
             ((key, value) for key, value in node.value if getattr(key, "value", None) == str(part)), (None, None)

@@ -1,1 +1,1 @@
-"""The command line: typer, terminal, exit codes; one file a noun."""
+"""The command line: typer, terminal, exit codes; one file per noun."""

@@ -77,7 +77,7 @@ def run(
     confirm: Confirm = "",
     json_: AsJson = False,
 ) -> None:
-    """Run one notebook by papermill and archive it.
+    """Run one notebook with papermill and archive it.
 
     Without --apply nothing is changed: the notebook asks AWS, judges, and shows what it would do.
 
@@ -103,10 +103,10 @@ def rollback(
     ] = True,
     json_: AsJson = False,
 ) -> None:
-    """Turn async off now: one call that neither a bake nor a firing alarm can stand in the way of.
+    """Turn async off now: one call that neither a bake nor a firing alarm can stop.
 
-    The effect comes first; then the notebook verifies it, explains the failures and records. Only the account and the
-    confirmation can hold it up. 2 and 3 run their notebooks: more workers, or more capacity, watched; run them again
+    The effect comes first; then the notebook verifies it, explains the failures and records them. Only the account and
+    the confirmation can stop it. 2 and 3 run their notebooks: more workers or more capacity, watched; run them again
     when they say so.
 
     Example: [bold]runbook rollback 1 --env prod --apply --confirm prod[/bold]
@@ -128,13 +128,13 @@ def rollback(
 def status(
     params: ParamsFile,
     set_: Set = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Ask again and again, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Ask repeatedly, until Ctrl-C.")] = False,
     interval: Annotated[
         float, typer.Option(callback=number, help="With --watch: seconds between two looks.", min=5)
     ] = 30.0,
     json_: AsJson = False,
 ) -> None:
-    """The rollout on one screen: the weight now, what passed, what is due, the next command.
+    """Show the rollout on one screen: the weight now, what passed, what is due, the next command.
 
     Example: [bold]runbook status --env prod --watch[/bold]
     """
@@ -182,7 +182,7 @@ def _show_status(seen: Status) -> None:
 
 
 def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) -> NoReturn:
-    """Runs a notebook by name or number, shows what came of it, and exits with its code."""
+    """Runs a notebook by name or number, shows its result, and exits with its code."""
     from runbook_lib.params.load import is_incident, load_file, read_yaml
     from runbook_lib.run.launch import find_step, launch
 
@@ -216,23 +216,23 @@ for noun in (*_NOUNS, doctor, policies, init, release):
 
 
 def main() -> NoReturn:
-    """The command line: every error is one sentence on standard error and its exit code."""
+    """The command line: every error becomes one sentence on standard error, and its exit code."""
     lasting()
     answering()
     guarded(lambda: app(standalone_mode=True))
 
 
 def guarded(command: Callable[[], int | None]) -> NoReturn:
-    """Runs `command` and exits with what it returns; an error is a sentence, its exit code, and what was changed."""
+    """Runs `command` and exits with its return value; an error becomes a sentence, its changes, and an exit code."""
     tellers[:] = [lambda text: say(f"runbook: {text}", dim=True, err=True)]
-    scratch.sweep(release=staging.rescue)  # what a command left that was killed
+    scratch.sweep(release=staging.rescue)  # folders of a command that was killed
     try:
         code = int(command() or Exit.OK)
     except SystemExit as ended:  # typer's own way out
         if isinstance(ended, Terminated):
             say(f"runbook: ended by {ended.name}{changed()}", fg="red", err=True)
         _exit(ended.code if isinstance(ended.code, int) else int(Exit.OK))
-    except (Exception, KeyboardInterrupt) as error:  # the last resort: nobody at a terminal is shown a traceback
+    except (Exception, KeyboardInterrupt) as error:  # the last resort: nobody at a terminal needs a traceback
         told, number = ending(error)
         say(told, fg="red", err=True)
         sys.exit(number)

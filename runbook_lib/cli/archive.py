@@ -1,4 +1,4 @@
-"""`runbook archive`: typer only; what it shows is `record/archive.py`."""
+"""`runbook archive`: only typer; `record/archive.py` has the contents."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ from runbook_lib.judge.terms import Decision, Word
 
 _EXITS = """\b
 Exit codes:
-  0  every record is as it was sealed
-  1  error: a record is damaged; standard error names it
-  2  bad usage: no such folder"""
+  0  every record that is asked for is as it was sealed, and so are the folders and the log around them
+  1  error: something is damaged; standard error names it
+  2  bad usage: no such folder
+  3  cannot tell: there is no log yet, or a seal was cut short
+
+Whom the log is signed by, and what the witness has seen, `runbook archive verify` asks."""
 _VERIFIED = """\b
 Exit codes:
   0  intact: every record is there and as it was sealed, and who was asked agrees
   1  damaged: each damage is named with its place
-  2  bad usage: no such folder
-  3  cannot tell: there is no log yet, or a key or a witness cannot be asked"""
+  3  cannot tell: there is no such folder or no log yet, or a key or a witness cannot be asked"""
 
 
 def _clock(at: str | None) -> str:
-    """A time under a head that says that it is UTC."""
+    """A time below a column head that says UTC."""
     return when(at).removesuffix(" UTC")
 
 
@@ -71,10 +73,10 @@ GATES = (
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the noun."""
+    """Adds the noun to `app`."""
     noun = typer.Typer(cls=Group, help="Look into the archive of sealed records.", no_args_is_help=True)
     noun.command("list", epilog=_EXITS)(archive_list)
-    noun.command("show")(archive_show)
+    noun.command("show", epilog=_EXITS)(archive_show)
     noun.command("attach")(archive_attach)
     noun.command("verify", epilog=_VERIFIED)(archive_verify)
     noun.command("sync")(archive_sync)
@@ -91,17 +93,18 @@ def archive_list(
     env: Annotated[str | None, typer.Option(help="Only this environment.")] = None,
     release: Annotated[str | None, typer.Option(help="Only this release.")] = None,
     notebook: Annotated[str | None, typer.Option(help="Only this notebook, by name or number: 06.")] = None,
-    since: Annotated[str, typer.Option(help="Only what was sealed since: a time, or 24h, 7d, 90min ago.")] = "",
+    since: Annotated[str, typer.Option(help="Only records sealed since: a time, or 24h, 7d, 90min ago.")] = "",
     verdict: Annotated[
-        list[str] | None, typer.Option(help="Only what decided this, such as HOLD; may be repeated.")
+        list[str] | None, typer.Option(help="Only records that decided this, such as HOLD; may be repeated.")
     ] = None,
     json_: AsJson = False,
 ) -> None:
     """List the sealed records, oldest first, each verified against its hash, its predecessor and the archive's log.
 
-    In a pipe: one record a line, its fields apart by tabs.
+    In a pipe: one record per line, with tabs between its fields.
     """
     from runbook_lib.record.archive import Archive
+    from runbook_lib.record.frame import frame
     from runbook_lib.record.journal import utc_now
     from runbook_lib.record.listing import list_rows, unknown
 
@@ -122,10 +125,9 @@ def archive_list(
         table("Records", _RECORDS, rows)
     elif sys.stdout.isatty():
         say("none")
-    damaged = [row for row in rows if not row["intact"]]
-    if damaged:
-        named = "; ".join(dict.fromkeys(str(row["problem"]) for row in damaged))
-        raise ArchiveError(f"{len(damaged)} of {words.count(len(rows), 'record')} cannot be trusted: {named}")
+    named = "; ".join(dict.fromkeys(str(row["problem"]) for row in rows if not row["intact"]))
+    many = f"{sum(not row['intact'] for row in rows)} of {words.count(len(rows), 'record')}"
+    frame(where.root).whole(f"{many} cannot be trusted: {named}" if named else "")
 
 
 def archive_show(
@@ -136,19 +138,21 @@ def archive_show(
 ) -> None:
     """Show one record: decision, gates, changes, files, and whether it is unaltered; one that is not ends with 1."""
     from runbook_lib.record.archive import Archive
+    from runbook_lib.record.frame import frame
     from runbook_lib.record.listing import show_record
     from runbook_lib.record.report import failing_first
 
+    where = Archive(existing(archive))
     if markdown_:
         from runbook_lib.record.markdown import markdown
 
-        where = Archive(existing(archive))
         ref = where.find(record)
         typer.echo(markdown(where.load(ref)), nl=False)
         where.verify(ref)
+        frame(where.root).whole()
         return
 
-    shown = show_record(Archive(existing(archive)), record)
+    shown = show_record(where, record)
     problem = shown["problem"]
     if json_:
         typer.echo(json.dumps(shown))
@@ -170,28 +174,29 @@ def archive_show(
         for name, values in lists.items():
             if values:
                 table("", (Column(name, name, prose=True),), [{name: value} for value in values])
-    if problem:
-        raise ArchiveError(f"this record cannot be trusted: {problem}")
+    frame(where.root).whole(f"this record cannot be trusted: {problem}" if problem else "")
 
 
 def archive_verify(
     archive: ArchiveRoot = Path("archive"),
     witness: Annotated[
         list[str] | None,
-        typer.Option(help="Who must agree: a file or folder, ssm:NAME; may be repeated. Default: service.yaml's."),
+        typer.Option(
+            help="Witness that must agree: a file or folder, ssm:NAME; may be repeated. Default: service.yaml's."
+        ),
     ] = None,
     key: Annotated[
-        str, typer.Option(help="Who must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
+        str, typer.Option(help="Key that must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
     ] = "",
     json_: AsJson = False,
 ) -> None:
-    """Verify the whole archive: every record, the log over all of them, its signature, and what the witness has seen.
+    """Verify the whole archive: every record, the log over all of them, its signature, and the witnesses' checkpoints.
 
-    What is proven by what, against whom: docs/audit.md.
+    docs/audit.md says what each of them proves, and against whom.
     """
     from runbook_lib.commands.archive import verify
 
-    done = verify(existing(archive, current=False).absolute(), key, witness or ())
+    done = verify(existing(archive, current=False, there=False).absolute(), key, witness or ())
     if json_:
         typer.echo(json.dumps(done.as_dict()))
     else:
@@ -209,9 +214,9 @@ def archive_verify(
 
 
 def archive_sync(archive: ArchiveRoot = Path("archive"), json_: AsJson = False) -> None:
-    """Seal what could not be sealed when it ended; of an archive in a bucket, bring what others have sealed here.
+    """Seal the ended runs that could not be sealed; for an archive in a bucket, also copy what others have sealed.
 
-    Nothing is sealed twice. What still cannot be sealed stays where it is, and ends with 1.
+    Nothing is sealed twice. A run that still cannot be sealed stays in place, and the command ends with 1.
 
     Example: [bold]runbook archive sync --archive s3://our-records/team[/bold]
     """
@@ -237,7 +242,9 @@ def archive_prove(
     check: Annotated[
         Path | None, typer.Option(callback=written, help="Check a proof that this command has written.")
     ] = None,
-    key: Annotated[str, typer.Option(help="With --check: who must have signed, a PEM file or awskms:KEY.")] = "",
+    key: Annotated[
+        str, typer.Option(help="With --check: the key that must have signed, a PEM file or awskms:KEY.")
+    ] = "",
 ) -> None:
     """Write the proof that a record is in the log, or that the log only grew; or check one. Formats: docs/audit.md.
 

@@ -1,4 +1,4 @@
-"""`runbook cost`: what a success costs, on both sides, over any window."""
+"""`runbook cost`: the cost of a success, on both sides, for any window."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Exit codes:
 
 _HEAD = ("scope", "service", "paid", "USD", "USD each", "USD a request")
 _RANKS = {"USD a request": 1, "paid": 2, "fixed": 2, "by use": 1}
-"""Short heads for a terminal, and what is left out first on a narrow one."""
+"""Short column heads for a terminal, and the rank by which columns are left out on a narrow one."""
 
 
 def register(app: typer.Typer) -> None:
@@ -37,15 +37,15 @@ def register(app: typer.Typer) -> None:
 def cost(
     params: ParamsFile,
     since: Annotated[str, typer.Option(help="Beginning: a time (ISO 8601, UTC), or how long ago: 24h, 7d.")] = "24h",
-    until: Annotated[str, typer.Option(help="End, likewise; without it now.")] = "",
+    until: Annotated[str, typer.Option(help="End, in the same forms; default: now.")] = "",
     set_: Set = None,
     json_: AsJson = False,
     csv_: Annotated[bool, typer.Option("--csv", help="One line for each row of the bills, nothing else.")] = False,
 ) -> None:
-    """What a success costs: usage from CloudWatch and configuration, times the list prices.
+    """Show the cost of a success: usage from CloudWatch and configuration, times the list prices.
 
-    Both sides by service, infrastructure and tokens apart, fixed and by use apart; a month of it at the same and at
-    ten times the traffic; on demand against provisioned DynamoDB; and what the runbook itself costs. Changes nothing.
+    Both sides by service; infrastructure and tokens, fixed and variable costs are listed separately; the same for a
+    month at this and ten times this traffic; on-demand and provisioned DynamoDB; and the cost of the runbook itself.
 
     Example: [bold]runbook cost --env prod --since 24h[/bold]
 
@@ -75,7 +75,7 @@ def cost(
 
 
 def _show(done: CostReport) -> None:
-    """Both bills for a terminal, fitted to its width."""
+    """Prints both bills on a terminal, fitted to its width."""
     from runbook_lib.show import cost as shown
 
     def listed(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], ranks: Mapping[str, int]) -> None:
@@ -104,7 +104,7 @@ def _show(done: CostReport) -> None:
 
 
 def _apart(bill: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The rows of a bill, each told from the others by its first two cells: how it is paid may be left out."""
+    """The rows of a bill for a terminal: the first two cells identify a row, so the way of paying may be left out."""
     named = [tuple(row[:2]) for row in bill]
     return [
         [scope, f"{service}, {paid}" if named.count((scope, service)) > 1 and paid else service, paid, *rest]

@@ -1,4 +1,4 @@
-"""`runbook deviation list|undo|adopt`: what mitigations changed by hand, and how each ends."""
+"""`runbook deviation list|undo|adopt`: settings that mitigations changed by hand, and how each case ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def register(parent: typer.Typer) -> None:
 
 @app.command("list")
 def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
-    """The open deviations of an environment: who, when, why. Asks the archive, not AWS.
+    """List the open deviations of an environment: who, when, why. Asks the archive, not AWS.
 
     Example: [bold]runbook deviation list --params params/prod.yaml[/bold]
     """
@@ -63,7 +63,7 @@ def undo_(
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
-    """Put the setting back to what it was, and close the deviation. Workers and their event source go together.
+    """Restore the setting, and close the deviation. Workers and their event source are restored together.
 
     Example: [bold]runbook deviation undo inventory.table.billing -f params/prod.yaml --apply --confirm prod[/bold]
     """
@@ -87,9 +87,9 @@ def adopt(
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
-    """Say that the infrastructure code has the setting now: the deviation is closed. Changes nothing in AWS.
+    """State that the infrastructure code has the setting now, which closes the deviation. Changes nothing in AWS.
 
-    The inventory goes on expecting what params/service.yaml and params/inventory.yaml say: change it there too.
+    The inventory still expects what params/service.yaml and params/inventory.yaml say: change it there too.
 
     Example: [bold]runbook deviation adopt inventory.table.billing --by "Ada L." -f params/prod.yaml[/bold]
     """

@@ -1,4 +1,4 @@
-"""`runbook dlq list|redrive|export`: the dead-letter queue, looked into and emptied the right way round."""
+"""`runbook dlq list|redrive|export`: the contents of the dead-letter queue, and the safe way to empty it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def register(parent: typer.Typer) -> None:
 
 @app.command("list")
 def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
-    """List the dead letters with what became of their jobs; all of them stay where they are.
+    """List the dead letters with the state of their jobs; all of them stay in the queue.
 
     Example: [bold]runbook dlq list --env prod[/bold]
     """
@@ -53,7 +53,7 @@ def export(
     params: ParamsFile,
     set_: Set = None,
 ) -> None:
-    """Write the dead letters to a file, secrets taken out; all of them stay where they are.
+    """Write the dead letters to a file, with secrets removed; all of them stay in the queue.
 
     Example: [bold]runbook dlq export --env prod --out dead.jsonl[/bold]
     """
@@ -69,16 +69,16 @@ def export(
 def redrive(
     params: ParamsFile,
     job: Annotated[list[str] | None, typer.Option("--job", help="Only this job; may be repeated.")] = None,
-    most: Annotated[int, typer.Option("--max", callback=number, min=1, help="This many messages at most.")] = 1000,
+    most: Annotated[int, typer.Option("--max", callback=number, min=1, help="Most messages to send.")] = 1000,
     apply: Apply = False,
     confirm: Confirm = "",
     reason: Reason = "",
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
-    """Send dead letters back to the work queue, when the cause is mended; without --apply, say which.
+    """Send dead letters back to the work queue, once the cause is fixed; without --apply, list them.
 
-    A job that has completed meanwhile is left. Sent first, deleted after it: a crash may do a job twice, never lose it.
+    A message of a completed job stays. Each is sent first and then deleted: a crash may repeat a job, never lose it.
 
     Example: [bold]runbook dlq redrive --env prod --apply --confirm prod[/bold]
     """

@@ -28,7 +28,7 @@ _COLOURS = {"OK": "green", "WRONG": "red", "NOTE": "yellow", "not asked": None}
 
 
 _UNDER = " " * 11
-"""Where what is said begins."""
+"""Indentation of a line's text."""
 
 
 def register(app: typer.Typer) -> None:
@@ -40,19 +40,19 @@ def doctor(
     params: Annotated[
         Path | None,
         typer.Option(
-            "--params", "-f", "--env", metavar="FILE|ENV", callback=placed, help="Without it the first environment."
+            "--params", "-f", "--env", metavar="FILE|ENV", callback=placed, help="Default: the first environment."
         ),
     ] = None,
     role: Annotated[
-        str, typer.Option(help="Whose permissions are looked at: read-only, operator, watch or archive.")
+        str, typer.Option(help="Role whose permissions are checked: read-only, operator, watch or archive.")
     ] = "read-only",
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
-    """Look whether all is ready: this machine, the folder, the way to AWS, permissions, resources, who is told.
+    """Check that all is ready: this machine, the folder, the connection to AWS, permissions, resources, channels.
 
-    Each line is OK, or what is wrong with the one command or edit that mends it. The checks do not depend on each
-    other; what can only be asked after another one is right says so. Nothing is changed, here or in AWS.
+    Each line is OK, or says what is wrong and the one command or edit that mends it. The checks do not depend on each
+    other; a check that needs the result of a failed one says so. Changes nothing, here or in AWS.
 
     Example: [bold]runbook doctor --env prod --role operator[/bold]
     """
@@ -81,7 +81,7 @@ def _first() -> Path:
 
 
 def _show(found: Found) -> None:
-    """A line for a terminal, fitted to its width; in a pipe one record a line, its fields apart by tabs."""
+    """Prints a line, on a terminal fitted to its width; in a pipe one record per line, with tabs between its fields."""
     if not sys.stdout.isatty():
         from runbook_lib.base import foreign
 

@@ -1,5 +1,5 @@
-"""How a command ends that could not be carried out: one sentence, an exit code, and what was changed. Light: the kill
-switch ends by it too.
+"""How a failed command ends: one sentence, an exit code, and the changes made. Light: the kill switch uses it
+too.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ TRACEBACK = "RUNBOOK_TRACEBACK"
 
 
 def answering() -> None:
-    """From now on a process that is asked to end (SIGTERM: a job is cancelled; SIGHUP: the connection to its terminal
-    is lost) ends as by Ctrl-C: what was begun is sealed and said. Not where SIGHUP is ignored, as `nohup` has it.
+    """From now on SIGTERM (a job is cancelled) and SIGHUP (the connection to the terminal is lost) end this process
+    like Ctrl-C: what was begun is sealed and reported. A SIGHUP that `nohup` ignores stays ignored.
     """
     for number in asks_to_end():
         signal.signal(number, signal.default_int_handler)
 
 
 def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
-    """What is said on standard error, and the exit code.
+    """The sentence for standard error, and the exit code.
 
-    `untouched` follows where nothing was changed: what that leaves as it was.
+    `untouched` follows if nothing was changed: it names what stays as it was.
 
-    An error that is none of ours is a fault of the runbook: it is named with its place, and its traceback is shown
-    where `RUNBOOK_TRACEBACK` is set.
+    An error of another class is a fault of the runbook: the sentence names its place, and the traceback follows
+    if `RUNBOOK_TRACEBACK` is set.
     """
     if isinstance(error, KeyboardInterrupt):
         return f"runbook: interrupted{changed(untouched)}", INTERRUPTED
@@ -50,7 +50,7 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
 
 
 def changed(untouched: str = "") -> str:
-    """What this process began to change in AWS and on this machine, as the end of a sentence."""
+    """The changes that this process began in AWS and on this machine, as the end of a sentence."""
     told = list(here.done.values())
     if begun:
         told.insert(0, f"begun before that: {'; '.join(begun)} (`runbook status` shows what is in force)")
@@ -58,13 +58,13 @@ def changed(untouched: str = "") -> str:
 
 
 def one_line_each(text: str) -> str:
-    """A sentence of ours as it is, in which no control character of a foreign text drives the terminal."""
+    """Our sentence unchanged, without control characters in others' texts that would steer the terminal."""
     return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
 
 
 def code_of(code: int) -> int:
-    """The exit code of a command that went to its end with `code`.
+    """The exit code of a command that completed with `code`.
 
-    What could not be printed takes nothing back of what was done; a command that only shows has failed then.
+    A failure to print undoes nothing; a command that only shows something has failed then.
     """
     return int(Exit.ERROR) if trouble() and not begun and not here.done and code == Exit.OK else code

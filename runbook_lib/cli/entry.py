@@ -1,7 +1,7 @@
-"""The entry point of the `runbook` command: an incident does not wait for a command line to be loaded.
+"""The entry point of the `runbook` command: an incident does not wait for the loading of a command line.
 
-`runbook rollback 1 … --apply` takes effect here, before typer, rich, pydantic and everything behind them are loaded;
-every other command, and every command line that is wrong, is `cli/app.py`'s.
+`runbook rollback 1 … --apply` takes effect here, before typer, rich, pydantic and everything behind them is loaded;
+`cli/app.py` handles every other command, and every wrong command line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def main() -> NoReturn:
-    """Entry point."""
+    """Runs the command."""
     from runbook_lib.base.typed import readable
 
     sys.argv[1:] = map(readable, sys.argv[1:])
@@ -47,7 +47,7 @@ def _rollback(wanted: Wanted) -> NoReturn:
         told, code = ending(error, untouched=": async is as it was")
         print(terminal(told), file=sys.stderr, flush=True)
         if isinstance(error, AwsError):
-            with suppress(Exception):  # it has been said what is wrong
+            with suppress(Exception):  # the mistake has been reported
                 from runbook_lib.commands.rollback import not_off
 
                 if said := not_off(wanted, error):

@@ -1,4 +1,4 @@
-"""`runbook init` and `runbook upgrade`: the project's folder, and what a newer version changes in it."""
+"""`runbook init` and `runbook upgrade`: the project's folder, and its differences from a newer version."""
 
 from __future__ import annotations
 
@@ -41,6 +41,14 @@ def init(
     offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: what is not said is guessed.")] = False,
     env: Annotated[str, typer.Option(help="Which environment the stack is of; without it, what its name says.")] = "",
     region: Annotated[str, typer.Option(help="AWS region; without it us-east-1.")] = "",
+    environment: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=KIND",
+            help="Your own environments in their order, each development, staging or production; without it those of "
+            "the folder, else dev, staging and prod.",
+        ),
+    ] = None,
     account: Annotated[list[str] | None, typer.Option(metavar="ENV=ID", help="Account of an environment.")] = None,
     name: Annotated[
         list[str] | None, typer.Option(metavar="RESOURCE=NAME", help="As in service.yaml: worker=orders-{env}.")
@@ -49,22 +57,25 @@ def init(
     api: Annotated[str, typer.Option(help="Kind of the API: rest or http.")] = "",
     stage: Annotated[str, typer.Option(help="The API's stage.")] = "",
     release: Annotated[str, typer.Option(help="Id of the rollout.")] = "",
-    tool: Annotated[str, typer.Option(help="What deploys: cdk, sam, cloudformation or terraform.")] = "cdk",
+    tool: Annotated[str, typer.Option(help="Tool that deploys: cdk, sam, cloudformation or terraform.")] = "cdk",
     into: Annotated[Path, typer.Option(callback=written, help="The project's folder.")] = Path(),
     json_: AsJson = False,
 ) -> None:
     """Write a project for a service: notebooks, complete and commented parameters, and the workflow of CI.
 
-    Says what it found, what it guessed by the service's name, and what is missing and where to say it. A file that is
-    there is never overwritten: where it differs, the difference is shown. Run again, it changes nothing.
+    Says what it found, what it guessed from the service's name, and what is missing and where to enter it. An existing
+    file is never overwritten: if it differs, the difference is shown. A second run changes nothing.
 
     Example: [bold]runbook init --service orders-export --from-stack orders-prod --region eu-central-1[/bold]
 
     Example: [bold]runbook init --service orders-export --offline --account prod=000000000103[/bold]
+
+    Example: [bold]runbook init --service orders-export --offline --environment qa=development \\
+    --environment prod-eu=production --account prod-eu=000000000103[/bold]
     """
-    from runbook_lib.commands.init import answers, folder, tools
+    from runbook_lib.commands.init import answers, environments, folder, tools
     from runbook_lib.commands.init import from_stack as stacks
-    from runbook_lib.params.phases import ENVIRONMENTS
+    from runbook_lib.params.phases import stand_in
 
     if bool(from_stack) == offline:
         raise UsageError("init: expects --from-stack STACK (AWS is asked) or --offline (nobody is), one of the two")
@@ -77,15 +88,17 @@ def init(
         accounts=account or (),
         names=name or (),
         routes=route or (),
+        environments=environments.of_flags(environment or ()) or environments.of_folder(into),
     )
     known.tool = tools.known(tool)
     left: list[str] = []
     if from_stack:
         from runbook_lib.base.aws import WHO_S, Aws
 
-        where = env or stacks.environment(from_stack)
-        if where not in ENVIRONMENTS:
-            raise UsageError(f"--env is '{where}', expects one of {', '.join(ENVIRONMENTS)}: whose stack is it?")
+        where = env or stacks.environment(from_stack, known.environments)
+        if where not in known.environments:
+            there = ", ".join(known.environments)
+            raise UsageError(f"--env is '{where}', expects one of {there}: whose stack is it?")
         left = stacks.look(known, from_stack, where, Aws(known.region.value, answer_s=WHO_S, tries=2))
     known.complete()
     told = known.told()
@@ -103,17 +116,17 @@ def init(
         for sentence in left:
             prose(sentence, fg="yellow")
         _show(done)
-        prose("next: say what is missing, then `runbook params check`, `runbook doctor`, `runbook run 01 --env prod`")
+        production = stand_in(known.environments)["prod"]
+        then = f"`runbook params check`, `runbook doctor --env {production}`, `runbook run 01 --env {production}`"
+        prose(f"next: say what is missing, then {then}")
     raise typer.Exit(int(Exit.HOLD if any(one.state == "differs" for one in done) else Exit.OK))
 
 
 def upgrade(
-    take: Annotated[
-        bool, typer.Option("--take", help="Put the installed version's in the place of those that differ.")
-    ] = False,
+    take: Annotated[bool, typer.Option("--take", help="Replace files that differ by the installed version's.")] = False,
     json_: AsJson = False,
 ) -> None:
-    """Show what the installed version's notebooks and workflow have that the project's have not.
+    """Show what is new in the installed version's notebooks and workflow, compared with the project's.
 
     Parameters are never touched; CHANGELOG.md says what is new in them. With --take the files are replaced: commit
     yours before.

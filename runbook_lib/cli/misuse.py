@@ -1,5 +1,5 @@
-"""A command line that is wrong, in one sentence like every other error: the name, the value, what is expected, and
-where the help is. typer would show a box of several lines, worded by pydantic.
+"""Reports a wrong command line as one sentence like every other error: the name, the value, what is expected, and
+where the help is. typer would show a box of several lines, with pydantic's words.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from runbook_lib.cli.ending import ending
 from runbook_lib.cli.terminal import say
 
 _Wrong: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-"""What typer raises for a wrong command line: click's class, or the copy of it that newer versions bring along."""
+"""typer's error for a wrong command line: click's class, or the copy of it in newer versions."""
 _LONGEST = 80
-"""Characters of a value that is quoted."""
+"""Most characters of a quoted value."""
 _EXPECTED = {
     "float_parsing": "a number",
     "int_parsing": "a whole number",
@@ -28,17 +28,17 @@ _EXPECTED = {
     "less_than_equal": "at most {le:g}",
     "less_than": "less than {lt:g}",
 }
-"""By the kind of pydantic's error."""
+"""Kind of pydantic's error to what is expected."""
 
 
 class Group(TyperGroup):
-    """A group of commands whose wrong use is a `UsageError`, and which leaves Ctrl-C to `ending`."""
+    """A group of commands that raises a `UsageError` for wrong use, and leaves Ctrl-C to `ending`."""
 
     def main(self, args: Any = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
-        """As typer does it, but an error is raised as ours."""
+        """As in typer, but an error is raised as ours."""
         try:
             code = super().main(args, standalone_mode=False, **more)
-        except typer.Abort:  # standard input ended where a person was asked
+        except typer.Abort:  # standard input ended while a person was asked
             raise UsageError("nobody answered", nothing_changed=True) from None
         except _Wrong as error:
             if type(error).__name__ == "NoArgsIsHelpError":
@@ -50,7 +50,7 @@ class Group(TyperGroup):
         return code
 
     def invoke(self, ctx: Any) -> Any:
-        """As click does it, which would answer Ctrl-C itself and not say what had been begun."""
+        """As in click, which would handle Ctrl-C itself and not say what was begun."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
@@ -59,10 +59,10 @@ class Group(TyperGroup):
             raise SystemExit(number) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """As typer does it.
+        """As in typer.
 
         Raises:
-            UsageError: there is no such command.
+            UsageError: the command does not exist.
         """
         try:
             return super().resolve_command(ctx, args)
@@ -95,7 +95,7 @@ def told(error: Any) -> str:
 
 
 def _value(error: Any) -> str:
-    """`is 'abc': expects a number`: by pydantic's own record of it where there is one."""
+    """`is 'abc': expects a number`: from pydantic's own error if there is one."""
     found: list[Any] = getattr(error.__cause__, "errors", list)()
     if not found:
         return f"cannot be used: {_bare(error.message)}"
@@ -106,6 +106,6 @@ def _value(error: Any) -> str:
 
 
 def _bare(text: str) -> str:
-    """A text of others as part of a sentence."""
+    """Another program's text as part of a sentence."""
     line = " ".join(text.split()).rstrip(".")
     return line[:1].lower() + line[1:]

@@ -1,4 +1,4 @@
-"""Options that many commands have, said once."""
+"""Options that many commands share."""
 
 from __future__ import annotations
 
@@ -14,40 +14,41 @@ from runbook_lib.base.project import environments, expanded, params_dir, params_
 
 
 def placed(value: Path | None) -> Path | None:
-    """As `params_file`; None stays None."""
+    """`params_file` of the value; None stays None."""
     return None if value is None else params_file(value)
 
 
 def written(value: Path | None) -> Path | None:
-    """A path as a person wrote it, `~` filled in; an address `s3://…` stays one."""
+    """A path as a person wrote it, with `~` replaced; an address `s3://…` stays one."""
     return value if value is None or address(value) else expanded(value)
 
 
 MOST = 1e9
-"""No option of ours means a larger number; `nan`, `inf` and `1e300` are numbers for Python, and nobody's."""
+"""Largest sensible number of an option; Python also accepts `nan`, `inf` and `1e300`."""
 
 
 def number(param: typer.CallbackParam, value: float) -> float:
-    """A number that somebody can mean.
+    """The number, if it is sensible.
 
     Raises:
-        UsageError: it is none, or beyond `MOST`.
+        UsageError: it is not a number, or beyond `MOST`.
     """
-    if not abs(value) <= MOST:  # so written it is true of `nan`, too
+    if not abs(value) <= MOST:  # this form is true for `nan`, too
         name = param.opts[0] if param.param_type_name == "option" else str(param.name)
         shown = f"{value:g}" if isinstance(value, float) else str(value)[:20]
         raise UsageError(f"{name} is {shown}: expects a number of at most {MOST:,.0f}")
     return value
 
 
-def existing(root: Path, *, current: bool = True) -> Path:
+def existing(root: Path, *, current: bool = True, there: bool = True) -> Path:
     """The folder of an archive that there is; of one in a bucket, the copy of it here, brought up to date.
 
     Args:
         current: False leaves that to whoever asks.
+        there: False takes a folder that is gone: whoever asks says so.
 
     Raises:
-        UsageError: there is no such folder.
+        UsageError: the folder does not exist.
         ArchiveError: the bucket cannot be asked.
     """
     if address(root):
@@ -56,16 +57,16 @@ def existing(root: Path, *, current: bool = True) -> Path:
         root = archive_root(root, project_root()).absolute()
         if current:
             home_of(root).refresh(whole=True)
-    if not root.is_dir():
+    if there and not root.is_dir():
         raise UsageError(f"--archive: {root} is no folder; run a notebook first, or name the right folder")
     return root
 
 
 def archive_meant(context: typer.Context, param: typer.CallbackParam, value: Path) -> Path:
-    """The archive that a person named; where he named none, the one that the project's parameters name.
+    """The archive that a person named; without a name, the one that the project's parameters name.
 
     Raises:
-        UsageError: they name several.
+        UsageError: the parameters name several.
     """
     source = context.get_parameter_source(str(param.name))
     if source is None or source.name != "DEFAULT":
@@ -76,7 +77,7 @@ def archive_meant(context: typer.Context, param: typer.CallbackParam, value: Pat
     except UsageError:
         return value  # there is no project here
     for env in environments(folder):
-        with contextlib.suppress(UsageError, AttributeError):  # what is wrong with the file is said by `params check`
+        with contextlib.suppress(UsageError, AttributeError):  # `params check` reports what is wrong with the file
             named[env] = str(read_yaml(folder / f"{env}.yaml").get("archive") or value)
     if len(set(named.values())) > 1:
         each = ", ".join(f"{one} ({env})" for env, one in named.items())

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from runbook_lib.base.errors import Exit
+from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.misuse import Group
-from runbook_lib.cli.options import AsJson, written
+from runbook_lib.cli.options import AsJson, placed, written
 from runbook_lib.cli.terminal import Column, prose, table
 
 _EXITS = """\b
@@ -28,30 +28,48 @@ def register(parent: typer.Typer) -> None:
 
 @app.callback()
 def _group() -> None:
-    """The parameter files: read and check them offline."""
+    """Read and check the parameter files offline."""
 
 
 @app.command(epilog=_EXITS)
 def check(
     folder: Annotated[
-        Path | None, typer.Argument(callback=written, help="Folder of the files; without it the project's params/.")
+        Path | None, typer.Argument(callback=written, help="Folder of the files; default: the project's params/.")
+    ] = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            "--params",
+            "-f",
+            "--env",
+            metavar="FILE|ENV",
+            callback=placed,
+            help="Only this flat parameter file, such as params/prod.yaml, or its environment, and what it reads.",
+        ),
     ] = None,
     commands: Annotated[
         bool,
-        typer.Option("--commands", help="Also whether folder and program of each of the team's commands are here."),
+        typer.Option("--commands", help="Also check that folder and program of each of the team's commands exist."),
     ] = False,
     json_: AsJson = False,
 ) -> None:
-    """Read every parameter file and hold it against the others. Asks neither AWS nor the archive.
+    """Read every parameter file and check it against the others. Asks neither AWS nor the archive.
 
-    With --commands also what this machine, or a job of CI, lacks to run the commands of commands.yaml.
+    With --commands also show what this machine, or a job of CI, lacks for the commands of commands.yaml.
 
     Example: [bold]runbook params check --commands[/bold]
+
+    Example: [bold]runbook params check --params releases/worker-7/prod.yaml[/bold]
     """
     from runbook_lib.base.project import params_dir
     from runbook_lib.commands import params_check
 
-    found = params_check.check(folder or params_dir(), commands)
+    if folder is not None and params is not None:
+        raise UsageError("params check: expects a FOLDER with its environments or --params FILE, one of the two")
+    if params is None:
+        found = params_check.check(folder or params_dir(), commands)
+    else:
+        found = params_check.one(params, commands)
     if json_:
         typer.echo(json.dumps([asdict(one) for one in found]))
     else:
@@ -67,11 +85,11 @@ def check(
 def explain(
     key: Annotated[
         str,
-        typer.Argument(help="Key, or a group of them: gates, service.api, harm.users; without it the top of each."),
+        typer.Argument(help="Key, or a group of them: gates, service.api, harm.users; default: the top of each."),
     ] = "",
     json_: AsJson = False,
 ) -> None:
-    """Say what a key of the parameter files is: type, default, limits and meaning (docs/parameters.md has them all).
+    """Explain a key of the parameter files: type, default, limits and meaning (docs/parameters.md has them all).
 
     Example: [bold]runbook params explain approvals[/bold]
     """

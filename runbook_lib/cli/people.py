@@ -1,4 +1,4 @@
-"""`runbook attest`, `approve`, `note`: what people put into the chain."""
+"""`runbook attest`, `approve`, `note`: statements of people for the chain."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from runbook_lib.record.entry import Kind
     from runbook_lib.rollout.approval import Evidence
 
-_By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who says so.")]
-_Role = Annotated[str, typer.Option("--role", help="As what: the role that is asked for.")]
+_By = Annotated[str, typer.Option("--by", metavar="NAME", help="Name of the person.")]
+_Role = Annotated[str, typer.Option("--role", help="Role of the person, as it is required.")]
 _Link = Annotated[str, typer.Option("--link", metavar="URL", help="Where the evidence is: a review, a rota.")]
-_Text = Annotated[str, typer.Option("--text", help="A sentence to go with it.")]
+_Text = Annotated[str, typer.Option("--text", help="A sentence about it.")]
 
 _RUN = re.compile(r"(?:\d{8}T[\d.]+Z-)?[0-9a-f]{6,32}")
-"""A run id, or the beginning of one, or the name of its folder: no name of a notebook has that form."""
+"""A run id, its beginning, or its folder's name: no notebook's name has that form."""
 
 _SEALED = "Sealed into the archive's chain with AWS's time and the caller's ARN; nothing in AWS is changed."
 
@@ -47,13 +47,13 @@ def attest(
     role: _Role = "",
     link: _Link = "",
     text: _Text = "",
-    list_: Annotated[bool, typer.Option("--list", help="Show what is asked for, given and missing, and stop.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Show what is required, given and missing, and stop.")] = False,
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
-    """Vouch for what no command can verify: a review, a rota, a sign-off.
+    """Attest what no command can verify: a review, a rota, a sign-off.
 
-    The notebook that asks for the item looks for it, checks role and age, and says HOLD while it is missing.
+    The notebook that requires the item looks for it, checks role and age, and says HOLD while it is missing.
 
     Example: [bold]runbook attest code_review --by "Ada L." --role reviewer --link https://… -f params/prod.yaml[/bold]
 
@@ -79,12 +79,12 @@ def approve(
         str,
         typer.Argument(
             metavar="NOTEBOOK|RUN",
-            help="The phase to approve, by name or number (07); or the run that it stands on.",
+            help="The phase to approve, by name or number (07); or the run that it depends on.",
         ),
     ],
     params: ParamsFile,
     by: Annotated[
-        str, typer.Option("--by", metavar="NAME", help="Who approves; without it, the name in the caller's ARN.")
+        str, typer.Option("--by", metavar="NAME", help="Who approves; default: the name in the caller's ARN.")
     ] = "",
     role: _Role = "",
     link: _Link = "",
@@ -93,10 +93,10 @@ def approve(
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
-    """Approve a phase: sign off the newest records that it stands on, after their verdicts were shown.
+    """Approve a phase: sign off the newest records that it depends on, after their verdicts were shown.
 
-    It holds for this environment, release and attempt, while those records are the newest. Who may approve, for how
-    long it holds, and whether the operator may: gates.yaml, approvals.
+    The approval holds for this environment, release and attempt, while those records are the newest. gates.yaml,
+    approvals, says who may approve, how long it holds, and whether the operator may.
 
     Example: [bold]runbook approve 07 --by "Grace H." --role "engineering lead" -f params/prod.yaml[/bold]
     """
@@ -136,7 +136,7 @@ def approve(
 
 
 def _shown(archive: Archive, one: Evidence) -> None:
-    """The verdict table of a record that is signed off."""
+    """Prints the verdict table of a record to be signed off."""
     from runbook_lib.cli.archive import GATES
     from runbook_lib.record.listing import show_record
 
@@ -156,7 +156,7 @@ def note(
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
-    """Put an issue met on the way into the chain; the acceptance report lists them.
+    """Add an issue during the rollout to the chain; the acceptance report lists them.
 
     Example: [bold]runbook note "PagerDuty was slow for ten minutes" --by "Ada L." -f params/prod.yaml[/bold]
     """

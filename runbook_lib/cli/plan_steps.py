@@ -25,14 +25,14 @@ def register(app: typer.Typer) -> None:
 
 def plan_steps(
     params: ParamsFile,
-    by: Annotated[str, typer.Option(help="Time (ISO 8601, UTC) by which all of it has to be over.")] = "",
-    begin: Annotated[str, typer.Option("--from", help="Time of the first shift; without it now.")] = "",
+    by: Annotated[str, typer.Option(help="Time (ISO 8601, UTC) by which everything must be done.")] = "",
+    begin: Annotated[str, typer.Option("--from", help="Time of the first shift; default: now.")] = "",
     requests_per_day: Annotated[
         float,
-        typer.Option(callback=number, help="Evenly spread, and AWS is not asked; without it what CloudWatch has seen."),
+        typer.Option(callback=number, help="Evenly spread, and AWS is not asked; default: as seen in CloudWatch."),
     ] = 0.0,
     users: Annotated[
-        int, typer.Option(callback=number, help="Users that a failure may harm at most; without it harm.users.")
+        int, typer.Option(callback=number, help="Most users that a failure may harm; default: harm.users.")
     ] = 0,
     first: Annotated[float, typer.Option(callback=number, help="The first step is at most this many percent.")] = 10.0,
     times: Annotated[
@@ -44,9 +44,9 @@ def plan_steps(
 ) -> None:
     """Propose the steps and soaks that promote a service of 99.8 % soonest.
 
-    From the traffic by hour of the day, the gates, and what a failure may cost the users (gates.yaml, harm). Each step
-    is long enough for every counted gate to decide, and stays within the budget with the guard named beside it.
-    Changes nothing: put what you choose into gates.yaml (steps, phases, and the guards' counts).
+    It uses the traffic by hour of the day, the gates, and the harm budget for users (gates.yaml, harm). Each step is
+    long enough for every counted gate to decide, and stays within the budget with the guard named beside it.
+    Changes nothing: enter your choice in gates.yaml (steps, phases, and the guards' counts).
 
     Example: [bold]runbook plan-steps --env prod --by 2026-12-10T06:00Z[/bold]
 

@@ -1,4 +1,4 @@
-"""`runbook policies`: the IAM policies, written from the calls that the runbook makes."""
+"""`runbook policies`: the IAM policies, made from the runbook's calls."""
 
 from __future__ import annotations
 
@@ -27,23 +27,22 @@ def register(app: typer.Typer) -> None:
 def policies(
     params: ParamsFile,
     write: Annotated[
-        Path | None, typer.Option(callback=written, metavar="FOLDER", help="Write one file each; else print them.")
+        Path | None,
+        typer.Option(callback=written, metavar="FOLDER", help="Write one file per policy; default: print them."),
     ] = None,
     repository: Annotated[
-        str, typer.Option(metavar="OWNER/NAME", help="On GitHub: whose jobs may assume the role.")
+        str, typer.Option(metavar="OWNER/NAME", help="GitHub repository whose jobs may assume the role.")
     ] = "",
     bucket: Annotated[str, typer.Option(help="S3 bucket in which CI keeps the archive.")] = "",
-    replace: Annotated[
-        bool, typer.Option("--replace", help="With --write: put the new ones in the place of files that differ.")
-    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="With --write: replace files that differ.")] = False,
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:
-    """Write the IAM policies that the runbook needs: no action less, none more, on this service's own resources.
+    """Write the IAM policies that the runbook needs: exactly the necessary actions, on this service's own resources.
 
-    read-only.json for plans; operator.json beside it for --apply; watch.json for runbook watch; archive.json for
-    signatures, witnesses and the bucket; trust.json for a role of GitHub's jobs. Asks nothing of AWS. A file that
-    differs is left alone, and the difference is shown: give each environment a folder of its own.
+    read-only.json is for plans; operator.json, in addition, for --apply; watch.json for runbook watch; archive.json for
+    signatures, witnesses and the bucket; trust.json for a role of GitHub's jobs. Does not ask AWS. A file that differs
+    stays as it is, and the difference is shown: give each environment a folder of its own.
 
     Example: [bold]runbook policies --env prod --write iam/prod --repository our/service --bucket our-runbook[/bold]
     """

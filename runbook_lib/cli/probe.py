@@ -1,4 +1,4 @@
-"""`runbook probe`: synthetic requests, marked and counted apart, where users are too few for a verdict."""
+"""`runbook probe`: synthetic requests, marked and counted separately, if users are too few for a verdict."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def register(app: typer.Typer) -> None:
 
 
 def probe(
-    count: Annotated[int, typer.Argument(callback=number, help="How many probes.")],
+    count: Annotated[int, typer.Argument(callback=number, help="Number of probes.")],
     params: ParamsFile,
     per_minute: Annotated[
         float | None,
-        typer.Option(help="Submissions a minute; default and limit: a quarter of what the workers can do."),
+        typer.Option(help="Submissions per minute; default and limit: a quarter of the workers' capacity."),
     ] = None,
     set_: Set = None,
     apply: Annotated[bool, typer.Option("--apply", help="Send them. Also needs --confirm.")] = False,
     confirm: Confirm = "",
     json_: AsJson = False,
 ) -> None:
-    """Send synthetic requests through the real API, and judge them apart from the users'.
+    """Send synthetic requests through the real API, and judge them separately from the users'.
 
     Each is a whole client: it submits, polls until the report is there or a client would give up, and downloads it.
-    They are marked as probes, so no gate ever counts them; they cost real tokens, so a plan says how much first. Their
+    They are marked as probes, so no gate counts them; they cost real tokens, so the plan shows the cost first. Their
     result is a sealed record.
 
     Example: [bold]runbook probe 149 --env prod --apply --confirm prod[/bold]

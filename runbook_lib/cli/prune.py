@@ -1,4 +1,4 @@
-"""`runbook archive prune`: typer only."""
+"""`runbook archive prune`: only typer."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def register(noun: typer.Typer) -> None:
 
 
 def archive_prune(
-    older_than: Annotated[str, typer.Option(metavar="SPAN", help="What was sealed before: 400d ago, or a time.")],
+    older_than: Annotated[str, typer.Option(metavar="SPAN", help="Remove records sealed before: 400d ago, or a time.")],
     archive: ArchiveRoot = Path("archive"),
     given_up: Annotated[
         list[str] | None,
-        typer.Option(metavar="RELEASE", help="It runs no more, though it was not accepted; repeatable."),
+        typer.Option(metavar="RELEASE", help="Release that stopped without being accepted; may be repeated."),
     ] = None,
     by: Annotated[str, typer.Option(metavar="NAME", help="Who prunes; for the tombstone.")] = "",
     reason: Reason = "",
-    apply: Annotated[bool, typer.Option("--apply", help="Do it; without it, only say what would go.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Remove them; without it, only list them.")] = False,
     json_: AsJson = False,
 ) -> None:
-    """Remove old records and leave tombstones, so that chains and log verify without them. Dry without --apply.
+    """Remove old records and leave tombstones, so that chains and log still verify. Without --apply it changes nothing.
 
-    Kept are the records of a release that is running (until its acceptance says PROMOTE) or in force (until that of
-    another one does), the newest record of each chain, and what people said. What is removed cannot be brought back.
+    It keeps the records of a release that is running (until its acceptance says PROMOTE) or in force (until another's
+    does), the newest record of each chain, and the entries of people. Removed records cannot be restored.
     Format: docs/audit.md.
 
     Example: [bold]runbook archive prune --older-than 400d --by "Ada L." --apply[/bold]

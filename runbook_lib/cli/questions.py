@@ -1,4 +1,4 @@
-"""`runbook archive query` and `export`: typer only."""
+"""`runbook archive query` and `export`: only typer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def archive_query(
 ) -> None:
     """Ask the archive in SQL. Tables: runs, gates, costs, actions, people (docs/questions.md).
 
-    Nothing can be written, and no file read, by a question. In a pipe: one row a line, its fields apart by tabs.
+    A question can write nothing, and read no file. In a pipe: one row per line, with tabs between its fields.
 
     Example: [bold]runbook archive query "SELECT gate, count(*) FROM gates WHERE verdict = 'FAIL' GROUP BY gate"[/bold]
     """
@@ -61,7 +61,7 @@ def archive_export(
         str, typer.Option(metavar="S3", help="Where the folder will lie, s3://bucket/prefix: for athena.sql.")
     ] = "",
 ) -> None:
-    """Write the tables of `archive query` as files, and the DDL by which Athena reads them.
+    """Write the tables of `archive query` as files, and the DDL with which Athena reads them.
 
     Example: [bold]runbook archive export --parquet build/tables --location s3://our-bucket/runbook[/bold]
     """

@@ -1,4 +1,4 @@
-"""`runbook rehearse` and `runbook lab`: typer only; what they do is `rehearse/play` and `rehearse/quick`."""
+"""`runbook rehearse` and `runbook lab`: only typer; `rehearse/play` and `rehearse/quick` do the work."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SCENARIOS = (
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the commands."""
+    """Adds the commands to `app`."""
     app.command(epilog=REHEARSAL_EXITS)(rehearse)
     app.command()(lab)
 
@@ -77,19 +77,19 @@ def rehearse(
     ] = None,
     project: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Another project than the one here: the folder that holds its params/."),
+        typer.Option(metavar="FOLDER", help="Folder of another project, which contains its params/."),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios with what each does, and stop.")] = False,
     json_: AsJson = False,
 ) -> None:
     """Rehearse the rollout on the embedded AWS: real notebooks, real API calls, no account, no network.
 
-    Starts the embedded AWS on a loopback port with the sandbox for dev, staging and prod, and walks every notebook from
-    preflight to acceptance through some twenty virtual days. Another scenario than the healthy one is played to its own
-    end, the rollback's notebook included; it ends with 0 if that is the end which the scenario declares, with 3 if not.
+    Starts the embedded AWS on a loopback port with the sandbox for dev, staging and prod, and runs every notebook from
+    preflight to acceptance through some twenty virtual days. Any other scenario than healthy is played to its own end,
+    with the rollback's notebook; the exit code is 0 if that is the end which the scenario declares, else 3.
 
-    With --quick a team asks whether its own gates would have caught it: the plays take a second or two each, and --json
-    prints an array with one object a seed. A shift beyond the harm budget (gates.yaml, harm.users) is refused, too.
+    With --quick a team checks whether its own gates would have caught a fault: a play takes a second or two, and --json
+    prints an array with one object per seed. A shift beyond the harm budget (gates.yaml, harm.users) is refused, too.
 
     Examples: [bold]runbook rehearse --scenario async_failing --start-phase 06[/bold]
 
@@ -125,10 +125,10 @@ def rehearse(
 
 
 def _enter(project: Path) -> None:
-    """Stands in the project's folder from now on, as whoever calls the command from there.
+    """Makes the project's folder the working folder, as if the command were called there.
 
     Raises:
-        UsageError: it holds no project.
+        UsageError: the folder has no project.
     """
     folder = expanded(project, "--project")
     if not (folder / "params" / "gates.yaml").is_file():
@@ -139,8 +139,9 @@ def _enter(project: Path) -> None:
 
 
 def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: bool) -> NoReturn:
-    """Plays a scenario in this process, and exits with 0 if every play ended as it expects, else with 3."""
+    """Plays a scenario in this process, and exits with 0 if every play ended as the scenario expects, else with 3."""
     from runbook_lib.params.load import load_file, params_dir
+    from runbook_lib.rehearse.play.stage import places
     from runbook_lib.rehearse.quick import many
     from runbook_lib.rehearse.world.scenario import find
 
@@ -148,7 +149,7 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
     known.starts_at(start_phase)
     if known.notebooks_only:
         raise UsageError(f"'{known.name}' is found in the first week after the rollout: play it without --quick")
-    policy = load_file(file or params_dir() / "prod.yaml", {})
+    policy = load_file(file or params_dir() / f"{places().prod}.yaml", {})
     found = []
     for one in many.plays(policy, known, seeds, start_phase):
         found.append(one)
@@ -177,13 +178,13 @@ def lab(
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
     list_: Annotated[bool, typer.Option("--list", help="List what can be practised, and stop.")] = False,
 ) -> None:
-    """JupyterLab on the notebooks, with a rollout under way in the embedded AWS: no account, no network.
+    """Start JupyterLab on the notebooks, with a rollout under way in the embedded AWS: no account, no network.
 
-    The healthy one is for looking around. With --scenario something goes wrong during a soak: the terminal says what
-    you are called for and what to do first, the clock runs on, and at the end it says how long it took and what was
+    The healthy one is for looking around. With --scenario something goes wrong during a soak: the terminal says why
+    you are called and what to do first, the clock runs, and at the end it says how long it took and what was
     right.
 
-    Ends with Ctrl-C, and takes the embedded AWS down with it.
+    Ends with Ctrl-C, which also stops the embedded AWS.
 
     Example: [bold]runbook lab --scenario async_failing[/bold]
     """

@@ -28,12 +28,12 @@ def release(
     function: Annotated[str, typer.Option(help="Its key in names of service.yaml: worker, submit or status.")],
     version: Annotated[str, typer.Option(help="The published version to bring from 10 to 100 %.")],
     alias: Annotated[str, typer.Option(help="Alias that its event source or its route calls.")] = "live",
-    name: Annotated[str, typer.Option("--release", help="Id of the release; without it FUNCTION-VERSION.")] = "",
+    name: Annotated[str, typer.Option("--release", help="Id of the release; default: FUNCTION-VERSION.")] = "",
     json_: AsJson = False,
 ) -> None:
-    """Prepare the release of a function's new version: a folder of parameters whose weight is the alias's.
+    """Prepare the release of a function's new version: a folder of parameters with the alias's weight.
 
-    Changes nothing in AWS. From then on notebooks 06 to 08, watch, status and rollback 1 take the file that it names.
+    Changes nothing in AWS. Afterwards notebooks 06 to 08, watch, status and rollback 1 take the file that it names.
 
     Example: [bold]runbook release --env prod --function worker --version 7[/bold]
     """

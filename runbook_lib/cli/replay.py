@@ -1,4 +1,4 @@
-"""`runbook replay`: a sealed verdict made again, or what another policy would have decided."""
+"""`runbook replay`: makes a sealed verdict again, or shows what another policy would have decided."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 _EXITS = """\b
 Exit codes:
   0  everything came out as it was sealed; with --policy, whatever came out
-  1  error: no such record, or one was altered or removed
+  1  error: no such record, one was altered or removed, or (--all) the archive around them was
   2  bad usage, or a policy that is wrong
-  3  a verdict came out differently than it was sealed: a human is needed"""
+  3  a verdict came out differently than it was sealed: a human is needed; or (--all) whether records were removed
+     cannot be told: there is no log yet, or a seal was cut short"""
 
 
 def register(app: typer.Typer) -> None:
@@ -45,9 +46,9 @@ def replay(
 ) -> None:
     """Make a verdict again from its record alone: no AWS, no network, no clock.
 
-    The evidence is made from the raw answers, the verdict from evidence and policy, and both are compared to the
-    letter with what was sealed. With --policy the same answers are judged by another gates.yaml; with --all the
-    decisions that would flip are listed.
+    The evidence is made from the raw answers, the verdict from evidence and policy, and both are compared exactly with
+    the sealed ones. With --policy another gates.yaml judges the same answers; with --all the decisions that would flip
+    are listed.
 
     Example: [bold]runbook replay 761f451b[/bold]
 
@@ -57,6 +58,7 @@ def replay(
     from runbook_lib.params.policy import Policy
     from runbook_lib.params.sane import check_policy
     from runbook_lib.record.archive import Archive
+    from runbook_lib.record.frame import frame
     from runbook_lib.rollout.replay import removed, replay_all
     from runbook_lib.rollout.replay import replay as once
 
@@ -77,7 +79,10 @@ def replay(
         typer.echo(json.dumps([one.as_dict() for one in found]))
     else:
         _show_all(found, other is not None)
-    raise typer.Exit(_code(found, other is not None))
+    code = _code(found, other is not None)
+    if code != Exit.ERROR:
+        frame(where.root).whole()
+    raise typer.Exit(code)
 
 
 def _code(found: list[Replayed], other: bool) -> int:
@@ -87,7 +92,7 @@ def _code(found: list[Replayed], other: bool) -> int:
 
 
 def _show(done: Replayed, other: bool) -> None:
-    """One record in a few lines."""
+    """Prints one record in a few lines."""
     prose(f"{done.notebook} in {done.env}, run {done.run_id}, as of {when(done.as_of)}")
     if not done.kind:
         prose(f"no verdict to make again: {done.note}")
@@ -112,7 +117,7 @@ def _show(done: Replayed, other: bool) -> None:
 
 
 def _show_all(found: list[Replayed], other: bool) -> None:
-    """What does not come out as it was sealed; under another policy, what would flip."""
+    """Prints the records whose result differs from the sealed one; under another policy, those that would flip."""
     judged = [one for one in found if one.kind]
     odd = [one for one in found if not one.identical]
     what = "would decide otherwise" if other else "not as sealed"

@@ -1,4 +1,4 @@
-"""`runbook archive site`: typer only."""
+"""`runbook archive site`: only typer."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def archive_site(
     out: Annotated[Path, typer.Option(callback=written, help="Folder of the pages.")] = Path("build/site"),
     json_: AsJson = False,
 ) -> None:
-    """Build a static site over the archive: rollouts as timelines, runs with filters and search, gates through time.
+    """Build a static site over the archive: rollouts as timelines, runs with filters and search, gates over time.
 
-    Open its index.html from disk, or copy folder and archive to a web server, as they lie to each other. It asks no
-    server and no other address. Built again, only pages whose records have changed are made anew.
+    Open its index.html from disk, or copy folder and archive to a web server, in the same relative places.
+    It needs no server and no other address. A second build only writes pages whose records have changed.
 
     Example: [bold]runbook archive site && open build/site/index.html[/bold]
     """

@@ -1,6 +1,6 @@
-"""Standard output and error that outlive their reader: a closed pipe or a full disk never ends a command half-way.
+"""Standard output and error that survive their reader: a closed pipe or a full disk never ends a command half-way.
 
-What cannot be written any more is dropped, and how the command ends says so. Light: the kill switch prints by it too.
+Text that cannot be written is dropped, and the end of the command says so. Light: the kill switch prints through it.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ import sys
 from typing import Any
 
 NARROWEST = 20
-"""Columns: in less no help and no table can be shown."""
+"""Fewest columns: `less` shows no help and no table."""
 lost: dict[str, OSError] = {}
-"""By stream (`stdout`, `stderr`), why it is not written to any more."""
+"""Stream (`stdout`, `stderr`) to the reason why it is not written to any more."""
 
 
 class _Lasting(io.TextIOWrapper):
-    """A stream that is written to as long as that is possible, and takes everything after that.
+    """A stream that writes as long as it can, and drops everything after that.
 
-    The layers below are Python's own: a signal cannot come between what they write and what they know of it, by which
-    a line would be printed twice.
+    The layers below are Python's own: a signal cannot come between their writing and their bookkeeping, which would
+    print a line twice.
     """
 
     called = "stdout"
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """As opened; where that is ASCII, one that holds it: click takes a stream of ASCII for a mistake, and writes
-        past this one, as UTF-8. What is written here is escaped all the same.
+        """The encoding as opened; for ASCII one that contains it: click takes an ASCII stream for a mistake, and would
+        bypass this stream, in UTF-8. Text for it is escaped all the same.
         """
         return "latin-1" if codecs.lookup(super().encoding).name == "ascii" else super().encoding
 
     def write(self, text: str, /) -> int:
-        """Writes, or drops."""
+        """Writes the text, or drops it."""
         try:
             return super().write(text)
         except OSError as error:
@@ -44,14 +44,14 @@ class _Lasting(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Writes what is held back, or drops it."""
+        """Writes the buffer, or drops it."""
         try:
             super().flush()
         except OSError as error:
             self._lose(error)
 
     def _lose(self, error: OSError) -> None:
-        """From now on the descriptor leads nowhere, what is held back included."""
+        """From now on the descriptor leads nowhere, also for the buffer."""
         lost.setdefault(self.called, error)
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
@@ -63,7 +63,7 @@ class _Lasting(io.TextIOWrapper):
 def lasting() -> None:
     """Makes this process's standard output and error lasting, and able to write every letter (LC_ALL=C: as escapes).
 
-    A descriptor that was closed by the caller is opened on nothing: the next file that is opened must not become it.
+    A descriptor that the caller closed is opened on nothing: the next opened file must not take its number.
     """
     usual_width()
     for number in (0, 1, 2):
@@ -82,7 +82,7 @@ def lasting() -> None:
 
 
 def usual_width() -> None:
-    """A terminal of no width (COLUMNS=0, as some CI says it) is taken for one of the usual width."""
+    """Gives a terminal without a width (COLUMNS=0, as in some CI) the usual width."""
     if (said := os.environ.get("COLUMNS", "")).isdecimal() and int(said) < NARROWEST:
         del os.environ["COLUMNS"]
 
@@ -92,7 +92,7 @@ def _made(number: int, name: str, stream: io.TextIOWrapper | None) -> _Lasting:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     with contextlib.suppress(OSError, AttributeError):
-        os.set_blocking(number, True)  # a reader that is slow is waited for
+        os.set_blocking(number, True)  # wait for a slow reader
     made = _Lasting(
         io.BufferedWriter(io.FileIO(number, "wb", closefd=False)),
         encoding=stream.encoding if stream else "utf-8",
@@ -105,20 +105,20 @@ def _made(number: int, name: str, stream: io.TextIOWrapper | None) -> _Lasting:
 
 
 def closed(name: str = "stdout") -> bool:
-    """Whether nobody reads it any more."""
+    """Whether nobody reads the stream any more."""
     flush()
     return name in lost
 
 
 def flush() -> None:
-    """Writes what is held back, as far as that is possible."""
+    """Writes the buffers, as far as possible."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
 
 
 def trouble() -> str:
-    """Why not all of standard output could be written; empty where it was, or where its reader had read enough."""
+    """Why standard output is incomplete; empty if it is complete, or if its reader had read enough."""
     flush()
     error = lost.get("stdout")
     if error is None or error.errno == errno.EPIPE:

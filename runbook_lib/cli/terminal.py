@@ -1,5 +1,5 @@
-"""What a command prints: text of others never steers the terminal, tables keep ids whole at any width, and a pipe gets
-one record a line, its fields apart by tabs.
+"""Prints the output of commands: others' text never steers the terminal, tables keep ids whole at any width, and a pipe
+gets one record per line, with tabs between its fields.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import typer
 from runbook_lib.base import foreign, lines
 
 _LEAST = 24
-"""A column of prose narrower than this is put below its row."""
+"""A prose column narrower than this goes below its row."""
 _GAP = "  "
 
 
@@ -28,25 +28,25 @@ class Column:
     name: str
     key: str
     rank: int = 0
-    """Where not all fit, those of the highest rank are left out first; 0 never is."""
+    """If not all columns fit, those of the highest rank are left out first; 0 never is."""
     prose: bool = False
-    """May be wrapped; the others stand whole, on one line."""
+    """Whether it may be wrapped; other columns stay whole, on one line."""
     told: Callable[[Mapping[str, Any]], object] | None = None
-    """What a person reads of a row instead of the value that a pipe gets."""
+    """What a person sees for a row instead of the value that a pipe gets."""
     head: str = ""
-    """What a person reads above it; default: its name."""
+    """The head above it for a person; default: its name."""
 
 
 def say(text: object = "", *, err: bool = False, **style: Any) -> None:
-    """Prints lines; `style` as `typer.style` has it."""
+    """Prints lines; `style` as in `typer.style`."""
     typer.secho(foreign.terminal(text), err=err, **style)
 
 
 def prose(text: object, *, indent: str = "", hang: str = "", **style: Any) -> None:
-    """Prints a sentence: to a terminal wrapped between its words, else as it stands. Not for what is to be pasted.
+    """Prints a sentence: on a terminal wrapped between its words, else as it is. Not for text to be pasted.
 
     Args:
-        hang: in a terminal, before each line but the first.
+        hang: on a terminal, before each line but the first.
     """
     for line in foreign.terminal(text).splitlines() or [""]:
         room = shutil.get_terminal_size().columns - len(indent)
@@ -62,7 +62,7 @@ def advice(name: str, text: object, **style: Any) -> None:
 
 
 def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Prints a table: to a terminal fitted to its width, else one record a line, all columns, without a head."""
+    """Prints a table: on a terminal fitted to its width, else one record per line, all columns, without a head."""
     if not sys.stdout.isatty():
         keys = [one.key for one in columns]
         lines = ["\t".join([_text(row.get(key)) for key in keys]) for row in rows]
@@ -84,9 +84,9 @@ def say_line(line: str) -> None:
 
 
 def fitted(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
-    """Head and rows as lines of at most `width` characters, if what may not be left out fits into them.
+    """Head and rows as lines of at most `width` characters, if the necessary columns fit.
 
-    A column that may be left out and says nothing in any row is left out.
+    A column that may be left out, and is empty in every row, is left out.
     """
     wide = {one.key: max([len(one.name), *(len(row[one.key]) for row in rows)]) for one in columns}
     whole = [one for one in columns if not one.prose and not (one.rank and rows and not any(r[one.key] for r in rows))]
@@ -118,26 +118,26 @@ def fitted(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], width: 
 
 
 def _free(shown: Sequence[Column], row: Mapping[str, str], wide: Mapping[str, int]) -> int:
-    """Where the empty cells at a row's end begin: a sentence that fits there needs no line of its own; 0: nowhere."""
+    """The start of the empty cells at a row's end: a sentence that fits there needs no line of its own; 0: none."""
     filled = max((place for place, one in enumerate(shown, 1) if row[one.key]), default=0)
     return sum(wide[one.key] + len(_GAP) for one in shown[:filled]) if filled < len(shown) else 0
 
 
 def _least(texts: Iterable[str]) -> int:
-    """How narrow a column of these texts may be: no word is cut, and short texts need little."""
+    """Least width of a column of these texts: no word is cut, and short texts need little."""
     known = list(texts)
     longest = max((len(word) for text in known for word in text.split()), default=0)
     return max(longest, min(_LEAST, max(map(len, known), default=0)))
 
 
 def _wrapped(text: str, width: int, hang: str = "") -> list[str]:
-    """Lines of whole words; a word that is longer than the line (an id, a path) stands whole, too."""
+    """Lines of whole words; a word longer than the line (an id, a path) stays whole, too."""
     room = max(len(hang) + 1, width)
     return textwrap.wrap(text, room, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def facts(title: str, values: Mapping[str, Any]) -> None:
-    """Prints names and values, one a line; in a terminal what is known, values beside their names."""
+    """Prints names and values, one per line; on a terminal only known values, beside their names."""
     listed = {name: _text(value) for name, value in values.items()}
     if not sys.stdout.isatty():
         for name, text in listed.items():

@@ -1,4 +1,4 @@
-"""`runbook verify`: typer only."""
+"""`runbook verify`: only typer."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ _CODES = {"PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Adds the command to `app`."""
     app.command(epilog=_EXITS)(verify)
 
 
 def verify(
     place: Annotated[str, typer.Argument(metavar="FILE|URL", help="An attestation; - reads standard input.")],
     key: Annotated[
-        str, typer.Option(help="Who must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
+        str, typer.Option(help="Key that must have signed: a PEM file, or awskms:KEY. Default: service.yaml's.")
     ] = "",
-    env: Annotated[str, typer.Option(help="It must be of this environment.")] = "",
-    release: Annotated[str, typer.Option(help="It must be of this release.")] = "",
-    notebook: Annotated[str, typer.Option(help="It must be of this notebook.")] = "",
-    since: Annotated[str, typer.Option(help="It must have been sealed since: a time, or 24h, 7d ago.")] = "",
-    archive: Annotated[Path, typer.Option(callback=written, help="Archive whose key is service.yaml's.")] = Path(
+    env: Annotated[str, typer.Option(help="Environment that it must be about.")] = "",
+    release: Annotated[str, typer.Option(help="Release that it must be about.")] = "",
+    notebook: Annotated[str, typer.Option(help="Notebook that it must be about.")] = "",
+    since: Annotated[str, typer.Option(help="Earliest time of sealing: a time, or 24h, 7d ago.")] = "",
+    archive: Annotated[Path, typer.Option(callback=written, help="Archive whose key service.yaml names.")] = Path(
         "archive"
     ),
     json_: AsJson = False,
 ) -> None:
-    """Verify the attestation of a verdict that `runbook archive attest` has written, and end with its verdict.
+    """Verify a verdict's attestation from `runbook archive attest`, and end with the exit code of that verdict.
 
-    A deployment goes on only where this ends with 0. Needs no archive.
+    A deployment goes on only if this ends with 0. Needs no archive.
 
     Example: [bold]runbook verify run.json --key signer.pem --env prod --release 2026.11[/bold]
     """

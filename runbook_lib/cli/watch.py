@@ -1,4 +1,4 @@
-"""`runbook watch`: a live table on a terminal, plain lines elsewhere, JSON lines where asked for."""
+"""`runbook watch`: a live table on a terminal, plain lines elsewhere, JSON lines if asked for."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _GATES = (
 _NEXT, _RECORD = "  next:   ", "  record:"
 """Lines with a command or a path: to be pasted, so they are not wrapped."""
 _SHOWN = 8
-"""Lines of what happened before, under the live table."""
+"""Number of earlier lines below the live table."""
 
 
 def register(app: typer.Typer) -> None:
@@ -68,11 +68,11 @@ def watch(
     confirm: Confirm = "",
     json_: Annotated[bool, typer.Option("--json", help="One JSON line for each look, nothing else.")] = False,
 ) -> None:
-    """Watch a soak: look again and again, and stop as soon as a person is needed.
+    """Watch a soak: look repeatedly, and stop as soon as a person is needed.
 
     It judges as the phase's notebook does, and changes nothing, unless --auto-rollback is given. A look that changes
-    something is sealed into the phase's chain. It may be stopped and started again: minutes that nobody watched are
-    judged after the fact, and marked. Without it AppConfig still watches the guards; this sees the rest.
+    something is sealed into the phase's chain. It may be stopped and restarted: times that nobody watched are
+    judged afterwards, and marked. Without it AppConfig still watches the guards; this watches the rest.
 
     Example: [bold]runbook watch 06 --params params/prod.yaml --auto-rollback --confirm prod[/bold]
     """
@@ -102,12 +102,12 @@ def watch(
 
 
 def _unheard(one: Watch) -> bool:
-    """Nobody reads what it says, and it would do nothing else: it ends. One that switches off goes on."""
+    """Whether nobody reads the output, so that the watch ends; one that can switch off goes on."""
     return not one.auto_rollback and closed()
 
 
 def lines(look: Look) -> list[str]:
-    """A look in plain text: when, decision, gates counted, reason; what it did and where its record is."""
+    """A look in plain text: when, decision, gates counted, reason; its change and the place of its record."""
     tally = ", ".join(f"{count} {verdict}" for verdict, count in _tally(look).items())
     mark = " [back-filled]" if look.back_filled else ""
     head = f"{when(look)}{mark}  {look.decision:8}  {tally}".rstrip()
@@ -130,7 +130,7 @@ def told(look: Look) -> None:
 
 
 def when(look: Look) -> str:
-    """The instant of a look for reading."""
+    """The instant of a look as text."""
     return window.when(look.at) or "(no clock)          "
 
 
@@ -140,14 +140,14 @@ def _tally(look: Look) -> dict[str, int]:
 
 
 def _failing(gate: Mapping[str, str]) -> str:
-    """Its reason, and its title where the reason does not begin with it."""
+    """The gate's reason, with its title in front unless the reason begins with it."""
     title, reason = gate["title"], gate["reason"]
     return reason if reason.lower().startswith(title.lower()) else f"{title}: {reason}"
 
 
 def _found(record: str, params: Params) -> str:
-    """How a record is found, as short as an id: the edge of the screen breaks a path. One that lies elsewhere than in
-    the archive, which could not be written, is told by its path all the same.
+    """A way to find a record that is as short as an id: the edge of the screen breaks a path. A record outside the
+    archive, which could not be written, is shown by its path.
     """
     from runbook_lib.record.archive import Archive
 
@@ -156,7 +156,7 @@ def _found(record: str, params: Params) -> str:
 
 
 def _live(one: Watch) -> None:
-    """Redraws one screen after each look; what it says last stays on the terminal."""
+    """Redraws one screen after each look; the last one stays on the terminal."""
     from rich.console import Console
     from rich.live import Live
 
@@ -169,7 +169,7 @@ def _live(one: Watch) -> None:
 
 
 def screen(one: Watch, told: list[Look], width: int) -> Any:
-    """The gates of the newest look, and what was seen before, for a terminal of this many columns."""
+    """The gates of the newest look, and the looks before, for a terminal with this many columns."""
     from rich.console import Group
     from rich.text import Text
 

@@ -24,15 +24,15 @@ from runbook_lib.record.place import path_of
 from runbook_lib.record.staging import ended
 
 MOST_PROOF = 1_000_000
-"""Bytes of a proof or a checkpoint; one has less than 2 kB."""
+"""Most bytes of a proof or a checkpoint; one has less than 2 kB."""
 
 
 def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
     """Verifies the archive at `root`.
 
     Args:
-        key: PEM file of the key that must have signed, or `awskms:` and a key of AWS KMS; empty: `service.yaml` says.
-        witnesses: who must agree, as in `service.yaml`; none: `service.yaml` says.
+        key: PEM file of the key that must have signed, or `awskms:` and a KMS key; empty: the one in `service.yaml`.
+        witnesses: names of the witnesses that must agree, as in `service.yaml`; none: those in `service.yaml`.
     """
     unknown: list[str] = []
     public: PublicKey | None = None
@@ -52,6 +52,8 @@ def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
             asked.append(witness(name, region))
         except ArchiveError as error:
             unknown.append(str(error))
+    if not root.is_dir():
+        unknown.append(f"{root} is no folder: another one is meant, or the archive was removed")
     archive, back = Archive(root), ""
     try:
         archive.home.refresh(anew=True)
@@ -70,29 +72,29 @@ def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
 
 @dataclass(frozen=True)
 class Synced:
-    """What `sync` did."""
+    """The result of `sync`."""
 
     sealed: list[str]
-    """Folders of records that were waiting for it."""
+    """Folders of records that were waiting to be sealed."""
     came: int
-    """Files that others have put into the bucket."""
+    """Number of files that others have put into the bucket."""
     left: list[str]
-    """What could not be sealed, and why."""
+    """Runs that could not be sealed, and the reasons."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result as JSON, for `--json`."""
         return asdict(self)
 
 
 def sync(root: Path) -> Synced:
-    """Seals what ended and could not be sealed, and brings the copy of a bucket up to date.
+    """Seals the ended runs that are not sealed yet, and brings the copy of a bucket up to date.
 
     Raises:
-        ArchiveError: the archive cannot be written, or not be asked.
+        ArchiveError: the archive cannot be written or asked.
     """
     archive = Archive(root)
     if any(archive.staging.glob("[!.]*")):
-        with archive.lock():  # what keeps it from being written is said by this
+        with archive.lock():  # raises if the archive cannot be written
             pass
     sealed = [str(ref.folder) for ref in archive.sweep()]
     left = [f"{one.name} is still in {archive.staging}" for one in archive.staging.glob("[!.]*") if ended(one)]
@@ -103,7 +105,7 @@ def prove(root: Path, run: str) -> str:
     """The proof that the record of a run is in the log.
 
     Raises:
-        ArchiveError: there is no such record, it was altered, or it is not in the log.
+        ArchiveError: the record is missing, was altered, or is not in the log.
     """
     archive = Archive(root)
     ref = archive.find(run)
@@ -116,10 +118,10 @@ def prove(root: Path, run: str) -> str:
 
 
 def grew(root: Path, checkpoint: Path) -> str:
-    """The proof that the log is the continuation of the one that an earlier checkpoint is of.
+    """The proof that the log continues the log of an earlier checkpoint.
 
     Raises:
-        ArchiveError: it is not, or the file is no checkpoint.
+        ArchiveError: it does not, or the file is no checkpoint.
     """
     log = read_log(root)
     if log is None:
@@ -133,10 +135,10 @@ def grew(root: Path, checkpoint: Path) -> str:
 
 
 def check(proof: Path, key: str) -> tuple[Leaf, Checkpoint]:
-    """What a proof of `prove` shows, by its key; no archive is needed.
+    """The leaf and the checkpoint that a proof of `prove` shows, checked with its key; no archive is needed.
 
     Raises:
-        ArchiveError: it shows nothing, or the key did not sign it.
+        ArchiveError: it proves nothing, or the key did not sign it.
     """
     try:
         leaf, checkpoint = proven(read_some(proof, MOST_PROOF))

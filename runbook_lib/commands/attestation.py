@@ -1,4 +1,4 @@
-"""`runbook archive attest` and `runbook verify`: a verdict for others, and what one of them says."""
+"""`runbook archive attest` and `runbook verify`: a verdict for other programs, and checking one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from runbook_lib.record.place import path_of
 from runbook_lib.record.verdict import Verdict, said, statement
 
 LARGEST = 1_000_000
-"""Bytes of an attestation; one of ours has some 3,000."""
+"""Most bytes of an attestation; ours has some 3,000."""
 _WAIT_S = 10.0
 WEB = ("http://", "https://")
 
@@ -31,7 +31,7 @@ def attest(root: Path, run: str) -> dict[str, Any]:
     """The signed statement about the verdict of a run.
 
     Raises:
-        ArchiveError: there is no such record, it cannot be trusted or is not logged, it is no verdict, or nobody signs.
+        ArchiveError: the record is missing, damaged, not logged, or no verdict; or there is no signer.
     """
     archive = Archive(root)
     ref = archive.find(run)
@@ -48,17 +48,17 @@ def attest(root: Path, run: str) -> dict[str, Any]:
 
 
 def verify(place: str, key: str, region: str, expected: dict[str, str], since: dt.datetime | None) -> Verdict:
-    """What an attestation says, if the key has signed it and it is the one that is expected.
+    """The verdict in an attestation, if the key signed it and it is the expected one.
 
     Args:
         place: a file, `-` for standard input, or an address (http, https).
         key: PEM file of the public key, or `awskms:` and a key of AWS KMS.
         expected: field of the verdict to the value that it must have.
-        since: it must have been sealed since then.
+        since: earliest time of sealing.
 
     Raises:
-        UsageError: there is no such file, or no such key.
-        ArchiveError: it cannot be read or cannot be trusted, or is another one.
+        UsageError: the file or the key is missing.
+        ArchiveError: the attestation cannot be read or trusted, or is about something else.
     """
     public = public_key(key, region)
     try:
@@ -102,10 +102,10 @@ def _read(place: str) -> bytes:
 
 
 class _Nowhere(urllib.request.HTTPRedirectHandler):
-    """What is asked is the address that was given, and no other."""
+    """Refuses redirects: only the given address is asked."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:  # noqa: ARG002
-        """Refuses."""
+        """Raises for every redirect."""
         raise urllib.error.URLError(f"it leads on to {newurl}; name that address if you trust it")
 
 
@@ -115,7 +115,7 @@ def _fetched(address: str) -> bytes:
             found, until = b"", time.monotonic() + _WAIT_S
             while len(found) <= LARGEST and (part := answer.read1(LARGEST + 1 - len(found))):
                 found += part
-                if time.monotonic() > until:  # a server that says a byte now and then
+                if time.monotonic() > until:  # a server that sends a byte now and then
                     raise ArchiveError(f"{address} cannot be read (not whole within {_WAIT_S:g} s)")
     except urllib.error.HTTPError as error:
         raise ArchiveError(f"{address} cannot be read (HTTP {error.code})") from None

@@ -1,6 +1,6 @@
-"""`runbook cost`: both sides' bills over any window, for people and for programs. Changes and records nothing.
+"""`runbook cost`: the bills of both sides for any window, for people and for programs. Changes and records nothing.
 
-Beyond what the jobs table still holds, successes, failures and tokens are those of the KPI metrics, and it is said.
+For times that the jobs table no longer covers, counts and tokens come from the KPI metrics; the output says so.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from runbook_lib.show.cost import as_rows, cost_table, month_table
 
 @dataclass(frozen=True)
 class CostReport:
-    """Both bills, and what they come to in a month."""
+    """Both bills, and the costs per month that they mean."""
 
     env: str
     since: str
@@ -50,26 +50,26 @@ class CostReport:
     months: tuple[Month, ...]
     even: BreakEven | None
     gate: GateResult | None
-    """Of the cost; None: the policy has no such gate."""
+    """Result of the cost gate; None: the policy has no such gate."""
 
     @property
     def stale(self) -> str | None:
-        """One sentence if the prices are too old; None: they are not."""
+        """A sentence if the prices are too old; None: they are not."""
         found = self.own.extra.get("stale") or self.sync.extra.get("stale")
         return str(found) if found else None
 
     @property
     def billed(self) -> bool:
-        """At least one side has a bill."""
+        """Whether at least one side has a bill."""
         return any(one.extra.get("lines") for one in (self.own, self.sync))
 
     @property
     def too_dear(self) -> bool:
-        """The gate on the cost fails."""
+        """Whether the cost gate fails."""
         return self.gate is not None and self.gate.verdict is Verdict.FAIL
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The bills as JSON, for `--json`."""
         sides = {
             name: {**one.model_dump(mode="json"), "statement": as_rows(one)}
             for name, one in (("async", self.own), ("sync", self.sync))
@@ -86,7 +86,7 @@ class CostReport:
         }
 
     def as_csv(self) -> str:
-        """For `--csv`: one line for each row of both statements."""
+        """The bills as CSV, for `--csv`: one line for each row of both statements."""
         out = io.StringIO()
         names = ("side", "scope", "service", "fixed", "usd", "usd_per_vpr", "usd_per_request")
         writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -97,7 +97,7 @@ class CostReport:
         return out.getvalue()
 
     def text(self) -> str:
-        """For a terminal."""
+        """The bills as text for a terminal."""
         parts = [str(cost_table(self.own)), str(cost_table(self.sync, judged=False))]
         if self.months:
             parts.append(str(month_table(self.months, self.even, words.unit(self.own.extra))))
@@ -111,8 +111,8 @@ def report(file: Path, since: str, until: str = "", values: Mapping[str, Any] | 
 
     Args:
         file: flat parameters of one environment.
-        since: ISO 8601 (UTC without a zone), or how long ago: `24h`, `7d`, `90min`.
-        until: the same; empty: now.
+        since: ISO 8601 (UTC without a zone), or a span before now: `24h`, `7d`, `90min`.
+        until: the same forms; empty: now.
         values: overrides.
 
     Raises:
@@ -162,10 +162,10 @@ def _report(aws: Aws, params: Params, window: Window, now: dt.datetime) -> CostR
 
 
 def filled(segment: Segment, answers: Answers) -> tuple[Segment, tuple[str, ...]]:
-    """The census with its gaps filled from the KPI metrics, and what that means in words. Pure.
+    """The census with its gaps filled from the KPI metrics, and sentences about what that means. Pure.
 
-    The KPIs count a report that came too late for its client as completed: where they stand in, the cost of a
-    success is a lower bound.
+    The KPIs count a report that came too late for its client as completed: with them, the cost per success is a lower
+    bound.
     """
     added = {"completed": 0.0, "failed": 0.0, "input_tokens": 0.0, "output_tokens": 0.0}
     asked = {"completed": "jobs_completed", "failed": "jobs_failed"} | {name: name for name in list(added)[2:]}

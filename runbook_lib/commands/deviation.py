@@ -1,7 +1,7 @@
-"""`runbook deviation undo`: a mitigation's setting back to what it was, with a record of its own.
+"""`runbook deviation undo`: restores a setting that a mitigation changed, with a record of its own.
 
-Less concurrency lowers exposure and is held up by nothing but account and confirmation; the way back of a table is
-limited and conditional on what is read.
+Less concurrency lowers exposure, so only account and confirmation can stop it; returning a table to on demand is
+limited, and depends on what is read.
 """
 
 from __future__ import annotations
@@ -26,25 +26,28 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import deviations
 from runbook_lib.rollout.deviations import BILLING, UNITS_BEFORE
 from runbook_lib.run.command import CommandRun
-from runbook_lib.steps.rollbacks.queue_backlog_seen import MAXIMUM, RESERVED
+from runbook_lib.steps.rollbacks.queue_backlog_worker import maximum, reserved, settings
 
 NOTEBOOK = "deviation"
-"""The chain that undoings are in, beside those of the notebooks."""
+"""The chain of these records, beside those of the notebooks."""
 WAIT_S = 900.0
-TOGETHER = {RESERVED: (RESERVED, MAXIMUM), MAXIMUM: (RESERVED, MAXIMUM), BILLING: (BILLING,)}
-"""Settings that are undone together."""
+
+
+def together(params: Params) -> dict[str, tuple[str, ...]]:
+    """Settings that are undone together, by each of them."""
+    return {**{one: settings(post) for post in params.service.crew for one in settings(post)}, BILLING: (BILLING,)}
 
 
 @dataclass(frozen=True)
 class Undone:
-    """What the command did, or would do."""
+    """The result of the command, or its plan."""
 
     applied: bool
     sentence: str
     record: str | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result as JSON, for `--json`."""
         return asdict(self)
 
 
@@ -56,13 +59,13 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
         values: overrides, among them `mode` and `confirm`.
 
     Raises:
-        UsageError: there is no such open deviation, or the parameters or the account are wrong.
-        Refused: not authorised; or the setting does not read back.
+        UsageError: no such deviation is open, or the parameters or the account are wrong.
+        Refused: not authorised; or the read-back differs.
         AwsError: AWS refused or did not answer.
     """
     params = load_file(file, values, incident=True)
     archive = Archive.of(params)
-    found = _of(deviations.open_deviations(archive, params.env), id)
+    found = _of(deviations.open_deviations(archive, params.env), id, params)
     params, aws, identity = reached(params, incident=True)
     plan = _plan(aws, params, found)
     if params.mode != "apply":
@@ -76,17 +79,18 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
 
 
 def not_open(id: str, known: Iterable[str]) -> str:
-    """That there is no open deviation of that name, and which there are."""
+    """The sentence that no deviation with that id is open, and which ones are."""
     there = ", ".join(known)
     return f"deviation '{id}': it is not open; " + (f"open are: {there}" if there else "none is open")
 
 
-def _of(known: Mapping[str, Deviation], id: str) -> dict[str, Deviation]:
+def _of(known: Mapping[str, Deviation], id: str, params: Params) -> dict[str, Deviation]:
     if id not in known:
         raise UsageError(not_open(id, known))
-    if id not in TOGETHER:
+    undone = together(params)
+    if id not in undone:
         raise UsageError(f"deviation '{id}': this command cannot undo it; undo it by hand, then adopt or close it")
-    return {one: known[one] for one in TOGETHER[id] if one in known}
+    return {one: known[one] for one in undone[id] if one in known}
 
 
 def _plan(
@@ -105,11 +109,11 @@ def _plan(
                 "infrastructure code, then adopt that"
             )
         return billing.plan_units_back(seen, {name: Units.model_validate(one) for name, one in before.items()})
-    now = workers.read_workers(aws.client("lambda"), params)
+    post = next(one for one in params.service.crew if found.keys() & set(settings(one)))
+    now = workers.read_workers(aws.client("lambda"), params, post.worker)
     before = {id: one.was for id, one in found.items()}
-    return concurrency.plan_lower(
-        now, int(before.get(RESERVED) or params.service.workers), before.get(MAXIMUM, now.maximum)
-    )
+    back = int(before.get(reserved(post)) or post.concurrency)
+    return concurrency.plan_lower(now, back, before.get(maximum(post), now.maximum))
 
 
 def _carry_out(aws: Aws, params: Params, guard: Guard, plan: concurrency.ConcurrencyPlan | billing.BillingPlan) -> str:

@@ -1,4 +1,4 @@
-"""`runbook dlq`: what lies in the dead-letter queue; driven again or exported, with a record of what was driven."""
+"""`runbook dlq`: lists, exports or redrives the dead letters; redriving leaves a record."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from runbook_lib.params.load import Params, load_file
 from runbook_lib.run.command import CommandRun
 
 NOTEBOOK = "dlq"
-"""The chain that redrives are in, beside those of the notebooks."""
+"""The chain of these records, beside those of the notebooks."""
 SKIPPED = "whose job is in a state that the worker skips (`worker_skips`): put its item back first, or submit it again"
 
 
 @dataclass(frozen=True)
 class Driven:
-    """What the command did, or would do."""
+    """The result of the command, or its plan."""
 
     applied: bool
     sentence: str
@@ -34,12 +34,12 @@ class Driven:
     record: str | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result as JSON, for `--json`."""
         return asdict(self)
 
 
 def listed(file: Path, values: Mapping[str, Any]) -> list[Letter]:
-    """The dead letters of an environment, oldest first; all stay where they are.
+    """The dead letters of an environment, oldest first; all stay in the queue.
 
     Raises:
         UsageError: the parameters or the account are wrong.
@@ -50,10 +50,10 @@ def listed(file: Path, values: Mapping[str, Any]) -> list[Letter]:
 
 
 def export(file: Path, values: Mapping[str, Any], out: Path) -> int:
-    """Writes the dead letters as JSON lines, all of each, redacted, with the hash of the body as it is; how many.
+    """Writes the dead letters as JSON lines, redacted, with the hash of the original body; returns their number.
 
     Raises:
-        UsageError: `out` exists already or cannot be written, or as `listed`.
+        UsageError: `out` exists already or cannot be written; else see `listed`.
         AwsError: AWS refused or did not answer.
     """
     params, aws, _ = _caller(file, values)
@@ -61,7 +61,7 @@ def export(file: Path, values: Mapping[str, Any], out: Path) -> int:
     try:
         if os.path.lexists(out):
             raise UsageError(f"--out: {out} exists already; name another file")
-        out.absolute().parent.stat()  # a folder that is not there is more likely misspelt than meant
+        out.absolute().parent.stat()  # a missing folder is more likely a typo than intended
         lines = "".join(json.dumps(one.model_dump(mode="json"), ensure_ascii=False) + "\n" for one in found)
         write_all({out: lines.encode("utf-8", "replace")})
     except OSError as error:
@@ -70,7 +70,7 @@ def export(file: Path, values: Mapping[str, Any], out: Path) -> int:
 
 
 def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: int) -> Driven:
-    """Sends dead letters back to the work queue; in plan mode says which.
+    """Sends dead letters back to the work queue; in plan mode only lists them.
 
     Raises:
         Refused, UsageError: not authorised, or the parameters or the account are wrong.
@@ -108,12 +108,12 @@ def _told(done: act.Redriven) -> str:
 
 
 def _doubt(failed: int) -> str:
-    """Whether the worker does anything about a job that is FAILED, only its team knows."""
+    """A warning about jobs that are FAILED: only their team knows whether the worker handles them."""
     return f" ({failed} of a job that is FAILED: nothing comes of it if the worker skips those)" if failed else ""
 
 
 def _absent(jobs: Collection[str], seen: Collection[str | None]) -> str:
-    """Names the jobs that were asked for and are not there, a mistyped one for instance."""
+    """A phrase with the requested jobs that are not in the queue, for example because of a typo."""
     missing = [job for job in jobs if job not in seen]
     return f"; not in the queue: {', '.join(missing)}" if missing else ""
 

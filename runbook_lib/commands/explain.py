@@ -1,4 +1,4 @@
-"""`runbook params explain`: what a key of the parameter files is, from the models; docs/parameters.md is made of it.
+"""`runbook params explain`: the meaning of a key of the parameter files, from the models; makes docs/parameters.md.
 
 `python -m runbook_lib.commands.explain --write` writes the page.
 """
@@ -49,9 +49,9 @@ class File(NamedTuple):
     model: type[BaseModel]
     told: str
     example: str
-    """File that shows each key's value, as delivered."""
+    """File with an example value for each key, as delivered."""
     others: tuple[str, ...] = ()
-    """Other names by which it may be asked for."""
+    """Other names for it on the command line."""
 
 
 _ANY = "what one run may choose: a file for each of `environments` in gates.yaml, such as `prod.yaml`, or any name."
@@ -75,9 +75,9 @@ class Explained(NamedTuple):
 
 
 def explain(asked: str) -> list[Explained]:
-    """The keys that `asked` names, of each file that has them: `gates`, `service.api`, `harm.users`; empty: all.
+    """The keys that `asked` names, in each file that has them: `gates`, `service.api`, `harm.users`; empty: all.
 
-    A name of one's own in the path, such as that of a gate or a phase, stands for any.
+    A team's own name in the path, such as that of a gate or a phase, matches any.
 
     Raises:
         UsageError: no file has such a key.
@@ -105,7 +105,7 @@ def explain(asked: str) -> list[Explained]:
 
 
 def _folder() -> Path:
-    """The project's parameters; outside of one, those that came with the runbook."""
+    """The project's parameters folder; outside a project, that of the delivered files."""
     try:
         return params_dir()
     except UsageError:
@@ -123,18 +123,18 @@ def _names(file: Path) -> frozenset[str]:
 
 
 def _dotted(value: Any) -> set[str]:
-    """The names in a file that hold dots themselves."""
+    """The names in a file that contain dots themselves."""
     if isinstance(value, dict):
         return {name for name in value if "." in str(name)}.union(*(_dotted(one) for one in value.values()))
     return set().union(*(_dotted(one) for one in value)) if isinstance(value, list) else set()
 
 
 def _depth(key: Key, asked: str, names: Collection[str]) -> int:
-    """How many parts of a key's path are what was asked for: all of it, a group that it is in, or a map of one's own
-    names; 0: it is something else.
+    """Number of parts of a key's path that `asked` matches: all of it, a group around it, or a map of the team's own
+    names; 0: no match.
 
     Args:
-        names: those of one's own that hold dots, such as `lambda.requests`.
+        names: the team's own names with dots, such as `lambda.requests`.
     """
     forms = _forms(key, frozenset(names))
     for less, form in enumerate(forms):
@@ -145,7 +145,7 @@ def _depth(key: Key, asked: str, names: Collection[str]) -> int:
 
 @functools.cache
 def _forms(key: Key, names: frozenset[str]) -> tuple[re.Pattern[str], ...]:
-    """Patterns of a key's whole path and of each group that it is in, the longest first."""
+    """Patterns of a key's whole path and of each group around it, the longest first."""
     parts = re.sub(r"\[\]", ".[]", key.path).split(".")
     name = "|".join([*map(re.escape, sorted(names, key=len, reverse=True)), r"[^.]+"])
     special = {"[]": r"(?:\.?\[\])?", "NAME": rf"\.(?:{name})"}
@@ -157,7 +157,7 @@ def _forms(key: Key, names: frozenset[str]) -> tuple[re.Pattern[str], ...]:
 
 
 _compiled = functools.cache(re.compile)
-"""Keys of one group share the group's pattern; `re` keeps too few."""
+"""Keys of one group share the group's pattern; the cache of `re` is too small."""
 
 
 def page() -> str:
@@ -185,7 +185,7 @@ def _code(text: str) -> str:
 
 
 def _delivered(path: str, shown: Any) -> str:
-    """The first value that the delivered file has there, where it is no group of keys."""
+    """The first value of the delivered file at this path, unless it is a group of keys."""
     value = shown
     for part in path.replace("[]", ".[]").split("."):
         if isinstance(value, dict):
@@ -198,7 +198,7 @@ def _delivered(path: str, shown: Any) -> str:
 
 
 def main() -> int:
-    """Writes, or says that the page is not as the models make it."""
+    """Writes the page, or reports that it does not match the models."""
     path = project_root() / PAGE
     made = page()
     if path.exists() and path.read_text(encoding="utf-8") == made:

@@ -1,7 +1,7 @@
-"""The part of `runbook rollback 1` that cannot wait: async off and read back, its intent on disk before the first call.
+"""The urgent part of `runbook rollback 1`: async off and read back, with its intent on disk before the first call.
 
-Loads boto3 and YAML, and nothing that validates, judges or draws: `tests/benchmarks/bench_rollback.py` holds it to 1.5
-times a bare boto3 script. What comes after the effect, record and notebook, is `commands/rollback.py`.
+Loads boto3 and YAML, and nothing that validates, judges or draws: `tests/benchmarks/bench_rollback.py` limits it to 1.5
+times a bare boto3 script. `commands/rollback.py` has what follows: record and notebook.
 """
 
 from __future__ import annotations
@@ -36,43 +36,43 @@ if TYPE_CHECKING:
 NOTEBOOK = "rollback_1_async_failing"
 ANSWER_S = 6.0
 TRIES = 3
-"""AWS answers these questions in milliseconds. Where it is silent, each is given up within 20 s, its retries included:
-then the other ways are told.
+"""Attempts per question. AWS answers in milliseconds; if it is silent, each question ends within 20 s with its retries,
+and then the other ways are shown.
 """
 STARTED = time.monotonic()
-"""When this process began to think of it: the decision to act is no later."""
+"""Start of this process: the decision to act is no later."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the command line asks for."""
+    """The request of the command line."""
 
     scenario: str
     file: Path
     values: dict[str, Any] = field(default_factory=dict)
-    """Parameters laid over the file's; `mode` is apply here."""
+    """Parameters that override the file's; `mode` is apply here."""
     json: bool = False
     notebook: bool = True
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What came of it, and where its journal lies."""
+    """The result, and the place of its journal."""
 
     run_id: str
     root: Path
-    """Folder of the archive: another one than the parameters' where that could not be written."""
+    """Folder of the archive: another one than the parameters' if that could not be written."""
     staging: Path
     params: Essentials
     off: Turned | None
-    """None: it failed."""
+    """How it was turned off; None: it failed."""
     error: RunbookError | None
     trouble: str
-    """Why the archive is another one."""
+    """Why the archive is another one; empty: it is the named one."""
 
 
 def parse(words: Sequence[str]) -> Wanted | None:
-    """`rollback 1 … --apply` from a command line; None for anything else, and for what is wrong: typer says it better.
+    """`rollback 1 … --apply` from a command line; None for anything else and for mistakes: typer explains them better.
 
     >>> parse(["rollback", "1", "--params", "p.yaml", "--apply", "--confirm", "prod"]).values["confirm"]
     'prod'
@@ -87,7 +87,7 @@ def parse(words: Sequence[str]) -> Wanted | None:
 
 
 class _Quiet(argparse.ArgumentParser):
-    """Typer tells what is wrong, and shows the help."""
+    """A parser that reports nothing: typer explains mistakes, and shows the help."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)
@@ -105,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 _TYPES: dict[str, type] = {"attempt": int, "time_scale": float, "redact_emails": bool}
-"""Parameters that are no text; a test holds them to `params.Flat`."""
+"""Types of the parameters that are not text; a test compares them with `params.Flat`."""
 
 
 def _wanted(given: argparse.Namespace) -> Wanted:
@@ -124,11 +124,11 @@ def _wanted(given: argparse.Namespace) -> Wanted:
 
 
 def off(wanted: Wanted) -> Effect:
-    """Turns async off and reads it back; only the account and the confirmation can hold it up.
+    """Turns async off and reads it back; only the account and the confirmation can stop it.
 
     Raises:
         UsageError: the parameters or the account are wrong, or `confirm` does not repeat the environment.
-        AwsError: AWS does not say who we are.
+        AwsError: AWS does not identify the caller.
     """
     params = essentials(wanted.file, wanted.values)
     aws = Aws(params.region, answer_s=ANSWER_S, tries=TRIES)
@@ -157,7 +157,7 @@ def off(wanted: Wanted) -> Effect:
         done = new_side_off(aws.client, guard, light, about)
         if done.changed:
             journal.append("incident", clock=_clock(decided, guard.now, light, str(done.deployment)))
-        else:  # the first decision counts: this one brought nothing about
+        else:  # the first decision counts: this one changed nothing
             journal.append("incident", clock=None)
             done = replace(done, sentence=f"{done.sentence}, and no time is measured: the first decision counts")
     except RunbookError as error:
@@ -167,7 +167,7 @@ def off(wanted: Wanted) -> Effect:
 
 
 def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, Any]:
-    """As `judge.incident.Clock`, which costs pydantic to load."""
+    """The fields of `judge.incident.Clock`, without loading pydantic."""
     follows = dt.timedelta(seconds=params.service.traffic.client_poll_s)
     return {
         "decided_at": iso(decided),

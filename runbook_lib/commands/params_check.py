@@ -1,4 +1,4 @@
-"""`runbook params check`: every parameter file read and held against the others, without AWS."""
+"""`runbook params check`: reads every parameter file and checks it against the others, without AWS."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from runbook_lib.base.project import read_yaml
 from runbook_lib.observe.api_address import with_api
 from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params.load import Params, load_file
+from runbook_lib.params.prices import NoPrices
 
 
 @dataclass(frozen=True)
 class Found:
-    """One file, as one environment reads it."""
+    """One file, as an environment reads it."""
 
     file: str
     ok: bool
@@ -24,15 +25,15 @@ class Found:
 
 
 def check(folder: Path, commands: bool = False) -> list[Found]:
-    """What is found in the parameter files of `folder`: each environment with all that it reads, what fails first.
+    """The findings in the parameter files of `folder`: each environment with all its files, failures first.
 
-    A sentence that several environments have is said once. Overlays are laid over each environment.
+    A sentence about several environments appears once. Each overlay is checked over each environment.
 
     Args:
-        commands: also whether this machine has what the team's commands need to begin.
+        commands: whether to check that this machine has what the team's commands need to start.
 
     Raises:
-        UsageError: the folder holds no environment.
+        UsageError: the folder has no environment.
     """
     flat, overlays, broken = _sorted_out(folder)
     if not flat and not broken:
@@ -48,8 +49,20 @@ def check(folder: Path, commands: bool = False) -> list[Found]:
     return sorted(said.values(), key=lambda one: one.ok)
 
 
+def one(file: Path, commands: bool = False) -> list[Found]:
+    """The same of one environment's file, and of all that it reads.
+
+    Raises:
+        UsageError: it is no flat parameter file.
+    """
+    if not {"env", "account_id"} <= read_yaml(file).keys():
+        raise UsageError(f"{file}: holds no environment: expects a file with `env` and `account_id`")
+    found = [*_environment(file, {}), *(lacking(file) if commands else ())]
+    return sorted(found, key=lambda each: each.ok)
+
+
 def _sorted_out(folder: Path) -> tuple[list[Path], list[Path], list[Found]]:
-    """Environments, overlays (flat, but without `env`), and files that cannot be read at all."""
+    """Environments, overlays (flat files without `env`), and unreadable files."""
     flat, overlays, broken = [], [], []
     for path in sorted(folder.glob("*.yaml")):
         try:
@@ -71,8 +84,10 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
         yield Found(_blamed(str(error), path), False, str(error))
         return
     yield Found(path.name, True, f"{params.env}, account {params.account_id}, {params.region}")
+    if isinstance(params.prices, NoPrices):
+        yield Found("prices.yaml", True, f"{params.prices.why}; until then the cost is NO DATA")
     if is_http(params) and not params.named("api_id"):
-        params = with_api(params, "found-by-its-name")  # at each run, in AWS
+        params = with_api(params, "found-by-its-name")  # each run finds it in AWS
     for name, read in _readers(params).items():
         try:
             read()
@@ -83,19 +98,19 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
 
 
 def _blamed(sentence: str, path: Path) -> str:
-    """The file that the sentence begins with, where it is one beside the environment; else the environment."""
+    """The file named at the beginning of the sentence, if it lies beside the environment; else the environment."""
     named = Path(re.split(r", line \d+: |: ", sentence)[0]).name
     return named if (path.parent / named).is_file() else path.name
 
 
 def lacking(path: Path) -> Iterator[Found]:
-    """Each of the team's commands that could not begin here."""
+    """Each of the team's commands that could not start here."""
     for file, id, lacks in unready(path):
         yield Found(file, False, f"{file}: '{id}' cannot begin: {lacks}")
 
 
 def unready(path: Path, values: Mapping[str, object] | None = None) -> Iterator[tuple[str, str, str]]:
-    """The same as file, command and what it lacks; none where the files cannot be read, which is told already."""
+    """File, command and what it lacks; none if the files are unreadable, which is reported already."""
     from runbook_lib.act.command import Commands
 
     try:
@@ -109,12 +124,12 @@ def unready(path: Path, values: Mapping[str, object] | None = None) -> Iterator[
 
 
 def _mistake(found: Found) -> str:
-    """The sentence without the environment that it was found in: one mistake is told once."""
+    """The sentence without the name of its environment, so that one mistake appears once."""
     return found.sentence.removeprefix(f"{found.file}: ")
 
 
 def _over(overlay: Path, path: Path, told: Container[str]) -> Found:
-    """The first mistake that is there because of the overlay: those in `told` are there without it."""
+    """The first mistake that comes from the overlay: those in `told` exist without it."""
     found = [one for one in _environment(path, dict(read_yaml(overlay))) if not one.ok]
     bad = next((one for one in found if _mistake(one) not in told), None)
     if bad is not None:

@@ -29,16 +29,16 @@ from runbook_lib.steps.harm import watch_of
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     by: str = ""
-    """Time by which the rollout has to be done; empty: whenever."""
+    """Time by which the rollout must be done; empty: no limit."""
     begin: str = ""
     """Time of the first shift; empty: now, by AWS's clock."""
     requests_per_day: float = 0.0
-    """Evenly spread; 0: what CloudWatch has seen."""
+    """Requests per day, evenly spread; 0: as seen in CloudWatch."""
     users: int = 0
-    """Users that a failure may harm at most; 0: those of the policy."""
+    """Most users that a failure may harm; 0: as in the policy."""
     first: float = 10.0
     times: float = 5.0
     least_soak_h: float = 1.0
@@ -46,7 +46,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Planned:
-    """A schedule, with what it was made from."""
+    """A schedule, with its inputs."""
 
     schedule: Schedule
     seen: Submissions
@@ -57,7 +57,7 @@ class Planned:
     healthy: float
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The schedule as JSON, for `--json`."""
         return {
             **self.schedule.model_dump(mode="json"),
             "begins": self.begins,
@@ -70,7 +70,7 @@ class Planned:
         }
 
     def rows(self) -> list[dict[str, str]]:
-        """A row for each step."""
+        """One row per step."""
         return [
             {
                 "step": f"{one.percent:g} %",
@@ -92,7 +92,7 @@ def planned(file: Path, values: Mapping[str, Any], asked: Options) -> Planned:
     Raises:
         UsageError: the parameters or the options are wrong.
         AwsError: CloudWatch cannot be asked.
-        Refused: there is no such schedule; why, and what would help.
+        Refused: no schedule is possible; with the reason, and what would help.
     """
     params = load_file(file, values)
     begins, by = _time("--from", asked.begin), _time("--by", asked.by)
@@ -154,7 +154,7 @@ def _question(params: Params, seen: Submissions, begins: dt.datetime, asked: Opt
 
 
 def _in_range(asked: Options) -> None:
-    """Refuses a number that no schedule can be made for.
+    """Refuses a number that allows no schedule.
 
     Raises:
         UsageError: with the option and its value.
@@ -194,5 +194,5 @@ def _time(option: str, text: str) -> dt.datetime | None:
 
 
 def when(text: str) -> str:
-    """An instant for reading."""
+    """An instant as text."""
     return text[:16].replace("T", " ")

@@ -1,4 +1,4 @@
-"""`runbook policies`: the IAM policies of each role and the trust policy, from the calls that the runbook makes."""
+"""`runbook policies`: the IAM policies of each role and the trust policy, from the runbook's calls."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from runbook_lib.params.load import Params
 from runbook_lib.params.permissions import ROLES, policy, trust
 
 REPOSITORY = "OWNER/REPOSITORY"
-"""Stands for a repository that was not named: such a trust policy trusts nobody."""
+"""Placeholder for a repository that was not named: a trust policy with it trusts nobody."""
 
 
 def documents(params: Params, repository: str = "", bucket: str = "") -> dict[str, dict[str, Any]]:
-    """Every document by its file's name. A role that this service has no use for is left out.
+    """Every document by file name, without roles that this service does not need.
 
     Args:
         repository: OWNER/NAME on GitHub, whose jobs may assume the role.
-        bucket: where CI keeps the archive.
+        bucket: bucket of the archive of CI.
 
     Raises:
-        UsageError: one of the two is no such name.
+        UsageError: one of the two is not a valid name.
     """
     if repository and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", repository):
         raise UsageError(f"--repository is '{repository}', expects OWNER/NAME")
@@ -38,17 +38,17 @@ def documents(params: Params, repository: str = "", bucket: str = "") -> dict[st
 
 
 def text(document: dict[str, Any]) -> str:
-    """A document as its file has it."""
+    """A document as the text of its file."""
     return json.dumps(document, indent=2) + "\n"
 
 
 @dataclass(frozen=True)
 class Written:
-    """One file of the folder, and what became of it."""
+    """One file of the folder, and what was done with it."""
 
     file: str
     state: str
-    """`written`, `as it was`, or `differs`: it was left alone."""
+    """`written`, `as it was`, or `differs`: left unchanged."""
     difference: str = ""
 
     @property
@@ -58,10 +58,10 @@ class Written:
 
 
 def write(found: dict[str, dict[str, Any]], folder: Path, *, replace: bool = False) -> list[Written]:
-    """Writes the files that are not there. One that differs was edited by hand, or is another environment's.
+    """Writes the missing files. A file that differs was edited by hand, or is another environment's.
 
     Args:
-        replace: write those that differ, too.
+        replace: whether to write the differing files, too.
 
     Raises:
         UsageError: the folder cannot be read or written.

@@ -1,7 +1,7 @@
-"""`runbook probe`: synthetic traffic where users are too few for a verdict. Its result is a record of its own.
+"""`runbook probe`: synthetic traffic if users are too few for a verdict. Its result is a record of its own.
 
-Probes go through the real API and cost real tokens, so they are planned first (how many, how long, how much) and paced
-well below what the workers can do. They are marked: no gate of the users' rate ever counts them
+Probes go through the real API and cost real tokens, so they are planned first (number, duration, cost) and paced
+well below the workers' capacity. They are marked: no gate on users ever counts them
 (docs/domain.md, trap 9).
 """
 
@@ -32,26 +32,26 @@ from runbook_lib.params.load import Params, load_file
 from runbook_lib.run.command import CommandRun
 
 NAME = "probe"
-"""Where the records lie, beside those of the notebooks."""
+"""The chain of these records, beside those of the notebooks."""
 MOST_SHARE = 0.25
-"""Of the workers' capacity that probes may take: users come first."""
+"""Largest share of the workers' capacity for probes: users come first."""
 
 
 @dataclass(frozen=True)
 class ProbePlan:
-    """What the probes would be."""
+    """The planned probes."""
 
     count: int
     per_minute: float
     most_per_minute: float
-    """Beyond this they would take more than `MOST_SHARE` of what the workers can do."""
+    """Fastest pace: beyond it they would take more than `MOST_SHARE` of the workers' capacity."""
     minutes: float
     usd: float
-    """Tokens by the price list."""
+    """Cost of the tokens, by the price list."""
 
     @property
     def sentence(self) -> str:
-        """The plan in words."""
+        """The plan as a sentence."""
         return (
             f"{words.count(self.count, 'probe')}, {self.per_minute:.3g} a minute, {self.minutes:.0f} min; tokens for "
             f"about ${self.usd:.2f}"
@@ -60,7 +60,7 @@ class ProbePlan:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of them; for `--json`."""
+    """The result of the probes; for `--json`."""
 
     applied: bool
     sentence: str
@@ -70,18 +70,18 @@ class Done:
     record: str | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """The result as plain values."""
         return asdict(self)
 
 
 def planned(params: Params, count: int, per_minute: float, generation_s: float) -> ProbePlan:
-    """How long, how much, and whether the pace is one that users do not feel.
+    """The duration and cost of the probes, if users do not notice their pace.
 
     Args:
-        generation_s: what one report takes a worker.
+        generation_s: seconds that a worker needs for one report.
 
     Raises:
-        UsageError: no probes, or a pace that is too fast.
+        UsageError: no probes, or too fast a pace.
     """
     if count < 1:
         raise UsageError(f"probe: the number of probes is {count}, expects 1 or more")
@@ -101,7 +101,7 @@ def planned(params: Params, count: int, per_minute: float, generation_s: float) 
 
 
 def judged(probes: list[Probe], gate: Gate, start: str, end: str, confidence: float) -> Check:
-    """The probes' own success, by the rules of the users' gate, as a check of its own."""
+    """The probes' own success, by the rules of the users' gate, as a separate check."""
     bad = sum(not one.ok for one in probes)
     evidence = Evidence(
         measure=gate.measure,
@@ -132,12 +132,12 @@ def run_probes(
     *,
     told: Callable[[Probe, int, int], object] = lambda *_: None,
 ) -> Done:
-    """Plans the probes; sends them where `values` say mode apply and confirm.
+    """Plans the probes; sends them if `values` have mode apply and confirm.
 
     Args:
-        count: how many.
-        per_minute: None: as fast as users do not feel it.
-        told: of each probe as it ends, with its number and how many there are.
+        count: number of probes.
+        per_minute: pace; None: the fastest one that users do not notice.
+        told: called with each probe as it ends, its number, and the number of all.
 
     Raises:
         UsageError: parameters, account, number or pace are wrong.

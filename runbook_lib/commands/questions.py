@@ -1,4 +1,4 @@
-"""`runbook archive query` and `export`: the archive's index is renewed, then asked or written out."""
+"""`runbook archive query` and `export`: renew the archive's index, then ask it or write it out."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ ELSEWHERE = "s3://BUCKET/PREFIX"
 
 
 class Asked(NamedTuple):
-    """What was answered, and a sentence for each record that could not be counted."""
+    """The answer, and a sentence for each record that is left out."""
 
     answer: Answer
     damage: list[str]
 
 
 def query(root: Path, sql: str, told: Callable[[str], object]) -> Asked:
-    """Asks the archive at `root`; a record that cannot be trusted is in no answer.
+    """Asks the archive at `root`; a damaged record is in no answer.
 
     Raises:
-        UsageError: it is no question.
+        UsageError: the text is no question.
     """
     if not sql.strip():
         raise UsageError('archive query: expects a question, such as "SELECT notebook, count(*) FROM runs GROUP BY 1"')
@@ -46,8 +46,8 @@ def write(
         The files, and a sentence for each record that is not in them.
 
     Raises:
-        UsageError: the folder is within the archive, or `location` is no place on S3.
-        ArchiveError: it cannot be written.
+        UsageError: the folder is inside the archive, or `location` is no S3 address.
+        ArchiveError: the folder cannot be written.
     """
     there = root.resolve()
     places = [folder.resolve(), *((folder / table).resolve() for table in TABLES)]  # one of them may be a link

@@ -1,7 +1,7 @@
 """`runbook release`: a new version of one function as a rollout of its own, with parameters, records and notebooks.
 
 It writes a folder of parameters beside the service's: the weight is the alias's, the phases are 06 to 08, the gates
-look at the new version. From then on every command takes that folder's file: `runbook run 06`, `watch`, `rollback 1`.
+judge the new version. From then on every command takes that folder's file: `runbook run 06`, `watch`, `rollback 1`.
 """
 
 from __future__ import annotations
@@ -28,48 +28,48 @@ from runbook_lib.params.sentence import in_words
 from runbook_lib.params.traffic import ALIAS, VERSION, AliasHome
 
 FOLDER = "releases"
-"""Beside `params/`."""
+"""Folder for releases, beside `params/`."""
 _BESIDE = ("prices", "inventory", "dashboard", "commands", "load", "rehearsal-commands")
-"""Files that are taken as they are."""
+"""Files that are copied unchanged."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """A release that is ready to be rolled out."""
+    """A release that is ready for its rollout."""
 
     file: Path
-    """The parameter file that every command takes now."""
+    """The parameter file for every command from now on."""
     function: str
     alias: str
     stable: str
     version: str
     written: bool
-    """By this call; else it was there."""
+    """Whether this call wrote it; else it existed."""
 
     @property
     def sentence(self) -> str:
-        """What it is, for a terminal."""
+        """The release as a sentence for a terminal."""
         return f"{self.function}: version {self.version} instead of {self.stable}, through alias {self.alias}"
 
     @property
     def next(self) -> str:
-        """The command that goes on."""
+        """The next command."""
         return f"runbook run {PHASES[0][:2]} --params {self.file}"
 
 
 def prepare(file: Path, function: str, version: str, alias: str, name: str = "") -> Release:
-    """Writes the folder of the release, all files or none; one that is there stays as it is.
+    """Writes the folder of the release, all files or none; an existing folder stays as it is.
 
     Args:
         file: the service's own parameter file of the environment.
         function: key in `names`: worker, submit or status.
         version: a published version.
-        alias: that the function's event source or route calls.
-        name: id of the release; empty: made of function and version.
+        alias: the alias that the function's event source or route calls.
+        name: id of the release; empty: made from function and version.
 
     Raises:
-        UsageError: function or version is not there, or the alias points to the version already.
-        Refused: the alias splits its calls between two versions: another release is under way.
+        UsageError: function or version does not exist, or the alias points to the version already.
+        Refused: the alias splits its calls between two versions, so another release is under way.
         AwsError: Lambda refused or did not answer.
     """
     params = load_file(file)
@@ -86,7 +86,7 @@ def prepare(file: Path, function: str, version: str, alias: str, name: str = "")
             raise UsageError(f"{into} is the folder of another release; choose another name with --release")
         return Release(made, physical, home.alias, home.stable, version, written=False)
     known, aws, _ = reached(params)
-    stable = _stable(aws, physical, alias, version)
+    stable = _stable(aws, function, physical, alias, version)
     files = _files(
         params, file, release, _home(release, function, version, stable, alias), migrated=_migrated(aws, known)
     )
@@ -102,7 +102,7 @@ def prepare(file: Path, function: str, version: str, alias: str, name: str = "")
 
 
 def _said(params: Params, function: str, version: str, alias: str) -> None:
-    """Refuses what cannot be meant, before AWS is asked and a file is written."""
+    """Refuses impossible values, before AWS is asked and a file is written."""
     known = [one for one in get_args(AliasHome.model_fields["function"].annotation) if params.named(one)]
     if function not in known:
         env, meant = params.env, hint(function, known)
@@ -114,12 +114,19 @@ def _said(params: Params, function: str, version: str, alias: str) -> None:
             raise UsageError(f"--{option} is '{one_line(said)}': expects {in_words(pattern)}")
 
 
-def _stable(aws: Aws, function: str, alias: str, version: str) -> str:
-    """The version that the alias points to alone."""
+def _stable(aws: Aws, key: str, function: str, alias: str, version: str) -> str:
+    """The only version that the alias points to."""
     client = aws.client("lambda")
     with aws_errors(f"reading the versions of {function} (lambda:ListVersionsByFunction, GetAlias)"):
-        pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
-        versions = [str(one["Version"]) for page in pages for one in page["Versions"]]
+        try:
+            pages = client.get_paginator("list_versions_by_function").paginate(FunctionName=function)
+            versions = [str(one["Version"]) for page in pages for one in page["Versions"]]
+        except client.exceptions.ResourceNotFoundException:
+            raise UsageError(
+                f"there is no function {function} in this account and region; deploy it, or edit names.{key} in "
+                "service.yaml",
+                nothing_changed=True,
+            ) from None
         try:
             found = client.get_alias(FunctionName=function, Name=alias)
         except client.exceptions.ResourceNotFoundException:
@@ -144,12 +151,12 @@ def _stable(aws: Aws, function: str, alias: str, version: str) -> str:
 
 
 def _migrated(aws: Aws, params: Params) -> bool:
-    """Whether users submit at the route that was synchronous once."""
+    """Whether users submit at the formerly synchronous route."""
     if params.service.traffic.kind in ("lambda-alias", "rest-canary"):
         return False
     try:
         return routing(aws, params)[0]
-    except AwsError:  # no API yet, or none that may be looked at: as service.yaml has it
+    except AwsError:  # no API yet, or no access to it: as in service.yaml
         return False
 
 

@@ -1,4 +1,4 @@
-"""What a release of one function's version is judged by: the service's own policy, and gates by version. Pure."""
+"""The policy of a release of one function's version: the service's own, and gates by version. Pure."""
 
 from __future__ import annotations
 
@@ -6,56 +6,67 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from runbook_lib.judge import words
+from runbook_lib.params.releases import ReleaseLimits
+
 PHASES = ("06_phase1_10_percent", "07_phase2_50_percent", "08_phase3_100_percent")
-"""The notebooks that a release goes through."""
+"""The notebooks of a release."""
 MEASURES: dict[str, Any] = {
     "version_errors": {"kind": "rate", "bad": "new_errors", "of": "new_invocations", "zero_while": "of"},
     "version_duration": {"kind": "quantile", "value": "new_duration", "divided_by": 1000},
 }
-"""Of the new version alone (`AliasHome.metrics`)."""
-GATES: list[dict[str, Any]] = [
-    {
-        "id": "version_errors",
-        "title": "Errors of the new version",
-        "kind": "rate",
-        "measure": "version_errors",
-        "unit": "ratio",
-        "target": "< 0.01",
-        "alert": "> 0.05",
-        "min_samples": 100,
-        "failing": "failed",
-        "response": "switch_off",
-        "severity": 5,
-        "why": "Errors of the new version < 1 %, alert > 5 %: at 10 % of the calls those of the function hide them.",
-    },
-    {
-        "id": "version_duration",
-        "title": "P95 duration of the new version",
-        "kind": "quantile",
-        "quantile": 0.95,
-        "measure": "version_duration",
-        "unit": "s",
-        "target": "< 90",
-        "alert": "> 120",
-        "implausible": "< 0.001",
-        "min_samples": 60,
-        "response": "switch_off",
-        "severity": 4,
-        "why": "P95 duration of the new version, in the limits of the generation time.",
-    },
-]
+"""Measures of the new version alone (`AliasHome.metrics`)."""
+
+
+def gates_of(limits: ReleaseLimits) -> list[dict[str, Any]]:
+    """The gates on the new version alone, with the limits of `release` in gates.yaml."""
+    errors, duration = limits.version_errors, limits.version_duration
+    share = words.comparison(errors.target, "ratio"), words.comparison(errors.alert, "ratio")
+    name = f"P{100 * duration.quantile:g}"
+    return [
+        {
+            "id": "version_errors",
+            "title": "Errors of the new version",
+            "kind": "rate",
+            "measure": "version_errors",
+            "unit": "ratio",
+            "target": str(errors.target),
+            "alert": str(errors.alert),
+            "min_samples": errors.min_samples,
+            "failing": "failed",
+            "response": "switch_off",
+            "severity": 5,
+            "why": f"Errors of the new version {share[0]}, alert {share[1]}: of the function's it has few.",
+        },
+        {
+            "id": "version_duration",
+            "title": f"{name} duration of the new version",
+            "kind": "quantile",
+            "quantile": duration.quantile,
+            "measure": "version_duration",
+            "unit": "s",
+            "target": str(duration.target),
+            "alert": str(duration.alert),
+            "implausible": str(duration.implausible),
+            "min_samples": duration.min_samples,
+            "response": "switch_off",
+            "severity": 4,
+            "why": f"{name} duration of the new version {duration.target} s, alert {duration.alert} s.",
+        },
+    ]
 
 
 def policy_of(gates: Mapping[str, Any]) -> dict[str, Any]:
-    """gates.yaml of a release, from that of the service.
+    """gates.yaml of a release, made from the service's.
 
-    The three phases with no records of other steps before them, and no migration; what people vouch for before the
-    first rollout is left out, and so is what compares with the synchronous route.
+    It has the three phases without the records of other steps before them, and no migration; it leaves out what people
+    attest before the first rollout, and the comparisons with the synchronous route.
 
     Args:
-        gates: as read from YAML.
+        gates: the service's gates.yaml as read from YAML.
     """
     made = copy.deepcopy(dict(gates))
+    limits = ReleaseLimits.model_validate(made.pop("release", None) or {})
     steps = {name: dict(made["steps"][name]) for name in PHASES}
     for name, step in steps.items():
         step.pop("requires_to_shift", None)
@@ -72,14 +83,14 @@ def policy_of(gates: Mapping[str, Any]) -> dict[str, Any]:
         "steps": steps,
         "phases": phases,
         "measures": {**(made.get("measures") or {}), **copy.deepcopy(MEASURES)},
-        "gates": [*copy.deepcopy(GATES), *own],
+        "gates": [*gates_of(limits), *own],
         "attestations": [one for one in attestations if one["notebooks"]],
         "alarms": [_of_phases(one) for one in made.get("alarms", [])],
     }
 
 
 def _of_phases(alarm: Mapping[str, Any]) -> dict[str, Any]:
-    """An alarm with the counts of the phases that a release has."""
+    """An alarm with only the counts of a release's phases."""
     found = dict(alarm)
     if isinstance(found.get("phases"), Mapping):
         found["phases"] = {name: one for name, one in found["phases"].items() if name in PHASES}

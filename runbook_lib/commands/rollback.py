@@ -1,7 +1,7 @@
 """`runbook rollback N`: the effect first, then the notebook that verifies, explains and records it.
 
-Scenario 1 takes effect in `commands/kill_switch.py`. What follows here can wait: the record of the command is sealed,
-and the notebook is run, which finds async off, and says what was already done.
+Scenario 1 takes effect in `commands/kill_switch.py`. The rest, here, can wait: it seals the record of the command and
+runs the notebook, which finds async off, and says what was done before.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, 
 from runbook_lib.base.foreign import terminal
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
+from runbook_lib.observe.traffic.sides import after_off, new_side
 from runbook_lib.params.bare import bare
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import Params, load_file, params_dir
@@ -35,15 +36,10 @@ from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.versions import versions
 from runbook_lib.steps.rollbacks.telling import NOT_OFF, OFF, Telling, message
 
-AFTER = (
-    "the synchronous endpoint is what users get now, and it is itself broken: find the cause, fix forward; "
-    "bring the dial to 0 before the switch is turned on again"
-)
-
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What the command did, or would do."""
+    """The result of the command, or its plan."""
 
     applied: bool
     weight_before: float | None
@@ -53,19 +49,19 @@ class RolledBack:
     run_id: str = ""
     exit_code: int = 0
     verified: dict[str, Any] | None = None
-    """How the notebook ended that verifies it; None: it was not run."""
+    """How the verifying notebook ended; None: it was not run."""
     headline: str = ""
-    """Of the notebook; empty: it was not run."""
+    """Headline of the notebook; empty: it was not run."""
     told: str = ""
     """Whether people were told, in words; empty: there was nothing to tell."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result as JSON, for `--json`."""
         return asdict(self)
 
 
 def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
-    """What turning async off would do; changes nothing.
+    """The effect that turning async off would have; changes nothing.
 
     Raises:
         UsageError: the parameters or the account are wrong.
@@ -78,8 +74,9 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
     params = load_file(file, {**values, "mode": "plan"}, incident=True)
     params, aws, _ = reached(params, quick=True, incident=True)
     state = weights.read_traffic(aws, params)
+    side = new_side(params.service.traffic)
     told, then = (
-        f"apply would turn the switch off: async goes from {state.weight:g} % to 0",
+        f"apply would turn the switch off: {side} goes from {state.weight:g} % to 0",
         _command(file, params.env, values),
     )
     gone = False
@@ -87,7 +84,7 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
         (told, by_hand), gone = instead(aws, params), sync_gone(aws, params)
         then = by_hand if gone else f"{then}, whose notebook runs {by_hand}"
     elif not state.switch_on:
-        told = f"async is off already, by {whose(state.switch_deployment)}"
+        told = f"{side} is off already, by {whose(state.switch_deployment)}"
         then = f"to have it verified and recorded: {then}"
     return RolledBack(
         applied=False,
@@ -100,9 +97,9 @@ def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
 
 
 def _command(file: Path, env: str, values: Mapping[str, Any]) -> str:
-    """The command that does it, with the parameters that were given."""
+    """The command that does it, with the given parameters."""
     where = ["--params", str(file)]
-    with suppress(UsageError):  # from a foreign folder the environment's name is not enough
+    with suppress(UsageError):  # outside the project the environment's name is not enough
         if file.resolve() == params_dir(Path.cwd()) / f"{env}.yaml":
             where = ["--env", env]
     given = [("--set", f"{key}={value}") for key, value in values.items() if key not in ("mode", "confirm", "reason")]
@@ -116,8 +113,8 @@ def rollback_1(file: Path, values: Mapping[str, Any], *, notebook: bool = False,
     Args:
         file: flat parameter file.
         values: overrides, among them `mode` and `confirm`.
-        notebook: run the notebook that verifies it afterwards.
-        last: nobody tries again if it fails: people are told that it did.
+        notebook: whether to run the verifying notebook afterwards.
+        last: whether this is the last attempt: then people are told of a failure.
 
     Raises:
         UsageError: the parameters or the account are wrong, or `confirm` does not repeat the environment.
@@ -134,8 +131,8 @@ def rollback_1(file: Path, values: Mapping[str, Any], *, notebook: bool = False,
 
 
 def not_off(wanted: Wanted, error: Exception) -> str:
-    """Tells people that async could not be turned off, where AWS could not even be asked who we are; how that went, in
-    words; empty where no channel is left.
+    """Tells people that async could not be turned off, if AWS could not even identify the caller; returns how that went
+    in words, or an empty text if no channel is left.
     """
     try:
         params = load_file(wanted.file, wanted.values, incident=True)
@@ -161,7 +158,7 @@ def _untold(why: str) -> str:
 
 
 def finish(wanted: Wanted, effect: Effect) -> int:
-    """What comes after the effect, said on the terminal; the exit code of the command.
+    """Does what follows the effect, printed on the terminal; returns the exit code of the command.
 
     Raises:
         RunbookError: async could not be turned off.
@@ -172,10 +169,10 @@ def finish(wanted: Wanted, effect: Effect) -> int:
 
 
 def show(done: RolledBack, as_json: bool, *, said: bool = False) -> None:
-    """On standard output, for a person or a machine.
+    """Prints the result on standard output, for a person or a machine.
 
     Args:
-        said: what the command did is there already; the notebook's verdict is not.
+        said: whether the result of the command is printed already; the notebook's verdict is not.
     """
     if as_json:
         print(json.dumps(done.as_dict()))
@@ -193,11 +190,11 @@ def show(done: RolledBack, as_json: bool, *, said: bool = False) -> None:
 def after(
     wanted: Wanted, effect: Effect, say: Callable[[str], None] = lambda _: None, *, last: bool = True
 ) -> RolledBack:
-    """Seals the command's own record, then has the notebook verify, explain and record.
+    """Seals the command's own record, then runs the notebook that verifies, explains and records.
 
     Args:
-        say: told at once what is to be known beside the effect's own sentence.
-        last: as of `rollback_1`.
+        say: called at once with news beside the effect's own sentence.
+        last: see `rollback_1`.
 
     Raises:
         RunbookError: async could not be turned off.
@@ -230,7 +227,7 @@ def after(
         _seal(effect, "failed", str(effect.error))
         raise type(effect.error)(f"{effect.error}{_clause(failed)}")
     assert effect.off is not None  # noqa: S101
-    sentence, then, code = effect.off.sentence, AFTER, Exit.OK
+    sentence, then, code = effect.off.sentence, after_off(effect.params.service.traffic), Exit.OK
     found = _no_effect(params, journal) if params is not None else None
     if found is not None:
         why, then = found
@@ -239,7 +236,7 @@ def after(
     journal.append("note", text=sentence)
     known = params or spare
     told = _told(known, effect, journal) if known is not None and found is None else ""
-    if params is not None and found is None:  # what `runbook status` proposes, until the notebook has run
+    if params is not None and found is None:  # `runbook status` proposes it until the notebook has run
         then = f"to have it verified and recorded: {hints.rollback_1(params)}; {then}"
     record = _seal(effect, "completed", None)
     done = RolledBack(True, None, sentence, then, record, effect.run_id, int(code), told=told)
@@ -247,7 +244,7 @@ def after(
 
 
 def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
-    """Runs the notebook; that it could not run takes nothing back of what is done."""
+    """Runs the notebook; if it cannot run, the effect stays."""
     from runbook_lib.run.launch import find_notebook, launch
 
     values = dict(wanted.values)
@@ -275,8 +272,8 @@ def _with(done: RolledBack, **more: Any) -> RolledBack:
 
 
 def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:
-    """Why the switch has no effect and what to do instead, None where it has one. Asked after it is off; if it cannot
-    be told, that is no reason to fail.
+    """Why the switch has no effect and what to do instead; None if it has one. Asked after it is off: an error here
+    is no reason to fail.
     """
     from runbook_lib.observe.traffic import state as traffic
 
@@ -289,14 +286,14 @@ def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:
 
 
 def _told(params: Params, effect: Effect, journal: Journal) -> str:
-    """Tells people that async is off, unless a record says that they know, or that it could not be turned off; how that
-    went, in words.
+    """Tells people that async is off (unless a record says that they know), or that it could not be turned off;
+    returns how that went, in words.
     """
     off = effect.off
     if not params.policy.rollbacks[NOTEBOOK].notify or (off is not None and not off.deployment):
-        return ""  # the policy says so, or nothing was ever switched on
+        return ""  # the policy says so, or nothing was switched off
     try:
-        # The parameters may be bare, and nothing here asks for a metric.
+        # The parameters may be incomplete, and nothing here needs a metric.
         aws, identity = caller(params, quick=True, any_clock=True)
         guard = Guard(params, identity, journal)
         telling = Telling(aws, guard, NOTEBOOK, effect.run_id)
@@ -321,6 +318,6 @@ def _earlier(params: Params, guard: Guard) -> list[Record]:
 
 def _seal(effect: Effect, status: Any, error: str | None) -> str | None:
     archive = Archive(effect.root)
-    with suppress(ArchiveError, OSError):  # what keeps it from being swept is said when it is sealed
+    with suppress(ArchiveError, OSError):  # sealing reports why a sweep is impossible
         archive.sweep()
     return sealing.sealed_or_said(archive, effect.staging, status, error) or None

@@ -1,7 +1,7 @@
-"""The rollout on one screen: the weight now, every step in every environment that it needs, the next command.
+"""The rollout on one screen: the weight now, every step in each of its environments, the next command.
 
-What passed is read from the archive, which holds the records of all environments; where the traffic stands is asked of
-AWS, in the environment of the parameter file alone.
+The archive, which holds the records of all environments, tells what passed; AWS is asked for the weight, in the
+environment of the parameter file only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from runbook_lib.rollout.progress import WORDS, Line
 
 @dataclass(frozen=True)
 class Status:
-    """What `runbook status` shows."""
+    """The contents of `runbook status`."""
 
     env: str
     release: str
@@ -37,30 +37,30 @@ class Status:
     now: str
     lines: tuple[Line, ...]
     next: str
-    """The command, to be pasted; empty: nothing is due."""
+    """The next command, to be pasted; empty: nothing is due."""
     next_words: str = ""
-    """Why it is that one, and when."""
+    """Why it is the next one, and when it is due."""
     next_beside: str = ""
-    """The same below the steps, whose reasons are there already."""
+    """`next_words` in the form for below the steps, which show the reasons."""
     exit_code: int = 0
     deviations: tuple[dict[str, Any], ...] = ()
-    """What mitigations changed by hand, and nobody undid or adopted yet."""
+    """Settings that mitigations changed, and that nobody has undone or adopted yet."""
     open_changes: tuple[OpenChange, ...] = ()
-    """What runs that ended began to change, and never read back; newest first."""
+    """Changes that an ended run began, and never read back; newest first."""
     unfinished: str = ""
     """The rollback that was begun and is not proven, in words."""
     undo: tuple[str, ...] = ()
     """The command that undoes each of `deviations`."""
     harm: tuple[Forecast, ...] = ()
-    """What a failure would cost the users at each phase whose shift is still to come, where a record says it."""
+    """Users that a failure would harm at each phase with a shift to come, if a record has the forecast."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The status as JSON, for `--json`."""
         return asdict(self)
 
     @property
     def head(self) -> str:
-        """Which rollout, and the weight now."""
+        """The rollout's name, and the weight now."""
         return (
             f"{self.env} · {self.release} · {self.now}\n"
             f"weight in force {self.weight:g} % (dial {self.dial:g} %, switch {self.switch})"
@@ -68,11 +68,11 @@ class Status:
 
     @property
     def title(self) -> str:
-        """How many steps passed."""
+        """The number of steps that passed."""
         return f"Rollout: {sum(line.state == 'passed' for line in self.lines)} of {len(self.lines)} steps passed"
 
     def unread(self) -> list[str]:
-        """A line for each open change, and what is in force; empty: nothing is open."""
+        """A line for each open change, and one for the weight in force; empty: nothing is open."""
         if not self.open_changes:
             return []
         there = f"in force now: weight {self.weight:g} % (dial {self.dial:g} %, switch {self.switch})"
@@ -106,7 +106,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
     """The state of the rollout that the parameter file names.
 
     Args:
-        file: flat parameters of one environment; those of the others are looked for beside it.
+        file: flat parameters of one environment; those of the others are expected beside it.
         values: overrides.
 
     Raises:
@@ -145,12 +145,12 @@ def again(
     every: float | None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Status | str]:
-    """The state now; with `every`, again after this many seconds, without end.
+    """The status now; with `every`, again after this many seconds, without end.
 
-    A later look that AWS does not answer is told as a sentence, and the next one tries again.
+    If AWS does not answer a later look, it yields a sentence, and the next look tries again.
 
     Raises:
-        UsageError, AwsError: of the first look, as `rollout_status`.
+        UsageError, AwsError: from the first look, see `rollout_status`.
     """
     yield rollout_status(file, values)
     while every is not None:

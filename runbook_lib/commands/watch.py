@@ -1,8 +1,8 @@
-"""`runbook watch`: looks at a soak again and again, stops early, and, only if told to, switches async off.
+"""`runbook watch`: looks at a soak repeatedly, stops early, and switches async off only if allowed to.
 
-It survives a restart. What is in force it learns from AppConfig's history, what was counted from the archive; the
-instants it has looked at lie in `archive/.watch/`, one line each. Where that is lost, the phase's records tell, and at
-worst a look is taken twice.
+It survives a restart. AppConfig's history tells what is in force, the archive what was counted; the times of its looks
+are in `archive/.watch/`, one line each. If that is lost, the phase's records tell, and at worst a look is taken
+twice.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from runbook_lib.record.archive import Archive
 
 MIN_INTERVAL_S = 60.0
 BACKFILL_LOOKS = 24
-"""At most this many looks are taken after the fact for one gap, evenly spread over it."""
+"""Most looks that are taken afterwards for one gap, evenly spread over it."""
 GAP = 1.5
-"""Intervals without a look that make a gap: a look that takes its time makes none."""
+"""Intervals without a look that count as a gap: a slow look causes none."""
 TRIES, AGAIN_S = 10, 30.0
-"""How often and after how many seconds async is switched off again where AWS could not be reached for it."""
+"""Number of attempts to switch async off if AWS cannot be reached, and the seconds between them."""
 _EXIT = {Decision.HOLD: Exit.HOLD, Decision.ROLLBACK: Exit.ROLLBACK}
 
 
@@ -43,10 +43,10 @@ def exit_code(look: Look | None) -> int:
 
 
 def phase_of(params: Params, name: str) -> str:
-    """The phase, by its name, its number or the beginning of its name.
+    """The phase with this name, this number or this beginning of its name.
 
     Raises:
-        UsageError: none, or several, match.
+        UsageError: none or several match.
     """
     phases = params.policy.phases
     found = [one for one in params.policy.named(name) if one in phases]
@@ -57,7 +57,7 @@ def phase_of(params: Params, name: str) -> str:
 
 @dataclass
 class Clock:
-    """How a watch waits; tests let virtual time pass instead."""
+    """The clock of a watch; tests replace it by virtual time."""
 
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
@@ -65,14 +65,14 @@ class Clock:
 
 @dataclass
 class Memory:
-    """The instants at which a watch has looked, oldest first, and what it saw. Losing it costs some looks, no more."""
+    """The times of a watch's looks, oldest first, and their results. Losing it costs some looks, no more."""
 
     path: Path
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def of(cls, archive: Archive, params: Params, notebook: str) -> Memory:
-        """What is remembered of the attempt that the parameters name; a line that a crash tore is left out."""
+        """The memory of the attempt that the parameters name, without lines that a crash tore."""
         name = f"{params.env}-{params.release}-{notebook}-{params.attempt}.jsonl"
         memory = cls(archive.root / ".watch" / name)
         with contextlib.suppress(OSError):
@@ -84,7 +84,7 @@ class Memory:
         return memory
 
     def add(self, look: Look) -> None:
-        """One look; a disk that is full only means that it is forgotten."""
+        """Adds one look; a full disk only means that it is forgotten."""
         entry = {
             "at": look.at,
             "state": _state(look),
@@ -98,13 +98,13 @@ class Memory:
                 file.write(json.dumps(entry) + "\n")
 
     def last(self, kept: bool | None = None) -> dict[str, Any] | None:
-        """The newest line of a look that was not back-filled; `kept`: of one with a record."""
+        """The newest line of a look that was not back-filled; `kept`: only with (or without) a record."""
         found = (one for one in reversed(self.lines) if not one["back_filled"] and kept in (None, one["kept"]))
         return next(found, None)
 
 
 def _state(look: Look) -> list[Any]:
-    """What must differ for a look to have changed something."""
+    """The facts that differ if a look has changed something."""
     return [look.decision, look.moment, list(look.failing)]
 
 
@@ -114,12 +114,12 @@ class Watch:
     Args:
         file: flat parameter file.
         values: overrides; with `auto_rollback` also `confirm`.
-        phase: its notebook, by name or number.
+        phase: notebook of the phase, by name or number.
         interval_s: seconds between two looks.
-        auto_rollback: on ROLLBACK by scenario 1, switch async off.
+        auto_rollback: whether to switch async off when a look says ROLLBACK by scenario 1.
 
     Raises:
-        UsageError: there is no such phase, the interval is too short, or `confirm` does not repeat the environment.
+        UsageError: the phase does not exist, the interval is too short, or `confirm` does not repeat the environment.
     """
 
     def __init__(
@@ -154,14 +154,14 @@ class Watch:
         self._known = self._looked_at()
 
     def looks(self, *, once: bool = False) -> Iterator[Look]:
-        """Looks until one of them ends the watch (or `once`), the missed ones first.
+        """Looks until one look ends the watch (or `once`), with the missed looks first.
 
-        A look that sees nothing (AWS does not answer, the sign-in has expired) is an ERROR, and the next one tries
-        again: what it missed is made up for then. So is, once something was seen, whatever else stops a look.
+        A look without an answer (AWS is silent, the sign-in has expired) is an ERROR; the next look tries again, and
+        fills the gap. After a first success, any other failure of a look is treated the same.
 
         Raises:
             UsageError: the parameters or the account are wrong from the start.
-            AwsError: async was to be switched off, and could not be; the sentence says how to do it by hand.
+            AwsError: async should be switched off, and could not be; the sentence says how to do it by hand.
         """
         self._once = once
         try:
@@ -179,7 +179,7 @@ class Watch:
         self._drop()
 
     def interrupted(self) -> str | None:
-        """Ctrl-C: the last look is sealed, if it is not yet; the folder of its record."""
+        """Handles Ctrl-C: seals the last look, if it is not sealed yet; returns the folder of its record."""
         pending, self._pending = self._pending, None
         if pending is None:
             return self.last.record if self.last else None
@@ -188,7 +188,7 @@ class Watch:
         return pending.keep("completed" if done else "cancelled", None if done else "ended in the middle of a look")
 
     def _round(self, once: bool) -> Iterator[Look]:
-        """A look at now; before it is told, those that were missed."""
+        """Looks now, and yields the missed looks before this one."""
         self._drop()
         try:
             self._pending = one = OneLook(self.file, self.values, self.notebook)
@@ -205,7 +205,7 @@ class Watch:
                 raise
             yield self._blind(error)
             return
-        except Exception as error:  # ours to mend, if it is not the network; what was seen until then is kept
+        except Exception as error:  # a fault of ours, unless it is the network; keep what was seen
             if on_the_way(error):
                 yield self._blind(AwsError(sentence(error) or one_line(error)))
                 return
@@ -225,7 +225,7 @@ class Watch:
         yield self._told(one, look, bool(missed), once)
 
     def _told(self, one: OneLook, look: Look, gap: bool, once: bool) -> Look:
-        """Acts on the look if it must, keeps it if it changed something, and remembers it."""
+        """Acts on the look if necessary, keeps it if it changed something, and remembers it."""
         done: dict[str, str] = {}
         if self._switches_off(one):
             done = self._switched_off(one, look)
@@ -242,7 +242,7 @@ class Watch:
         return look
 
     def _due(self, look: Look) -> bool:
-        """Whether the census must be kept now: jobs live only for their TTL, and what it counted would be lost."""
+        """Whether the census must be kept now: jobs live only for their TTL, and its counts would be lost."""
         kept = self._memory.last(kept=True)
         if kept is None:
             return True
@@ -259,7 +259,7 @@ class Watch:
         )
 
     def _switched_off(self, one: OneLook, look: Look) -> dict[str, str]:
-        """Async off; what stands in between (a proxy, a connection that is lost) is outlasted for some minutes."""
+        """Switches async off; an obstacle (a proxy, a lost connection) is waited out for some minutes."""
         for left in reversed(range(TRIES)):
             try:
                 return self._switch_off(look, last=not left)
@@ -276,7 +276,7 @@ class Watch:
         raise AssertionError("unreachable")
 
     def _switch_off(self, look: Look, *, last: bool) -> dict[str, str]:
-        """Async off, with a record of its own in the chain of the rollback."""
+        """Switches async off, with a record of its own in the chain of the rollback."""
         from runbook_lib.commands.rollback import rollback_1
 
         values = {"mode": "apply", "as_of": "", "reason": f"runbook watch --auto-rollback: {look.told}"}
@@ -286,7 +286,7 @@ class Watch:
         return {"action": action, "next": done.next}
 
     def _missed(self, one: OneLook) -> list[dt.datetime]:
-        """The instants between the last look of anybody (or the shift) and this one at which a look was due."""
+        """The times at which a look was due between the last look by anybody (or the shift) and this one."""
         start = one.moment.effective_at if one.moment else None
         if start is None:
             return []
@@ -302,7 +302,7 @@ class Watch:
         return instants[::-1][::step][::-1]
 
     def _back_filled(self, at: dt.datetime, now: Look) -> Look:
-        """A look as of `at`. A failure that nobody saw and that is over is for people: HOLD, nothing is switched."""
+        """A look as of `at`. A past failure that nobody saw is for people to judge: HOLD, nothing is switched."""
         one = OneLook(self.file, self.values, self.notebook, at)
         try:
             look = one.take()
@@ -321,7 +321,7 @@ class Watch:
         return look
 
     def _blind(self, error: RunbookError) -> Look:
-        """Nothing was seen. AppConfig goes on watching the guards by itself as long as it bakes."""
+        """The look if nothing was seen. AppConfig itself watches the guards as long as it bakes."""
         self._drop()
         return Look(
             at="",

@@ -1,8 +1,8 @@
 """One look of a watch: the phase's own questions and verdict, without a notebook, kept as a record or dropped.
 
-What a look writes is held in memory until it is kept: a watch looks hundreds of times, and only what changes something
-is worth a record. A watch can take a promotion back (HOLD, ROLLBACK), and never gives one: a record of it that says
-less carries its verdict in its reason, and no decision that the next phase could count on.
+A look's events stay in memory until it is kept: a watch looks hundreds of times, and only a look that changes something
+is worth a record. A watch can take a promotion back (HOLD, ROLLBACK), and never gives one: the record of any other
+look has its verdict in the reason, and no decision that the next phase could count on.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ from runbook_lib.run.run import Run
 
 ORIGIN = "watch"
 IDLE = ("before", "over")
-"""Moments of a phase in which nothing of it is in force: there is nothing to watch."""
+"""Moments of a phase that is not in force: there is nothing to watch."""
 ENDS = (Decision.HOLD, Decision.ROLLBACK, Decision.PROMOTE, Decision.PLANNED)
-"""Decisions after which a watch has nothing left to wait for."""
+"""Decisions after which a watch has nothing to wait for."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one look saw, for a table, a line or JSON."""
+    """The result of one look, for a table, a line or JSON."""
 
     at: str
-    """The instant that was judged, ISO 8601 UTC; empty where not even the clock could be asked."""
+    """The instant that was judged, ISO 8601 UTC; empty if not even the clock could be read."""
     moment: str
     decision: str
     """A `Decision`, or ERROR: nothing could be seen."""
     reason: str
-    """Without the decision."""
+    """The reason, without the decision."""
     next: str
     weight: float | None = None
     gates: tuple[dict[str, str], ...] = ()
     back_filled: bool = False
-    """Nobody looked then: it was judged later, with the live depths of later."""
+    """Whether it was judged later, with the live depths of that time, since nobody looked then."""
     action: str = ""
-    """What this watch changed in AWS, in words; empty: nothing."""
+    """The change that this watch made in AWS, in words; empty: none."""
     record: str | None = None
     """Folder of its sealed record; None: it changed nothing, and was not kept."""
 
     @property
     def ends(self) -> bool:
-        """Whether the watch ends with it."""
+        """Whether this look ends the watch."""
         return self.decision in ENDS
 
     @property
@@ -68,7 +68,7 @@ class Look:
         return tuple(gate["id"] for gate in self.gates if gate["verdict"] == Verdict.FAIL)
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The look as JSON, for `--json`."""
         return asdict(self) | ({"reason": self.told} if self.decision in tuple(Decision) else {})
 
     @property
@@ -86,23 +86,23 @@ class Held(Journal):
         self._files: list[tuple[str, bytes | str]] = []
 
     def append(self, event: str, **data: Any) -> dict[str, Any]:
-        """Holds one event."""
+        """Keeps one event in memory."""
         self._events.append((event, data))
         return {"event": event, **data}
 
     def append_or_stderr(self, event: str, **data: Any) -> dict[str, Any]:
-        """Holds one event."""
+        """Keeps one event in memory."""
         return self.append(event, **data)
 
     def attach(self, name: str, content: bytes | str, *, clean: bool = False) -> str:
-        """Holds one file, redacted as it will be on disk, so that its hash is the one that is kept."""
+        """Keeps one file in memory, redacted as it will be on disk, so that its hash is the final one."""
         raw = content.encode("utf-8", "replace") if isinstance(content, str) else content
         raw = raw if clean else redact_file(name, raw)
         self._files.append((name, raw))
         return hashlib.sha256(raw).hexdigest()
 
     def write(self) -> None:
-        """Writes what is held, but decisions: the look says itself what it decides.
+        """Writes the events and files, without decisions: the look writes its own.
 
         Raises:
             ArchiveError: the disk is full, or the folder is gone.
@@ -117,13 +117,13 @@ class Held(Journal):
 
 
 class OneLook:
-    """A look being taken: staged, and then kept or dropped.
+    """A look in progress: staged, and then kept or dropped.
 
     Args:
         file: flat parameter file.
-        values: overrides; whatever they say, a look is a plan, and changes nothing.
-        notebook: of the phase.
-        as_of: the instant to judge, for a look that was missed; None: now, by AWS's clock.
+        values: overrides; whatever they say, a look is a plan and changes nothing.
+        notebook: notebook of the phase.
+        as_of: the instant to judge, for a missed look; None: now, by AWS's clock.
 
     Raises:
         UsageError: the parameters are wrong, or the caller's account is not the one in them.
@@ -138,10 +138,10 @@ class OneLook:
         self.outcome: Outcome | None = None
         self.moment: Moment | None = None
         self.migrated = False
-        """The synchronous route itself is asynchronous."""
+        """Whether the synchronous route itself has become asynchronous."""
         self.results: tuple[GateResult, ...] = ()
         where = (Archive.of(self.params).root, self.params.env, self.params.release, notebook, ORIGIN)
-        # A disk that is full is no reason not to look, and none not to switch off.
+        # A full disk must not prevent a look, nor switching off.
         root, staging, run_id, self.trouble = recording.staged(*where, spare="this look")
         self.journal = Held(staging)
         self.run = Run(notebook, self.params, archive=Archive(root), staging=staging, run_id=run_id, origin=ORIGIN)
@@ -156,7 +156,7 @@ class OneLook:
         """Observes and judges as the phase's notebook does.
 
         Raises:
-            RunbookError: something could not be seen, or judged.
+            RunbookError: a question or the judgement failed.
         """
         phase = _phase(self.run)
         self.moment, self.migrated = phase.moment, phase.state.migrated
@@ -173,7 +173,7 @@ class OneLook:
         return self.told()
 
     def told(self, **more: Any) -> Look:
-        """The look in plain values; `more` overrides."""
+        """The look as plain values; `more` overrides them."""
         outcome, moment = self.outcome, self.moment
         assert outcome is not None and moment is not None  # noqa: S101
         facts: dict[str, Any] = {
@@ -190,13 +190,13 @@ class OneLook:
         return Look(**{**facts, **more})
 
     def say(self, text: str) -> None:
-        """A note for the record, if there will be one."""
+        """Adds a note for the record, if there will be one."""
         self.journal.append("note", text=text)
 
     def keep(self, status: Any = "completed", error: str | None = None) -> str | None:
-        """Seals the look as a record and gives its folder; the one that there is, if it is sealed already.
+        """Seals the look as a record and returns its folder, also if it is sealed already.
 
-        Where the archive cannot be written, None: a watch goes on without a record, and says so.
+        None if the archive cannot be written: the watch goes on without a record, and says so.
         """
         if self.sealed is not None:
             return self.sealed
@@ -215,7 +215,7 @@ class OneLook:
         return self.sealed
 
     def _counted(self) -> dict[str, Any]:
-        """The outcome as the record has it: without its decision, unless that is one for people to act on."""
+        """The outcome for the record: without its decision, unless people must act on it."""
         assert self.outcome is not None  # noqa: S101
         outcome: dict[str, Any] = self.outcome.model_dump(mode="json")
         if self.outcome.decision not in (Decision.HOLD, Decision.ROLLBACK):
@@ -224,13 +224,13 @@ class OneLook:
         return outcome
 
     def drop(self) -> None:
-        """Leaves no trace of it."""
+        """Deletes all traces of the look."""
         if self.sealed is None:
             folders.remove(self.run.staging)
 
 
 def _phase(run: Run) -> Any:
-    """The phase as its own notebook goes through it."""
+    """The phase, prepared as in its own notebook."""
     from runbook_lib.steps.phase.migration import Migration
     from runbook_lib.steps.phase.phase import Phase
 

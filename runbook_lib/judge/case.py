@@ -1,7 +1,8 @@
 """A case: everything that one verdict was made of. It goes into the record, and gives the same verdict again, offline.
 
-Three kinds: gates judged on evidence (`Case`), checks (`CheckedCase`), and the checks of a rollback (`RollbackCase`).
-What a run adds to the verdict of its gates (a check that does not hold takes a promotion back) is `settled`.
+There are three kinds: gates judged on evidence (`Case`), checks (`CheckedCase`), and the checks of a rollback
+(`RollbackCase`). `settled` adds the run's checks to the verdict of its gates: one that does not hold takes a promotion
+back.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ class Case(Frozen):
 
     kind: Literal["gates"] = "gates"
     rules: int = 1
-    """By which evidence and verdict were made (`judge.terms.RULES`)."""
+    """Version of the rules for evidence and verdict (`judge.terms.RULES`)."""
     gates: tuple[Gate, ...] = ()
-    """Empty where nothing is in force yet: there is nothing to judge."""
+    """Gates to judge; empty while no weight is in force."""
     evidence: dict[str, Evidence] = Field(default_factory=dict)
     look: Look | None = None
     looks: tuple[Look, ...] = ()
     look_number: int = 0
-    """1 for the first declared look; 0 while none is due."""
+    """Number of the declared look, from 1; 0: none is due."""
     confidence: float = 0.95
     alpha_early: float = 0.01
     alphas: dict[str, float] = Field(default_factory=dict)
-    """Gate to its own `alpha_early`, where all share one; empty: each has the same."""
+    """Own `alpha_early` of each gate, where all gates share one; empty: each gate has `alpha_early`."""
     prior: tuple[float, float] = (1.0, 9.0)
     moment: Moment
     percent: float | None = None
@@ -44,7 +45,7 @@ class Case(Frozen):
     last_look: bool = False
     come_back_at: str | None = None
     baseline: Evidence | None = None
-    """What a rollback returns to; None: nothing is compared with it."""
+    """Success of what a rollback returns to; None: it is not compared."""
     worse_baseline_holds: bool = True
     way_back: bool = True
     alarm: str | None = None
@@ -52,7 +53,7 @@ class Case(Frozen):
     taken_back: str | None = None
     void: str | None = None
     remedies: dict[str, Remedy] = Field(default_factory=dict)
-    """Which symptom each response needs; empty: none, as in records of version 0.1."""
+    """The symptom that each response needs; empty: none, as in records of version 0.1."""
 
     def verdict(self) -> Outcome:
         """Every gate's verdict, and the decision that follows."""
@@ -88,7 +89,7 @@ class Case(Frozen):
 
 
 class CheckedCase(Frozen):
-    """The checks that a decision was made of; the fields are the arguments of `decide_checks`."""
+    """The checks behind a decision; the fields are the arguments of `decide_checks`."""
 
     kind: Literal["checks"] = "checks"
     checks: tuple[Check, ...]
@@ -96,7 +97,7 @@ class CheckedCase(Frozen):
     done: str
     then: str
     passed: Word | None = None
-    """What people read instead of PROMOTE; records of version 0.1 had none."""
+    """The word that people read instead of PROMOTE; records of version 0.1 had none."""
 
     def verdict(self) -> Outcome:
         """The decision that follows from the checks."""
@@ -104,7 +105,7 @@ class CheckedCase(Frozen):
 
 
 class RollbackCase(Frozen):
-    """What the decision of a rollback was made of; the fields are the arguments of `decide_rollback`."""
+    """The checks and facts behind a rollback's decision; the fields are the arguments of `decide_rollback`."""
 
     kind: Literal["rollback"] = "rollback"
     checks: tuple[Check, ...]
@@ -116,10 +117,10 @@ class RollbackCase(Frozen):
     no_way: NoWayBack | None = None
     falls_to: Scenario | None = None
     watched: Word | None = None
-    """What people read instead of SOAK; records of version 0.1 had none."""
+    """The word that people read instead of SOAK; records of version 0.1 had none."""
 
     def verdict(self) -> Outcome:
-        """The decision that follows."""
+        """The decision that follows from them."""
         return decide_rollback(
             self.checks,
             acted=self.acted,
@@ -137,7 +138,7 @@ AnyCase = Case | CheckedCase | RollbackCase
 
 
 def settled(outcome: Outcome, checks: Iterable[Check]) -> Outcome:
-    """A promotion holds only if every required check of the run does, too."""
+    """The outcome; a promotion becomes HOLD if a required check of the run does not pass."""
     wrong = unmet(checks) if outcome.decision is Decision.PROMOTE else []
     if not wrong:
         return outcome

@@ -1,4 +1,4 @@
-"""The measures that evidence can be taken of: what a gate may be judged on. `observe.measure` takes them."""
+"""The measures that a gate may be judged on; `observe.measure` takes their evidence."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ MEASURES: dict[str, Kind] = {
     "cost_per_vpr_sync": "amount",
     "observed_split": "split",
 }
-"""Name to the kind of its evidence; a test holds it against what is measured."""
+"""Name of a measure to the kind of its evidence; a test compares it with what is measured."""
 
 COMPARABLE: dict[str, tuple[str, ...]] = {
     "baseline": ("success", "async_5xx", "submit_latency"),
     "phase_before": ("success", "async_5xx", "llm_quota", "submit_latency", "generation_time"),
 }
-"""Arm to the measures that it has as well, hour by hour (`observe.evidence.arms`)."""
+"""Other arm to the measures that it has too, hour by hour (`observe.evidence.arms`)."""
 
 _TOLD = {"cost_per_vpr": "cost per success", "cost_per_vpr_sync": "cost per success, sync"}
 
 
 def told(measure: str) -> str:
-    """A measure's id in words: two are called after the first service, and sealed records know them by that."""
+    """A measure's id in words; two ids have the name of the first service, as sealed records do."""
     return _TOLD.get(measure, measure.replace("_", " "))

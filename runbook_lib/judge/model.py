@@ -1,4 +1,4 @@
-"""The words of the judge: gates (policy), evidence (what was seen) and results (what follows).
+"""Data models of the judge: gates (policy), evidence (what was seen) and results (what follows).
 
 Everything here is frozen, serialisable to JSON and free of I/O, so that a sealed record can be judged again years
 later.
@@ -16,14 +16,14 @@ from runbook_lib.judge.threshold import Comparison, Threshold
 
 
 class Stragglers(Frozen):
-    """Old clients that do not follow the weight: what is allowed for them from a weight on."""
+    """The allowance for old clients, which do not follow the weight, from a weight on."""
 
     from_percent: float = Field(ge=0, le=100)
     """Weight from which on this allowance counts."""
     share: float = Field(ge=0, lt=1)
-    """Of the requests that should be asynchronous, at most this share may not be."""
+    """Share of the requests that should be asynchronous which at most may be synchronous."""
     count: int = Field(default=0, ge=0)
-    """And this many beside."""
+    """Number of further requests that may be synchronous."""
 
 
 class Gate(Frozen):
@@ -35,7 +35,7 @@ class Gate(Frozen):
     id: str
     """Name in this file, in alarms that take its threshold, and in the records."""
     title: str
-    """The gate as people read it."""
+    """Title of the gate for people."""
     kind: Literal["rate", "quantile", "gauge", "amount", "split"]
     """A share of failures, a percentile, a level, an amount of the whole window, or the split of the traffic."""
     measure: str
@@ -43,49 +43,49 @@ class Gate(Frozen):
     unit: Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^\s\d]\S*$")]
     """`ratio` (shown in %), `s`, `USD`, `messages`, `requests`; a measure of the service's own may have any other."""
     target: Comparison
-    """Holds when all is well."""
+    """True when all is well."""
     alert: Comparison | None = None
-    """Holds when it is bad enough to act."""
+    """True when it is bad enough to act."""
     collapse: Comparison | None = None
-    """Holds when it is so bad that even a broken baseline is no reason to stay (docs/domain.md, trap 13)."""
+    """True when it is so bad that even a broken baseline is no reason to stay (docs/domain.md, trap 13)."""
     evidence: Literal["limit", "target", "point"] = "limit"
     """PASS where the one-sided bound clears the alert limit, or the target; `point`: the value itself."""
     min_samples: int = Field(default=1, ge=1)
-    """Samples without which nothing is said."""
+    """Least samples for any verdict."""
     quantile: float | None = Field(default=None, gt=0, lt=1)
-    """Of kind quantile: which one, such as 0.95."""
+    """The quantile of a gate of that kind, such as 0.95."""
     steady: float | None = Field(default=None, gt=0, le=1)
     """Gauges: the share of points that must meet the target (steady state); None: all. `alert` is for the peak."""
     stragglers: tuple[Stragglers, ...] = ()
     """Splits: the allowance for old clients by weight; the last that the weight reaches counts."""
     implausible: Comparison | None = None
-    """A value for which this holds is not data (a unit off by 1000 would otherwise pass)."""
+    """A value for which this is true is no data (a unit off by 1000 would otherwise pass)."""
     always_rollback: bool = False
-    """Data loss, an exhausted LLM quota: a FAIL rolls back however bad the baseline is (docs/domain.md, trap 13)."""
+    """Whether a FAIL rolls back however bad the baseline is, as after data loss (docs/domain.md, trap 13)."""
     failing: str = "failed"
-    """What the failures of a rate did, for its reason: `lost`, `refused`."""
+    """The verb for a rate's failures in its reason: `lost`, `refused`."""
     response: Literal["switch_off", "backlog", "throttling", "hold"] = "hold"
     """What a FAIL calls for: async off, a rollback scenario of its own, or a person."""
     severity: int = Field(default=1, ge=1, le=5)
-    """5 is worst; orders several FAILs."""
+    """Weight of a FAIL among several; 5 is the worst."""
     required: bool = True
-    """False: it is judged and shown, and decides nothing."""
+    """Whether the gate decides; False: it is judged and shown only."""
     no_data: Literal["hold", "fail", "ignore_after_first"] = "hold"
-    """At a declared look without data: hold the phase; fail, with the gate's response; or hold at the first look of the
-    phase, and decide nothing at later ones (a metric of which it is known by then that it has nothing to say)."""
+    """What follows at a declared look without data: hold the phase; fail, with the gate's response; or hold at the
+        first look of the phase and decide nothing at later ones (for a metric that by then is known to have none)."""
     constant: bool = False
-    """Gauges: the same value all the time is as it should be, as of a number of hosts; else it counts as stuck."""
+    """Gauges: whether a value may stay the same, as a number of hosts does; otherwise it counts as stuck."""
     against: Literal["baseline", "phase_before"] | None = None
-    """The other arm that this gate compares with, by the share of failures, or of samples beyond the alert limit; None:
-    it is judged by itself."""
+    """The other arm that this gate compares with, by the share of failures or of samples beyond the alert limit; None:
+        it is judged by itself."""
     margin: float | None = Field(default=None, gt=0, lt=1)
-    """So much worse than the other arm is still as good: a difference of shares."""
+    """How much worse than the other arm still counts as equally good: a difference of shares."""
     no_change_test: str | None = None
-    """Why there is no test for a change of this gate, where its evidence cannot be ordered in time, or need not."""
+    """Why this gate has no test for a change: its evidence cannot be ordered in time, or need not be."""
     muted: str | None = None
-    """A reason in words takes the gate out of the decision; it stays in every table."""
+    """Why the gate does not decide, in words; it stays in every table. Empty: it decides."""
     why: str
-    """The requirement's line, or the trap, that this gate serves."""
+    """The requirement's line, or the trap, that is the reason for this gate."""
 
     @model_validator(mode="after")
     def _sides(self) -> Gate:
@@ -114,12 +114,12 @@ class Gate(Frozen):
 
     @property
     def higher_is_better(self) -> bool:
-        """True for a success rate, false for latencies, errors, depths and costs."""
+        """Whether larger is better: true for a success rate, false for latencies, errors, depths and costs."""
         return self.target.op in (">", ">=")
 
 
 def bad_side(gate: Gate) -> Threshold:
-    """Where it is bad enough to act: the alert limit; without one, whatever misses the target."""
+    """The comparison that is true when it is bad enough to act: the alert limit, or else the target negated."""
     if gate.alert is not None:
         return gate.alert
     opposite: dict[str, Literal["<", "<=", ">", ">="]] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
@@ -127,7 +127,7 @@ def bad_side(gate: Gate) -> Threshold:
 
 
 class Look(Frozen):
-    """One declared look at the end of a soak; its share of alpha is what it may spend on a false promotion."""
+    """One declared look at the end of a soak, with its share of the error probability of a false promotion."""
 
     hours: float = Field(gt=0)
     """Hours from when the weight is in force for every client, or from the migration's end."""
@@ -136,48 +136,48 @@ class Look(Frozen):
 
 
 class Part(Frozen):
-    """One source of a rate: a route, a function. Each has its own rate, and the worst decides."""
+    """One source of a rate, such as a route or a function. Each has its own rate, and the worst decides."""
 
     name: str
     bad: int
     n: int
     course: tuple[tuple[str, int, int], ...] = ()
-    """As that of `Evidence`."""
+    """The same as that of `Evidence`, for this source."""
 
 
 class Hour(Frozen):
-    """What both arms of a comparison did in one hour; of the canary's failures those that are sure, and all."""
+    """Counts of both arms of a comparison in one hour; of the canary's failures the certain ones, and all."""
 
     at: str
-    """Its start, ISO 8601 UTC. Against another day: the canary's."""
+    """Start of the hour, ISO 8601 UTC; for arms of different days that of the canary."""
     bad: int
     most: int
     n: int
     other_bad: int
-    """The fewest that the other arm had."""
+    """Least number of failures of the other arm."""
     other_most: int
     other_n: int
 
 
 class Arms(Frozen):
-    """Canary and another arm beside each other, for one gate that compares them."""
+    """Counts of the canary and of another arm, for one gate that compares them."""
 
     gate: str
     other: str
-    """What the other arm is, in words: `the baseline`, `06_phase1_10_percent`."""
+    """The other arm in words: `the baseline`, `06_phase1_10_percent`."""
     absent: str = ""
     """Why there is no other arm, in words; empty: there is one."""
     share: float = Field(default=0.5, gt=0, lt=1)
-    """Of the requests of both, those that the weights send to the canary."""
+    """Share of all requests that the weights send to the canary."""
     hours: tuple[Hour, ...] = ()
     value: float | None = None
-    """Quantiles: that of the other arm, where it is known."""
+    """Quantiles: the other arm's value, where it is known."""
     partial: bool = False
-    """Part of the other arm could not be seen."""
+    """Whether a part of the other arm could not be seen."""
 
 
 class Evidence(Frozen):
-    """What was seen for one measure. Exactly the fields of its kind are set; counts are whole numbers.
+    """The evidence for one measure. Only the fields of its kind are set; counts are whole numbers.
 
     rate      `bad` of `n` (for a success rate: `bad` are the failures); `parts` where several sources are judged, each
               by itself; `doubtful` of `bad` may be no failures at all: they can keep a gate from passing, not fail it
@@ -194,9 +194,9 @@ class Evidence(Frozen):
     start: str
     """Window start, ISO 8601 UTC, inclusive."""
     end: str
-    """Window end, ISO 8601 UTC, exclusive; already settled (delay and deadline taken off)."""
+    """Window end, ISO 8601 UTC, exclusive; already settled (delay and deadline subtracted)."""
     query: str
-    """The question that was asked, in words an operator can repeat."""
+    """The query, in words with which an operator can repeat it."""
     bad: int | None = None
     n: int | None = None
     value: float | None = None
@@ -207,30 +207,30 @@ class Evidence(Frozen):
     expected: int | None = None
     live: float | None = None
     most: float | None = None
-    """Quantiles: the largest value that the source can give; what is beyond is not data."""
+    """Quantiles: the largest value that the source can give; a larger one is no data."""
     weight: float | None = None
     in_flight: int = 0
     parts: tuple[Part, ...] = ()
     blocks: tuple[tuple[str, int, int], ...] = ()
-    """`course` by quarters of an hour, as in records from before there was one."""
+    """Failures by quarters of an hour, as in records from before `course`."""
     course: tuple[tuple[str, int, int], ...] = ()
-    """How it went, (start, bad, n) in order: each step of time with a failure by itself, those without one joined
-    within their quarter of an hour. It may say less than `bad` and `n`, never more. Quantiles: `bad` are the samples
-    beyond the alert limit; splits: quarters of an hour."""
+    """The course in time, (start, bad, n) in order: each step with a failure by itself, steps without one joined within
+        their quarter of an hour. Its sums are at most `bad` and `n`. Quantiles: `bad` are the samples beyond the alert
+        limit. Splits: the steps are quarters of an hour."""
     onward: tuple[str, float, float | None, float | None] | None = None
-    """Quantiles: `value`, `low` and `upper` of the samples from that part of the course on with which a change would
-    most likely begin, behind its start."""
+    """Quantiles: the start of the part of the course with which a change would most likely begin, then `value`, `low`
+        and `upper` of the samples from there on."""
     arms: tuple[Arms, ...] = ()
-    """Of the gates that compare this measure with another arm."""
+    """The arms of the gates that compare this measure."""
     doubtful: int = 0
     untold: int = 0
-    """Of `doubtful`: no look during the soak will tell whether they are failures."""
+    """Number of `doubtful` ones about which no look during the soak will know more."""
     partial: bool = False
-    """CloudWatch said PartialData, or part of the window could not be seen."""
+    """Whether CloudWatch answered PartialData, or a part of the window could not be seen."""
     unseen: str = ""
-    """What could not be seen or does not add up, in words: the first cause of a verdict that is open for it."""
+    """What could not be seen or does not add up, in words: the first cause of a verdict that stays open."""
     proven_zero_by: str | None = None
-    """Why absence of data is zero here (for example 'no invocations'), else None: absence is NO_DATA."""
+    """Why absence of data means zero (for example 'no invocations'); None: absence is NO_DATA."""
     notes: tuple[str, ...] = ()
     extra: dict[str, Any] = Field(default_factory=dict)
 
@@ -246,7 +246,7 @@ class Compared(Frozen):
     other_value: float
     other_n: int
     difference: float
-    """Hour by hour, weighted by the canary's requests."""
+    """The other arm's share, hour by hour, weighted by the canary's requests."""
     low: float
     high: float
 
@@ -263,40 +263,40 @@ class GateResult(Frozen):
     reason: str
     """One sentence with the numbers in it."""
     bound: float | None = None
-    """The one-sided bound that the verdict rests on, in the gate's unit; `alpha` is its error probability."""
+    """The one-sided bound behind the verdict, in the gate's unit; `alpha` is its error probability."""
     alpha: float | None = None
     needed: int | None = None
-    """How many more samples would decide, if nothing changes; None where that is not the question."""
+    """Number of further samples that would decide, if nothing changes; None: samples are not what is missing."""
     needed_hours: float | None = None
-    """`needed` at the rate seen in the window."""
+    """Hours until `needed` samples have come, at the rate of the window."""
     collapsed: bool = False
     doubted: bool = False
-    """Past collapse if the failures that no look tells are failures: open, and a matter for people at once."""
+    """Whether it is past collapse if the undecidable failures are failures: open, and people must look at once."""
     since: str | None = None
-    """When the change for the worse began, ISO 8601 UTC, where one fails the gate: the figures are those since."""
+    """When the change that fails the gate began, ISO 8601 UTC; the figures are those since. None: no change does."""
     since_between: tuple[str, str] | None = None
     """The interval in which it began, at 95 %."""
     until: str | None = None
-    """Where it is over: the end of the time that fails the gate; the figures are those from `since` to then."""
+    """End of the time that fails the gate, where it is over; the figures are those from `since` to then."""
     compared: Compared | None = None
-    """Both arms, where the gate compares them; `value` and its interval are the canary's."""
+    """Both arms, where the gate compares; `value` and its interval are the canary's."""
     evidence: Evidence
 
 
 class Outcome(Frozen):
-    """The decision of a run with its reasons."""
+    """The decision of a run with its reason."""
 
     decision: Decision
     said: Word | None = None
-    """The word that people read, where it is not the decision."""
+    """The word that people read instead of the decision."""
     reason: str
-    """Why, without the word: whatever shows it says the word once, beside or before it."""
+    """The reason without the word; every place that shows it puts the word beside or before it."""
     scenario: Literal["rollback_1", "rollback_2", "rollback_3"] | None = None
-    """The rollback notebook that answers it, if any."""
+    """The rollback notebook for it, if there is one."""
     next: str
     """What to do next, and when, in one sentence."""
     command: str = ""
-    """The command that does it, to be pasted; empty: there is none, or nobody has asked for it."""
+    """The command for it, to be pasted; empty: there is none, or it was not asked for."""
     come_back_at: str | None = None
     """ISO 8601 UTC."""
     results: tuple[GateResult, ...] = ()
@@ -312,12 +312,12 @@ class Outcome(Frozen):
         return f"{self.word}: {self.reason}"
 
     def held(self, why: str, **fields: Any) -> Outcome:
-        """HOLD for another reason; `fields` are the others that change."""
+        """A HOLD for another reason; `fields` are further fields to change."""
         return self.model_copy(update={"decision": Decision.HOLD, "said": None, "reason": why, **fields})
 
 
 def of_today(outcome: Mapping[str, Any]) -> dict[str, Any]:
-    """An outcome as JSON in today's fields, whoever wrote it: schema 1 had the word at the beginning of the reason."""
+    """An outcome as JSON in today's fields, from any version: in schema 1 the reason began with the word."""
     if "said" in outcome:
         return dict(outcome)
     reason = str(outcome.get("reason") or "")
@@ -328,8 +328,8 @@ def of_today(outcome: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def word_of(status: str | None, decision: str | None, outcome: Mapping[str, Any], *, origin: str = "") -> str:
-    """The one word that people read of a run, on every screen: how it ended where it did not complete, else what it
-    says of its decision; DONE for a command that did its work and decided nothing.
+    """The one word that people read for a run, on every screen: how it ended where it did not complete, else the word
+    of its decision; DONE for a command that completed and decided nothing.
 
     >>> word_of("completed", "SOAK", {"said": "ASYNC IS OFF"}), word_of("died", "SOAK", {})
     ('ASYNC IS OFF', 'DIED')

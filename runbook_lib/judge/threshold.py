@@ -1,4 +1,4 @@
-"""A comparison with a limit, as a gate's target and alert limit are: in YAML a text such as `> 0.99`."""
+"""The comparison with a limit for a gate's target and alert limit; in YAML a text such as `> 0.99`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": opera
 
 
 class Threshold(Frozen):
-    """A comparison such as `> 0.99`: true where `value` compares so with `limit`."""
+    """A comparison such as `> 0.99`, of a value with `limit`."""
 
     op: Literal["<", "<=", ">", ">="]
     limit: float
@@ -26,7 +26,7 @@ class Threshold(Frozen):
         return bool(_OPERATORS[self.op](value, self.limit))
 
     def count(self, values: Iterable[float]) -> int:
-        """For how many of `values` it holds."""
+        """The number of `values` for which it is true."""
         compare, limit = _OPERATORS[self.op], self.limit
         return sum(compare(value, limit) for value in values)
 

@@ -15,9 +15,9 @@ from runbook_lib.judge.threshold import Threshold
 
 _MORE_DIGITS = 4
 _ROUGH_DAYS = 30
-"""From this many days on a duration is a whole number of them, and said to be rough."""
+"""From this many days on a duration is in whole days, with "about"."""
 _YEARS, _YEAR_DAYS = 2, 365
-"""From this many years on it is told in years."""
+"""From this many years on a duration is in years."""
 
 
 def _plain(value: float, digits: int) -> str:
@@ -41,7 +41,7 @@ def _render(value: float, unit: str, extra: int) -> str:
 
 
 def _suffix(unit: str) -> str:
-    """A unit behind its number; what is counted in messages and requests is said beside it."""
+    """A unit for after its number; empty for messages and requests, which the text beside it names."""
     return {"ratio": " %", "USD": "", "messages": "", "requests": "", "": ""}.get(unit, f" {unit}")
 
 
@@ -51,7 +51,7 @@ def _shown(text: str) -> float:
 
 
 def number(value: float | None, unit: str, against: float | None = None) -> str:
-    """`value` for reading, such as `7.2 %`, `2.91 s`, `12`, `$0.0013`.
+    """A number with its unit in words, such as `7.2 %`, `2.91 s`, `12`, `$0.0013`.
 
     With `against`, digits are added until the two look different (97.96 % is not written as the 98 % that it misses).
     """
@@ -70,7 +70,7 @@ def number(value: float | None, unit: str, against: float | None = None) -> str:
 
 
 def limit(value: float, unit: str) -> str:
-    """A threshold's number, without needless digits: `99 %`, `3 s`, `$0.01`, `10`."""
+    """A threshold's number without needless digits: `99 %`, `3 s`, `$0.01`, `10`."""
     if not abs(value) <= LARGEST:
         return number(value, unit)
     match unit:
@@ -85,12 +85,12 @@ def limit(value: float, unit: str) -> str:
 
 
 def comparison(threshold: Threshold, unit: str) -> str:
-    """A target or alert limit: `> 99 %`."""
+    """A target or alert limit in words: `> 99 %`."""
     return f"{threshold.op} {limit(threshold.limit, unit)}"
 
 
 def interval(low: float | None, high: float | None, unit: str) -> str:
-    """Both ends with the unit once: `5.1-9.8 %`; empty where an end is not known."""
+    """An interval with its unit once: `5.1-9.8 %`; empty where an end is unknown."""
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
     left, right = number(low, unit), number(high, unit)
@@ -108,7 +108,7 @@ def demand(gate: Gate) -> str:
 
 
 def arms(both: Compared) -> tuple[str, str, str]:
-    """Both values, their difference, and its interval: `98.9 % against 99.8 %`, `-0.90 points`, `-2.10 to -0.22`."""
+    """Values of two arms, their difference, its interval: `98.9 % against 99.8 %`, `-0.90 points`, `-2.10 to -0.22`."""
     mine, theirs = number(both.value, "ratio", both.other_value), number(both.other_value, "ratio", both.value)
     low, high = (points(end, sign=True, digits=2).removesuffix(" points") for end in (both.low, both.high))
     return f"{mine} against {theirs}", points(both.difference, sign=True, digits=2), f"{low} to {high}"
@@ -124,7 +124,7 @@ def points(share: float, *, sign: bool = False, digits: int = 1) -> str:
 
 
 def sure(confidence: float) -> str:
-    """A confidence as people write it: `95 %`, `99.5 %`."""
+    """A confidence in percent: `95 %`, `99.5 %`."""
     return f"{confidence * 100:.4g} %" if abs(confidence) <= LARGEST else number(confidence, "ratio")
 
 
@@ -135,10 +135,10 @@ def title(gate: Gate) -> str:
 
 
 def of_gate(result: GateResult, interim: bool) -> Word:
-    """The word that people read of a gate.
+    """The word that people read for a gate.
 
     Args:
-        interim: between two declared looks: what is not decided, with nothing wrong so far, is only watched.
+        interim: whether the look is between two declared ones; then an open gate with nothing wrong is WATCH.
     """
     fine = result.value is None or result.gate.target.holds(result.value)
     watched = interim and result.verdict is Verdict.INCONCLUSIVE and fine
@@ -146,32 +146,32 @@ def of_gate(result: GateResult, interim: bool) -> Word:
 
 
 def said(verdict: str) -> Word:
-    """The word that people read of a verdict or a decision."""
+    """The word that people read for a verdict or a decision."""
     return Word(verdict.replace("_", " "))
 
 
 def count(n: int, noun: str) -> str:
-    """`1 request`, `1,234 requests`."""
+    """A number with its noun: `1 request`, `1,234 requests`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def unit(facts: Mapping[str, object]) -> str:
-    """What one success is called by the evidence, or the facts, that are about it; a job where they do not say."""
+    """The name of one success in evidence or facts; `job` where they have none."""
     return str(facts.get("unit") or "job")
 
 
 def verb(n: int, plural: str) -> str:
-    """`1 check passes`, `2 checks pass`: the verb beside a count."""
+    """The verb for a count, as in `1 check passes`, `2 checks pass`."""
     return plural if n != 1 else f"{plural}{'es' if plural.endswith(('s', 'sh', 'ch', 'x')) else 's'}"
 
 
 def all_of(n: int, noun: str) -> str:
-    """`the only required check`, `all 2 required checks`; `no required check` of none."""
+    """All of a number of things in words: `the only required check`, `all 2 required checks`, `no required check`."""
     return f"the only {noun}" if n == 1 else f"all {count(n, noun)}" if n else f"no {noun}"
 
 
 def hours(value: float) -> str:
-    """A duration in hours for reading: `40 min`, `2.3 h`, `3.5 days`; a long one as roughly as it is known.
+    """A duration in words, from hours: `40 min`, `2.3 h`, `3.5 days`; a long one is rounded more.
 
     >>> [hours(h) for h in (2.3, 84, 1080, 32676)]
     ['2.3 h', '3.5 days', 'about 45 days', 'about 4 years']
@@ -191,9 +191,9 @@ def hours(value: float) -> str:
 
 
 def instant(at: object) -> str:
-    """A time to come back at, as `2026-11-23 03:06 UTC`: whole minutes, never before the time itself.
+    """A time to come back, such as `2026-11-23 03:06 UTC`, rounded up to minutes.
 
-    Empty for nothing; a text that is no time stays as it is.
+    Empty for an empty text; a text that is no time is returned unchanged.
     """
     if not at:
         return ""
@@ -205,7 +205,7 @@ def instant(at: object) -> str:
 
 
 def setting(value: object) -> str:
-    """The value of a setting for reading: `none` where it is not set, lists and mappings as JSON."""
+    """The value of a setting in words: `none` where it is not set, lists and mappings as JSON."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -214,12 +214,12 @@ def setting(value: object) -> str:
 
 
 def shown(reason: str) -> str:
-    """A decision's reason as a sentence of its own, beside its word: with a capital and a stop."""
+    """A decision's reason as a separate sentence, with a capital letter and a full stop."""
     text = reason.strip()
     return (text[:1].upper() + text[1:] if text[1:2].islower() or text[1:2] == " " else text).rstrip(" .") + "."
 
 
 def sentence(text: str) -> str:
-    """Exactly one full stop at the end; a question keeps its mark."""
+    """The text with exactly one full stop at its end; a question keeps its mark."""
     text = text.rstrip(" .;,")
     return text if text.endswith("?") else text + "."

@@ -39,13 +39,13 @@ class Calls:
     asynchronous: float | None
     synchronous: float | None
     errors: float | None
-    """Of the synchronous ones, answered 5xx."""
+    """Synchronous requests that were answered 5xx."""
     partial: bool
     answers: fetch.Answers
 
 
 def calls(cloudwatch: Any, params: Params, start: dt.datetime, now: dt.datetime) -> Calls:
-    """Requests to each route since `start`, as far as CloudWatch can know them at `now`.
+    """Counts the requests to each route since `start`, as far as CloudWatch can know them at `now`.
 
     A metric that has no points while the other route has some is 0: the gateway was there, and nobody called.
 

@@ -1,4 +1,4 @@
-"""The address of the API's stage, for whoever sends requests to it."""
+"""The address of the API's stage, for requests to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runbook_lib.observe.traffic.routes import api_of, is_http
 from runbook_lib.params.load import Params
 
 LEAST_WAIT_S = 15.0
-"""The least that the sandbox is given, whatever its time scale: processes start in real time."""
+"""Least seconds to wait in the sandbox at any time scale: processes start in real time."""
 
 
 def stage_url(aws: Aws, params: Params) -> str:
@@ -30,7 +30,7 @@ def stage_url(aws: Aws, params: Params) -> str:
 
 
 def address(params: Params, endpoint: str | None, api_id: str) -> str:
-    """`api_url` filled in. The stage `$default` of an HTTP API has no part of its own at the end of an address."""
+    """`api_url`, filled in. The stage `$default` of an HTTP API does not appear in the address."""
     stage, template = params.service.api.stage, params.api_url
     if stage == "$default":
         template = template.removesuffix("/{stage}")
@@ -39,9 +39,9 @@ def address(params: Params, endpoint: str | None, api_id: str) -> str:
 
 
 def identified(aws: Clients, params: Params) -> Params:
-    """The parameters with the id of an HTTP API that only its name tells: its metrics have no name.
+    """The parameters with the id of the HTTP API, looked up by its name: its metrics go by the id.
 
-    Unchanged for a REST API, where `names.api_id` says it, and where there is no such API (yet).
+    Unchanged for a REST API, where `names.api_id` gives the id, and where there is no such API (yet).
 
     Raises:
         AwsError: several APIs have the name, or AWS cannot be asked.
@@ -57,11 +57,11 @@ def identified(aws: Clients, params: Params) -> Params:
 
 
 def reached(params: Params, *, quick: bool = False, incident: bool = False) -> tuple[Params, Aws, Identity]:
-    """How every command comes to AWS: the parameters with the id of the API, clients, and who asks.
+    """Connects a command to AWS: the parameters with the API's id, clients, and the caller's identity.
 
     Args:
-        quick: as of `runbook_lib/base/aws.py::connect`.
-        incident: an API that cannot be looked up holds nothing up.
+        quick: as in `runbook_lib/base/aws.py::connect`.
+        incident: whether to go on without the API's id where it cannot be looked up.
 
     Raises:
         UsageError: the account is another one.

@@ -1,4 +1,4 @@
-"""What any question to AWS's resources needs: clients, pages, answers shared, and what is not there."""
+"""What questions about AWS's resources share: clients, pages, shared answers, and `Absent`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Clients(Protocol):
 
 
 class Absent(Exception):
-    """AWS answered, and there is no such thing."""
+    """Raised where AWS answered that there is no such thing."""
 
 
 @dataclass
 class Place:
-    """One account and region looked at once: clients, and answers that several resources share."""
+    """One account and region during one look: clients, and answers that several resources share."""
 
     aws: Clients
     params: Params
@@ -46,7 +46,7 @@ class Place:
             if key not in self._answers:
                 try:
                     self._answers[key] = (ask(), None)
-                except Exception as error:  # kept, and raised for each who asks
+                except Exception as error:  # kept, and raised for every caller
                     self._answers[key] = (None, error)
             value, trouble = self._answers[key]
         if trouble is not None:

@@ -1,4 +1,4 @@
-"""Reads the secrets that the contract's headers name, when a request is about to be sent, and keeps them nowhere.
+"""Reads the secrets that the contract's headers name, when a request is about to be sent. It keeps them nowhere.
 
 Every value is masked from then on in whatever this process writes, prints or records (`base/redact.py`).
 """
@@ -19,7 +19,7 @@ from runbook_lib.params.references import Reference, read
 
 
 class Place(Protocol):
-    """What makes the clients."""
+    """Anything that makes boto3 clients."""
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service."""
@@ -30,7 +30,7 @@ def with_secrets(contract: Contract, aws: Place, env: str) -> Contract:
     """The contract with the values of its secrets in its headers: for the requests, never for a record.
 
     Raises:
-        AwsError: a secret cannot be had, or can stand in no header; the sentence names it, and never its value.
+        AwsError: a secret cannot be read, or does not fit into a header; the sentence names it, never its value.
     """
     if not contract.secrets:
         return contract
@@ -49,10 +49,10 @@ def with_secrets(contract: Contract, aws: Place, env: str) -> Contract:
 
 
 def value_of(name: str, kept: Reference, aws: Place) -> str:
-    """Value of one secret, which is masked from now on.
+    """Reads the value of one secret, which is masked from then on.
 
     Raises:
-        AwsError: it cannot be had, or can stand in no header.
+        AwsError: it cannot be read, or does not fit into a header.
     """
     where = f"{kept.kind}:{kept.name}{'#' if kept.field else ''}{kept.field}"
     said = f"contract.secrets.{name} ({where})"

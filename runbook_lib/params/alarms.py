@@ -1,4 +1,4 @@
-"""`alarms:` of `gates.yaml` as models: alarms, guards' counts by phase, and the arithmetic they are designed by."""
+"""`alarms:` of `gates.yaml` as models: alarms, guards' counts by phase, and the numbers for designing them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from runbook_lib.judge.terms import Frozen
 
 
 class GuardCount(Frozen):
-    """What a guard counts to in one phase: this many failures within one sliding period."""
+    """A guard's count in one phase: this many failures within one sliding period."""
 
     threshold: float = Field(gt=0)
-    """Failures that the guard counts to."""
+    """Failures at which the guard fires."""
     period_s: int = Field(gt=0, le=86_400, multiple_of=60)
-    """CloudWatch takes multiples of 60 s, and a day at most for an alarm that is evaluated every minute."""
+    """Length of the period, seconds: a multiple of 60 in CloudWatch, at most a day if it is evaluated each minute."""
 
     @property
     def words(self) -> str:
-        """As a reader says it: `4 in 90 min`."""
+        """The count in words: `4 in 90 min`."""
         return f"{self.threshold:g} in {self.period_s / 60:g} min"
 
 
 class Alarm(Frozen):
-    """An alarm as data. The threshold is its own, or that of a gate's alert limit (`gate: id`), never both."""
+    """An alarm as data. Its threshold is its own, or the alert limit of a gate (`gate: id`), never both."""
 
     id: str
     """Name of the alarm in this file and in the records."""
@@ -47,24 +47,24 @@ class Alarm(Frozen):
     threshold: float | None = None
     """The alarm's own threshold, in the unit of the metric."""
     op: Literal[">", ">=", "<", "<="] = ">="
-    """The alarm fires where the value compares so with the threshold."""
+    """Comparison of the value with the threshold at which the alarm fires."""
     missing: Literal["notBreaching", "breaching", "ignore", "missing"] = "notBreaching"
-    """What a period without data counts as (CloudWatch, `TreatMissingData`)."""
+    """Meaning of a period without data (CloudWatch, `TreatMissingData`)."""
     owner: Literal["stack", "runbook"] = "stack"
-    """Who makes it: the team's infrastructure code, or notebook 04."""
+    """Who creates it: the team's infrastructure code, or notebook 04."""
     kind: Literal["task_7_1", "additional", "design"] = "design"
-    """Who asked for it: task 7.1, the requirement's list of additional alarms, or the runbook's own design."""
+    """Where it comes from: task 7.1, the requirement's list of additional alarms, or the runbook's own design."""
     guard: bool = False
-    """Watched by AppConfig: going to ALARM takes the weight back."""
+    """Whether AppConfig watches it: in ALARM it takes the weight back."""
     pager: bool = False
-    """Its notification goes to the pager too."""
+    """Whether its notification goes to the pager too."""
     phases: dict[str, GuardCount] = Field(default_factory=dict)
-    """A guard's count in each phase of the rollout; empty: one count serves all weights."""
+    """A guard's count in each phase of the rollout; empty: one count for all weights."""
     why: str
-    """Why the alarm is there."""
+    """Reason for the alarm."""
 
     def at(self, phase: str | None) -> Alarm:
-        """The alarm as it is in force in `phase`; unchanged where nothing is declared for that phase."""
+        """The alarm in force in `phase`; unchanged if it declares nothing for that phase."""
         count = self.phases.get(phase or "")
         if count is None:
             return self
@@ -86,24 +86,24 @@ class Alarm(Frozen):
 
 
 class AlarmMath(Frozen):
-    """What alarms are designed by: how often they may cry wolf, and how soon they must bark."""
+    """The numbers for designing alarms: how rarely they may fire falsely, and how soon they must fire."""
 
     healthy: float = Field(gt=0, lt=1)
-    """Success rate of a service that is well."""
+    """Success rate of a healthy service."""
     bad: float = Field(gt=0, lt=1)
-    """Success rate of one that must be noticed."""
+    """Success rate of a service that must be noticed."""
     false_per_day: float = Field(gt=0, lt=1)
-    """A guard may fire on a healthy day with at most this chance, at every weight."""
+    """Highest chance that a guard fires on a healthy day, at every weight."""
     detect_within_h: float = Field(default=5, gt=0)
-    """A guard fires on a bad service within this many hours, at the mean rate of the whole day; no check since 0.2."""
+    """Hours within which a guard fires on a bad service, at the day's mean rate; not checked since 0.2."""
     limit_per_day: float = Field(default=0.10, gt=0, lt=1)
-    """A guard may fire with at most this chance on a day of a service exactly at the success gate's alert limit."""
+    """Highest chance that a guard fires on a day of a service exactly at the success gate's alert limit."""
     detect_within_min: dict[int, float] = Field(default_factory=lambda: {10: 120.0, 50: 30.0, 100: 30.0})
-    """By weight in percent: minutes within which a guard fires on a bad service, on average over a fault that begins at
+    """Weight in percent to minutes within which a guard fires on a bad service, on average over a fault that begins at
     any time of `daytime`."""
     daytime: tuple[int, int] = (7, 20)
-    """From the first hour (UTC) up to the second, exclusive."""
+    """First hour (UTC), and the hour before which it ends."""
     gate: str = "success_rate"
-    """The gate whose target and alert limit a guard must bear."""
+    """Gate whose target and alert limit the guards must fit."""
     insufficient_h: float = Field(default=6, gt=0)
-    """Hours of INSUFFICIENT_DATA after which an alarm counts as one that does not work."""
+    """Hours of INSUFFICIENT_DATA after which an alarm counts as broken."""

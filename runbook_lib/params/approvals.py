@@ -1,4 +1,4 @@
-"""Whose approval counts, and on which evidence (`params/gates.yaml`, `approvals`)."""
+"""Who may approve, and on which evidence (`params/gates.yaml`, `approvals`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runbook_lib.judge.terms import Frozen
 
 
 def slug(role: str) -> str:
-    """A role as part of a check's id: roles that differ by case, spaces or `_` alone are one."""
+    """A role as part of a check's id: roles that differ only in case, spaces or `_` are the same."""
     return "_".join(role.casefold().replace("_", " ").split())
 
 
@@ -20,7 +20,7 @@ def once(roles: Iterable[str], where: str) -> None:
     """Refuses two spellings of one role.
 
     Raises:
-        ValueError: there are.
+        ValueError: a role is spelt in two ways.
     """
     seen: dict[str, str] = {}
     for role in roles:
@@ -30,16 +30,16 @@ def once(roles: Iterable[str], where: str) -> None:
 
 
 class Approvals(Frozen):
-    """What an approval of a phase must be, beside being of the right role (`rollout/approval.py`)."""
+    """The conditions of an approval of a phase, beside the right role (`rollout/approval.py`)."""
 
     four_eyes: Literal["enforced", "advised"] = "advised"
-    """Whether the one who approves may also be the one who runs the phase, or ran the one before: refused, or told.
-    People are told apart by the ARN that AWS knows them by; two people of one ARN are one person here."""
+    """Whether the approver may be the one who runs the phase, or ran the one before: refused, or only reported.
+    AWS's ARN tells people apart; two people with one ARN count as one person."""
     max_age_h: float | None = Field(default=None, gt=0, le=8784)
-    """Hours for which an approval holds, and for which a record may be approved after it was made; None: any time."""
+    """Hours that an approval holds, and within which a record may be approved after it was made; None: any time."""
     callers: dict[str, tuple[Annotated[str, Field(min_length=1)], ...]] = Field(default_factory=dict)
     """Role to the ARNs that may speak for it, as patterns (`*` any characters, `?` any one); a role that is not named:
-    any caller. Who has assumed a role, as by single sign-on, is `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`."""
+    any caller. An assumed role, as by single sign-on, is `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`."""
 
     @field_validator("callers")
     @classmethod
@@ -53,5 +53,5 @@ class Approvals(Frozen):
         return allowed is None or any(fnmatchcase(arn, pattern) for pattern in allowed)
 
     def callers_of(self, role: str) -> tuple[str, ...] | None:
-        """The ARNs that may speak for a role, however it is spelt; None: any."""
+        """The ARNs that may speak for a role, in any spelling of it; None: any."""
         return next((arns for one, arns in self.callers.items() if slug(one) == slug(role)), None)

@@ -1,9 +1,9 @@
-"""What AWS takes as the name of a resource: a wildcard or a quote would widen or break the policies made from it.
+"""AWS's rules for names of resources: a wildcard or a quote would widen or break the policies made from the names.
 
 Lambda API Reference, CreateFunction (`FunctionName`); SQS, CreateQueue (`QueueName`); DynamoDB, CreateTable
 (`TableName`, `IndexName`); SNS, CreateTopic (`Name`); S3 User Guide, "General purpose bucket naming rules";
 CloudFormation, CreateStack (`StackName`); CloudWatch Logs, CreateLogGroup (`logGroupName`); Systems Manager,
-PutParameter (`Name`). The name of a REST API is free text, and stands in no policy.
+PutParameter (`Name`). The name of a REST API is free text, and is in no policy.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ GRAMMAR: dict[str, tuple[str, str]] = {
     "access_log": (r"[A-Za-z0-9._/#-]{1,512}", "1 to 512 letters, digits and . - _ / #"),
     "api_id": (r"[A-Za-z0-9-]+", "letters, digits and -"),
 }
-"""By resource of `names`: the pattern of its name, and the same in words."""
+"""Resource of `names` to the pattern of its name, and the pattern in words."""
 _PARAMETER = (r"[A-Za-z0-9_./-]{1,1011}", "1 to 1011 letters, digits and _ . - /")
 
 
 def check(params: Params) -> Iterator[Said]:
-    """Names of service.yaml that AWS has no resource by, in the environment of the parameters."""
+    """Names in service.yaml that AWS cannot have, in the environment of the parameters."""
     service = params.service
-    for key in GRAMMAR:
+    for key in (*GRAMMAR, *(key for post in service.crew if post.suffix for key in post.keys)):
         name = service.name(key, params.env)
         if name is not None and (wrong := fault(key, name)):
             yield f"names.{key}", shown(name), wrong
@@ -50,10 +50,10 @@ def check(params: Params) -> Iterator[Said]:
 
 
 def fault(resource: str, name: str) -> str:
-    """What is wrong with the name of a resource, as the end of a sentence; empty: nothing.
+    """What is wrong with a resource's name, as the end of a sentence; empty: nothing.
 
     >>> fault("worker", "orders-worker"), fault("worker", "*")
     ('', 'AWS has none of this name; expects 1 to 64 letters, digits, - and _')
     """
-    pattern, words = GRAMMAR.get(resource, (r"[\s\S]+", ""))
+    pattern, words = GRAMMAR.get(resource) or GRAMMAR.get(resource.rpartition("_")[0], (r"[\s\S]+", ""))
     return "" if re.fullmatch(pattern, name) else f"AWS has none of this name; expects {words}"

@@ -1,7 +1,7 @@
-"""Whom rollback 1 tells where the parameters are not whole: topic and webhook, as far as they can be read.
+"""The channels that rollback 1 tells if the parameters are incomplete: topic and webhook, as far as they are readable.
 
-A key that nobody knows, or a broken `gates.yaml`, does not hold up the rollback; neither need it keep people from
-hearing of it. Only what a message needs is read here, each from its own place in the files.
+An unknown key or a broken `gates.yaml` must not stop the rollback, nor keep people from hearing of it. Only the values
+that a message needs are read here, each by itself.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ class Bare(Essentials):
 
     @property
     def policy(self) -> Any:
-        """Title of the rollback, and whether people are told of it: where the file does not say it, they are."""
+        """Title of the rollback, and whether people are told; if the file does not say, they are."""
         self._told.as_of_tolerance_s = Essentials.policy.func(self).as_of_tolerance_s  # type: ignore[attr-defined]
         return self._told
 
     def name(self, resource: str) -> str:
-        """Name of the topic; nothing else is asked for here.
+        """Name of the topic, the only resource needed here.
 
         Raises:
-            UsageError: it is another resource.
+            UsageError: another resource is asked for.
         """
         if resource != "topic":
             raise UsageError(f"the parameters are not whole, and '{resource}' was not read")
@@ -46,7 +46,7 @@ class Bare(Essentials):
 
 
 def bare(of: Essentials, notebook: str) -> Bare | None:
-    """What can be read of the channels; None where service.yaml names no topic that can be filled in."""
+    """The readable facts about the channels; None if service.yaml names no usable topic."""
     try:
         said = read_yaml(of.folder / "service.yaml", odd_numbers=True)
         names, given = said.get("names"), said.get("notify")

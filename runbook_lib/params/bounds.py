@@ -1,8 +1,8 @@
-"""Every number and every text of `gates.yaml` and `service.yaml` lies within what can be meant.
+"""Checks that every number and text of `gates.yaml` and `service.yaml` lies within sensible bounds.
 
-A number that nobody means (1e300, 1e-320) crashes arithmetic far from here, or switches a rule off without a word. So
-each has bounds: its own where the table has it, else those of any number. A text that people read is not empty, and
-none has control characters, which names and reports cannot hold.
+A number that nobody means (1e300, 1e-320) crashes arithmetic elsewhere, or disables a rule silently. So each number
+has bounds: its own if the table has them, else those of any number. A text for people must not be empty, and no text
+may have control characters, which names and reports cannot hold.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from runbook_lib.params.measures import SIDES
 from runbook_lib.params.sentence import shown
 
 Said = tuple[str, object, str]
-"""Key, value as a sentence shows it, and what is expected."""
+"""Key, value as shown in a sentence, and what is expected."""
 ANY = (1e-9, 1e12)
-"""Least and most of a number that is not 0, without its sign, where the table says nothing else."""
+"""Least and greatest absolute value of a number other than 0, unless the table has others."""
 _SURE = (0.5, 0.9999)
 _ALPHA = (1e-6, 0.5)
 _DAY_S, _MONTH_H = 86_400.0, 31 * 24.0
@@ -85,18 +85,18 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "max_receives": (1, 1000),
     "job_ttl_s": (1, _DAY_S * 366),
 }
-"""Key, with a star for each name or place, to the least and the most; 0 is taken where the model takes it."""
+"""Key, with a star for each name or index, to the least and greatest number; 0 is valid if the model allows it."""
 READ = ("title", "why", "failing", "muted", "no_change_test", "then", "cures", "name", "role")
-"""Fields that say something to people, or name something: empty, they say nothing."""
+"""Fields with a text or name for people: they must not be empty."""
 LONG = ("why",)
-"""Those of them that may have several lines."""
+"""Those fields that may have several lines."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _MOST_TEXT = 2000
 
 
 def check(model: BaseModel) -> Iterator[Said]:
-    """What cannot be meant in a policy or a service: key, value, and what is expected."""
+    """Values out of bounds in a policy or a service: key, value, and what is expected."""
     for key, kind, value in _leaves(model, "", ""):
         if isinstance(value, str):
             yield from _text(key, kind.rpartition(".")[2], value)
@@ -121,7 +121,7 @@ def _text(key: str, name: str, value: str) -> Iterator[Said]:
 
 
 def _leaves(value: Any, key: str, kind: str) -> Iterator[tuple[str, str, Any]]:
-    """Key path, the same with stars for names and places, and value of each text and number that is no default."""
+    """Key, key with stars for names and indexes, and value of each text and number that is not a default."""
     inner: Iterator[tuple[str, str, Any]] | None = None
     if isinstance(value, BaseModel):
         fields = type(value).model_fields.items()

@@ -1,4 +1,4 @@
-"""What CloudWatch takes as the namespace, the name and the dimensions of a metric.
+"""CloudWatch's rules for the namespace, the name and the dimensions of a metric.
 
 Amazon CloudWatch API Reference: PutMetricData (`Namespace`: `[^:].*`, 1 to 255 characters), MetricDatum (`MetricName`:
 1 to 255), Dimension (`Name` 1 to 255 and `Value` 1 to 1024 characters of ASCII, one of them no blank, no control
@@ -22,7 +22,7 @@ _NAMESPACE = re.compile(r"[A-Za-z0-9._/#: -]*")
 
 
 def check(key: str, metric: Metric) -> Iterator[Said]:
-    """What CloudWatch refuses of a metric under `key`: key, value, and what is expected."""
+    """What CloudWatch refuses about the metric under `key`: key, value, and what is expected."""
     found = [(f"{key}.namespace", metric.namespace, namespace(metric.namespace)), *_named(key, metric)]
     for side in ("dimensions", "http_dimensions"):
         for name, value in (getattr(metric, side) or {}).items():
@@ -67,7 +67,7 @@ def dimension_value(text: str) -> str:
 
 
 def _bare(template: str) -> str:
-    """With a letter for each placeholder: its value is the names' own matter."""
+    """The template with a letter for each placeholder: the values are checked elsewhere."""
     return filled(template, dict.fromkeys(fields(template), "x"))
 
 

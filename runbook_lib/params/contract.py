@@ -1,8 +1,8 @@
-"""`contract:` of service.yaml: how the service under rollout is spoken to, as data (docs/adopting.md, key by key).
+"""`contract:` of service.yaml: how to talk to the service under rollout, as data (docs/adopting.md, key by key).
 
-What is submitted and what its answers mean, how a status is asked, where the result is, how a probe is marked and where
-its mark arrives, what the jobs table calls things. The defaults are the contract that this runbook was first made for.
-Every field's docstring is its `description`, too.
+It says what a submission is and what its answers mean, how to ask for a status, where the result is, how a probe is
+marked and where its mark arrives, and the names in the jobs table. The defaults are the contract of the first service
+of this runbook. The docstring of a field is also its `description`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from runbook_lib.params import document, references
 from runbook_lib.params.contract_inside import Declared, Kpi, Message, OptionalPath, Path, Probe, Table, Tokens
 
 FIELDS = ("uuid", "now", "probe")
-"""Placeholders of a submission: a new UUID, the time (ISO 8601, UTC), and the mark of the run that sends it."""
+"""Placeholders of a submission: a new UUID, the time (ISO 8601, UTC), and the mark of the sending run."""
 JOB = (*FIELDS, "job_id")
-"""The same where a job is there already."""
+"""Placeholders once a job exists."""
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Code = Annotated[int, Field(ge=100, le=599)]
 Value = str | int | bool
@@ -30,25 +30,25 @@ Teller = Literal["status", "table", "result"]
 
 
 class Answers(Declared):
-    """The HTTP answers that mean one thing: one of the codes, and a body that meets every condition."""
+    """The HTTP answers with one meaning: one of the codes, and a body that meets every condition."""
 
     codes: tuple[Code, ...] = Field(min_length=1)
-    """Status codes; any of them."""
+    """Status codes; one of them must match."""
     where: dict[Path, Values] = Field(default_factory=dict)
-    """Conditions on the JSON body: what may stand at a path (`status: [DONE]`). Empty: the code alone says it."""
+    """Conditions on the JSON body: allowed values by path (`status: [DONE]`). Empty: the code is enough."""
 
     def fit(self, code: int, body: object) -> bool:
         """Whether an answer is one of these."""
         return code in self.codes and all(_same(json_body.at(body, path), ok) for path, ok in self.where.items())
 
     def told(self) -> str:
-        """Them in words: `200 with status COMPLETED`."""
+        """These answers in words: `200 with status COMPLETED`."""
         codes = " or ".join(map(str, self.codes))
         conditions = (f"{path} {' or '.join(map(str, values))}" for path, values in self.where.items())
         return " and ".join([codes + (" with" if self.where else ""), *conditions]).replace("with and", "with")
 
     def meets(self, other: Answers) -> bool:
-        """Whether one answer could be both of these and of those."""
+        """Whether one answer could belong to both."""
         apart = any(not {*ok} & {*other.where[path]} for path, ok in self.where.items() if path in other.where)
         return bool({*self.codes} & {*other.codes}) and not apart
 
@@ -58,29 +58,29 @@ def _same(found: object, wanted: tuple[Value, ...]) -> bool:
 
 
 class Submission(Declared):
-    """How a job is submitted (the path is `api.routes.submit`), and what the answers mean."""
+    """How a job is submitted (its path is `api.routes.submit`), and what the answers mean."""
 
     method: Method = "POST"
     """HTTP method."""
     headers: dict[str, str] = Field(default={"Content-Type": "application/json"})
-    """Headers of every submission; `{uuid}`, `{now}`, `{probe}` and the names of `secrets` are filled in."""
+    """Headers of every submission; `{uuid}`, `{now}`, `{probe}` and the names of `secrets` are replaced."""
     valid: Any = Field(default={"application_id": "smoke-{probe}", "idempotency_key": "smoke-{probe}-{uuid}"})
-    """JSON body that makes a job: a template, in whose texts `{uuid}`, `{now}` and `{probe}` are filled in."""
+    """JSON body that creates a job: a template with `{uuid}`, `{now}` and `{probe}` in its texts."""
     duplicate: Any = None
-    """JSON body that asks for the same job again, filled in as the valid one was; empty: that body itself."""
+    """JSON body that asks for the same job again, with the same values as the valid one; empty: that body itself."""
     invalid: Any = Field(default=["not", "a", "report"])
-    """JSON body that must be refused, and makes no job."""
+    """JSON body that must be refused, and creates no job."""
     accepted: Answers = Answers(codes=(202,))
-    """A job was made."""
+    """The job was created."""
     repeated: Answers | None = Answers(codes=(200,))
-    """The job is there already, and the answer has its id. Empty: the service makes a second job, and no smoke test
+    """The job existed already, and the answer has its id. Empty: the service creates a second job, and no smoke test
     asks."""
     refused: Answers = Answers(codes=(400,))
     """The body was wrong."""
     job_id: Path = "job_id"
-    """Where the job's id stands in the body of the answer."""
+    """Path of the job's id in the body of the answer."""
     idempotency_key: OptionalPath = "idempotency_key"
-    """Where the key stands in the submitted body by which a job is known again; empty: there is none."""
+    """Path of the submitted body with the key that identifies a repeated job; empty: there is none."""
 
     @model_validator(mode="after")
     def _apart(self) -> Submission:
@@ -93,30 +93,30 @@ class Submission(Declared):
 
 
 class Question(Declared):
-    """How a job's status is asked (the path is `api.routes.status`), and what the answers mean."""
+    """How a job's status is asked for (its path is `api.routes.status`), and what the answers mean."""
 
     method: Method = "GET"
     """HTTP method."""
     headers: dict[str, str] = Field(default={})
-    """Headers of every question; the names of `secrets` are filled in, too."""
+    """Headers of every status request; the names of `secrets` are replaced, too."""
     told_by: Teller = "status"
-    """Who says that a job has ended: the `status` route, the jobs `table` (a route that says PENDING for ever), or the
-    `result`, which is there or not."""
+    """Source of the news that a job has ended: the `status` route, the jobs `table` (if the route says PENDING for
+    ever), or the existence of the `result`."""
     completed: Answers | None = Answers(codes=(200,), where={"status": ("COMPLETED",)})
-    """The job is done. Empty where `told_by` is not `status`: the route never says so."""
+    """The job is done. Empty if `told_by` is not `status`: the route never says so."""
     failed: Answers | None = Answers(codes=(200,), where={"status": ("FAILED",)})
-    """The job came to nothing. Empty: the route never says so."""
+    """The job failed. Empty: the route never says so."""
     running: Answers = Answers(codes=(202,))
-    """It waits or is worked on."""
+    """The job waits or runs."""
     unknown: Answers | None = Answers(codes=(404, 410))
-    """There is no such job, or not any more. Empty: the route never says so."""
+    """The job does not exist, or not any more. Empty: the route never says so."""
     word: OptionalPath = "status"
-    """Where the answer says its status, for a reader; empty: nowhere."""
+    """Path of the status in the answer, for a reader; empty: nowhere."""
     error: OptionalPath = "error"
-    """Where the answer says why a job failed; empty: nowhere."""
+    """Path of the failure's reason in the answer; empty: nowhere."""
 
     def states(self) -> Iterator[tuple[State, Answers]]:
-        """Each state that the route can tell, and by which answers."""
+        """Each state that the route can tell, with its answers."""
         if self.completed is not None:
             yield "completed", self.completed
         if self.failed is not None:
@@ -126,11 +126,11 @@ class Question(Declared):
         yield "running", self.running
 
     def state(self, code: int, body: object) -> State | None:
-        """What an answer says of the job; None: it is no answer of this contract."""
+        """The job's state according to an answer; None: the contract does not know the answer."""
         return next((state for state, answers in self.states() if answers.fit(code, body)), None)
 
     def told(self) -> str:
-        """What is understood, in words."""
+        """The known answers, in words."""
         return ", ".join(f"{answers.told()} means {state}" for state, answers in self.states())
 
     @model_validator(mode="after")
@@ -151,23 +151,23 @@ class Result(Declared):
     """How the result of a job is fetched, and what makes it valid."""
 
     fetched: Literal["link", "route", "bucket"] = "link"
-    """By a `link` in the answer that says completed, by a `route` of the API, or (by the runbook alone) from the
-    results `bucket`."""
+    """Way to the result: a `link` in the answer for completed jobs, a `route` of the API, or (for the runbook alone)
+    the results `bucket`."""
     link: Path = "result_url"
-    """Where that link stands in the answer (`fetched: link`)."""
+    """Path of that link in the answer (`fetched: link`)."""
     path: str = Field(default="", pattern=r"^$|^/\S*$")
     """Path of that route, with `{job_id}` in it (`fetched: route`)."""
     key: str = "results/{job_id}.json"
-    """Key of the result in the bucket, where the job's item does not say it (`table.result_key`)."""
+    """Key of the result in the bucket, if the job's item does not have it (`table.result_key`)."""
     required: tuple[Path, ...] = ("report",)
-    """What must stand in the document, and not be empty. No path: any JSON object will do, or (without `job_id`) what
+    """Paths that must exist in the document, with a value. None: any JSON object is valid, or (without `job_id`) what
     `json_schema` allows, such as a list."""
     job_id: OptionalPath = "job_id"
-    """Where the document says whose it is; empty: nowhere, it is the bare document."""
+    """Path of the job's id in the document; empty: nowhere, it is the bare document."""
     json_schema: dict[str, Any] | None = None
     """A JSON Schema that the document must meet, beside `required`; empty: none. A `$ref` is never fetched."""
     example: dict[str, Any] | None = None
-    """A document as the service writes it, held against `required` and `json_schema`; the sandbox writes it."""
+    """A document as the service writes it, checked against `required` and `json_schema`; the sandbox writes it."""
 
     def fault(self, found: object, job_id: str = "") -> str:
         """What is wrong with a document, as the end of a sentence; empty: it is valid."""
@@ -195,7 +195,7 @@ class Result(Declared):
 
 
 def _carries(template: object) -> bool:
-    """Whether a template has the mark of a probe filled in."""
+    """Whether a template contains the mark of a probe."""
     return any("probe" in fields(text) for _, text in json_body.texts(template))
 
 
@@ -205,39 +205,39 @@ class Synchronous(Declared):
     method: Method = "POST"
     """HTTP method."""
     codes: tuple[Code, ...] = Field(default=(200, 504), min_length=1)
-    """What it answers as ever: 504 where the gateway gives up on it, as production's does."""
+    """Its usual answers: 504 if the gateway times out, as in production."""
 
 
 class Contract(Declared):
-    """How the service is spoken to. What is left out is as by default."""
+    """How to talk to the service. Missing keys have their defaults."""
 
     submit: Submission = Submission()
     """A submission and its answers."""
     status: Question = Question()
-    """A question for a job's status and its answers."""
+    """A status request and its answers."""
     result: Result = Result()
     """The result, and what makes it valid."""
     sync: Synchronous = Synchronous()
     """The old, synchronous route."""
     probe: Probe = Probe()
-    """How requests of the runbook's own are told apart."""
+    """How the runbook's own requests are marked."""
     table: Table = Table()
     """The jobs table."""
     message: Message = Message()
     """The message in the work queue."""
     tokens: Tokens = Tokens()
-    """Who says how many tokens a job took."""
+    """Where the number of tokens of a job comes from."""
     failure_word: str = ""
-    """What stands in the worker's log line of a failed job, and in no other; empty: the `message` of `failure_line`."""
+    """Text in the worker's log line of a failed job, and in no other line; empty: the `message` of `failure_line`."""
     secrets: dict[str, str] = Field(default={})
-    """Secrets of headers, by the name that a header has in braces: where each is kept, `env:VARIABLE`, `ssm:PARAMETER`,
-    `secretsmanager:SECRET` or `secretsmanager:SECRET#FIELD`. The names may hold `{env}`. It is read when a request is
-    sent, and masked everywhere."""
+    """Secrets of headers, by the name in braces in a header: the place of each, `env:VARIABLE`, `ssm:PARAMETER`,
+    `secretsmanager:SECRET` or `secretsmanager:SECRET#FIELD`. The names may contain `{env}`. A secret is read when a
+    request is sent, and masked everywhere."""
     kpi: dict[str, Kpi] = Field(default={})
     """The service's business metrics, by the id of the catalogue (`jobs_created`, `jobs_failed`, ...)."""
 
     def with_methods(self, *, submit: Method, sync: Method) -> Contract:
-        """The same with other methods of the two routes that take submissions."""
+        """A copy with other methods of the two routes that take submissions."""
         if (submit, sync) == (self.submit.method, self.sync.method):
             return self
         own = self.submit.model_copy(update={"method": submit})
@@ -245,7 +245,7 @@ class Contract(Declared):
 
     @property
     def tells_users(self) -> bool:
-        """Whether a client learns by the API that its result is there, and can fetch it."""
+        """Whether a client learns through the API that its result exists, and can fetch it."""
         return self.status.told_by != "table" and self.result.fetched != "bucket"
 
     def _mark_has_its_place(self) -> None:

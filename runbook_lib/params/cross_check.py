@@ -1,7 +1,7 @@
-"""Whether what the parameter files name is there: measures, metrics, gates, alarms, roles, notebooks, resources.
+"""Checks that the names in the parameter files exist: measures, metrics, gates, alarms, roles, notebooks, resources.
 
-A model of its own file knows its fields; what a value names stands in another file or in the code. A typo there would
-otherwise be found at the end of a soak. Each check is a triple (key path, value, what there is).
+A model knows its own file's fields; the things that a value names are in another file or in the code. Otherwise a typo
+would be found at the end of a soak. Each check is a triple (key, value, known names).
 """
 
 from __future__ import annotations
@@ -24,33 +24,45 @@ if TYPE_CHECKING:
 
 Named = tuple[str, str, Collection[str]]
 Template = tuple[str, str, Collection[str]]
-"""Key, text, and the placeholders that are filled in there."""
+"""Key, text, and the placeholders that are replaced there."""
 ADDRESS = ("endpoint", "api_id", "region", "env", "stage")
 """Placeholders of `api_url`."""
 RESOURCES = (
     *("queue", "dlq", "table", "bucket_prefix", "submit", "worker", "status", "sync", "api", "topic", "drill_queue"),
     *("stack", "gsi", "api_id", "access_log"),
 )
-"""Keys of `names` in service.yaml that anything asks for."""
+"""Keys of `names` in service.yaml that are used."""
 OPTIONAL = ("api_id", "access_log")
 FUNCTIONS = ("submit", "worker", "status", "sync")
+
+
+def functions(params: Params) -> tuple[str, ...]:
+    """Keys of `names` of all functions, those of further workers too."""
+    return (*FUNCTIONS, *(post.worker for post in params.service.crew if post.suffix))
+
+
+def resources(params: Params) -> tuple[str, ...]:
+    """Keys of `names` that anything asks for, those of further workers too."""
+    return (*RESOURCES, *(key for post in params.service.crew if post.suffix for key in post.keys))
+
+
 KINDS = (
     *("alarm", "api", "bucket", "event_source", "flags", "function", "kpi", "metric_filter", "queue", "route", "stack"),
     *("table", "topic", "worker"),
 )
-"""Kinds of resources in inventory.yaml; a test holds them against what the inventory can ask for."""
+"""Kinds of resources in inventory.yaml; a test compares them with those that the inventory can ask for."""
 _OF_SERVICE = (
     *("env", "stage", "route_sync", "route_submit", "route_status", "method_sync", "method_submit", "method_status"),
     *("kpi_namespace", "kpi_service"),
 )
-"""Fields of a metric's templates beside the names of resources (`observe/metrics/catalogue.py`)."""
+"""Placeholders of a metric's templates beside the names of resources (`observe/metrics/catalogue.py`)."""
 
 
 def check(params: Params) -> None:
     """Checks gates.yaml and service.yaml against each other and against the code.
 
     Raises:
-        UsageError: the first name that is not there: file, key, value, and the nearest name.
+        UsageError: the first unknown name: file, key, value, and the nearest known name.
     """
     for file, names in (("service", _service(params)), ("gates", _policy(params))):
         _refuse(Path(params.source) / f"{file}.yaml", names)
@@ -59,10 +71,10 @@ def check(params: Params) -> None:
 
 
 def check_address(params: Params, source: str) -> None:
-    """Checks the address of the API's stage, which stands in the flat file called `source`.
+    """Checks the address of the API's stage in the flat file called `source`.
 
     Raises:
-        UsageError: it has a placeholder that nobody fills in.
+        UsageError: it has an unknown placeholder.
     """
     if wrong := fault(params.api_url, ADDRESS):
         raise UsageError(one_line(f"{source}: 'api_url' is {shown(params.api_url)}: {wrong}"))
@@ -72,7 +84,7 @@ def check_file(file: str, found: Any, params: Params) -> None:
     """Checks one of the other files (`dashboard`, `inventory`) against gates.yaml, service.yaml and the code.
 
     Raises:
-        UsageError: as `check`.
+        UsageError: see `check`.
     """
     known = {"dashboard": _dashboard, "inventory": _inventory}
     if file == "dashboard":
@@ -95,7 +107,7 @@ def _unfilled(file: Path, templates: Iterable[Template]) -> None:
 
 
 def placed(file: Path, key: str) -> str:
-    """`params/gates.yaml, line 412`: the file as a sentence calls it, with the line of a key (`gates.cost.unit`)."""
+    """`params/gates.yaml, line 412`: the name of the file in a sentence, with the line of a key (`gates.cost.unit`)."""
     line = line_of(file, key.partition(" (")[0].split("."))
     return f"{file.parent.name}/{file.name}" + (f", line {line}" if line else "")
 
@@ -103,12 +115,12 @@ def placed(file: Path, key: str) -> str:
 def _service(params: Params) -> Iterator[Named]:
     names = params.service.names
     for key in names:
-        yield f"names.{key}", key, RESOURCES
+        yield f"names.{key}", key, resources(params)
     for key, said in names.items():
         for env in said if isinstance(said, dict) else ():
             yield f"names.{key}", env, params.policy.environments
     here = [key for key in names if params.named(key)]
-    for key in RESOURCES:
+    for key in resources(params):
         if key not in OPTIONAL:
             yield f"names (in {params.env})" if key in names else "names", key, here
 
@@ -139,8 +151,8 @@ def _templates_of_policy(params: Params) -> Iterator[Template]:
 
 
 def _templates(key: str, metric: Metric, params: Params) -> Iterator[Template]:
-    """Templates of a metric of the service's own."""
-    known = (*_OF_SERVICE, *(one for one in RESOURCES if params.named(one)))
+    """Templates in a metric of the service's own."""
+    known = (*_OF_SERVICE, *(one for one in resources(params) if params.named(one)))
     yield f"{key}.namespace", metric.namespace, known
     for side in ("dimensions", "http_dimensions"):
         for name, text in (getattr(metric, side) or {}).items():
@@ -207,7 +219,7 @@ def _people(params: Params) -> Iterator[Named]:
 
 
 def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:
-    """Where the project's notebooks lie beside the parameters, each step has its own."""
+    """Checks that each step has its notebook, if the project's notebooks lie beside the parameters."""
     folder = Path(params.source).parent / "notebooks"
     there = {path.stem for path in folder.glob("*.ipynb")}
     steps = params.policy.steps

@@ -1,5 +1,5 @@
-"""A result held against a JSON Schema (`contract.result.json_schema`). Nothing is ever fetched: what a `$ref` names is
-in the schema itself, or is one of JSON Schema's own.
+"""Checks a result against a JSON Schema (`contract.result.json_schema`). Nothing is ever fetched: the target of a
+`$ref` is in the schema itself, or is one of JSON Schema's own.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _DATA = ("const", "enum", "default", "examples")
-"""What stands below them is data, and no schema."""
+"""Keywords whose values are data, not schemas."""
 
 
 def fault(found: object, schema: Mapping[str, Any]) -> str:
-    """What of a document does not meet a schema, as a sentence; empty: nothing."""
+    """The part of a document that violates a schema, as a sentence; empty: none."""
     from jsonschema.validators import SPECIFICATIONS, validator_for  # type: ignore[import-untyped]  # heavy
     from referencing.exceptions import Unresolvable
 
     try:
-        # The default registry of jsonschema would ask the network.
+        # jsonschema's default registry would use the network.
         wrong = next(validator_for(schema)(schema, registry=SPECIFICATIONS).iter_errors(found), None)
     except Unresolvable as error:
         return _nowhere(error.ref)
@@ -56,7 +56,7 @@ def _nowhere(ref: str) -> str:
 
 
 def _refs(schema: object) -> Iterator[str]:
-    """Each `$ref` of a schema; none below an `$id` of its own, where names mean another thing."""
+    """Each `$ref` of a schema; none below a nested `$id`, where names have another meaning."""
     if isinstance(schema, Mapping):
         if isinstance(ref := schema.get("$ref"), str):
             yield ref

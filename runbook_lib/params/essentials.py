@@ -1,7 +1,7 @@
-"""The few parameters that turning async off needs, read without the validation of all the others.
+"""The few parameters for turning async off, read without validating all the others.
 
-`params.load` judges every file and takes as long as boto3 takes to load; an incident does not wait for that, and a
-mistake in a gate is no reason to leave users on a failing endpoint. What is needed here is checked here.
+`params.load` checks every file and takes as long as loading boto3; an incident does not wait for that, and a mistake in
+a gate is no reason to leave users on a failing endpoint. This module checks only what it needs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "reason": "",
     "archive": "archive",
 }
-"""As in `params.Flat`; a test holds them together."""
+"""Defaults as in `params.Flat`; a test compares them."""
 _WANTED = {
     "env": r"[a-z][a-z0-9-]{0,29}",
     "account_id": r"[0-9]{12}",
@@ -44,13 +44,13 @@ _TRAFFIC: Mapping[str, tuple[str, ...]] = {
     "lambda-alias": ("parameter", "function", "alias", "version", "stable"),
     "rest-canary": ("parameter", "deployment"),
 }
-"""By the home of the weight: what taking the new side off needs to know; as in `params/traffic.py`."""
+"""Home of the weight to the keys that turning the new side off needs; as in `params/traffic.py`."""
 POLL_S = 60
-"""Where the file does not say how often clients read the weight; as there."""
+"""Seconds between two reads of the weight by clients, if the file does not say; as in `params/traffic.py`."""
 
 
 class Essentials:
-    """Looks like `params.Params` to whoever needs no more than account, names and flags."""
+    """Replaces `params.Params` for code that needs only account, names and flags."""
 
     def __init__(self, flat: Mapping[str, Any], service: Mapping[str, Any], folder: Path, source: str) -> None:
         self.values = {str(key): value for key, value in flat.items()}  # for YAML `1: x` is a name, too
@@ -72,7 +72,7 @@ class Essentials:
         """Physical name of a resource of `service.yaml` in this environment.
 
         Raises:
-            UsageError: there is none.
+            UsageError: the resource has no name.
         """
         said = self._names.get(resource)
         said = said.get(self.flat.env) if isinstance(said, dict) else said
@@ -82,18 +82,18 @@ class Essentials:
 
     @cached_property
     def policy(self) -> Any:
-        """What is asked of the policy on the way: how old evidence may be, and only where `as_of` is set."""
-        tolerance = 0.0  # where the file does not say it: what is old is warned of, and holds up nothing
+        """The only value of the policy that is needed: how old evidence may be, and that only if `as_of` is set."""
+        tolerance = 0.0  # if the file does not say: old evidence gives a warning, and stops nothing
         with suppress(UsageError, KeyError, TypeError, ValueError):
             tolerance = float(read_yaml(self.folder / "gates.yaml")["as_of_tolerance_s"])
         return SimpleNamespace(as_of_tolerance_s=tolerance)
 
 
 def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
-    """The parameters of `file` with `values` laid over them.
+    """The parameters of `file`, overridden by `values`.
 
     Raises:
-        UsageError: one that is needed is missing or wrong: file, key and value.
+        UsageError: a necessary one is missing or wrong: file, key and value.
     """
     flat = {**DEFAULTS, **read_yaml(file, odd_numbers=True), **values}
     folder = beside(file)

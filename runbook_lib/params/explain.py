@@ -1,4 +1,4 @@
-"""What each key of the parameter files is: type, default, limits and meaning, read from the models themselves."""
+"""Type, default, limits and meaning of each key of the parameter files, read from the models themselves."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Key(NamedTuple):
     """One key of a parameter file."""
 
     path: str
-    """Names from the top of the file, apart by dots; `NAME` where any name may stand, `[]` where a list has items."""
+    """Names from the top of the file, joined by dots; `NAME` for any name, `[]` for the items of a list."""
     type: str
     required: bool
     default: str
-    """As it is written in YAML; empty: there is none, or it is empty."""
+    """The default as YAML; empty: there is none, or it is empty."""
     limits: str
-    """What a value has to hold, such as `> 0, <= 100`; empty: nothing beside its type."""
+    """Conditions on a value, such as `> 0, <= 100`; empty: only its type."""
     told: str
-    """What it is, in sentences."""
+    """Its meaning, in sentences."""
 
 
 _PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", Threshold: "comparison"}
@@ -44,7 +44,7 @@ def keys(model: type[BaseModel], above: str = "", within: tuple[type, ...] = ())
 
     Args:
         above: path of the model itself.
-        within: models that this one stands in; none of them is told again.
+        within: models around this one; none of them is described again.
     """
     told = docs(model)
     for name, field in model.model_fields.items():
@@ -69,7 +69,7 @@ def keys(model: type[BaseModel], above: str = "", within: tuple[type, ...] = ())
 
 
 def _as_in_yaml(text: str) -> str:
-    """A docstring for whoever writes the file: `null`, `true` and `false` instead of Python's words."""
+    """A docstring for the writer of the file: `null`, `true` and `false` instead of Python's words."""
     return re.sub(r"\b(None|True|False)\b", lambda found: _WORDS[found[0]], text)
 
 
@@ -77,10 +77,10 @@ _WORDS = {"None": "null", "True": "true", "False": "false"}
 
 
 def _joined(found: list[tuple[type[BaseModel], Key]], places: Collection[str]) -> Iterator[Key]:
-    """Keys of the models that may stand in one place: each once, with the kinds that have it where not all have.
+    """Keys of the models that may be in one place: each once, with the kinds that have it unless all have.
 
     Args:
-        places: where the models stand; of several in one place each has a `kind` of its own.
+        places: paths of the models; several models in one place each have a `kind` of their own.
     """
     kinds = {model: _kind(model) for model, _ in found}
     if len(kinds) < 2 or len(places) > 1 or not all(kinds.values()):
@@ -109,7 +109,7 @@ def _kind(model: type[BaseModel]) -> str:
 
 @functools.cache
 def docs(model: type[BaseModel]) -> Mapping[str, str]:
-    """The text behind each field of a model, and of the models that it is made of."""
+    """Field to the text behind it, for a model and its base models."""
     found: dict[str, str] = {}
     for one in reversed(model.__mro__):
         if not issubclass(one, BaseModel) or one is BaseModel:
@@ -120,7 +120,7 @@ def docs(model: type[BaseModel]) -> Mapping[str, str]:
 
 
 def _described(body: list[ast.stmt]) -> dict[str, str]:
-    """Field to the string that stands behind it."""
+    """Field to the string behind it."""
     found = {}
     for field, text in itertools.pairwise(body):
         match field, text:
@@ -130,13 +130,13 @@ def _described(body: list[ast.stmt]) -> dict[str, str]:
 
 
 def _own_words(inner: list[tuple[str, type[BaseModel]]]) -> str:
-    """The first sentence of the models in a field, where the field has no words of its own."""
+    """The first sentence of the models in a field, for a field without a text of its own."""
     said = [inspect.cleandoc(one.__doc__ or "").split("\n\n")[0].replace("\n", " ") for _, one in inner]
     return " ".join(dict.fromkeys(said))
 
 
 def _models(annotation: Any, place: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
-    """The models in an annotation, each with how one gets there: `.NAME`, `[]` or nothing."""
+    """The models in an annotation, each with the path to it: `.NAME`, `[]` or nothing."""
     origin, inside = get_origin(annotation), get_args(annotation)
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         if annotation is not Threshold:
@@ -192,7 +192,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _written(value: Any) -> str:
-    """A default in one line of YAML; a model by nothing: its keys have their own."""
+    """A default in one line of YAML; empty for a model, whose keys have their own."""
     if value is None or isinstance(value, BaseModel):
         return ""
     if isinstance(value, bool):
@@ -207,7 +207,7 @@ def _written(value: Any) -> str:
 
 
 def _limits(field: FieldInfo) -> str:
-    """The bounds that pydantic checks, of the field or of what is annotated within it."""
+    """The bounds that pydantic checks, for the field or for the annotations within it."""
     metadata = [*field.metadata]
     if get_origin(field.annotation) is Annotated:
         metadata += get_args(field.annotation)[1:]

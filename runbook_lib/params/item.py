@@ -1,8 +1,8 @@
-"""An item of the jobs table in the runbook's own words, and back: whoever reads the table reads it through here.
+"""An item of the jobs table in the runbook's own words, and back: all code that reads the table uses this module.
 
 The runbook's own words are `job_id`, `status` (PENDING, PROCESSING, COMPLETED, FAILED), `created_at`, `started_at`,
 `completed_at` (ISO 8601, UTC), `idempotency_key`, `result_key`, `error`, `source` (`probe:...` for a probe), `ttl` and
-`token_usage` (`input`, `output`). What a service calls them stands in `contract:` of its service.yaml.
+`token_usage` (`input`, `output`). The service's names for them are in `contract:` of its service.yaml.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from runbook_lib.params.contract import Contract
 from runbook_lib.params.contract_inside import WORDS
 
 PROBE = "probe:"
-"""What the `source` of a probe's job begins with."""
+"""Beginning of `source` for the job of a probe."""
 TIMES = ("created_at", "started_at", "completed_at")
 
 
@@ -46,19 +46,19 @@ def _asked(name: str, contract: Contract) -> tuple[str, ...]:
 
 
 def placeholder(name: str, names: Mapping[str, str], contract: Contract) -> str:
-    """The placeholder under which `projected` asks for the attribute of `name`."""
+    """The placeholder by which `projected` asks for the attribute of `name`."""
     wanted = attribute(name, contract)
     return next(key for key, one in names.items() if one == wanted)
 
 
 def status(word: str, contract: Contract) -> str:
-    """The runbook's own word for a status; one that the contract does not know stays apart from all that it does."""
+    """The runbook's own word for a status; a word that the contract does not know stays distinct from all others."""
     found = contract.table.meanings.get(word)
     return found or (f"{word} (no word of contract.table)" if word in WORDS else word)
 
 
 def said(own: str, contract: Contract) -> str:
-    """The service's word for one of the runbook's own: the first of them."""
+    """The service's first word for one of the runbook's own status words."""
     table = contract.table
     of = {
         "PENDING": table.pending,
@@ -70,9 +70,9 @@ def said(own: str, contract: Contract) -> str:
 
 
 def own(item: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
-    """A plain item of the table (`base/tagged.py`) in the runbook's own words; what is not there is left out."""
+    """A plain item of the table (`base/tagged.py`) in the runbook's own words; missing values are left out."""
     table = contract.table
-    found = {name: item[key] for name, key in table.named if item.get(key) is not None}  # NULL is nothing, too
+    found = {name: item[key] for name, key in table.named if item.get(key) is not None}  # NULL counts as missing
     if isinstance(found.get("status"), str):
         found["status"] = status(found["status"], contract)
     for name in TIMES if table.times != "iso" else ():
@@ -85,27 +85,27 @@ def own(item: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
     used = {
         side: one for side, path, _ in contract.tokens.places if (one := _count(json_body.at(item, path))) is not None
     }
-    if len(used) == len(contract.tokens.places) > 0:  # one side alone would make 0 of the other
+    if len(used) == len(contract.tokens.places) > 0:  # one side alone would make the other 0
         found["token_usage"] = used
     return found
 
 
 def is_probe(own: Mapping[str, Any]) -> bool:
-    """Whether an item, in the runbook's own words, is of a probe."""
+    """Whether an item, in the runbook's own words, belongs to a probe."""
     return str(own.get("source", "")).startswith(PROBE)
 
 
 def result_key(own: Mapping[str, Any], contract: Contract) -> str:
-    """Key of the job's result in the bucket: as its item says, or as it follows from `result.key`; empty: not yet."""
+    """Key of the job's result in the bucket: from its item, or from `result.key`; empty: not yet known."""
     if contract.table.result_key:
         return str(own.get("result_key") or "")
     return filled(contract.result.key, {"job_id": own["job_id"]}) if own.get("status") == "COMPLETED" else ""
 
 
 def stored(own: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
-    """An item in the runbook's own words as the service stores it; what it has no attribute for is left out.
+    """An item in the runbook's own words as the service stores it; values without an attribute are left out.
 
-    The mark of a probe stays where it has arrived with an id already.
+    The mark of a probe stays in place if it has arrived with an id already.
     """
     table, found = contract.table, dict[str, Any]()
     for name, key in table.named:
@@ -132,14 +132,14 @@ def stored(own: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
 
 
 def marked(item: Mapping[str, Any], mark: str, contract: Contract) -> dict[str, Any]:
-    """An item as the service stores it, with the mark of a probe where it has none yet."""
+    """An item as the service stores it, with the mark of a probe added if it has none."""
     place, prefix = contract.probe.arrives_in, contract.probe.prefix
     there = str(item.get(place, "")).startswith(prefix)
     return dict(item) if there else {**item, place: prefix + mark}
 
 
 def time_of(moment: dt.datetime, contract: Contract) -> str | int:
-    """A moment as the table writes it."""
+    """A time in the table's form."""
     match contract.table.times:
         case "epoch_s":
             return int(moment.timestamp())
@@ -151,10 +151,10 @@ def time_of(moment: dt.datetime, contract: Contract) -> str | int:
 
 
 def bounds(start: dt.datetime, end: dt.datetime, contract: Contract) -> tuple[dict[str, str], dict[str, str]]:
-    """From and until, as DynamoDB compares `created_at` with them: to the second, and one wider at the end.
+    """Bounds for DynamoDB's comparison with `created_at`: to the second, and one second wider at the end.
 
-    Text holds so with and without fractions and zone, and with a space instead of the T, which sorts before it: of the
-    first day more is handed out than was asked for. Whoever counts compares the times themselves.
+    They suit text with and without fractions and zone, and with a space instead of the T, which sorts before it: then
+    DynamoDB returns more of the first day than was asked for. Code that counts compares the times themselves.
     """
     later = end + dt.timedelta(seconds=1)
     if contract.table.times == "iso":
@@ -174,5 +174,5 @@ def _instant(value: object, factor: int) -> str:
 
 
 def _count(value: object) -> int | float | None:
-    """A number of tokens; None: it is no number, or one that cannot be."""
+    """A number of tokens; None: the value is no number, or an impossible one."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None

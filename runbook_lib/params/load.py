@@ -1,6 +1,6 @@
-"""Parameters: flat YAML per environment, nested policy beside it, validated into one frozen `Params`.
+"""Parameters: flat YAML per environment, and the nested policy beside it, validated into one frozen `Params`.
 
-The flat names are exactly those of the notebooks' parameters cell, so that `papermill -f params/prod.yaml` is all.
+The flat names are exactly those of the notebooks' parameters cell, so `papermill -f params/prod.yaml` is enough.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from runbook_lib.base.kept_at import address
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params import crew
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.phases import EnvironmentName
 from runbook_lib.params.policy import Policy
@@ -39,7 +40,7 @@ def _account(value: str) -> str:
 
 
 _YEARS = (2006, 3000)
-"""From the year that AWS began in, to where days can still be added to a time."""
+"""Years of a valid time: from the beginning of AWS to where days can still be added."""
 
 
 def _instant(value: str) -> str:
@@ -62,11 +63,11 @@ def _folder(value: str) -> str:
 
 
 RELEASE = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-"""Id of a rollout: folders and addresses have it in them."""
+"""Id of a rollout: part of folders and addresses."""
 
 
 class Flat(BaseModel):
-    """The parameters cell: what one run may choose. Every value can be overridden by `-p name value`."""
+    """The parameters cell: the choices of one run. Every value can be overridden by `-p name value`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -106,14 +107,14 @@ class Flat(BaseModel):
 
 
 class Params(Frozen):
-    """One run's parameters together with the policy it is judged by."""
+    """One run's parameters, with the policy that judges it."""
 
     flat: Flat
     service: Service
     policy: Policy
     prices: Prices | NoPrices
     source: str
-    """The folder that the nested files came from."""
+    """The folder of the nested files."""
     trouble: tuple[str, ...] = ()
     """In an incident: what is wrong in files that it does not need, in sentences."""
 
@@ -126,7 +127,7 @@ class Params(Frozen):
         """Physical name of a resource of `service.yaml` in this environment.
 
         Raises:
-            UsageError: there is none.
+            UsageError: the resource has no name.
         """
         found = self.service.name(resource, self.flat.env)
         if found is None:
@@ -140,33 +141,41 @@ class Params(Frozen):
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """Every metric that can be asked for: the catalogue, the home of the weight's, `service.yaml`'s own, and those
+        """Every known metric: those of the catalogue, of the home of the weight, of `service.yaml`, and those
         that measures describe.
         """
         service = self.service
-        return {**METRICS, **service.kpis, **service.traffic.metrics, **service.metrics, **self.policy.described}
+        more = {**service.of_further_workers, **{id: METRICS[one] for id, one in service.traffic.instead.items()}}
+        return {
+            **METRICS,
+            **service.kpis,
+            **service.traffic.metrics,
+            **service.metrics,
+            **more,
+            **self.policy.described,
+        }
 
     def metric(self, id: str) -> Metric:
         """The metric called `id`.
 
         Raises:
-            UsageError: there is none of that name.
+            UsageError: no metric has that name.
         """
         if id in self.service.contract.kpi:
             return self.service.kpi(id)
-        found = METRICS.get(id) or self.metrics.get(id)
+        found = METRICS.get(self.service.traffic.instead.get(id, id)) or self.metrics.get(id)
         if found is None:
             raise UsageError(f"the metric catalogue has no '{id}'; {hint(id, self.metrics)}")
         return found
 
     def nested(self, file: str, model: type[M]) -> M:
-        """`{file}.yaml` beside the other nested files, validated: what only some notebooks need.
+        """`{file}.yaml` beside the other nested files, validated; only some notebooks need it.
 
         Raises:
-            UsageError: it is missing or wrong; the sentence names file, key and value.
+            UsageError: the file is missing or wrong; the sentence names file, key and value.
         """
         found = read_model(model, Path(self.source) / f"{file}.yaml")
-        from runbook_lib.params.cross_check import check_file  # here: it knows the parameters
+        from runbook_lib.params.cross_check import check_file  # here, since it imports the parameters
 
         check_file(file, found, self)
         return found
@@ -178,15 +187,15 @@ FLAT_NAMES: tuple[str, ...] = tuple(Flat.model_fields)
 def validated(
     model: type[M], values: Mapping[str, Any], source: str, file: Path | None = None, *, strict: bool = True
 ) -> M:
-    """`model` from `values`, or one sentence that names file, key and value.
+    """`model` from `values`, or an error of one sentence that names file, key and value.
 
     Args:
-        source: how a sentence calls the file.
-        file: where the values were read from; a sentence about what should be quoted names the line there.
-        strict: each value has the type that is declared (`params/written.py`).
+        source: name of the file in a sentence.
+        file: file of the values; a sentence about a value without quotes names the line there.
+        strict: whether each value must have the declared type (`params/written.py`).
 
     Raises:
-        UsageError: the first thing that is wrong.
+        UsageError: the first mistake.
     """
     try:
         return strictly(model, values) if strict else model.model_validate(dict(values))
@@ -195,16 +204,16 @@ def validated(
 
 
 def read_model(model: type[M], path: Path, *, strict: bool = True) -> M:
-    """`model` from a YAML file; `strict` as of `validated`.
+    """`model` from a YAML file; `strict` as in `validated`.
 
     Raises:
-        UsageError: it is missing or wrong; the sentence names file, key and value.
+        UsageError: the file is missing or wrong; the sentence names file, key and value.
     """
     return validated(model, read_yaml(path), f"{path.parent.name}/{path.name}", path, strict=strict)
 
 
 def _read(model: type[M], path: Path, incident: list[str] | None) -> M:
-    """`read_model`; in an incident, a value of another type than declared is trouble where it can be taken for one."""
+    """`read_model`; in an incident, a value of a wrong type that can be converted is only noted as trouble."""
     try:
         return read_model(model, path)
     except UsageError as error:
@@ -216,7 +225,7 @@ def _read(model: type[M], path: Path, incident: list[str] | None) -> M:
 
 
 def is_incident(notebook: str) -> bool:
-    """Whether nothing but what it needs itself may hold up the notebook: it is a rollback."""
+    """Whether the notebook is a rollback, which only its own needs may stop."""
     return notebook.startswith("rollback_")
 
 
@@ -226,31 +235,36 @@ def load(
     """`Params` from flat `values` and the nested files in `folder` (default: the nearest `params/`).
 
     Args:
-        incident: prices that are missing or wrong, and a policy that does not agree with itself, hold nothing up: they
-            are `trouble`.
+        incident: whether missing or wrong prices, and a policy that contradicts itself, stop nothing: they become
+            `trouble`.
 
     Raises:
-        UsageError: one sentence naming file, key and value.
+        UsageError: one sentence that names file, key and value.
     """
     flat = validated(Flat, values, source, Path(source))
     where = folder or params_dir()
     trouble: list[str] = []
     loose = trouble if incident else None
     service, policy = _read(Service, where / "service.yaml", loose), _read(Policy, where / "gates.yaml", loose)
+    if service.more_workers:
+        known = {**METRICS, **service.kpis, **service.metrics}
+        policy = crew.with_alarms(policy, service.crew, known)
     if flat.env not in policy.environments:
         named = hint(flat.env, policy.environments) or f"there are {', '.join(policy.environments)}"
         raise UsageError(f"{source}: 'env' is '{flat.env}', which gates.yaml does not name as an environment; {named}")
     try:
-        prices = _prices(where, flat.region, source)
+        prices = _prices(where, flat.region)
     except UsageError as error:
         if not incident:
             raise
         trouble.append(f"{error}; costs are left out")
         prices = NoPrices.because(str(error), flat.region)
+    if isinstance(prices, NoPrices) and not trouble:
+        trouble.append(f"{prices.why}; until then the cost is NO DATA")
     params = Params.model_validate(
         {"flat": flat, "source": str(where), "service": service, "policy": policy, "prices": prices}
     )
-    from runbook_lib.params import cross_check, sane  # here: they know the parameters
+    from runbook_lib.params import cross_check, sane  # here, since they import the parameters
 
     for check in (lambda params: cross_check.check_address(params, source), cross_check.check, sane.check):
         try:
@@ -262,23 +276,23 @@ def load(
     return params.model_copy(update={"trouble": tuple(trouble)}) if trouble else params
 
 
-def _prices(folder: Path, region: str, source: str) -> Prices:
+def _prices(folder: Path, region: str) -> Prices | NoPrices:
+    """The list of the region: `prices-<region>.yaml`, else `prices.yaml`; none where that is another region's."""
     own = f"prices-{region}"
     priced = own if (folder / f"{own}.yaml").is_file() else "prices"
     prices = read_model(Prices, folder / f"{priced}.yaml")
     if prices.region != region:
-        raise UsageError(
-            f"{folder.name}/{priced}.yaml: the prices are those of '{prices.region}', and {source} runs in '{region}'; "
-            f"write its prices into {folder.name}/{own}.yaml"
-        )
+        where = f"{folder.name}/{priced}.yaml has those of {prices.region}"
+        why = f"there are no prices of {region} ({where}): write them, with their sources and their date, into "
+        return NoPrices.because(f"{why}{folder.name}/{own}.yaml", region, prices)
     return prices
 
 
 def load_file(path: Path, overrides: Mapping[str, Any] | None = None, *, incident: bool = False) -> Params:
-    """`Params` from a flat parameter file with single values overridden; `incident`: as of `load`.
+    """`Params` from a flat parameter file with single values overridden; `incident` as in `load`.
 
     Raises:
-        UsageError: the file is missing or wrong, or an override is.
+        UsageError: the file or an override is missing or wrong.
     """
     values = {**read_yaml(path), **(overrides or {})}
     return load(values, source=str(path), folder=beside(path), incident=incident)

@@ -1,6 +1,6 @@
-"""`measures:` of `gates.yaml` as models: what a gate may be judged on beside the runbook's own measures.
+"""`measures:` of `gates.yaml` as models: measures for gates beside the runbook's own.
 
-A measure says which figures of CloudWatch it is made of. Its evidence is built from the declaration alone
+A measure names the CloudWatch figures that it is made of. Its evidence needs only this declaration
 (`observe/evidence/declared.py`), so a gate on any metric needs no code.
 """
 
@@ -21,20 +21,20 @@ COUNTS = ("Sum", "SampleCount")
 
 
 class Query(Frozen):
-    """One question to CloudWatch: a metric of the catalogue (`metric`), or one that is described on the spot."""
+    """One question to CloudWatch: about a metric of the catalogue (`metric`), or one that is described here."""
 
     metric: str | None = None
     """Id in the metric catalogue."""
     namespace: str = ""
-    """Namespace in CloudWatch, of a metric that is described on the spot."""
+    """Namespace in CloudWatch, for a metric that is described here."""
     name: str = ""
-    """Name in CloudWatch, of the same."""
+    """Name in CloudWatch, for a metric that is described here."""
     dimensions: dict[str, str] = Field(default_factory=dict, max_length=30)
-    """Name to value; the values are templates, as those of the catalogue (`{env}`, `{stage}`, `{queue}`)."""
+    """Dimension to value; the values are templates, like those of the catalogue (`{env}`, `{stage}`, `{queue}`)."""
     stat: str | None = None
-    """None: the one that the kind of the measure needs."""
+    """Statistic; None: the one that the kind of the measure needs."""
     period_s: int = Field(default=60, ge=60, multiple_of=60)
-    """The finest period in which it is published."""
+    """The shortest period with which the metric is published, seconds."""
 
     @model_validator(mode="after")
     def _one(self) -> Query:
@@ -53,7 +53,7 @@ def _query(value: object) -> object:
 
 
 Asked = Annotated[Query, BeforeValidator(_query)]
-"""In YAML a query, or the id of a metric of the catalogue alone."""
+"""A query, or in YAML also the id of a metric of the catalogue."""
 
 
 class Measure(Frozen):
@@ -66,18 +66,18 @@ class Measure(Frozen):
     """
 
     kind: Literal["rate", "quantile", "gauge", "amount"]
-    """What it is: see above which of the queries it needs."""
+    """The measure's kind, which decides the queries that it needs (see above)."""
     value: Asked | None = None
     bad: Asked | None = None
     good: Asked | None = None
     of: Asked | None = None
     zero_while: Asked | None = None
-    """Where this one has points, a time without a point of `value`, `bad` or `good` counts as 0: it is published only
-    when there is something to count. `of`: the same as `of`. None: no data is no data."""
+    """If this one has points, a time without a point of `value`, `bad` or `good` counts as 0: for a metric published
+    only when there is something to count. `of`: the same as `of`. None: no data is no data."""
     divided_by: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """From the metric's unit to the gate's: 1000 from ms to s."""
+    """Divisor from the metric's unit to the gate's: 1000 from ms to s."""
     late_s: float = Field(default=0.0, ge=0, le=86_400)
-    """Its points arrive so much later than `metric_delay_s` says."""
+    """Seconds by which its points arrive later than `metric_delay_s` says."""
 
     @model_validator(mode="before")
     @classmethod
@@ -109,11 +109,11 @@ class Measure(Frozen):
 
     @property
     def sides(self) -> dict[Side, Query]:
-        """What is asked, by its part in the measure."""
+        """The queries, by their part in the measure."""
         return {side: query for side in SIDES if (query := getattr(self, side)) is not None}
 
     def stat(self, side: Side) -> str | None:
-        """The statistic that is asked of a side; None: the metric's own, or the percentile of the gate."""
+        """The statistic of a side; None: the metric's own, or the percentile of the gate."""
         plain = "Sum" if self.kind in ("rate", "amount") or side == "zero_while" else None
         return self.sides[side].stat or plain
 
@@ -127,12 +127,12 @@ _WANTED: dict[str, list[list[str]]] = {
 
 
 def metric_id(measure: str, side: Side, query: Query) -> str:
-    """Id of the metric that is asked: of the catalogue, or `measure.side` of one that is described on the spot."""
+    """Id of the metric to ask for: of the catalogue, or `measure.side` of one that is described here."""
     return query.metric if query.metric is not None else f"{measure}.{side}"
 
 
 def described(measures: Mapping[str, Measure]) -> dict[str, Metric]:
-    """The metrics that measures describe on the spot, by their ids."""
+    """The metrics that measures describe themselves, by id."""
     return {
         metric_id(name, side, query): Metric(
             title=f"{name}: {query.name}",

@@ -1,7 +1,7 @@
-"""The metric catalogue: what is measured, where CloudWatch keeps it, and under which dimensions.
+"""The metric catalogue: each metric's meaning, its place in CloudWatch, and its dimensions.
 
-The rows are `metrics.yaml` beside this file; a service adds its own under `metrics:` of its `service.yaml`, and a
-measure of `gates.yaml` may describe one on the spot. `Params.metric` knows them all.
+The rows are in `metrics.yaml` beside this file; a service adds its own under `metrics:` of its `service.yaml`, and a
+measure of `gates.yaml` may describe one itself. `Params.metric` knows them all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runbook_lib.judge.terms import Frozen
 Kind = Literal["count", "gauge", "latency"]
 STATISTICS = ("Sum", "Average", "Maximum", "Minimum", "SampleCount")
 _PERCENTILE = re.compile(r"p(?:0?[1-9]|[1-9]\d)(?:\.\d{1,10})?|p0?0\.0{0,9}[1-9]\d{0,9}|p100", re.ASCII)
-"""Beyond 0, which is the minimum."""
+"""Percentiles above 0, which is the minimum."""
 
 
 class Metric(Frozen):
@@ -28,29 +28,29 @@ class Metric(Frozen):
 
     The values of `dimensions` are templates: their `{field}`s are the resource names of `service.yaml`, and `env`,
     `stage`, `route_submit`, `route_status`, `route_sync`, the same with `method_`, `kpi_namespace` and `kpi_service`.
-    `http_name` and `http_dimensions` replace name and dimensions where the API in front is an HTTP API.
+    `http_name` and `http_dimensions` replace name and dimensions if the API in front is an HTTP API.
     """
 
     title: str = ""
-    """The metric as people read it, on charts."""
+    """Name of the metric for people, on charts."""
     unit: str = ""
-    """What one point is in: `requests`, `ms`."""
+    """Unit of one point: `requests`, `ms`."""
     namespace: str = Field(min_length=1)
     """Namespace in CloudWatch."""
     name: str = Field(min_length=1)
     """Name in CloudWatch."""
     dimensions: dict[str, str] = Field(default_factory=dict, max_length=30)
-    """Name to value; the values are templates."""
+    """Dimension to value; the values are templates."""
     stat: str = "Sum"
-    """The statistic that is asked for where nobody says another."""
+    """The default statistic."""
     period_s: int = Field(default=60, ge=60, multiple_of=60)
-    """The finest period in which it is published."""
+    """The shortest period with which it is published, seconds."""
     kind: Kind = "count"
-    """What the points are: a `count` adds up, a `gauge` has a level, a `latency` has quantiles and never adds up."""
+    """Meaning of the points: a `count` adds up, a `gauge` has a level, a `latency` has quantiles and never adds up."""
     http_name: str | None = None
-    """Name where the API is an HTTP API; None: the same."""
+    """Name if the API is an HTTP API; None: the same."""
     http_dimensions: dict[str, str] | None = None
-    """Dimensions where the API is an HTTP API; None: the same."""
+    """Dimensions if the API is an HTTP API; None: the same."""
 
     @model_validator(mode="after")
     def _statistic(self) -> Metric:
@@ -60,11 +60,11 @@ class Metric(Frozen):
 
 
 _SHORT = {"avg": "Average", "mean": "Average", "max": "Maximum", "min": "Minimum", "count": "SampleCount"}
-"""What other tools call them."""
+"""Other tools' names of statistics."""
 
 
 def fault(stat: str) -> str:
-    """What is wrong with a statistic, as a sentence; empty: nothing. CloudWatch has more than this runbook asks for."""
+    """What is wrong with a statistic, as a sentence; empty: nothing. CloudWatch has more than this runbook supports."""
     if is_statistic(stat):
         return ""
     small = stat.strip().casefold()
@@ -77,7 +77,7 @@ def fault(stat: str) -> str:
 
 
 def is_statistic(stat: str) -> bool:
-    """Whether CloudWatch has the statistic, and this runbook can ask for it."""
+    """Whether CloudWatch has the statistic, and this runbook supports it."""
     return stat in STATISTICS or _PERCENTILE.fullmatch(stat) is not None
 
 
@@ -90,7 +90,7 @@ def metric(id: str) -> Metric:
     """The metric of the runbook's own catalogue called `id`.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no metric has that name.
     """
     try:
         return METRICS[id]

@@ -1,6 +1,6 @@
-"""The calls that the runbook makes, who needs them, and the IAM policies that follow: `permissions.yaml` as models.
+"""The runbook's calls to AWS, the roles that need them, and the resulting IAM policies: `permissions.yaml` as models.
 
-A grant whose resource a service does not have (an HTTP API, a pager, a signing key) is left out of its policies.
+A grant for a resource that the service does not have (an HTTP API, a pager, a signing key) is left out.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from runbook_lib.base.kept_at import S3, address
 from runbook_lib.base.project import read_yaml
 from runbook_lib.base.template import fields, filled
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.params.cross_check import FUNCTIONS
+from runbook_lib.params.cross_check import functions
 from runbook_lib.params.load import Params, validated
 from runbook_lib.params.references import read
 from runbook_lib.params.traffic import AliasHome, AppConfigHome, CanaryHome, RegisterHome
 
 Role = Literal["read-only", "operator", "watch", "archive"]
 ROLES: tuple[Role, ...] = get_args(Role)
-"""One policy each. Whoever operates has `read-only` too."""
+"""Roles with one policy each. An operator has `read-only` too."""
 VERSION = "2012-10-17"
 _PARTITIONS = {
     **{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"},
     **{"us-isof-": "aws-iso-f", "eu-isoe-": "aws-iso-e", "eusc-": "aws-eusc"},
 }
-"""How a region begins that is in none of the usual parts (`partitions.json` of botocore)."""
+"""Beginnings of regions outside the usual partition (`partitions.json` of botocore)."""
 _FILE = Path(__file__).with_name("permissions.yaml")
 
 
@@ -40,33 +40,33 @@ class Renamed(Frozen):
 
     page: str
     of: dict[str, str]
-    """`service.Call`, or `service.*` for all of a service: the action."""
+    """`service.Call`, or `service.*` for a whole service, to the action."""
 
 
 class Grant(Frozen):
-    """Calls that a role makes, on which resources, and why."""
+    """A role's calls, their resources, and the reason."""
 
     to: tuple[Role, ...]
     at: str
     """One of `places`."""
     calls: tuple[str, ...]
-    """`service.Call`, as botocore names them."""
+    """`service.Call`, as in botocore."""
     why: str
     when: str = ""
-    """What the service must have for it, beside the place: `rest` or `http`, or a name that places are filled from."""
+    """Condition on the service, beside the place: `rest` or `http`, or a name that places use."""
     conditions: dict[str, dict[str, str]] = Field(default_factory=dict, alias="if")
-    """Condition operator, key and the place that it is about."""
+    """Condition operator, key, and the place that it is about."""
 
 
 class Bucket(Frozen):
-    """Actions of a job of CI on the bucket of the archive."""
+    """Actions of a CI job on the archive's bucket."""
 
     list: tuple[str, ...]
     objects: tuple[str, ...]
 
 
 class Permissions(Frozen):
-    """`permissions.yaml`."""
+    """`permissions.yaml` as a model."""
 
     free: tuple[str, ...]
     actions: tuple[Renamed, ...]
@@ -77,11 +77,11 @@ class Permissions(Frozen):
 
     @property
     def calls(self) -> frozenset[str]:
-        """Every call that is declared, `service.Call`."""
+        """Every declared call, `service.Call`."""
         return frozenset([*self.free, *(call for grant in self.grants for call in grant.calls)])
 
     def action(self, call: str) -> str:
-        """IAM's action of a call.
+        """IAM's action for a call.
 
         >>> permissions().action("s3.ListBuckets"), permissions().action("sqs.SendMessage")
         ('s3:ListAllMyBuckets', 'sqs:SendMessage')
@@ -91,7 +91,7 @@ class Permissions(Frozen):
         return renamed.get(call) or renamed.get(f"{service}.*") or f"{service}:{name}"
 
     def of(self, role: Role, params: Params) -> list[Grant]:
-        """The grants of a role that this service has resources for."""
+        """The grants of a role for which this service has resources."""
         known = values(params)
         mine = [one for one in self.grants if role in one.to and (not one.when or known.get(one.when))]
         return [one for one in mine if self.arns(one.at, params)]
@@ -104,28 +104,30 @@ class Permissions(Frozen):
 
 @lru_cache(maxsize=1)
 def permissions() -> Permissions:
-    """The list that comes with the runbook."""
+    """The list as delivered with the runbook."""
     return validated(Permissions, read_yaml(_FILE), _FILE.name, _FILE)
 
 
 def partition(region: str) -> str:
-    """The part of AWS that a region is in, as ARNs begin."""
+    """The partition of AWS with this region, as in ARNs."""
     begins = next((one for one in _PARTITIONS if region.startswith(one)), "")
     return _PARTITIONS.get(begins, "aws")
 
 
 def values(params: Params) -> dict[str, list[str]]:
-    """What the places are filled with; an empty list where the service has no such thing."""
+    """The values for the places; an empty list if the service has no such resource."""
     service, flat = params.service, params.flat
     uri = address(flat.archive).removeprefix(S3)
     named = {name: [params.name(name)] for name in service.names if params.named(name)}
+    for of_first in ("worker", "queue", "dlq"):
+        named[of_first] = [params.name(post.key(of_first)) for post in service.crew if params.named(post.key(of_first))]
     witnesses, key, notify = service.archive.witness, service.archive.signing_key, service.notify
     place = {"region": flat.region, "account_id": flat.account_id, "env": flat.env, "partition": partition(flat.region)}
     return {
         **named,
         **{name: [value] for name, value in place.items()},
-        "functions": [params.name(one) for one in FUNCTIONS if params.named(one)],
-        "queues": [params.name(one) for one in ("queue", "dlq")],
+        "functions": [params.name(one) for one in functions(params) if params.named(one)],
+        "queues": [params.name(one) for post in service.crew for one in (post.queue, post.dlq)],
         "alarms": [filled(one.name, {"env": flat.env}) for one in params.policy.alarms],
         "dashboard": _dashboard(params),
         "topic_arn": [
@@ -147,7 +149,7 @@ def values(params: Params) -> dict[str, list[str]]:
 
 
 def _of_weight(params: Params) -> dict[str, list[str]]:
-    """What the home of the weight has: AppConfig's flags, or a parameter and what AWS splits by."""
+    """Values for the home of the weight: AppConfig's flags, or a parameter and AWS's split."""
     home, env = params.service.traffic, {"env": params.flat.env}
     return {
         "appconfig": ["yes"] if isinstance(home, AppConfigHome) else [],
@@ -158,7 +160,7 @@ def _of_weight(params: Params) -> dict[str, list[str]]:
 
 
 def _of_headers(params: Params) -> dict[str, list[str]]:
-    """Names of the parameters and the secrets in which secrets of headers are kept."""
+    """Names of the parameters and the secrets that hold secrets of headers."""
     kept = [read(text, params.env) for text in params.service.contract.secrets.values()]
     return {
         "header_parameters": sorted({name for one in kept if one.kind == "ssm" for name in _parameter(one.name)}),
@@ -167,12 +169,12 @@ def _of_headers(params: Params) -> dict[str, list[str]]:
 
 
 def _parameter(name: str) -> list[str]:
-    """A parameter's name as its ARN has it: after `parameter/`, without a slash of its own in front."""
+    """A parameter's name as in its ARN: behind `parameter/`, without a leading slash."""
     return [name.lstrip("/")] if name else []
 
 
 def _keys(name: str, place: dict[str, str]) -> dict[str, list[str]]:
-    """The key of KMS that signs, by its ARN; of an alias, whose key's id is not known here, its name and all keys."""
+    """The signing key of KMS, by its ARN; for an alias, whose key id is unknown here, its name and all keys."""
     here = filled("arn:{partition}:kms:{region}:{account_id}:", place)
     arn = name if name.startswith("arn:") else f"{here}{name if name.startswith('alias/') else f'key/{name}'}"
     start, _, alias = arn.partition(":alias/")
@@ -201,7 +203,7 @@ def policy(role: Role, params: Params, bucket: str = "") -> dict[str, Any]:
     """The policy document of a role for the environment of the parameters.
 
     Args:
-        bucket: where CI keeps the archive, for the role `archive`.
+        bucket: bucket of the archive of CI, for the role `archive`.
     """
     known, by_place = permissions(), dict[tuple[str, str], dict[str, Any]]()
     for grant in known.of(role, params):

@@ -1,4 +1,4 @@
-"""What a policy says of the phases and steps of a rollout (`params/gates.yaml`)."""
+"""The phases and steps of a rollout in a policy (`params/gates.yaml`)."""
 
 from __future__ import annotations
 
@@ -13,30 +13,45 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.approvals import once
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
-"""As it stands in names, in the archive's folders and behind `--env`."""
+"""Name of an environment in names, in the archive's folders and behind `--env`."""
 EnvironmentKind = Literal["development", "staging", "production"]
-"""Whose rules hold: production has users; in the two others a failure may be sent on purpose."""
+"""Rules of an environment: production has users; in the others a failure may be sent on purpose."""
 ENVIRONMENTS: dict[EnvironmentName, EnvironmentKind] = {
     "dev": "development",
     "staging": "staging",
     "prod": "production",
 }
-"""Those of a policy that names none, and of the delivered parameters; nowhere else has the code their names."""
+"""Environments of a policy that names none, and of the delivered parameters; no other code has their names."""
+
+
+def stand_in(environments: Mapping[str, EnvironmentKind]) -> dict[str, str]:
+    """The project's environment that each delivered one is: the first of its kind.
+
+    Without one of development or staging, the other stands for it.
+
+    >>> stand_in({"qa": "development", "live": "production"})
+    {'dev': 'qa', 'staging': 'qa', 'prod': 'live'}
+    """
+    first: dict[str, str] = {}
+    for name, kind in environments.items():
+        first.setdefault(kind, name)
+    before = next((first[kind] for kind in ENVIRONMENTS.values() if kind in first), "")
+    return {name: first.get(kind, before) for name, kind in ENVIRONMENTS.items()}
 
 
 class Phase(Frozen):
-    """One step of the rollout: how much, how long, who agrees."""
+    """One phase of the rollout: its weight, its soak, and its approvers."""
 
     percent: float = Field(ge=0, le=100)
-    """Weight that the phase sets: percent of the submissions that become asynchronous."""
+    """Weight that the phase sets: percentage of submissions that become asynchronous."""
     before_percent: float = Field(default=0, ge=0, le=100)
-    """Weight that must be in force before the shift: the phase before."""
+    """Weight that must be in force before the shift: that of the phase before."""
     looks: tuple[Look, ...]
     after_migration: tuple[Look, ...] = ()
-    """Looks at the soak that follows the migration of the synchronous route, in hours from its end; empty: it
-    migrates nothing."""
+    """Looks during the soak after the migration of the synchronous route, in hours from its end; empty: no
+    migration."""
     approvers: tuple[str, ...] = ()
-    """Roles that must have approved (`runbook approve`) before the shift; each later look says so, too."""
+    """Roles that must approve (`runbook approve`) before the shift; each later look checks them, too."""
 
     @model_validator(mode="after")
     def _looks(self) -> Phase:
@@ -54,25 +69,25 @@ class Phase(Frozen):
 
 
 class PhaseStep(Frozen):
-    """One step of the rollout: its notebook, where it is run, and what must have passed before."""
+    """One step of the rollout: its notebook, its environments, and the steps that must have passed before."""
 
     title: str
-    """The step as people read it."""
+    """Name of the step for people."""
     envs: tuple[str, ...]
     """Environments in which it may be applied."""
     notebook: str = ""
-    """Notebook that carries it out, told by its parameter `rollout_step`; empty: the one of the step's own name."""
+    """Notebook that carries it out, with its parameter `rollout_step`; empty: the one with the step's own name."""
     requires: tuple[str, ...] = ()
-    """`notebook@environment` whose newest record must say PROMOTE for the same release, before anything is changed."""
+    """Each `notebook@environment` whose newest record must say PROMOTE for this release, before anything changes."""
     requires_to_shift: tuple[str, ...] = ()
-    """The same, before the weight is raised; deploying what takes no traffic does not need them."""
+    """As `requires`, but before the weight is raised; deploying something without traffic does not need them."""
 
 
 def placed(steps: Mapping[str, PhaseStep], known: Collection[str]) -> None:
-    """A step in an environment that there is not is the cause of what requires it, and told before.
+    """Checks that a step's environments exist; a wrong one would otherwise show as a mistake of the steps that need it.
 
     Raises:
-        ValueError: there is one.
+        ValueError: a step has an unknown environment.
     """
     for name, step in steps.items():
         for env in sorted(set(step.envs) - set(known)):

@@ -1,4 +1,4 @@
-"""`gates.yaml` as models: what is demanded of a rollout. The service and the price list have modules of their own."""
+"""`gates.yaml` as models: the demands on a rollout. The service and the price list have modules of their own."""
 
 from __future__ import annotations
 
@@ -20,83 +20,84 @@ from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.measures import Measure, described
 from runbook_lib.params.metrics import Metric
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, EnvironmentName, Phase, PhaseStep, placed
+from runbook_lib.params.releases import ReleaseLimits
 from runbook_lib.params.rollbacks import Rollback
 
 
 class Attestation(Frozen):
-    """What only a person can vouch for: who is asked, how long the word holds, and which line of the requirement."""
+    """A statement that only a person can make: who is asked, how long it holds, and why it is asked."""
 
     id: str = Field(pattern=r"^[a-z0-9_]+$")
-    """Name that `runbook attest` is given."""
+    """Name for `runbook attest`."""
     title: str
-    """What is vouched for, as people read it."""
+    """Text of the statement, for people."""
     role: str = Field(min_length=1)
-    """Whose word counts; case and spaces do not matter."""
+    """Role of the person; case and spaces do not matter."""
     notebooks: tuple[str, ...] = Field(min_length=1)
-    """The notebooks that ask for it."""
+    """The notebooks that require it."""
     max_age_h: float | None = Field(default=None, gt=0)
-    """Hours after which it has to be given again; None: it holds for the release."""
+    """Hours after which it must be given again; None: it holds for the release."""
     env: Literal["any", "same"] = "any"
-    """any: it is about the release, and counts wherever it was given; same: only in the environment of the run."""
+    """any: it is about the release, and counts in every environment; same: only in the environment of the run."""
     after: str | None = Field(default=None, pattern=r"^\w+@[a-z][a-z0-9-]*$")
-    """`notebook@environment` that must have promoted before the word is given: nobody vouches for what is to come. Of
-    the notebook that asks, its first applied run counts: the one that brought what the word is about."""
+    """`notebook@environment` that must have promoted before the statement: nobody vouches for the future. Of the
+    notebook that asks, the first applied run counts: the one that deployed what the statement is about."""
     required: bool = True
-    """Whether its absence holds the rollout up; else it is advice."""
+    """Whether the rollout stops without it; else it is advice."""
     check: str | None = None
-    """Id of its check, where that is not `attest.<id>`."""
+    """Id of its check, if that is not `attest.<id>`."""
     why: str
-    """Why it is asked."""
+    """Reason for asking."""
 
     @property
     def check_id(self) -> str:
-        """Id of the check that it becomes."""
+        """Id of its check."""
         return self.check or f"attest.{self.id}"
 
 
 class Baseline(Frozen):
-    """The traffic before the rollout: how far back it is read, and what counts as a quiet window in which to shift."""
+    """The traffic before the rollout: how far back it is read, and what counts as a quiet window for the shift."""
 
     days: int = Field(default=7, ge=1, le=60)
-    """Days of traffic that are read back."""
+    """Days of traffic to read."""
     quiet_hours: int = Field(default=2, ge=1, le=24)
-    """Hours, one after another, that the quietest window of the week is looked for in."""
+    """Length of the quiet window in hours: the quietest one of the week is proposed."""
     power: float = Field(default=0.95, gt=0.5, lt=1)
-    """Chance with which the smallest detectable regression is detected."""
+    """Chance of detecting the smallest detectable regression."""
     requests_per_day: float = Field(default=3000, gt=0)
-    """Taken for the traffic where none has been seen yet."""
+    """Assumed traffic if there was none yet."""
     samples: dict[str, float] = Field(default_factory=dict)
-    """Samples of each measure for one async request, at least; a measure that is not named has one."""
+    """Least number of samples of each measure per async request; a measure without an entry has one."""
     burst: float = Field(default=3, ge=1)
-    """The peak second holds this many times the mean second of the peak minute."""
+    """The peak second has this many times the mean second of the peak minute."""
     headroom: float = Field(default=2, ge=1)
-    """A limit in front of the functions that leaves a smaller factor than this is advice; below 1 it is FAIL."""
+    """A limit in front of the functions with a smaller factor than this is advice; below 1 it is FAIL."""
     generation_s: float = Field(default=45, gt=0)
-    """Seconds from a submission to its report, on the mean: for so long the client polls, and a worker is busy."""
+    """Mean seconds from a submission to its report: this long the client polls, and a worker is busy."""
     handler_s: dict[str, float] = Field(default_factory=lambda: {"submit": 1.0, "status": 0.3, "sync": 60.0})
-    """Seconds that one request keeps each function in front busy, for its concurrency."""
+    """Seconds for which one request occupies each function in front, for its concurrency."""
 
 
 class Door(Frozen):
-    """How submissions that never became a job are told apart (`observe/evidence/door.py`)."""
+    """How submissions that never became a job are classified (`observe/evidence/door.py`)."""
 
     mistakes: tuple[int, ...] = (400, 401, 404, 405, 409, 410, 415, 422)
-    """Statuses by which the service names a mistake of the caller; every other 4xx is a refusal of ours."""
+    """Statuses that mean a mistake of the caller; every other 4xx is a refusal of ours."""
     caller_share: float = Field(default=0.05, ge=0, le=1)
-    """Without an access log: share of the submissions that is believed to be callers' mistakes, at most."""
+    """Without an access log: largest share of the submissions that may count as callers' mistakes."""
     repeats: float = Field(default=0.0, ge=0, le=0.5)
-    """Share of the submissions that may repeat an earlier one under its idempotency key, and so make no job."""
+    """Share of the submissions that may repeat an earlier one under its idempotency key, and so create no job."""
 
 
 class HarmBudget(Frozen):
-    """What a failure may cost the users before it is stopped (`judge/planning/harm.py`)."""
+    """The harm that a failure may do to users before it is stopped (`judge/planning/harm.py`)."""
 
     users: int | None = Field(default=None, ge=1)
-    """Users that a shift may harm at most; None: the forecast is shown, and refuses nothing."""
+    """Most users that a shift may harm; None: the forecast is shown, and refuses nothing."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    """Chance with which it is held, for each failing share that is worse than the alert limit."""
+    """Chance that the budget holds, for each failure share worse than the alert limit."""
     watch_min: float = Field(default=5.0, ge=0)
-    """Minutes between two looks of whoever watches a soak (`runbook watch --interval`); 0: nobody does."""
+    """Minutes between two looks of a watched soak (`runbook watch --interval`); 0: nobody watches."""
 
     @model_validator(mode="after")
     def _often_enough(self) -> HarmBudget:
@@ -106,38 +107,38 @@ class HarmBudget(Frozen):
 
 
 class Policy(Frozen):
-    """`gates.yaml`: what is demanded, how sure one must be, and what follows."""
+    """`gates.yaml`: the demands, the certainty that they need, and what follows."""
 
     environments: dict[EnvironmentName, EnvironmentKind] = Field(default=ENVIRONMENTS, min_length=1)
-    """The environments in their order, each with its parameter file (`qa.yaml` for `qa`), and whose rules hold in it:
+    """The environments in order, each with its parameter file (`qa.yaml` for `qa`), and the rules of each:
     development, staging or production, which has users."""
     confidence: float = Field(gt=0.5, lt=1)
-    """Of the intervals that the final verdicts stand on, one-sided against each limit."""
+    """Confidence of the intervals for final verdicts, one-sided against each limit."""
     alpha_early: float = Field(gt=0, lt=0.5)
     """Chance that a service exactly at the alert limit is ever failed early (sequential test)."""
     family: Family | None = None
-    """One chance for all gates together, split over them; None: each has `alpha_early`."""
+    """One chance for all gates together, divided among them; None: each has `alpha_early`."""
     early_prior: tuple[float, float] = (1.0, 9.0)
-    """Beta prior of the failure rate in the sequential test, truncated to worse than the limit."""
+    """Beta prior of the failure rate in the sequential test, truncated to values worse than the limit."""
     metric_delay_s: int = Field(ge=0)
-    """A window ends at least this long before now: CloudWatch points arrive late."""
+    """Seconds by which a window ends before now at least: CloudWatch points arrive late."""
     as_of_tolerance_s: int = Field(gt=0)
-    """Seconds that `as_of` may lie in the future of AWS's clock."""
+    """Seconds by which `as_of` may be ahead of AWS's clock."""
     worse_baseline_holds: bool = True
     """docs/domain.md, trap 13: between alert limit and collapse, a baseline shown to be worse makes it HOLD."""
     cost_scope: Literal["infrastructure", "total"] = "infrastructure"
-    """What the cost gate judges: infrastructure alone, or with the LLM's tokens."""
+    """Costs that the cost gate judges: infrastructure alone, or with the LLM's tokens."""
     census_page_size: int = Field(default=1000, gt=0)
-    """Jobs that one query of the jobs table returns at most."""
+    """Most jobs that one query of the jobs table returns."""
     census_reads_per_s: float = Field(default=200.0, gt=0)
-    """Queries of the jobs table in a second at most, for the users have it, too."""
+    """Most queries of the jobs table per second, since the users need it, too."""
     steps: dict[str, PhaseStep]
     rollbacks: dict[str, Rollback] = Field(default_factory=dict)
     """Notebook to scenario; none of them is a step of the rollout."""
     phases: dict[str, Phase]
     cadence: Cadence
     roles: tuple[str, ...] = ()
-    """Whom approvals and attestations may ask; empty (records of version 0.1): anybody."""
+    """Roles that approvals and attestations may name; empty (records of version 0.1): any role."""
     attestations: tuple[Attestation, ...] = ()
     approvals: Approvals = Approvals()
     baseline: Baseline = Baseline()
@@ -145,15 +146,16 @@ class Policy(Frozen):
     door: Door = Door()
     harm: HarmBudget = HarmBudget()
     remedies: dict[Literal["backlog", "throttling"], Remedy] = Field(default_factory=dict)
-    """Response to the symptom that it needs; one that is not named here needs none."""
+    """Symptom to its remedy; a symptom without an entry needs none."""
     measures: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Measure] = Field(default_factory=dict)
     """Measures of the service's own, beside those of the runbook (`judge/measures.py`)."""
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath
+    release: ReleaseLimits = ReleaseLimits()
     guards_of_a_stack: Literal["write", "refuse"] = "refuse"
-    """What a shift does where a CloudFormation stack owns a guard with another phase's count (docs/domain.md, trap 23):
-    writes the count, with the undo on record, or refuses and shows what the template must say."""
+    """Response of a shift if a CloudFormation stack owns a guard with another phase's count (docs/domain.md, trap 23):
+    it writes the count, with the undo on record, or refuses and shows the text that the template needs."""
 
     @model_validator(mode="after")
     def _whole(self) -> Policy:
@@ -192,7 +194,7 @@ class Policy(Frozen):
 
     @model_validator(mode="after")
     def _one_limit(self) -> Policy:
-        """The samples of a declared quantile are counted beyond the limit of one gate."""
+        """Checks that the samples of a declared quantile are counted beyond the limit of one gate only."""
         for name, measure in self.measures.items():
             judging = [gate.id for gate in self.gates if gate.measure == name and measure.kind == "quantile"]
             if len(judging) > 1:
@@ -252,7 +254,7 @@ class Policy(Frozen):
 
     @model_validator(mode="after")
     def _counts(self) -> Policy:
-        """A guard that counts by phase does so in every phase, and in no other."""
+        """Checks that a guard with counts by phase has one for every phase, and for no other name."""
         judged = [gate for gate in self.gates if gate.id == self.alarm_math.gate and gate.alert is not None]
         if any(alarm.phases for alarm in self.alarms) and not judged:
             there = hint(self.alarm_math.gate, [gate.id for gate in self.gates if gate.alert])
@@ -271,23 +273,23 @@ class Policy(Frozen):
         return self.family.split(self.gates) if self.family else {}
 
     def alpha_of(self, gate: Gate) -> float:
-        """Chance that the gate fails a service early which is exactly at its alert limit."""
+        """Chance that the gate early fails a service exactly at its alert limit."""
         return self.alphas.get(gate.id, self.alpha_early)
 
     @property
     def kinds(self) -> dict[str, Kind]:
-        """Every measure that a gate may be judged on, with the kind of its evidence."""
+        """Every measure for gates, with the kind of its evidence."""
         return {**MEASURES, **{name: measure.kind for name, measure in self.measures.items()}}
 
     @property
     def judged(self) -> dict[str, Measure]:
-        """The measures of the service's own that a gate is judged on: what has to be asked."""
+        """The measures of the service's own that a gate uses: those to ask for."""
         used = {gate.measure for gate in self.gates}
         return {name: measure for name, measure in self.measures.items() if name in used}
 
     @property
     def described(self) -> dict[str, Metric]:
-        """The metrics that `measures` describe on the spot."""
+        """The metrics that `measures` describe themselves."""
         return described(self.measures)
 
     def gate(self, id: str) -> Gate:
@@ -295,7 +297,7 @@ class Policy(Frozen):
         return next(gate for gate in self.gates if gate.id == id)
 
     def has_users(self, env: str) -> bool:
-        """Whether a failure there would harm users: it is production, or not known."""
+        """Whether a failure there would harm users: the environment is production, or unknown."""
         return self.environments.get(env, "production") == "production"
 
     def phases_of(self, env: str) -> dict[str, Phase]:
@@ -303,14 +305,14 @@ class Policy(Frozen):
         return {name: phase for name, phase in self.phases.items() if env in self.steps[name].envs}
 
     def first_phase(self, env: str) -> str | None:
-        """The phase that begins the rollout of an environment; None: it has no phase."""
+        """The first phase of an environment's rollout; None: it has no phase."""
         return next(iter(self.phases_of(env)), None)
 
     def carried_out(self, notebook: str, step: str) -> str:
-        """The step that a notebook carries out when it is told `step`; empty: the one of its own name.
+        """The step that a notebook carries out for the parameter `step`; empty: the one with its own name.
 
         Raises:
-            ValueError: another notebook carries it out, or there is no such step.
+            ValueError: another notebook carries it out, or the step does not exist.
         """
         mine = [name for name, one in self.steps.items() if (one.notebook or name) == notebook]
         if not step or step in mine:
@@ -322,7 +324,7 @@ class Policy(Frozen):
         )
 
     def named(self, asked: str) -> list[str]:
-        """The steps that a name means: the one of that name, else of that number, else those that begin with it."""
+        """The steps that a name means: the one with that name, else with that number, else those that begin with it."""
         known = list(self.steps)
         for meant in (str.__eq__, lambda one, text: one.partition("_")[0] == text, str.startswith):
             if asked and (found := [one for one in known if meant(one, asked)]):
@@ -330,13 +332,13 @@ class Policy(Frozen):
         return []
 
     def guard_phase(self, env: str, percent: float) -> str | None:
-        """The phase whose guards belong to a weight: the first of this environment that reaches it."""
+        """The phase whose guards belong to a weight: the first of this environment that reaches it, else the last."""
         own = list(self.phases_of(env))
         reached = [name for name in own if self.phases[name].percent >= percent]
         return reached[0] if reached else (own[-1] if own else None)
 
     def threshold(self, alarm: Alarm) -> float:
-        """The number an alarm compares with, wherever it was declared."""
+        """The number that an alarm compares with, wherever it is declared."""
         if alarm.gate is not None:
             alert = self.gate(alarm.gate).alert
             if alert is not None:

@@ -1,9 +1,10 @@
-"""`prices.yaml`: list prices of one region, with their date and source. `prices-<region>.yaml` is another region's."""
+"""`prices.yaml`: list prices of one region, with date and source. `prices-<region>.yaml` is for another region."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,12 +15,12 @@ from runbook_lib.judge.terms import Frozen
 
 
 class Tier(Frozen):
-    """From this many units a month on, the next ones cost another price."""
+    """Another price for units above a number per month."""
 
     above: float = Field(gt=0)
-    """Units a month from which on this price holds."""
+    """Units per month above which this price holds."""
     usd: float = Field(ge=0)
-    """For as many units as the item's own price (`per`)."""
+    """Price of `per` units, as in the item itself."""
 
 
 class Price(Frozen):
@@ -28,13 +29,13 @@ class Price(Frozen):
     usd: float = Field(ge=0, allow_inf_nan=False)
     """Price of `per` units."""
     per: float = Field(gt=0, allow_inf_nan=False)
-    """Units that `usd` buys."""
+    """Number of units for `usd`."""
     unit: str
-    """What is counted, such as `request` or `GB-s`; each item has one unit."""
+    """Thing that is counted, such as `request` or `GB-s`; each item has one unit."""
     tiers: tuple[Tier, ...] = ()
-    """Rising; the first units cost `usd`."""
+    """Tiers, rising; the first units cost `usd`."""
     free: float = Field(default=0, ge=0)
-    """Units a month that AWS's always-free tier gives away."""
+    """Free units per month of AWS's always-free tier."""
 
     @model_validator(mode="after")
     def _rising(self) -> Price:
@@ -48,19 +49,19 @@ class Prices(Frozen):
     """The price list of one region."""
 
     region: str
-    """The AWS region whose prices these are."""
+    """AWS region of the prices."""
     date: dt.date
-    """When somebody last held it against the sources."""
+    """Date of the last comparison with the sources."""
     currency: Literal["USD"]
-    """All amounts are in it."""
+    """Currency of all amounts."""
     max_age_days: int = Field(default=180, gt=0)
-    """Older than this, it warns."""
+    """Age in days from which the list gives a warning."""
     tiers: bool = False
-    """Count the tiers in a month's projection."""
+    """Whether a month's projection uses the tiers."""
     free_tier: bool = False
-    """Take the free tier off a month's projection, as if this service had the account to itself."""
+    """Whether a month's projection deducts the free tier, as if this service had the account to itself."""
     source: dict[str, str]
-    """By the first word of an item: where its price is from."""
+    """First word of an item to the source of its price."""
     prices: dict[str, Price]
 
     @model_validator(mode="after")
@@ -82,13 +83,13 @@ class Prices(Frozen):
     def of(self, item: str, quantity: float) -> float:
         """USD for `quantity` units of `item` at the list price of the first tier.
 
-        A window is a part of a month whose other part is not known: tiers and the free tier are for `month`.
+        The rest of the window's month is unknown, so tiers and the free tier count only in `month`.
         """
         price = self.prices[item]
         return quantity * price.usd / price.per
 
     def month(self, item: str, quantity: float) -> float:
-        """USD for a month's `quantity` of `item`; tiers and the free tier count where they are switched on."""
+        """USD for a month's `quantity` of `item`; with tiers and free tier if they are switched on."""
         price = self.prices[item]
         left = max(0.0, quantity - price.free) if self.free_tier else quantity
         if not self.tiers:
@@ -102,7 +103,7 @@ class Prices(Frozen):
         return usd + max(0.0, left - below) * rate / price.per
 
     def stale(self, today: dt.date) -> str | None:
-        """One sentence if the list is too old to decide about money by; None: it is not."""
+        """A sentence if the list is too old for decisions about money; None: it is not."""
         age = (today - self.date).days
         if age <= self.max_age_days:
             return None
@@ -113,7 +114,9 @@ class Prices(Frozen):
 
 
 class NoPrices(Prices):
-    """In an incident, in place of a list that is missing or wrong: whoever needs a price says why there is none."""
+    """In place of a list that is another region's, or, in an incident, missing or wrong: whoever needs a price says why
+    there is none.
+    """
 
     why: str
 
@@ -122,16 +125,38 @@ class NoPrices(Prices):
         return self
 
     @classmethod
-    def because(cls, why: str, region: str) -> NoPrices:
-        """None of a region, for the reason of a sentence."""
+    def because(cls, why: str, region: str, others: Prices | None = None) -> NoPrices:
+        """None of a region, for the reason of a sentence.
+
+        Args:
+            others: the list of another region: what the LLM's provider takes is the same there.
+        """
+        llm = {item: price for item, price in others.prices.items() if item.startswith("llm.")} if others else {}
+        source = {"llm": others.source["llm"]} if others and "llm" in others.source else {}
+        day = others.date if others else dt.date.min
         return cls.model_construct(
-            region=region, date=dt.date.min, currency="USD", source={}, prices={}, max_age_days=1, why=why
+            region=region, date=day, currency="USD", source=source, prices=llm, max_age_days=1, why=why
         )
 
+    def stale(self, today: dt.date) -> str | None:  # noqa: ARG002
+        """Why there is none."""
+        return self.why
+
     def of(self, item: str, quantity: float) -> float:
-        """Raises UsageError: why there is none of the item."""
+        """As of a whole list. Raises UsageError: why there is none of the item."""
+        if item in self.prices:
+            return super().of(item, quantity)
         raise UsageError(f"no price of {quantity:g} {item}: {self.why}")
 
     def month(self, item: str, quantity: float) -> float:
-        """Raises UsageError: why there is none of the item."""
+        """As of a whole list. Raises UsageError: why there is none of the item."""
+        if item in self.prices:
+            return super().month(item, quantity)
         raise UsageError(f"no price of {quantity:g} {item}: {self.why}")
+
+
+def prices_of(kept: Mapping[str, Any]) -> Prices | NoPrices:
+    """The list that a record was made with, or why it had none."""
+    if "why" in kept:
+        return NoPrices.because(str(kept["why"]), str(kept.get("region", "")))
+    return Prices.model_validate(kept)

@@ -1,6 +1,6 @@
 """Where a secret is kept that service.yaml only names: `env:VARIABLE`, `ssm:PARAMETER`, `secretsmanager:SECRET#FIELD`.
 
-The name of a parameter or a secret may hold `{env}`. Nothing here reads a value (`observe/references.py`).
+The name of a parameter or a secret may contain `{env}`. Nothing here reads a value (`observe/references.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from runbook_lib.base.template import fault, filled
 
 Kind = Literal["env", "ssm", "secretsmanager"]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-"""What a secret may be called, as every placeholder."""
+"""Form of a secret's name, the same as of every placeholder."""
 EXPECTED = "expects env:VARIABLE, ssm:PARAMETER, secretsmanager:SECRET or secretsmanager:SECRET#FIELD"
 _FORMS: dict[str, tuple[str, str]] = {
     "env": (r"[A-Za-z_][A-Za-z0-9_]*", "a variable is letters, digits and _"),
@@ -22,21 +22,21 @@ _FORMS: dict[str, tuple[str, str]] = {
         "a secret is 1 to 512 letters, digits and / _ + = . @ -, then # and a field where it is JSON",
     ),
 }
-"""By kind: the form (Systems Manager, PutParameter, `Name`; Secrets Manager, CreateSecret, `Name`), and in words."""
+"""Kind to its form (Systems Manager, PutParameter, `Name`; Secrets Manager, CreateSecret, `Name`), also in words."""
 
 
 class Reference(NamedTuple):
-    """One place in which a secret is kept."""
+    """The place of one secret."""
 
     kind: Kind
     name: str
-    """Of the variable, the parameter or the secret."""
+    """Name of the variable, the parameter or the secret."""
     field: str = ""
-    """Of a secret that is a JSON object: which of its values; empty: the whole text."""
+    """Name of the value in a secret that is a JSON object; empty: the whole text."""
 
 
 def wrong(text: str) -> str:
-    """What is wrong with a reference, as the end of a sentence; empty: nothing. The text is not in it: it may be the
+    """What is wrong with a reference, as the end of a sentence; empty: nothing. It never quotes the text: it may be the
     secret itself.
 
     >>> wrong("ssm:/orders/{env}/api-key"), wrong("env:ORDERS_KEY"), wrong("secretsmanager:orders/{env}#api.key")
@@ -56,7 +56,7 @@ def wrong(text: str) -> str:
 
 
 def read(text: str, env: str) -> Reference:
-    """A reference that is right, in an environment.
+    """The reference in a valid text, for an environment.
 
     >>> read("secretsmanager:orders/{env}#key", "prod")
     Reference(kind='secretsmanager', name='orders/prod', field='key')

@@ -1,5 +1,5 @@
-"""Parameters that can be read and make no sense: a share beyond 1, a look before the first report, a throttle that is
-the caller's mistake. Each would switch a check off without a word, so they are refused when the files are read.
+"""Refuses readable parameters that make no sense: a share beyond 1, a look before the first report, a throttle that
+counts as the caller's mistake. Each would silently disable a check, so the reading of the files refuses them.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from runbook_lib.params.service import Service
 
 GAUGE_PERIOD_S = 300
-"""So often a level is asked for (`observe/evidence/questions.py`)."""
+"""Seconds between two points of a level (`observe/evidence/questions.py`)."""
 OURS = (403, 408, 413, 429)
 """Statuses by which the gateway, its throttle or a WAF refuse: never a mistake of the caller (API Gateway Developer
 Guide, gateway response types)."""
 
 
 def check(params: Params) -> None:
-    """Checks gates.yaml and service.yaml for values that cannot be meant.
+    """Checks gates.yaml and service.yaml for values that nobody can mean.
 
     Raises:
-        UsageError: the first one: file, key, value, and what is wanted.
+        UsageError: the first such value: file, key, value, and what is expected.
     """
     service, policy = params.service, params.policy
     found = (
@@ -55,10 +55,10 @@ def check(params: Params) -> None:
 
 
 def check_policy(policy: Policy, source: str) -> None:
-    """Checks what can be checked of a policy alone, such as one that old records are judged by.
+    """Checks a policy by itself, such as one that old records are judged by.
 
     Raises:
-        UsageError: the first value that cannot be meant.
+        UsageError: the first value that nobody can mean.
     """
     for gate in policy.gates:
         for key, value, wanted in sane_gates.check(gate, policy):
@@ -113,7 +113,7 @@ def _routes(service: Service) -> Iterator[Said]:
 
 
 def _names_the_job(service: Service) -> bool:
-    """Whether a question for a job's status says which one where its path does not: by a header, or it is not asked."""
+    """Whether a status request names its job without its path: by a header, or because the route is not asked."""
     status = service.contract.status
     return status.told_by != "status" or any("job_id" in fields(text) for text in status.headers.values())
 
@@ -145,7 +145,7 @@ def _gates(params: Params) -> Iterator[Said]:
 
 
 def _measure(name: str, measure: Measure, params: Params) -> Iterator[Said]:
-    """A measure that is the same whatever happens, or has no point in most of its periods."""
+    """A measure that always has the same value, or has no point in most of its periods."""
     asked = {
         side: (metric, measure.stat(side) or metric.stat)
         for side, query in measure.sides.items()
@@ -197,7 +197,7 @@ def _alarm(alarm: Alarm, policy: Policy) -> Iterator[Said]:
         yield "expression", f"'{alarm.expression}'", "it is no arithmetic of the metrics"
         return
     for node in ast.walk(tree):
-        # Functions of metric math are in capitals, ids of metrics begin with a small letter.
+        # Functions of metric math have capitals, ids of metrics begin with a small letter.
         if isinstance(node, ast.Name) and not node.id.isupper() and node.id not in alarm.metrics:
             there = ", ".join(alarm.metrics)
             yield "expression", f"'{alarm.expression}'", f"'{node.id}' is none of its metrics; there are {there}"

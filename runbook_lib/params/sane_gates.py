@@ -1,7 +1,7 @@
-"""Gates that can be read and make no sense: a limit that nothing reaches, a field that nobody reads, a collapse on the
-wrong side. Each would pass or fail for ever, or roll back what is well, so they are refused when the file is read.
+"""Refuses readable gates that make no sense: a limit that nothing reaches, a field that nobody reads, a collapse on the
+wrong side. Each would always pass or fail, or roll back a healthy service, so the reading of the file refuses them.
 
-A record is judged again by the gates that it was sealed with, sane or not: nothing here is asked of it.
+A record is judged again by the gates that it was sealed with, sane or not: these checks do not apply to it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNITS = {
     "amount": ("USD",),
     "gauge": ("messages", "requests"),
 }
-"""Units that the evidence of the runbook's own measures is in, by kind."""
+"""Kind to the units of the evidence of the runbook's own measures."""
 SECONDS = ("submit_latency", "generation_time")
 MOST_SAMPLES = 10_000_000
 MOST_STRAGGLERS = 100
@@ -40,7 +40,7 @@ READ_BY: dict[str, tuple[tuple[str, ...], str]] = {
     "alert": (("rate", "quantile", "gauge", "amount"), "is a number, and a split is judged by the weight in force"),
     "collapse": (("rate", "quantile", "gauge", "amount"), "is a number, and a split is judged by the weight in force"),
 }
-"""Field to the kinds of gate that read it, and why others do not: there it would be ignored without a word."""
+"""Field to the kinds of gate that read it, and the reason: other kinds would ignore it silently."""
 LINES = ("target", "alert", "collapse", "implausible")
 
 
@@ -53,7 +53,7 @@ def check(gate: Gate, policy: Policy) -> Iterator[Said]:
         wanted = f"it is of kind {kind}, and the gate of kind {gate.kind}; those of kind {gate.kind} are"
         yield "measure", f"'{gate.measure}'", f"{wanted} {', '.join(same)}"
     units = ("s",) if gate.measure in SECONDS else UNITS.get(gate.kind)
-    if own:  # what it is in is the team's to say; a rate is a share of requests
+    if own:  # the team chooses its unit; a rate is a share of requests
         units = UNITS["rate"] if gate.kind == "rate" else None
     if units and gate.unit not in units:
         told = ", 0 to 1, and shown in %" if units == UNITS["rate"] else ""
@@ -92,7 +92,7 @@ def _unread(gate: Gate) -> Iterator[Said]:
 
 
 def _line(gate: Gate, name: str, line: Threshold) -> Iterator[Said]:
-    """A limit of what is 0 or more, and of a ratio at most 1, that nothing reaches or everything does."""
+    """A limit that no value reaches or that every value does, for values of 0 or more and ratios of at most 1."""
     top = 1.0 if gate.unit == "ratio" else math.inf
     if not math.isfinite(line.limit) or line.limit < 0:
         yield name, f"'{line}'", "expects a number, not below 0"
@@ -109,8 +109,8 @@ def _range(top: float) -> str:
 
 
 def _collapse(gate: Gate) -> Iterator[Said]:
-    """Past collapse a broken baseline is no reason to stay (docs/domain.md, trap 13): on the wrong side a service
-    that is well would be there.
+    """A collapse on the wrong side of the limit. Past collapse a broken baseline is no reason to stay (docs/domain.md,
+    trap 13): there a healthy service would count as collapsed.
     """
     if gate.collapse is None:
         return

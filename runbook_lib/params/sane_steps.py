@@ -1,5 +1,5 @@
-"""Steps and phases that can be read and make no sense: one that waits for itself, a weight that no phase ends at, a
-phase in a notebook that plays none.
+"""Refuses readable steps and phases that make no sense: one that waits for itself, a weight that no phase ends at, a
+phase whose notebook plays none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_H = 31 * 24.0
 _PLAYS = re.compile(r"from runbook_lib\.steps\.phase\.(\w+) import")
-"""How a phase's notebook says what it plays: `phase`, `staging`, `migration`."""
+"""Import by which a phase's notebook shows its kind: `phase`, `staging`, `migration`."""
 
 
 def check(params: Params) -> Iterator[Said]:
@@ -64,7 +64,7 @@ def _phases(params: Params) -> Iterator[Said]:
 
 
 def _order(policy: Policy, env: str) -> Iterator[Said]:
-    """In an environment each phase begins where the one before it ends, and only the last one migrates."""
+    """Checks that in an environment each phase begins where the one before ends, and only the last one migrates."""
     phases = policy.phases_of(env)
     before, ends = "", 0.0
     for name, phase in phases.items():
@@ -84,7 +84,7 @@ def _order(policy: Policy, env: str) -> Iterator[Said]:
 
 
 def _circle(policy: Policy) -> Iterator[Said]:
-    """A step that waits, by what it requires or by the order of the phases, for itself."""
+    """A step that waits for itself, by its requirements or by the order of the phases."""
     waits = {
         f"{name}@{env}": [*step.requires, *step.requires_to_shift]
         for name, step in policy.steps.items()
@@ -103,7 +103,7 @@ def _circle(policy: Policy) -> Iterator[Said]:
 
 
 def _way(start: str, waits: Mapping[str, list[str]]) -> list[str]:
-    """From a step over what it waits for back to itself; empty where there is no such way."""
+    """The way from a step through what it waits for back to itself; empty if there is none."""
     ways, seen = [[start]], set[str]()
     while ways:
         way = ways.pop(0)
@@ -117,12 +117,12 @@ def _way(start: str, waits: Mapping[str, list[str]]) -> list[str]:
 
 
 def _played(policy: Policy, folder: Path) -> Iterator[Said]:
-    """Where the project's notebooks lie beside the parameters, a phase is carried out by one that plays phases."""
+    """Checks that a phase's notebook plays phases, if the project's notebooks lie beside the parameters."""
     several = [path.stem for path in sorted(folder.glob("*.ipynb")) if _plays(path) == "phase"]
     for name, phase in policy.phases.items() if several else ():
         other = policy.steps[name].notebook
         found = _plays(folder / f"{other or name}.ipynb")
-        if found is None:  # not there: `cross_check` says so
+        if found is None:  # it is missing: `cross_check` reports it
             continue
         if not found or (other and found != "phase"):
             key, value = (f"steps.{name}.notebook", other) if other else (f"phases.{name}", name)
@@ -134,7 +134,7 @@ def _played(policy: Policy, folder: Path) -> Iterator[Said]:
 
 
 def _plays(notebook: Path) -> str | None:
-    """What a notebook plays; empty: no phase; None: it cannot be read."""
+    """The kind of phase that a notebook plays; empty: none; None: it cannot be read."""
     try:
         found = _PLAYS.search(notebook.read_text(encoding="utf-8", errors="replace"))
     except OSError:

@@ -1,4 +1,4 @@
-"""What pydantic says of a file, as one sentence: file, line, key, value, and what is expected there."""
+"""Turns pydantic's errors about a file into one sentence: file, line, key, value, and what is expected."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ _EXPECTED = {
     "too_short": "expects {min_length} or more of them",
     "too_long": "expects {max_length} of them at most",
 }
-"""Kind of pydantic's error to what is said instead; the fields are those of its context."""
+"""Kind of pydantic's error to our text; its fields are those of the error's context."""
 
 ID = re.compile(r"[a-z][a-z0-9_]{0,59}")
-"""Id of a gate or an alarm: file names, anchors and names of alarms are made of it."""
+"""Id of a gate or an alarm: part of file names, anchors and names of alarms."""
 _NAME = "small letters, digits and _, beginning with a letter"
 ID_EXPECTED = f"expects {_NAME}, 60 at most"
 _FORMS = {
@@ -72,9 +72,9 @@ _FORMS = {
     r"^[a-z0-9]+$": "an id of small letters and digits",
     r"^$|^/\S*$": "a path that begins with /, or nothing",
 }
-"""Form of a text to what it is in words."""
+"""Form of a text to its description in words."""
 _SHOWN = 80
-"""Characters of a value that a sentence repeats."""
+"""Most characters of a value that a sentence repeats."""
 
 
 def sentence(
@@ -86,13 +86,13 @@ def sentence(
     *,
     overridden: bool = False,
 ) -> str:
-    """One sentence of the first thing that is wrong, with the number of the others.
+    """One sentence about the first mistake, with the number of the others.
 
     Args:
-        values: what was read.
-        source: how the sentence calls the file.
-        file: where the values were read from; None: nowhere that has lines.
-        overridden: values may have come from elsewhere, so that the file's lines say nothing.
+        values: the values that were read.
+        source: name of the file in the sentence.
+        file: file of the values; None: the values have no lines.
+        overridden: whether values may come from elsewhere, so that the file's lines are not reliable.
     """
     first = error.errors()[0]
     kind, value, at = first["type"], first.get("input"), _untagged(first["loc"], values)
@@ -117,12 +117,12 @@ def sentence(
     others = error.error_count() - len(same)
     more = f" (and {others} more)" if others else ""
     if not key or isinstance(value, dict):
-        return one_line(f"{source}: {key and repr(key) + ': '}{message}{more}")  # the message names what is wrong
+        return one_line(f"{source}: {key and repr(key) + ': '}{message}{more}")  # the message names the mistake
     return one_line(f"{source}: '{key}' is {shown(value)}: {message}{more}")
 
 
 def _untagged(at: Sequence[int | str], values: Any) -> tuple[int | str, ...]:
-    """The path without the `kind` by which pydantic tells apart what may stand in one place: no key of the file."""
+    """The path without the `kind` by which pydantic distinguishes models in one place: the file has no such key."""
     path, inner = list[int | str](), values
     for part in at:
         if isinstance(inner, Mapping) and part not in inner and part == inner.get("kind"):
@@ -136,7 +136,7 @@ def _untagged(at: Sequence[int | str], values: Any) -> tuple[int | str, ...]:
 
 
 def _meant(first: Mapping[str, Any]) -> list[str]:
-    """The path within a value that a sentence about it begins with, as far as the value has it: `submit.valid: ...`."""
+    """The path inside a value at the beginning of a sentence about it, as far as it exists: `submit.valid: ...`."""
     path, inner = list[str](), first.get("input")
     for part in re.match(r"[\w.]*", _message(first))[0].split("."):  # type: ignore[index]
         if not isinstance(inner, Mapping) or part not in inner:
@@ -159,15 +159,15 @@ def _message(first: Mapping[str, Any]) -> str:
 
 
 def in_words(pattern: str) -> str:
-    """What the form of a text is for a reader; empty: nobody has said it."""
+    """The form of a text in words; empty: there is no description."""
     return _FORMS.get(pattern, "")
 
 
 def suggested(name: str, digit: bool = False) -> str:
-    """`: 'declined_payments'` for `DeclinedPayments` or `declined-payments`; empty: there is none.
+    """`: 'declined_payments'` for `DeclinedPayments` or `declined-payments`; empty: no suggestion.
 
     Args:
-        digit: it may begin with one.
+        digit: whether the name may begin with a digit.
 
     >>> suggested("DeclinedPayments"), suggested("http.5xx-rate"), suggested("?")
     (": 'declined_payments'", ": 'http_5xx_rate'", '')
@@ -178,7 +178,7 @@ def suggested(name: str, digit: bool = False) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as it was written, cut where it is long."""
+    """A value as it was written, shortened."""
     if value is None:
         return "empty"
     text = repr(_written(value))
@@ -186,14 +186,14 @@ def shown(value: Any) -> str:
 
 
 class _Bare(str):
-    """Text that `repr` leaves without quotes."""
+    """Text without quotes in its `repr`."""
 
     __slots__ = ()
     __repr__ = str.__str__
 
 
 def _written(value: Any) -> Any:
-    """With lists and dates as YAML has them."""
+    """The value with lists and dates as in YAML."""
     if isinstance(value, dt.date):
         return _Bare(value)
     if isinstance(value, Mapping):
@@ -202,18 +202,18 @@ def _written(value: Any) -> Any:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks, control characters and endless words, which a name in it may have."""
+    """The text without line breaks, control characters and endless words, which a name may contain."""
     text = re.sub(r"(\S{100})\S{50,}", r"\1…", text)
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
 
 
 def _named(at: Sequence[int | str], values: Any) -> list[str]:
-    """The path in names: an item of a list by its `id`, where it has one."""
+    """The path by names: an item of a list by its `id`, if it has one."""
     path, inner = list[str](), values
     for part in at:
-        if part == "[key]":  # what pydantic calls a name that is wrong itself
+        if part == "[key]":  # pydantic's name for a wrong key
             continue
-        if path and isinstance(part, str) and isinstance(inner, str | int | float):  # which type of several it is not
+        if path and isinstance(part, str) and isinstance(inner, str | int | float):  # one of several possible types
             continue
         try:
             inner = inner[part]
@@ -225,7 +225,7 @@ def _named(at: Sequence[int | str], values: Any) -> list[str]:
 
 
 def fields_at(model: type[BaseModel], path: Sequence[int | str]) -> set[str]:
-    """Names of the fields that a model has at `path` within it."""
+    """Names of the fields that a model has at `path` inside it."""
     types: list[Any] = [model]
     for part in path:
         inside: list[Any] = []
@@ -236,7 +236,7 @@ def fields_at(model: type[BaseModel], path: Sequence[int | str]) -> set[str]:
 
 
 def _models(types: Iterable[Any]) -> list[type[BaseModel]]:
-    """The models among `types`, and within their unions, tuples and dictionaries."""
+    """The models among `types`, also inside unions, tuples and dictionaries."""
     found: list[type[BaseModel]] = []
     for one in types:
         if isinstance(one, type) and issubclass(one, BaseModel):

@@ -1,4 +1,4 @@
-"""Where the weight lives, as data: `traffic` of service.yaml, one model for each home, told apart by `kind`."""
+"""The home of the weight, as data: `traffic` of service.yaml, one model per home, distinguished by `kind`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.metrics import Kind, Metric
 
 PARAMETER = r"^/?[A-Za-z0-9_.{}-]+(/[A-Za-z0-9_.{}-]+)*$"
-"""Systems Manager, PutParameter (`Name`), with `{env}` in it."""
+"""Form of a parameter's name (Systems Manager, PutParameter, `Name`), with `{env}` in it."""
 ALIAS = r"^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$"
-"""Lambda, CreateAlias (`Name`): not a number alone."""
+"""Form of an alias (Lambda, CreateAlias, `Name`): not a number alone."""
 VERSION = r"^[1-9][0-9]*$"
 """A published version of a function; an alias with weights cannot point to $LATEST."""
 
@@ -24,20 +24,25 @@ _LAMBDA: tuple[tuple[str, str, str, Kind], ...] = (
 """Name, statistic, unit and kind."""
 
 Arms = tuple[str, str]
-"""Metrics that count what went to the new side, and what stayed on the old one."""
+"""Metrics that count the traffic of the new side, and of the old one."""
 
 
 class _ByRoute(Frozen):
-    """Clients choose the route by the weight."""
+    """A home whose clients choose the route by the weight."""
 
     @property
     def arms(self) -> Arms:
-        """Clients choose the route."""
+        """The routes, since clients choose them."""
         return "async_requests", "sync_requests"
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """Beside the catalogue's: none."""
+        """Metrics of its own, beside the catalogue: none."""
+        return {}
+
+    @property
+    def instead(self) -> dict[str, str]:
+        """Metrics of the catalogue that stand for others of it, since those see nothing here: none."""
         return {}
 
 
@@ -45,58 +50,58 @@ class AppConfigHome(_ByRoute):
     """AWS AppConfig: dial and switch are two flags of one application. Its alarms take a weight back by themselves."""
 
     kind: Literal["appconfig"]
-    """Where the weight lives: the home says what else stands here (docs/homes.md)."""
+    """Home of the weight, which decides the other keys (docs/homes.md)."""
     application: str
-    """Its application."""
+    """Name of the AppConfig application."""
     dial_profile: str
     """Configuration profile of the weight."""
     switch_profile: str
     """Configuration profile of the kill switch."""
     dial_environment: str
-    """Environment that the weight is deployed to; its alarms take it back."""
+    """Environment for deployments of the weight; its alarms take the weight back."""
     switch_environment: str
-    """Environment that the switch is deployed to; no alarm holds it."""
+    """Environment for deployments of the switch; no alarm stops them."""
     immediate_strategy: str
     """Deployment strategy without a bake, for the switch and for the way back."""
     soak_strategy: str
-    """Deployment strategy that bakes, so that guard alarms can take a raise back."""
+    """Deployment strategy with a bake, so that guard alarms can take a raise back."""
     flag: str
     """Key of the flag in both profiles."""
     client_poll_s: int = Field(gt=0)
-    """Clients read the weight this often; it is in force only after that."""
+    """Seconds between two reads of the weight by clients; a change is in force only after that."""
 
 
 class RegisterHome(_ByRoute):
-    """What the homes beside AppConfig share: a parameter of Parameter Store, whose versions are the steps so far."""
+    """Common keys of the homes other than AppConfig: a parameter of Parameter Store, whose versions are the steps."""
 
     parameter: str = Field(pattern=PARAMETER, max_length=1011)
     """Parameter Store name of the weight (`ssm`: clients read it), or of the list of its steps (the others)."""
     guard_alarm: str = ""
-    """Composite alarm over the guards that somebody must watch, since nothing takes this weight back by itself."""
+    """Composite alarm over the guards, which a person must watch, since nothing takes this weight back by itself."""
     client_poll_s: int = Field(default=60, gt=0)
-    """Clients read the weight this often; it is in force only after that."""
+    """Seconds between two reads of the weight by clients; a change is in force only after that."""
 
 
 class SsmHome(RegisterHome):
-    """Systems Manager Parameter Store: clients read the weight from a parameter, whose version is the check."""
+    """Systems Manager Parameter Store: clients read the weight from a parameter; its version detects other writers."""
 
     kind: Literal["ssm"]
-    """Where the weight lives: the home says what else stands here (docs/homes.md)."""
+    """Home of the weight, which decides the other keys (docs/homes.md)."""
 
 
 class AliasHome(RegisterHome):
-    """A weighted alias of Lambda: a new version of one function takes a share of its calls. RevisionId is the check."""
+    """A weighted Lambda alias: a new version of a function takes a share of its calls. RevisionId detects writers."""
 
     kind: Literal["lambda-alias"]
-    """Where the weight lives: the home says what else stands here (docs/homes.md)."""
+    """Home of the weight, which decides the other keys (docs/homes.md)."""
     function: Literal["submit", "worker", "status", "sync"]
-    """Function that gets a new version: its key in `names`."""
+    """Function with the new version: its key in `names`."""
     alias: str = Field(pattern=ALIAS, max_length=128)
     """Alias that its event source or its route calls."""
     version: str = Field(pattern=VERSION)
     """The new version."""
     stable: str = Field(pattern=VERSION)
-    """The version before, which a rollback goes back to."""
+    """The version before, which a rollback restores."""
 
     @model_validator(mode="after")
     def _two(self) -> AliasHome:
@@ -106,12 +111,12 @@ class AliasHome(RegisterHome):
 
     @property
     def arms(self) -> Arms:
-        """The alias chooses the version."""
+        """The versions, since the alias chooses them."""
         return "new_invocations", "stable_invocations"
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """Invocations, errors and duration of each of the two versions, as calls through the alias.
+        """Invocations, errors and duration of each of the two versions, for calls through the alias.
 
         Dimensions: Lambda developer guide, "Types of metrics for Lambda functions" (ExecutedVersion compares two
         versions that are both targets of a weighted alias).
@@ -132,16 +137,27 @@ class CanaryHome(RegisterHome):
     """The canary of a REST API's stage: a share of its requests goes to another deployment of the API."""
 
     kind: Literal["rest-canary"]
-    """Where the weight lives: the home says what else stands here (docs/homes.md)."""
+    """Home of the weight, which decides the other keys (docs/homes.md)."""
     deployment: str = Field(pattern=r"^[a-z0-9]+$")
-    """Id of the deployment that the canary serves."""
+    """Id of the deployment behind the canary."""
 
     @property
     def arms(self) -> Arms:
-        """The stage chooses: both sides have the same paths, so the functions behind them tell the split."""
+        """The functions behind the two sides: the stage chooses, and both sides have the same paths."""
         return "submit_invocations", "sync_fn_invocations"
+
+    @property
+    def instead(self) -> dict[str, str]:
+        """The canary's requests come by the path of the stage's own: the submit route's metrics see none of them, and
+        the function that answers them sees all.
+        """
+        return {
+            "async_requests": "submit_invocations",
+            "async_5xx": "submit_errors",
+            "async_latency": "submit_duration",
+        }
 
 
 Traffic = Annotated[AppConfigHome | SsmHome | AliasHome | CanaryHome, Field(discriminator="kind")]
 REGISTERED = ("ssm", "lambda-alias", "rest-canary")
-"""Homes that keep their history in a parameter, and that nothing takes back by itself."""
+"""Homes with their history in a parameter, which nothing takes back by itself."""

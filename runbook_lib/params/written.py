@@ -1,8 +1,8 @@
-"""What a person wrote, made ready to be read strictly: `true` is no number, `"100"` no whole one, `"no"` not false.
+"""Prepares values that a person wrote for strict reading: `true` is no number, `"100"` no whole one, `"no"` not false.
 
-YAML has lists where the models have tuples, dates that may stand in quotes, and text for a number such as `1e-3`. They
-are turned into what is declared. All else stays as it is written, to be refused where it is of another type. Records
-are read without this: JSON has no tuples, and what is in them was declared once (`judge/terms.py::Frozen`).
+YAML has lists where the models have tuples, dates that may be in quotes, and text for a number such as `1e-3`. These
+are converted to the declared type. Everything else stays, and is refused if its type is wrong. Records are read
+without this: JSON has no tuples, and their contents were checked once (`judge/terms.py::Frozen`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _POWER = re.compile(r"[-+]?[0-9]{1,15}[eE][-+]?[0-9]{1,3}")
 
 
 def strictly(model: type[M], values: Mapping[str, Any]) -> M:
-    """`model` of values that were read from YAML; whole numbers are numbers too, and nothing else is converted.
+    """`model` from values read from YAML; whole numbers count as numbers, and nothing else is converted.
 
     Raises:
-        ValidationError: something is wrong, or of another type than declared.
+        ValidationError: something is wrong, or has another type than declared.
     """
     return model.model_validate(_declared(model, dict(values)), strict=True)
 
@@ -57,5 +57,5 @@ def _declared(kind: Any, value: Any) -> Any:  # noqa: PLR0911 (a table of types)
 
 
 def _key(kind: Any, key: Any) -> Any:
-    """A whole number that stands in quotes, as every key of JSON does, is one."""
+    """A whole number in quotes, as every key of JSON is, counts as one."""
     return int(key) if kind is int and isinstance(key, str) and key.isascii() and key.isdigit() else key

@@ -41,20 +41,20 @@ from runbook_lib.record.tombstones import pruned, stones
 
 _UNSEALED = frozenset({folders.FILE, folders.ENDED, "record.json", "report.html", "notebook.ipynb"})
 _KEPT = 256
-"""Records that a process keeps in mind, the last used: a rollout has some thirty, a long one a few hundred."""
+"""Records that a process caches, the last used ones: a rollout has some thirty, a long one a few hundred."""
 
 
 class Named(Protocol):
-    """Parameters that name an archive's folder."""
+    """Parameters that name the archive's folder."""
 
     @property
     def archive(self) -> str:
-        """The folder, from the project's root."""
+        """The archive's folder, relative to the project's root."""
         ...
 
 
 class Archive:
-    """The records under `root`, which is made when first written to."""
+    """The sealed records and staged runs in the folder `root`, which the first write creates."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Archive:
         clock: Callable[[], dt.datetime] = journal.utc_now,
         told: Callable[[str], object] = lambda said: print(said, file=sys.stderr, flush=True),
     ) -> None:
-        """`told` is given what goes wrong after a record was sealed: no signature, no witness."""
+        """`told` is called with each problem that comes after sealing: no signature, no witness."""
         self.root = Path(root).absolute()
         self.home = home_of(self.root)
         self.stale = ""
@@ -71,7 +71,7 @@ class Archive:
 
     @classmethod
     def of(cls, params: Named) -> Archive:
-        """The archive that the parameters name, in the project's folder, wherever the command is run.
+        """The archive that the parameters name, in the project's folder, whatever the working folder.
 
         Raises:
             UsageError: there is no project here, or the path cannot be filled in.
@@ -81,9 +81,9 @@ class Archive:
         return archive
 
     def refresh(self, release: str) -> None:
-        """Brings log and records of a release here, where the archive is kept elsewhere; what keeps them is told.
+        """Copies the log and the records of a release to this machine, if the archive is kept in a bucket.
 
-        Then what is here counts no more as the newest: `stale` says why.
+        If that fails, `told` is called and `stale` says why: the copy here may lack the newest records.
         """
         try:
             self.home.refresh(release)
@@ -95,15 +95,15 @@ class Archive:
 
     @property
     def staging(self) -> Path:
-        """Where journals lie until they are sealed."""
+        """The folder of journals that are not sealed yet."""
         return self.root / STAGING
 
     def lock(self, release: str = "") -> AbstractContextManager[None]:
-        """One writer at a time; within it the log and the records of `release` are up to date.
+        """Lets one writer in at a time; inside it the log and the records of `release` are up to date.
 
         Raises:
-            ArchiveError: another one holds the lock for a minute, or the archive cannot be written.
-            AwsError: the bucket that it is kept in cannot be asked.
+            ArchiveError: another writer holds the lock for a minute, or the archive cannot be written.
+            AwsError: the bucket that holds the archive cannot be asked.
         """
         return self.home.writing(release)
 
@@ -113,10 +113,10 @@ class Archive:
         """Opens the staging folder of a run, owned by this process. It appears with its `owner.json`, or not at all.
 
         Args:
-            env, release, notebook: where the record will lie if the journal never says.
+            env, release, notebook: where the record will lie if the journal never names them.
             run_id: unique; `new_run_id()` makes one.
             origin: `papermill` or `interactive`.
-            output: where the executed notebook is being written, for whoever closes the run after a crash.
+            output: path that the executed notebook is written to, for closing the run after a crash.
 
         Raises:
             ArchiveError: the archive cannot be written, or the run is staged already.
@@ -126,11 +126,11 @@ class Archive:
     def trusted(
         self, refs: Iterable[RecordRef], told: Callable[[str], object], what: str = "an earlier record is not used"
     ) -> Iterator[tuple[RecordRef, Record]]:
-        """Those of `refs` that are as they were sealed, each with its record, in the order given.
+        """The records among `refs` that are intact, each with its reference, in the order given.
 
         Args:
-            told: is given each sentence about those that are altered or cannot be read, once; they are left out.
-            what: begin of that sentence; empty: the error alone.
+            told: called once with each sentence about altered or unreadable records, which are left out.
+            what: how that sentence begins; empty: the error alone.
         """
         verify, said = self.verifier(), set[str]()
         for ref in refs:
@@ -138,16 +138,16 @@ class Archive:
                 verify(ref)
                 record = self.load(ref)
             except (ArchiveError, OSError) as error:
-                if str(error) not in said:  # all that come after a damaged one have its sentence
+                if str(error) not in said:  # all records after a damaged one have the same sentence
                     told(f"{what}: {error}" if what else str(error))
                 said.add(str(error))
                 continue
             yield ref, record
 
     def sweep(self) -> list[RecordRef]:
-        """Seals every staged run that has ended: as it did, or as `died` where its owner lives no more.
+        """Seals every staged run that has ended; a run whose process ended without sealing it becomes `died`.
 
-        What cannot be sealed is left for next time.
+        A run that cannot be sealed stays for the next sweep.
         """
         closed = []
         for folder in sorted(self.staging.glob("*")):
@@ -176,7 +176,7 @@ class Archive:
     def records(
         self, env: str | None = None, release: str | None = None, notebook: str | None = None
     ) -> list[RecordRef]:
-        """The sealed records, oldest first; None is any. Nothing is opened."""
+        """The sealed records, oldest first; None means any. No record is opened."""
         return refs_in(self.root, *(part if part is None else safe(part) for part in (env, release, notebook)))
 
     def at(self, folder: Path) -> RecordRef:
@@ -186,15 +186,15 @@ class Archive:
     def latest(
         self, env: str | None = None, release: str | None = None, notebook: str | None = None
     ) -> RecordRef | None:
-        """The record sealed last, if any."""
+        """The record that was sealed last; None if there is none."""
         refs = self.records(env, release, notebook)
         return refs[-1] if refs else None
 
     def find(self, prefix: str) -> RecordRef:
-        """The one record whose run id (or folder name) starts with `prefix`.
+        """The only record whose run id or folder name starts with `prefix`.
 
         Raises:
-            ArchiveError: there is none, or more than one.
+            ArchiveError: no record matches, or more than one does.
         """
         refs = by_id(self.records(), prefix)
         if len(refs) != 1:
@@ -204,17 +204,17 @@ class Archive:
         return refs[0]
 
     def load(self, ref: RecordRef) -> Record:
-        """The record, not verified; read once as long as the file is the same one. It is shared: nobody changes it.
+        """The record, not verified. It is cached while its file is unchanged and shared: callers must not change it.
 
         Raises:
-            ArchiveError: missing, not readable, or written by a newer version.
+            ArchiveError: the record is missing, unreadable, or written by a newer version.
         """
         return _loaded(ref.folder, state_of(ref.folder))
 
     def verify(self, ref: RecordRef) -> None:
-        """Whether the record is as it was sealed: its own hash, every file, its place, and the chain back to the first.
+        """Checks that the record is intact: its hash, each file, its place, and the chain back to the first record.
 
-        Who verifies many of them takes `verifier`, which looks at each chain once.
+        For many records use `verifier`, which walks each chain once.
 
         Raises:
             ArchiveError: one sentence that names what is wrong.
@@ -222,17 +222,17 @@ class Archive:
         self.verifier()(ref)
 
     def verifier(self, seen: Seen | None = None) -> Verifier:
-        """`verify` for many records: the chain of each is walked once, when its first record is asked for.
+        """A function that does `verify` for many records: it walks each chain once, at the chain's first record.
 
         Args:
-            seen: what was read whole before; None: everything is read.
+            seen: what an earlier run found on reading records completely; None: every record is read.
         """
         return Verifier(self.root, seen)
 
     def lost(self, env: str | None = None, release: str | None = None, notebook: str | None = None) -> list[RecordRef]:
-        """The records that the archive's log has, and that are not there any more, oldest first; None is any.
+        """The records in the archive's log whose folders are gone, oldest first; None means any.
 
-        Those that were pruned are not among them.
+        Pruned records are not among them.
         """
         log = read_log(self.root)
         buried, here = stones(self.root, log), self.home.holds()
@@ -269,24 +269,24 @@ def seal_staged(
     notebook: dict[str, Any] | None = None,
     error: Problem | str | None = None,
 ) -> RecordRef:
-    """Turns a staging folder into a sealed record with its report, and removes it. Sealing twice gives the same record.
+    """Turns a staging folder into a sealed record with its report, and removes it. A second call gives the same record.
 
     Args:
-        archive: where to.
-        staging: as `Archive.stage` made it.
+        archive: the archive that takes the record.
+        staging: the folder that `Archive.stage` made.
         status: how the run ended.
-        notebook: the executed notebook (nbformat 4), if at hand; redacted in place.
-        error: why it ended so.
+        notebook: the executed notebook (nbformat 4), if there is one; it is redacted in place.
+        error: why the run ended so.
 
     Raises:
-        ArchiveError: the archive cannot be written (the staging folder stays, a later `sweep` closes it), or there is
+        ArchiveError: the archive cannot be written (the staging folder stays for a later `sweep`), or there is
             neither a staging folder nor a record.
     """
     made = rendered(drafted(staging, status, error), notebook, archive.root)
     for left in (2, 1, 0):
         try:
             return _sealed(archive, staging, status, error, *made)
-        except Lost:  # another machine was first: the record goes behind its own
+        except Lost:  # another machine sealed first: this record is linked behind that one
             if not left:
                 raise
     raise AssertionError
@@ -308,7 +308,7 @@ def _sealed(
         who = folders.facts(staging)
         draft = drafted(staging, status, error)
         folder = archive.chain(draft.env, draft.release, draft.notebook).folder
-        # Of a bucket another machine may have completed this very record. Nobody writes to the chain meanwhile.
+        # In a bucket another machine may have completed this record. Nobody writes to the chain meanwhile.
         sure = logs and not home_address(archive.root)
         last = newest_logged(archive.root, path_of(archive.root, folder)) if sure else ""
         chain = Chain(folder, [last] if last else names_in(folder))

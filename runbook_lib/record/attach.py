@@ -1,6 +1,6 @@
 """Attaching: the notebook of an interactive run, as saved in JupyterLab, is added to the record that the run sealed.
 
-The sealed record is not touched. What is added lies in `attachments/<utc>/` with an `attachment.json` of its own that
+The sealed record stays as it is. The notebook lies in `attachments/<utc>/` with an `attachment.json` of its own that
 names the record's hash; an entry in the release's chain names both (`record/attached.py`).
 """
 
@@ -29,19 +29,19 @@ _NOTE = re.compile(r"\b[Rr](?:un|ecord)\s+([0-9a-f]{12})\b")
 
 
 def stamp(run_id: str, decision: str | None, gates: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What closing a run displays under `MIME`, beside its HTML: by it the saved notebook is checked later."""
+    """The data that closing a run displays under `MIME`, beside its HTML; attaching checks the notebook against it."""
     return {"run_id": run_id, "decision": decision, "gates": gates_digest(gates)}
 
 
 def attach(path: Path, archive: Archive) -> Path:
-    """Adds the saved notebook at `path`, and a report with it, to the record of the run whose outputs it carries.
+    """Adds the saved notebook at `path`, with a report, to the record of the run whose outputs it contains.
 
     Returns:
-        The folder of the attachment. The same notebook attached again is the same attachment.
+        The folder of the attachment. The same notebook attached again gives the same folder.
 
     Raises:
-        UsageError: `path` is no notebook, was not run, or was run without being closed.
-        ArchiveError: there is no such record, it was altered, or the notebook's outputs contradict it.
+        UsageError: `path` is not a notebook, was not run, or its run was not closed.
+        ArchiveError: the record is missing or was altered, or the notebook's outputs contradict it.
     """
     from runbook_lib.record.links import Links
     from runbook_lib.record.report import report_html
@@ -87,7 +87,7 @@ def attach(path: Path, archive: Archive) -> Path:
 
 
 def _person() -> str:
-    """Who attaches, by the name on this machine."""
+    """The name of the person who attaches: the user name on this machine."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -107,7 +107,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _said(notebook: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """What the last run's closing output says; without its stamp, at least the run id that it printed."""
+    """The data in the last run's closing output; without it, at least the run id that the output printed."""
     stamps, printed = [], []
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):

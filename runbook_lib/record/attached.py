@@ -1,8 +1,8 @@
-"""What was attached to a sealed record later: verified by its own hashes, and by an entry in the release's chain.
+"""Attachments added to a sealed record later: verified by their hashes and by an entry in the release's chain.
 
-An attachment's own hashes say that it is whole, not that it was attached: whoever writes one with hashes that agree
-would have a report of his own shown as the record's. So attaching seals an entry (`record/entry.py`, kind `attachment`)
-with the hash of record and attachment; one that no sealed entry names was not made by attaching.
+An attachment's own hashes prove that it is whole, not that it was attached: anybody can write one whose hashes agree
+and so show a report of their own as the record's. Therefore attaching seals an entry (`record/entry.py`, kind
+`attachment`) with the hashes of record and attachment; without such an entry an attachment is refused.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from runbook_lib.record.seal import file_hash, record_hash, strict
 FOLDER = "attachments"
 FACTS = "attachment.json"
 KIND = "attachment"
-"""Of the entry that attaching seals."""
+"""Kind of the entry that attaching seals."""
 Bound = Collection[tuple[str, str]]
-"""Hash of a record, and hash of what was attached to it."""
+"""Pairs: hash of a record, hash of an attachment to it."""
 
 
 def spelt(facts: dict[str, Any]) -> bytes:
-    """The one spelling of `attachment.json`."""
+    """The bytes of `attachment.json`: one spelling for the same facts."""
     return json.dumps(facts, indent=1).encode()
 
 
 def attachments(
     ref: RecordRef, known: Bound | None = None, taken: Collection[str] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """What was attached to a record, oldest first, each verified: `attachment.json`, and its folder's `name`.
+    """The attachments of a record, oldest first, each verified: its `attachment.json`, with its folder's `name`.
 
     Args:
-        known: `bound` of the record's release, for whoever looks at many records; default: it is read.
-        taken: hashes of what version 0.1 had attached when the archive's log took the record in; None: no log says.
+        known: `bound` of the record's release, read once for many records; default: it is read here.
+        taken: hashes of a version 0.1 record's attachments when the log took the record in; None: not known.
 
     Raises:
         ArchiveError: an attachment was altered, belongs to another record, or was not made by attaching.
@@ -48,14 +48,19 @@ def attachments(
     folder = ref.folder / FOLDER
     for one in sorted(folder.iterdir()) if folder.is_dir() else ():
         if one.name.startswith(".part-"):
-            continue  # an attaching that a crash cut short; nothing reads it
+            continue  # a crash cut this attaching short; nothing reads it
         which = f"{ref.folder.name}: the attachment {one.name}"
         try:
             raw = read_plain(one / FACTS)
             facts = strict(raw)
             files, record = facts["files"], read_record(ref.folder)
-            there = {path.name for path in one.iterdir()}
-            intact = one.name == instant(dt.datetime.fromisoformat(facts["attached_at"])) and there == {*files, FACTS}
+            there = {path.name for path in one.iterdir() if not path.is_symlink()}
+            intact = not one.is_symlink()
+            intact = (
+                intact
+                and one.name == instant(dt.datetime.fromisoformat(facts["attached_at"]))
+                and there == {*files, FACTS}
+            )
             intact = intact and raw == spelt(facts)
             intact = intact and facts["hash"] == record_hash(facts) and facts["run_id"] == ref.run_id
             intact = intact and facts["record"] == record.get("hash")
@@ -74,7 +79,7 @@ def attachments(
 
 
 def report_of(ref: RecordRef) -> Path:
-    """The report to open: that of the newest attachment, if all of them are intact, else the sealed one."""
+    """The report to open: the newest attachment's if all attachments are intact, else the sealed one."""
     with contextlib.suppress(ArchiveError):
         for facts in reversed(list(attachments(ref))):
             if "report.html" in facts["files"]:
@@ -83,12 +88,12 @@ def report_of(ref: RecordRef) -> Path:
 
 
 def bound(release: Path) -> Bound:
-    """What the intact entries of a release's folder say was attached."""
+    """The attachments that the intact entries of a release's folder name."""
     chain = Chain(release / ENTRY)
     found: set[tuple[str, str]] = set()
     for name, trouble in chain.broken().items():
         if trouble is not None:
-            continue  # its own row says so
+            continue  # the entry's own row reports the damage
         entry = read_record(chain.folder / name).get("entry")
         if isinstance(entry, dict) and entry.get("kind") == KIND and isinstance(entry.get("facts"), dict):
             found.add((str(entry["facts"].get("record")), str(entry["facts"].get("attachment"))))
@@ -96,7 +101,7 @@ def bound(release: Path) -> Bound:
 
 
 def unbound(ref: RecordRef, record: dict[str, Any]) -> list[str]:
-    """Hashes of what was attached to a record of version 0.1, for the log that takes it in."""
+    """Hashes of a version 0.1 record's attachments, for the log's leaf; empty for a later record."""
     folder, found = ref.folder / FOLDER, []
     for one in sorted(folder.iterdir()) if folder.is_dir() and _earlier(record) else ():
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -105,7 +110,7 @@ def unbound(ref: RecordRef, record: dict[str, Any]) -> list[str]:
 
 
 def _earlier(record: dict[str, Any]) -> bool:
-    """Sealed by version 0.1, whose attaching left no entry."""
+    """Whether version 0.1 sealed the record: attaching left no entry then."""
     versions = record.get("versions")
     said = versions.get("rollout-runbook") if isinstance(versions, dict) else None
     return isinstance(said, str) and said.startswith("0.1.")

@@ -1,110 +1,72 @@
-"""The whole archive against its log, the log against its signature, and both against the witness: one walk.
+"""One walk that checks the whole archive against its log, the log against its signature, and both against the witness.
 
-What each of them proves, against whom, and what is found by which: docs/audit.md.
+docs/audit.md says what each of them proves, against whom, and which damage each finds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.chain import HEAD, Chain
+from runbook_lib.record.frame import Frame, frame
 from runbook_lib.record.intact import GONE
-from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, SEALING, Log, read_log, read_sealing
+from runbook_lib.record.log.files import CHECKPOINT, FOLDER, Log, read_log
 from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.signers import PublicKey
 from runbook_lib.record.log.witness import Witness, kept
-from runbook_lib.record.place import NAME, path_of
+from runbook_lib.record.place import path_of
 from runbook_lib.record.tombstones import stones
 
 
-class Damage(NamedTuple):
-    """One thing that is not as it was sealed."""
-
-    place: str
-    """From the archive's root; or the witness."""
-    sentence: str
-
-
 @dataclass
-class Audit:
+class Audit(Frame):
     """What verifying an archive has found."""
 
     records: int = 0
-    """Records that are there."""
+    """Number of records in the archive."""
     size: int = 0
-    """Records that the log has."""
+    """Number of records in the log."""
     root: str = ""
     origin: str = ""
     signed: bool | None = None
-    """Whether the checkpoint is signed by the key; None: no key was given."""
+    """Whether the key has signed the checkpoint; None: no key was given."""
     witnessed: dict[str, int] = field(default_factory=dict)
     """Witness to the size that it has seen and that agrees."""
-    damage: list[Damage] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    """What was asked for and cannot be told."""
-    notes: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> Exit:
-        """0 intact, 1 damaged, 3 cannot tell."""
+        """Exit code: 0 intact, 1 damaged, 3 cannot tell."""
         if self.damage:
             return Exit.ERROR
         return Exit.HOLD if self.unknown else Exit.OK
 
     @property
     def state(self) -> str:
-        """In a word or two."""
+        """The result in one or two words."""
         return {Exit.OK: "intact", Exit.ERROR: "damaged", Exit.HOLD: "cannot tell"}[self.exit_code]
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The findings as JSON, for `--json`."""
         told = [one._asdict() for one in self.damage]
         return {"state": self.state, "exit_code": int(self.exit_code), **asdict(self), "damage": told}
 
-    def add(self, place: str, sentence: str) -> None:
-        """One damage, said once."""
-        one = Damage(place, sentence)
-        if one not in self.damage:
-            self.damage.append(one)
-
 
 def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Witness] = ()) -> Audit:
-    """Verifies every record, the log, its signature where a key is given, and what the witnesses keep."""
+    """Verifies every record, the log, its signature if a key is given, and the checkpoints of the witnesses."""
     done, log = Audit(), read_log(archive.root)
-    _pending(archive, log, done)
-    _strange(archive.root, done)
+    frame(archive.root, done)
     _records(archive, log, done)
-    if log is None:
-        done.unknown.append("there is no log yet: whether records were removed cannot be told; the next seal begins it")
-    else:
+    if log is not None:
         _log(archive, log, done)
         _signature(log, key, done)
     for one in witnesses:
         _witness(log, one, done)
     return done
-
-
-def _pending(archive: Archive, log: Log | None, done: Audit) -> None:
-    """A seal that a crash cut short. Whoever verifies writes nothing: what he has no key for he could not sign."""
-    file = archive.root / FOLDER / SEALING
-    if not file.exists():
-        return
-    begun = read_sealing(file.parent)
-    if begun is None:
-        done.add(path_of(archive.root, file), "it cannot be read; sealing writes it whole")
-    elif (archive.root / begun.path).exists() and not (log and begun.path in log.by_path):
-        done.unknown.append(
-            f"{begun.path} was being sealed when its process ended, and the log does not have it: the next seal logs it"
-        )
-    else:
-        done.notes.append("a seal was cut short: the next one puts it in order")
 
 
 def _records(archive: Archive, log: Log | None, done: Audit) -> None:
@@ -116,18 +78,12 @@ def _records(archive: Archive, log: Log | None, done: Audit) -> None:
             verify(ref)
         except (ArchiveError, OSError) as error:
             sentence = str(error)
-            # Where the log itself is damaged, each record would repeat it: it is said once, at its place.
+            # A damaged log would be repeated for each record: it is reported once, at its own place.
             if not (log and log.damage and sentence.endswith(log.damage[0])):
                 done.add(path_of(archive.root, ref.folder), sentence)
-    chains = {ref.folder.parent for ref in refs}
-    for chain in archive.root.glob(f"env=*/release=*/*/{HEAD}"):
-        if chain.parent not in chains and (trouble := Chain(chain.parent).tip()[1]):
-            done.add(path_of(archive.root, chain.parent), trouble)
 
 
 def _log(archive: Archive, log: Log, done: Audit) -> None:
-    for sentence in log.damage:
-        done.add(f"{FOLDER}/{CHECKPOINT if sentence.startswith(f'{FOLDER}/{CHECKPOINT}') else LEAVES}", sentence)
     for ref in archive.lost():
         done.add(path_of(archive.root, ref.folder), GONE.format(ref.folder.name))
     for how, told in (("taken_in", "taken in from before the log"), ("completed", "logged late, after a crash")):
@@ -147,7 +103,7 @@ def _log(archive: Archive, log: Log, done: Audit) -> None:
 def _signature(log: Log, key: PublicKey | None, done: Audit) -> None:
     here, place = log.checkpoint, f"{FOLDER}/{CHECKPOINT}"
     if here is None:
-        return  # its absence was told
+        return  # its absence is reported already
     if key is None:
         done.notes.append(
             "the checkpoint's signature was not checked: no key was given"
@@ -195,43 +151,3 @@ def _contradicted(log: Log | None, had: Checkpoint) -> str:
     if log.roots([had.size])[had.size] != had.root:
         return f"knows other records: the first {had.size} of this log are not those that were sealed"
     return ""
-
-
-def _strange(root: Path, done: Audit) -> None:
-    """What sealing never makes: links, and files where records lie."""
-    if (root / FOLDER).is_symlink():
-        done.add(FOLDER, "it is a link: a log is kept as files")
-    for one in sorted((root / FOLDER).glob("*")):
-        if one.is_symlink():
-            done.add(f"{FOLDER}/{one.name}", "it is a link: a log is kept as files")
-    for place in _found(root):
-        done.add(path_of(root, place), f"{place.name} was put there: sealing makes no such thing")
-
-
-def _found(root: Path) -> Iterator[Path]:
-    levels: Iterable[Path] = [one for one in _inside(root) if one.name.startswith("env=")]
-    for prefix in ("release=", ""):
-        below = []
-        for folder in levels:
-            if folder.is_symlink() or not folder.is_dir():
-                yield folder
-                continue
-            for one in _inside(folder):
-                if one.name.startswith(prefix):
-                    below.append(one)
-                else:
-                    yield one
-        levels = below
-    for chain in levels:
-        if chain.is_symlink() or not chain.is_dir():
-            yield chain
-            continue
-        for one in _inside(chain):
-            named = NAME.fullmatch(one.name) is not None
-            if one.is_symlink() or one.is_dir() != named or not (named or one.name == HEAD):
-                yield one
-
-
-def _inside(folder: Path) -> list[Path]:
-    """What lies in a folder, but for what a crash leaves of a folder that was being written."""
-    return sorted(one for one in folder.iterdir() if not one.name.startswith(".part-"))

@@ -1,7 +1,7 @@
-"""A notebook's cells as HTML: prose, charts and tables, with the code beside them for whoever wants it.
+"""A notebook's cells as HTML: prose, charts and tables, each with its code.
 
-Rendered with mistune and pygments, as nbconvert does, but without it: its import takes longer than a whole report.
-Nothing in the result is loaded from elsewhere.
+mistune and pygments render them, as in nbconvert, whose import takes longer than a whole report.
+The result loads nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runbook_lib.show.page import ONE_SHEET
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _SCRIPT = re.compile(r"<script\b.*?(?:</script\s*>|\Z)|<(?:link|base|iframe|object|embed|meta)\b[^>]*>", re.I | re.S)
 _EMPTY = re.compile(r"\A(?:Series\(\[\], .*\)|Empty DataFrame\b.*)\Z", re.DOTALL)
-"""What pandas says of a series or table without rows."""
+"""How pandas prints a series or table without rows."""
 _REMOTE = re.compile(r"(<[^>]*?\s)(src|srcset|poster|background|data)(\s*=\s*(?:\"\s*|'\s*|)(?:https?:)?//)", re.I)
 _HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 
@@ -36,10 +36,10 @@ class Piece:
 
 
 def pieces(nb: Mapping[str, Any], contents: Contents | None = None) -> Iterator[Piece]:
-    """The cells in order; papermill's own error markers are left out (the report says it better).
+    """The cells in order, without papermill's error markers: the report explains the error itself.
 
     Args:
-        contents: where the headings are entered; default: nowhere.
+        contents: the table of contents that collects the headings; default: none.
     """
     section, contents = "", contents or Contents()
     for cell in nb.get("cells", []):
@@ -58,7 +58,7 @@ def pieces(nb: Mapping[str, Any], contents: Contents | None = None) -> Iterator[
 
 
 def title(nb: Mapping[str, Any]) -> str:
-    """The notebook's first heading, if it begins with one."""
+    """The notebook's first heading; empty if the notebook does not begin with one."""
     for cell in nb.get("cells", []):
         match = _HEADING.match(_text(cell.get("source", "")))
         if cell.get("cell_type") == "markdown" and match:
@@ -67,7 +67,7 @@ def title(nb: Mapping[str, Any]) -> str:
 
 
 def untitled(nb: Mapping[str, Any]) -> dict[str, Any]:
-    """The notebook without that heading, which the report shows at its top."""
+    """The notebook without its first heading, which the report shows at its top."""
     cells = [dict(cell) for cell in nb.get("cells", [])]
     for cell in cells:
         source = _text(cell.get("source", ""))
@@ -78,7 +78,7 @@ def untitled(nb: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def contained(markup: str) -> str:
-    """Markup that runs and loads nothing: no scripts, no frames, and what would come from elsewhere is only named."""
+    """Markup without scripts and frames, in which addresses of remote content are kept as text and never loaded."""
     return _REMOTE.sub(r"\1data-\2\3", _SCRIPT.sub("", markup))
 
 
@@ -101,7 +101,7 @@ def _output(output: Mapping[str, Any], section: str, contents: Contents) -> str:
 
 
 def _told(output: Mapping[str, Any], mime: str) -> Mapping[str, Any]:
-    """The metadata of one form of an output; frontends keep them beside all the others', or by themselves."""
+    """The metadata of one MIME type of an output; frontends keep it for all types together, or for each."""
     facts = output.get("metadata") or {}
     own = facts.get(mime)
     return {**facts, **own} if isinstance(own, Mapping) else facts
@@ -139,7 +139,7 @@ _DRAW: dict[str, Callable[[Any, str], str]] = {
 
 
 def _attached(source: str, attachments: Mapping[str, Mapping[str, str]]) -> str:
-    """Images that were pasted into a cell, put where they are referred to."""
+    """Markdown with the images that were pasted into its cell, as data in place of their references."""
     for name, bundle in attachments.items():
         for mime, code in bundle.items():
             source = source.replace(f"attachment:{name}", f"data:{mime};base64,{_text(code)}")
@@ -165,7 +165,7 @@ def _highlighted(source: str) -> str:
 
 @functools.cache
 def _pygments() -> tuple[Any, Any]:
-    """Lexer and formatter: making a formatter takes longer than a cell."""
+    """Lexer and formatter, made once: making a formatter takes longer than rendering a cell."""
     from pygments.formatters.html import HtmlFormatter  # type: ignore[import-untyped]
     from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
 

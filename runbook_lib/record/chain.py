@@ -1,7 +1,7 @@
 """The chain of records of one environment, release and notebook: each carries the hash of the one before.
 
-A record's folder is named by the instant it was sealed, strictly later than the one before, so the order of names is
-the order of the chain. `HEAD` repeats the newest hash; that nothing was removed together with it is the log's to say.
+A record's folder is named after the instant of its sealing, strictly later than the one before, so sorting the names
+gives the chain. `HEAD` repeats the newest hash; only the log can show that records were removed together with it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ HEAD = "HEAD"
 
 
 def spelt_head(to: str) -> bytes:
-    """`HEAD`, of a chain whose newest record has this hash."""
+    """The bytes of `HEAD` for a chain whose newest record has this hash."""
     return to.encode() + b"\n"
 
 
 DEEPEST = 100
-"""Levels of nesting; a record of ours has some twenty."""
+"""Levels of nesting that a record may have; ours have some twenty."""
 _BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -43,8 +43,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     """The JSON of `record.json`, not verified.
 
     Raises:
-        ArchiveError: it is missing, no JSON object, or one that no version writes: nested without end, or with
-            characters that no text has.
+        ArchiveError: it is missing, is not a JSON object, or is something that no version writes: nested too deeply,
+            or with characters that are not valid text.
     """
     return _parsed(folder, _raw(folder))
 
@@ -65,7 +65,7 @@ def _parsed(folder: Path, raw: bytes) -> dict[str, Any]:
         raise ArchiveError(f"{folder.name}: record.json is not a JSON object")
     if _depth(raw) > DEEPEST and _nested(loaded) > DEEPEST:
         raise ArchiveError(f"{folder.name}: record.json is nested more than {DEEPEST} levels deep")
-    if any(mark in raw for mark in (b"\\ud", b"\\uD", b"\xed")):  # maybe half of a pair
+    if any(mark in raw for mark in (b"\\ud", b"\\uD", b"\xed")):  # maybe half of a surrogate pair
         try:
             canonical(loaded)
         except ValueError:
@@ -74,7 +74,7 @@ def _parsed(folder: Path, raw: bytes) -> dict[str, Any]:
 
 
 def _depth(raw: bytes) -> int:
-    """How deep the brackets go at most, those within texts included."""
+    """Greatest depth of brackets, counting those inside texts too."""
     level = deepest = 0
     for sign in raw.translate(None, _BRACKETS):
         level += 1 if sign in b"[{" else -1
@@ -83,7 +83,7 @@ def _depth(raw: bytes) -> int:
 
 
 def _nested(value: Any) -> int:
-    """How deep the values are nested, level by level."""
+    """Depth of nested values, counted level by level."""
     level, depth = [value], 0
     while level:
         inner = [list(one.values()) if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
@@ -93,47 +93,47 @@ def _nested(value: Any) -> int:
 
 @dataclass(frozen=True)
 class Link:
-    """What a record says of itself, and what is so."""
+    """The claims of a record about itself, and what its file really is."""
 
     previous: Any
     said: Any
-    """The hash that it says it has."""
+    """The hash that the record states."""
     hash: str
     place: tuple[str, ...]
-    """Environment, release, notebook, run id: not yet as names of folders."""
+    """Environment, release, notebook and run id as the record states them, not yet as folder names."""
     files: Any
     name: str
-    """The folder's name that follows from its run id and the instant it was sealed; empty: it has none."""
+    """The folder name that follows from run id and sealing time; empty: the record has no sealing time."""
     spelt: bool
-    """The file is, byte for byte, as sealing writes it."""
+    """Whether the file's bytes are exactly those that sealing writes."""
     schema: int = 0
 
     @property
     def altered(self) -> bool:
-        """The file is not the one that was sealed."""
+        """Whether the file differs from the one that was sealed."""
         return self.said != self.hash or not self.spelt
 
 
 def link(folder: Path, vouched: str = "") -> Link:
     """The link of one record.
 
-    A run looks at the same chain for each of its records: a file is read again only if it is another one by now.
+    The file is cached: it is read again only if it has changed since.
 
     Args:
-        vouched: SHA-256 of `record.json` by the archive's log: of a file that has it, the record's own hash and
-            spelling are those that were sealed, and are not worked out again.
+        vouched: SHA-256 of `record.json` according to the archive's log: if the file has it, the record's own
+            hash and spelling are known to be right and are not computed again.
 
     Raises:
-        ArchiveError: as `read_record`.
+        ArchiveError: see `read_record`.
     """
     return _read_link(folder, state_of(folder), vouched)
 
 
 def state_of(folder: Path) -> tuple[int, ...]:
-    """What changes with each change of `record.json`: what was read of it holds as long as this is the same.
+    """Inode, size and times of `record.json`: while they are the same, what was read of it holds.
 
     Raises:
-        ArchiveError: it is missing.
+        ArchiveError: the file is missing.
     """
     try:
         found = (folder / "record.json").stat()
@@ -161,7 +161,7 @@ def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
 
 
 def _named(sealed_at: Any, run_id: str) -> str:
-    """The folder's name of a record; empty: it does not say when it was sealed."""
+    """The folder name of a record; empty if the record does not say when it was sealed."""
     try:
         return folder_name(run_id, dt.datetime.fromisoformat(sealed_at))
     except (TypeError, ValueError, OverflowError):
@@ -169,7 +169,7 @@ def _named(sealed_at: Any, run_id: str) -> str:
 
 
 def folder_name(run_id: str, at: dt.datetime) -> str:
-    """How the folder of a record is called that was sealed `at` an instant."""
+    """The folder name of a record that was sealed at the instant `at`."""
     return f"{instant(at)}-{run_id}"
 
 
@@ -177,7 +177,7 @@ class Chain:
     """The records in one folder. Appending needs the archive's lock."""
 
     def __init__(self, folder: Path, names: list[str] | None = None) -> None:
-        """`names`: what `names` is to say, for whoever knows the end of the chain; None: each time what is there."""
+        """`names`: the folder names, if the caller knows where the chain ends; None: they are listed at each use."""
         self.folder, self._names = folder, names
 
     def names(self) -> list[str]:
@@ -185,7 +185,7 @@ class Chain:
         return names_in(self.folder) if self._names is None else self._names
 
     def next_name(self, run_id: str, now: dt.datetime) -> tuple[str, dt.datetime]:
-        """Name and instant for a record sealed at `now`, moved on where the clock has not (or has gone back)."""
+        """Name and instant for a record sealed at `now`, moved on if the clock stood still or went back."""
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         for last in self.names()[-1:]:
             after = dt.datetime.strptime(last.rpartition("-")[0], _STAMP).replace(tzinfo=dt.UTC)
@@ -193,7 +193,7 @@ class Chain:
         return folder_name(run_id, now), now
 
     def tip(self) -> tuple[str | None, str | None]:
-        """Hash that the next record has to carry as `previous`, and a sentence if the chain's end is damaged."""
+        """The hash that the next record must carry as `previous`, and a sentence if the chain's end is damaged."""
         names, head = self.names(), self._head()
         if not names:
             return head, None if head is None else f"the chain's newest record ({head[:12]}…) is missing"
@@ -202,13 +202,15 @@ class Chain:
         except ArchiveError as error:
             return head, str(error)
         found = last.get("hash")
+        if self._linked():
+            return found if isinstance(found, str) else head, f"{HEAD} of the chain is a link; it is kept as a file"
         # A crash between a record and HEAD leaves HEAD one behind, which is no damage.
         if head is not None and head not in (found, last.get("previous")):
             return head, f"the chain's newest record is not {names[-1]}: HEAD says {head[:12]}…"
         return found if isinstance(found, str) else head, None
 
     def of_run(self, run_id: str) -> list[Path]:
-        """The records of a run: one, or none."""
+        """The records of a run: one or none."""
         return [self.folder / name for name in self.names() if name.endswith(f"-{run_id}")]
 
     def broken(
@@ -217,14 +219,14 @@ class Chain:
         pruned: Mapping[str, tuple[str, str | None]] | None = None,
         known: Mapping[str, Link] | None = None,
     ) -> dict[str, str | None]:
-        """For each record a sentence if it is not linked, record by record, back to the first; None if all is well.
+        """For each record a sentence if its chain back to the first one is broken; None if it is whole.
 
-        Each record is looked at once.
+        Each record is read once.
 
         Args:
-            logged: name and hash of the file of each record that the archive's log has of this chain; None: no log.
-            pruned: name, and hash and predecessor, of each record that has a tombstone (`record/tombstones.py`).
-            known: name and link of each record that was read before, and is the same.
+            logged: name and file hash of each record of this chain in the archive's log; None: no log.
+            pruned: name to hash and predecessor of each record that has a tombstone (`record/tombstones.py`).
+            known: name to link of each record that was read before and has not changed.
         """
         found: dict[str, str | None] = {}
         expected: str | None = None
@@ -257,49 +259,52 @@ class Chain:
         return found
 
     def _ends(self, last: str, own: tuple[Any, Any], count: int, logged: Mapping[str, str] | None) -> str | None:
-        """What is wrong behind the last record, all before being well; `own`: its hash, and that of the one before."""
+        """The damage after the last record, if all are linked; `own`: hashes of that record and its predecessor."""
         gone = [name for name in logged or () if name > last]
         if gone:
             return f"{gone[0]}: it was removed; the archive's log has it"
+        if self._linked():
+            return f"{last}: {HEAD} of its chain is a link; it is kept as a file"
         head = self._head()
         if head is None:
-            # A crash between the first record and its HEAD leaves none, which is no damage; a record that was logged
-            # had its HEAD before.
+            # A crash between the first record and its HEAD leaves no HEAD: no damage. A record is logged only after
+            # its HEAD is written.
             lost = count > 1 or last in (logged or ())
             return f"{last}: {HEAD} of its chain is missing" if lost else None
-        # A crash between a record and HEAD leaves HEAD one behind, which is no damage.
-        if head not in own:
-            return f"the chain's newest record is not {last}: HEAD says {head[:12]}…"
-        return None
+        # One behind is no damage: see `tip`.
+        return None if head in own else f"the chain's newest record is not {last}: HEAD says {head[:12]}…"
+
+    def _linked(self) -> bool:
+        return (self.folder / HEAD).is_symlink()
 
     def _head(self) -> str | None:
         try:
-            return read_plain(self.folder / HEAD).decode("ascii").strip()
-        except (OSError, UnicodeDecodeError):
+            return read_plain(self.folder / HEAD).decode("ascii", "replace").strip()
+        except OSError:
             return None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one required predecessor (`notebook@environment`)."""
+    """The state of one required predecessor (`notebook@environment`)."""
 
     requires: str
     ok: bool
     sentence: str
     record: str | None = None
-    """Run id of the record that decides."""
+    """Run id of the deciding record."""
     sealed_at: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """The finding as JSON."""
         return asdict(self)
 
 
 def predecessors(archive: Archive, requires: Iterable[str], release: str) -> list[Finding]:
-    """For each `notebook@environment`: whether its sealed record for `release` can be trusted and says PROMOTE.
+    """For each `notebook@environment`: whether its sealed record for `release` is intact and says PROMOTE.
 
-    The newest record that decided something counts. One that only planned (PLANNED), or that failed without touching
-    anything, takes nothing back; one that ended in the middle of a change does, for what is in force is then unknown.
+    The newest record with a decision counts. A record that only planned (PLANNED), or that failed without a change,
+    takes nothing back; one that ended in the middle of a change does, since what is in force is then unknown.
     """
     archive.refresh(release)
     if archive.stale:  # a later HOLD or ROLLBACK could be there
@@ -328,7 +333,7 @@ def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement:
 
 
 def said_by(requirement: str, record: Record) -> Finding | None:
-    """What one record, which can be trusted, says of `notebook@environment`; None: it decides nothing."""
+    """The finding that one intact record gives for `notebook@environment`; None: it decides nothing."""
     if record.open_changes:
         sentence = f"{requirement} {record.status} in the middle of a change (run {record.run_id}); run it again"
         return Finding(requirement, False, sentence, record.run_id, record.sealed_at)
@@ -340,5 +345,5 @@ def said_by(requirement: str, record: Record) -> Finding | None:
 
 
 def by_id(refs: Iterable[RecordRef], prefix: str) -> list[RecordRef]:
-    """Those whose run id, or folder name, starts with `prefix`."""
+    """The references whose run id or folder name starts with `prefix`."""
     return [ref for ref in refs if prefix and (ref.run_id.startswith(prefix) or ref.folder.name.startswith(prefix))]

@@ -1,4 +1,4 @@
-"""A record before it is sealed: what its journal says, and the notebook and the report as files."""
+"""A record before it is sealed: the journal as a record, and the notebook and report as files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runbook_lib.record.redact_notebook import notebook_json, redact_notebook, r
 
 
 def drafted(staging: Path, status: Status, error: Problem | str | None) -> Record:
-    """The record so far. The staging folder's owner has the last word on the run id."""
+    """The record so far. Its run id is that of the staging folder's owner."""
     events, who = journal.read_events(staging), folders.facts(staging)
     problem = error.model_copy(update={"sentence": redact_text(error.sentence)}) if isinstance(error, Problem) else None
     if isinstance(error, str):
@@ -24,7 +24,7 @@ def drafted(staging: Path, status: Status, error: Problem | str | None) -> Recor
 
 
 def rendered(draft: Record, notebook: dict[str, Any] | None, root: Path) -> tuple[dict[str, bytes], list[str]]:
-    """Notebook and report as files. A report that cannot be drawn is a warning: it must not cost the record."""
+    """Notebook and report as files, and warnings: a report that cannot be drawn must not cost the record."""
     from runbook_lib.record.links import Links
     from runbook_lib.record.report import report_html
 
@@ -34,6 +34,6 @@ def rendered(draft: Record, notebook: dict[str, Any] | None, root: Path) -> tupl
         contents["notebook.ipynb"] = notebook_json(notebook)
     try:
         contents["report.html"] = report_html(notebook, draft, Links(root, draft)).encode()
-    except Exception as error:  # whatever it is
+    except Exception as error:  # any error at all
         return contents, [f"the report could not be drawn ({type(error).__name__}: {error})"]
     return contents, []

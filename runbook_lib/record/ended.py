@@ -1,6 +1,6 @@
-"""How a run ended, by its notebook and its journal: completed, failed, cancelled or died, and why.
+"""How a run ended, read from its notebook and its journal: completed, failed, cancelled or died, and why.
 
-And the signals that end one.
+Also the signals that end a run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def outcome_of(nb: Any, staging: Path) -> tuple[Status, Problem | None]:
-    """How a run ended whose kernel lived to the end: completed if the notebook closed it, a red verdict included."""
+    """The end of a run whose kernel lived to the end: completed if the notebook closed it, even with a red verdict."""
     from runbook_lib.record.journal import read_events
     from runbook_lib.record.record import Problem
 
@@ -32,7 +32,7 @@ def outcome_of(nb: Any, staging: Path) -> tuple[Status, Problem | None]:
 
 
 def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
-    """How a run ended that was not let finish."""
+    """The end of a run that was interrupted."""
     from nbclient.exceptions import DeadKernelError
 
     from runbook_lib.record.record import Problem
@@ -49,7 +49,7 @@ def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
 
 
 def running(nb: Any) -> tuple[int | None, str]:
-    """Number (by order among the code cells) of the cell that was running, and the same in words."""
+    """The running cell: its number by order among the code cells, and a phrase for it."""
     code = _code(nb)
     for number, cell in enumerate(code, start=1):
         if cell.metadata.get("papermill", {}).get("status") == "failed":
@@ -61,7 +61,7 @@ def running(nb: Any) -> tuple[int | None, str]:
 
 
 def begun(nb: Any) -> int:
-    """How many code cells have begun to run."""
+    """Number of code cells that have begun to run."""
     return sum(bool(cell.metadata.get("papermill", {}).get("start_time")) for cell in _code(nb))
 
 
@@ -75,14 +75,14 @@ def _cell_error(nb: Any) -> Problem | None:
 
     for number, cell in enumerate(_code(nb), start=1):
         for output in cell.outputs:
-            # As papermill sees it: an exit without a code is no error.
+            # As in papermill: an exit without a code is no error.
             if output.output_type == "error" and (output.ename, output.evalue or "0") != ("SystemExit", "0"):
                 return Problem(type=output.ename, sentence=redact_text(output.evalue) or output.ename, cell=number)
     return None
 
 
 class Terminated(SystemExit):
-    """The process was asked to end by SIGTERM or SIGHUP; exits with 143 or 129 as a shell would have it."""
+    """SIGTERM or SIGHUP asked the process to end; the exit code is 143 or 129, as in a shell."""
 
     def __init__(self, number: int = signal.SIGTERM) -> None:
         super().__init__(128 + number)
@@ -90,17 +90,17 @@ class Terminated(SystemExit):
 
 
 def asks_to_end() -> list[int]:
-    """SIGTERM, and SIGHUP where this machine has it and it is not ignored (`nohup`)."""
+    """The signals that ask a process to end: SIGTERM, and SIGHUP if it exists and `nohup` does not ignore it."""
     lost: int | None = getattr(signal, "SIGHUP", None)
     return [int(signal.SIGTERM), *([lost] if lost is not None and signal.getsignal(lost) != signal.SIG_IGN else [])]
 
 
 @contextlib.contextmanager
 def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
-    """SIGTERM, SIGHUP and SIGINT end a run only where it says so; those that come while it seals are answered after.
+    """Delays SIGTERM, SIGHUP and SIGINT: they end a run only where it allows, and wait while it seals.
 
-    Yields a context manager: within it a signal raises at once. Only a main thread can do this; in another, signals are
-    the main thread's business, and a process that ends is found by the next sweep.
+    Yields a context manager inside which a signal raises at once. Only the main thread can do this; in another thread
+    nothing is delayed, and the next sweep finds a process that ended.
     """
     if threading.current_thread() is not threading.main_thread():
         yield contextlib.nullcontext

@@ -1,8 +1,8 @@
 """The papermill engine `runbook`: runs a notebook and archives it from outside the kernel, however it ends.
 
-papermill imports every engine whenever it is imported itself, and halfway through its own import: nothing of papermill,
-and nothing heavy, may be imported here before a notebook runs. That is why the engine is not derived from papermill's
-`Engine`, whose three methods it has.
+papermill imports every engine when it is imported itself, halfway through its own import: so nothing of papermill, and
+nothing heavy, is imported here before a notebook runs. For the same reason the engine does not derive from papermill's
+`Engine`, but has its three methods.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SAVED_EVERY_S = 0.5
 
 
 class RunbookEngine:
-    """What papermill calls: `papermill --engine runbook …`, or `engine_name="runbook"`."""
+    """The engine that papermill calls: `papermill --engine runbook …`, or `engine_name="runbook"`."""
 
     @classmethod
     def execute_notebook(
@@ -47,15 +47,15 @@ class RunbookEngine:
     ) -> Any:
         """Executes `nb` in a kernel of its own and seals the record of the run.
 
-        Beside papermill's own arguments two of ours, given to `papermill.execute_notebook`:
+        Beside papermill's own arguments it takes two of ours, given to `papermill.execute_notebook`:
 
-        run_id: the id that the run gets (default: a new one).
+        run_id: id of the run (default: a new one).
         on_sealed: called with the `RecordRef` of the sealed record, however the run ended.
 
         Raises:
             DeadKernelError: the kernel died; the record says so.
-            SystemExit, KeyboardInterrupt: by SIGTERM or SIGINT; the kernel is stopped, the record sealed as cancelled.
-            ArchiveError: the record cannot be sealed; the journal stays where it is, and a later run closes it.
+            SystemExit, KeyboardInterrupt: on SIGTERM or SIGINT; the kernel is stopped, the record sealed as cancelled.
+            ArchiveError: the record cannot be sealed; the journal stays in place, and a later run closes it.
         """
         from papermill.engines import NotebookExecutionManager
         from papermill.log import logger
@@ -71,14 +71,14 @@ class RunbookEngine:
         wanted: str | None = kwargs.pop("run_id", None)
         flat = parameters(nb)
         mask_emails(flat.get("redact_emails") is True)
-        archive = _archive(flat, input_path)
+        archive = _archive(flat, _project(input_path) or Path.cwd())
         warm = None if wanted else kernels.take(archive.root, kernel_name)
         run = _stage(archive, flat, nb, input_path, output_path, wanted or (warm.run_id if warm else None))
 
         class Manager(NotebookExecutionManager):  # type: ignore[misc]
-            """Saves what is new: after each cell of code, not before it, not for prose, and not twice in half a second.
+            """Saves the notebook after code cells, not before them, not for prose, and at most every half second.
 
-            The end of the notebook and an error in it are always saved.
+            The notebook's end and an error in it are always saved.
             """
 
             news = True
@@ -99,7 +99,7 @@ class RunbookEngine:
                 now = time.monotonic()
                 self.news = cell.cell_type == "code" and now >= self.saved + _SAVED_EVERY_S
                 self.saved = now if self.news else self.saved
-                self.running = None  # redacted by now
+                self.running = None  # it is redacted already
                 super().cell_complete(cell, cell_index, **given)
                 self.news = True
 
@@ -112,7 +112,7 @@ class RunbookEngine:
         )
         try:
             manager.notebook_start()
-        except BaseException as error:  # its folder is not there: a run that never began leaves no record
+        except BaseException as error:  # its folder is gone: a run that never began leaves no record
             remove(run.staging)
             manager.cleanup_pbar()
             raise _told(error, "nothing was run, and there is no record of it") from None
@@ -144,7 +144,7 @@ class RunbookEngine:
 
     @staticmethod
     def nb_kernel_name(nb: Any, name: str | None = None) -> str:
-        """Name of the kernel: `name`, else what the notebook says."""
+        """Name of the kernel: `name`, else the one that the notebook names."""
         from papermill.utils import nb_kernel_name
 
         return str(nb_kernel_name(nb, name))
@@ -165,11 +165,11 @@ class Staged:
     staging: Path
     run_id: str
     places: dict[str, str] = field(default_factory=dict)
-    """Environment variables that say where the project and the parameter files are."""
+    """Environment variables that name the project and the folder of parameter files."""
 
     @property
     def env(self) -> dict[str, str]:
-        """What the kernel must know to find its journal."""
+        """The environment variables by which the kernel finds its journal."""
         told = {"RUNBOOK_STAGING": str(self.staging), "RUNBOOK_RUN_ID": self.run_id, "RUNBOOK_ORIGIN": "papermill"}
         return told | self.places
 
@@ -181,9 +181,9 @@ def prestart(
     preload: str = "",
     provisioner: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Starts a kernel ahead for the next notebook that this process runs with this archive (resolved to a full path).
+    """Starts a kernel ahead for this process's next notebook with this archive (resolved to a full path).
 
-    It is used only if folder and environment variables are still the same by then; else a new one is started.
+    The kernel is used only if folder and environment variables have not changed by then; else a new one starts.
     """
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.kernel import prestart as start_ahead
@@ -201,19 +201,24 @@ def prestart(
     )
 
 
-def _archive(flat: dict[str, Any], input_path: str | None) -> Archive:
-    """The archive that the parameters name, relative to the project of the working folder, or of the notebook."""
-    from runbook_lib.base.kept_at import archive_root
+def _project(input_path: str | None) -> Path | None:
+    """The folder of the project: of papermill's own `-f`, else of the working folder, else of the notebook."""
     from runbook_lib.base.project import project_root
+
+    given = [Path(input_path)] if input_path and "://" not in input_path else []
+    for start in (*_files()[-1:], Path.cwd(), *given):
+        with contextlib.suppress(UsageError):
+            return project_root(start.absolute())
+    return None
+
+
+def _archive(flat: dict[str, Any], root: Path) -> Archive:
+    """The archive that the parameters name, relative to the project."""
+    from runbook_lib.base.kept_at import archive_root
     from runbook_lib.record.archive import Archive
 
-    root = Path.cwd()
-    for start in (Path.cwd(), Path(input_path or ".").absolute().parent):
-        with contextlib.suppress(UsageError):
-            root = project_root(start)
-            break
     named = root / "archive"
-    with contextlib.suppress(UsageError):  # what is wrong with it is said where the parameters are read
+    with contextlib.suppress(UsageError):  # where the parameters are read, the error is reported
         named = archive_root(str(flat.get("archive") or "archive"), root)
     return Archive(named)
 
@@ -221,9 +226,9 @@ def _archive(flat: dict[str, Any], input_path: str | None) -> Archive:
 def _stage(
     archive: Archive, flat: dict[str, Any], nb: Any, input_path: str | None, output_path: str | None, run_id: str | None
 ) -> Staged:
-    """Closes what earlier runs left open, and opens the staging folder of this one.
+    """Seals what earlier runs left open, and opens the staging folder of this run.
 
-    Where the archive cannot be written, the run goes on with one in the temporary folder: nothing holds up a rollback.
+    If the archive cannot be written, the run uses one in the temporary folder: nothing may delay a rollback.
     """
     from runbook_lib.record.archive import Archive
 
@@ -241,34 +246,36 @@ def _stage(
     if trouble:
         print(trouble, file=sys.stderr, flush=True)
     nb.metadata["runbook"] = {"run_id": run_id}
-    return Staged(Archive(root), staging, run_id, _places(input_path))
+    return Staged(Archive(root), staging, run_id, _places(_project(input_path)))
 
 
-def _places(input_path: str | None) -> dict[str, str]:
-    """What a kernel that runs elsewhere must know: the notebook, and the folder of papermill's own `-f`.
+def _places(project: Path | None) -> dict[str, str]:
+    """What a kernel that runs elsewhere must know: the project, and the folder of papermill's own `-f`.
 
-    Who called `papermill.execute_notebook` has said the folder by `RUNBOOK_PARAMS`, or has none.
+    A caller of `papermill.execute_notebook` has set the folder by `RUNBOOK_PARAMS`, or has none.
     """
-    import click
-
     from runbook_lib.base.project import PROJECT, beside
     from runbook_lib.record.place import PARAMS
 
-    places = {PROJECT: str(Path(input_path).absolute())} if input_path and "://" not in input_path else {}
-    context = click.get_current_context(silent=True)
-    files = (
-        [Path(file) for file in (context.params.get("parameters_file") or ()) if Path(file).is_file()]
-        if context
-        else []
-    )
+    places = {PROJECT: str(project)} if project else {}
     with contextlib.suppress(UsageError):
-        return places | ({PARAMS: str(beside(files[-1]))} if files else {})
+        if files := _files():
+            places[PARAMS] = str(beside(files[-1]))
     return places
 
 
+def _files() -> list[Path]:
+    """The parameter files that papermill's own command line was given."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    given = (context.params.get("parameters_file") or ()) if context else ()
+    return [Path(file).absolute() for file in given if Path(file).is_file()]
+
+
 def _told(error: BaseException, what: str) -> BaseException:
-    """For papermill's own command line a sentence where a run could not begin, which click shows without a traceback;
-    else the error as it is.
+    """The error to raise if a run could not begin: on papermill's command line one that click prints as a sentence,
+    elsewhere the error itself.
     """
     import click
 
@@ -282,7 +289,7 @@ def _told(error: BaseException, what: str) -> BaseException:
 def _execute(
     manager: Any, kernel_name: str, warm: Any, run: Staged, logger: Any, log_output: bool, kwargs: dict[str, Any]
 ) -> None:
-    """Runs the cells; whatever happens, no kernel is left behind."""
+    """Runs the cells and always stops the kernel."""
     from nbclient.exceptions import DeadKernelError
 
     from runbook_lib.record import kernel as kernels
@@ -308,7 +315,7 @@ def _execute(
             raise
         said = kernel.said()
         if not said and isinstance(error, DeadKernelError):
-            raise  # it was killed: that it died is all there is to say
+            raise  # it was killed, and the error says so
         raise kernels.NoKernel.because(error, said) from error
     finally:
         kernel.stop()

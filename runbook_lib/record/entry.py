@@ -1,4 +1,4 @@
-"""Entries: what a person puts into the chain. Attestations, approvals, notes and deviations, each a sealed record.
+"""Entries: statements of people in the chain. Attestations, approvals, notes and deviations, each a sealed record.
 
 archive/env=prod/release=2026.11/entry/20261123T030000.000Z-4f1c…/record.json
 """
@@ -27,21 +27,21 @@ Kind = Literal["attestation", "approval", "note", "deviation", "attachment", "to
 
 
 class Entry(Frozen):
-    """What one person said, and when."""
+    """What one person stated, and when."""
 
     kind: Kind
     item: str = ""
-    """The attested item (`gates.yaml`, `attestations`), the approved notebook, the deviating setting's check, the
-    notebook of an attachment, or empty for a note."""
+    """The subject: an attested item (`gates.yaml`, `attestations`), an approved notebook, the check of a deviating
+    setting, the notebook of an attachment, or empty for a note."""
     by: str = Field(min_length=1)
     role: str = ""
     at: str
     """ISO 8601 with a zone, by AWS's clock."""
     link: str = ""
-    """Where the evidence is."""
+    """Address of the evidence."""
     text: str = ""
     facts: dict[str, Any] = Field(default_factory=dict)
-    """For machines: what a deviation was and is (`judge/incidents/deviation.py`)."""
+    """Structured facts: what a setting was and is, for a deviation (`judge/incidents/deviation.py`)."""
 
     @field_validator("by", "role", "item", mode="before")
     @classmethod
@@ -68,7 +68,7 @@ class Entry(Frozen):
 
 @dataclass(frozen=True)
 class Entered:
-    """A sealed entry with what its record adds."""
+    """A sealed entry, with what its record adds."""
 
     entry: Entry
     ref: RecordRef
@@ -77,13 +77,13 @@ class Entered:
 
     @property
     def env(self) -> str:
-        """The environment that it was entered in."""
+        """The environment of the entry."""
         return self.ref.env
 
 
 @dataclass(frozen=True)
 class Book:
-    """The entries that can be trusted, oldest first, and a sentence for each that cannot."""
+    """The intact entries, oldest first, and a sentence for each damaged one."""
 
     entered: tuple[Entered, ...]
     altered: tuple[str, ...]
@@ -93,7 +93,7 @@ def enter(archive: Archive, params: Params, entry: Entry, caller_arn: str = "", 
     """Seals `entry` as a record of its own in the chain of the parameters' environment and release.
 
     Args:
-        caller_arn: who AWS says the caller is, where it was asked; a name that is typed proves nothing by itself.
+        caller_arn: the caller's ARN according to AWS, if AWS was asked; a typed name alone proves nothing.
         run_id: letters and digits; default: a new one.
 
     Raises:
@@ -105,10 +105,10 @@ def enter(archive: Archive, params: Params, entry: Entry, caller_arn: str = "", 
 def sealed(
     archive: Archive, flat: Mapping[str, Any], entry: Entry, caller_arn: str = "", run_id: str | None = None
 ) -> RecordRef:
-    """As `enter`, by flat parameters, such as those of an earlier record.
+    """`enter` for flat parameters, such as those of an earlier record.
 
     Raises:
-        ArchiveError: as `enter`.
+        ArchiveError: see `enter`.
     """
     where = (str(flat.get("env", "")), str(flat.get("release", "")), NOTEBOOK, NOTEBOOK)
     _, staging, run_id, _ = recording.staged(archive.root, *where, run_id=run_id or "")
@@ -130,11 +130,11 @@ UNCOUNTED = "an entry does not count"
 
 
 def book(archive: Archive, env: str | None, release: str, kind: Kind | None = None) -> Book:
-    """The entries of a release, each verified; one that was altered is not counted, and is named.
+    """The entries of a release, each verified; an altered one is left out and named.
 
     Args:
-        env: None is any environment.
-        kind: None is any kind.
+        env: None means any environment.
+        kind: None means any kind.
     """
     archive.refresh(release)
     found: list[Entered] = []
@@ -153,15 +153,15 @@ def book(archive: Archive, env: str | None, release: str, kind: Kind | None = No
 
 
 def entries(archive: Archive, env: str | None, release: str, kind: Kind | None = None) -> list[Entry]:
-    """The entries that can be trusted, newest last."""
+    """The intact entries, newest last."""
     return [one.entry for one in book(archive, env, release, kind).entered]
 
 
 def same_role(one: str, other: str) -> bool:
-    """Whether two roles are the same, whatever their case and spaces."""
+    """Whether two role names are the same, ignoring case and spaces."""
     return one.casefold().split() == other.casefold().split()
 
 
 def newest(entered: Sequence[Entered], item: str, kind: Kind) -> list[Entered]:
-    """Those of one kind about `item`, newest first."""
+    """The entries of one kind about `item`, newest first."""
     return [one for one in reversed(entered) if one.entry.kind == kind and one.entry.item == item]

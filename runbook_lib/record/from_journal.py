@@ -1,18 +1,18 @@
-"""How a record follows from the journal of its run.
+"""Makes a run's record from the run's journal.
 
-The journal's words (each event with the data that the record takes from it; more is kept in `journal.jsonl`):
+The journal's events, each with the data that the record takes from it (`journal.jsonl` keeps more):
 
 opened        run_id, notebook, origin, params (flat), policy, service, prices, versions
-loaded        policy, service, prices, versions              (where they could not be waited for)
+loaded        policy, service, prices, versions              (if the run did not wait for them)
 caller        account_id, arn, operator, as_of, endpoint
 traffic       when ("before", "after"), state
 census        segment
 evidence      evidence: measure -> Evidence
 gate          result: GateResult (the last one for each gate id counts)
 check         check: judge.checks.Check (the last one for each check id counts)
-entry         entry: what a person put into the chain (attestation, approval, note)
+entry         entry: a person's attestation, approval, note
 decision      moment, outcome: Outcome
-incident      clock: judge.incident.Clock (of a rollback; the last one counts; None: this run brought nothing about)
+incident      clock: judge.incident.Clock (of a rollback; the last one counts; None: this run changed nothing)
 intent        id, what, before, after, undo, by_hand, raises, and facts such as step   (write-ahead)
 outcome       intent (the intent's id), ok, read_back, error
 warning, note text
@@ -40,15 +40,15 @@ def from_journal(
     owner: Mapping[str, Any] | None = None,
     error: Problem | None = None,
 ) -> Record:
-    """The record (not sealed yet: no files, no hashes) that a journal tells, whatever state it was left in.
+    """The record of a journal in any state; it is not sealed yet: no files, no hashes.
 
     Args:
-        events: as `journal.read` gives them; may be empty, torn, or end anywhere.
+        events: from `journal.read`; may be empty, torn, or end anywhere.
         status: how the run ended.
-        owner: facts of the staging folder, used where the journal never came to say them.
-        error: why it ended so; else the journal's own last `error`.
+        owner: facts of the staging folder, used if the journal does not name them.
+        error: why the run ended so; default: the journal's last `error`.
 
-    A value of an unusable type is left out with a warning, so that there is always a record.
+    A value of an unusable type is left out with a warning, so there is always a record.
     """
     draft: dict[str, Any] = {
         key: owner[key] for key in ("run_id", "env", "release", "notebook", "origin", "host") if owner and key in owner
@@ -71,7 +71,7 @@ def from_journal(
 
 
 def _given(draft: dict[str, Any], given: Any) -> None:
-    """What the run was given as flat parameters."""
+    """Enters the flat parameters of the run."""
     flat: dict[str, Any] = given if isinstance(given, dict) else {}
     draft["params"] = flat
     for key in ("env", "account_id", "region", "release", "attempt", "mode", "operator", "reason", "as_of"):
@@ -216,14 +216,14 @@ def _data(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _gaps(events: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A number that is missing was an event that could not be written (it went to stderr)."""
+    """A warning for missing event numbers: those events could not be written (they went to stderr)."""
     seen = [event["seq"] for event in events if isinstance(event.get("seq"), int)]
     missing = sorted(set(range(1, max(seen, default=0) + 1)) - set(seen))
     return [f"the journal lacks event {', '.join(map(str, missing))}: it could not be written"] if missing else []
 
 
 def _lenient(draft: dict[str, Any]) -> Record:
-    """Leaves out what does not fit, field by field."""
+    """The record without the fields whose values do not fit."""
     while True:
         try:
             return Record.model_validate(draft)

@@ -1,4 +1,4 @@
-"""What a notebook was given as parameters, read from its cells. Light, as the engine is that loads it."""
+"""The parameters given to a notebook, read from its cells. Light, because the engine loads it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def parameters(nb: Any) -> dict[str, Any]:
-    """The literal values in the parameters cell and in the cell that papermill injected, the latter winning."""
+    """The literal values in the parameters cell and in papermill's injected cell; the latter win."""
     found: dict[str, Any] = {}
     for tag in ("parameters", "injected-parameters"):
         for cell in nb.cells:

@@ -1,4 +1,4 @@
-"""Whether a record is as it was sealed: its own hash, its files, its place, its chain, and the archive's log."""
+"""Checks that a record is as it was sealed: its own hash, its files, its place, its chain, and the archive's log."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from runbook_lib.record.seen import Found, Seen
 from runbook_lib.record.tombstones import by_chain, stones
 
 GONE = "{}: it was removed; the archive's log has it"
-"""Of a record, by its folder's name."""
+"""Sentence about a removed record, by its folder's name."""
 
 
 class Verifier:
-    """Verifies records of the archive at `root`; the chain of each is walked once, when its first record is asked for.
+    """Verifies records of the archive at `root`; walks each chain once, at the chain's first record.
 
     Args:
-        seen: what was read whole before, and is not read again while it is the same; None: everything is read.
+        seen: what earlier runs found on reading records completely, valid while these do not change; None: read all.
     """
 
     def __init__(self, root: Path, seen: Seen | None = None) -> None:
@@ -36,7 +36,7 @@ class Verifier:
         self._stones: tuple[Log | None, dict[str, dict[str, tuple[str, str | None]]]] | None = None
 
     def __call__(self, ref: RecordRef) -> None:
-        """Whether a record is as it was sealed.
+        """Checks that a record is as it was sealed.
 
         Raises:
             ArchiveError: one sentence that names what is wrong.
@@ -58,17 +58,17 @@ class Verifier:
             list(attachments(ref, self._releases[release], leaf.attachments if leaf else None))
 
     def seen(self, ref: RecordRef) -> Found | None:
-        """What was found of a record when it was read whole, if it is the same still."""
+        """The findings of an earlier complete reading of the record, if it has not changed since."""
         chain, _, name = self._leaf(ref)[0].rpartition("/")
         return self._found(chain).get(name)
 
     def vouched(self, ref: RecordRef) -> str:
-        """SHA-256 of the record's file that the log vouches for; empty: for none."""
+        """SHA-256 of the record's file that the log vouches for; empty: it vouches for none."""
         return _vouched(self._leaf(ref)[1])
 
     def _leaf(self, ref: RecordRef) -> tuple[str, Leaf | None]:
-        """Path of the record, and its leaf in the log: as it was when its chain was first asked for, or as it is now
-        where it did not have the record then.
+        """Path of the record, and its leaf in the log. The log is read at a chain's first record, and again if it lacks
+        the record.
         """
         path = str(ref.folder)[self._begin :].replace(os.sep, "/")
         chain = path.rpartition("/")[0]
@@ -78,7 +78,7 @@ class Verifier:
         return path, self._log.by_path.get(path) if self._log else None
 
     def _found(self, chain: str) -> dict[str, Found]:
-        """Of one chain, by name: what was read before, and is the same."""
+        """The unchanged records of one chain that were read before, by name."""
         if self._seen is None or chain in self._known:
             return self._known.get(chain, {})
         leaves = {one.name: one for one in (self._log.by_chain.get(chain, ()) if self._log else ())}
@@ -88,7 +88,7 @@ class Verifier:
         return self._known[chain]
 
     def _walked(self, chain: str) -> dict[str, str | None]:
-        """As `Chain.broken`."""
+        """The result of `Chain.broken` for one chain."""
         if self._stones is None or self._stones[0] is not self._log:
             self._stones = self._log, by_chain(stones(self._root, self._log))
         known = {name: one.link(name) for name, one in self._found(chain).items()}
@@ -96,17 +96,17 @@ class Verifier:
 
 
 def logged(log: Log | None, chain: str) -> dict[str, str] | None:
-    """Name of each record that the log has of a chain to the hash of the file that it vouches for; None: no log."""
+    """Name to file hash of each record of a chain in the log; None: no log."""
     return None if log is None else {one.name: _vouched(one) for one in log.by_chain.get(chain, ())}
 
 
 def _vouched(leaf: Leaf | None) -> str:
-    """SHA-256 of the file that the log vouches for; empty: it was taken in as it was found, altered or not."""
+    """SHA-256 of the file that the log vouches for; empty: the log took the record in as it was, intact or not."""
     return "" if leaf is None or leaf.how == "taken_in" else leaf.file
 
 
 def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link) -> str:
-    """Why the archive's log does not vouch for a record, in half a sentence; empty: it does, or needs not."""
+    """Why the archive's log does not vouch for a record, in half a sentence; empty: it does, or need not."""
     of_the_log = own.schema >= LOGGED_SINCE
     if log is None:
         return "the archive's log was removed; such a record is always in it" if of_the_log else ""
@@ -123,9 +123,10 @@ def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link) -> str:
 
 
 def _verify_own(ref: RecordRef, vouched: str) -> Link:
-    """The record's own hash, its place and its files."""
+    """Checks the record's own hash, its place and its files."""
     name, own = ref.folder.name, link(ref.folder, vouched)
-    linked = next((one for one in (ref.folder.parent, ref.folder, *ref.folder.iterdir()) if one.is_symlink()), None)
+    places = (*reversed(ref.folder.parents[:3]), ref.folder, *ref.folder.iterdir())
+    linked = next((one for one in places if one.is_symlink()), None)
     if linked is not None:
         raise ArchiveError(f"{name}: {linked.name} is a link; a record is sealed as files")
     if own.altered:

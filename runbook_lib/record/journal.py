@@ -1,7 +1,7 @@
-"""Journal: what a run did, as it did it. One JSON line per event, on disk before the next step begins.
+"""Journal: the events of a run as they happen. One JSON line per event, on disk before the next step begins.
 
-The kernel appends; whoever seals (the engine, or the run itself in JupyterLab) reads. Secrets are redacted on the way
-in.
+The kernel appends; the engine, or the run itself in JupyterLab, reads it to seal the record. Secrets are redacted
+before they are written.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,119}")
 
 
 def utc_now() -> dt.datetime:
-    """The wall clock in UTC: says when something was written, never what is judged."""
+    """The wall clock in UTC: for when something was written, never for what is judged."""
     return dt.datetime.now(dt.UTC)
 
 
@@ -38,9 +38,9 @@ _NON_FINITE = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911 (one line for each kind of value)
-    """`value` as JSON knows it: models dumped, times in ISO 8601, tuples and sets as lists.
+    """`value` as JSON: models dumped, times in ISO 8601, tuples and sets as lists.
 
-    NaN and infinities become the words that the models read back: an infinite cost is not "no value".
+    NaN and infinities become words that the models read back: an infinite cost is not "no value".
     """
     if value is None or isinstance(value, (bool, int)):
         return value
@@ -48,7 +48,7 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 (one line for each kind of value)
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else _NON_FINITE[str(float(value))]
-    if hasattr(value, "model_dump"):  # a pydantic model; asking its class would load pydantic, which a rollback spares
+    if hasattr(value, "model_dump"):  # a pydantic model; asking for its class would load pydantic
         return plain(value.model_dump(mode="json", by_alias=True))
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -69,9 +69,9 @@ class Journal:
     """Append-only log of one run in its staging folder.
 
     Args:
-        folder: an existing folder; a journal that is already there is continued.
-        clock: gives the time that an entry carries (aware, UTC).
-        lenient: of a run that only lowers exposure: what cannot be written goes to stderr and never stops it.
+        folder: an existing folder; an existing journal in it is continued.
+        clock: gives the time of each event (aware, UTC).
+        lenient: for a run that only lowers exposure: an event that cannot be written goes to stderr and stops nothing.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Journal:
                 does as `append_or_stderr` instead.
         """
         if event == "opened" and isinstance(asked := data.get("params"), Mapping):
-            mask_emails(asked.get("redact_emails") is True)  # what a run asks for holds from its first event
+            mask_emails(asked.get("redact_emails") is True)  # a run's choice holds from its first event
         if self.lenient:
             return self.append_or_stderr(event, **data)
         with self._lock:
@@ -111,11 +111,10 @@ class Journal:
         )
 
     def append_all(self, event: str, items: Iterable[Mapping[str, Any]]) -> None:
-        """As `append` for each of `items`, synced once: sixty checks of an inventory wait for the disk once, not sixty
-        times.
+        """As `append` for each of `items`, synced to disk once: sixty checks of an inventory wait for the disk once.
 
         Raises:
-            ArchiveError: as `append`; what was written before the disk was full is kept.
+            ArchiveError: see `append`; events written before the error are kept.
         """
         if self.lenient:
             for data in items:
@@ -128,9 +127,9 @@ class Journal:
                 raise self._told(error) from None
 
     def append_or_stderr(self, event: str, **data: Any) -> dict[str, Any]:
-        """As `append`, but never in the way, for actions that lower exposure: nothing may hold those up.
+        """As `append`, but it never raises, for actions that lower exposure: nothing may delay those.
 
-        Where the journal cannot be written, the event goes to stderr and to a file in the temporary folder.
+        If the journal cannot be written, the event goes to stderr and to a file in the temporary folder.
         """
         with self._lock:
             entry = self._entry(event, data)
@@ -147,16 +146,16 @@ class Journal:
     def attach(self, name: str, content: bytes | str, *, clean: bool = False) -> str:
         """Writes a file beside the journal (raw answers, fetched metrics) and notes name, size and hash.
 
-        Text is redacted, JSON by its structure; what is no text is kept as it is. A name that is taken gets a number:
-        what was seen stays.
+        Text is redacted, JSON by its structure; binary content stays as it is. If the name is taken, the new file gets
+        a number: nothing is overwritten.
 
         Args:
             name: a plain file name.
             content: the file.
-            clean: redacted already, or not to be touched, such as a page with a program in it.
+            clean: whether it is redacted already or must not be changed, such as a page with a program in it.
 
         Returns:
-            SHA-256 of what was written, hexadecimal.
+            SHA-256 of the written bytes, hexadecimal.
 
         Raises:
             ArchiveError: the name is not a plain file name, or the file cannot be written (a lenient journal warns).
@@ -207,7 +206,7 @@ class Journal:
         self._torn = False
 
     def _resume(self) -> int:
-        """The last sequence number of a journal that is already there; a torn last line is ended first."""
+        """The last sequence number of an existing journal; a torn last line is ended first."""
         with contextlib.suppress(OSError):
             raw = read_plain(self.path)
             if raw and not raw.endswith(b"\n"):
@@ -217,10 +216,10 @@ class Journal:
 
 
 def read_events(folder: Path | str) -> list[dict[str, Any]]:
-    """The events of a journal in the order written.
+    """The events of a journal in the order they were written.
 
-    A line that a crash tore comes back as an event `torn` (with what is left of it), never as an error. No journal is
-    no events.
+    A torn line comes back as an event `torn` (with the rest of it), never as an error. A missing journal gives no
+    events.
     """
     try:
         raw = read_plain(Path(folder) / FILE)
@@ -248,7 +247,7 @@ def _line(entry: Mapping[str, Any]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Appends in one system call (O_APPEND: lines of two writers do not mix) and syncs."""
+    """Appends in one system call (O_APPEND: lines of two writers do not mix) and syncs to disk."""
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         raw = text.encode()
@@ -260,7 +259,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def altered(staging: Path, hashes: dict[str, str]) -> list[str]:
-    """Attachments that are not, at sealing, what the journal says was attached."""
+    """Names of attachments that differ at sealing from what the journal says was attached."""
     said = {event["name"]: event["sha256"] for event in read_events(staging) if event["event"] == "attached"}
     return [
         f"{name} is not what was attached, says the journal" for name, sha in said.items() if hashes.get(name) != sha

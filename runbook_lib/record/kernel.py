@@ -1,4 +1,4 @@
-"""The kernel that a notebook runs in: started by us, watched, and warmed up ahead where time matters.
+"""The kernel that a notebook runs in: starting, watching, and starting one ahead where time matters.
 
 Heavy (papermill, jupyter_client): import it when a notebook is about to run, not before.
 """
@@ -33,19 +33,19 @@ from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 
 _SOCKET_PATH = 100
 _ERRORS = "stderr"
-"""In the kernel's folder: what its process says before it can talk to us."""
+"""File in the kernel's folder: stderr of its process before it can send messages."""
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]
-    """papermill's client, which also takes secrets out of a cell's output, as a whole, before it is saved, and marks
-    the cell in which a run came to its end for a reason other than an error of the cell (papermill says completed).
+    """papermill's client, which also redacts a cell's whole output before it is saved, and marks the cell where a run
+    ended for a reason other than an error of the cell (papermill says completed).
 
-    A message alone does not tell: a password, or a key printed line by line, comes in several. What is saved or logged
-    in the middle of a cell is a redacted copy (`without_secrets`, `log_output_message`).
+    One message is not enough to find a secret: a password, or a key printed line by line, comes in several. Anything
+    saved or logged in the middle of a cell is a redacted copy (`without_secrets`, `log_output_message`).
     """
 
     def process_message(self, msg: Any, *args: Any, **kwargs: Any) -> Any:
-        if msg["msg_type"] == "update_display_data":  # it may change the output of a cell that is redacted already
+        if msg["msg_type"] == "update_display_data":  # it may change the output of a redacted cell
             redact_output(msg["content"])
         return super().process_message(msg, *args, **kwargs)
 
@@ -69,7 +69,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def without_secrets(cell: Any) -> Iterator[None]:
-    """Within it the outputs of a cell that is still running are a redacted copy: what comes later completes them."""
+    """Replaces a running cell's outputs by a redacted copy inside the block, and puts the originals back afterwards."""
     outputs = cell.get("outputs")
     if not outputs:
         yield
@@ -83,13 +83,13 @@ def without_secrets(cell: Any) -> Iterator[None]:
 
 
 class Channels(AsyncKernelClient):
-    """Ready as soon as the kernel's answer was seen on both channels; the original then listens 0.2 s for silence."""
+    """Ready once the kernel's answer came on both channels; the original then listens 0.2 s for silence."""
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
-        """Until the kernel answers and its output arrives here.
+        """Waits until the kernel answers and its output arrives here.
 
         Raises:
-            RuntimeError: it died, or did not answer within `timeout` seconds.
+            RuntimeError: the kernel died, or did not answer within `timeout` seconds.
         """
         end = float("inf") if timeout is None else time.monotonic() + timeout
         while True:
@@ -105,7 +105,7 @@ class Channels(AsyncKernelClient):
                 raise RuntimeError(f"the kernel did not answer in {timeout:g} s")
 
     async def _heard(self, asked: str) -> bool:
-        """Whether the output channel carries what belongs to the request: it is connected later than the other."""
+        """Whether the output channel carries the answer to the request: it connects later than the other channel."""
         while True:
             try:
                 told = await self.get_iopub_msg(timeout=0.2)
@@ -116,30 +116,30 @@ class Channels(AsyncKernelClient):
 
 
 class NoKernel(RuntimeError):
-    """A kernel that is not there, or ended before the first cell: the sentence has its last word."""
+    """The kernel could not start, or ended before the first cell: the sentence has the last line of its stderr."""
 
     @classmethod
     def because(cls, error: Exception, said: str = "") -> NoKernel:
-        """One that could not start.
+        """The error for a kernel that could not start.
 
         Args:
-            said: its last word.
+            said: the last line of its stderr.
         """
         return cls(f"the kernel could not start: {'; '.join(filter(None, (one_line(error), said)))}")
 
 
 @dataclass
 class Kernel:
-    """A running kernel and what it was started with."""
+    """A running kernel and the settings it was started with."""
 
     manager: Any
     folder: Path
-    """Holds the connection file and the sockets; nobody else can enter."""
+    """Folder of the connection file and the sockets; only this user can enter."""
     run_id: str
     key: tuple[Any, ...] = field(default=(), compare=False)
 
     def stop(self) -> None:
-        """Kills the kernel if it lives, and removes its sockets. What the run did is in the journal, on disk."""
+        """Kills the kernel if it lives, and removes its sockets. The run's journal stays on disk."""
         with contextlib.suppress(Exception):
             if self.manager.has_kernel:
                 run_sync(self.manager.shutdown_kernel)(now=True)
@@ -149,7 +149,7 @@ class Kernel:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def said(self) -> str:
-        """The last line that the process wrote to its standard error; it is not shown again then. Empty: none."""
+        """The last line that the process wrote to stderr; empty: none. Once returned, it is not printed again."""
         lines = [line.strip() for line in self._errors().splitlines() if line.strip()]
         (self.folder / _ERRORS).unlink(missing_ok=True)
         return one_line(lines[-1]) if lines else ""
@@ -168,24 +168,24 @@ def start(
     preload: str = "",
     provisioner: Callable[[Any], Any] | None = None,
 ) -> Kernel:
-    """Starts a kernel and returns at once; it boots by itself.
+    """Starts a kernel and returns at once; the kernel boots in the background.
 
     Args:
         kernel_name: name of a kernel spec.
         env: its whole environment.
-        run_id: of the run that it is for.
+        run_id: id of the run that uses it.
         preload: Python that it executes while booting, such as imports.
-        provisioner: makes what starts the process, from the kernel manager; default: a new process.
+        provisioner: makes the process starter from the kernel manager; default: a new process.
 
     Raises:
-        NoKernel: there is no kernel spec of that name, or nothing can be started by it.
+        NoKernel: no kernel spec has that name, or its process cannot start.
     """
     known = sorted(KernelSpecManager().find_kernel_specs())
     if kernel_name not in (*known, NATIVE_KERNEL_NAME):
         raise NoKernel(f"there is no kernel '{kernel_name}'; there are: {', '.join(known) or 'none'}")
     folder = scratch.made("kernel")
-    # Sockets in a private folder rather than TCP ports: nobody else on the machine can listen or connect. The path of a
-    # socket may not be long, and Windows has none.
+    # Sockets in a private folder instead of TCP ports: nobody else on the machine can listen or connect. A socket's
+    # path must be short, and Windows has no such sockets.
     fits = os.name == "posix" and len(str(folder / "kernel-ipc-5")) < _SOCKET_PATH
     manager = AsyncKernelManager(
         kernel_name=kernel_name, transport="ipc" if fits else "tcp", connection_file=str(folder / "kernel.json")
@@ -198,12 +198,12 @@ def start(
         arguments.append(f"--IPKernelApp.exec_lines={preload}")
     kernel = Kernel(manager, folder, run_id)
     try:
-        # Why a kernel cannot start is known by its standard error alone; a provisioner of its own has its own way.
+        # Only stderr tells why a kernel cannot start; a custom provisioner handles it in its own way.
         errors = (folder / _ERRORS).open("wb") if provisioner is None else None
         with errors or contextlib.nullcontext():
             more = {"stderr": errors} if errors else {}
             run_sync(manager.start_kernel)(env=dict(env), extra_arguments=arguments, **more)
-    except (OSError, ValueError) as error:  # its command is not there, its spec is no JSON
+    except (OSError, ValueError) as error:  # its command is missing, or its spec is not JSON
         kernel.stop()
         raise NoKernel.because(error) from error
     except BaseException:
@@ -225,9 +225,9 @@ def prestart(
     preload: str = "",
     provisioner: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Starts a kernel for the next run that is archived under `archive`, so that it boots while something else goes on.
+    """Starts a kernel ahead for the next run archived under `archive`, so that it boots in the background.
 
-    `take` gives it away only if everything that the kernel took from this process is still the same then.
+    `take` returns it only if everything that the kernel took from this process is still the same.
     """
     kernel = start(kernel_name, env, run_id, preload, provisioner)
     kernel.key = _key(archive, kernel_name)
@@ -236,7 +236,7 @@ def prestart(
 
 
 def take(archive: Path, kernel_name: str) -> Kernel | None:
-    """A kernel that was started ahead for this archive, from this folder, in this very environment; else None."""
+    """A kernel started ahead for this archive, with the same working folder and environment; else None."""
     wanted = _key(archive, kernel_name)
     with _guard:
         for kernel in _warm:
@@ -252,7 +252,7 @@ def take(archive: Path, kernel_name: str) -> Kernel | None:
 
 
 def drop_warm() -> None:
-    """Stops every kernel that was started ahead and not used."""
+    """Stops every kernel that was started ahead and is unused."""
     with _guard:
         kernels, _warm[:] = list(_warm), []
     for kernel in kernels:

@@ -1,7 +1,7 @@
-"""Links of a report: to the reports of the runs that it names, and to the pages in `docs/`.
+"""Links of a report: to the reports of the runs that it names, and to pages in `docs/`.
 
-All are relative, so they hold in an archive that is opened from disk, wherever it was copied to. A report is sealed and
-cannot learn of what comes later: links lead to what was there before it.
+All are relative, so they work in an archive opened from disk, wherever it is copied to. A sealed report never
+changes: its links lead to reports that were there before it.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _NAMED = re.compile(
 )
 _TAG = re.compile(r"(<!--.*?-->|<[^>]*>)", re.DOTALL)
 _OPENS = re.compile(r"<(a|style|title|summary|button)\b|<pre class=\"source\"", re.IGNORECASE)
-"""Text within these is no place for a link."""
+"""Elements whose text gets no links."""
 _SHORTEST = 9
-"""Characters of `docs/a.md`."""
+"""Length of `docs/a.md`, the shortest linkable text."""
 
 
 @dataclass(frozen=True)
 class Links:
-    """What a report can lead to.
+    """The addresses that a report can link to.
 
     Args:
         archive: root of the archive that the report will lie in.
-        record: of the report.
-        depth: how many folders below its record's own the report lies.
+        record: the report's record.
+        depth: number of folders between the record's folder and the report.
     """
 
     archive: Path
@@ -52,12 +52,12 @@ class Links:
 
     @property
     def _here(self) -> Path:
-        """The folder of the report, but for the name of its record, which is not known before it is sealed."""
+        """The report's folder, with a stand-in for the record's name, which is unknown before sealing."""
         chain = self.archive / f"env={safe(self.record.env)}" / self._release / safe(self.record.notebook)
         return chain.joinpath(self.record.run_id, *["-"] * self.depth)
 
     def run(self, run_id: str) -> str:
-        """Address of a run's report, by its id; empty: it is this run, or none of this release in the archive."""
+        """Address of a run's report, by its id; empty: it is this run, or this release has no such run."""
         if run_id == self.record.run_id or not re.fullmatch(r"[0-9a-f]{12}", run_id):
             return ""
         found = self._runs.get(run_id)
@@ -65,24 +65,24 @@ class Links:
 
     @functools.cached_property
     def _runs(self) -> dict[str, Path]:
-        """Where the records of this release lie, in every environment."""
+        """Run id to folder of each record of this release, in every environment."""
         chains = self.archive.glob(f"env=*/{self._release}/*")
         return {name.rpartition("-")[2]: chain / name for chain in chains for name in self._sealed(chain)}
 
     def before(self) -> tuple[str, str]:
-        """Id and address of the record that was sealed before this one, in its chain; empty: it is the first."""
+        """Id and address of the record sealed before this one in its chain; empty: this is the first."""
         chain = self._here.parents[self.depth]
         if not chain.is_dir() or not is_place(chain.name, self.record.notebook):
             return "", ""
         last = "" if self.record.hash else newest_logged(self.archive, path_of(self.archive, chain))
-        if not last or last.endswith(f"-{self.record.run_id}"):  # it is sealed itself, or the log does not say
+        if not last or last.endswith(f"-{self.record.run_id}"):  # it is sealed, or the log has no answer
             names = self._sealed(chain)
             own = next((name for name in names if name.endswith(f"-{self.record.run_id}")), None)
             last = max((name for name in names if own is None or name < own), default="")
         return (last.rpartition("-")[2], self._to(chain / last / "report.html")) if last else ("", "")
 
     def newest(self) -> list[tuple[str, str, str]]:
-        """The newest record of each notebook of this environment and release: notebook, run and address."""
+        """Notebook, run id and address of each notebook's newest record, in this environment and release."""
         release = self._here.parents[self.depth + 1]
         found = []
         for chain in sorted(release.iterdir()) if release.is_dir() else ():
@@ -92,7 +92,7 @@ class Links:
         return found
 
     def docs(self, page: str) -> str:
-        """Address of a page in `docs/`, where the archive lies within its project; else empty."""
+        """Address of a page in `docs/` if the archive lies inside its project; else empty."""
         try:
             root = project_root(self.archive if self.archive.is_dir() else None)
         except UsageError:
@@ -106,7 +106,7 @@ class Links:
 
     @functools.cached_property
     def _sealed(self) -> Callable[[Path], list[str]]:
-        """Names of a chain's records, oldest first; each chain is looked at once for a report."""
+        """A function that lists a chain's records, oldest first; it reads each chain once per report."""
         return functools.cache(names_in)
 
     def _to(self, there: Path) -> str:
@@ -114,7 +114,7 @@ class Links:
 
 
 def linked(markup: str, links: Links) -> str:
-    """HTML in which each run and each page of `docs/` that is named in a text is a link, where there is such a one."""
+    """HTML with links on each run and page of `docs/` that its text names, if they exist."""
     known: dict[str, str] = {}
 
     def link(match: re.Match[str]) -> str:
@@ -124,7 +124,7 @@ def linked(markup: str, links: Links) -> str:
         told = f"{match['notebook']} {run}" if match["path"] else name
         return f'<a href="{html.escape(known[name])}">{told}</a>' if known[name] else name
 
-    parts, within = _TAG.split(markup), ""  # text and tags in turn
+    parts, within = _TAG.split(markup), ""  # text and tags alternate
     parts[0] = _NAMED.sub(link, parts[0])
     for place in range(1, len(parts), 2):
         tag = parts[place]

@@ -17,7 +17,7 @@ from runbook_lib.record.said import headline, rows
 from runbook_lib.record.seen import MANY, Seen
 
 MOST = 8
-"""Names that a sentence lists."""
+"""Most names in one sentence."""
 
 
 def list_rows(
@@ -31,12 +31,12 @@ def list_rows(
 ) -> list[dict[str, Any]]:
     """The records as rows for a terminal or JSON, oldest first, each verified.
 
-    A damaged one is a row that says so, and so is one that the archive's log has and that was removed.
+    A damaged record is a row that says so, and so is a record that was removed though the archive's log has it.
 
     Args:
-        notebook: by name, or by its number: `06`.
-        since: only what was sealed from then on.
-        verdicts: only what decided one of these, in any case; a damaged one is left out by none.
+        notebook: its name or its number: `06`.
+        since: only records sealed from this instant on.
+        verdicts: only records that decided one of these, in any case; damaged records are always included.
     """
     where, number = (env, release, notebook), notebook if notebook and notebook.isdigit() else None
     if number:
@@ -61,8 +61,8 @@ def list_rows(
 
 
 def unknown(archive: Archive, env: str | None, release: str | None) -> str:
-    """That the archive has no record of such an environment, or of such a release in it, and what it has; empty: it
-    has some.
+    """The sentence that the archive has no record of this environment, or of this release in it, and what it has; empty
+    if it has some.
     """
     for what, said, within in (("env", env, None), ("release", release, env)):
         known = list(dict.fromkeys(str(getattr(ref, what)) for ref in sorted(archive.records(within))))
@@ -113,7 +113,7 @@ def _row(archive: Archive, ref: RecordRef, verify: Verifier, seen: Seen | None =
 
 
 def _said(record: Record) -> dict[str, Any]:
-    """What a row has of the record's own file."""
+    """The columns that come from the record's own file."""
     row = {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
     row |= {"word": record.word if record.entry is None else None}
     row |= {"operator": record.operator or record.caller_arn, "reason": record.told.reason or None}
@@ -123,10 +123,10 @@ def _said(record: Record) -> dict[str, Any]:
 
 
 def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
-    """One record for a terminal or JSON: the row of `list_rows` and what was decided, changed and kept.
+    """One record for a terminal or JSON: its row of `list_rows`, its decision, changes and files.
 
     Raises:
-        ArchiveError: no record, or several, have an id that starts with `prefix`; or it cannot be read.
+        ArchiveError: no record or several have an id that starts with `prefix`; or the record cannot be read.
     """
     from runbook_lib.record import report
 

@@ -1,4 +1,4 @@
-"""A record in Markdown: what a CI job's summary shows."""
+"""A record as Markdown: the summary of a CI job."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ICONS = {
 
 
 def markdown(record: Record) -> str:
-    """The decision with its reason, the gates, and the checks that do not pass (all are counted)."""
+    """The decision with its reason, the gates, and the checks that do not pass (with a count of all)."""
     if record.entry is not None:
         return _entry(record)
     told = record.told
@@ -61,7 +61,7 @@ def markdown(record: Record) -> str:
 
 
 def _entry(record: Record) -> str:
-    """What a person said: who, in which role, what, when, in which words, on which evidence."""
+    """A person's statement: who, in which role, what, when, in which words, with which evidence."""
     told = said.headline(record)
     lines = [f"## {told[1]} {told[0]}: {_text(said.title(record))} in {_text(record.env)}", "", _text(told[3])]
     rows = [(row["name"], row["text"]) for row in said.rows(record)]

@@ -13,9 +13,9 @@ from pathlib import Path
 
 
 def instant(at: dt.datetime) -> str:
-    """An instant as folders of the archive are named after it: UTC, in milliseconds."""
+    """An instant as the archive's folders spell it: UTC, in milliseconds."""
     at = at.astimezone(dt.UTC)
-    # Not `%Y`: the year 301 would be later than 2026.
+    # Not `%Y`: it gives the year 301 three digits, which sort after 2026.
     return f"{at.year:04d}{at:%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z"
 
 
@@ -28,9 +28,9 @@ LONGEST = 100
 
 
 def safe(name: str) -> str:
-    """`name` as a folder's name: letters, digits, `.`, `_` and `-`, never hidden, never empty, 100 characters at most.
+    """`name` as a folder's name: letters, digits, `.`, `_` and `-`, never hidden or empty, 100 characters at most.
 
-    Two names that are cut to the same beginning stay two: a hash tells them apart.
+    Two names with the same beginning stay distinct when cut: a hash tells them apart.
     """
     plain = _plain(name)
     if len(plain) <= LONGEST:
@@ -49,7 +49,7 @@ def _plain(name: str) -> str:
 
 @dataclass(frozen=True, order=True)
 class RecordRef:
-    """Where a sealed record lies; the order is that of sealing."""
+    """The place of a sealed record; references sort by time of sealing."""
 
     sealed: str
     """UTC instant of sealing, as in the folder's name."""
@@ -60,9 +60,19 @@ class RecordRef:
     folder: Path
 
 
-NAME = re.compile(r"(\d{8}T\d{6}\.\d{3}Z)-([A-Za-z0-9]+)")
+ENV, RELEASE = "env=", "release="
+"""How the folders of an environment and of a release begin."""
+_NAMED = "[A-Za-z0-9][A-Za-z0-9._-]*"
+
+
+def is_name(name: str) -> bool:
+    """Whether `safe` makes such a name: no other is that of an environment's, a release's or a notebook's folder."""
+    return re.fullmatch(_NAMED, name) is not None
+
+
+NAME = re.compile(r"([0-9]{8}T[0-9]{6}\.[0-9]{3}Z)-([A-Za-z0-9]+)")
 """Folder of a sealed record: the instant it was sealed, and its run id."""
-_PATH = re.compile(rf"env=[\w.-]+/release=[\w.-]+/[\w-][\w.-]*/{NAME.pattern}", re.ASCII)
+_PATH = re.compile(f"{ENV}{_NAMED}/{RELEASE}{_NAMED}/{_NAMED}/{NAME.pattern}")
 
 
 def ref_at(folder: Path) -> RecordRef:
@@ -75,11 +85,13 @@ def ref_at(folder: Path) -> RecordRef:
 def refs_in(
     root: Path, env: str | None = None, release: str | None = None, notebook: str | None = None
 ) -> list[RecordRef]:
-    """The sealed records below `root`, oldest first, by the names of their folders; None is any. Nothing is opened."""
+    """The sealed records below `root`, oldest first, from their folders' names; None means any. No record is opened."""
     found = []
-    for above, own in _folders(str(root), "env=", env):
-        for between, version in _folders(above, "release=", release):
+    for above, own in _folders(str(root), ENV, env):
+        for between, version in _folders(above, RELEASE, release):
             for chain, name in _folders(between, "", notebook):
+                if not (is_name(own) and is_name(version) and is_name(name)):
+                    continue
                 for folder, _ in _folders(chain, "", None):
                     if parts := NAME.fullmatch(folder[len(chain) + 1 :]):
                         found.append(RecordRef(parts[1], parts[2], own, version, name, Path(folder)))
@@ -88,7 +100,7 @@ def refs_in(
 
 
 def _folders(above: str, prefix: str, name: str | None) -> Iterator[tuple[str, str]]:
-    """What is in a folder, with the part of its name behind `prefix`."""
+    """The entries of a folder whose name begins with `prefix`, each with the rest of its name."""
     try:
         names = [prefix + name] if name is not None else os.listdir(above)  # noqa: PTH208 - ten thousand
     except OSError:
@@ -99,7 +111,7 @@ def _folders(above: str, prefix: str, name: str | None) -> Iterator[tuple[str, s
 
 
 def names_in(chain: Path) -> list[str]:
-    """Names of the records in the folder of a chain, oldest first."""
+    """Names of the records in a chain's folder, oldest first."""
     try:
         return sorted(name for name in os.listdir(chain) if NAME.fullmatch(name))  # noqa: PTH208 - thousands
     except OSError:
@@ -107,18 +119,18 @@ def names_in(chain: Path) -> list[str]:
 
 
 def path_of(root: Path, folder: Path) -> str:
-    """A folder of the archive at `root` as its log calls it: `/` between the names."""
+    """A folder of the archive at `root` as the log spells it: `/` between names."""
     return folder.relative_to(root).as_posix()
 
 
 def is_path(path: str) -> bool:
-    """Whether a leaf's path is one of a record's folder, within the archive."""
+    """Whether a leaf's path is that of a record's folder inside the archive."""
     return _PATH.fullmatch(path) is not None
 
 
 ENTRY = "entry"
-"""The chain that entries are in (`record/entry.py`), beside those of the notebooks."""
+"""The chain of entries (`record/entry.py`), beside those of the notebooks."""
 PARAMS = "RUNBOOK_PARAMS"
-"""Environment variable with the folder of `service.yaml` and the others, where it is not the project's `params/`."""
+"""Environment variable with the folder of `service.yaml` and the others, if it is not the project's `params/`."""
 CASE = "case.json"
-"""File of the record that says what its verdict was made of."""
+"""File of a record with the inputs of its verdict."""

@@ -1,8 +1,8 @@
-"""Pruning: records that are older than they have to be kept are removed, and tombstones stay.
+"""Pruning: removes records older than the time they must be kept; tombstones stay.
 
-First the tombstones are sealed, then the records go: whatever a crash leaves is verifiable, and the next pruning
-removes what has a tombstone and is still there. Kept are: what people said, the newest record of each chain (HEAD is
-its hash), and every record of a release that is running or in force.
+The tombstones are sealed first, then the records go: after a crash the archive still verifies, and the next pruning
+removes the records that have a tombstone. Entries of people, the newest record of each chain (HEAD is its hash), and
+all records of a release that is running or in force are kept.
 """
 
 from __future__ import annotations
@@ -24,47 +24,47 @@ from runbook_lib.record.place import ENTRY, RecordRef, instant, path_of, safe
 from runbook_lib.record.tombstones import KIND, Stone, facts, stones
 
 ACCEPTANCE = "11_acceptance"
-"""A release runs until this says PROMOTE, and is in force until that of another one does."""
+"""The notebook that ends a release: a release runs until this says PROMOTE, and is in force until another's does."""
 
 
 @dataclass
 class Pruning:
-    """What is to be pruned, and what is kept though it is old enough."""
+    """The records to prune, and those that are old enough but kept."""
 
     records: list[RecordRef] = field(default_factory=list)
     bytes: int = 0
     left: list[RecordRef] = field(default_factory=list)
-    """Records that have a tombstone and are still there: an earlier pruning was cut short."""
+    """Records with a tombstone that are still there: an earlier pruning was cut short."""
     running: dict[str, int] = field(default_factory=dict)
-    """Release that is running or in force to how many of its records are old enough."""
+    """Each release that is running or in force, with its number of old records."""
     tombstones: list[RecordRef] = field(default_factory=list)
-    """That were sealed."""
+    """The tombstones that this pruning sealed."""
 
 
 def counted_from(archive: Archive, now: dt.datetime) -> dt.datetime:
-    """When a span such as `400d` ago is counted from: this machine's clock, or the newest record of a run if that is
-    older.
+    """The instant from which a span such as `400d` counts back: this machine's clock, or the newest record of a run if
+    that is older.
 
-    What is pruned cannot be brought back, and a clock that is years ahead would make every record old. What people
-    said does not count: a tombstone is sealed by that clock.
+    Pruned records cannot be restored, and a clock that is years ahead would make every record old. Entries do not
+    count: tombstones are sealed by that same clock.
     """
     newest = max((ref.sealed for ref in archive.records() if ref.notebook != ENTRY), default="")
     try:
         return min(now, dt.datetime.strptime(newest, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=dt.UTC))
-    except ValueError:  # no record, or the name of one that no seal gave it, which `plan` tells
+    except ValueError:  # no record, or a name that no seal gave, which `plan` reports
         return now
 
 
 def plan(archive: Archive, before: dt.datetime, given_up: Collection[str] = ()) -> Pruning:
-    """What pruning would do.
+    """The effect that pruning would have.
 
     Args:
-        before: records that were sealed before then are old enough.
-        given_up: releases that run no more though they were never accepted.
+        before: records sealed before this instant are old enough.
+        given_up: releases that have stopped although they were never accepted.
 
     Raises:
-        ArchiveError: the archive is damaged or has no log: what is removed then could not be told from what was lost.
-        Refused: a release that was given up was at work since `before`, or there is none of that name.
+        ArchiveError: the archive is damaged or has no log: pruned records could not be told from lost ones.
+        Refused: a release that was given up has records since `before`, or does not exist.
     """
     done = audit(archive)
     log = read_log(archive.root)
@@ -106,9 +106,9 @@ def _given_up(refs: list[RecordRef], first: str, before: dt.datetime, given_up: 
 
 
 def _accepted(archive: Archive, refs: list[RecordRef]) -> set[str]:
-    """The releases that are over: the newest word of their acceptance is PROMOTE, and another was accepted since.
+    """The releases that are over: their newest acceptance says PROMOTE, and another release was accepted since.
 
-    The last one is what is in force, and its way back is in its records.
+    The release accepted last is in force, and its records hold its way back.
     """
     found: dict[str, tuple[bool, RecordRef]] = {}
     for ref in refs:
@@ -120,7 +120,7 @@ def _accepted(archive: Archive, refs: list[RecordRef]) -> set[str]:
 
 
 def prune(archive: Archive, found: Pruning, by: str, reason: str) -> Pruning:
-    """Seals a tombstone for each environment and release, then removes the records that have one.
+    """Seals a tombstone for each environment and release, then removes the records with a tombstone.
 
     Raises:
         ArchiveError: the archive cannot be written, or the tombstone is not logged: then its records stay.
@@ -146,7 +146,7 @@ def prune(archive: Archive, found: Pruning, by: str, reason: str) -> Pruning:
 
 
 def _so_far(found: Pruning, removed: int) -> None:
-    """What has happened, for whoever is told that it did not come to its end."""
+    """Notes the progress so far, for the error message of an interrupted pruning."""
     stones_sealed = words.count(len(found.tombstones), "tombstone")
     due = words.count(len(found.records) + len(found.left), "record")
     here.done["prune"] = f"{stones_sealed} sealed and {removed:,} of {due} removed before that; prune again"

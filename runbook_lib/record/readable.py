@@ -1,6 +1,6 @@
-"""The HTML of a notebook's cells made fit for every reader: keyboards, screen readers, small pages, links to a part.
+"""Makes the HTML of a notebook's cells fit for every reader: keyboards, screen readers, small screens, links to parts.
 
-What was sealed by earlier versions, and what people display by themselves, passes through here too.
+Content sealed by earlier versions, and content that people display themselves, passes through here too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TIME_CELL = re.compile(r"<td>(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?: UTC)?)</td
 _TAG = re.compile(r"<[^>]*>")
 DEEPEST = 6
 TOLD = 3
-"""Headings down to this level are in the table of contents."""
+"""Deepest level of headings in the table of contents."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,19 @@ class Section:
 
 @dataclass
 class Contents:
-    """The headings of a report so far: each has an id of its own, and none is more than one level below the last."""
+    """The headings of a report so far: ids are unique, and no heading is more than one level below the previous one."""
 
     sections: list[Section] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
     _level: int = 1
 
     def add(self, title: str, level: int, name: str = "") -> str:
-        """One more heading; its id.
+        """Adds a heading and returns its id.
 
         Args:
-            title: as text.
+            title: plain text.
             level: 2 to 6.
-            name: what the id is made of; default: the title.
+            name: the text that the id is made from; default: the title.
         """
         wanted = slug(name or title)
         given = next(one for one in _numbered(wanted) if one not in self._ids)
@@ -57,10 +57,10 @@ class Contents:
         return given
 
     def anchored(self, markup: str, *, below: bool = False) -> str:
-        """Prose with its headings entered.
+        """Prose with its headings added to the contents.
 
         Args:
-            below: it is a page within a section: its headings come below the section's, and not into the contents.
+            below: a page inside a section: its headings rank below the section's and are not in the contents.
         """
         found = [int(level) for level, _, _ in _HEADING.findall(markup)]
         if not found:
@@ -81,7 +81,7 @@ class Contents:
 
 
 def slug(text: str) -> str:
-    """A name as an id: lower case letters, digits and `-`."""
+    """A text as an id: lower case letters, digits and `-`."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "section"
 
 
@@ -94,11 +94,11 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 def readable(markup: str, section: str = "") -> str:
-    """Output of a cell for every reader: what scrolls can be reached by keyboard and has a name, no column's head is
-    empty, charts are told from other pictures, a time stays on one line.
+    """A cell's output for every reader: scrolling parts are reachable by keyboard and named, no column head is empty,
+    charts are marked as charts, times do not wrap.
 
     Args:
-        section: heading that it stands under; what scrolls is named after it.
+        section: heading above the output; scrolling parts are named after it.
     """
     name = html.escape(section or "output", quote=True)
     markup = _TIME_CELL.sub(r'<td class="whole">\1</td>', markup)
@@ -115,6 +115,6 @@ def readable(markup: str, section: str = "") -> str:
 
 
 def _chart(rest: str) -> str:
-    """A chart of version 0.2 or before in the frame that later ones have (`show/picture.py`)."""
+    """A chart of version 0.2 or earlier, in the frame of later ones (`show/picture.py`)."""
     width = next(iter(_WIDTH.findall(rest)), "1000")
     return f'<div class="chart" style="overflow-x:auto;--drawn:{width}px"><img{rest}></div>'

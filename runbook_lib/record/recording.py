@@ -1,6 +1,6 @@
-"""How the record of one execution begins, of a notebook or a command: where it is staged, what runs, who runs it.
+"""The beginning of an execution's record, for notebooks and commands: its staging folder, what runs, and who runs it.
 
-Light: the kill switch loads it. How it ends is `sealing.py`.
+Light: the kill switch loads it. The end is in `sealing.py`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ P = TypeVar("P", bound=Any)
 
 
 class Staged(NamedTuple):
-    """Where an execution writes."""
+    """The place that an execution writes to."""
 
     root: Path
     """Folder of the archive."""
     folder: Path
     run_id: str
     trouble: str
-    """Why the archive is one in the temporary folder, and where; empty: it is the one that was named."""
+    """Why the archive is one in the temporary folder, and where; empty: it is the named one."""
 
 
 def staged(
@@ -48,16 +48,16 @@ def staged(
     """Opens the staging folder of one execution.
 
     Args:
-        root: folder of the archive, or what makes it of what a person wrote.
+        root: folder of the archive, or a function that makes it from a person's input.
         run_id: letters and digits; empty: a new one.
-        spare: what the record is of, such as `this run`, if an archive in the temporary folder will do where this one
-            cannot be written: nothing holds up a rollback. Empty: it will not.
-        output: where the executed notebook is being written.
+        spare: name of the record for a message, such as `this run`, if an archive in the temporary folder may replace
+            one that cannot be written: nothing may delay a rollback. Empty: it may not.
+        output: path that the executed notebook is written to.
         params: the flat parameters, for the record of an execution that ends before its journal says them.
-        sweep: closes what earlier executions left open, first.
+        sweep: seals what earlier executions left open; called first.
 
     Raises:
-        ArchiveError: the archive cannot be written, and none to spare will do; or the run id is taken.
+        ArchiveError: the archive cannot be written and may not be replaced; or the run id is taken.
     """
     where = (env, release, notebook, run_id or new_run_id(), origin)
     try:
@@ -65,7 +65,7 @@ def staged(
             sweep()
         there = root if isinstance(root, Path) else root()
         return Staged(there, stage(there, *where, utc_now(), output, params), where[3], "")
-    except (RunbookError, OSError, ValueError) as error:  # ValueError: no path may have such a character
+    except (RunbookError, OSError, ValueError) as error:  # ValueError: a path cannot have such a character
         if not spare:
             raise
         other = Path(tempfile.mkdtemp(prefix="runbook-archive-"))
@@ -76,19 +76,19 @@ def staged(
 def opened(
     journal: Journal, run_id: str, notebook: str, origin: str, params: Mapping[str, Any], **loaded: Mapping[str, Any]
 ) -> None:
-    """The first event: what runs, with its flat parameters and, as far as they are `loaded`, the other files."""
+    """Writes the first event: what runs, its flat parameters and, if `loaded`, the other files."""
     journal.append("opened", run_id=run_id, notebook=notebook, origin=origin, params=params, **loaded)
 
 
 def resolved(journal: Journal, given: P, known: P) -> P:
-    """The parameters with what AWS was asked for; the record has the ids that its metrics are asked by."""
+    """Returns the parameters completed by AWS, and records the ids that metrics are asked by."""
     if known is not given:
         journal.append("loaded", service=known.service.model_dump(mode="json"))
     return known
 
 
 def called(journal: Journal, identity: Identity, operator: str, endpoint: str | None, as_of: str = "") -> None:
-    """Who runs it, by AWS's word, and the instant that it judges by: AWS's own unless `as_of` is another one."""
+    """Records the caller according to AWS, and the instant to judge by: AWS's clock unless `as_of` is given."""
     now = identity.now.isoformat()
     journal.append(
         "caller",

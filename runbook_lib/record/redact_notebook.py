@@ -1,4 +1,4 @@
-"""Secrets are taken out of a notebook: of sources, outputs, metadata and papermill's copy of the parameters."""
+"""Removes secrets from a notebook: from sources, outputs, metadata and papermill's copy of the parameters."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def redact_notebook(nb: Any) -> None:
 
 
 def notebook_json(notebook: dict[str, Any]) -> bytes:
-    """A notebook as a file."""
+    """A notebook as the bytes of its file."""
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def redact_outputs(outputs: Iterable[Any]) -> None:
-    """Redacts the outputs of one cell in place: a key that is printed line by line may go over several of them, and so
-    may a password after its name. No output comes or goes: a display is updated by its number.
+    """Redacts the outputs of one cell in place: a key printed line by line may span several outputs, and so may a
+    password after its name. The number of outputs stays: a display is updated by its index.
     """
     outputs, pieces = list(outputs), Pieces()
     for output in outputs:
@@ -57,7 +57,7 @@ def redact_output(output: Any, pieces: Pieces | None = None) -> None:
     """Redacts one output (or the content of an IOPub message, which has the same fields) in place; images stay.
 
     Args:
-        pieces: has redacted the cell's outputs before this one.
+        pieces: the redaction state after the cell's earlier outputs.
     """
     pieces = pieces or Pieces()
     for key in ("ename", "evalue"):
@@ -82,7 +82,7 @@ def redact_output(output: Any, pieces: Pieces | None = None) -> None:
 
 
 def _whole(streams: list[Any]) -> None:
-    """Where a secret goes over several pieces of a stream, all its text stands in the first of them."""
+    """If a secret spans several pieces of a stream, puts the whole redacted text into the first piece."""
     texts = [_joined(one.get("text", "")) for one in streams]
     clean = redact_text("".join(texts)) if len(texts) > 1 else ""
     if len(texts) > 1 and clean != "".join(map(redact_text, texts)):

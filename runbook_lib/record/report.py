@@ -1,7 +1,7 @@
-"""The report of a run: one HTML file that needs nothing else, read on a phone at three in the morning, or in years.
+"""The report of a run: one self-contained HTML file, read on a phone at three in the morning, or years later.
 
-The first screen comes from the record alone (decision, reason, what next, where, gates, changes); below it stand the
-notebook's prose, charts and tables. A content security policy in the page forbids scripts and anything from elsewhere.
+The first screen comes from the record alone (decision, reason, what next, where, gates, changes); the notebook's
+prose, charts and tables follow. A content security policy in the page forbids scripts and remote content.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ _MOMENTS = {
     "over": "the phase is over",
     "migrating": "during the migration",
 }
-"""A phase's moments for reading; a step that is made of checks, and a rollback, have none to tell."""
+"""A phase's moments as text; `step`, of a notebook that is made of checks, and those of a rollback have none."""
 _MANY, _LONG = 4, 160
-"""So many facts that are the same are counted; a way back of more characters is folded away."""
+"""From this many equal facts on they are counted; a way back with more characters is folded away."""
 _BOOLEANS = ("yes", "no")
 _NO_NOTEBOOK = ("entry", "command", "watch", "practice")
-"""Origins of records that no notebook belongs to."""
+"""Origins of records without a notebook."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _DATE, _WHOLE = re.compile(r"\b\d{4}-\d\d-\d\d\b"), r'<span class="whole">\g<0></span>'
-"""A date, and how it stays on one line: browsers break lines at hyphens."""
+"""A date, and markup that keeps it on one line: browsers break lines at hyphens."""
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
 _ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
 
 
 class Headline(NamedTuple):
-    """The banner: a word with icon and colour, why, and what next."""
+    """The banner: a word with icon and colour, the reason, and the next step."""
 
     word: str
     icon: str
@@ -73,9 +73,9 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
     """The report as one HTML document.
 
     Args:
-        nb: the executed notebook (nbformat 4); None draws what the record alone tells.
+        nb: the executed notebook (nbformat 4); None: the report shows the record alone.
         record: sealed or about to be.
-        links: to other runs and to the docs; default: none.
+        links: addresses of other runs and of the docs; default: none.
     """
     page, contents = environment().get_template("report.html.j2"), Contents()
     gates = [gate_row(gate, interim=record.moment == "during") for gate in record.gates]
@@ -113,7 +113,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
 
 
 def _without_secrets(page: str) -> str:
-    """A page as it may be kept. Its style sheet is the house's own, and more than half of it: that is not searched."""
+    """A page without secrets. Its style sheet is ours, and more than half of it: that part is not searched."""
     head, style, rest = page.partition(_style())
     return redact_text(head) + style + redact_text(rest)
 
@@ -130,14 +130,14 @@ def _title(nb: Mapping[str, Any] | None, record: Record) -> str:
 
 
 def _docs(links: Links) -> list[tuple[str, str]]:
-    """Pages that explain a report, as name and address, where they are at hand."""
+    """Name and address of the pages that explain a report, if they are available."""
     named = (("How a verdict comes about", "verdicts.md"), ("Glossary", "glossary.md"), ("What misleads", "domain.md"))
     found = [(name, links.docs(page)) for name, page in named]
     return [(name, address) for name, address in found if address]
 
 
 def headline(record: Record) -> Headline:
-    """What the banner says. A run that did not complete is never dressed up as its last decision."""
+    """The text of the banner. A run that did not complete is never shown as its last decision."""
     told = record.told
     if record.status != "completed":
         ended, lead = _ENDED[record.status]
@@ -159,7 +159,7 @@ def headline(record: Record) -> Headline:
 
 
 def facts(record: Record) -> list[tuple[str, str]]:
-    """Where, when and by whom, as name and value; what is not known is left out."""
+    """Where, when and by whom, as name and value; unknown facts are left out."""
     what = "apply (may change AWS)" if record.mode == "apply" else "plan (changes nothing)"
     rows = [
         ("Environment", record.env),
@@ -183,12 +183,12 @@ def _moment(name: str) -> str:
 
 
 def unmet_rows(record: Record) -> list[dict[str, Any]]:
-    """What made the checks of a run a HOLD, as text: those that are required and do not pass, if there are several."""
+    """The required checks that do not pass and so made the run a HOLD, as text; empty unless there are several."""
     if record.decision != "HOLD":
         return []
     wrong = [one for one in record.checks if one.get("required", True) and one.get("verdict") != "PASS"]
     if len(wrong) < 2:
-        return []  # the banner has said it
+        return []  # the banner names it already
     return [
         {
             "title": str(one.get("title") or one.get("id")),
@@ -201,10 +201,10 @@ def unmet_rows(record: Record) -> list[dict[str, Any]]:
 
 
 def gate_row(raw: Mapping[str, Any], *, interim: bool = False) -> dict[str, Any]:
-    """One line of the compact gate table, as text. A gate of another version that cannot be read shows what it has.
+    """One row of the compact gate table, as text. A gate of an unreadable version shows the fields it has.
 
     Args:
-        interim: between two declared looks (`words.of_gate`).
+        interim: whether the run is between two declared looks (`words.of_gate`).
     """
     try:
         result = GateResult.model_validate(raw)
@@ -254,7 +254,7 @@ def _interval(result: GateResult) -> str:
 
 
 def change_row(change: Change) -> dict[str, str]:
-    """One change as text: what, from, to, what came of it, the way back."""
+    """One change as text: what, from, to, its outcome, the way back."""
     intent, outcome = change.intent, change.outcome or {}
     came = "not known: begun, and not read back" if change.open else _facts(outcome.get("read_back"))
     if not change.open and outcome.get("ok") is False:
@@ -296,19 +296,19 @@ def _facts(value: Any) -> str:
 
 
 def _each(value: Any) -> list[tuple[str, str]]:
-    """What an entry keeps for machines, one by one, as name and text."""
+    """The structured facts of an entry, as name and text."""
     named = value.items() if isinstance(value, Mapping) else ()
     told = [(str(key).replace("_", " "), _fact(item)) for key, item in named if not _internal(key, item)]
     return [(name, text) for name, text in told if text]
 
 
 def _internal(name: str, value: Any) -> bool:
-    """What a read-back says to the runbook itself: it is in the record, and the report's reader does not need it."""
+    """Whether a read-back fact is for the runbook only: the record keeps it, the report does not show it."""
     return name == "busy" or (name == "description" and str(value).startswith("runbook "))
 
 
 def _fact(value: Any) -> str:
-    """One value for reading: yes and no, numbers without needless digits, the beginning of a hash."""
+    """One value as text: yes and no, numbers without needless digits, the beginning of a hash."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
@@ -322,7 +322,7 @@ def _fact(value: Any) -> str:
 
 
 def failing_first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Sealed gates or checks by their verdict, FAIL first; within one verdict as they were sealed."""
+    """Sealed gates or checks ordered by verdict, FAIL first; within one verdict in sealed order."""
     return sorted(found, key=lambda one: rank(str(one["verdict"])))
 
 

@@ -1,4 +1,4 @@
-"""What a person said, as the report of an entry tells it: who, in which role, what, when, on which evidence."""
+"""The statement of a person in the report of an entry: who, in which role, what, when, with which evidence."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from runbook_lib.show.style import GREEN, GREY, ORANGE
 
 
 class Kind(NamedTuple):
-    """How one kind of entry is told."""
+    """The wording of one kind of entry."""
 
     word: str
     icon: str
     colour: str
     did: str
-    """What the person did, before the item."""
+    """What the person did, to be followed by the item."""
 
 
 KINDS = {
@@ -53,7 +53,7 @@ def title(record: Record) -> str:
 
 
 def headline(record: Record) -> tuple[str, str, str, str, str, str]:
-    """Word, icon and colour of the banner, what was said in a sentence, what is next (nothing), and an aside.
+    """Word, icon and colour of the banner, the statement as a sentence, the next step (none), and an aside.
 
     A note says what was noted, a deviation what was changed; who said so stands aside.
     """
@@ -68,10 +68,10 @@ def headline(record: Record) -> tuple[str, str, str, str, str, str]:
 
 
 def rows(record: Record, facts: Sequence[tuple[str, str]] = ()) -> list[dict[str, Any]]:
-    """Who, role, what, when, on which evidence: name, text, and an address where the text is one.
+    """Rows of who, role, what, when and evidence: name, text, and an address if the text is one.
 
     Args:
-        facts: what is in the entry for machines, as name and text; told are those that no other row tells.
+        facts: the entry's structured facts, as name and text; those that another row shows are left out.
     """
     entry: Mapping[str, Any] = record.entry or {}
     first = _first(entry)
@@ -115,7 +115,7 @@ def _of_deviation(facts: Mapping[str, str]) -> dict[str, str]:
 
 
 def _signed(entry: Mapping[str, Any]) -> str:
-    """The records that an approval stands on (`rollout/approval.py`); empty: none is named."""
+    """The records that an approval refers to (`rollout/approval.py`); empty: it names none."""
     named = (entry.get("facts") or {}).get("evidence")
     found = [one for one in named if isinstance(one, Mapping)] if isinstance(named, list) else []
     return "; ".join(
@@ -125,7 +125,7 @@ def _signed(entry: Mapping[str, Any]) -> str:
 
 
 def _address(text: str) -> str:
-    """An address that a reader may follow: of the web, or a file of the archive; nothing that runs."""
+    """The text if it is an address on the web or a file of the archive, and nothing that runs; else empty."""
     if _ADDRESS.fullmatch(text):
         return text
     return text if re.fullmatch(r"(?:\.\./)*[\w=.-]+(?:/[\w=.-]+)*\.(?:html|md|json|png|pdf|txt|csv)", text) else ""

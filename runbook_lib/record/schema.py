@@ -1,4 +1,4 @@
-"""The formats that others read, made of the models: JSON Schemas in the package, tables of fields in docs/audit.md.
+"""The formats for other programs, made from the models: JSON Schemas in the package, tables of fields in docs/audit.md.
 
 `python -m runbook_lib.record.schema --write` renews both.
 """
@@ -30,12 +30,12 @@ def schema(file: str) -> dict[str, Any]:
 
 
 def written(file: str) -> str:
-    """The same as a file."""
+    """That schema as the text of its file."""
     return json.dumps(schema(file), indent=1, ensure_ascii=False) + "\n"
 
 
 def fields(file: str) -> str:
-    """Each field with its type and what it is, as Markdown."""
+    """Each field with its type and meaning, as a Markdown table."""
     rows = ["| field | type | what it is |", "|---|---|---|"]
     for name, one in schema(file)["properties"].items():
         rows.append(f"| `{name}` | {_type(one)} | {' '.join(str(one.get('description', '')).split())} |")
@@ -54,7 +54,7 @@ def _type(one: dict[str, Any]) -> str:
 
 
 def renewed(page: str) -> str:
-    """The page with the tables between its marks made anew."""
+    """The page with the tables between its marks made again."""
     for file, (name, _) in MODELS.items():
         begin, end = (
             f"<!-- fields of the {name}: made by `python -m runbook_lib.record.schema`, do not edit -->",
@@ -66,7 +66,7 @@ def renewed(page: str) -> str:
 
 
 def main() -> int:
-    """Writes, or says what is not as the models make it."""
+    """Writes the files, or reports what does not match the models."""
     page = project_root() / PAGE
     wanted = {FOLDER / file: written(file) for file in MODELS} | {page: renewed(page.read_text(encoding="utf-8"))}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

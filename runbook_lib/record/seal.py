@@ -17,7 +17,7 @@ from runbook_lib.base.plain_file import open_plain
 
 
 def canonical(value: Any) -> bytes:
-    """The one spelling of a JSON value that is hashed: keys sorted, no spaces, UTF-8, no NaN.
+    """The one spelling of a JSON value for hashing: keys sorted, no spaces, UTF-8, no NaN.
 
     >>> canonical({"b": 1.0, "a": [True, None]})
     b'{"a":[true,null],"b":1.0}'
@@ -26,13 +26,13 @@ def canonical(value: Any) -> bytes:
 
 
 def strict(raw: bytes) -> Any:
-    """The value of a JSON text in which each key of an object stands once, and each number is one.
+    """The value of a JSON text whose objects have no key twice, and whose numbers are finite.
 
-    Two readers take two values of a key that stands twice: a sealed file has one.
+    Two readers may take different values of a repeated key: a sealed file has none.
 
     Raises:
-        ValueError: it is no such text.
-        RecursionError: it is nested without end.
+        ValueError: the text is not such JSON.
+        RecursionError: it is nested too deeply.
     """
     return json.loads(raw, object_pairs_hook=_once, parse_constant=_no_number)
 
@@ -49,7 +49,7 @@ def _no_number(name: str) -> Any:
 
 
 def written(value: Any) -> bytes:
-    """The one spelling of a JSON value in `record.json`: one value a line, indented by its depth, nothing behind it."""
+    """The one spelling of a JSON value in `record.json`: one value per line, indented by depth, nothing after it."""
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False).encode()
 
 
@@ -59,16 +59,16 @@ def digest(value: Any) -> str:
 
 
 JCS_SINCE = 3
-"""Records of this schema and later are hashed in the form of RFC 8785, which others can compute."""
+"""Records from this schema on are hashed in the form of RFC 8785, which other programs can compute."""
 _EXACT = 2**53 - 1
-"""The largest whole number that every reader of JSON takes exactly (RFC 8785, 3.2.2.3; RFC 7493)."""
+"""The largest integer that every JSON reader keeps exactly (RFC 8785, 3.2.2.3; RFC 7493)."""
 
 
 def jcs(value: Any) -> bytes:
     """The canonical form of a JSON value by RFC 8785 (JSON Canonicalization Scheme).
 
     Raises:
-        ValueError: it has a number that has no exact form there, or characters that no text has.
+        ValueError: the value has a number without an exact form, or characters that are not valid text.
     """
     import rfc8785
 
@@ -76,7 +76,7 @@ def jcs(value: Any) -> bytes:
 
 
 def exact(value: Any) -> Any:
-    """The value with each whole number that RFC 8785 has no exact form for as the text of its digits."""
+    """The value with each integer that RFC 8785 cannot represent exactly replaced by its digits as text."""
     if isinstance(value, dict):
         return {key: exact(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
@@ -87,7 +87,7 @@ def exact(value: Any) -> Any:
 
 
 def record_hash(record: Mapping[str, Any]) -> str:
-    """The hash of a record: over everything but its own `hash`, in the canonical form of its schema.
+    """The hash of a record over everything but its own `hash`, in the canonical form of its schema.
 
     Raises:
         ValueError: the record has no canonical form.
@@ -98,7 +98,7 @@ def record_hash(record: Mapping[str, Any]) -> str:
 
 
 def gates_digest(gates: Iterable[Mapping[str, Any]]) -> str:
-    """What a notebook's closing output and the record must agree on: each gate with verdict, value, interval and n."""
+    """Digest of what a notebook's closing output and the record must share: each gate's verdict, value, interval, n."""
     seen = ("verdict", "value", "low", "high", "n")
     return digest([[gate.get("gate", {}).get("id"), *(gate.get(key) for key in seen)] for gate in gates])
 
@@ -112,11 +112,11 @@ def file_hash(path: Path) -> str:
 def write_folder(final: Path, files: Mapping[str, bytes], copies: Mapping[str, Path] | None = None) -> None:
     """Makes the folder `final` with `files` (name to content) and `copies` (name to source), whole or not at all.
 
-    Everything goes into a hidden folder beside it, is synced to disk, and is then renamed: a crash at any point leaves
-    either the folder or its absence.
+    Everything goes into a hidden folder beside it, is synced to disk, and is then renamed: after a crash at any point
+    the folder is complete or absent.
 
     Raises:
-        ArchiveError: `final` exists already, or the disk does not take it.
+        ArchiveError: `final` exists already, or the disk cannot be written.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
@@ -140,10 +140,10 @@ def write_folder(final: Path, files: Mapping[str, bytes], copies: Mapping[str, P
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Writes a small file so that a reader sees the old or the new content, nothing between.
+    """Writes a small file so that a reader sees the old or the new content, never a mixture.
 
     Raises:
-        ArchiveError: the disk does not take it.
+        ArchiveError: the disk cannot be written.
     """
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as file:
@@ -160,7 +160,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """fsync of a file or folder; folders cannot be synced everywhere."""
+    """Syncs a file or folder to disk; some systems cannot sync folders, which is ignored."""
     handle = os.open(path, os.O_RDONLY)
     try:
         with contextlib.suppress(PermissionError):

@@ -1,4 +1,4 @@
-"""How the record of one execution ends: sealed, or with a sentence that says why not and what to do."""
+"""The end of an execution's record: sealing it, or a sentence with the failure and what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sealed(
     error: Problem | str | None = None,
     notebook: dict[str, Any] | None = None,
 ) -> tuple[RecordRef | None, str]:
-    """The sealed record; None, and why in a sentence that says what to do, if the archive does not take it."""
+    """The sealed record; if the archive refuses it, None and a sentence with the reason and what to do."""
     try:
         return seal_staged(archive, staging, status=status, error=error, notebook=notebook), ""
     except (ArchiveError, OSError) as trouble:
@@ -34,13 +34,13 @@ def sealed(
 
 
 def _of(archive: Archive) -> str:
-    """The option that names an archive which is not the default one."""
+    """The command-line option that names the archive."""
     uri = home_address(archive.root)
     return f" --archive {uri or archive.root}"
 
 
 def sealed_or_said(archive: Archive, staging: Path, status: Status, error: str | None = None) -> str:
-    """The folder of the sealed record; empty: it could not be sealed, which is said on standard error."""
+    """The folder of the sealed record; empty if sealing failed, which is printed on standard error."""
     ref, trouble = sealed(archive, staging, status, error)
     if ref is None:
         print(trouble, file=sys.stderr, flush=True)

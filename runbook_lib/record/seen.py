@@ -1,12 +1,12 @@
-"""What was read whole and found as it was sealed, kept for who lists a whole archive: `list` looks at ten thousand.
+"""A cache of records found intact on complete reading, for commands that list a whole archive of thousands.
 
-A file of a record is not read again while inode, size and both times of it, and of its folder, are what they were when
-it was read: whoever writes to a file, renames it or sets its time changes `ctime`, which no program sets. All else is
-looked at each time: which records there are, chains, HEADs, the log with its checkpoint. `verify` reads everything.
+A record's files are not read again while the inode, size and both times of each file and of the folder are the same:
+writing to a file, renaming it or setting its time changes `ctime`, which no program can set. Everything else is
+checked each time: which records exist, chains, HEADs, the log with its checkpoint. `verify` reads everything.
 
-It lies in the user's own cache with an HMAC by a key that lies elsewhere (`base/own_files.py`): one that was changed,
-or that another version has written, is not used. It is kept only of disks that keep `ctime`, for archives that are
-large, and of files that nobody touched for a minute: a write in the same tick of the clock would leave `ctime` alike.
+The cache is the user's own, with an HMAC by a key that lies elsewhere (`base/own_files.py`): a changed cache, or one
+of another version, is not used. It is used only on disks that keep `ctime`, for large archives, and for files that
+nobody touched for a minute: a write in the same tick of the clock would not change `ctime`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.own_files import cache_of, own_key
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.attached import FOLDER as ATTACHED
 from runbook_lib.record.chain import Link
 from runbook_lib.record.place import RecordRef
@@ -32,40 +33,40 @@ from runbook_lib.record.seal import replace_file
 
 FILE = "verified.json"
 MANY = 300
-"""Records from which on it is worth while; fewer are read sooner than said."""
+"""Number of records from which the cache is worthwhile; reading fewer takes less time than explaining it."""
 FEW = 20
-"""Records that are read again and again rather than that the file is written for them."""
+"""Fewest new records for which the cache is written again."""
 SETTLED_NS = 60 * 10**9
-"""So long ago its last change must be; Linux writes what is mapped to disk, and counts it, within half a minute."""
+"""Age of a file's last change, in ns: Linux writes mapped memory to disk, and updates times, within half a minute."""
 DISKS = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "bcachefs", "overlay"})
-"""Kinds of file systems on which no program sets `ctime`, and each change of a file does."""
+"""File systems on which no program can set `ctime`, and each change of a file changes it."""
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
 class Found(NamedTuple):
-    """A record that was read whole, by itself as it was sealed."""
+    """One record that was read completely and whose own file is intact."""
 
     state: str
     files: list[str]
-    """What is in its folder."""
+    """Names in its folder."""
     vouched: str
     """SHA-256 of `record.json` that the log vouched for then; empty: none."""
     previous: Any
     hash: str
     schema: int
     row: dict[str, Any]
-    """What a list says of it."""
+    """Its row in a list."""
 
     def link(self, name: str) -> Link:
-        """As its own file says it; `name` is that of its folder."""
+        """The record's link according to its own file; `name` is its folder's name."""
         return Link(self.previous, self.hash, self.hash, (), {}, name, True, self.schema)
 
 
 class Seen:
-    """What is kept of the archive at `root`, and what will be."""
+    """The cache of the archive at `root`, old and new entries."""
 
     def __init__(self, root: Path, now_ns: int, told: Callable[[str], object]) -> None:
-        """`told` is given a sentence where nothing can be kept; `now_ns` is now, since 1970."""
+        """`told` is called if nothing can be cached; `now_ns` is the time in nanoseconds since 1970."""
         self._root, self._now, self._told = root, now_ns, told
         self._begin = len(str(root)) + 1
         self._key = own_key(told) if _counts_changes(root) else b""
@@ -75,18 +76,20 @@ class Seen:
         self._fresh: dict[str, Found] = {}
 
     def found(self, path: str, vouched: str) -> Found | None:
-        """What was found of the record at `path`, if it is the same still; None: it has to be read."""
+        """The cached entry of the record at `path`, if the record has not changed; None: read the record."""
         one = self._known.get(path)
         if one is None or one.vouched != vouched:
             return None
         above = path.rpartition("/")[0]
         if above not in self._linked:
-            self._linked[above] = (self._root / above).is_symlink()
+            self._linked[above] = any(
+                one.is_symlink() for one in (self._root / above, *(self._root / above).parents[:2])
+            )
         same = not self._linked[above] and state_of(f"{self._root}/{path}", one.files)[0] == one.state
         return one if same else None
 
     def reads(self, ref: RecordRef) -> None:
-        """A record is about to be read whole: how its files are before that counts."""
+        """Call before reading a record completely: the state of its files before the reading is what counts."""
         if self._key:
             with contextlib.suppress(OSError):
                 names = sorted(one.name for one in ref.folder.iterdir())
@@ -95,7 +98,7 @@ class Seen:
                     self._states[self._path(ref)] = state, names
 
     def keep(self, ref: RecordRef, vouched: str, record: Record, row: dict[str, Any]) -> None:
-        """It was read whole since, and is as it was sealed."""
+        """Adds a record that was read completely since `reads`, and is as it was sealed."""
         path = self._path(ref)
         if path in self._states:
             state, files = self._states[path]
@@ -103,7 +106,7 @@ class Seen:
             self._fresh[path] = own
 
     def close(self, there: Iterable[RecordRef]) -> None:
-        """Keeps what is new, and nothing of records that are gone; `there` are all that there are."""
+        """Writes the cache, without the records that are gone; `there` are all existing records."""
         if not self._key or len(self._fresh) < (FEW if self._known else 1):
             return
         paths = {self._path(ref) for ref in there}
@@ -121,7 +124,7 @@ class Seen:
 
     def _kept(self) -> dict[str, Found]:
         try:
-            mac, _, content = (cache_of(self._root) / FILE).read_bytes().partition(b"\n")
+            mac, _, content = read_plain(cache_of(self._root) / FILE).partition(b"\n")
         except OSError:
             return {}
         if not hmac.compare_digest(mac, _mac(self._key, content).encode()):
@@ -130,10 +133,10 @@ class Seen:
 
 
 def state_of(folder: str, names: Iterable[str]) -> tuple[str, int]:
-    """What changes with each change to the folder of a record, or to a file in it; and when the last one was, in
-    nanoseconds since 1970. Empty, where anything but a file is there, besides the folder of attachments.
+    """A digest that changes with each change to a record's folder or a file in it; and the time of the last change, in
+    nanoseconds since 1970. Empty if the folder holds anything but files and the folder of attachments.
 
-    A name that is added or removed changes the folder itself.
+    Adding or removing a name changes the folder itself.
     """
     try:
         own = os.lstat(folder)
@@ -143,7 +146,7 @@ def state_of(folder: str, names: Iterable[str]) -> tuple[str, int]:
         for name in names:
             found = os.lstat(f"{folder}/{name}")
             if name == ATTACHED and stat.S_ISDIR(found.st_mode):
-                continue  # what is in it is read each time
+                continue  # its contents are read each time
             if not stat.S_ISREG(found.st_mode):
                 return "", 0
             states += (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -154,7 +157,7 @@ def state_of(folder: str, names: Iterable[str]) -> tuple[str, int]:
 
 
 def _mac(key: bytes, content: bytes) -> str:
-    """Of what is kept and of the code that found it: another version looks for other damage."""
+    """HMAC of the cache and of the code that fills it: another version looks for other damage."""
     own = hmac.new(key, b"verified records " + _code(), "sha256")
     own.update(content)
     return own.hexdigest()
@@ -169,7 +172,7 @@ def _code() -> bytes:
 
 
 def _counts_changes(root: Path) -> bool:
-    """Whether the archive lies on a disk that is known to keep `ctime`; what cannot be told is none."""
+    """Whether the archive lies on a disk known to keep `ctime`; unknown counts as no."""
     best, kind = "", ""
     try:
         where = os.path.realpath(root)

@@ -1,4 +1,4 @@
-"""The staging folder of a run: made here, closed by the archive. Light: a rollback loads it first."""
+"""The staging folder of a run: made here, removed by the archive. Light: a rollback loads it first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def stage(
     """`Archive.stage` without loading the archive; for the kill switch.
 
     Args:
-        params: what the run was given, for the record of one that ends before its journal says so.
+        params: the run's flat parameters, for a run that ends before its journal has them.
 
     Raises:
         ArchiveError: the archive cannot be written, or the run is staged already.
@@ -60,13 +60,13 @@ def stage(
 
 FILE = "owner.json"
 ENDED = "ended.json"
-"""How a run ended that could not be sealed: its status, its error, its notebook."""
+"""File that says how a run ended that could not be sealed: its status, error and notebook."""
 _FOREIGN_AFTER = dt.timedelta(days=7)
-"""A journal of another host is closed as died when nothing was written for this long: its process cannot be asked."""
+"""Age at which a journal of another host is closed as died: its process cannot be checked from here."""
 
 
 def alive(who: Mapping[str, Any], staging: Path) -> bool:
-    """Whether the owner noted in `owner.json` may still be writing to `staging`."""
+    """Whether the process noted in `owner.json` may still be writing to `staging`."""
     if who.get("host") != platform.node():
         return journal.utc_now() - _touched(staging) < _FOREIGN_AFTER
     return lives(who)
@@ -79,7 +79,7 @@ def _touched(staging: Path) -> dt.datetime:
 
 
 def facts(staging: Path) -> dict[str, Any]:
-    """`owner.json` of a staging folder; empty where there is none."""
+    """`owner.json` of a staging folder; empty if it is missing."""
     try:
         loaded = json.loads(read_plain(staging / FILE))
     except (OSError, ValueError):
@@ -88,10 +88,10 @@ def facts(staging: Path) -> dict[str, Any]:
 
 
 def keep_end(staging: Path, status: str, error: Any, notebook: Any) -> None:
-    """Notes how a run ended that cannot be sealed now, so that it is sealed so later and not as one that died.
+    """Writes down how a run ended that cannot be sealed now, so that a later sweep seals it so and not as died.
 
     Args:
-        error: a sentence, or facts for JSON.
+        error: a sentence, or the fields of a `Problem`.
     """
     facts = {"status": status, "error": error, "notebook": notebook}
     with contextlib.suppress(ArchiveError, OSError, ValueError, TypeError):
@@ -99,7 +99,7 @@ def keep_end(staging: Path, status: str, error: Any, notebook: Any) -> None:
 
 
 def ended(staging: Path) -> dict[str, Any] | None:
-    """What `keep_end` noted; None: nothing."""
+    """The facts that `keep_end` wrote; None: there are none."""
     try:
         found = json.loads(read_plain(staging / ENDED))
         return {name: found[name] for name in ("status", "error", "notebook")}
@@ -108,7 +108,7 @@ def ended(staging: Path) -> dict[str, Any] | None:
 
 
 def left_behind(who: dict[str, Any]) -> dict[str, Any] | None:
-    """The notebook that papermill had written so far, if it is the one of that run."""
+    """The notebook as papermill had written it so far, if its run id matches; else None."""
     try:
         loaded = json.loads(read_plain(Path(str(who["output"]))))
         return loaded if loaded["metadata"]["runbook"]["run_id"] == who["run_id"] else None
@@ -117,10 +117,10 @@ def left_behind(who: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def rescue(folder: Path, archive: Path) -> bool:
-    """Saves what a killed run had written into a temporary folder: its staging folder has it from now on.
+    """Copies a killed run's notebook from a temporary folder into the run's staging folder.
 
     Returns:
-        Whether nothing in `folder` is wanted any more.
+        Whether nothing in `folder` is needed any more.
     """
     for staging in (archive / NAME).glob("*"):
         who = facts(staging)
@@ -137,7 +137,7 @@ def rescue(folder: Path, archive: Path) -> bool:
 
 
 def remove(staging: Path) -> None:
-    """Takes a staging folder away: out of sight at once, then gone."""
+    """Removes a staging folder: hidden at once, then deleted."""
     done = staging.with_name(f".done-{staging.name}")
     with contextlib.suppress(OSError):
         staging.rename(done)

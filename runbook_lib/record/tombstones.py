@@ -1,7 +1,7 @@
-"""Tombstones: what stays of records that were pruned, so that chains and log verify without them.
+"""Tombstones: the facts that remain of pruned records, so that chains and log verify without them.
 
-A tombstone is an entry (`record/entry.py`), sealed and logged as any other: it says path, hash, predecessor and file of
-each record that was removed by it. It counts only if the log vouches for the tombstone itself, and has the same hashes.
+A tombstone is an entry (`record/entry.py`), sealed and logged like any other: it has path, hash, predecessor and file
+of each record that it removed. It counts only if the log vouches for the tombstone itself and has the same hashes.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ KIND = "tombstone"
 
 
 class Stone(NamedTuple):
-    """What stays of one record."""
+    """The facts that remain of one record."""
 
     path: str
     previous: str | None
     leaf: dict[str, Any]
-    """As the log has it: path, hash, hash of the file, time of sealing."""
+    """The record's leaf in the log: path, hash, hash of the file, time of sealing."""
 
     @property
     def hash(self) -> str:
-        """Of the record that was removed."""
+        """Hash of the removed record."""
         return str(self.leaf["hash"])
 
     @property
     def sealed_at(self) -> str:
-        """When it was sealed."""
+        """Time at which the record was sealed."""
         return str(self.leaf["sealed_at"])
 
 
 def facts(found: Iterable[Stone]) -> dict[str, Any]:
-    """What the entry of a tombstone has for machines."""
+    """The structured facts for the entry of a tombstone."""
     return {"records": {one.path: {"previous": one.previous, "leaf": one.leaf} for one in found}}
 
 
 def stones(root: Path, log: Log | None) -> dict[str, Stone]:
-    """By path, what stays of each record that was pruned; the record may still be there, if a crash came between."""
+    """The remaining facts of each pruned record, by path; after a crash the record itself may still exist."""
     found: dict[str, Stone] = {}
     for leaf in log.by_kind.get(KIND, ()) if log and not log.damage else ():
         folder = root / leaf.path
         try:
             each = _read(folder, state_of(folder), leaf.file)
         except (ArchiveError, OSError):
-            continue  # the tombstone is damaged itself, and told so
+            continue  # the tombstone itself is damaged, which is reported elsewhere
         for stone in each:
             own = log.by_path.get(stone.path) if log else None
             if own is not None and own.index < leaf.index and own.model_dump(mode="json", by_alias=True) == stone.leaf:
@@ -64,8 +64,8 @@ def stones(root: Path, log: Log | None) -> dict[str, Stone]:
 
 
 def pruned(root: Path, log: Log | None, prefix: str) -> str:
-    """That the one record whose run id (or folder name) starts with `prefix` was pruned, and by which tombstone; empty
-    where none was.
+    """The sentence that the one record with this beginning of run id or folder name was pruned, and by which tombstone;
+    empty if there is no such record.
     """
     told = []
     for path, stone in stones(root, log).items():
@@ -99,7 +99,7 @@ def _read(folder: Path, _state: tuple[int, ...], file: str) -> tuple[Stone, ...]
 
 
 def by_chain(found: Mapping[str, Stone]) -> dict[str, dict[str, tuple[str, str | None]]]:
-    """By the path of a chain: name of the folder to hash and predecessor."""
+    """Path of a chain to name, and name to hash and predecessor."""
     chains: dict[str, dict[str, tuple[str, str | None]]] = {}
     for path, one in found.items():
         chain, _, name = path.rpartition("/")

@@ -1,7 +1,7 @@
-"""A verdict for others: an in-toto Statement whose predicate is a SLSA Verification Summary (VSA).
+"""A verdict for other programs: an in-toto Statement whose predicate is a SLSA Verification Summary (VSA).
 
-Formats: https://github.com/in-toto/attestation (Statement v1) and https://slsa.dev/verification_summary/v1. What the
-latter has no field for stands under names that begin with `runbook_`; no level is one of SLSA's.
+Formats: https://github.com/in-toto/attestation (Statement v1) and https://slsa.dev/verification_summary/v1. Facts that
+the latter has no field for have names that begin with `runbook_`; no level is one of SLSA's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VERDICTS = ("PROMOTE", "HOLD", "ROLLBACK")
 
 
 def resource(env: str, release: str, notebook: str) -> str:
-    """What the verdict is about, as a URI."""
+    """The subject of the verdict, as a URI."""
     return "rollout:" + "/".join(quote(one, safe="") for one in (env, release, notebook))
 
 
@@ -32,11 +32,11 @@ def statement(record: Record, leaf: Leaf, origin: str) -> bytes:
     """The statement about one sealed record, in the form of RFC 8785.
 
     Args:
-        leaf: of the record.
-        origin: of the archive's log.
+        leaf: the record's leaf in the log.
+        origin: name of the archive's log.
 
     Raises:
-        ArchiveError: it decided nothing that is a verdict.
+        ArchiveError: the record has no decision that is a verdict.
     """
     if record.decision not in VERDICTS:
         said = record.decision or record.failure
@@ -70,17 +70,17 @@ def statement(record: Record, leaf: Leaf, origin: str) -> bytes:
 
 
 def policy_digest(policy: Mapping[str, Any]) -> str:
-    """SHA-256 of the policy that was judged by, in the form of RFC 8785: the record's field `policy`."""
+    """SHA-256 of the policy that decided, in the form of RFC 8785: the record's field `policy`."""
     return hashlib.sha256(jcs(exact(dict(policy)))).hexdigest()
 
 
 def _zulu(at: str) -> str:
-    """A timestamp of RFC 3339 in UTC, as the predicate has it."""
+    """A timestamp of RFC 3339 in UTC, as the predicate expects."""
     return at.replace("+00:00", "Z")
 
 
 class Verdict(Frozen):
-    """What a statement says."""
+    """The contents of a statement."""
 
     decision: str
     reason: str = ""
@@ -100,10 +100,10 @@ class Verdict(Frozen):
 
 
 def said(statement_: Mapping[str, Any]) -> Verdict:
-    """What is read of a statement, whose signature was checked.
+    """The verdict in a statement whose signature was checked.
 
     Raises:
-        ValueError: it is no statement of a verdict of ours, or contradicts itself; in half a sentence.
+        ValueError: it is no verdict of ours, or contradicts itself; half a sentence.
     """
     if (statement_.get("_type"), statement_.get("predicateType")) != (STATEMENT, PREDICATE):
         raise ValueError("it is no in-toto Statement v1 with a verification summary")

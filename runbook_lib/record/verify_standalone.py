@@ -11,7 +11,6 @@ import base64
 import datetime as dt
 import json
 import re
-import shutil
 import subprocess
 import tempfile
 from decimal import Decimal
@@ -20,24 +19,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-B64 = "(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
-NOTE = re.compile(rf"(\S[^\n]*)\n(0|[1-9]\d{{0,14}})\n([A-Za-z0-9+/]{{43}}=)\n\n((?:\u2014 \S+ {B64}\n)*)")
-NULL = subprocess.DEVNULL
+B64 = "(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{6}==)"
+NOTE = re.compile(rf"(\S[^\n]*)\n(0|[1-9][0-9]{{0,14}})\n([A-Za-z0-9+/]{{43}}=)\n\n((?:\u2014 \S+ {B64}\n)*)")
+NAMED, RECORD = "[A-Za-z0-9][A-Za-z0-9._-]*", r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[A-Za-z0-9]+"
+LAID = re.compile(
+    rf"log/.*|env={NAMED}/(release={NAMED}/({NAMED}/(HEAD|\.part-.*|{RECORD}/(?!attachments$).*)?)?)?", re.DOTALL
+)
 WRONG = (ValueError, OSError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
-def must(right: object, said: str) -> bool:
+def must(right: object, said: str) -> Any:
     if not right:
         raise ValueError(said)
-    return True
-
-
-def openssl(*words: str) -> bool:
-    return bool(shutil.which("openssl")) and subprocess.call(["openssl", *words], stdout=NULL, stderr=NULL) == 0
 
 
 def strict(raw: bytes) -> dict[str, Any]:
-    once: Any = {"object_pairs_hook": lambda pairs: must(len(dict(pairs)) == len(pairs), "a key twice") and dict(pairs)}
+    once: Any = {"object_pairs_hook": lambda pairs: must(len(dict(pairs)) == len(pairs), "a key twice") or dict(pairs)}
     return dict(json.loads(raw, parse_constant=lambda one: must(False, one), **once))
 
 
@@ -62,8 +59,7 @@ def record_hash(record: dict[str, Any]) -> str:
 
 def safe(name: str) -> set[str]:  # a name as a folder; versions before 0.2 cut a long one without a hash
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("._-") or "unknown"
-    end = sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
-    return {plain} if len(plain) <= 100 else {f"{plain[:83]}-{end}", plain[:100]}
+    return {plain} if len(plain) <= 100 else {f"{plain[:83]}-{sha256(name.encode()).hexdigest()[:16]}", plain[:100]}
 
 
 def stamp(at: str) -> str:
@@ -81,42 +77,45 @@ def roots(leaves: list[bytes]) -> list[bytes]:  # the root of the tree at each s
 
 
 def checked(folder: Path) -> dict[str, Any]:  # the record in a folder, by itself
-    must(re.fullmatch(r"\d{8}T\d{6}\.\d{3}Z-[A-Za-z0-9]+", folder.name), "sealing makes no such thing")
     record = strict(raw := (folder / "record.json").read_bytes())
     must(raw == json.dumps(record, indent=1, ensure_ascii=False).encode(), "record.json is spelt otherwise")
     must(record["hash"] == record_hash(record), "record.json was altered")
     must(folder.name == f"{stamp(record['sealed_at'])}-{record['run_id']}", "the folder was renamed")
-    for key, part in zip(("env", "release", "notebook"), folder.parts[-4:-1], strict=True):
-        must((part.partition("=")[2] or part) in safe(record[key]), "it belongs to another folder")
-    must(not any(one.is_symlink() for one in (folder.parent, folder, *folder.iterdir())), "a link is in it")
-    there = {one.name for one in folder.iterdir() if one.name != "attachments" or one.is_file()} - {"record.json"}
-    must(there == set(record["files"]), f"files were added or removed: {there ^ set(record['files'])}")
-    for name, said in record["files"].items():
-        must(sha256((folder / name).read_bytes()).hexdigest() == said, f"{name} was altered")
+    parts = zip(("env", "release", "notebook"), folder.parts[-4:-1], strict=True)
+    must(all((part.partition("=")[2] or part) in safe(record[key]) for key, part in parts), "it is of another folder")
+    own = {(one.name, sha256(one.read_bytes()).hexdigest()) for one in folder.iterdir() if one.name != "attachments"}
+    odd = {name for name, _ in own ^ {*record["files"].items(), ("record.json", sha256(raw).hexdigest())}}
+    must(not odd, f"{', '.join(sorted(odd))} was altered, added or removed")
     return record
 
 
 def attached(folder: Path, record: dict[str, Any], known: set[str], taken: list[str] | None) -> None:
     old = str((record.get("versions") or {}).get("rollout-runbook")).startswith("0.1.")
-    for one in sorted((folder / "attachments").glob("*")):
-        if not one.name.startswith(".part-"):
-            facts = strict(raw := (one / "attachment.json").read_bytes())
-            right = one.name == stamp(facts["attached_at"]) and raw == json.dumps(facts, indent=1).encode()
-            found = {each.name: sha256(each.read_bytes()).hexdigest() for each in one.iterdir()}
-            right = right and found == {**facts["files"], "attachment.json": sha256(raw).hexdigest()}
-            right = right and (facts["record"], facts["run_id"]) == (record["hash"], record["run_id"])
-            must(right and facts["hash"] == record_hash(facts), f"the attachment {one.name} was altered")
-            bound = facts["hash"] in known or (old and (taken is None or facts["hash"] in taken))
-            must(bound, f"the attachment {one.name} was not attached")
+    for one in (one for one in (folder / "attachments").glob("*") if not one.name.startswith(".part-")):
+        facts = strict(raw := (one / "attachment.json").read_bytes())
+        right = one.name == stamp(facts["attached_at"]) and raw == json.dumps(facts, indent=1).encode()
+        found = {each.name: sha256(each.read_bytes()).hexdigest() for each in one.iterdir()}
+        right = right and found == {**facts["files"], "attachment.json": sha256(raw).hexdigest()}
+        right = right and (facts["record"], facts["run_id"]) == (record["hash"], record["run_id"])
+        must(right and facts["hash"] == record_hash(facts), f"the attachment {one.name} was altered")
+        right = facts["hash"] in known or (old and (taken is None or facts["hash"] in taken))
+        must(right, f"the attachment {one.name} was not attached")
 
 
-def signed(body: bytes, lines: str, key: str) -> bool | None:  # None: there is no such key, or no openssl
-    with tempfile.TemporaryDirectory() as folder:
-        verify = f"pkeyutl -verify -rawin -pubin -in {folder}/text -sigfile {folder}/signature -inkey".split()
-        Path(folder, "text").write_bytes(body)
-        parts = [base64.b64decode(line.split(" ")[2])[4:] for line in lines.splitlines()]
-        good = any(Path(folder, "signature").write_bytes(one) and openssl(*verify, key) for one in parts)
-    return good or (False if openssl("pkey", "-pubin", "-in", key) else None)
+def signed(note: re.Match[str], key: str) -> bool | None:  # None: there is no such key, or no openssl
+    def openssl(*words: object) -> bool:
+        return subprocess.run(["env", "openssl", *map(str, words)], check=False, capture_output=True).returncode == 0
+
+    with tempfile.TemporaryDirectory() as where:
+        text, signature, public = (Path(where, one) for one in ("text", "signature", "public"))
+        if not any(openssl("pkey", *kind, "-in", key, "-pubout", "-out", public) for kind in (["-pubin"], [])):
+            return None  # of a private key the public one is in it
+        der = base64.b64decode("".join(public.read_text().splitlines()[1:-1]))
+        own = sha256(f"{note[1]}\n\1".encode() + der[12:] if len(der) == 44 else der).digest()[:4]  # Ed25519, or ECDSA
+        blobs = [base64.b64decode(one[2]) for one in map(str.split, note[4].splitlines()) if one[1] == note[1]]
+        verify = f"pkeyutl -verify -rawin -pubin -inkey {public} -in {text} -sigfile {signature}".split()
+        text.write_bytes(f"{note[1]}\n{note[2]}\n{note[3]}\n".encode())
+        return any(one[:4] == own and signature.write_bytes(one[4:]) and openssl(*verify) for one in blobs)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -125,52 +124,52 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--witness", type=Path, action="append", default=[])
     parser.add_argument("--key", default="")
     given = parser.parse_args(arguments)
-    root, bad, unsure = given.archive.absolute(), [], []
-    if odd := [one for one in root.rglob("*") if one.exists() and not (one.is_file() or one.is_dir())]:
-        print(f"damaged: {odd[0]}: it is a pipe or a device, which may have no end")
+    log, begun = (root := given.archive.absolute()) / "log", root / "log" / "sealing.json"
+    laid = [one for each in ("lo[g]", "log/*", "env=*", "env=*/**/*") for one in root.glob(each)]
+    if odd := [one for one in laid if one.exists() and not (one.is_file() or one.is_dir())]:
+        print(f"damaged: {str(odd[0])!a}: it is a pipe or a device, which may have no end")
         return 1
-    records, stones, known, chains, leaves, late = json.loads("[{}, {}, {}, {}, {}, {}]")
-    lines, note, begun = list[bytes](), None, root / "log" / "sealing.json"
-    for folder in sorted(one for one in root.glob("env=*/release=*/*/*") if not one.name.startswith(".part-")):
-        path, own = folder.relative_to(root).as_posix(), chains.setdefault(folder.parent, [])
+    records, stones, known, leaves, late, bad, unsure, lines, note = json.loads("[{}, {}, {}, {}, {}, [], [], [], 0]")
+    chains = {one: list[Any]() for one in root.glob("env=*/release=*/*")}
+    for path, folder in sorted((x.relative_to(root).as_posix(), x) for x in root.glob("env=*/release=*/*/[0-9]*")):
         try:
-            if folder.name != "HEAD" or folder.is_symlink():
-                record = records[path] = checked(folder)
-                own.append((path, record.get("previous", ""), record["hash"]))
-                entry = record.get("entry") or {}
-                bound = entry.get("kind") == "attachment" and entry["facts"]["attachment"]
-                known.setdefault(folder.parents[1], set()).add(bound)
-                stones |= entry["facts"]["records"] if entry.get("kind") == "tombstone" else {}
+            record = records[path] = checked(folder)
+            chains[folder.parent].append((path, record.get("previous", ""), record["hash"]))
+            entry, bound = record.get("entry") or {}, known.setdefault(folder.parents[1], set())
+            bound.add(entry.get("kind") == "attachment" and entry["facts"]["attachment"])
+            stones |= entry["facts"]["records"] if entry.get("kind") == "tombstone" else {}
         except WRONG as error:
             bad.append(f"{path}: {error}")
     try:
-        parts = [root / "log" / "leaves.jsonl", *sorted((root / "log").glob("leaves.part-*"))]
-        *lines, torn = b"".join(each := [part.read_bytes() for part in parts]).split(b"\n")
-        leaves = {one["path"]: one for one in map(strict, lines)}
-        must(note := NOTE.fullmatch((root / "log" / "checkpoint").read_text()), "the checkpoint is none")
-        must([one["index"] for one in leaves.values()] == [*range(len(lines))], "leaves were moved, or stand twice")
         late = strict(begun.read_bytes()) if begun.exists() else {}
-        must(late or not (torn or begun.exists() or b"" in each[1:]), "sealing.json is none, or leaves are cut off")
+        right = {k: type(v) for k, v in late.items()} == {"path": str, "hash": str, "size": int, "staging": str}
+        sound = right and re.fullmatch(rf"env={NAMED}/release={NAMED}/{NAMED}/{RECORD}", late["path"])
+        must(sound or not begun.exists(), "sealing.json is none")
+        parts = [log / "leaves.jsonl", *sorted(log.glob("leaves.part-*"))]
+        there = any((log / one).exists() for one in ("leaves.jsonl", "tree.json", "checkpoint"))
+        *lines, torn = b"".join(read := [part.read_bytes() for part in parts if there]).split(b"\n")
+        leaves = {one["path"]: one for one in map(strict, lines)}
+        must([one["index"] for one in leaves.values()] == [*range(len(lines))], "leaves were moved, or stand twice")
+        must(late or not (torn or b"" in read[1:]), "leaves are cut off")
+        if there and (late or (log / "checkpoint").exists() or {one["how"] for one in leaves.values()} - {"taken_in"}):
+            must(note := NOTE.fullmatch((log / "checkpoint").read_bytes().decode()), "the checkpoint is none")
+        lines, leaves = (lines, leaves) if note else ([], {})  # a crash may have kept the log from being begun
     except WRONG as error:
-        bad += [f"log: {error}"] if (root / "log").exists() else []
+        bad.append(f"log: {error}")
     at, size = roots(lines), int(note[2]) if note else 0
-    if note and len(lines) - size not in ((0, 1) if late else (0,)):
-        bad.append(f"log: the checkpoint is of {size} records, the log has {len(lines)}")
-    elif note and base64.b64decode(note[3]) != at[size]:
-        bad.append("log: leaves were altered: their root is not that of the checkpoint")
-    good = not note or not given.key or signed(f"{note[1]}\n{size}\n{note[3]}\n".encode(), note[4], given.key)
+    fits = not note or (len(lines) - size in (0, late.get("size") == size) and base64.b64decode(note[3]) == at[size])
+    bad += [] if fits else ["log: its leaves are not those of the checkpoint"]
+    good = not note or not given.key or signed(note, given.key)
     bad += ["log/checkpoint: it is not signed by the key"] if good is False else []
-    unsure += [f"{given.key}: openssl reads no public key there"] if good is None else []
-    pruned = [path for path, one in stones.items() if path not in records and one["leaf"] == leaves.get(path)]
+    unsure += [f"{given.key}: openssl reads no key there"] if good is None else []
+    gone = [path for path, one in stones.items() if path not in records and one["leaf"] == leaves.get(path)]
     for chain, own in chains.items():
-        buried = [(path, stones[path]["previous"], leaves[path]["hash"]) for path in pruned]
-        links = sorted([*own, *(one for one in buried if (root / one[0]).parent == chain)])
-        hashes = [None, *(one[2] for one in links)]
-        if [one[1] for one in links] != hashes[:-1]:
-            bad.append(f"{chain.relative_to(root)}: a record was not sealed after the one before it")
-        head = (chain / "HEAD").read_bytes().decode("utf-8", "replace").strip() if (chain / "HEAD").is_file() else None
-        if head not in hashes[-2:] or (head is None and (len(own) > 1 or leaves)):
-            bad.append(f"{chain.relative_to(root)}: HEAD is not that of the newest record")
+        each = sorted(own + [(p, stones[p]["previous"], leaves[p]["hash"]) for p in gone if (root / p).parent == chain])
+        hashes = [None, *(one[2] for one in each)]
+        head = (chain / "HEAD").read_bytes().decode("ascii", "replace").strip() if (chain / "HEAD").is_file() else None
+        right = [one[1] for one in each] == hashes[:-1] and head in hashes[-2:]
+        if not right or (head is None and each and (len(each) > 1 or each[-1][0] in leaves)):
+            bad.append(f"{chain.relative_to(root)}: records and HEAD are no chain, each sealed after the one before it")
     for path, record in records.items():
         leaf, file = leaves.get(path), sha256((root / path / "record.json").read_bytes()).hexdigest()
         try:
@@ -182,16 +181,17 @@ def main(arguments: list[str] | None = None) -> int:
             must(not leaf or leaf["how"] != "taken_in" or record["schema"] < 3, "it was in a log that was removed")
         except WRONG as error:
             bad.append(f"{path}: {error}")
-    bad += [f"{path}: removed; the log has it" for path in leaves.keys() - pruned if not (root / str(path)).is_dir()]
-    above = [root / "log", *(one for each in ("env=*", "env=*/*", "env=*/*/*", "log/*") for one in root.glob(each))]
-    bad += [f"{x}: it was put there" for x in above if x.is_symlink() or (x.is_file() and x.parent.name != "log")]
+    bad += [f"{path}: removed; the log has it" for path in leaves.keys() - gone if not (root / str(path)).is_dir()]
+    spelt = {one: one.relative_to(root).as_posix() + "/" * one.is_dir() for one in laid}
+    bad += [f"{one}: it was put there" for one in laid if one.is_symlink() or not LAID.fullmatch(spelt[one])]
     for one, file in ((one, one / "checkpoint" if one.is_dir() else one) for one in given.witness):
         seen = NOTE.fullmatch(file.read_bytes().decode("utf-8", "replace")) if file.is_file() else None
         unsure += [] if seen else [f"{one} keeps no checkpoint"]
         if seen and not (note and seen[1] == note[1] and [base64.b64decode(seen[3])] == at[int(seen[2]) :][:1]):
             bad.append(f"{one}: it has seen {seen[2]} records of {seen[1]}, which are not those of this archive")
     unsure += [] if note else ["there is no log: whether records were removed cannot be told"]
-    print("\n".join([*(f"damaged: {one}" for one in bad), *(f"cannot tell: {one}" for one in unsure)]) or "intact")
+    said = [*(f"damaged: {one}" for one in bad), *(f"cannot tell: {one}" for one in unsure)] or ["intact"]
+    print("\n".join(one.encode("unicode_escape").decode() for one in said))
     return 1 if bad else 3 if unsure else 0
 
 

@@ -1,4 +1,4 @@
-"""Approvals of a phase: a person signs off the sealed records that the phase stands on, and no others.
+"""Approvals of a phase: a person signs off the sealed records that the phase builds on, and no others.
 
 An approval names the hash of the newest record of each step that the phase requires. It counts as long as those are the
 newest: it cannot be carried over to another attempt, release or record.
@@ -26,7 +26,7 @@ from runbook_lib.rollout.people import Asks
 
 
 class Evidence(Frozen):
-    """One sealed record that an approval stands on."""
+    """One sealed record that an approval is based on."""
 
     requires: str
     """The step that it promoted: `notebook@environment`."""
@@ -34,23 +34,23 @@ class Evidence(Frozen):
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     """The record's own hash (`record.json`, `hash`)."""
     at: str
-    """The instant that the record judged by, ISO 8601."""
+    """The record's instant (`as_of`, else when it was sealed), ISO 8601."""
     operators: tuple[str, ...] = ()
-    """Everybody who AWS said applied that step in this release, with or without this record."""
+    """ARNs by AWS of everybody who applied that step in this release, in this or another record."""
 
     @property
     def told(self) -> str:
-        """For a sentence."""
+        """The record in words: its run and its step."""
         return f"run {self.run_id} of {self.requires}"
 
     def hours(self, now: dt.datetime) -> float:
-        """How old it is."""
+        """Age of the record in hours."""
         return (now - parse(self.at)).total_seconds() / 3600
 
 
 @dataclass(frozen=True)
 class Approver:
-    """Who approves: the role they speak for, and who AWS says they are."""
+    """Who approves: the role, and the caller's ARN by AWS."""
 
     role: str
     arn: str
@@ -58,16 +58,16 @@ class Approver:
 
 @dataclass(frozen=True)
 class Operator:
-    """Who runs the phase that is approved, and whether its weight is still to be set."""
+    """Who runs the approved phase, and whether its weight is still to be set."""
 
     arn: str = ""
-    """Who AWS says it is; empty: nobody raises anything, somebody only asks."""
+    """The caller's ARN by AWS; empty: the run raises nothing."""
     before: bool = False
-    """The weight is not set yet: what an earlier run of this attempt has counted is asked again."""
+    """Whether the weight is not set yet, so that approvals counted by an earlier run are checked again."""
 
 
 def evidence(archive: Archive, params: Params, notebook: str) -> tuple[Evidence, ...]:
-    """The records that an approval of `notebook` stands on, as the archive has them now.
+    """The records that an approval of `notebook` is based on, by the archive's present state.
 
     Raises:
         Refused: a step that it requires has not passed, or its record cannot be trusted.
@@ -90,7 +90,7 @@ def evidence(archive: Archive, params: Params, notebook: str) -> tuple[Evidence,
 
 
 def _operators(archive: Archive, requires: str, release: str) -> tuple[str, ...]:
-    """The ARNs of the applied runs of a step, each once."""
+    """ARNs of the callers of a step's applied runs, each once."""
     notebook, _, env = requires.partition("@")
     records = archive.trusted(archive.records(env, release, notebook), lambda _: None, "it does not count")
     found = (record.caller_arn for _, record in records if record.mode == "apply")
@@ -98,11 +98,11 @@ def _operators(archive: Archive, requires: str, release: str) -> tuple[str, ...]
 
 
 def approved_by_record(archive: Archive, params: Params, prefix: str) -> str:
-    """The phase that is approved by signing off the record whose run id starts with `prefix`.
+    """The phase that signing off the record whose run id starts with `prefix` approves.
 
     Raises:
         ArchiveError: there is no such record, or more than one.
-        UsageError: it is of another environment or release, or no phase that is approved stands on its step.
+        UsageError: it is of another release, or not exactly one phase that needs approval builds on its step.
     """
     ref = archive.find(prefix)
     record, policy = archive.load(ref), params.policy
@@ -128,11 +128,11 @@ def must_be_newest(found: Sequence[Evidence], prefix: str) -> None:
 
 
 def may_approve(params: Params, found: Sequence[Evidence], who: Approver, now: dt.datetime) -> list[str]:
-    """What speaks against an approval and does not forbid it, in sentences.
+    """Advice against an approval that does not forbid it, in sentences.
 
     Raises:
-        Refused: this caller may not approve in that role, the evidence is too old, or four eyes are demanded and it is
-            the caller who ran it.
+        Refused: this caller may not approve in that role, the evidence is too old, or four eyes are enforced and the
+            caller ran it.
     """
     rules, advice = params.policy.approvals, []
     if (why := not_allowed(params, who)) is not None:
@@ -164,9 +164,9 @@ def not_allowed(params: Params, who: Approver) -> str | None:
 
 
 def approval_checks(run: Asks, roles: Sequence[str], operator: Operator = Operator()) -> list[Check]:
-    """One check a role (`approval.<role>`): it has approved this notebook here, for this attempt, on this evidence.
+    """One check `approval.<role>` for each role: it approved this notebook here, for this attempt, on this evidence.
 
-    Where the operator approved, too, a second check `approval.<role>.four_eyes` says so; it is required where
+    Where the operator is the approver, a second check `approval.<role>.four_eyes` says so. It is required where
     `approvals.four_eyes` is `enforced`.
     """
     asked = _Asked(run, operator)
@@ -178,13 +178,13 @@ class Missing:
     """What a phase still needs before its weight may be set."""
 
     roles: tuple[str, ...]
-    """Whose approval does not count or is not there."""
+    """Roles whose approval is missing or does not count."""
     old: Evidence | None
-    """A record that is too old to be approved: its step is run again first. None: all can be."""
+    """A record that is too old to be approved, so that its step has to run again first; None: there is none."""
 
 
 def missing(run: Asks, roles: Sequence[str]) -> Missing | None:
-    """The approvals that are missing; None: what they would stand on is not there, or cannot be trusted."""
+    """The approvals that are missing; None: the records that they need are missing or cannot be trusted."""
     asked, limit = _Asked(run, Operator(before=True)), run.params.policy.approvals.max_age_h
     if asked.evidence is None:
         return None
@@ -193,7 +193,7 @@ def missing(run: Asks, roles: Sequence[str]) -> Missing | None:
 
 
 class _Asked:
-    """The approvals of one run, one role after another; the archive is read once."""
+    """The approvals that one run needs, role by role; it reads the archive once."""
 
     def __init__(self, run: Asks, operator: Operator) -> None:
         self.run, self.operator = run, operator
@@ -226,8 +226,9 @@ class _Asked:
         return [people.checked(id, title, False, why, role, last)]
 
     def _kept(self, id: str) -> Entered | None:
-        """The approval that counted when this attempt set the weight: it holds for soak and migration, whatever is
-        sealed of the phase before in the meantime.
+        """The approval that counted when this attempt set the weight, if it did.
+
+        It holds for soak and migration, whatever records of the phase before are sealed in the meantime.
         """
         if self.operator.before:
             return None
@@ -259,7 +260,7 @@ class _Asked:
         return f"{here}{why}; {anew}" if why else ""
 
     def _stands(self, one: Entered) -> str:
-        """Why the records that an approval names are not those of now; empty: they are."""
+        """Why the records that an approval names are not the newest ones; empty: they are."""
         if self.evidence is None:
             return f", but {self.unmet}"
         if (stands := read(one)) is None:
@@ -289,7 +290,7 @@ class _Asked:
 
 
 def read(one: Entered) -> tuple[Evidence, ...] | None:
-    """The evidence that an approval names; None: it names none, or none that can be read."""
+    """The evidence that an approval names; None: it names none, or it cannot be read."""
     try:
         return tuple(Evidence.model_validate(each) for each in one.entry.facts["evidence"])
     except (KeyError, TypeError, ValidationError):

@@ -1,8 +1,8 @@
 """The phase before as the other arm of a comparison: its hours, made again from the answers in its sealed record.
 
-So a gate that compares with the phase before needs nothing of it beforehand: the record holds what CloudWatch and the
-census said, and today's policy says what is counted of it. What comes of it goes into this look's own record, which
-then replays without the other one.
+So a gate that compares with the phase before needs no preparation: the record holds the answers of CloudWatch and the
+census, and today's policy says what to count in them. The result goes into this look's own record, which then replays
+without the other one.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from runbook_lib.rollout.look import answered_again, remade
 
 
 def of(archive: Archive, before: Record | None, params: Params, told: Callable[[str], object]) -> dict[str, Any] | None:
-    """What `observe.evidence.arms` takes for the phase before; None: no gate compares with it, or there is none.
+    """The phase before as `observe.evidence.arms` needs it; None: no gate compares with it, or there is none.
 
     Args:
-        before: its record, verified.
-        told: takes a warning where the record does not hold what is needed: the gate then has no data.
+        before: the record of the phase before, verified.
+        told: gets a warning where the record lacks what is needed; then the gate has no data.
     """
     if before is None or not any(gate.against == "phase_before" for gate in params.policy.gates):
         return None

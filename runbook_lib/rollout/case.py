@@ -30,7 +30,7 @@ def case_of(
     Args:
         now: where the phase stands.
         look: the declared look that is judged; None for an interim one.
-        moment: another than that of `now`: what came after a declared look is judged as `during`.
+        moment: replaces that of `now`: the time after a declared look is judged as `during`.
         back: when the next look is worth a run.
     """
     policy = params.policy

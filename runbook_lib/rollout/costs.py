@@ -1,7 +1,8 @@
-"""What is known of money: the bill, a month of it, the two sides beside each other, and the rollout.
+"""What is known of costs: the bill, a month of it, both sides compared, and their course through the rollout.
 
-A success of the synchronous side is what the gateway answered: what its Lambda finished after the client's 504 was paid
-for and reached nobody (docs/domain.md, trap 2). Money without a success is infinite, not zero (trap 25).
+A success of the synchronous side is a request that the gateway answered: a report that its Lambda finished after the
+client's 504 was paid for and reached nobody (docs/domain.md, trap 2). Money without a success is an infinite cost, not
+zero (trap 25).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from runbook_lib.show.tables import stack
 from runbook_lib.show.tables import table as shown
 
 TIMES = (1.0, 10.0)
-"""Of the window's traffic: a month of each is projected."""
+"""Multiples of the window's traffic, for each of which a month is projected."""
 Points = list[tuple[dt.datetime, float]]
 
 
@@ -44,7 +45,7 @@ def months(item: Evidence, params: Params) -> list[Month]:
 
 
 def even(item: Evidence, params: Params) -> BreakEven | None:
-    """On demand against what rollback 3 would provision; None where the window has no bill."""
+    """Compares on demand with the capacity that rollback 3 would provision; None where the window has no bill."""
     hours, used = float(item.extra.get("hours") or 0.0), item.extra.get("consumed")
     units = next((float(one.throttling.units) for one in params.policy.rollbacks.values() if one.throttling), None)
     if hours <= 0 or not used or units is None:
@@ -53,13 +54,13 @@ def even(item: Evidence, params: Params) -> BreakEven | None:
 
 
 def bill(item: Evidence, params: Params) -> Any:
-    """The asynchronous side's bill, and what a month of it comes to."""
+    """The asynchronous side's bill, and a month of it."""
     shown, projected = cost_table(item), months(item, params)
     return stack(shown, month_table(projected, even(item, params), params.service.noun)) if projected else shown
 
 
 def compared(check: Check, sync: Evidence, params: Params) -> Any:
-    """Both sides as a table and as bars, the way from one to the other, and the synchronous side's own bill."""
+    """Both sides as a table and as bars, a waterfall between them, and the synchronous side's own bill."""
     unit = params.service.noun
     shown = [table(check, unit)]
     sides = {name: check.facts.get(name) or {} for name in ("sync", "async")}
@@ -74,7 +75,7 @@ def compared(check: Check, sync: Evidence, params: Params) -> Any:
 
 
 def history(records: Iterable[Record], params: Params) -> Any:
-    """Cost of a success through the phases, of the records of this environment."""
+    """Chart of the cost of a success through the phases, from this environment's records."""
     mine = sorted((one for one in records if one.env == params.env and one.as_of), key=lambda one: one.as_of or "")
     infrastructure, tokens = (
         {name: _points(mine, measure, part) for name, measure in (("sync", SYNC), ("async", MEASURE))}
@@ -90,7 +91,7 @@ def _gate(params: Params) -> Gate | None:
 
 
 def _points(records: Iterable[Record], measure: str, part: str) -> Points:
-    """(time of the look, USD per success); an infinite cost has no place in a curve."""
+    """Points of a curve as (time of the look, USD per success); infinite costs are left out."""
     found: Points = []
     for one in records:
         value = ((one.evidence.get(measure) or {}).get("extra") or {}).get(part)
@@ -100,7 +101,7 @@ def _points(records: Iterable[Record], measure: str, part: str) -> Points:
 
 
 def _marks(records: Iterable[Record], params: Params) -> list[tuple[dt.datetime, str]]:
-    """Each change of the weight, when AWS says it came; the first look has its bill a day later."""
+    """Each change of the weight from the first shift on, with its time by AWS."""
     points = story(records).weights.get(params.env, [])
     first = next((place for place, (_, weight) in enumerate(points) if weight), len(points))
     return [(at, f"{weight:g} %") for at, weight in points[first:]]
@@ -111,7 +112,7 @@ _PARTS = ("infrastructure", "llm", "fixed", "variable")
 
 
 def compare(own: Evidence, other: Evidence, kept: dict[str, Any] | None, run_id: str) -> Check:
-    """Both sides as one advisory check; where no request is synchronous any more, that side as `kept` has it.
+    """Both sides as one advisory check. Without synchronous requests that side comes from `kept`.
 
     Args:
         own: evidence of the asynchronous cost.
@@ -136,7 +137,7 @@ def compare(own: Evidence, other: Evidence, kept: dict[str, Any] | None, run_id:
 
 
 def side(one: Evidence) -> dict[str, Any]:
-    """What one side cost per success, and the bill that it comes from."""
+    """Facts of one side: its cost per success, and the bill behind it."""
     infinite = bool(one.extra.get("infinite"))
     each = {name: math.inf if infinite else one.extra.get(name) for name in _PARTS}
     successes = one.n or 0
@@ -153,13 +154,13 @@ def side(one: Evidence) -> dict[str, Any]:
 
 
 def from_record(record: Record | None) -> dict[str, Any] | None:
-    """The facts of the comparison that an earlier phase made."""
+    """Facts of the comparison in an earlier phase's record; None: it has none."""
     found = next((one for one in (record.checks if record else ()) if one.get("id") == CHECK), None)
     return dict(found["facts"]) if found and found.get("facts") else None
 
 
 def table(compared: Check, unit: str) -> Any:
-    """One row a side; what stands in a row adds up, and is what the side's own bill says."""
+    """One row for each side; its figures add up, and agree with the side's own bill."""
     rows = [[name, *_cells(compared.facts.get(name) or {})] for name in ("sync", "async")]
     head = (
         "Side",

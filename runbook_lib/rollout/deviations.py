@@ -1,7 +1,7 @@
 """Recorded deviations in the archive: opened before the change that makes them, closed when undone or adopted.
 
-They are entries in the chain (`record/entry.py`), written ahead: between the entry and the change lies a crash at
-worst, and then the inventory finds what the code says and the entry reminds of nothing that is there.
+They are entries in the chain (`record/entry.py`), written before the change. After a crash between the two, the entry
+is a reminder of a change that was never made: the inventory finds what the code says.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ KIND: Kind = "deviation"
 BILLING = "inventory.table.billing"
 """Check of the jobs table's billing mode, which rollback 3 changes."""
 UNITS, UNITS_BEFORE = "units", "units_before"
-"""Facts of that deviation: the units of table and indexes, by name; before: empty if it was on demand."""
+"""Facts of that deviation: units of table and indexes by name, after and before it; before is empty on demand."""
 
 
 def said(archive: Archive, env: str) -> tuple[list[Said], tuple[str, ...]]:
-    """Everything that was said about deviations of `env`, oldest first, whatever the release; and what is damaged.
+    """All entries about deviations of `env` in every release, oldest first; and sentences about damaged ones.
 
-    A deviation outlives the release in which it was made: the setting does.
+    A deviation outlives the release in which it was made, because the setting does.
     """
     releases = dict.fromkeys(ref.release for ref in archive.records(env, None, "entry"))
     books = [book(archive, env, release, KIND) for release in releases]
-    # In the order of the chain: by AWS's whole seconds, carried on by each run, an undoing may seem to come first.
+    # In the order of the chain: by AWS's time in whole seconds an undoing may seem to come first.
     entered = sorted((one for each in books for one in each.entered), key=lambda one: one.ref.sealed)
     found = []
     for one in entered:
@@ -45,7 +45,7 @@ def open_deviations(archive: Archive, env: str) -> dict[str, Deviation]:
 
 
 def say(archive: Archive, params: Params, act: Act, deviation: Deviation, *, by: str, at: str, arn: str) -> None:
-    """Seals one word about a deviation into the chain.
+    """Seals one entry about a deviation into the chain.
 
     Raises:
         ArchiveError: the archive cannot be written.
@@ -59,10 +59,10 @@ def say(archive: Archive, params: Params, act: Act, deviation: Deviation, *, by:
 def open_all(
     archive: Archive, params: Params, deviations: Iterable[Deviation], *, by: str, at: str, arn: str
 ) -> list[Deviation]:
-    """Opens those that are not open with the same value already; what is open then, in the order given.
+    """Opens the deviations that are not yet open with the same value; returns all of them as they are open then.
 
     Raises:
-        Refused: the archive cannot be written: what nobody would be reminded of is not changed.
+        Refused: the archive cannot be written; then the setting must not be changed.
     """
     known, found = open_deviations(archive, params.env), []
     for one in deviations:
@@ -81,7 +81,7 @@ def open_all(
 def close(
     archive: Archive, params: Params, ids: Iterable[str], act: Act, *, by: str, at: str, arn: str
 ) -> list[Deviation]:
-    """Closes those of `ids` that are open; which they were.
+    """Closes those of `ids` that are open, and returns them.
 
     Raises:
         ArchiveError: the archive cannot be written.
@@ -94,13 +94,13 @@ def close(
 
 
 def since(archive: Archive, env: str, check: str) -> str | None:
-    """When the open deviation of that check was decided upon, ISO 8601; None: there is none."""
+    """When the open deviation of a check was decided, ISO 8601; None: there is none."""
     one = open_deviations(archive, env).get(check)
     return one.at if one else None
 
 
 def rows(found: Mapping[str, Deviation]) -> list[dict[str, Any]]:
-    """For tables and `--json`."""
+    """Deviations as rows for tables and `--json`."""
     return [
         {
             "setting": one.title,

@@ -1,4 +1,4 @@
-"""Whether the peak of a phase fits through the door: limits and traffic asked of AWS, judged by `judge.door`.
+"""Whether the peak of a phase fits through the door: asks AWS for limits and traffic, which `judge` judges.
 
 The preflight asks for every coming phase; a phase may ask again before its shift (`phase_checks`).
 """
@@ -17,7 +17,7 @@ from runbook_lib.params.load import Params
 
 
 def manner(params: Params, *, migrated: bool = False) -> Manner:
-    """How submissions become load on the limits in front of the functions, by the parameters."""
+    """The parameters that turn submissions into load on the limits in front of the functions."""
     baseline, service = params.policy.baseline, params.service
     return Manner(
         burst=baseline.burst,
@@ -31,10 +31,10 @@ def manner(params: Params, *, migrated: bool = False) -> Manner:
 
 
 def ask(aws: Clients, params: Params, now: dt.datetime) -> tuple[Limits, peak.PeakTraffic]:
-    """The limits as they are, and the heaviest traffic of the last `baseline.days`, both routes together.
+    """Reads the present limits, and the heaviest traffic of the last `baseline.days` on both routes together.
 
     Raises:
-        AwsError: CloudWatch refused or did not answer; a limit that is refused is in the answer.
+        AwsError: CloudWatch refused or did not answer. A limit that AWS refuses to tell is in `Limits.unseen`.
     """
     return read_limits(aws, params), peak.read(aws.client("cloudwatch"), params, now)
 
@@ -42,10 +42,10 @@ def ask(aws: Clients, params: Params, now: dt.datetime) -> tuple[Limits, peak.Pe
 def phase_checks(
     aws: Clients, params: Params, percent: float, now: dt.datetime, *, migrated: bool = False
 ) -> tuple[list[Check], dict[str, Any]]:
-    """One check a limit (`door.<limit>`) for a weight of `percent`, and the raw answers for the record.
+    """One check `door.<limit>` for each limit at a weight of `percent`, and the raw answers for the record.
 
     Args:
-        migrated: the synchronous route is asynchronous already, and every submission comes by it.
+        migrated: whether the synchronous route is asynchronous already, and takes every submission.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.

@@ -1,6 +1,6 @@
-"""What a run asked and judged as tables of pandas, to look further; of a sealed record, too.
+"""A run's answers and verdicts as pandas tables, for a closer look; also of a sealed record.
 
-Read from what the run keeps: nothing is asked of AWS again, and a record gives the same tables years later.
+They come from the files that the run keeps: AWS is not asked again, and a record gives the same tables years later.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from runbook_lib.record.place import CASE
 from runbook_lib.record.record import Record
 
 ANSWERS = "answers*.json"
-"""Files of a run with everything that CloudWatch answered; a second look has a number in its name."""
+"""Pattern of a run's files with CloudWatch's answers; the file of a second look has a number in its name."""
 QUARTER_S = 900
 _METRICS = ("metric", "title", "unit", "stat", "time", "value", "period_s")
 _GATES = ("gate", "verdict", "value", "low", "high", "n", "unit", "target", "alert", "reason")
@@ -36,8 +36,8 @@ class Tables:
     """The tables of one run.
 
     Args:
-        record: of the run, sealed or as its journal tells it so far.
-        raw: CloudWatch's answers as they are kept; empty: nothing was asked.
+        record: the run's, sealed or built from its journal so far.
+        raw: CloudWatch's answers as the run keeps them; empty: nothing was asked.
         segment: the census of the whole window; None: no jobs were counted.
     """
 
@@ -47,24 +47,24 @@ class Tables:
 
     @classmethod
     def under_way(cls, staging: Path, case: Mapping[str, Any] | None) -> Tables:
-        """Of a run that is not sealed yet.
+        """The tables of a run that is not sealed yet.
 
         Args:
             staging: its folder, with the journal.
-            case: what its verdict was made of; None: there is none yet.
+            case: the case of its verdict; None: there is none yet.
         """
         record = from_journal(read_events(staging), status="completed")
         return cls(record, _answers(staging), _census(record, plain(case)))
 
     @classmethod
     def sealed(cls, archive: Archive, run: str) -> Tables:
-        """Of a record, verified.
+        """The tables of a sealed record, which is verified first.
 
         Args:
-            run: its run id, or the begin of it.
+            run: its run id, or the beginning of one.
 
         Raises:
-            ArchiveError: there is no such record, or it is not as it was sealed.
+            ArchiveError: there is no such record, or it was altered.
         """
         ref = archive.find(run)
         archive.verify(ref)
@@ -73,10 +73,10 @@ class Tables:
         return cls(record, _answers(ref.folder), _census(record, kept))
 
     def metrics(self) -> pd.DataFrame:
-        """Every point that CloudWatch answered.
+        """Every point of CloudWatch's answers.
 
         Columns: metric (id of the catalogue), title, unit (of value), stat, time (UTC, begin of the period), value,
-        period_s (seconds). Figures of a whole window have it as their period.
+        period_s (seconds). The period of a whole window's figure is the window.
         """
         known = self._catalogue()
         rows = [
@@ -88,7 +88,7 @@ class Tables:
         return _utc(pd.DataFrame(rows, columns=_METRICS)).astype({"value": float, "period_s": int})
 
     def _catalogue(self) -> dict[str, Metric]:
-        """The metrics that the run knew, those of the service's own among them."""
+        """The metrics that the run knew, including the service's own."""
         own = {id: Metric.model_validate(one) for id, one in (self.record.service.get("metrics") or {}).items()}
         measures = (self.record.policy.get("measures") or {}).items()
         return {**METRICS, **own, **described({name: Measure.model_validate(one) for name, one in measures})}
@@ -114,7 +114,7 @@ class Tables:
         return pd.Series(found, name="jobs", dtype=int).rename_axis("error")
 
     def gates(self) -> pd.DataFrame:
-        """Each gate as it was judged: value, 95 % interval, samples and limits, in `unit`."""
+        """Each gate's result: value, 95 % interval, samples and limits, in `unit`."""
         rows = [
             (
                 one["gate"]["id"],
@@ -128,7 +128,7 @@ class Tables:
         return pd.DataFrame(rows, columns=_GATES).astype(dict.fromkeys(("value", "low", "high"), float))
 
     def queries(self) -> str:
-        """What was asked of CloudWatch, for the tab "Source" of its Metrics page: paste it there and it is drawn."""
+        """The questions to CloudWatch as JSON: pasted into the tab "Source" of its Metrics page, it draws them."""
         seen: dict[str, list[Any]] = {}
         for query in (one for call in self.raw for one in call["queries"] if not one["whole"]):
             place = query["address"]
@@ -141,7 +141,7 @@ class Tables:
 
 
 def _census(record: Record, case: Mapping[str, Any] | None) -> Segment | None:
-    """Of the whole window, as it was judged; else what this run itself counted."""
+    """The census of the whole judged window; without a case, the one that this run counted; None without jobs."""
     seen = (case or {}).get("seen") or {}
     if seen.get("segment"):
         return Segment.model_validate(seen["segment"])

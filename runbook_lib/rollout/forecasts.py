@@ -1,4 +1,4 @@
-"""What a failure would cost the users at each phase that is still to come, as the records say. Asks AWS nothing."""
+"""What a failure would cost the users in each coming phase, by the records. Asks AWS nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from runbook_lib.rollout.known import loaded
 from runbook_lib.rollout.progress import Line
 
 _BACK = 5
-"""The newest records of a step that are looked through: a run that failed has forecast nothing."""
+"""How many of a step's newest records are searched: a failed run has no forecast."""
 _TO_COME = ("", "before")
-"""Moments of a phase whose shift is not made."""
+"""Moments of a phase whose shift has not been made."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +26,22 @@ class Forecast:
     users: float | None
     """Users harmed at most by a failure beyond the alert limit; None: the soak does not stop it, or an older record."""
     holds: bool
-    """The budget is held; true without one."""
+    """Whether the forecast stays within the budget; True without a budget."""
     reason: str
     record: str
-    """Step whose run made it."""
+    """Step whose run made the forecast."""
     run_id: str
     at: str
-    """When, ISO 8601 UTC."""
+    """When it was made, ISO 8601 UTC."""
 
     @property
     def words(self) -> str:
-        """`harm at 06_phase1_10_percent: ... (01_preflight, 2026-11-23 03:06 UTC)`."""
+        """The forecast in words: `harm at 06_phase1_10_percent: ... (01_preflight, 2026-11-23 03:06 UTC)`."""
         return f"harm at {self.phase}: {self.reason.rstrip('.')} ({self.record}, {when(self.at)})"
 
 
 def forecasts(params: Params, archive: Archive, lines: Iterable[Line]) -> tuple[Forecast, ...]:
-    """The newest forecast of each phase of the environment whose shift is still to come; none where none is known."""
+    """The newest forecast of each coming phase of the environment; a phase without a forecast is left out."""
     mine = [line for line in lines if line.env == params.env]
     phases = params.policy.phases_of(params.env)
     ahead = [line for line in mine if line.notebook in phases and line.state != "passed" and line.moment in _TO_COME]

@@ -1,4 +1,4 @@
-"""The timeline of each gate: the quantity it judges, from the same answers, with what earlier looks judged. Pure."""
+"""The timeline of each gate: the quantity that it judges, from the same answers, with earlier looks' values. Pure."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from runbook_lib.show.points import Grid, Points
 
 
 def tiles(seen: Answered, case: Case, results: Iterable[GateResult], earlier: Iterable[Record]) -> list[Tile]:
-    """One for each result, in any order.
+    """One tile for each result.
 
     Args:
-        seen: what the case's evidence was made of.
-        case: what was judged.
+        seen: the answers that the case's evidence was made of.
+        case: the judged case.
         results: its verdicts.
-        earlier: records of earlier looks; what they judged is drawn beside what this one judges.
+        earlier: records of earlier looks, whose values are drawn too.
     """
     looks = judged(earlier, results := tuple(results))
     return [_tile(seen, case, result, looks.get(result.gate.id, [])) for result in results]
 
 
 def judged(records: Iterable[Record], results: Iterable[GateResult]) -> dict[str, list[tuple[dt.datetime, float]]]:
-    """Gate to what each look judged, in the gate's unit and at the end of what it judged; this look's is the last."""
+    """By gate: each look's value in the gate's unit at the end of its judged time; this look's is the last."""
     points: dict[str, dict[dt.datetime, float]] = {}
     for record in records:
         for one in record.gates:
@@ -57,7 +57,7 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
     if gate.against and evidence:
         return _both(result, word, evidence, looks if gate.kind == "rate" else [])
     drawn = [(at, _shown(gate, value)) for at, value in looks]
-    # A quantile's tile is in the unit of its gate; the share of its samples beyond the limit has a chart of its own.
+    # A quantile's tile has the gate's unit; the share of its samples beyond the limit has a chart of its own.
     own = so_far(evidence, result, case) if evidence and gate.kind != "quantile" else None
     if own:
         return Tile(result, word, own["series"], drawn, band=own["band"], beside=_weight(evidence))
@@ -81,8 +81,8 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
 
 
 def _both(result: GateResult, word: Word, evidence: Evidence, looks: Points) -> Tile:
-    """Canary and other arm so far, at the end of each hour; the margin below, or above, where the other arm is; and the
-    canary since the change, where one fails the gate.
+    """A tile with canary and other arm so far at the end of each hour, the line of the margin from the other arm, and
+    the canary since the change, where a change fails the gate.
     """
     gate, both = result.gate, result.compared
     arms = next((one for one in evidence.arms if one.gate == gate.id), None)
@@ -128,7 +128,7 @@ def _weight(evidence: Evidence | None) -> tuple[tuple[str, float], ...]:
 
 
 def _band(case: Case, went: Course) -> list[tuple[dt.datetime, float, float]]:
-    """The interval of a rate at each moment; of several sources each has its own, and none is drawn."""
+    """The interval of a rate at each moment; empty for several sources, since each has its own."""
     rows: Sequence[tuple[dt.datetime, int, int]] = went.counts.get(SO_FAR, ())
     if not rows:
         return []

@@ -1,8 +1,8 @@
-"""The commands that a reader is told to run, spelled in one place, with the parameters that the run really used.
+"""The commands that a reader is told to run, in one place, with the parameters that the run really used.
 
-A notebook knows its parameters, not the file that they came from. So the file is looked for: the environment's own
-where it names the same region, else another one of the folder that does, else the region is said beside it. Pasted in
-an incident, a command must not act on another region's service.
+A notebook knows its parameters, not their file. So it looks for the file that agrees with them best, the environment's
+own first, and adds `--set` for each value that differs. A command that is pasted in an incident must not act on another
+region's service.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from runbook_lib.base.project import READER, params_dir, read_yaml
 from runbook_lib.params.load import Flat, Params
 
 _TELLS = ("account_id", "region", "release", "attempt", "archive")
-"""What a command must not get wrong: the file that agrees in most of it is named, the rest is said beside it."""
+"""Parameters that a command must have right: it names the file that agrees in most of them, and sets the rest."""
 
 
 def with_params(params: Params, *, env: str = "", attempt: int | None = None) -> str:
-    """`--params params/prod.yaml`, with `--set` where no file says the same.
+    """The options for the parameters, such as `--params params/prod.yaml`, with `--set` where the file differs.
 
     Args:
-        env: another environment than that of `params`: its own file, which says of itself what it says.
-        attempt: another than that of `params`.
+        env: another environment than that of `params`: its own file is named as it is.
+        attempt: another attempt than that of `params`.
     """
     where, files = env or params.env, _files(params)
     own = f"{where}.yaml"
-    # The environment's own file first: where several agree, it is the one that people know.
+    # The environment's own file first: among several that agree, it is the one that people know.
     same = {name: files[name] for name in sorted(files, key=lambda one: one != own) if files[name].get("env") == where}
     wanted = {key: params.flat.model_dump()[key] for key in _TELLS} | ({} if attempt is None else {"attempt": attempt})
     if not same:
@@ -56,7 +56,7 @@ def _files(params: Params) -> dict[str, dict[str, Any]]:
 
 
 def _folder(params: Params) -> str:
-    """As a reader in the project's folder names it."""
+    """The folder of the parameters as a reader in the project's folder names it."""
     with suppress(UsageError, FileNotFoundError):
         if Path(params.source).resolve() == params_dir(Path(os.environ.get(READER) or Path.cwd())).resolve():
             return "params"
@@ -73,10 +73,10 @@ def _flat(path: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _read(path: Path, _state: tuple[int, ...]) -> dict[str, Any]:
-    """The file as long as it is the same one: a run names many commands."""
+    """Reads the file, and caches it until it changes: a run names many commands."""
     try:
         return read_yaml(path)
-    except UsageError:  # not one of ours: it cannot be named
+    except UsageError:  # not a parameter file: it cannot be named
         return {}
 
 
@@ -97,17 +97,17 @@ def rollback_1(params: Params) -> str:
 
 
 def status(params: Params, env: str) -> str:
-    """The command that shows where the rollout stands, asked in another environment."""
+    """The command that shows where the rollout of another environment stands."""
     return f"runbook status {with_params(params, env=env)}"
 
 
 def undo(params: Params, check: str) -> str:
-    """The command that puts a setting back which a mitigation has changed."""
+    """The command that puts back a setting that a mitigation changed."""
     return f"runbook deviation undo {check} {with_params(params)} --apply --confirm {params.env}"
 
 
 def offer(params: Params, needed: int) -> str:
-    """How `needed` more samples could be had sooner, as a sentence for whoever waits for them."""
+    """A sentence that says how to get `needed` more samples sooner."""
     return (
         f"Synthetic traffic shows it sooner, counted apart from the users': `runbook probe {needed} "
         f"{with_params(params)} --apply --confirm {params.env}`."

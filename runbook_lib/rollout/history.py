@@ -1,6 +1,6 @@
 """What earlier records of a release say: looks of the same attempt, the phase before, what was deployed and when.
 
-Nothing is asked of AWS. A record that was altered, or cannot be read, is left out, and named.
+AWS is not asked. A record that was altered, or cannot be read, is left out with a warning.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def of_release(
 def of_attempt(
     archive: Archive, params: Params, notebook: str, told: Callable[[str], object], what: str = UNUSED
 ) -> list[Record]:
-    """Those of `of_release` that are of this attempt."""
+    """A notebook's records of this attempt; arguments as in `of_release`."""
     return [one for one in of_release(archive, params, notebook, told, what) if one.attempt == params.attempt]
 
 
 def phase_before(archive: Archive, params: Params, notebook: str) -> Record | None:
-    """The record of the phase before this one in the same environment, verified and saying PROMOTE; else None."""
+    """The previous phase's verified record in the same environment that says PROMOTE; None if there is none."""
     order = list(params.policy.phases)
     place = order.index(notebook)
     wanted = [f"{name}@{params.env}" for name in order[max(0, place - 1) : place]]
@@ -50,7 +50,7 @@ def phase_before(archive: Archive, params: Params, notebook: str) -> Record | No
 
 
 def done_at(records: Sequence[Record], step: str) -> dt.datetime | None:
-    """When a step of the infrastructure was deployed last, by records that are oldest first; None: by none of them."""
+    """When a step of the infrastructure was deployed last, by records in order of time; None: no record says so."""
     for record in reversed(records):
         for change in record.changes:
             if change.step == step and (at := change.done_at()):
@@ -59,7 +59,7 @@ def done_at(records: Sequence[Record], step: str) -> dt.datetime | None:
 
 
 def passed(records: Sequence[Record], id: str) -> Check | None:
-    """A check as the newest record that saw it pass has it, with the run that did; None: none did."""
+    """A check from the newest record in which it passed, with that run's id; None: it passed in none."""
     for record in reversed(records):
         for one in record.checks:
             if one.get("id") == id and one.get("verdict") == "PASS":
@@ -69,13 +69,13 @@ def passed(records: Sequence[Record], id: str) -> Check | None:
 
 
 def baseline(own: Evidence, before: Record | None, *, migrated: bool) -> Evidence:
-    """The baseline's success; where hardly anybody calls it any more, as the phase before saw it last.
+    """The baseline's success; with too few requests, that of the phase before.
 
     Args:
-        own: of the window that is judged.
-        before: record of the phase before, if there is one.
-        migrated: the synchronous route is asynchronous itself, and what it answers says nothing of the synchronous
-        endpoint.
+        own: the evidence of the judged window.
+        before: the record of the phase before, if there is one.
+        migrated: whether the synchronous route is asynchronous itself, so that its answers say nothing about the
+            synchronous endpoint.
     """
     if not migrated and (own.n or 0) >= FEW:
         return own

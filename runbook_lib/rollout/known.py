@@ -1,6 +1,6 @@
-"""What is known of a rollout: its records, the traffic of one environment, and what they say of each other.
+"""What is known of a rollout: its records, the traffic of one environment, and what follows from both.
 
-Asks AWS nothing. `progress.py` makes a state of each step of it, `taking_on.py` the command that takes it on.
+Asks AWS nothing. `progress.py` derives the state of each step from it, `taking_on.py` the command for the step.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.rollbacks import Rollbacks, made_at, newest_shift
 
 LOST = ("taken_back", "void")
-"""Moments of a phase whose weight is not in force any more, or was not all the time."""
+"""Moments of a phase whose weight is no longer in force, or was not all the time."""
 
 
 def needed(steps: Mapping[str, PhaseStep]) -> list[tuple[str, str]]:
-    """(notebook, environment) of all that the steps which no other names, the last ones, need; each after its needs."""
+    """(notebook, environment) of the last steps, which no other step requires, and of all that they need, in order."""
     named = {one for step in steps.values() for one in (*step.requires, *step.requires_to_shift)}
     notebooks = {one.partition("@")[0] for one in named}
     found: dict[tuple[str, str], None] = {}
@@ -47,14 +47,14 @@ def needed(steps: Mapping[str, PhaseStep]) -> list[tuple[str, str]]:
 
 
 class Known:
-    """The steps of one release by its archive, with the traffic of one environment.
+    """The steps of one release by the archive, with the traffic of one environment.
 
     Args:
-        params: of the environment that AWS was asked in.
-        state: its traffic.
-        seen: notebook to the moment of its phase there.
+        params: those of the environment in which AWS was asked.
+        state: the environment's traffic.
+        seen: the moment of each phase there, by notebook.
         now: AWS's clock, UTC.
-        pending: a run that is about to be sealed, and counts as if it were.
+        pending: a run that is about to be sealed; it counts as sealed.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Known:
             self.findings[one] = said_by(one, pending) or self.findings[one]
 
     def records(self, notebook: str, env: str) -> tuple[Record | None, Record | None]:
-        """The newest record, and the one that decides; None where there is none, or it cannot be read."""
+        """The newest record, and the one that decides; each None where there is none, or it cannot be read."""
         refs = self.archive.records(env, self.params.release, notebook)
         wanted = self.findings[f"{notebook}@{env}"].record
         decides = next((ref for ref in refs if ref.run_id == wanted), None)
@@ -86,7 +86,7 @@ class Known:
         return newest, (mine if mine and mine.run_id == wanted else loaded(self.archive, decides))
 
     def attempt(self, notebook: str, env: str) -> int | None:
-        """The attempt that the phase is in, by its records and the parameters; None: not for us to say."""
+        """The phase's present attempt, by its records and the parameters; None: no phase, or another environment."""
         if env != self.params.env or notebook not in self.params.policy.phases:
             return None
         newest, decided = self.records(notebook, env)
@@ -94,7 +94,7 @@ class Known:
         return max(attempts)
 
     def params_of(self, notebook: str) -> Params:
-        """The parameters in the attempt that a phase of their environment is in."""
+        """The parameters with the present attempt of a phase of their environment."""
         params = self.params
         flat = params.flat.model_copy(update={"attempt": self.attempt(notebook, params.env) or params.attempt})
         return params.model_copy(update={"flat": flat})
@@ -110,10 +110,10 @@ class Known:
             for name, phase in phases.items()
         )
 
-    # What a rollback takes from the phases before
+    # After a rollback
 
     def over(self, notebook: str, env: str, decided: Record | None, moment: Moment | None) -> bool:
-        """Whether the phase has lost its weight, and rollback 1 has proven that async was off."""
+        """Whether the phase has lost its weight, and a rollback 1 or a newer shift has followed."""
         rolled_back = decided is not None and decided.decision == "ROLLBACK"
         if env != self.params.env or notebook not in self.params.policy.phases:
             return False
@@ -124,10 +124,10 @@ class Known:
         return self.answered(decided if rolled_back else None, moment)
 
     def answered(self, decided: Record | None, moment: Moment | None) -> bool:
-        """Whether rollback 1 was finished since the shift that was rolled back, or another shift has been made since.
+        """Whether rollback 1 was finished after the shift that was rolled back, or a newer shift was made.
 
         Args:
-            decided: the record that says ROLLBACK.
+            decided: the record that says ROLLBACK, if there is one.
         """
         shift = moment.shift_at if moment and moment.shift_at else None
         if decided is not None:
@@ -138,8 +138,8 @@ class Known:
         return self.rollbacks.done(1, shift)
 
     def gone(self, notebook: str, env: str) -> bool:
-        """Whether a phase has to be gone through again: one that begins at its weight lost its own, and this one with
-        it.
+        """Whether a passed phase has to run again: a later phase that begins at its weight has lost its own weight, and
+        this one's with it.
         """
         phases, state = self.params.policy.phases, self.state
         if env != self.params.env or notebook not in phases or state.migrated:
@@ -158,12 +158,12 @@ class Known:
         )
 
     def passed(self, notebook: str, env: str) -> bool:
-        """Whether it has passed, and what it passed with is still so."""
+        """Whether a step has passed and need not run again."""
         one = f"{notebook}@{env}"
         return one in self.findings and self.findings[one].ok and not self.gone(notebook, env)
 
     def unanswered(self, decided: Record) -> bool:
-        """It says ROLLBACK, and nobody has: that comes before any new attempt."""
+        """Whether a record says ROLLBACK and nobody has rolled back: that comes before any new attempt."""
         return decided.decision == "ROLLBACK" and self.state.weight > 0 and not self.answered(decided, None)
 
 

@@ -1,4 +1,4 @@
-"""What one look saw: asked over one window, kept raw in the record, and made into evidence, now or years later."""
+"""One look: asks over one window, keeps the answers raw in the record, and makes evidence, now or years later."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BASELINE = "baseline_success"
 
 
 class Place(Protocol):
-    """What a look needs of whoever looks: a `Run` is one."""
+    """What a look needs from its run."""
 
     @property
     def params(self) -> Params:
@@ -43,7 +43,7 @@ class Place(Protocol):
 
     @property
     def journal(self) -> Journal:
-        """Where what was seen is kept."""
+        """The journal that keeps what was seen."""
         ...
 
 
@@ -60,17 +60,17 @@ class Seen:
     traffic: traffic.TrafficState
     evidence: dict[str, Evidence]
     sha256: str = ""
-    """Of the file in the record that holds the raw answers."""
+    """SHA-256 of the file in the record that holds the raw answers."""
     kept: dict[str, Evidence] = field(default_factory=dict)
-    """Evidence that an earlier record gave, not these answers."""
+    """Evidence that comes from an earlier record, not from these answers."""
 
     def answered(self, params: Params) -> Answered:
-        """What the evidence was made of; `params`: of whoever looked."""
+        """What the evidence was made of; `params` are those of the look's run."""
         routed = traffic.as_routed(params, self.traffic)
         return Answered(self.answers, self.segment, self.live, self.traffic, routed, self.window, self.now, self.look)
 
     def as_dict(self) -> dict[str, Any]:
-        """All but the answers, which have a file of their own: what `remade` needs."""
+        """What `remade` needs beside the answers, which have a file of their own."""
         return {
             "window": [self.window.start.isoformat(), self.window.end.isoformat()],
             "now": self.now.isoformat(),
@@ -97,10 +97,10 @@ def take(
     """Asks CloudWatch about `window` (and `more`), and notes the raw answers and the evidence in the journal.
 
     Args:
-        place: where it is asked, and the journal that keeps it: a run.
+        place: the run, which has the clients to ask and the journal to keep the answers.
         segment: the census of the window; None: there is none.
-        levels: read live.
-        baseline: says what stands for the baseline's success, given what these answers say of it.
+        levels: what was read live.
+        baseline: gives the baseline's success to use, from the evidence that these answers give.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.
@@ -128,9 +128,9 @@ def take(
 
 
 def attached(journal: Journal, answers: fetch.Answers) -> str:
-    """Attaches the raw answers and the table of their points; the SHA-256 of the answers.
+    """Attaches the raw answers and the table of their points; returns the SHA-256 of the answers.
 
-    The table is megabytes of times and numbers: a secret could stand in its names alone, so only they are looked at.
+    The table has megabytes of times and numbers. A secret could only be in its names, so only they are searched.
     """
     sha256 = journal.attach("answers.json", json.dumps(answers.raw).encode())
     table = answers.frame
@@ -142,17 +142,17 @@ def attached(journal: Journal, answers: fetch.Answers) -> str:
 def remade(
     seen: Mapping[str, Any], raw: list[dict[str, Any]], params: Params, look: Look | None, rules: int
 ) -> dict[str, Evidence]:
-    """The evidence once more, from what `Seen.as_dict` kept and the raw answers; asks nobody.
+    """Makes the evidence again from what `Seen.as_dict` kept and the raw answers, without AWS.
 
     Args:
-        seen: of the record.
-        raw: the answers, of the file whose hash `seen` names.
-        params: the record's own, or with another policy.
-        look: the declared look that is judged.
-        rules: by which the record was judged.
+        seen: `Seen.as_dict` from the record.
+        raw: the answers from the file whose hash `seen` names.
+        params: the record's own, or those with another policy.
+        look: the declared look that is judged; None for an interim one.
+        rules: version of the rules that judged the record.
 
     Raises:
-        ValueError: the record holds something else than this version writes.
+        ValueError: the record's content is not what this version writes.
     """
     one = answered_again(seen, raw, params, look, rules)
     evidence = measure.measure(
@@ -164,7 +164,7 @@ def remade(
 def answered_again(
     seen: Mapping[str, Any], raw: list[dict[str, Any]], params: Params, look: Look | None, rules: int
 ) -> Answered:
-    """What the evidence of a record was made of; the arguments, and what is raised, are those of `remade`."""
+    """What the evidence of a record was made of. Arguments and errors as in `remade`."""
     state = traffic.TrafficState.model_validate(seen["traffic"])
     segment = None if seen["segment"] is None else Segment.model_validate(seen["segment"])
     start, end = map(parse, seen["window"])

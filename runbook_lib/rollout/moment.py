@@ -1,6 +1,6 @@
-"""Which of a phase's moments it is, from the state of the traffic alone: pure functions.
+"""The moment of a phase, from the state of the traffic alone: pure functions.
 
-A deployment says in its description whose it is (`act.traffic.describe`): release, notebook, attempt.
+The description of a deployment names its release, notebook and attempt (`act.traffic.describe`).
 """
 
 from __future__ import annotations
@@ -28,39 +28,39 @@ class Moment:
 
     name: Name
     words: str
-    """One sentence for the reader."""
+    """The moment as a sentence."""
     percent: float
     """Weight in force now, 0..100."""
     shift_at: dt.datetime | None = None
     """When the weight was set."""
     effective_at: dt.datetime | None = None
-    """When the last client had read it: set plus the clients' polling."""
+    """When the last client has read the weight: `shift_at` plus the clients' polling interval."""
     taken_back_at: dt.datetime | None = None
     by_itself: bool = False
-    """AppConfig took it back, not a person."""
+    """Whether AppConfig took it back by itself."""
     alarm: str | None = None
     look: Look | None = None
-    """The declared look that is due; None while none is."""
+    """The declared look that is due; None: none is."""
     look_number: int = 0
-    """1 for the first declared look; 0 while none is due."""
+    """Number of the due look, from 1; 0: none is due."""
     last_look: bool = False
     come_back_at: dt.datetime | None = None
-    """When the next declared look can be decided: settled data included."""
+    """When the next declared look can be decided, with its data settled; None: there is none."""
     baking: bool = False
     bake_is_over: bool = False
-    """AppConfig has baked, and watches no more: it can be begun again."""
+    """Whether AppConfig's bake is over, so that it no longer watches; the bake can be renewed."""
     looks: tuple[Look, ...] = ()
     """All declared looks of this soak."""
 
     def window_end(self, now: dt.datetime) -> dt.datetime:
-        """End of the time to judge: a due look judges exactly its hours, so that looking again changes nothing."""
+        """End of the judged time: a due look judges exactly its hours, so that looking again changes nothing."""
         if self.look is not None and self.effective_at is not None:
             return self.effective_at + dt.timedelta(hours=self.look.hours)
         return self.taken_back_at or now
 
 
 def settle(params: Params) -> dt.timedelta:
-    """How long after its end a window can be judged: its metrics have arrived, and its last jobs are over."""
+    """Time after the end of a window until its metrics have arrived and its last jobs are over."""
     return dt.timedelta(seconds=max(params.policy.metric_delay_s, params.service.job_deadline_s))
 
 
@@ -129,7 +129,7 @@ def after_migration(
 
 
 def _later_phase(state: TrafficState, params: Params, notebook: str, number: int) -> str | None:
-    """The later phase of the same release that has set the weight since, if one has."""
+    """The later phase of the same release that has set the weight since; None: none has."""
     order = list(params.policy.phases)
     later = order[order.index(notebook) + 1 :] if notebook in order else []
     for deployment in state.history:
@@ -160,7 +160,7 @@ def _before(state: TrafficState, phase: Phase) -> Moment:
 
 
 def own_rollback(state: TrafficState) -> str | None:
-    """The newest deployment of the dial as AppConfig took it back by itself: who, when, to what, on which alarm."""
+    """How AppConfig took back the dial's newest deployment by itself, in words; None: it did not."""
     newest = next((one for one in state.history if one.percent), None)
     if newest is None or newest.in_force or newest.taken_back_by != "CLOUDWATCH_ALARM":
         return None
@@ -172,7 +172,7 @@ def _how(newest: Deployment, percent: float, at: dt.datetime | None, person: str
     """How a deployment was taken back, in words.
 
     Args:
-        person: who did it, where it was not AppConfig itself.
+        person: ` by NAME`, where AppConfig did not do it by itself.
     """
     alarm = _alarm(newest)
     by_itself = newest.taken_back_by == "CLOUDWATCH_ALARM"
@@ -182,13 +182,13 @@ def _how(newest: Deployment, percent: float, at: dt.datetime | None, person: str
 
 
 def _by(deployment: Deployment | None) -> str:
-    """Whose a deployment is, by its own description: ` by rollback_1_async_failing (run 1a2b)`; empty: it says none."""
+    """Author of a deployment by its description: ` by rollback_1_async_failing (run 1a2b)`; empty: it names none."""
     made = flags.made_by(deployment.description or "") if deployment is not None else ""
     return f" by {made}" if made else ""
 
 
 def _alarm(newest: Deployment) -> str | None:
-    """The alarm that AppConfig names, if it does."""
+    """The alarm that AppConfig names in the deployment's events; None: it names none."""
     told = " ".join(event.description for event in newest.events if event.triggered_by == "CLOUDWATCH_ALARM")
     named = re.search(r"alarm:([\w-]+)|([\w-]+-(?:alarm|guard)-[\w-]+)", told)
     return (named[1] or named[2]) if named else None
@@ -210,7 +210,7 @@ def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, 
 
 
 def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phase: Phase) -> str | None:
-    """Why the soak is void (trap 20), or None."""
+    """Why the soak is void (trap 20); None: it is not."""
     own = {deployment.number for deployment in mine}
     foreign = [d for d in state.history if d.number > first.number and d.number not in own]
     if foreign:
@@ -228,7 +228,7 @@ def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phas
 
 
 def _soaking(params: Params, looks: tuple[Look, ...], effective_at: dt.datetime, now: dt.datetime) -> Moment:
-    """During or after, and which declared look is due; the caller says the rest."""
+    """The moment `during` or `after` with the declared look that is due; the caller adds words, weight and shift."""
     ready = [effective_at + dt.timedelta(hours=look.hours) + settle(params) for look in looks]
     due = sum(1 for at in ready if at <= now)
     return Moment(

@@ -1,8 +1,8 @@
-"""What is next, said by one function for every screen: status, watch, notebooks and their reports.
+"""The next step of a rollout, from one function for every screen: status, watch, notebooks and their reports.
 
-From AWS (the traffic), the records (phases, rollbacks, the run that is about to be sealed), open changes and open
-deviations. In this order: a change that nobody has read back; async off where it must be; a rollback that is not
-proven; what is held; what is due; what soaks; a deviation that was left.
+It follows from the traffic (AWS), the records (phases, rollbacks, the run that is about to be sealed), open changes and
+open deviations. Its order: a change that nobody has read back, async off where it must be, a rollback that is not
+proven, what is held, what is due, what soaks, an open deviation.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ class Next:
 
     kind: Kind
     command: str
-    """To be pasted as it stands; empty: there is nothing to do."""
+    """The command, ready to be pasted; empty: there is nothing to do."""
     words: str
-    """Why, and when, as a sentence."""
+    """Why and when, in sentences."""
     step: str = ""
-    """`notebook@environment` that it takes on."""
+    """The step that it is about, as `notebook@environment`."""
     beside: str = ""
-    """The words without the reason, for a screen that shows it in the step's own line."""
+    """The words without the reason, for a screen that shows the reason in the step's own line."""
 
     @property
     def exit_code(self) -> int:
-        """As the help of `runbook status` promises."""
+        """Exit code of `runbook status`, as its help lists them."""
         return int(_EXIT.get(self.kind, Exit.OK))
 
 
@@ -71,13 +71,13 @@ def standing(
     pending: Record | None = None,
     seen: dict[str, Moment] | None = None,
 ) -> Standing:
-    """Where the release of `params` stands.
+    """Where the release of `params` stands, and what is next.
 
     Args:
-        state: of the traffic in the environment of `params`.
+        state: the traffic in the environment of `params`.
         now: AWS's clock, UTC.
-        pending: a run that is about to be sealed, and counts as if it were.
-        seen: notebook to the moment of its phase; None: by `state`.
+        pending: a run that is about to be sealed; it counts as sealed.
+        seen: the moment of each phase by notebook; None: they follow from `state`.
     """
     known = Known(params, archive, state, {} if seen is None else seen, now, pending)
     if seen is None:
@@ -91,7 +91,7 @@ def standing(
 
 
 def _moments(known: Known) -> dict[str, Moment]:
-    """The moment of each phase of the environment, in the attempt that it is in."""
+    """The moment of each phase of the environment in its present attempt, by notebook."""
     params = known.params
     found = {}
     for notebook, phase in params.policy.phases.items():
@@ -148,16 +148,18 @@ def _bare(text: str) -> str:
 
 
 def told(outcome: Outcome, pending: Record, found: Next, params: Params | None = None) -> Outcome:
-    """The outcome of the run that is about to be sealed, with what is next: its own advice where that is about what the
-    command runs; else what the command is for, and after it what is still to be done with this run.
+    """The outcome of the run that is about to be sealed, with the next step and its command.
+
+    The run's own advice stays where it is about that command; else the words of the next step replace it, after what
+    is still to be done with this run.
 
     Args:
-        params: of the run: with them a HOLD that leaves it to people to roll back gives them that command, too.
+        params: of the run: with them a HOLD that leaves it to people to roll back has that command, too.
     """
     off = hints.rollback_1(params) if params is not None else ""
     said, command = outcome.next, _command(found.command)
     if outcome.command == found.command and said.endswith(f"{found.words}{command}"):
-        return outcome  # it was said already
+        return outcome  # it has these words already
     own = said.removesuffix(_choice(outcome.command, off)).removesuffix(_command(outcome.command))
     agrees = _agrees(outcome, pending, found)
     if agrees and off and outcome.decision is Decision.HOLD and outcome.scenario == "rollback_1":
@@ -167,18 +169,18 @@ def told(outcome: Outcome, pending: Record, found: Next, params: Params | None =
 
 
 def _agrees(outcome: Outcome, pending: Record, found: Next) -> bool:
-    """Whether the run's own advice is about what the command of `found` runs."""
+    """Whether the run's own advice is about the command of `found`."""
     if found.kind == "nothing":
         return True
     answer = str(outcome.scenario)[-1] if outcome.scenario is not None else ""
     if answer and found.kind == "rollback" and _rolls_back(found, answer):
         return True
     if outcome.decision is Decision.PROMOTE or (answer == "1" and outcome.decision is Decision.ROLLBACK):
-        return False  # it is about what comes after; or it was answered already
+        return False  # it is about what comes after, or was answered already
     if pending.notebook.startswith("rollback_"):
         return _rolls_back(found, pending.notebook.split("_")[1])
     if outcome.decision is Decision.PLANNED and "--apply" not in found.command:
-        return False  # a plan says how it is applied, and the command plans anew
+        return False  # a plan's advice is how to apply it, but the command plans anew
     return found.kind not in ("rollback", "approval") and found.step == f"{pending.notebook}@{pending.env}"
 
 
@@ -187,7 +189,7 @@ def _rolls_back(found: Next, number: str) -> bool:
 
 
 def _besides(outcome: Outcome, pending: Record, found: Next, own: str) -> str:
-    """What is still to be done with this run, before the sentence that stands beside the command."""
+    """The run's own advice as a first sentence, where it is still to be followed beside the next step; else empty."""
     passed = outcome.decision is Decision.PROMOTE and not pending.notebook.startswith("rollback_")
     answered = outcome.scenario == "rollback_1" and outcome.decision is Decision.ROLLBACK
     if found.kind not in ("approval", "due", "soaking", "deviation") or passed or answered:

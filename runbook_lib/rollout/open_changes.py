@@ -1,7 +1,7 @@
-"""Changes that were begun and never read back, because what made them was killed: they come before any next step.
+"""Changes that were begun and never read back, because their run was killed. They come before any next step.
 
-A run of the same notebook that was sealed since, and began no such change itself, has asked AWS what is in force: with
-it the change is closed.
+A later sealed run of the same notebook that left no such change itself has asked AWS what is in force, and so closes
+the change.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROLLBACK_1 = "rollback_1_async_failing"
 
 @dataclass(frozen=True)
 class OpenChange:
-    """One change of a run that ended in the middle of it."""
+    """One change of a run that ended before it read the change back."""
 
     run_id: str
     notebook: str
@@ -36,14 +36,14 @@ class OpenChange:
 
     @property
     def words(self) -> str:
-        """For the reader."""
+        """The change as a sentence."""
         return (
             f"open change: run {self.run_id} of {self.notebook} began '{self.what}' at {when(self.began_at)} and ended"
         )
 
 
 def open_changes(params: Params, archive: Archive) -> tuple[OpenChange, ...]:
-    """Those of the environment's release, newest first."""
+    """The open changes of the environment's release, newest first."""
     found: list[OpenChange] = []
     dead = list(_dead(params, archive))
     refs = archive.records(env=params.env, release=params.release)
@@ -63,13 +63,13 @@ def _open(params: Params, record: Record, intent: Mapping[str, object]) -> OpenC
     elif record.notebook == "dlq":
         command = f"runbook dlq list {place}"
     elif record.notebook not in (*params.policy.steps, *params.policy.rollbacks):
-        command = f"runbook archive show {record.run_id}"  # what it began is in its record
+        command = f"runbook archive show {record.run_id}"  # its record says what it began
     at = str(intent.get("aws_at") or record.as_of or record.sealed_at)
     return OpenChange(record.run_id, record.notebook, str(intent.get("what", "")), at, command)
 
 
 def _dead(params: Params, archive: Archive) -> Iterator[Record]:
-    """Runs whose process is gone, and that nobody has sealed yet; newest first. Nothing is sealed here."""
+    """Runs whose process is gone and that are not sealed yet, newest first. This seals nothing."""
     left = [(folders.facts(folder), folder) for folder in archive.staging.glob("[!.]*")]
     left.sort(key=lambda one: str(one[0].get("staged_at")), reverse=True)
     for who, folder in left:
@@ -78,7 +78,7 @@ def _dead(params: Params, archive: Archive) -> Iterator[Record]:
 
 
 def _sealed(archive: Archive, refs: Sequence[RecordRef], notebook: str) -> Iterator[Record]:
-    """The notebook's records, newest first; one that cannot be read is left out."""
+    """The notebook's records, newest first; unreadable ones are left out."""
     for ref in reversed([one for one in refs if one.notebook == notebook]):
         try:
             yield archive.load(ref)

@@ -1,4 +1,4 @@
-"""The charts around a phase's gates as data: which series, in which unit. (The gates' own: `gate_charts.py`.)"""
+"""The charts around a phase's gates as data: series and units. The gates' own charts are in `gate_charts.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runbook_lib.params.load import Params
 from runbook_lib.show.points import Grid
 
 PERIOD_S = 900
-"""Points of a chart: 15 minutes, 96 a day."""
+"""Seconds between a chart's points: 15 minutes, 96 points a day."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Line:
 
     @property
     def label(self) -> str:
-        """Name of the answer in the fetch."""
+        """Label of the series' question in the fetch."""
         return f"chart:{self.metric}:{self.stat}"
 
 
@@ -42,7 +42,7 @@ class Panel:
 
     @property
     def counts(self) -> tuple[str, ...]:
-        """Names of the lines that count: a period without a point is 0."""
+        """Names of the lines that count things, so that a period without a point is 0."""
         return tuple(line.name for line in self.lines if line.stat in ("Sum", "SampleCount"))
 
 
@@ -81,7 +81,7 @@ CONTEXT: tuple[Panel, ...] = (
         "P95 worker duration, without the wait in the queue", "s", (Line("worker", "worker_duration", "p95", 0.001),)
     ),
 )
-"""What a phase draws around its gates, from before the shift on; what a gate judges has a chart of its own."""
+"""Panels that a phase draws around its gates, from before the shift on."""
 
 
 def grid(start: dt.datetime, now: dt.datetime, params: Params, period_s: float = PERIOD_S) -> Grid:
@@ -90,7 +90,7 @@ def grid(start: dt.datetime, now: dt.datetime, params: Params, period_s: float =
 
 
 def asks(window: Window) -> list[Ask]:
-    """The questions that the context needs."""
+    """The questions for the panels of `CONTEXT`."""
     lines = {line.label: line for panel in CONTEXT for line in panel.lines}
     return [Ask(line.metric, window, stat=line.stat, period_s=PERIOD_S, label=label) for label, line in lines.items()]
 
@@ -98,7 +98,7 @@ def asks(window: Window) -> list[Ask]:
 def drawn(
     panel: Panel, answers: Answers, gates: dict[str, Any], names: dict[str, str], periods: Grid
 ) -> dict[str, Any]:
-    """A panel with its points, as `show.charts.timelines` takes it; of a partial answer nothing is taken for 0."""
+    """A panel with its points, as `show.charts.timelines` takes it; in a partial answer a missing point is not 0."""
     series = {
         names.get(line.name, line.name): [(at, value * line.scale) for at, value in answers.points(line.label)]
         for line in panel.lines

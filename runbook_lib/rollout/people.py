@@ -1,6 +1,6 @@
-"""What people vouch for, as checks: attestations of items, from the entries of the archive (approvals: `approval.py`).
+"""Attestations of people as checks, from the entries of the archive. Approvals are in `approval.py`.
 
-What is verified is that the right person said so, in time, in a record that was not altered; not that it is true.
+The checks verify that the right role said so, in time, in an unaltered record; not that it is true.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from runbook_lib.rollout import hints
 
 
 class Asks(Protocol):
-    """What the checks need of a run."""
+    """What the checks need from a run."""
 
     @property
     def notebook(self) -> str: ...
@@ -36,7 +36,7 @@ class Asks(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """Who asks, where there is no run: the command line, a status."""
+    """Stands in for a run, for the command line and the status."""
 
     notebook: str
     params: Params
@@ -64,7 +64,7 @@ def declared(policy: Policy, item: str) -> Attestation:
 
 
 def attestation_checks(run: Asks, items: Sequence[str]) -> list[Check]:
-    """One check an item (`attest.<item>`, or as declared): given by the right role, and not too long ago.
+    """One check for each item (`attest.<item>`, or as declared): the right role gave it, and not too long ago.
 
     Raises:
         UsageError: an item is not declared.
@@ -111,7 +111,7 @@ def _attested(run: Asks, found: Book, item: Attestation) -> Check:
 
 
 def _since(run: Asks, item: Attestation, after: str) -> tuple[dt.datetime | None, str]:
-    """From when on the word counts (None: from ever); or why it is too early for it."""
+    """(from when on an attestation counts, or None: it always does; why it is too early for one, or empty)."""
     notebook, _, env = after.partition("@")
     own = notebook in item.notebooks
     verify = run.archive.verifier()
@@ -127,13 +127,13 @@ def _since(run: Asks, item: Attestation, after: str) -> tuple[dt.datetime | None
 
 
 def known(run: Asks, found: Book) -> list[Entered]:
-    """What had been said by the time that is judged (an entry of a later time counts for a later run)."""
+    """Entries up to the run's own time; a later entry counts for a later run."""
     latest = run.now + dt.timedelta(seconds=run.params.policy.as_of_tolerance_s)
     return [one for one in found.entered if one.entry.when <= latest]
 
 
 def words(one: Entered) -> str:
-    """Who said it, as what, when, and where the evidence is."""
+    """An entry in words: by whom, in which role, when, and where its evidence is."""
     entry = one.entry
     said = f"{entry.by} ({_role(entry)}), {when(entry.when)}, in {one.env}, run {one.ref.run_id}"
     return f"{said}: {' · '.join(part for part in (entry.text, entry.link) if part) or 'no link given'}"
@@ -142,7 +142,7 @@ def words(one: Entered) -> str:
 def checked(
     id: str, title: str, ok: bool, reason: str, wants: str, one: Entered | None, *, required: bool = True
 ) -> Check:
-    """A check of what somebody said, with the entry's fields as its facts; `one`: None where nobody did."""
+    """A check of an entry, with its fields as facts; `one` is None where nobody made an entry."""
     found, facts = "nobody", {}
     if one is not None:
         found = f"{one.entry.by} ({_role(one.entry)})"
@@ -153,7 +153,7 @@ def checked(
 
 
 def mistrust(found: Book) -> str:
-    """What of the book cannot be trusted, to go behind a sentence; empty: nothing."""
+    """Words for the first untrusted entry, to be appended to a sentence; empty: there is none."""
     return f" ({found.altered[0]})" if found.altered else ""
 
 
@@ -167,6 +167,6 @@ def _role(entry: Entry) -> str:
 
 
 def command(verb: str, item: str, role: str, params: Params) -> str:
-    """The command by which the role says it; who approves is named by AWS, who attests names themselves."""
+    """The command for a role's entry: AWS names an approver, an attester gives a name."""
     by = "" if verb == "approve" else " --by NAME"
     return f"runbook {verb} {item}{by} --role {shlex.quote(role)} {hints.with_params(params)}"

@@ -1,7 +1,7 @@
-"""The present beside the judged hours: before exposure is raised, what came since is looked at too. Pure.
+"""The time since the judged hours, which is looked at before exposure is raised. Pure.
 
-A verdict on declared hours that is read hours later says nothing of now (docs/domain.md, trap 27). So a promotion
-stands only if nothing fails up to now, nothing that should be seen is dark, and no guard is in ALARM.
+A verdict on declared hours says nothing about the present when it is read hours later (docs/domain.md, trap 27). So a
+promotion holds only if nothing fails up to now, no gate is without expected data, and no guard is in ALARM.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from runbook_lib.rollout.moment import settle
 
 CHECK = "present.up_to_now"
 LEAST = dt.timedelta(minutes=5)
-"""Less settled time than this since the judged hours is not looked at: it holds next to nothing."""
+"""Least settled time since the judged hours that is worth a look."""
 OWED = 20.0
-"""Requests that must have come, at the soak's mean rate, before silence since the judged hours is a reason to hold."""
+"""Expected requests, at the soak's mean rate, from which on silence since the judged hours is a reason to hold."""
 
 
 @dataclass(frozen=True)
 class Present:
-    """What was seen of the time since."""
+    """What was seen of the time since the judged hours."""
 
     window: Window
-    """Since the judged hours; the part that has settled is shorter."""
+    """The time since the judged hours; its settled part is shorter."""
     whole: Outcome | None
-    """Everything up to now, the judged hours included; None: they are another notebook's."""
+    """Outcome of an interim look at judged hours and time since; None: too short, or another notebook's hours."""
     since: Outcome | None
-    """The time since by itself; None: too short to hold anything."""
+    """Outcome of an interim look at the time since alone; None: too short, or `whole` already stops."""
     guards: tuple[str, ...]
-    """What is wrong with a guard at this moment, one sentence each."""
+    """A sentence for each guard that is in ALARM now."""
     owed: float
-    """Requests that the time since should hold at the rate of the judged hours."""
+    """Requests to expect in the settled time since, at the rate of the judged hours."""
 
 
 def worth_looking(window: Window, params: Params) -> bool:
-    """Whether enough of the time since has settled to be looked at."""
+    """Whether enough of `window` has settled for a look."""
     return window.end - window.start - settle(params) >= LEAST
 
 
@@ -56,13 +56,13 @@ def looked(
     judged: Evidence | None,
     guards: tuple[str, ...],
 ) -> Present:
-    """What is seen of the time since the judged hours.
+    """Looks at the time since the judged hours.
 
     Args:
-        interim: an interim look at a window, at which only a FAIL can be final.
-        start: of the judged hours; None: they are another notebook's, and only the time since is looked at.
+        interim: takes an interim look at a window, in which only a FAIL can be final.
+        start: begin of the judged hours; None: they are another notebook's, and only the time since is looked at.
         judged: the users' evidence of the judged hours.
-        guards: of `first_wrong`.
+        guards: as `first_wrong` returns them.
     """
     whole = since = None
     if worth_looking(window, params):
@@ -76,7 +76,7 @@ def _stops(seen: Outcome | None) -> bool:
 
 
 def owed(judged: Evidence | None, window: Window, params: Params) -> float:
-    """Requests that the settled part of `window` should hold, at the mean rate of the evidence judged before."""
+    """Requests to expect in the settled part of `window`, at the mean rate of the evidence judged before."""
     if judged is None or not judged.n:
         return 0.0
     start, end = (dt.datetime.fromisoformat(one) for one in (judged.start, judged.end))
@@ -85,10 +85,10 @@ def owed(judged: Evidence | None, window: Window, params: Params) -> float:
 
 
 def stands(outcome: Outcome, now: Present) -> Outcome:
-    """The outcome, if the present bears it out; else what the present says.
+    """The outcome, if the present bears it out; else the outcome of the present.
 
-    A FAIL up to now wins, with the response that it calls for. Then a guard in ALARM holds, and then darkness: a
-    required gate without data since the judged hours, while requests came or should have come.
+    First comes a FAIL up to now, with its response. Then a guard in ALARM holds, and then a required gate without data
+    since the judged hours, while requests came or should have come.
     """
     if (stopped := _stopped(now)) is not None:
         return stopped
@@ -101,12 +101,12 @@ def stands(outcome: Outcome, now: Present) -> Outcome:
 
 
 def _stopped(now: Present) -> Outcome | None:
-    """The look that says HOLD or ROLLBACK, if one does."""
+    """The outcome of a look that says HOLD or ROLLBACK; None: none does."""
     return next((seen for seen in (now.whole, now.since) if _stops(seen)), None)
 
 
 def told(now: Present) -> Check:
-    """What was seen of the time since, for the record and the reader."""
+    """`present.up_to_now`: what was seen of the time since the judged hours."""
     hours = words.hours(now.window.seconds / 3600)
     span = f"since {words.instant(iso(now.window.start))} ({hours})"
     users = _users(now.since) or _users(now.whole)
@@ -134,7 +134,7 @@ def _users(outcome: Outcome | None) -> str:
 
 
 def _dark(now: Present) -> str:
-    """Which gate is dark since the judged hours, in words; empty: none, or too few requests are owed to tell."""
+    """The required gate without data since the judged hours, in words; empty: none, or too few requests expected."""
     if now.since is None or now.owed < OWED:
         return ""
     silent = [one for one in now.since.results if one.gate.required and not one.gate.muted]
@@ -165,5 +165,5 @@ def since_of(judged_end: dt.datetime, now: dt.datetime) -> Window:
 
 
 def first_wrong(findings: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """(name, state) of guards that are in ALARM, one sentence each."""
+    """A sentence for each guard in ALARM, from (name, state) of all guards."""
     return tuple(f"guard {name} is in ALARM now" for name, state in findings if state == "ALARM")

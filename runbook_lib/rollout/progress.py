@@ -18,7 +18,7 @@ from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.taking_on import Todo, at, planned, todo_of
 
 State = Literal["passed", "due", "soaking", "hold", "missing"]
-"""`soaking`: nothing to do before `due`; `missing`: not passed, and something that it needs has not passed either."""
+"""`soaking`: nothing to do before `due`; `missing`: not passed, and a step that it needs has not passed either."""
 
 
 WORDS: dict[State, str] = {
@@ -28,7 +28,7 @@ WORDS: dict[State, str] = {
     "hold": "✘ hold",
     "missing": "– missing",
 }
-"""What people read for a state."""
+"""Words and signs of each state for readers."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,22 @@ class Line:
     title: str
     state: State
     moment: str
-    """Where the soak stands by AWS; empty where there is none, or in another environment than the file's."""
+    """The phase's moment by AWS; empty: no phase, or another environment than that of the parameters."""
     words: str
-    """Why it is in that state, in a sentence; empty where it passed."""
+    """Why it is in that state; empty: it passed."""
     last: str
-    """Decision (or status) of the newest sealed record, empty if there is none."""
+    """Decision (or status) of the newest sealed record; empty: there is none."""
     last_at: str
     due: str
-    """When to come back; empty if nothing is due at a given time."""
+    """When to come back; empty: nothing is due at a given time."""
     command: str
-    """The command that takes it on, to be pasted as it stands; empty if there is nothing to do."""
+    """The command for it, ready to be pasted; empty: there is nothing to do."""
     note: str = ""
-    """What to know before it is run."""
+    """What to know before the command is run."""
     answer: int = 0
-    """Number of the rollback that answers it; 0: none."""
+    """Number of the rollback that the command runs; 0: none."""
     approver: str = ""
-    """The role whose approval comes first; empty: nobody's."""
+    """The role whose approval comes first; empty: none."""
 
 
 class Rollout:
@@ -65,7 +65,7 @@ class Rollout:
         self.known = known
 
     def lines(self) -> tuple[Line, ...]:
-        """A line for each step that is needed, each after what it needs."""
+        """A line for each needed step, after the steps that it needs."""
         return tuple(self._line(notebook, env) for notebook, env in self.known.needed)
 
     def _line(self, notebook: str, env: str) -> Line:
@@ -109,7 +109,7 @@ class Rollout:
     def _lost(
         self, notebook: str, env: str, newest: Record | None, decided: Record | None, moment: Moment | None
     ) -> tuple[State, str, None] | None:
-        """Where the phase has lost its weight, or one after it has; None: neither."""
+        """The state of a phase that has lost its weight, or whose follower has; None: neither."""
         lost = moment is not None and moment.name in LOST
         ok = self.known.findings[f"{notebook}@{env}"].ok
         if self._waits_again(notebook, env, decided, moment):
@@ -124,7 +124,7 @@ class Rollout:
         return None
 
     def _waits_again(self, notebook: str, env: str, decided: Record | None, moment: Moment | None) -> bool:
-        """Whether the phases before it have to be gone through first, now that it has lost its weight."""
+        """Whether the phase has lost its weight and phases before it have to run again first."""
         if not self.known.over(notebook, env, decided, moment) and not self.known.gone(notebook, env):
             return False
         return bool(self._waits(notebook, env))
@@ -132,7 +132,7 @@ class Rollout:
     def _recorded(
         self, finding: Finding, newest: Record | None, decided: Record | None, moment: Moment | None
     ) -> tuple[State, str, dt.datetime | None]:
-        """By a record that decides, and does not promote."""
+        """The state by a record that decides and does not promote."""
         if decided is None or finding.sealed_at is None or decided.open_changes:
             return "hold", finding.sentence, None
         if decided.decision == "SOAK":
@@ -165,13 +165,13 @@ class Rollout:
         missing = next(
             (one for one in wanted if not self.known.findings[one].ok or self.known.gone(*one.split("@"))), ""
         )
-        # What only a shift asks for looks at resources that the shifting notebook deploys.
+        # A step that only a shift requires looks at resources that the shifting notebook deploys.
         hosts = [f"{name}@{env}" for name, other in self.known.steps.items() if one in other.requires_to_shift]
         closed = next((host for host in hosts if not self._deployed(host)), "")
         return missing or (f"{closed} to deploy" if closed else "")
 
     def _deployed(self, one: str) -> bool:
-        """Whether an applied run of that step came to its end: it deploys first, and shifts at a later run."""
+        """Whether an applied run of a step has deployed: such a step deploys first and shifts in a later run."""
         if one in self.known.findings and self.known.findings[one].ok:
             return True
         notebook, _, env = one.partition("@")

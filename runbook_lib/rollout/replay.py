@@ -1,8 +1,8 @@
-"""The verdict of a sealed record made again from the record alone, offline; or what another policy would have decided.
+"""Makes the verdict of a sealed record again, from the record alone; or finds what another policy would have decided.
 
-Three things are compared, each to the letter: the evidence with what the raw answers give once more, the verdict with
-what evidence and policy give once more, and the run's decision with what its checks make of that verdict. Of records
-of earlier rules the verdict is compared without its sentences, which are written as they are today.
+It compares three things to the letter: the evidence with what the raw answers give, the verdict with what evidence and
+policy give, and the run's decision with what its checks make of that verdict. For records of earlier rules it compares
+the verdict without its sentences, since they are worded as today.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runbook_lib.judge.model import Evidence, GateResult, Look, Outcome, of_toda
 from runbook_lib.judge.terms import RULES
 from runbook_lib.params.load import Flat, Params
 from runbook_lib.params.policy import Policy
-from runbook_lib.params.prices import Prices
+from runbook_lib.params.prices import prices_of
 from runbook_lib.params.service import Service
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.intact import GONE
@@ -40,7 +40,7 @@ _CASES: TypeAdapter[AnyCase] = TypeAdapter(AnyCase)
 
 @dataclass(frozen=True)
 class Turned:
-    """A gate that says something else than it did."""
+    """A gate whose verdict differs from the sealed one."""
 
     gate: str
     title: str
@@ -49,19 +49,19 @@ class Turned:
     now: str
     """Verdict made again; empty: the other policy has no such gate."""
     reason: str
-    """Of the verdict made again, or of the sealed one where there is none."""
+    """Reason of the verdict made again; where there is none, of the sealed one."""
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """One record replayed."""
+    """The result of replaying one record."""
 
     run_id: str
     notebook: str
     env: str
     as_of: str
     kind: str
-    """`gates`, `checks`, `rollback`; empty: there is no verdict that could be made again, and `note` says why."""
+    """Kind of case: `gates`, `checks`, `rollback`; empty: no verdict can be made again, and `note` says why."""
     sealed: str = ""
     """The run's decision, as sealed."""
     now: str = ""
@@ -69,22 +69,22 @@ class Replayed:
     sealed_reason: str = ""
     now_reason: str = ""
     identical: bool = True
-    """Evidence, verdict and decision are what they were, to the letter; under another policy: the decision is."""
+    """Whether evidence, verdict and decision are the same to the letter; under another policy, only the decision."""
     differences: tuple[str, ...] = ()
-    """What is not as it was, one sentence each."""
+    """One sentence for each difference."""
     turned: tuple[Turned, ...] = ()
     measures: int = 0
-    """Measures whose evidence was made again from the raw answers."""
+    """Number of measures whose evidence was made again from the raw answers."""
     gates: int = 0
     note: str = ""
 
     @property
     def flips(self) -> bool:
-        """Another decision comes out."""
+        """Whether the decision differs."""
         return self.kind != "" and self.now != self.sealed
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """All fields, for `--json`."""
         return {**asdict(self), "flips": self.flips}
 
 
@@ -95,7 +95,7 @@ def replay(
 
     Args:
         policy: another `gates.yaml`; None: the record's own, and everything must come out as it was sealed.
-        verify: `archive.verifier()`, for who replays many.
+        verify: `archive.verifier()`, for replaying many records.
 
     Raises:
         ArchiveError: the record was altered, or was written by a version whose evidence this one cannot read.
@@ -125,7 +125,7 @@ def replay(
 
 
 def replay_all(archive: Archive, refs: list[RecordRef], policy: Policy | None = None) -> Iterator[Replayed]:
-    """Replays many, in their order; one that cannot be read or was altered is not identical, and its note says why."""
+    """Replays many records in order; an unreadable or altered one is not identical, and `differences` says why."""
     verify = archive.verifier()
     for ref in refs:
         try:
@@ -137,7 +137,7 @@ def replay_all(archive: Archive, refs: list[RecordRef], policy: Policy | None = 
 def removed(
     archive: Archive, env: str | None = None, release: str | None = None, notebook: str | None = None
 ) -> list[Replayed]:
-    """The records that the archive's log has and that are not there any more: nothing to replay; None is any."""
+    """The records that the archive's log lists and that are gone, as failed replays; an argument None matches all."""
     return [_unread(ref, GONE.format(ref.folder.name)) for ref in archive.lost(env, release, notebook)]
 
 
@@ -154,18 +154,18 @@ def _why_not(record: Record) -> str:
 
 
 def _params(record: Record) -> Params:
-    """The parameters as the run had them."""
+    """The parameters of the record's run."""
     return Params(
         flat=Flat.model_validate(record.params),
         service=Service.model_validate(record.service),
         policy=Policy.model_validate(record.policy),
-        prices=Prices.model_validate(record.prices),
+        prices=prices_of(record.prices),
         source="record",
     )
 
 
 def _answers(ref: RecordRef, seen: dict[str, Any], record: Record) -> list[dict[str, Any]]:
-    """The raw answers that the verdict rests on: the file with the hash that the case names."""
+    """The raw answers behind the verdict: the file with the hash that the case names."""
     name = next((name for name, sha in record.files.items() if sha == seen["answers_sha256"]), None)
     if name is None or file_hash(ref.folder / name) != seen["answers_sha256"]:
         raise ArchiveError(f"{ref.folder.name}: the raw answers that {CASE} names are not in the record")
@@ -174,12 +174,12 @@ def _answers(ref: RecordRef, seen: dict[str, Any], record: Record) -> list[dict[
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal to the letter, as JSON; what the record redacts is redacted on both sides."""
+    """Whether two values are equal to the letter, as JSON; what the record redacts is redacted on both sides."""
     return canonical(_as_read(redact(plain(one)))) == canonical(_as_read(redact(plain(other))))
 
 
 def _as_read(value: Any) -> Any:
-    """With the times inside sentences as people read them today: older versions wrote some in the machine's form."""
+    """The value with times inside sentences in today's form: older versions wrote some as ISO 8601."""
     if isinstance(value, dict):
         return {key: _as_read(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -197,7 +197,7 @@ def _again(
     evidence: dict[str, Evidence],
     measures: tuple[str, ...],
 ) -> Replayed:
-    """Everything once more under the record's own policy."""
+    """Replays everything under the record's own policy."""
     said = [
         f"the evidence for '{name}' is not what the raw answers give"
         for name in measures
@@ -206,7 +206,7 @@ def _again(
     verdict, was = case.verdict(), Outcome.model_validate(of_today(sealed))
     kept = tuple(GateResult.model_validate(one) for one in record.gates)
     if record.schema_version < TOLD_SINCE or (isinstance(case, Case) and case.rules < RULES):
-        # The words of earlier rules are gone; what they judged and decided must come out.
+        # The wording of earlier rules is gone; their judgements and decisions must come out the same.
         if _judged(verdict) != _judged(was):
             said.append("the verdict is not what evidence and policy give")
         if verdict.results and _judged(verdict)[2:] != _judged(was.model_copy(update={"results": kept}))[2:]:
@@ -233,7 +233,7 @@ def _again(
 
 
 def _judged(outcome: Outcome) -> tuple[Any, ...]:
-    """What an outcome says without its words."""
+    """The content of an outcome without its words."""
     fields = ("verdict", "value", "low", "high", "n", "bound", "alpha", "collapsed")
     since = ("doubted", "since", "since_between", "until", "compared")
     gates = [
@@ -243,17 +243,17 @@ def _judged(outcome: Outcome) -> tuple[Any, ...]:
 
 
 def _final(verdict: Outcome, case: AnyCase, record: Record) -> Outcome:
-    """The verdict with what the run's checks make of it."""
+    """The verdict as the run's checks change it."""
     if not isinstance(case, Case):
         return verdict
     return settled(verdict, (Check.model_validate(one) for one in record.checks))
 
 
 def _follows(verdict: Outcome, final: Outcome, record: Record) -> bool:
-    """Whether the run's decision is one that this verdict leads to.
+    """Whether this verdict can lead to the run's decision.
 
-    A run may say less than its verdict (an approval is missing, a promotion is planned before it is applied, a
-    migration goes on), and a watch gives no promotion at all. None may say more: a promotion needs every check as well.
+    A run may decide less than its verdict (an approval is missing, a promotion is planned before it is applied, a
+    migration goes on), and a watch never promotes. No run may decide more: a promotion needs every check as well.
     """
     if record.decision == "PROMOTE":
         return final.decision == "PROMOTE"
@@ -270,7 +270,7 @@ def _otherwise(
     own: Params,
     policy: Policy,
 ) -> Replayed:
-    """What another policy would have decided on the same answers."""
+    """Replays the record under another policy, on the same answers."""
     look, looks, last, note = _look(case, record, own.policy, policy)
     params = own.model_copy(update={"policy": policy})
     evidence = case.evidence if seen is None or answers is None else remade(seen, answers, params, look, case.rules)
@@ -317,7 +317,7 @@ def _look(case: Case, record: Record, was: Policy, policy: Policy) -> tuple[Look
 
 
 def _turned(sealed: tuple[GateResult, ...], now: tuple[GateResult, ...]) -> tuple[Turned, ...]:
-    """Gates whose verdict is another, those that only one side has included; the order of the sealed ones first."""
+    """Gates whose verdict differs, also those of only one side; in the order of the sealed ones, then the new ones."""
     old, new = ({one.gate.id: one for one in results} for results in (sealed, now))
     found = []
     for id in dict.fromkeys((*old, *new)):

@@ -1,4 +1,4 @@
-"""The requirement, line by line, and what serves each: the map, the page made of it, and what a rollout did not serve.
+"""The requirement line by line and what serves each line: the map, its page, and the lines that a rollout left out.
 
 python -m runbook_lib.rollout.requirement --write     renews docs/traceability.md
 """
@@ -19,7 +19,7 @@ from runbook_lib.params.load import params_dir, project_root, read_yaml
 from runbook_lib.record.record import Record
 
 MAP = "requirement.yaml"
-"""In `params/` of the project; one that has none is held to the delivered one."""
+"""Name of the map in the project's `params/`; a project without one uses the delivered map."""
 ACCEPTANCE = "Acceptance Criteria"
 Kind = Literal["decision", "gate", "check", "param", "command", "rollback", "planned"]
 _FENCE = re.compile(r"^```", re.M)
@@ -28,7 +28,7 @@ _COMMAND_SECTIONS = ("Pre-Deployment Checks", "Deployment Commands", "Monitoring
 
 @dataclass(frozen=True)
 class Reference:
-    """One thing that serves a line."""
+    """A reference to one thing that serves a line."""
 
     kind: Kind
     notebook: str = ""
@@ -70,7 +70,7 @@ class Line:
 
 
 def reference(text: str) -> Reference:
-    """A reference as the map writes it.
+    """Parses a reference of the map.
 
     Raises:
         UsageError: it is none.
@@ -94,13 +94,13 @@ def reference(text: str) -> Reference:
 
 
 def _known() -> Path:
-    """The map of the project that a command stands in, else the delivered one."""
+    """Path of the map of the current project, else of the delivered one."""
     own = params_dir() / MAP
     return own if own.is_file() else delivered() / "params" / MAP
 
 
 def lines(path: Path | None = None) -> list[Line]:
-    """The project's map, in its order.
+    """The lines of the project's map, in its order.
 
     Raises:
         UsageError: it is missing or wrong.
@@ -114,7 +114,7 @@ def lines(path: Path | None = None) -> list[Line]:
 
 
 def wanted(requirement: str) -> list[tuple[str, str]]:
-    """(section, line) of everything in the requirement's Markdown that has to be served, in order: each open box, the
+    """(section, line) of everything in the requirement's Markdown that needs a reference, in order: each open box, the
     rows of the metric table, the numbered steps of the rollbacks, the commands, the notes.
     """
     found: list[tuple[str, str]] = []
@@ -140,12 +140,12 @@ def wanted(requirement: str) -> list[tuple[str, str]]:
 
 
 def matches(one: Reference, id: str) -> bool:
-    """Whether a check's id is what the reference speaks of."""
+    """Whether a check's id matches the reference's pattern."""
     return fnmatch.fnmatchcase(id, one.id)
 
 
 def serves(one: Reference, record: Record) -> bool:
-    """Whether a record has what the reference names, whatever it says."""
+    """Whether a record contains what the reference names, with any verdict."""
     if record.notebook != one.notebook or record.env != one.env:
         return False
     match one.kind:
@@ -160,8 +160,8 @@ def serves(one: Reference, record: Record) -> bool:
 
 
 def unserved(records: Iterable[Record]) -> list[str]:
-    """Lines whose notebook, check or gate no record has; parameters, commands, what is not built, and rollbacks, which
-    a rollout may well do without, are left out.
+    """Lines whose notebook, check or gate is in no record. References to parameters, commands, planned things and
+    rollbacks do not count, for a rollout may do without a rollback.
     """
     kept = list(records)
     found = []
@@ -173,7 +173,7 @@ def unserved(records: Iterable[Record]) -> list[str]:
 
 
 def page() -> str:
-    """docs/traceability.md."""
+    """The text of docs/traceability.md."""
     told = [
         "# Traceability",
         "",

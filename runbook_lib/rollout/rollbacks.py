@@ -1,6 +1,6 @@
-"""The rollbacks of a release as its records tell them: which has run, which is not finished, what it has answered.
+"""The rollbacks of a release by its records: which have run, and which are not finished.
 
-`runbook rollback 1` leaves two records, the command's own and its notebook's; the newest that says anything counts.
+`runbook rollback 1` leaves two records, the command's own and its notebook's; the newest that acted counts.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ NUMBERS = (1, 2, 3)
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A rollback that was begun and is not proven, and the scenario that goes on with it."""
+    """A rollback that was begun and is not proven; `number` is the scenario to go on with."""
 
     number: int
     words: str
     back: dt.datetime | None
     """When to go on; None: now."""
     held: bool
-    """A person has to put something right first."""
+    """Whether a person has to put something right first."""
 
 
 class Rollbacks:
     """The newest record of each scenario in the environment of `params`.
 
     Args:
-        state: of the traffic now.
+        state: the present traffic.
         pending: a run that is about to be sealed.
     """
 
@@ -47,16 +47,16 @@ class Rollbacks:
         self._of = {number: _newest(params, archive, named[number], pending) for number in NUMBERS if number in named}
 
     def of(self, number: int) -> Record | None:
-        """The newest record of a scenario that says anything; None: it has not been run."""
+        """The newest record of a scenario that acted; None: it has not been run."""
         return self._of.get(number)
 
     def done(self, number: int, since: dt.datetime | None) -> bool:
-        """Whether it was finished, and not before `since`."""
+        """Whether a scenario was finished, not before `since`."""
         one = self.of(number)
         return one is not None and one.decision == "PROMOTE" and (since is None or made_at(one) >= since)
 
     def unfinished(self) -> Unfinished | None:
-        """The one that goes on first: async off before any mitigation."""
+        """The unfinished rollback to go on with: async off comes before any mitigation; None: there is none."""
         first = self.of(1)
         if first is not None and first.decision != "PROMOTE" and self._in_the_way(first):
             return _unfinished(1, first)
@@ -70,7 +70,7 @@ class Rollbacks:
         return None
 
     def _in_the_way(self, one: Record) -> bool:
-        """Whether what it was to bring about is still what counts: async is off, or it could not be turned off."""
+        """Whether an unproven rollback 1 still matters: async is off, or it failed and nothing was shifted since."""
         if self.state.weight == 0:
             return True
         since = parse(self.state.since) if self.state.since else None
@@ -80,12 +80,12 @@ class Rollbacks:
 def switched_off(
     archive: Archive, params: Params, key: str, told: Callable[[str], object], *, but: str
 ) -> Clock | None:
-    """The clock of the decision that turned the switch off by deployment `key`, as the run that did it keeps it; None:
+    """The clock of the decision that turned the switch off with deployment `key`, from the record of that run; None:
     no record has it.
 
     Args:
         told: gets a sentence on each record that is not used (`Archive.trusted`).
-        but: the notebook that keeps clocks of its own.
+        but: the notebook to leave out, because it keeps clocks of its own.
     """
     policy = params.policy
     for notebook in (*policy.phases, *policy.rollbacks):
@@ -105,12 +105,12 @@ def switched_off(
 
 
 def _made(change: Change) -> str:
-    """Number of the deployment that was read back."""
+    """Number of the deployment that a change read back."""
     return str(((change.outcome or {}).get("read_back") or {}).get("deployment"))
 
 
 def made_at(record: Record) -> dt.datetime:
-    """The instant of a record, by AWS's clock where it has one."""
+    """The instant of a record: `as_of` by AWS's clock, else when it was sealed."""
     return parse(record.as_of or record.sealed_at)
 
 
@@ -134,7 +134,7 @@ def _newest(params: Params, archive: Archive, notebook: str, pending: Record | N
 
 
 def _says(record: Record) -> bool:
-    """A plan takes nothing back; neither does a run that was refused, or failed before it changed anything."""
+    """Whether a record acted: a plan did not, nor did a run that was refused or failed before it changed anything."""
     if record.decision is not None and record.status == "completed":
         return record.decision != "PLANNED"
     return record.mode == "apply" and (record.status == "completed" or bool(record.changes))

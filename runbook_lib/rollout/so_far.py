@@ -1,4 +1,4 @@
-"""A rate, or a quantile, as it stood at each moment of a soak, with the interval of then: a chart's data. Pure."""
+"""Chart data of a rate or a quantile at each moment of a soak, with its interval at that moment. Pure."""
 
 from __future__ import annotations
 
@@ -20,26 +20,25 @@ from runbook_lib.rollout.panels import PERIOD_S
 
 _PERCENT = 100.0
 TIMES = "generation_time"
-"""The measure whose samples the census has."""
+"""The measure whose samples are in the census."""
 CHANGE = "since the change"
-"""Name of the series of the time that was worse."""
+"""Name of the series for the time that was worse."""
 
 
 def how_sure(
     case: Case, results: Iterable[GateResult], segment: Segment | None
 ) -> list[tuple[dict[str, Any], str | None]]:
-    """Charts of gates so far with their intervals, and since when each is worse, if it is.
+    """Charts of gates so far with their intervals, each with the time since which it is worse, or None.
 
-    Of the users' success and of the times of the jobs always; of any other gate, or source of one, that fails by a
-    change.
+    The users' success and the times of the jobs always have one; other gates and sources if a change fails them.
 
     Args:
-        results: the case's verdicts. A gate of several sources has the worst of them: these are judged by themselves.
+        results: the case's verdicts. A gate of several sources has that of the worst, so its sources are judged again.
     """
     found = list[tuple[dict[str, Any], str | None]]()
     for whole in results:
         gate, seen = whole.gate, case.evidence.get(whole.gate.measure)
-        # A gate that compares has both arms in its tile.
+        # A comparing gate shows both arms in its tile.
         each = sources(gate, seen) if seen and not gate.against else []
         for named, own in each:
             result = whole if own is seen else _of_source(case, named, own, len(each))
@@ -55,7 +54,7 @@ def how_sure(
 
 
 def _of_source(case: Case, named: Gate, own: Evidence, of: int) -> GateResult:
-    """What the gate says of one source, as it does within the whole: the chance of a false FAIL is split over them."""
+    """The gate's result for one source, as within the whole: the sources share the chance of a false FAIL."""
     return judge(
         named,
         own,
@@ -69,7 +68,7 @@ def _of_source(case: Case, named: Gate, own: Evidence, of: int) -> GateResult:
 
 
 def timed(segment: Segment) -> list[tuple[dt.datetime, float]]:
-    """When each completed job was created, and how long it took, in the order of time; empty where that is not kept."""
+    """(creation, seconds to completion) of each completed job, in the order of time; empty where that is not kept."""
     if len(segment.generation_at) != len(segment.generation_s):
         return []
     pairs = sorted(zip(segment.generation_at, segment.generation_s, strict=True))
@@ -80,9 +79,9 @@ def so_far(evidence: Evidence, result: GateResult, case: Case) -> dict[str, Any]
     """A chart as `show.charts.timelines` takes it: the value so far, its interval at every look, and since the change.
 
     Args:
-        evidence: of any gate that has its course; of a quantile the share beyond its alert limit is drawn.
-        result: what the gate says of it: since when it is worse.
-        case: by whose looks and confidence it was judged.
+        evidence: evidence with a course; for a quantile the chart shows the share beyond the alert limit.
+        result: the gate's result, with the time since which it is worse.
+        case: the case that it was judged in, for looks and confidence.
 
     Returns:
         None where there is nothing to draw.
@@ -93,7 +92,7 @@ def so_far(evidence: Evidence, result: GateResult, case: Case) -> dict[str, Any]
     end = parse(evidence.end)
     times = [*_quarters(rows[0][0], end), end]
     counts = [_before(rows, at) for at in times[:-1]]
-    # Of a quantile's samples, only those whose time is known are told apart by the limit.
+    # For a quantile only the samples with a known time are counted as within or beyond the limit.
     known = sum(bad for _, bad, _ in rows), sum(n for _, _, n in rows)
     counts.append(known if evidence.bad is None or evidence.kind == "quantile" else (evidence.bad, evidence.n))
     seen = [(at, bad, n) for at, (bad, n) in zip(times, counts, strict=True) if n]
@@ -126,11 +125,11 @@ def so_far(evidence: Evidence, result: GateResult, case: Case) -> dict[str, Any]
 def quantile_so_far(
     samples: Sequence[tuple[dt.datetime, float]], result: GateResult, case: Case, *, end: dt.datetime
 ) -> dict[str, Any] | None:
-    """The same of a quantile, such as the p95 of the times of all jobs so far.
+    """As `so_far`, for a quantile such as the p95 of the times of all jobs so far.
 
     Args:
-        samples: time and value of each, in the order of time.
-        end: of the evidence.
+        samples: (time, value), in the order of time.
+        end: end of the evidence.
 
     Returns:
         None where there is nothing to draw.
@@ -163,7 +162,7 @@ def quantile_so_far(
 
 
 def changed(result: GateResult, end: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
-    """From when to when it was worse, if it was."""
+    """The span in which it was worse; None: it was not."""
     if result.since is None:
         return None
     return parse(result.since), parse(result.until) if result.until else end
@@ -175,7 +174,7 @@ def _until(times: Sequence[dt.datetime], span: tuple[dt.datetime, dt.datetime]) 
 
 
 def _quarters(first: dt.datetime, end: dt.datetime) -> list[dt.datetime]:
-    """The full quarters of an hour after `first` and before `end`: as the parts of a course are cut."""
+    """The full quarters of an hour after `first` and before `end`, which are the parts of a course."""
     at = dt.datetime.fromtimestamp((first.timestamp() // PERIOD_S + 1) * PERIOD_S, dt.UTC)
     found = []
     while at < end:

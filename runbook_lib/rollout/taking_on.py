@@ -1,4 +1,4 @@
-"""The command that takes a step of the rollout on, and what to know before it is run."""
+"""The command for a step of the rollout, and what to know before it is run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from runbook_lib.rollout.rollbacks import made_at
 
 @dataclass(frozen=True)
 class Todo:
-    """What takes a step on."""
+    """The command for a step, with a note."""
 
     command: str
     note: str = ""
     answer: int = 0
     approver: str = ""
-    """The role whose approval comes first; empty: nobody's."""
+    """The role whose approval comes first; empty: none."""
 
 
 def todo_of(
@@ -33,11 +33,11 @@ def todo_of(
     decided: Record | None,
     back: dt.datetime | None,
 ) -> Todo:
-    """What takes a step on that is neither passed nor missing something.
+    """The command for a step that has neither passed nor lacks a prerequisite.
 
     Args:
-        newest, decided: its newest record, and the one that decides.
-        back: when its verdict is due.
+        newest, decided: the step's newest record, and the one that decides.
+        back: when the step's verdict is due.
     """
     attempt = known.attempt(notebook, env)
     run = hints.run(known.params, notebook, env=env, attempt=attempt)
@@ -58,15 +58,15 @@ def todo_of(
 
 
 def _approval(known: Known, notebook: str, env: str) -> Todo | None:
-    """What comes before a shift that has to be approved: the approval, or the record it would stand on made anew.
+    """What comes before a shift that needs approval: the approval, or a new record for it to be based on.
 
-    None: nobody is asked, all have approved, or the shift is made.
+    None: no approval is needed, all are given, or the shift has been made.
     """
     phase, moment = known.params.policy.phases.get(notebook), known.seen.get(notebook)
     if phase is None or not phase.approvers or env != known.params.env or (moment and moment.name != "before"):
         return None
     params = known.params_of(notebook)
-    if _stands_on_pending(known, notebook):  # nobody can have approved what is not sealed yet
+    if _stands_on_pending(known, notebook):  # an unsealed record cannot have been approved
         found: approval.Missing | None = approval.Missing(phase.approvers, None)
     else:
         found = approval.missing(people.Asked(notebook, params, known.archive, known.now), phase.approvers)
@@ -81,7 +81,7 @@ def _approval(known: Known, notebook: str, env: str) -> Todo | None:
 
 
 def _stands_on_pending(known: Known, notebook: str) -> bool:
-    """Whether the run that is about to be sealed is what the phase's approval will stand on."""
+    """Whether the phase's approval will be based on the run that is about to be sealed."""
     now = known.pending
     wanted = known.steps[notebook].requires
     found = [known.findings[one] for one in wanted if one in known.findings]
@@ -89,10 +89,10 @@ def _stands_on_pending(known: Known, notebook: str) -> bool:
 
 
 def _held(known: Known, notebook: str, env: str, decided: Record | None, run: str) -> Todo:
-    """What to do about a hold. Async is turned off only where that still turns anything off (trap 19).
+    """What to do about a hold. Async is turned off only where that still has an effect (trap 19).
 
-    After the migration rollback 1 has the infrastructure bring the synchronous route back: for the last phase only,
-    since whatever an earlier one said is over by then.
+    After the migration rollback 1 brings the synchronous route back by the infrastructure's command. That is for the
+    last phase only, since earlier phases are over by then.
     """
     here, rolled_back = env == known.params.env, decided is not None and decided.decision == "ROLLBACK"
     if decided is not None and rolled_back and not here:
@@ -120,7 +120,7 @@ def _roll_back(known: Known, number: int, note: str) -> Todo:
 
 
 def _again(known: Known, notebook: str, env: str) -> Todo:
-    """A new attempt, from the weight that the phase begins at; else async off first, where it can be."""
+    """A new attempt from the weight at which the phase begins; at another weight rollback 1 first, where it can act."""
     begins, weight = known.params.policy.phases[notebook].before_percent, known.state.weight
     if weight not in (0, begins) and not known.state.migrated:
         return _roll_back(known, 1, f"the weight is {weight:g} %, and a new attempt begins at {begins:g} %")
@@ -134,10 +134,10 @@ def _again(known: Known, notebook: str, env: str) -> Todo:
 
 
 def at(record: Record) -> str:
-    """When the record was made."""
+    """Time of the record, in words."""
     return when(made_at(record))
 
 
 def planned(record: Record | None) -> bool:
-    """A plan that can be applied."""
+    """Whether a record is a plan that can be applied."""
     return record is not None and (record.mode, record.status, record.decision) == ("plan", "completed", "PLANNED")

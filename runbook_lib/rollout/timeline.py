@@ -1,4 +1,4 @@
-"""The rollout as its sealed records tell it: the weight over time, every decision, what was held, what was noted.
+"""The rollout by its sealed records: the weight over time, every decision, every change, every note.
 
 CloudWatch has forgotten the first minutes by the end of a rollout (docs/domain.md, trap 7); the records have not.
 """
@@ -24,12 +24,12 @@ class Decided:
     """One run that decided something."""
 
     at: dt.datetime
-    """The instant it judged by; of a run that changed something, when the last change was made: it decided after it."""
+    """The run's instant; if it changed something, the time of its last change, since it decided after that."""
     notebook: str
     env: str
     decision: str
     word: str
-    """The decision as people read it."""
+    """The decision's word for readers."""
     mode: str
     run_id: str
     reason: str
@@ -45,13 +45,13 @@ class Story:
     """A rollout from its records."""
 
     weights: dict[str, list[tuple[dt.datetime, float]]]
-    """Environment to (time, percent of requests that are asynchronous), one point a change, oldest first."""
+    """(time, percent of requests that are asynchronous) by environment, one point for each change, oldest first."""
     decisions: tuple[Decided, ...]
-    """Oldest first."""
+    """Decisions, oldest first."""
     notes: tuple[tuple[dt.datetime, str, str], ...]
     """Issues met on the way (`runbook note`): time, who, what. Oldest first."""
     changes: tuple[tuple[dt.datetime, str, str], ...] = ()
-    """What was changed: time by AWS's clock, words, run. Oldest first."""
+    """Changes as (time by AWS's clock, words, run), oldest first."""
 
     @property
     def began(self) -> dt.datetime | None:
@@ -60,7 +60,7 @@ class Story:
 
 
 def story(records: Iterable[Record]) -> Story:
-    """The story of `records` (of one release, any order). What has no readable time is left out."""
+    """The story of one release's `records`, in any order. Records without a readable time are left out."""
     known = sorted(((at, one) for one in records if (at := _at(one)) is not None), key=lambda pair: pair[0])
     decisions = [
         Decided(
@@ -92,10 +92,10 @@ def story(records: Iterable[Record]) -> Story:
 
 
 def change_words(change: Change) -> str:
-    """A change in one line: what, from and to where those are numbers or names, and whether it is there."""
+    """A change in one line: what, its values before and after, and whether it was read back."""
     told = str(change.intent.get("what", ""))
     moved = [f"{key} {before} -> {after}" for key, (before, after) in change.moved.items() if key != "percent"]
-    if moved:  # a percentage is in the words already
+    if moved:  # the words contain a percentage already
         told += f" ({', '.join(moved)})"
     if change.outcome is None:
         return f"{told}: started; how it ended is not known"
@@ -103,7 +103,7 @@ def change_words(change: Change) -> str:
 
 
 def _acted(record: Record) -> list[dt.datetime]:
-    """When its changes were begun and made, by AWS's clock."""
+    """Times at which the record's changes were begun and made, by AWS's clock."""
     facts = [facts for each in record.changes for facts in (each.intent, each.outcome or {})]
     return [parse(str(one["aws_at"])) for one in facts if one.get("aws_at")]
 
@@ -126,7 +126,7 @@ def _weights(known: Sequence[tuple[dt.datetime, Record]]) -> dict[str, list[tupl
 
 
 def _step(points: dict[dt.datetime, float], at: dt.datetime, weight: float, state: Mapping[str, Any]) -> None:
-    """Adds a point where the weight is another than the one before: since when, if AWS said, else when it was seen."""
+    """Adds a point where the weight has changed: at the time by AWS, else when it was seen."""
     last = max(points, default=None)
     if last is None:
         points[at] = weight
@@ -136,7 +136,7 @@ def _step(points: dict[dt.datetime, float], at: dt.datetime, weight: float, stat
 
 
 def _since(state: Mapping[str, Any]) -> dt.datetime | None:
-    """As `observe.traffic.TrafficState.since`, from the JSON that a record keeps."""
+    """As `observe.traffic.state.TrafficState.since`, from a record's JSON."""
     if state.get("migrated") and state.get("migrated_since"):
         return parse(str(state["migrated_since"]))
     told = [str(state[key]) for key in ("dial_since", "switch_since") if state.get(key)]
@@ -147,7 +147,7 @@ def chart(told: Story, titles: Mapping[str, str], users: Collection[str]) -> Any
     """The story as an image with its description.
 
     Args:
-        titles: notebook to the words of its lane.
+        titles: the words of each lane, by notebook.
         users: the environments that have users; they come first.
     """
     several = {one.notebook for one in told.decisions if one.env not in users}

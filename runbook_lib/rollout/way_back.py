@@ -1,5 +1,5 @@
-"""The way back once the synchronous route is asynchronous: the infrastructure's own command, with the step before;
-after the deprecation there is none (docs/domain.md, traps 18 and 19).
+"""The way back once the synchronous route is asynchronous: the infrastructure's own command with the step before.
+After the deprecation there is none (docs/domain.md, traps 18 and 19).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from runbook_lib.judge.incidents.incident import NoWayBack
 from runbook_lib.params.load import Params
 
 STEP = "async"
-"""Step of the infrastructure's code in which the synchronous route is synchronous: the one before the migration."""
+"""Step of the infrastructure before the migration, in which the synchronous route is still synchronous."""
 DEPRECATE = "09_deprecate_sync"
 
 
@@ -34,7 +34,7 @@ def deploy_command(params: Params, step: str = STEP) -> str:
 
 
 def sync_gone(aws: Aws, params: Params) -> bool:
-    """Whether the synchronous Lambda was removed (notebook 09): then there is nothing to go back to.
+    """Whether the synchronous Lambda was removed (notebook 09), so that there is nothing to go back to.
 
     Raises:
         AwsError: Lambda refused or did not answer.
@@ -49,7 +49,7 @@ def sync_gone(aws: Aws, params: Params) -> bool:
 
 
 def migrated_words(params: Params) -> str:
-    """What the switch can do once the synchronous route has been migrated: nothing."""
+    """Says that the switch has no effect once the synchronous route is migrated, and what the way back is."""
     return (
         f"POST {params.service.api.routes.sync} itself is asynchronous now, so the switch has no effect: the way back "
         "is the infrastructure's own command with the step before, or with the template kept in the record"
@@ -57,7 +57,7 @@ def migrated_words(params: Params) -> str:
 
 
 def instead(aws: Aws, params: Params) -> tuple[str, str]:
-    """Where the switch has no effect: why, and what to do instead.
+    """Why the switch has no effect, and what to do instead.
 
     Raises:
         AwsError: Lambda refused or did not answer.

@@ -1,1 +1,1 @@
-"""One execution, of a notebook or of a command."""
+"""One execution of a notebook or a command."""

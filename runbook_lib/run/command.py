@@ -16,13 +16,13 @@ from runbook_lib.record.record import Status
 
 
 class CommandRun:
-    """The record while the command is at work; what goes wrong inside it is in the record, and goes on to the caller.
+    """The record of a running command; an error inside it goes into the record and on to the caller.
 
-    What commands before it left open, because they were killed, is closed first. Leaving it raises ArchiveError where
-    the record cannot be sealed: its journal stays.
+    On entering, runs of earlier commands that were killed are sealed. On leaving, it raises ArchiveError if the record
+    cannot be sealed: its journal stays.
 
     Args:
-        name: of the chain that such records are in, beside those of the notebooks.
+        name: name of the chain of these records, beside those of the notebooks.
 
     Raises:
         ArchiveError: the archive cannot be written; nothing was changed.
@@ -36,14 +36,14 @@ class CommandRun:
         self.journal = Journal(self.staging)
         self.guard = Guard(params, identity, self.journal)
         self.folder = ""
-        """Where it lies, once it is sealed."""
+        """Folder of the record, once it is sealed."""
         recording.opened(self.journal, self.run_id, name, "command", flat)
         recording.called(self.journal, identity, params.operator, aws.endpoint)
         for sentence in params.trouble:
             self.guard.warn(sentence)
 
     def say(self, text: str) -> None:
-        """What came of it, as a note."""
+        """Adds a note about the result."""
         self.journal.append_or_stderr("note", text=text)
 
     def __enter__(self) -> Self:
@@ -56,7 +56,7 @@ class CommandRun:
         elif error is not None:
             status = "failed"
             self.journal.append_or_stderr("error", type=type(error).__name__, text=str(error))
-        if error is not None:  # what went wrong first is what the caller must hear
+        if error is not None:  # the caller must hear of the first error
             self.folder = sealing.sealed_or_said(self.archive, self.staging, status, str(error))
             return
         ref, trouble = sealing.sealed(self.archive, self.staging, status)

@@ -1,4 +1,4 @@
-"""Launch: one notebook through papermill with our engine, and what came of it."""
+"""Runs one notebook through papermill with our engine, and returns its result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
 from runbook_lib.base.nearest import close
-from runbook_lib.base.project import READER
+from runbook_lib.base.project import READER, named
 from runbook_lib.base.typed import typed
 from runbook_lib.base.unneeded import GRAMMARS, without
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
@@ -27,13 +27,13 @@ from runbook_lib.record.attached import report_of
 from runbook_lib.record.place import PARAMS
 
 START = "00_start"
-"""The notebook that JupyterLab opens on: it is no step, and `runbook status` is what a terminal has instead."""
+"""The notebook that JupyterLab opens: it is no step, and a terminal has `runbook status` instead."""
 _EXIT = {"PLANNED": Exit.OK, "SOAK": Exit.OK, "PROMOTE": Exit.OK, "HOLD": Exit.HOLD, "ROLLBACK": Exit.ROLLBACK}
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a run ended, from its sealed record."""
+    """The result of a run, from its sealed record."""
 
     run_id: str
     notebook: str
@@ -48,11 +48,11 @@ class Finished:
 
     @property
     def headline(self) -> str:
-        """The one line to read."""
+        """The result in one line."""
         return self.reason
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The result as JSON, for `--json`."""
         return asdict(self)
 
 
@@ -60,7 +60,7 @@ def find_notebook(name: str) -> Path:
     """The notebook called `name`: a path, a stem, or its number.
 
     Raises:
-        UsageError: none, or several, match.
+        UsageError: none or several match.
     """
     if name.endswith(".ipynb"):
         path = Path(name)
@@ -71,7 +71,8 @@ def find_notebook(name: str) -> Path:
     known = sorted(path for path in folder.glob("*.ipynb") if path.stem != START)
     matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
     if not known:
-        raise UsageError(f"notebook '{name}': there are none in {folder}; run from the project's folder")
+        whose = f", the project of {named[0]}; give a file of the project that has them" if named else ""
+        raise UsageError(f"notebook '{name}': there are none in {folder}{whose or '; run from its folder'}")
     if len(matches) != 1:
         if not matches and (near := close(name, {path.stem for path in known})):
             raise UsageError(f"notebook '{name}': none of that name; {near}")
@@ -81,10 +82,10 @@ def find_notebook(name: str) -> Path:
 
 
 def find_step(name: str, params_file: Path, values: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
-    """The notebook that `name` means, and the values to run it with: a notebook, or a step that one carries out.
+    """The notebook that `name` means, a notebook or a step that one carries out, and the values for running it.
 
     Raises:
-        UsageError: none, or several, match.
+        UsageError: none or several match.
     """
     try:
         return find_notebook(name), dict(values)
@@ -99,10 +100,10 @@ def find_step(name: str, params_file: Path, values: Mapping[str, Any]) -> tuple[
 
 
 def overrides(pairs: Sequence[str]) -> dict[str, Any]:
-    """`K=V` pairs as typed values: numbers, true and false where the parameter is one, text elsewhere.
+    """`K=V` pairs as typed values: numbers, true and false if the parameter has that type, else text.
 
     Raises:
-        UsageError: no `=`, or an unknown name.
+        UsageError: a pair has no `=`, or an unknown name.
     """
     values: dict[str, Any] = {}
     for pair in pairs:
@@ -120,12 +121,12 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def asked(pairs: Sequence[str], *, apply: bool = False, confirm: str = "", reason: str = "") -> dict[str, Any]:
-    """The values that a command line lays over the parameter file.
+    """The values by which a command line overrides the parameter file.
 
-    Its `--apply` and `--confirm` alone have something changed: with a file that was left at `mode: apply` it is a plan.
+    Only `--apply` and `--confirm` allow changes: a file that was left at `mode: apply` gives a plan.
 
     Raises:
-        UsageError: as `overrides`; or `--set mode=...` says something else than `--apply`.
+        UsageError: see `overrides`; or `--set mode=...` contradicts `--apply`.
     """
     values = overrides(pairs)
     mode = values.get("mode", "apply" if apply else "plan")
@@ -145,11 +146,11 @@ def launch(
     root: Path | None = None,
     before: Sequence[str] = (),
 ) -> Finished:
-    """Runs `notebook` with papermill and the `runbook` engine; the archive keeps it whatever happens.
+    """Runs `notebook` with papermill and the `runbook` engine; the archive keeps it in any case.
 
     Args:
-        before: what the same command began to change; a run that fails does not say that nothing was changed then.
-        root: folder that holds `params/`, in which the kernel runs; default: the nearest one.
+        before: changes that the same command began; then a failing run does not say that nothing was changed.
+        root: folder with `params/`, in which the kernel runs; default: the nearest one.
 
     Raises:
         UsageError: the parameters are wrong; no kernel was started.
@@ -160,7 +161,7 @@ def launch(
     from runbook_lib.record.archive import Archive
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    for name in ("asyncio", "traitlets"):  # where a kernel is ended they print tracebacks; the record says it in a line
+    for name in ("asyncio", "traitlets"):  # they print tracebacks when a kernel is ended; the record has one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     incident = is_incident(notebook.stem)
     params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
@@ -182,7 +183,7 @@ def launch(
             )
         except RunbookError:
             raise
-        except Exception as error:  # the record says what happened, better than papermill's traceback would
+        except Exception as error:  # the record explains it better than papermill's traceback
             if not sealed:
                 raise ArchiveError(f"{notebook.name} ended without a record: {one_line(error)}") from error
         finally:
@@ -193,13 +194,13 @@ def launch(
 
 
 def prestart(archive: Path, folder: Path, root: Path, provisioner: Callable[[Any], Any] | None = None) -> None:
-    """Has a kernel ready for the next `launch` in `root` that is archived under `archive`, with a file of `folder`.
+    """Starts a kernel ahead for the next `launch` in `root`, archived under `archive`, with a file of `folder`.
 
-    A kernel that was started without what `launch` tells its kernels would not be taken: it has another environment.
+    A kernel without the variables that `launch` gives its kernels would not be used: its environment differs.
 
     Args:
-        folder: holds the parameter file of that run, and `service.yaml` beside it.
-        provisioner: as `engine.prestart` has it.
+        folder: folder of that run's parameter file, with `service.yaml` beside it.
+        provisioner: see `engine.prestart`.
     """
     with _read_from(folder, root), without(GRAMMARS), chdir(root):
         engine.prestart(archive, provisioner=provisioner)
@@ -207,10 +208,10 @@ def prestart(archive: Path, folder: Path, root: Path, provisioner: Callable[[Any
 
 @contextmanager
 def _signed_in(params: Params) -> Iterator[None]:
-    """Kernels that are started meanwhile have the session of a profile with an MFA device: they could not ask for it.
+    """Gives the kernels started inside the session of a profile with an MFA device: they could not ask for it.
 
     Raises:
-        AwsError: it cannot be had; no kernel was started.
+        AwsError: the session is unavailable; no kernel was started.
     """
     with _told(connect(params).by_code()):
         yield
@@ -218,12 +219,12 @@ def _signed_in(params: Params) -> Iterator[None]:
 
 _SHARED = threading.Lock()
 _held: dict[str, tuple[int, str | None]] = {}
-"""Of each variable that runs side by side have set: how many of them, and what it was before the first."""
+"""Each variable that simultaneous runs have set: number of these runs, and the value before the first."""
 
 
 @contextmanager
 def _told(given: Mapping[str, str]) -> Iterator[None]:
-    """Kernels that are started meanwhile have these variables; of runs side by side, the last one sets them back."""
+    """Gives the kernels started inside these variables; of simultaneous runs, the last one restores them."""
     with _SHARED:
         for name, value in given.items():
             runs, before = _held.get(name, (0, os.environ.get(name)))
@@ -245,7 +246,7 @@ def _told(given: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _read_from(folder: Path, root: Path) -> Iterator[None]:
-    """Kernels that are started meanwhile read `service.yaml` and the others from `folder`, as this process does, and
+    """Lets the kernels started inside read `service.yaml` and the others from `folder`, as this process does, and
     propose commands that can be pasted where it was started.
     """
     given = {} if folder.resolve() == (root / "params").resolve() else {PARAMS: str(folder)}
@@ -256,14 +257,14 @@ def _read_from(folder: Path, root: Path) -> Iterator[None]:
 
 
 def _changes(archive: Any, sealed: Sequence[Any]) -> list[str]:
-    """What the kernel began to change, for the process that started it: by its record, also if it was interrupted."""
+    """The changes that the kernel began, from its record, also if it was interrupted."""
     with suppress(RunbookError, OSError):
         return [str(one.intent.get("what", "")) for ref in sealed for one in archive.load(ref).changes]
     return ["what the record tells"]
 
 
 def finished(archive: Any, ref: Any, before: Sequence[str] = ()) -> Finished:
-    """How the run of a sealed record ended; `before`: what was begun to be changed by the same command."""
+    """The result of the run with this sealed record; `before`: changes that the same command began."""
     record = archive.load(ref)
     told, decision = record.told, record.decision or ""
     done = record.status == "completed" and record.outcome is not None

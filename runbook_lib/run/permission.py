@@ -1,4 +1,4 @@
-"""Whether a run may go on, and, to apply, whether it may change AWS: a table for the reader, or a refusal."""
+"""Whether a run may go on and, to apply, may change AWS: a table for the reader, or a refusal."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 def by_its_predecessors(run: Run) -> Any:
-    """The predecessors' records, and whether they can be trusted.
+    """Checks the predecessors' records; shows them as a table.
 
-    What is wrong with one stops no phase that has async traffic: it may have to turn it off (docs/domain.md, trap 16).
-    The guard refuses whatever would raise exposure then.
+    A fault in one stops no phase with async traffic: the phase may have to turn it off (docs/domain.md, trap 16).
+    The guard then refuses everything that raises exposure.
 
     Raises:
-        Refused: to apply, a predecessor is missing, altered or did not promote; or the clock is off.
+        Refused: to apply, a predecessor is missing, altered or did not promote; or the clock is wrong.
         UsageError: this notebook is not for this environment; or, to apply, `confirm` does not repeat it.
     """
     params, step = run.params, run.params.policy.steps[run.notebook]
     if params.env not in step.envs:
         only = f"env is '{params.env}', but {run.notebook} is applied in {', '.join(step.envs)} only"
-        # A plan that nobody may apply is none; but by hand, a notebook runs with its own defaults, to be looked at.
+        # A plan that nobody may apply is useless; but by hand, a notebook runs with its own defaults, to be looked at.
         if run.applying or run.origin != "interactive":
             raise UsageError(only, nothing_changed=True)
         run.warn(f"{only}: this plan can be looked at, not carried out")
@@ -47,7 +47,7 @@ def by_its_predecessors(run: Run) -> Any:
 
 
 def to_roll_back(run: Run) -> Any:
-    """A rollback has no predecessors: account and confirmation are all that it needs (docs/domain.md, trap 16).
+    """Checks a rollback, which has no predecessors: it needs only account and confirmation (docs/domain.md, trap 16).
 
     Raises:
         UsageError: to apply, `confirm` does not repeat the environment.
@@ -69,7 +69,7 @@ def to_roll_back(run: Run) -> Any:
 
 
 def _may_lower(run: Run) -> bool:
-    """Whether this notebook may have exposure to lower: a phase that has shifted, and the switch or dial is on."""
+    """Whether this notebook may have exposure to lower: a phase that has shifted, with the switch or dial on."""
     phase = run.params.policy.phases.get(run.notebook)
     if phase is None:
         return False

@@ -1,7 +1,7 @@
-"""What the cells below a refusal say in JupyterLab.
+"""The output of the cells below a refusal in JupyterLab.
 
-A cell that fails ends Run All: whoever looks at the last cell sees an empty one, screens below the red line. So by hand
-the refusal is shown where it comes, each later cell that needs the run says it again instead of running, and the last
+A cell that fails ends Run All: a person who looks at the last cell sees it empty, screens below the red line. So by
+hand the refusal is shown at its cell, each later cell that needs the run repeats it instead of running, and the last
 one, which closes the run, says what to do and fails. Through papermill none of this happens: the first error ends the
 run.
 """
@@ -18,16 +18,16 @@ from runbook_lib.show.page import show
 from runbook_lib.show.verdicts import refused_note
 
 NAME = "_refused"
-"""What a cell below a refusal calls instead of its own code."""
+"""The function that a cell below a refusal calls instead of its own code."""
 AGAIN = "Correct it (the parameters are in the first code cell), then run all cells again."
 _OURS = "runbook_lib"
 
 
 def watch(run: Any) -> None:
-    """From now on an error of ours does not end Run All by hand in this kernel; a refusal before is forgotten.
+    """From now on an error of ours does not end Run All by hand in this kernel; an earlier refusal is forgotten.
 
     Args:
-        run: the class whose `open` begins a run, and whose `refused` ends the one that was begun.
+        run: the class whose `open` begins a run, and whose `refused` ends it.
     """
     shell = _shell()
     if shell is None:
@@ -49,7 +49,7 @@ def _shell() -> Any:
 
 
 class _Watcher:
-    """Looks at the end of each cell whether it was refused."""
+    """Checks at the end of each cell whether it was refused."""
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
@@ -67,7 +67,7 @@ class _Watcher:
 
 
 class Refusal:
-    """The reason, said by each later cell of the run."""
+    """The reason, repeated by each later cell of the run."""
 
     def __init__(self, shell: Any, run: Any, error: RunbookError) -> None:
         self.shell, self.run, self.error = shell, run, error
@@ -75,18 +75,18 @@ class Refusal:
         self.sentence = f"{error}{NOTHING if error.nothing_changed else ''}"
 
     def __call__(self, lines: list[str]) -> list[str]:
-        """As IPython calls a transformer: the lines of a cell that needs the run are replaced."""
+        """Replaces the lines of a cell that needs the run; IPython calls it as a transformer."""
         text = "".join(lines)
         if not self._needs_the_run(text):
             return lines
         return [f"{NAME}.close()\n" if _closes(text) else f"{NAME}.say()\n"]
 
     def say(self) -> None:
-        """What a cell says that is not run."""
+        """Shows the reason in a cell that is not run."""
         show(refused_note(self.word, self.sentence))
 
     def close(self) -> None:
-        """What the last cell says; the run, if one was open, is sealed as failed.
+        """Shows the reason in the last cell; an open run is sealed as failed.
 
         Raises:
             RunbookError: always: the reason, and what to do.
@@ -101,7 +101,7 @@ class Refusal:
         except SyntaxError:
             return False
         if any(isinstance(node, ast.Attribute) and node.attr == "open" for node in nodes):
-            return False  # it opens a run: this one is forgotten
+            return False  # it opens a run: this refusal is forgotten
         if any(isinstance(node, ast.ImportFrom) and str(node.module).startswith(_OURS) for node in nodes):
             return True
         named = [node for node in nodes if isinstance(node, ast.Name)]
@@ -109,7 +109,7 @@ class Refusal:
         return any(self._is_ours(node.id) for node in named if node.id not in made)
 
     def _is_ours(self, name: str) -> bool:
-        """Whether a name is something of this library, or nothing yet: a cell that was not run would have made it."""
+        """Whether a name belongs to this library, or is undefined: a cell that was not run would have defined it."""
         known = self.shell.user_ns
         if name not in known:
             return not hasattr(builtins, name)

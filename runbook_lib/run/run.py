@@ -1,6 +1,6 @@
 """Run: one execution of one notebook, from `open()` to `close()`.
 
-Inside papermill the engine has made the staging folder and seals it from outside the kernel (`RUNBOOK_STAGING`);
+With papermill the engine has made the staging folder and seals it from outside the kernel (`RUNBOOK_STAGING`);
 by hand, in JupyterLab, the run stages and seals itself.
 """
 
@@ -68,21 +68,21 @@ class Run:
         self._closed = False
         self._warned: set[str] = set()
         self._traffic: TrafficState | None = None
-        """The traffic as it was read last for a decision."""
+        """The traffic as it was last read for a decision."""
         self.checks: dict[str, Check] = {}
         self.case: dict[str, Any] | None = None
-        """What the last verdict was made of (`made_of`)."""
+        """The inputs of the last verdict (`made_of`)."""
         self.unknown: list[str] = []
-        """Sentences about what was given as a parameter and is none (`open` fills it)."""
+        """Sentences about given names that are no parameters (`open` fills it)."""
         self.missing_to_shift: list[str] = []
         """Sentences about the records that must say PROMOTE before the weight is raised (`may_i_run` fills it)."""
 
     @classmethod
     def open(cls, notebook: str, namespace: Mapping[str, Any]) -> Run:
-        """Opens a run with the parameters found in `namespace` (a notebook's `globals()`).
+        """Opens a run with the parameters in `namespace` (a notebook's `globals()`).
 
-        A phase's notebook may carry out another step than that of its own name (parameter `rollout_step`); what the run
-        leaves behind is that step's.
+        A phase's notebook may carry out another step than its own (parameter `rollout_step`); the run's record is then
+        that step's.
 
         Raises:
             UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.
@@ -127,7 +127,7 @@ class Run:
         return run
 
     def warn(self, text: str) -> None:
-        """A warning in the record, once."""
+        """Writes a warning into the record, once."""
         if text not in self._warned:
             self._warned.add(text)
             self.journal.append("warning", text=text)
@@ -147,7 +147,7 @@ class Run:
         )
         for sentence in (*params.trouble, *self.unknown):
             self.journal.append("warning", text=sentence)
-        if self.unknown and self.applying and not self.journal.lenient:  # nothing holds up a rollback
+        if self.unknown and self.applying and not self.journal.lenient:  # nothing may stop a rollback
             raise UsageError(self.unknown[0], nothing_changed=True)
         self.aws = connect(params)
         self.identity = self.aws.identity(any_clock=self.journal.lenient)
@@ -161,7 +161,7 @@ class Run:
 
     @classmethod
     def _abandon(cls) -> None:
-        """Run All once more in the same kernel: the run before, never closed, is sealed as cancelled."""
+        """Handles Run All in a kernel with an open run: the earlier run is sealed as cancelled."""
         before, cls._open = cls._open, None
         if before is None or before.origin != "interactive" or not before.staging.exists():
             return
@@ -172,10 +172,10 @@ class Run:
         before._seal("cancelled")
 
     def _seal(self, status: Status, error: str | None = None) -> str | None:
-        """Seals the run, where no engine does; the record's folder.
+        """Seals the run unless an engine does; returns the record's folder.
 
         Raises:
-            ArchiveError: it cannot be sealed; of a run that only lowers exposure that is a sentence and None.
+            ArchiveError: it cannot be sealed; a run that only lowers exposure prints a sentence and returns None.
         """
         if self.journal.lenient:
             return sealing.sealed_or_said(self.archive, self.staging, status, error) or None
@@ -185,7 +185,7 @@ class Run:
         return str(ref.folder)
 
     def fail(self, error: RunbookError) -> None:
-        """Notes the error; where no engine watches, seals the run as failed. What cannot be kept is said on stderr."""
+        """Notes the error; without an engine, seals the run as failed. A failure to do so is printed on stderr."""
         facts = {"type": type(error).__name__, "text": str(error), "exit_code": int(error.exit_code)}
         self.journal.append_or_stderr("error", **facts)
         if self.origin == "interactive":
@@ -197,7 +197,7 @@ class Run:
 
     @classmethod
     def refused(cls, error: RunbookError) -> None:
-        """Ends the run that a refusal left open; sealed as failed."""
+        """Seals the run that a refusal left open as failed."""
         run = cls._open
         if run is not None and run.staging.exists():
             run.fail(error)
@@ -228,7 +228,7 @@ class Run:
         )
 
     def may_i_run(self) -> Any:
-        """Whether this run may go on, and, to apply, whether it may change AWS (`permission`).
+        """Whether this run may go on and, to apply, may change AWS (`permission`).
 
         Raises:
             Refused, UsageError: it may not; the sentence says why.
@@ -239,7 +239,7 @@ class Run:
     # To look further
 
     def metrics(self) -> pd.DataFrame:
-        """Every point that CloudWatch answered to this run (`rollout.explore.Tables.metrics`)."""
+        """Every point of CloudWatch's answers to this run (`rollout.explore.Tables.metrics`)."""
         return self.tables().metrics()
 
     def jobs(self) -> pd.DataFrame:
@@ -247,11 +247,11 @@ class Run:
         return self.tables().jobs()
 
     def gates(self) -> pd.DataFrame:
-        """What was judged, with its interval and limits (`rollout.explore.Tables.gates`)."""
+        """The judged gates, with their intervals and limits (`rollout.explore.Tables.gates`)."""
         return self.tables().gates()
 
     def tables(self) -> Tables:
-        """All tables of this run, before it is sealed and after."""
+        """All tables of this run, before and after sealing."""
         from runbook_lib.rollout.explore import Tables
 
         if self.staging.is_dir():
@@ -259,25 +259,25 @@ class Run:
         return Tables.sealed(self.archive, self.run_id)
 
     def check(self, *checks: Check) -> None:
-        """Notes checks in the journal; a later one of the same id takes the place of the earlier."""
+        """Writes checks into the journal; a later one replaces an earlier one with the same id."""
         self.checks |= {one.id: one for one in checks}
         self.journal.append_all("check", ({"check": one.model_dump(mode="json")} for one in checks))
 
     def decide(
         self, outcome: Outcome, moment: str = "step", *, look: int = 0, state: TrafficState | None = None
     ) -> Outcome:
-        """Notes a decision with what is next; the last one of a run counts.
+        """Writes a decision with its next step into the journal; the last one of a run counts.
 
         Args:
             look: number of the declared look that was judged; 0: none.
-            state: the traffic as the run read it last; None: it is asked for.
+            state: the traffic as last read by the run; None: AWS is asked.
         """
         outcome = self._with_next(outcome, state)
         self.journal.append("decision", moment=moment, look=look, outcome=outcome.model_dump(mode="json"))
         return outcome
 
     def _with_next(self, outcome: Outcome, state: TrafficState | None) -> Outcome:
-        """The outcome with the one next step; where AWS or the archive cannot be asked, the outcome as it is."""
+        """The outcome with the one next step; if AWS or the archive cannot be asked, the unchanged outcome."""
         pending = Record(
             run_id=self.run_id,
             env=self.params.env,
@@ -299,7 +299,7 @@ class Run:
         return told(outcome, pending, found.next, self.params)
 
     def _state(self, state: TrafficState | None) -> TrafficState:
-        """The traffic: as given; in a plan, which changes nothing, as it was read last; else it is read."""
+        """The traffic: the given one; in a plan, which changes nothing, the last one read; else newly read."""
         if state is None and not self.applying:
             state = self._traffic
         if state is None:
@@ -308,30 +308,30 @@ class Run:
         return state
 
     def decide_checks(self, *, applied: bool, done: str, then: str) -> Outcome:
-        """The decision by every check so far, noted (`judge.checks.decide_checks`)."""
+        """The decision from all checks so far, written into the journal (`judge.checks.decide_checks`)."""
         case = CheckedCase(checks=tuple(self.checks.values()), applied=applied, done=done, then=then, passed=Word.DONE)
         outcome = case.verdict()
         self.made_of(case, outcome)
         return self.decide(outcome)
 
     def made_of(self, case: AnyCase, verdict: Outcome, seen: Any = None) -> None:
-        """Keeps what a verdict was made of, for the record's `case.json`; the last one of a run counts.
+        """Keeps the inputs of a verdict for the record's `case.json`; the last ones of a run count.
 
         Args:
-            seen: `sight.Seen` of the look, whose answers are a file of their own.
+            seen: `sight.Seen` of the look, whose answers are in a file of their own.
         """
         self.case = {"case": case, "verdict": verdict, "seen": seen.as_dict() if seen is not None else None}
 
     def keep_case(self) -> None:
-        """Writes what the last verdict was made of into the record: `runbook replay` makes it again from that."""
+        """Writes the inputs of the last verdict into the record, for `runbook replay`."""
         if self.case is not None:
             self.journal.attach(CASE, json.dumps(redact(plain(self.case)), ensure_ascii=False).encode())
 
     def close(self, outcome: Outcome) -> None:
-        """Closes the run: the decision goes into the journal; by hand, the record is sealed here.
+        """Closes the run: writes the decision into the journal; by hand, it seals the record.
 
         Raises:
-            RedVerdict: the decision is HOLD or ROLLBACK; everything is saved by then.
+            RedVerdict: the decision is HOLD or ROLLBACK; everything is saved before.
             ArchiveError: the record cannot be sealed; the journal stays, and the next run of the notebook seals it.
         """
         from runbook_lib.record.attach import MIME, stamp

@@ -1,4 +1,4 @@
-"""Parameters that nobody reads: papermill puts `-p atempt 2` into the notebook, and the run goes on as attempt 1."""
+"""Finds names that are no parameters: papermill accepts `-p atempt 2`, and the run goes on as attempt 1."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _INJECTED = "# Parameters"
 
 
 def unknown_parameters(namespace: Mapping[str, Any]) -> list[str]:
-    """A sentence for each name that a parameters cell sets and no parameter has.
+    """A sentence for each name that a parameters cell sets and that is no parameter.
 
     Args:
-        namespace: a notebook's `globals()`; `In` in it are the cells: that of papermill counts, and each that sets a
+        namespace: a notebook's `globals()`; its `In` has the cells: papermill's counts, and each one that sets a
             parameter.
     """
     said: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What produced a record: Python, packages, and the commit of the runbook."""
+"""The versions that produced a record: Python, packages, and the commit of the runbook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGES = ("rollout-runbook", "boto3", "botocore", "pandas", "matplotlib", "sc
 
 
 def versions() -> dict[str, str]:
-    """What produced a record: Python, packages, and the commit of the runbook with its cleanness."""
+    """Versions of Python and packages, and the runbook's commit, with a mark if files differ from it."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -1,1 +1,1 @@
-"""Charts and tables; knows no AWS."""
+"""Draws charts and tables, without access to AWS."""

@@ -1,4 +1,4 @@
-"""Bars: how much of each, made of what."""
+"""Bar charts, whose bars have parts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _HATCHES = ("", "//", "..", "\\\\", "xx")
 
 
 def bars(rows: Mapping[str, Mapping[str, float]], *, title: str, unit: str) -> Shown:
-    """One horizontal bar a row, made of parts; the parts have the same names in every row, in the order of the legend.
+    """A chart with one horizontal bar a row; the parts have the same names in every row, in the order of the legend.
 
-    Colours are told apart by the colour-blind, and by hatches where there is no colour.
+    Colour-blind people can distinguish the colours; without colour, hatches distinguish the parts.
     """
     told = "; ".join(
         f"{name}: " + ", ".join(f"{part} {row[part]:g}" for part in row if row.get(part)) for name, row in rows.items()
@@ -63,7 +63,7 @@ def _bars(rows: Mapping[str, Mapping[str, float]], title: str, unit: str) -> Any
 
 
 def _head(figure: Any, axes: Any, title: str) -> None:
-    """Above the chart; on a telephone above the names of the rows, too, which leave the chart too narrow for it."""
+    """Puts the title above the chart; on a telephone also above the names of the rows, as the chart is too narrow."""
     if narrow():
         figure.suptitle(fill(title, 40), x=0.01, ha="left", fontsize=10, fontweight="bold")
     else:
@@ -75,9 +75,9 @@ _MARKERS = ("o", "s", "^", "D")
 
 
 def odds_chart(rows: Mapping[str, Mapping[str, float]], limit: float) -> Shown:
-    """Chance (0 to 1) that each alarm fires on a healthy day, by weight; `limit`: what a guard may at most.
+    """A chart of the chance (0 to 1) that each alarm fires on a healthy day, by weight; `limit`: most for a guard.
 
-    Chances below one in a million stand at the edge.
+    Chances below one in a million are at the edge.
     """
     told = "; ".join(
         f"{name}: " + ", ".join(f"{weight} {chance:.2g}" for weight, chance in row.items())

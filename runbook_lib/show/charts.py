@@ -1,6 +1,6 @@
-"""Charts: a timeline for each group of metrics, with thresholds and the moment of the shift drawn in.
+"""Charts: a timeline for each group of metrics, with thresholds and the moment of the shift.
 
-Every function returns a closed Figure: it is shown once, where it is returned.
+Every function returns a closed figure, so that a notebook shows it only once.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Band = Sequence[tuple[dt.datetime, float, float]]
 _PER_RATIO = 100.0
 _ROW_IN = 2.15
 _CHARACTER_IN = 0.075
-"""Width of a character of a threshold's label: 8.5 pt, bold."""
+"""Width of a character in a threshold's label (8.5 pt, bold)."""
 _MARK_HEAD, _HEAD_MOST = 0.12, 0.5
-"""Share of the height that the words of one mark need, and of all marks at most: they do not cover data."""
+"""Share of the height above the data for the words of one mark, and at most for those of all marks."""
 _LEGEND_HEAD = 0.2
-"""Share of the height that a legend needs which stands in the chart."""
+"""Share of the height for a legend inside the chart."""
 _STEPS_MIN = (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440, 14 * 1440, 28 * 1440, 84 * 1440, 364 * 1440)
 _STEPS = tuple(dt.timedelta(minutes=one) for one in _STEPS_MIN)
-"""Between two labels of the time axis."""
+"""Possible intervals between two labels of the time axis."""
 _LONG = dt.timedelta(days=20)
-"""A longer time axis has days, not hours."""
+"""Longest time axis with hours; a longer one has days."""
 _TITLE_IN = 0.33
-"""Height of a chart's title, with the room above it."""
+"""Height of a chart's title, with the space above it."""
 
 
 def timeline(
@@ -53,11 +53,11 @@ def timeline(
     irregular: Collection[str] = (),
     band: Band = (),
 ) -> Any:
-    """One chart over time (UTC). Target and alert limit of `gate` are drawn; `marks` are moments with a word each.
+    """One chart over time (UTC), with the target and alert limit of `gate`; `marks` are moments with a word each.
 
-    `band` is an interval at each of its times, drawn behind the series; with one, the gate's collapse is drawn, too.
-    Times are aware; a series without points is named in the legend as `no data`. With a `grid`, missing periods are 0
-    for the series in `counts` and gaps for others (not for those in `irregular`), and the open period is grey.
+    `band` is an interval at each of its times, drawn behind the series; with one the chart has the gate's collapse too.
+    Times are aware; the legend says `no data` for a series without points. With a `grid`, missing periods are 0 for the
+    series in `counts` and gaps for others (not for those in `irregular`), and the open period is grey.
     """
     series = ready(series, grid, counts, irregular)
     with drawing() as pyplot:
@@ -108,9 +108,9 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
 
 
 def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool) -> dict[str, float]:
-    """Where the charts of a panel are, as shares of the figure, by what is written around them.
+    """Margins of a panel's charts as shares of the figure, from the texts around them.
 
-    A layout engine would draw everything twice to find out, and a look is waited for.
+    A layout engine would draw everything twice for this, while people wait for the look.
     """
     labels = [
         name for group in groups for name, *_ in levels.thresholds(group.get("gate"), collapse=bool(group.get("band")))
@@ -131,9 +131,9 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
 
 
 def timelines(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Shown:
-    """`panel` as an image that carries its description; a printed page may end between two of its charts.
+    """`panel` as an image with its description; a printed page may end between two of its charts.
 
-    Not before the last one: it has the time axis, and a figure of two would be torn from it.
+    It does not end before the last one, which has the name of the time axis.
     """
     figure = panel(groups, marks=marks, title=title)
     height, told = figure.get_figheight(), [describe(**_told({"marks": marks, **_ready(group)})) for group in groups]
@@ -153,7 +153,7 @@ def describe(
     grid: Grid | None = None,
     band: Band = (),
 ) -> str:
-    """The chart in a sentence: what it shows, the range of each series, thresholds and marks; open periods left out."""
+    """The chart in one sentence: its title, the range of each series (without open periods), thresholds and marks."""
     parts = []
     for name, points in series.items():
         values = [value for at, value in points if math.isfinite(value) and not (grid and grid.is_open(at))]
@@ -174,7 +174,7 @@ def _told(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ready(group: Mapping[str, Any]) -> dict[str, Any]:
-    """A group whose series are as they are drawn."""
+    """A group with its series ready for drawing."""
     how = {key: group[key] for key in ("counts", "irregular") if key in group}
     left = {key: value for key, value in group.items() if key not in how}
     return left | {"series": ready(group["series"], group.get("grid"), **how)}
@@ -187,7 +187,7 @@ def _tidy(value: float) -> str:
 def span_of(
     groups: Sequence[Mapping[str, Points]], marks: Marks, grids: Sequence[Grid | None] = ()
 ) -> tuple[dt.datetime, dt.datetime] | None:
-    """First and last moment of all points and their periods (of the marks, if there are no points)."""
+    """The first and last moment of all points and their periods (of the marks, if there are no points)."""
     times = [at for series in groups for points in series.values() for at, _ in points]
     longest = max((grid.period for grid in grids if grid), default=dt.timedelta(0))
     times = [*times, max(times) + longest] if times else [at for at, _ in marks]
@@ -243,7 +243,7 @@ def _draw(
     within = bool(filled) and not beside and not narrow()
     shares = [_MARK_HEAD * len(inside(marks, span)) * mark_words, _LEGEND_HEAD * within]
     head = min(_HEAD_MOST, max(shares))
-    # The first intervals of a soak are nearly everything: the axis is made for what they come to.
+    # The first intervals of a soak are very wide: the axis is for the values and the last interval.
     values = [*(value for points in filled.values() for _, value in points), *(band[-1][1:] if band else ())]
     levels.draw(axes, gate, _PER_RATIO if unit.startswith("%") else 1.0, log, values, head, collapse=bool(band))
     if span is not None:
@@ -263,7 +263,7 @@ def _draw(
 
 
 def plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: int, grid: Grid | None = None) -> None:
-    """One series; what an open period has so far is grey, and no part of the line."""
+    """Draws one series; the points of open periods are grey, and not part of the line."""
     closed = [point for point in points if not (grid and grid.is_open(point[0]))]
     colour, dash = style.colour(name, place), style.DASHES[place % len(style.DASHES)]
     begun = points[len(closed) :]
@@ -296,7 +296,7 @@ def plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: in
 
 
 def time_axis(axes: Any, span: tuple[dt.datetime, dt.datetime], *, most: int = 9, labelled: bool = True) -> None:
-    """Days and hours in UTC; the whole date is said once, below."""
+    """Labels the time axis with days and hours in UTC; the full date is once below it."""
     most = min(most, 4) if narrow() else most
     from matplotlib import dates as untyped
 
@@ -313,12 +313,12 @@ def time_axis(axes: Any, span: tuple[dt.datetime, dt.datetime], *, most: int = 9
 
 
 def inside(marks: Marks, span: tuple[dt.datetime, dt.datetime] | None) -> list[tuple[dt.datetime, str]]:
-    """The moments that lie on the time axis, in order."""
+    """The moments within the time axis, in order."""
     return [(at, text) for at, text in sorted(marks) if span is None or span[0] <= at <= span[1]]
 
 
 def _mark(axes: Any, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None, named: bool) -> None:
-    """Vertical lines; words above the plot, each on the side where there is room."""
+    """Draws the moments as vertical lines, with their words at the top, each on the side with space."""
     for place, (at, text) in enumerate(inside(marks, span)):
         axes.axvline(at, color=style.BLACK, linewidth=1.1)
         if not named:

@@ -1,4 +1,4 @@
-"""The table of checks: what does not hold comes first, what a person vouched for is marked."""
+"""The table of checks: failed ones come first, attested ones are marked."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SAID = {Verdict.PASS: "as expected", Verdict.FAIL: "not so"}
 
 
 def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool = False, fold: bool = False) -> Shown:
-    """Verdict, what, expected, found, why; required ones first, the bad ones on top unless `keep_order`.
+    """A table of checks: verdict, title, expected, found, why. Bad and required ones come first unless `keep_order`.
 
-    What applying would make hold is TO DO, not FAIL. `fold`: those that pass are one line that unfolds, and so are
-    those that are to do: the sections above have shown them row by row.
+    A check that applying the plan mends is TO DO, not FAIL. With `fold`, the checks that pass are one line that
+    unfolds, and so are those that are to do: the sections above have shown them row by row.
     """
     found = list(checks)
     if not keep_order:
@@ -48,13 +48,13 @@ def _rows(checks: Iterable[Check], caption: str) -> Shown:
 
 
 def _found(one: Check) -> str:
-    """What was found; where only the expectation is in words, or nothing was found, whether it was met."""
+    """The finding; where there is none, whether the expectation was met."""
     seen = one.found not in ("", "–", "-")
     return one.found if seen else _SAID.get(one.verdict, "not seen") if one.expected else "–"
 
 
 def _parted(checks: Iterable[Check]) -> tuple[list[Check], list[Check], list[Check]]:
-    """What a person has to look at, what applying makes hold, what passes."""
+    """The checks in three parts: those that people must look at, those that applying mends, those that pass."""
     parts: tuple[list[Check], list[Check], list[Check]] = ([], [], [])
     for one in checks:
         parts[2 if one.ok else 1 if one.mends else 0].append(one)
@@ -77,7 +77,7 @@ def _verdict(one: Check) -> Cell:
 
 
 def _why(one: Check) -> str:
-    """The reason without the title and the finding that stand beside it."""
+    """The reason without the title and the finding, which are in the same row."""
     head = f"{one.title}: "
     text = one.reason[len(head) :] if one.reason.lower().startswith(head.lower()) else one.reason
     if text != one.found:

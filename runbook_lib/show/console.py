@@ -1,4 +1,4 @@
-"""Long work with its output live: the last lines while it runs, the whole end of it folded away when it is done."""
+"""Shows the output of long work live: the last lines while it runs, all lines folded when it is done."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _EVERY_S = 0.5
 
 
 class Live:
-    """A display in a notebook that shows the last lines of something that runs; plain lines elsewhere.
+    """A display in a notebook with the last lines of running work; plain lines elsewhere.
 
-    Safe to feed from several threads.
+    Several threads may write to it.
     """
 
     def __init__(self, title: str) -> None:
@@ -27,7 +27,7 @@ class Live:
         self._turn = threading.Lock()
 
     def __call__(self, line: str) -> None:
-        """One more line."""
+        """Adds a line."""
         with self._turn:
             self._lines = [*self._lines, line][-_LINES:]
             if time.monotonic() - self._drawn >= _EVERY_S:
@@ -48,13 +48,13 @@ class Live:
             self._handle.update(bundle, raw=True)
 
     def close(self) -> None:
-        """Takes the running lines away: what is shown next says how it ended."""
+        """Removes the running lines: the next output shows how the work ended."""
         if self._handle is not None:
             self._handle.update({"text/html": "", "text/plain": ""}, raw=True)
 
 
 def folded(title: str, lines: Sequence[str], *, opened: bool = False) -> Shown:
-    """A title, with lines of output that unfold below it."""
+    """A title with lines of output that unfold below it."""
     style = "font-size:12px;line-height:1.35;max-height:24em;overflow:auto;margin:4px 0 8px 14px;white-space:pre-wrap"
     body = html.escape("\n".join(lines))
     markup = (

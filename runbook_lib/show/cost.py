@@ -1,4 +1,4 @@
-"""What a report costs, as tables: the bill that adds up, a month of it, and on demand against provisioned."""
+"""Tables of the cost of a report: the bill that adds up, the cost of a month, on demand against provisioned."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ MONTH_NOTE = "730 hours like those of the window; fixed charges do not grow with
 
 
 def head(item: Evidence) -> tuple[str, ...]:
-    """Heads of the bill's columns."""
+    """The heads of the bill's columns."""
     each = f"USD per successful {words.unit(item.extra)}"
     return ("Scope", "Service", "Paid", "USD in the window", each, "USD per request")
 
 
 def watching_note(item: Evidence) -> str:
-    """What is in the runbook's own bill, and that it is in no other."""
+    """The note below the runbook's own bill: what it includes, and that no other bill includes it."""
     unit = words.unit(item.extra)
     return f"Of this look, and for the window's hours of its alarms and dashboard. Not in the cost per {unit}."
 
 
 def month_head(unit: str) -> tuple[str, ...]:
-    """Heads of the columns of a projected month."""
+    """The heads of the columns of a projected month."""
     return ("Traffic", f"{unit}s", "Infrastructure, USD", "Tokens, USD", "Both, USD", "Of it fixed", "Of it by use")
 
 
 def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
-    """The bill of one side by service: infrastructure and tokens apart, both always shown.
+    """The bill of one side by service, always with both infrastructure and tokens.
 
     Rows add up to the subtotals and these to the total, to the last digit, in every column.
 
     Args:
-        judged: it is the side that the gate is about; the runbook's own bill is shown under it.
+        judged: whether the gate judges this side; the runbook's own bill is below it.
     """
     lines = item.extra.get("lines", ())
     if not lines:
@@ -64,13 +64,13 @@ def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
 
 
 def caption(item: Evidence, *, judged: bool = True) -> str:
-    """What the bill is of."""
+    """The bill's caption: its side, number of successes, and window."""
     side = "Asynchronous" if judged else "Synchronous"
     return f"{side}: cost of {item.n or 0:,} successful {words.unit(item.extra)}s, {span(item.start, item.end)}"
 
 
 def note(item: Evidence, *, judged: bool = True) -> str:
-    """How the bill was made, and which line of it is judged."""
+    """The note below the bill: how it was made, and which scope the gate judges."""
     scope = item.extra.get("scope")
     whose = f"The gate judges: {scope}." if judged else f"No gate is about this side; {scope} has this spread."
     return f"{item.query}. {whose} {_spread(item)}"
@@ -82,7 +82,7 @@ def bill(item: Evidence) -> list[list[str]]:
 
 
 def _cells(item: Evidence) -> list[tuple[bool, list[str]]]:
-    """Whether each row is a service's, or a sum; and its cells."""
+    """The rows of the bill: whether each is a service's (otherwise a sum), and its cells."""
     done, requests = item.n or 0, int(item.extra.get("requests") or 0)
     return [(bool(row.service), _row(row)) for row in statement(item.extra.get("lines", ()), done, requests)]
 
@@ -96,7 +96,7 @@ def _row(row: Row) -> list[str]:
 
 
 def money(usd: Decimal) -> str:
-    """With every digit that was rounded to."""
+    """An amount with all its rounded digits."""
     return f"{usd:,f}"
 
 
@@ -114,13 +114,13 @@ def _spread(item: Evidence) -> str:
 
 
 def watching(item: Evidence) -> list[list[str]]:
-    """The runbook's own bill below `WATCHING`; empty: it has none."""
+    """The rows of the runbook's own bill, below `WATCHING`; empty: it has none."""
     rows = statement(item.extra.get("runbook") or (), 0, 0)
     return [[row.service or "total", money(row.usd)] for row in rows if row.service or row.scope == "both"]
 
 
 def _runbook(item: Evidence) -> Shown:
-    """The runbook's own bill: beside the service's, for it is no part of what a report costs."""
+    """The runbook's own bill as a separate table, because it is not part of the cost of a report."""
     cells: list[list[object]] = [[name, Cell(usd, nowrap=True)] for name, usd in watching(item)]
     return table(WATCHING, cells, caption=WATCHING_CAPTION, note=watching_note(item))
 
@@ -138,14 +138,14 @@ def month_rows(months: Sequence[Month]) -> list[list[str]]:
 
 
 def month_table(months: Sequence[Month], even: BreakEven | None, unit: str) -> Shown:
-    """A month at this many times the traffic, and from where on provisioned capacity would be the cheaper."""
+    """The table of months at multiples of the traffic, and the traffic from which provisioned capacity is cheaper."""
     rows: list[list[object]] = [[*row] for row in month_rows(months)]
     shown = table(month_head(unit), rows, caption=MONTH_CAPTION, note=MONTH_NOTE)
     return stack(shown, line(even_words(even))) if even else shown
 
 
 def even_words(even: BreakEven) -> str:
-    """The break-even point as one sentence or two."""
+    """The break-even point in one sentence or two."""
     head = (
         f"DynamoDB on demand: {even.on_demand:,.2f} USD a month; provisioned with {even.units:g} read and write units, "
         f"table and index each, as rollback 3 does: {even.provisioned:,.2f} USD, used or not."
@@ -162,7 +162,7 @@ def even_words(even: BreakEven) -> str:
 
 
 def as_rows(item: Evidence) -> list[dict[str, Any]]:
-    """The statement as plain rows, for JSON and CSV."""
+    """The bill as plain rows, for JSON and CSV."""
     done, requests = item.n or 0, int(item.extra.get("requests") or 0)
     return [
         {

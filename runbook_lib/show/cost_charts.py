@@ -1,4 +1,4 @@
-"""What a report costs, as charts: both sides stacked by service, the way between them, and over the rollout."""
+"""Charts of the cost of a report: both sides by service, the steps between them, and the course of the rollout."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ TOKENS = tuple(part for part in PARTS if part.startswith("tokens"))
 _COLOURS = (style.SKY, style.BLUE, style.GREEN, style.YELLOW, style.PURPLE, style.GREY, style.ORANGE, style.VERMILLION)
 _HATCHES = ("", "", "//", "..", "", "\\\\", "", "xx")
 _TILTED, _LEVEL_MOST = 60, 4
-"""Values over more steps than these are written aslant, in degrees: level, each would run into the next."""
+"""Angle in degrees of the values above bars, and the most steps with level values: more would overlap."""
 _NEAR = 2.0
-"""A threshold further than this many times the highest bar is named, not drawn: it would flatten the bars."""
+"""A threshold above this multiple of the highest bar is named, not drawn: it would flatten the bars."""
 
 
 def stacked(
     sides: Mapping[str, Mapping[str, Any]], gate: Gate | None = None, scope: str = "infrastructure", *, unit: str
 ) -> Shown:
-    """Cost of a success by service, one bar a side; infrastructure alone, with the tokens, and the last side's
-    infrastructure enlarged, which is small beside either.
+    """A chart of the cost of a success by service, one bar a side: infrastructure, infrastructure with tokens, and the
+    last side's infrastructure enlarged.
 
     Args:
-        sides: name of a side to its `lines` and `successes`; one without a success is said to be infinite.
+        sides: name of a side to its `lines` and `successes`; without a success its cost is infinite.
         gate: its thresholds are drawn where its `scope` is shown.
-        unit: what one success is called.
+        unit: name of one success.
     """
     known = {name: grouped(one["lines"], int(one["successes"])) for name, one in sides.items() if one.get("successes")}
     told = "; ".join(f"{name}: {_told(known.get(name))}" for name in sides)
@@ -108,7 +108,7 @@ def _bars(axes: Any, names: list[str], known: Mapping[str, Mapping[str, float]],
 
 
 def _limits(axes: Any, gate: Gate, top: float) -> None:
-    """Target and alert limit, drawn where the bars are not flattened by it, named at the top edge otherwise."""
+    """Draws target and alert limit; one that would flatten the bars is named at the top edge instead."""
     rows: list[tuple[str, Any, str, Any]] = [("target", gate.target, style.TARGET, (0, (6, 2)))]
     rows += [("alert", gate.alert, style.ALERT, (0, (2, 1.5)))] if gate.alert else []
     far = []
@@ -118,7 +118,7 @@ def _limits(axes: Any, gate: Gate, top: float) -> None:
             far.append(text)
             continue
         axes.axhline(limit.limit, color=colour, linestyle=dash, linewidth=1.4)
-        axes.set_xlim(-0.6, len(axes.get_xticks()) + 0.4)  # its word stands beside the bars
+        axes.set_xlim(-0.6, len(axes.get_xticks()) + 0.4)  # room for its word beside the bars
         axes.annotate(
             text,
             (1, limit.limit),
@@ -145,9 +145,9 @@ def _limits(axes: Any, gate: Gate, top: float) -> None:
 
 
 def waterfall(sync: Mapping[str, Any], own: Mapping[str, Any], *, unit: str) -> Shown:
-    """From what a success costs synchronously to what it costs asynchronously, service by service.
+    """A chart from the synchronous to the asynchronous cost of a success, service by service.
 
-    Infrastructure has a scale of its own: beside the tokens its steps could not be seen.
+    Infrastructure has its own scale: on that of the tokens its steps would be invisible.
     """
     missing = [name for name, one in (("synchronous", sync), ("asynchronous", own)) if not one.get("successes")]
     if missing:
@@ -185,7 +185,7 @@ def _waterfall(
 
 
 def _steps(axes: Any, level: float, steps: Mapping[str, float]) -> None:
-    """From `level` by each step to what is left, both ends as bars of their own."""
+    """Draws a bar at `level`, one for each step, and one for the result."""
     highest, place, tilt = level, 0, _TILTED if narrow() or len(steps) > _LEVEL_MOST else 0
     axes.bar(0, level, width=0.6, color=style.BLUE)
     _value(axes, 0, level, f"{level:.4f}", tilt)
@@ -199,7 +199,7 @@ def _steps(axes: Any, level: float, steps: Mapping[str, float]) -> None:
     axes.bar(place + 1, level, width=0.6, color=style.ORANGE)
     _value(axes, place + 1, level, f"{level:.4f}", tilt)
     names = ["sync", *(_broken(part) for part in steps), "async"]
-    # A name of several lines would run into its neighbours once it is turned.
+    # A turned name of several lines would overlap its neighbours.
     upright = {"rotation": _TILTED, "ha": "right", "rotation_mode": "anchor"} if narrow() else {}
     names = [name.replace("\n", "" if "-\n" in name else " ") for name in names] if narrow() else names
     axes.set_xticks(range(len(names)), names, fontsize=8, **upright)
@@ -207,7 +207,7 @@ def _steps(axes: Any, level: float, steps: Mapping[str, float]) -> None:
 
 
 def _broken(name: str) -> str:
-    """In lines as narrow as a bar."""
+    """A name in lines as narrow as a bar."""
     for space, broken in ((" and ", "\n& "), (" out", "\nout"), (" metrics", "\nmetrics"), (" of ", "\nof ")):
         name = name.replace(space, broken)
     return name
@@ -225,10 +225,10 @@ def over_time(
     gate: Gate | None = None,
     unit: str,
 ) -> Shown:
-    """Cost of a success through the phases, from the looks' sealed records; thresholds drawn where judged.
+    """A chart of the cost of a success over the phases, from the sealed records of the looks, with a gate's thresholds.
 
     Args:
-        gate: whose scope is infrastructure; None: it judges the total, and its limits are not drawn.
+        gate: a gate with the scope `infrastructure`; None: the gate judges the total, and the chart lacks its limits.
     """
     return timelines(
         [

@@ -1,4 +1,4 @@
-"""A backlog's forecast under each option, with the curve that came of it laid over."""
+"""A backlog's forecast under each option, with the measured curve over it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_HORIZON_S = 6 * 3600.0
 
 
 def forecast_table(found: Sequence[Forecast]) -> Shown:
-    """Each option: jobs a minute out and in, and how long the backlog takes."""
+    """A table of the options: finished and arriving jobs a minute, and how long the backlog takes."""
     rows = [
         [
             one.option.title,
@@ -48,7 +48,7 @@ def forecast_chart(
     marks: Marks = (),
     limits: Mapping[str, float] | None = None,
 ) -> Shown:
-    """Jobs waiting over time (UTC): forecasts dashed from `at` on, the measured curve as a solid line over them.
+    """A chart of waiting jobs over time (UTC): forecasts dashed from `at` on, and over them the measured curve.
 
     Args:
         at: when the forecasts were made, aware.
@@ -115,7 +115,7 @@ def described(found: Sequence[Forecast], actual: Points) -> str:
 
 
 def _alike(found: Sequence[Forecast]) -> list[tuple[str, Forecast]]:
-    """Options whose lines would lie on each other, as one: their names, and one of them."""
+    """Options with the same line as one: their names, and one of them."""
     kept: dict[tuple[float, float], list[Forecast]] = {}
     for one in found:
         kept.setdefault((one.capacity_per_s, one.arrivals_per_s), []).append(one)

@@ -1,4 +1,4 @@
-"""What a failure would cost the users before it is stopped: a table, and a chart of the users."""
+"""A table and a chart of what a failure would cost the users until it is stopped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEVER = "not stopped"
 
 
 def harm_table(rows: Sequence[Harm], *, percent: float, confidence: float, note: str) -> Shown:
-    """A line for each failing share and its beginning: requests, minutes and users, in the middle and at most."""
+    """A line for each failing share and its beginning: requests, time and users, the median and the upper limit."""
     sure = words.sure(confidence)
     lines: list[list[object]] = []
     for one in rows:
@@ -49,12 +49,12 @@ def harm_table(rows: Sequence[Harm], *, percent: float, confidence: float, note:
 
 
 def share_of(share: float) -> str:
-    """`5 %`."""
+    """A share in percent: `5 %`."""
     return f"{share * 100:.0f} %"
 
 
 def begins(one: Harm) -> str:
-    """When it begins, in words."""
+    """When the failure begins, in words."""
     return "at once" if not one.begins_h else f"after {one.begins_h:g} h"
 
 
@@ -69,14 +69,14 @@ def _pair(pair: Pair, *, minutes: bool = False) -> Cell:
 
 
 def _by(one: Harm) -> str:
-    """Who stops it in most plays, and how often none does."""
+    """What stops the failure, with its share of the plays, most frequent first; and how often nothing does."""
     known = {who: share for who, share in one.stopped_by.items() if share > 0}
     said = [f"{_BY[who]} {share_of(share)}" for who, share in sorted(known.items(), key=lambda pair: -pair[1])]
     return ", ".join([*said, *([f"{NEVER} {share_of(one.goes_on)}"] if one.goes_on > 0 else [])])
 
 
 def harm_chart(rows: Sequence[Harm], *, percent: float, confidence: float, users: int | None) -> Any:
-    """Users harmed by failing share: from the median to the confident figure, at once and late; the budget a line."""
+    """A chart of users harmed by failing share: from median to upper limit, at once and late; with the budget."""
     sure = words.sure(confidence)
     hours = sorted({one.begins_h for one in rows})
     shares = sorted({one.share for one in rows})

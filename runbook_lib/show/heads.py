@@ -1,4 +1,4 @@
-"""What stands above a chart: its title, and the legend beside it, within, or on a telephone below it."""
+"""The title of a chart, and its legend: beside the title, inside the chart, or on a telephone below the title."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from runbook_lib.show import levels
 from runbook_lib.show.picture import WIDTH_IN, narrow
 
 _TITLE_CHARACTER_IN, _LEGEND_CHARACTER_IN, _HANDLE_IN = 0.105, 0.068, 0.6
-"""Widths of a character of a title (11 pt, bold) and of a legend (8.5 pt), and of a legend's handle with its gaps."""
+"""Widths of a character in a title (11 pt, bold) and in a legend (8.5 pt), and of a legend's handle with its gaps."""
 _MARGINS_IN = 2.6
-"""What is left of a chart's width for labels on both sides."""
+"""Part of a chart's width for the labels on both sides."""
 LINE_IN, _TITLE_CHARACTERS, _LEGEND_IN = 0.17, 38, 3.3
-"""On a telephone: height of a line of title or legend, characters of a title's line, and the legend's width."""
+"""On a telephone: height of a line of title or legend, characters in a title's line, and the legend's width."""
 
 
 def legend(axes: Any, title: str, *, beside: bool) -> None:
-    """The names of a chart's lines: above it beside the title, or within; on a telephone below the title.
+    """Draws the names of a chart's lines: beside the title or inside the chart; on a telephone below the title.
 
     Args:
-        beside: whether they fit into one line with the title.
+        beside: whether they fit on one line with the title.
     """
     names = axes.get_legend_handles_labels()[1]
     if narrow():
@@ -34,10 +34,10 @@ def legend(axes: Any, title: str, *, beside: bool) -> None:
 
 
 def above(axes: Any, title: str, lift: float = 0.0) -> None:
-    """Title and legend above a chart on a telephone, thresholds among its names.
+    """Draws title and legend above a chart on a telephone, with the thresholds in the legend.
 
     Args:
-        lift: points that are kept free below them, for the words of moments.
+        lift: free points below them, for the words of moments.
     """
     names = axes.get_legend_handles_labels()[1]
     if names:
@@ -55,13 +55,13 @@ def above(axes: Any, title: str, lift: float = 0.0) -> None:
 
 
 def beside(title: str, names: Sequence[str]) -> bool:
-    """Whether a legend of these names fits into one line beside the title, above the chart."""
+    """Whether a legend of these names fits on one line beside the title, above the chart."""
     legend = sum(len(name) * _LEGEND_CHARACTER_IN + _HANDLE_IN for name in names)
     return len(names) <= 5 and len(title) * _TITLE_CHARACTER_IN + legend <= WIDTH_IN - _MARGINS_IN
 
 
 def lines_of(groups: Sequence[Mapping[str, Any]]) -> int:
-    """Most lines of title and legend above a chart of a panel on a telephone, beyond the title's first."""
+    """The most lines of title and legend above a panel's chart on a telephone, without the title's first line."""
     return max(
         len(fill(group.get("title", ""), _TITLE_CHARACTERS).splitlines()) - 1 + legend_lines(_names(group))
         for group in groups
@@ -75,7 +75,7 @@ def _names(group: Mapping[str, Any]) -> list[str]:
 
 
 def legend_lines(names: Sequence[str]) -> int:
-    """How many lines a legend of these names has on a telephone: in two columns where they fit."""
+    """The number of lines of a legend of these names on a telephone, in two columns where they fit."""
     return -(-len(names) // _columns(names))
 
 

@@ -1,4 +1,4 @@
-"""The value axis of a chart, and a gate's thresholds on it."""
+"""Draws the value axis of a chart, and a gate's thresholds on it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _PER_RATIO = 100.0
 _NEARLY_ALL = 90.0
 _REACH = 6.0
 _SHORT = ("ratio", "s", "USD")
-"""Units that stand beside the number of a threshold."""
+"""Units that are written after the number of a threshold."""
 _LABEL_GAP = 0.12
-"""Least distance of two labels, in heights of the axes."""
+"""Least distance of two labels, as a share of the axes' height."""
 
 
 def thresholds(gate: Gate | None, *, collapse: bool = False) -> list[tuple[str, float, str, Any]]:
-    """Label, number, colour and dash of a gate's target and alert limit (and collapse), in the gate's own unit; none
-    where a gate compares with something else.
+    """Label, number, colour and dash of a gate's target and alert limit (and collapse), in the gate's own unit; empty
+    for a split and for a gate that compares with another arm.
     """
     if gate is None or gate.kind == "split" or gate.against:
         return []
-    unit = gate.unit if gate.unit in _SHORT else ""  # there is no room beside the axis, which says it
+    unit = gate.unit if gate.unit in _SHORT else ""  # the axis has the other units: there is no room for them
     found: list[tuple[str, float, str, Any]] = [
         (f"target {words.comparison(gate.target, unit)}", gate.target.limit, style.TARGET, (0, (6, 2)))
     ]
@@ -50,17 +50,16 @@ def draw(
     beside: Sequence[tuple[str, float]] = (),
     reach: float = _REACH,
 ) -> None:
-    """The value axis and the thresholds on it, labelled at the right edge, apart from one another; on a telephone in
-    the legend.
+    """Draws the value axis and the thresholds, with separate labels at the right edge; on a telephone in the legend.
 
-    A threshold far above everything seen would flatten the curve: it is then named at the top edge, not drawn to scale;
-    and so is a collapse far below, at the bottom edge.
+    A threshold far above all values would flatten the curve: then it is named at the top edge, not drawn to scale. A
+    collapse far below all values is named at the bottom edge.
 
     Args:
-        head: share of the height that is kept free of data, at the top: words stand there.
-        collapse: whether the gate's collapse is among the thresholds.
-        reach: how many times the greatest value a threshold may be to be drawn to scale.
-        beside: other levels, in the chart's unit: what a split is compared with.
+        head: share of the height at the top that stays free of data, for words.
+        collapse: whether the thresholds include the gate's collapse.
+        reach: largest multiple of the greatest value at which a threshold is drawn to scale.
+        beside: other levels, in the chart's unit, such as the weight for a split.
     """
     finite = [value for value in values if math.isfinite(value)]
     top = max([0.0, *finite])
@@ -71,19 +70,19 @@ def draw(
         axes.set_yscale("log" if min(finite, default=0) > 0 else "symlog")
     shown = [line for line in lines if log or line[1] <= top * reach or top == 0]
     if collapse and gate is not None and gate.higher_is_better and finite and not log:
-        # Half of the way from what is seen to the worst line: farther down there is nothing to compare it with.
+        # The collapse is drawn only if a value is at least half of the way from the worst other line to it.
         others = [line[1] for line in lines if not line[0].startswith("collapse")]
         shown = [line for line in shown if min(finite) <= (line[1] + min(others)) / 2 or line[1] in others]
     ceiling = max([top, *(limit for _, limit, _, _ in shown)]) or 1.0
     levels = [*finite, *(limit for _, limit, _, _ in shown)]
     near = min(levels, default=0.0) >= _NEARLY_ALL or (collapse and gate is not None and gate.higher_is_better)
     if not log and factor == _PER_RATIO and finite and near:
-        # Shares that are near 100 %: from zero, a curve and its thresholds would be one line.
+        # Shares near 100 %: on an axis from zero, a curve and its thresholds would be one line.
         low = min(*levels, 99.0)
         room = (100.0 - low) * 0.12
         axes.set_ylim(low - room, 100 + room)
     elif not log:
-        # A little room below, so that a curve at 0 is not hidden by the axis.
+        # A little space below, so that the axis does not hide a curve at 0.
         axes.set_ylim(min([0.0, *finite]) - ceiling * 0.03, ceiling * 1.12)
     if head and not log:
         low, high = axes.get_ylim()
@@ -106,7 +105,7 @@ def draw(
 
 
 def _label_levels(axes: Any, labels: Sequence[tuple[float, str, str]]) -> None:
-    """Writes each label beside its height, pushed apart where two would overlap."""
+    """Writes each label at its height, and moves labels apart where they would overlap."""
     to_axes = axes.transData + axes.transAxes.inverted()
     wanted = sorted((to_axes.transform((0, at))[1], name, colour) for at, name, colour in labels)
     heights = [height for height, _, _ in wanted]
@@ -131,7 +130,7 @@ def _label_levels(axes: Any, labels: Sequence[tuple[float, str, str]]) -> None:
 
 
 def dark(colour: str) -> str:
-    """The same hue, dark enough to be read as small text on white (contrast above 4.5:1)."""
+    """The same hue, dark enough for small text on white (contrast above 4.5:1)."""
     from matplotlib.colors import to_hex, to_rgb
 
     red, green, blue = to_rgb(colour)

@@ -1,7 +1,7 @@
-"""Small multiples: a timeline for each gate, of what it judges, drawn as one figure and shown as tiles.
+"""Small multiples: a timeline of each gate's data, drawn as one figure and shown as tiles.
 
-The figure is cut into its tiles after it is drawn: side by side on a wide page, one under the other on a telephone, and
-no tile is cut by the end of a printed page. Each tile has its own time axis, and can be read alone.
+The drawn figure is cut into its tiles: they are side by side on a wide page, and one below the other on a telephone.
+The end of a printed page cuts no tile. Each tile has its own time axis, and can be read alone.
 """
 
 from __future__ import annotations
@@ -30,40 +30,40 @@ _COLUMNS = 2
 _TILE = "flex:1 1 440px;min-width:0;max-width:min(100%,560px);break-inside:avoid;"
 _LEFT_IN, _RIGHT_IN, _TOP_IN, _BOTTOM_IN = 0.78, 1.25, 1.0, 0.46
 _SLIM_IN = {"left": 0.75, "right": 0.3, "top": 0.82, "line": 0.18, "bottom": 0.46, "chart": 1.6}
-"""Of a tile on a telephone, where title and legend take more lines."""
+"""Measures of a tile on a telephone, where title and legend need more lines."""
 _REACH = 20.0
-"""A target is drawn to scale up to this many times what was seen: a flat line far below it says as much."""
+"""A target is drawn to scale up to this multiple of the seen values; beyond it a curve would only be a flat line."""
 _NEAR = 0.3
-"""Moments that are nearer to one another, as a share of the time axis, have their words in two lines."""
+"""Moments closer than this share of the time axis have their words on two lines."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One gate's timeline; every figure in the unit of its axis."""
+    """One gate's timeline; every number is in the unit of its axis."""
 
     result: GateResult
     word: Word
-    """What people read of its verdict (`words.of_gate`)."""
+    """The word that people read for its verdict (`words.of_gate`)."""
     series: Mapping[str, Points]
     looks: Points
-    """What each look judged, this one last."""
+    """The value at each look, this one last."""
     kind: Kind = "line"
     grid: Grid | None = None
     irregular: tuple[str, ...] = ()
-    """Names of the series that have no periods."""
+    """Names of the series without periods."""
     band: Band = ()
     beside: tuple[tuple[str, float], ...] = ()
-    """Levels that the gate's declaration does not hold: the weight in force."""
+    """Levels that are not in the gate's declaration, such as the weight in force."""
 
     @property
     def unit(self) -> str:
-        """Of the value axis."""
+        """The unit of the value axis."""
         unit = self.result.gate.unit
         return "%" if unit == "ratio" or self.result.gate.against else unit
 
 
 def multiples_figure(tiles: Sequence[Tile], marks: Marks = ()) -> Any:
-    """The figure, closed; failing first, in rows of two."""
+    """The closed figure of all tiles, failing gates first, in rows of two."""
     tiles = ordered(tiles)
     columns, wide = (1, NARROW_IN) if narrow() else (_COLUMNS, _WIDTH_IN)
     left, right, bottom = _edges()
@@ -89,19 +89,19 @@ def multiples_figure(tiles: Sequence[Tile], marks: Marks = ()) -> Any:
 
 
 def _names(tile: Tile) -> list[str]:
-    """Of its legend on a telephone."""
+    """The names in the tile's legend on a telephone."""
     limits = [f"↑ {name}" for name, *_ in levels.thresholds(tile.result.gate, collapse=True)]
     band = ["interval at every look"] * bool(tile.band)
     return [*tile.series, LOOKS, *band, *limits, *(name for name, _ in tile.beside)]
 
 
 def _edges() -> tuple[float, float, float]:
-    """Left, right and bottom of a tile around its chart, in inches."""
+    """The margins of a tile's chart left, right and below, in inches."""
     return (_SLIM_IN["left"], _SLIM_IN["right"], _SLIM_IN["bottom"]) if narrow() else (_LEFT_IN, _RIGHT_IN, _BOTTOM_IN)
 
 
 def _top(tile: Tile) -> float:
-    """What is above a tile's chart, in inches: on a telephone as much as its own title and legend take."""
+    """The margin above a tile's chart, in inches; on a telephone as much as its title and legend need."""
     if not narrow():
         return _TOP_IN
     more = len(_title(tile).splitlines()) - 1
@@ -113,7 +113,7 @@ def _title(tile: Tile) -> str:
 
 
 def multiples(tiles: Sequence[Tile], marks: Marks = ()) -> Shown:
-    """`multiples_figure` as tiles, each with its description; nothing where there is no gate."""
+    """`multiples_figure` as tiles, each with its description; empty without gates."""
     if not tiles:
         return Shown("", "")
     words = [describe(tile, marks) for tile in ordered(tiles)]
@@ -131,7 +131,7 @@ def multiples(tiles: Sequence[Tile], marks: Marks = ()) -> Shown:
 
 
 def ordered(tiles: Sequence[Tile]) -> list[Tile]:
-    """Failing first, as in the figure of all gates."""
+    """The tiles with failing gates first, as in the figure of all gates."""
     interim = any(tile.word is Word.WATCH for tile in tiles)
     results = failing_first([tile.result for tile in tiles], interim)
     places = {id(result): place for place, result in enumerate(results)}
@@ -139,7 +139,7 @@ def ordered(tiles: Sequence[Tile]) -> list[Tile]:
 
 
 def describe(tile: Tile, marks: Marks = ()) -> str:
-    """The tile in a sentence: verdict, value, limits, the range of each curve, and the moments."""
+    """The tile in one sentence: verdict, value, limits, the range of each curve, and the moments."""
     result = tile.result
     told = []
     for name, points in {**tile.series, LOOKS: tile.looks}.items():
@@ -159,7 +159,7 @@ def _moments(tile: Tile, marks: Marks) -> list[tuple[dt.datetime, str]]:
 
 
 def _span(tiles: Sequence[Tile], marks: Marks) -> tuple[dt.datetime, dt.datetime] | None:
-    """One time axis for all, so that they can be compared."""
+    """The common time axis of all tiles, so that they can be compared."""
     found = span_of(
         [{**tile.series, LOOKS: tile.looks} for tile in tiles],
         [one for tile in tiles for one in _moments(tile, marks)],
@@ -216,12 +216,12 @@ def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datet
 
 
 def _shown(result: GateResult, value: float) -> float:
-    """In the unit of the axis."""
+    """A value in the unit of the axis."""
     return PERCENT * value if result.gate.unit == "ratio" else value
 
 
 def _head(axes: Any, tile: Tile, top_in: float) -> None:
-    """Verdict and title, value and interval, and what the curves are: above the chart, from its left edge."""
+    """Writes title, verdict, value, interval and the names of the curves above the chart, from the tile's left edge."""
     result, badge = tile.result, style.badge_of(tile.word)
     place = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "left", "va": "baseline"}
     left, top = -_edges()[0] * 72 + 6, top_in * 72
@@ -255,7 +255,7 @@ def _plot_high() -> float:
 
 
 def _mark(axes: Any, moments: Marks, span: tuple[dt.datetime, dt.datetime]) -> None:
-    """Vertical lines with a word above the chart; two that are near one another stand in two lines."""
+    """Draws the moments as vertical lines with words above the chart; the words of close ones are on two lines."""
     before, row = -1.0, 0
     for at, text in inside(moments, span):
         share = (at - span[0]) / (span[1] - span[0])

@@ -1,4 +1,4 @@
-"""The smaller pieces of a phase's report: a line, the evidence, the proof."""
+"""The smaller parts of a phase's report: a line, the evidence, the proof."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from runbook_lib.show.tables import Cell, Shown, between, inline, stack, table
 
 
 def line(text: str) -> Shown:
-    """One sentence."""
+    """One sentence as a line."""
     return Shown(f'<div style="font-size:14px;margin:4px 0">{inline(text)}</div>', text)
 
 
 ONE_SHEET = "runbook_one_sheet"
-"""Metadata of an output that is printed on one sheet."""
+"""Key in the metadata of an output that is printed on one sheet."""
 
 
 class Page:
-    """A page of Markdown: rendered in a notebook and a report, as it is in a terminal.
+    """A page of Markdown: rendered in a notebook and a report, plain in a terminal.
 
     Args:
-        one_sheet: it is made to be printed and signed: a printed report keeps it together.
+        one_sheet: whether a printed report keeps it on one page, because it is printed and signed.
     """
 
     def __init__(self, text: str, *, one_sheet: bool = False) -> None:
@@ -44,9 +44,9 @@ class Page:
 
 
 def within(text: str) -> Page:
-    """A page of Markdown as a part of a report: its headings come below the report's own, and no HTML in it is alive.
+    """A page of Markdown as a part of a report: its headings are below the report's own, and its HTML is escaped.
 
-    Text of others in it is escaped where it is put in (`foreign.markdown`).
+    The callers escape foreign text in it (`foreign.markdown`).
     """
     parts = re.split(r"((?<![\\`])`[^`\n]*`)", text)
     plain = (part if at % 2 else part.replace("<", "&lt;") for at, part in enumerate(parts))
@@ -54,7 +54,7 @@ def within(text: str) -> Page:
 
 
 def show(shown: Shown, more: Mapping[str, Any] | None = None) -> None:
-    """Displays in a notebook, prints elsewhere; `more`: further MIME types of the same thing, for machines."""
+    """Displays in a notebook, prints elsewhere; `more` has further MIME types of the same output, for machines."""
     if "IPython" in sys.modules:
         from IPython import display
 
@@ -65,7 +65,7 @@ def show(shown: Shown, more: Mapping[str, Any] | None = None) -> None:
 
 
 def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
-    """What was measured, over which window, by which question."""
+    """The table of evidence: each measure with its values, window, notes and query."""
     rows = [
         [
             Cell(told(name), f"<b>{foreign.html(told(name))}</b>", nowrap=True),
@@ -109,7 +109,7 @@ def seen(item: Evidence) -> str:
 
 
 def proof_table(before: Any, after: Any, split: GateResult | None) -> Shown:
-    """Dial, switch and weight, before this run and read back after it, and the observed split."""
+    """A table of dial, switch and weight, before this run and read back after it, and the observed split."""
     rows = [
         ["dial", f"{before.dial_percent:g} %", f"{after.dial_percent:g} %"],
         ["switch", "on" if before.switch_on else "off", "on" if after.switch_on else "off"],

@@ -1,4 +1,4 @@
-"""A figure in the style of the reports, and its picture: HTML with a description for those who cannot see it."""
+"""Draws figures in the style of the reports, and turns them into HTML with a description for blind readers."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from runbook_lib.show import style
 from runbook_lib.show.tables import Shown
 
 WIDTH_IN, NARROW_IN = 10.0, 3.6
-"""Widths of a figure: on a page, and on a telephone, where its letters are as high as on the page."""
+"""Widths of a figure on a page and on a telephone; its letters have the same height on both."""
 NARROW_PX = 640
-"""Screens up to this width show the narrow figure; so does `report.css` with its tables."""
+"""Screens up to this width show the narrow figure; `report.css` has the same limit for its tables."""
 _IN_THE_DARK = '<style>[data-jp-theme-light="false"] .chart img{filter:invert(.92) hue-rotate(180deg)}</style>'
-"""In JupyterLab's dark theme a chart is turned over as in a report's (`record/templates/report.css`)."""
+"""Inverts a chart in JupyterLab's dark theme, as `record/templates/report.css` does in a report's."""
 _WIDTH: ContextVar[float] = ContextVar("width of the figures being drawn", default=WIDTH_IN)
 
 
 def width() -> float:
-    """Inches that a figure has now."""
+    """The width of figures now, in inches."""
     return _WIDTH.get()
 
 
 def narrow() -> bool:
-    """Whether figures are being drawn for a telephone: panels one below the other, thresholds named in the legend."""
+    """Whether figures are drawn for a telephone: panels one below the other, thresholds in the legend."""
     return width() < WIDTH_IN
 
 
 def slim(draw: Callable[[], Any]) -> Any:
-    """The figure that `draw` makes, for a telephone."""
+    """The figure from `draw` for a telephone."""
     token = _WIDTH.set(NARROW_IN)
     try:
         return draw()
@@ -44,7 +44,7 @@ def slim(draw: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def drawing() -> Iterator[Any]:
-    """matplotlib under our style; every figure made inside is closed at the end."""
+    """Gives `pyplot` with our style, and at the end closes every figure made inside."""
     import matplotlib as mpl
     from matplotlib import pyplot
 
@@ -58,13 +58,13 @@ def drawing() -> Iterator[Any]:
 
 
 def image(draw: Callable[[], Any], alt: str | None = None, cuts: Sequence[tuple[float, str]] = ()) -> Shown:
-    """A figure as HTML with its description (`alt`; default: the one made with it), and as that text in a terminal.
+    """A figure as HTML with its description (`alt`; default: the figure's label), and as that text in a terminal.
 
-    It is drawn twice, for a page and for a telephone: a browser shows the one that fits.
+    It is drawn twice, for a page and for a telephone; a browser shows the one that fits.
 
     Args:
         cuts: where a printed page may end within the figure: distance from its top in inches, and the description of
-            what is above, down to the cut before. The last one's is what is left.
+            the part between the cut before and this one. The last cut is the end of the figure.
     """
     figure = draw()
     text = alt or figure.get_label() or "chart"
@@ -83,13 +83,13 @@ def image(draw: Callable[[], Any], alt: str | None = None, cuts: Sequence[tuple[
 
 
 def _parts(whole: Any, shares: Sequence[float]) -> list[Any]:
-    """A picture cut from side to side at these shares of its height."""
+    """A picture cut horizontally at these shares of its height."""
     edges = [round(share * whole.height) for share in shares]
     return [whole.crop((0, top, whole.width, bottom)) for top, bottom in itertools.pairwise(edges)]
 
 
 def picture(part: Any, text: str, size: str, other: Any) -> str:
-    """A drawn figure, or a part of one, as an `img` on white paper; `other` is what a telephone shows instead."""
+    """A drawn figure, or a part of one, as an `img` on white paper; a telephone shows `other` instead."""
     return (
         f'<picture><source media="screen and (max-width: {NARROW_PX}px)" srcset="{_data(other, text)}">'
         f'<img alt="{html.escape(text)}" src="{_data(part, text)}" '
@@ -104,19 +104,19 @@ def _data(drawn: Any, text: str) -> str:
 
 
 def framed(parts: str, width: int, tile: str = "") -> str:
-    """Pictures in a frame that says how wide they are drawn: on a page that is narrower a report scrolls in it.
+    """Pictures in a frame with the width of their drawing; on a narrower page the frame scrolls.
 
     At that width the smallest letters, of 8 points, are 11 pixels high.
 
     Args:
-        tile: style of the frame where several stand side by side.
+        tile: style of the frame where several are side by side.
     """
     kind = "chart tile" if tile else "chart"
     return f'{_IN_THE_DARK}<div class="{kind}" style="{tile}overflow-x:auto;--drawn:{width}px">{parts}</div>'
 
 
 def pixels(figure: Any) -> Any:
-    """The figure drawn, as a PIL image of 256 colours: of lines and letters nobody sees a difference but in time."""
+    """The figure as a PIL image of 256 colours: lines and letters look the same, and it is faster."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
@@ -129,7 +129,7 @@ def pixels(figure: Any) -> Any:
 
 
 def described(text: str) -> Any:
-    """A PNG's own description, for those who have the file alone."""
+    """The description inside a PNG, for people who have only the file."""
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()

@@ -1,4 +1,4 @@
-"""The points of a chart as CloudWatch means them: a period without a point is 0 for a count and a gap for a level."""
+"""Completes the points of a chart: a period without a point is 0 for a count and a gap for a level."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ Points = Sequence[tuple[dt.datetime, float]]
 
 @dataclass(frozen=True)
 class Grid:
-    """The periods that were asked for: from `start` to `end`, `period_s` seconds each."""
+    """The periods of a query: from `start` to `end`, `period_s` seconds each."""
 
     period_s: float
     start: dt.datetime
     end: dt.datetime
-    """When it was asked, or when the points had settled: a period that ends later is still open."""
+    """Time of the query, or until which points had settled: a period that ends later is still open."""
 
     @property
     def period(self) -> dt.timedelta:
-        """Length of a period."""
+        """The length of a period."""
         return dt.timedelta(seconds=self.period_s)
 
     def is_open(self, at: dt.datetime) -> bool:
-        """Whether the period that begins at `at` was not over."""
+        """Whether the period that begins at `at` is still open."""
         return at + self.period > self.end
 
 
 def whole(points: Points, grid: Grid) -> list[tuple[dt.datetime, float]]:
-    """A count: every period of the grid, 0 where nothing was published. Empty stays empty: that is no data.
+    """The points of a count for every period of the grid, 0 where nothing was published; empty without points.
 
-    The grid is laid through the points, as CloudWatch's own periods are.
+    The periods start from the points, as CloudWatch's own do.
     """
     if not points:
         return []
@@ -50,7 +50,7 @@ def whole(points: Points, grid: Grid) -> list[tuple[dt.datetime, float]]:
 
 
 def gapped(points: Points, grid: Grid) -> list[tuple[dt.datetime, float]]:
-    """A level or a percentile: a NaN where periods are missing, so that no line bridges them."""
+    """The points of a level or percentile, with a NaN where periods are missing, so that no line bridges them."""
     found: list[tuple[dt.datetime, float]] = []
     for at, value in sorted(points):
         if found and at - found[-1][0] > 1.5 * grid.period:
@@ -62,12 +62,12 @@ def gapped(points: Points, grid: Grid) -> list[tuple[dt.datetime, float]]:
 def ready(
     series: Mapping[str, Points], grid: Grid | None, counts: Iterable[str] = (), irregular: Iterable[str] = ()
 ) -> dict[str, Points]:
-    """Every series as it is drawn.
+    """Every series, completed for drawing.
 
     Args:
-        grid: None: nothing is known of the periods, and the points stay as they are.
+        grid: the periods; None: they are unknown, and the points stay the same.
         counts: names of the series whose missing periods are 0.
-        irregular: names of the series that have no periods.
+        irregular: names of the series without periods.
     """
     if grid is None:
         return dict(series)
@@ -79,7 +79,7 @@ def ready(
 
 
 def lone(points: Points) -> list[tuple[dt.datetime, float]]:
-    """Points with a gap, or nothing, on both sides: a line through them has no length."""
+    """The points with a gap, or nothing, on both sides: a line through them has no length."""
     values = [math.nan, *(value for _, value in points), math.nan]
     return [
         point

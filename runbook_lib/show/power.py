@@ -1,4 +1,4 @@
-"""What a soak can decide, and when the week is quiet: tables and charts."""
+"""Tables and charts of what a soak can decide, and of the quiet hours of the week."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _TOLD = {"PASS": "pass", "FAIL": "fail", "INCONCLUSIVE": "undecided", "NO_DATA":
 
 
 def power_table(found: Sequence[Power], power: float) -> Shown:
-    """A line for each gate of each phase: samples expected and needed, what passes, what is detected; words where there
-    is more to say.
+    """A line for each gate of each phase: samples expected and needed, what passes, what is detected, and a note where
+    needed.
     """
     rows = []
     levels = dict.fromkeys(one.title for one in found if _level(one))
@@ -56,12 +56,12 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
 
 
 def _level(one: Power) -> bool:
-    """Whether a gate is decided whatever the traffic: each phase would say the same of it."""
+    """Whether a gate is decided with any traffic, so that its line would be the same in each phase."""
     return one.decides and one.needed is None
 
 
 def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float], note: str) -> Shown:
-    """A line for each limit in front of the functions, a column for each phase: how many times its peak fits."""
+    """A line for each limit in front of the functions, and a column for each phase: how many times its peak fits."""
     by_id = {(name, one.id.rpartition(".")[2]): one for name, checks in found.items() for one in checks}
     rows: list[list[object]] = []
     for id, title in LIMITS.items():
@@ -79,12 +79,12 @@ def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float]
 
 
 def _unlimited(one: Check) -> bool:
-    """Whether there is no limit at all: it passes without a factor."""
+    """Whether there is no limit: the check passes without a factor."""
     return bool(one.ok) and one.facts.get("factor") is None
 
 
 def _fits(one: Check) -> Cell:
-    """A limit's word: no colour where there is no limit, and only what does not fit is a no."""
+    """A limit's cell: without colour where there is no limit, and red only where the peak does not fit."""
     if _unlimited(one):
         return Cell(one.found, nowrap=True)
     known = None if one.verdict is Verdict.INCONCLUSIVE else one.ok
@@ -92,7 +92,7 @@ def _fits(one: Check) -> Cell:
 
 
 def trials_table(trials: Sequence[Trial]) -> Shown:
-    """A line for each gate, a column for each bad input: what it says; what it should not say stands out."""
+    """A line for each gate, and a column for each bad input, with the verdicts; wrong verdicts are marked."""
     gates = dict.fromkeys((one.gate, one.title) for one in trials)
     said = {(one.gate, one.mutation): one for one in trials}
     rows: list[list[object]] = []
@@ -110,7 +110,7 @@ def trials_table(trials: Sequence[Trial]) -> Shown:
 
 
 def quiet_table(best: Quiet | None, days: Sequence[Quiet], note: str) -> Shown:
-    """The quietest window of the week, and of each day."""
+    """A table of the quietest window of the week, and of each day."""
     rows = [
         [Cell(one.words, nowrap=True), f"{one.per_hour:.1f}", f"{100 * one.share:.0f} %", "the quietest of the week"]
         for one in ([best] if best else [])
@@ -125,7 +125,7 @@ def quiet_table(best: Quiet | None, days: Sequence[Quiet], note: str) -> Shown:
 
 
 def week_chart(by_hour: Mapping[int, float], quiet: Quiet | None) -> Any:
-    """The week as a strip of hours for each day, darker where there is more traffic; the quiet window is framed."""
+    """A chart of the week, with a row of hours for each day, darker with more traffic; the quiet window has a frame."""
     nan = float("nan")
     cells = [[by_hour.get(day * 24 + hour, nan) for hour in range(24)] for day in range(7)]
     with drawing() as pyplot:
@@ -151,12 +151,12 @@ def week_chart(by_hour: Mapping[int, float], quiet: Quiet | None) -> Any:
 
 
 def quiet_hours(quiet: Quiet | None) -> list[int]:
-    """The hours of the week that a window covers."""
+    """The hours of the week in a window."""
     return [(quiet.start + step) % HOURS for step in range(quiet.hours)] if quiet else []
 
 
 def week_words(by_hour: Mapping[int, float], quiet: Quiet | None) -> str:
-    """The chart in a sentence."""
+    """The chart of the week in one sentence."""
     if not by_hour:
         return "Traffic by hour of the week: no data."
     low, high = min(by_hour.values()), max(by_hour.values())
@@ -165,7 +165,7 @@ def week_words(by_hour: Mapping[int, float], quiet: Quiet | None) -> str:
 
 
 def power_chart(found: Sequence[Power]) -> Any:
-    """Samples expected beside samples needed, gate by gate and phase by phase, on a scale of powers of ten."""
+    """A chart of expected and needed samples, by gate and phase, on a logarithmic scale."""
     asked = [one for one in found if one.needed is not None]
     phases = list(dict.fromkeys(one.phase for one in asked))
     with drawing() as pyplot:

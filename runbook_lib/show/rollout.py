@@ -1,4 +1,4 @@
-"""The whole rollout on one chart: the weight as a step line, below it every decision in its notebook's lane."""
+"""The whole rollout on one chart: the weight as a step line, and below it every decision in its notebook's lane."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from runbook_lib.show.picture import drawing, narrow, width
 from runbook_lib.show.points import Points
 
 SHAPES = {"PLANNED": "s", "SOAK": "o", "PROMOTE": "^", "HOLD": "D", "ROLLBACK": "v"}
-"""Colour never speaks alone: each decision has its own marker. The weightier lies on top."""
+"""Marker of each decision, which never has only a colour. Later ones are drawn on top, as they matter more."""
 NOTE = "note"
 
 
 @dataclass(frozen=True)
 class Dot:
-    """One decision, or one note, at its moment (aware UTC)."""
+    """One decision, or one note, with its time (aware UTC)."""
 
     at: dt.datetime
     lane: str
@@ -29,7 +29,7 @@ class Dot:
 
 
 def rollout_chart(weights: Mapping[str, Points], dots: Sequence[Dot], *, title: str) -> Any:
-    """Percent of requests that are asynchronous over time (UTC), and the decisions.
+    """A chart of the percentage of asynchronous requests over time (UTC), and of the decisions.
 
     Args:
         weights: environment to (time, percent), one point a change; the last holds until the last decision.
@@ -120,7 +120,7 @@ def _days(axes: Any) -> None:
 
 
 def described(weights: Mapping[str, Points], dots: Sequence[Dot], title: str) -> str:
-    """The chart in words: each weight with its moment, each lane with its last decision."""
+    """The chart in words: each weight with its time, each lane with its last decision."""
     parts = []
     for env, points in weights.items():
         steps = ", ".join(f"{percent:g} % from {when(at)}" for at, percent in sorted(points))

@@ -1,7 +1,7 @@
 """All gates of a look in one figure: value and interval on a scale from target to alert limit to collapse.
 
 Each gate has its own unit; the scale makes them comparable: 0 is the target, 1 the alert limit, 2 the collapse. Left
-of the target is better. Verdicts are told by word, mark and colour, in this order of weight.
+of the target is better. Each verdict has a word, a mark and a colour, in this order of importance.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from runbook_lib.show.tables import Shown
 
 _MARKS = {Verdict.FAIL: "X", Verdict.NO_DATA: "s", Verdict.INCONCLUSIVE: "D", Verdict.PASS: "o"}
 BEST, WORST = -1.0, 2.5
-"""Ends of the scale; what lies beyond is drawn at the end, as an arrow."""
+"""Ends of the scale; a value beyond one is an arrow at the end."""
 _ROW_IN, _HEAD_IN, _FRAME_IN = 0.36, 0.62, 0.95
 _TOGETHER = 16
-"""This many rows stay on one printed page."""
+"""Number of rows that stay together on one printed page."""
 _LEFT, _RIGHT = 0.41, 0.765
-"""Where the scale begins and ends, as shares of the width: names to the left, numbers to the right."""
+"""Left and right end of the scale, as shares of the width: names are on the left, numbers on the right."""
 _WORD = -(_LEFT - 0.008) / (_RIGHT - _LEFT)
-"""Where the verdict stands, in widths of the scale."""
+"""Place of the verdict, in widths of the scale."""
 _CHARACTERS = 47
-"""Of a name, in one line."""
+"""Most characters of a name on one line."""
 _SLIM_ROW_IN, _SLIM_CHARACTERS = 0.92, 40
-"""Height and characters of a row on a telephone: verdict, name and numbers stand above the scale."""
+"""Height and characters of a row on a telephone, where verdict, name and numbers are above the scale."""
 
 
 def failing_first(results: Sequence[GateResult], interim: bool = False) -> list[GateResult]:
-    """FAIL, then what could not be seen or decided, then PASS; the severe ones first, those that do not count last.
+    """The results in order: FAIL, not seen or decided, PASS; severe ones first, gates that do not decide last.
 
     Args:
-        interim: between two declared looks (`words.of_gate`): what is in doubt comes before what is only watched.
+        interim: between two declared looks (`words.of_gate`): INCONCLUSIVE comes before WATCH.
     """
     return sorted(
         results,
@@ -51,7 +51,7 @@ def failing_first(results: Sequence[GateResult], interim: bool = False) -> list[
 
 
 def position(gate: Gate, value: float) -> float | None:
-    """Where a value of `gate` lies: 0 at its target, 1 at its alert limit, 2 at its collapse; worse is more.
+    """Place of a value on the scale of `gate`: 0 at its target, 1 at its alert limit, 2 at its collapse; worse is more.
 
     Between two of them it is linear. A gate without an alert limit reaches 1 at twice the target (or one unit beyond
     0); one whose alert limit is its target jumps there from 0 to 1. None: a split, whose target is the weight, or a
@@ -71,7 +71,7 @@ def position(gate: Gate, value: float) -> float | None:
 
 
 def gates_figure(results: Sequence[GateResult], interim: bool = False) -> Any:
-    """The figure, closed; one row a gate, failing first."""
+    """The closed figure, with one row a gate, failing gates first."""
     rows = failing_first(results, interim)
     with drawing() as pyplot:
         height = _FRAME_IN + (_SLIM_ROW_IN if narrow() else _ROW_IN) * max(1, len(rows))
@@ -88,10 +88,10 @@ def gates_figure(results: Sequence[GateResult], interim: bool = False) -> Any:
 
 
 def gates_picture(results: Sequence[GateResult], interim: bool = False) -> Shown:
-    """`gates_figure` as an image that carries its description; nothing where no gate was judged.
+    """`gates_figure` as an image with its description; empty where no gate was judged.
 
     Args:
-        interim: between two declared looks (`words.of_gate`).
+        interim: whether the look is between two declared ones (`words.of_gate`).
     """
     if not results:
         return Shown("", "")
@@ -171,7 +171,7 @@ def _row(axes: Any, place: int, result: GateResult, said: Word) -> None:
 
 
 def _lines(gate: Gate) -> list[tuple[float, str]]:
-    """Where the scale's lines are for a gate, in words."""
+    """The places of the scale's lines for a gate, with their words."""
     if gate.margin is not None:
         return [(0, "as good"), (1, f"{words.points(gate.margin)} worse")]
     named = ((0, gate.target), (1, gate.alert), (2, gate.collapse))
@@ -179,8 +179,8 @@ def _lines(gate: Gate) -> list[tuple[float, str]]:
 
 
 def _places(result: GateResult) -> tuple[float | None, list[float]]:
-    """Where value and interval lie; of two arms their difference, which is 0 where they are as good and 1 at the
-    margin.
+    """The places of value and interval on the scale; for two arms those of their difference, which is 0 where they are
+    equal and 1 at the margin.
     """
     gate, both = result.gate, result.compared
     if gate.margin is not None:
@@ -200,7 +200,7 @@ def _title(gate: Gate) -> str:
 
 
 def numbers(result: GateResult) -> str:
-    """Value and interval in the gate's unit."""
+    """Value and interval in words, in the gate's unit."""
     gate, low, high = result.gate, result.low, result.high
     if result.value is None:
         return "no value"
@@ -214,7 +214,7 @@ def numbers(result: GateResult) -> str:
 
 
 def limits(result: GateResult) -> str:
-    """Target, alert limit and collapse as they are declared."""
+    """Target, alert limit and collapse in words, as declared."""
     gate = result.gate
     if gate.kind == "split":
         return "target: as the weight"

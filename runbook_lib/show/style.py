@@ -1,6 +1,6 @@
-"""Colours and type, the same in every table and chart: Okabe and Ito's palette, told apart by colour-blind eyes too.
+"""Colours and type of all tables and charts: Okabe and Ito's palette, which colour-blind people can distinguish.
 
-Colour never speaks alone: each verdict also has its word and its icon, each threshold its own dash.
+Colour is never the only sign: each verdict also has its word and its icon, each threshold its own dash.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ BLACK, ORANGE, SKY, GREEN = "#1a1a1a", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE, GREY = "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#8a8f98"
 CYCLE = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
 NAMED = {"failed": VERMILLION}
-"""Series that have one colour in every chart; `CYCLE` has it not."""
+"""Series with the same colour in every chart; that colour is not in `CYCLE`."""
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 TARGET, ALERT = GREEN, VERMILLION
 DPI = 110
@@ -23,23 +23,23 @@ _PLACES = {str(word): place for place, word in enumerate(OF_CHECKS)}
 
 
 def rank(word: str) -> int:
-    """Place of a verdict, or of its word, in every table: FAIL first."""
+    """The place of a verdict, or of its word, in every table: FAIL first."""
     return _PLACES.get(word.replace("_", " "), len(_PLACES))
 
 
 def colour(name: str, place: int) -> str:
-    """Colour of the series `name`, the `place`-th of its chart."""
+    """The colour of the series `name`, the `place`-th of its chart."""
     return NAMED.get(name, CYCLE[place % len(CYCLE)])
 
 
 def tint(colour: str, share: float = 0.45) -> str:
-    """A colour as paper for dark letters: mixed with white, so that turned over for the dark it is a paper, too."""
+    """A colour as background for dark letters: mixed with white, so that it also suits the inverted dark theme."""
     parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
 
 
 class Badge(NamedTuple):
-    """How a word looks: black on each of these colours keeps a contrast above 5:1."""
+    """The look of a word: black on each of these colours has a contrast above 5:1."""
 
     icon: str
     colour: str
@@ -68,12 +68,12 @@ BADGES: dict[str, Badge] = {
 
 
 def badge_of(word: str) -> Badge:
-    """How a word looks, or the verdict or decision that it stands for; one that another version wrote is plain."""
+    """The look of a word, or of a verdict or decision; an unknown word of another version is plain."""
     return BADGES.get(word.replace("_", " "), BADGES[Word.CLOSED])
 
 
 def rc() -> Any:
-    """matplotlib settings: white paper in any theme, quiet axes, type that stays readable in a report."""
+    """Settings for matplotlib: white paper in any theme, quiet axes, type that is readable in a report."""
     return {
         "figure.dpi": DPI,
         "savefig.dpi": DPI,
@@ -85,7 +85,7 @@ def rc() -> Any:
         "axes.labelcolor": BLACK,
         "axes.titlelocation": "left",
         "axes.titlesize": 11,
-        # Said, not found out: else each title has every tick of its chart laid out twice.
+        # Fixed: to find it out, matplotlib would lay out every tick of a chart twice for each title.
         "axes.titley": 1.0,
         "axes.titleweight": "bold",
         "axes.labelsize": 9,
@@ -107,7 +107,7 @@ def rc() -> Any:
 
 
 def use() -> None:
-    """Makes the style the kernel's own, for charts drawn by hand in a cell."""
+    """Sets the style for the whole kernel, for charts drawn by hand in a cell."""
     import matplotlib as mpl
 
     mpl.rcParams.update(rc())

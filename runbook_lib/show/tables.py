@@ -20,15 +20,15 @@ from runbook_lib.judge.model import Evidence
 from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
 
 WIDTH = 150
-"""Columns of the plain text."""
+"""Width of the plain text in characters."""
 _SHORT = 12
-"""Characters of a cell that never needs to be wrapped."""
+"""Most characters of a cell that is never wrapped."""
 _LONG, _CLAUSE = 160, 40
-"""Characters of a reason that is too long to stand out as a whole, and the fewest of the clause that does."""
+"""Most characters of a reason that stands out as a whole, and the fewest of a first clause that does."""
 _NONE = ' class="none"'
-"""Of a cell that says nothing: a telephone leaves it out."""
+"""Attribute of an empty cell, which a telephone leaves out."""
 _TELEPHONE, _WRAPS, _GAP = 46, 22, 3
-"""Characters: on a line of a telephone, in a column that wraps, between two columns."""
+"""Numbers of characters: on a line of a telephone, in a column that wraps, between two columns."""
 _LINE = "rgba(128,128,128,.35)"
 _CELL = (
     f"text-align:left;vertical-align:top;padding:5px 9px;border:0;border-bottom:1px solid {_LINE};"
@@ -40,7 +40,7 @@ FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;color:inherit"
 
 
 class Shown:
-    """Something to look at, twice: as HTML, and as plain text for terminals and logs."""
+    """An output in two forms: HTML, and plain text for terminals and logs."""
 
     def __init__(self, html_text: str, text: str) -> None:
         self._html = html_text
@@ -59,7 +59,7 @@ class Shown:
 
 
 class Cell:
-    """A table's cell whose HTML says more than its text."""
+    """A cell of a table whose HTML has more than its text."""
 
     def __init__(self, text: str, markup: str | None = None, nowrap: bool = False) -> None:
         self.text = text
@@ -68,7 +68,7 @@ class Cell:
 
 
 def stack(*shown: Shown) -> Shown:
-    """Several, one under the other."""
+    """Several outputs, one below the other."""
     return Shown("".join(each._repr_html_() for each in shown), "\n".join(str(each) for each in shown))
 
 
@@ -85,7 +85,7 @@ def badge(word: str) -> Cell:
 
 
 def mark(ok: bool | None, says: tuple[str, str, str] = ("ok", "no", "unknown"), doubt: str = GREY) -> Cell:
-    """Yes, no or not known, as a coloured word (`says`: in this order) with its icon; `doubt`: colour of the last."""
+    """Yes, no or unknown as a coloured word with its icon; `says`: the three words; `doubt`: colour of the last."""
     yes, no, unknown = says
     icon, word, colour = {True: ("✔", yes, GREEN), False: ("✘", no, VERMILLION), None: ("?", unknown, doubt)}[ok]
     style = f"background:{colour};color:{BLACK};border-radius:4px;padding:1px 7px;font-weight:700;white-space:nowrap"
@@ -102,12 +102,12 @@ def table(
     last_below: bool = False,
     kind: str = "",
 ) -> Shown:
-    """A table from rows of strings, numbers or `Cell`s; without rows it says so. Names of columns stay on one line,
-    unless `wrap_head`. A column with a name in which no row has a word is left out.
+    """A table from rows of strings, numbers or `Cell`s; without rows it says so. Names of columns are on one line
+    unless `wrap_head`. A column with a name and without a word in any row is left out.
 
     Args:
-        last_below: in HTML the last column, a sentence, stands on a line of its own below the rest of its row.
-        kind: a class in HTML, whose cells know their column's name: a report draws it otherwise on a narrow page.
+        last_below: whether in HTML the last column, a sentence, is on a separate line below the rest of its row.
+        kind: a class in HTML; its cells have their column's name, and a report draws it differently on a narrow page.
             Default: `stacks` where the columns do not fit beside each other on a telephone.
     """
     last = list(head[-1:])
@@ -137,7 +137,7 @@ def table(
 
 
 def _told(head: Sequence[str], cells: list[list[Cell]]) -> tuple[Sequence[str], list[list[Cell]]]:
-    """Head and rows without the columns that say nothing."""
+    """Head and rows without the named columns that are empty."""
     width = len(head)
     if not cells or any(len(row) != width for row in cells):
         return head, cells
@@ -146,7 +146,7 @@ def _told(head: Sequence[str], cells: list[list[Cell]]) -> tuple[Sequence[str], 
 
 
 def _named(name: str, style: str) -> str:
-    """The head of a column; one without a name is no head."""
+    """The head of a column; a plain cell where the column has no name."""
     return f'<th scope="col" style="{style}">{foreign.html(name)}</th>' if name else f'<td style="{style}"></td>'
 
 
@@ -161,8 +161,8 @@ def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
 
 
 def _short(cell: Cell) -> str:
-    """How a report lays a short cell out: a number with its unit stays on one line on paper, too, where longer cells
-    are wrapped; and a word of a few letters needs no column for a sentence on a telephone.
+    """The class of a short cell: a number with its unit stays on one line on paper too, where longer cells are wrapped,
+    and a short word needs no wide column on a telephone.
     """
     if not 0 < len(cell.text.strip()) <= _SHORT:
         return ""
@@ -170,7 +170,7 @@ def _short(cell: Cell) -> str:
 
 
 def _wide(head: Sequence[str], cells: Sequence[Sequence[Cell]]) -> bool:
-    """Whether the columns, each wrapped as far as it reads well, are wider than a telephone."""
+    """Whether the columns, each wrapped as far as it is readable, are wider than a telephone."""
     width = 0
     for place, name in enumerate(head):
         column = [row[place] for row in cells if place < len(row)]
@@ -180,7 +180,7 @@ def _wide(head: Sequence[str], cells: Sequence[Sequence[Cell]]) -> bool:
 
 
 def _two_lines(cells: Sequence[Cell], names: Sequence[str] = ()) -> str:
-    """A row, and below it its last cell, if it says something: it stays in sight where a wide table scrolls."""
+    """A row, and below it its last cell unless empty, which stays visible where a wide table scrolls."""
     if not (cells[-1].text or cells[-1].html):
         return _row(cells[:-1], _CELL, names[:-1])
     sight = "position:sticky;left:9px;width:fit-content;max-width:min(100%,calc(100vw - 64px))"
@@ -192,7 +192,7 @@ def _two_lines(cells: Sequence[Cell], names: Sequence[str] = ()) -> str:
 
 
 def inline(text: str) -> str:
-    """Escaped; what stands between backticks is a command, and no line of it ends within `--set`."""
+    """The text escaped; text between backticks is a command, and no line of it ends within `--set`."""
 
     def command(found: re.Match[str]) -> str:
         options = re.sub(r"(?<!\S)--[\w-]+", r'<span style="white-space:nowrap">\g<0></span>', found[1])
@@ -213,7 +213,7 @@ def lead(text: str) -> tuple[str, str]:
 
 
 def caption_line(text: str) -> Shown:
-    """A table's caption where there is no table to stand over."""
+    """The caption of a table as a line by itself, where the table is left out."""
     return Shown(f'<div style="{FONT};font-size:14px;font-weight:600;margin:6px 0">{foreign.html(text)}</div>', text)
 
 
@@ -239,12 +239,12 @@ def _plain(head: Sequence[str], cells: Sequence[Sequence[Cell]], caption: str, n
 
 
 def span(start: str | dt.datetime, end: str | dt.datetime) -> str:
-    """From one time to another: `2026-11-23 03:05 to 2026-11-24 03:05 UTC`."""
+    """An interval of time in words: `2026-11-23 03:05 to 2026-11-24 03:05 UTC`."""
     return f"{when(start).removesuffix(' UTC')} to {when(end)}"
 
 
 def window(evidence: Evidence) -> Cell:
-    """The window of some evidence, with its length."""
+    """The window of evidence, with its length."""
     try:
         start, end = (dt.datetime.fromisoformat(text) for text in (evidence.start, evidence.end))
     except ValueError:
@@ -253,7 +253,7 @@ def window(evidence: Evidence) -> Cell:
 
 
 def between(start: str, end: str) -> Cell:
-    """From one time to another in a cell: on one line or on two, never on more."""
+    """An interval of time in a cell, on one line or two."""
     return _between(when(start), when(end))
 
 
@@ -263,12 +263,12 @@ def _between(first: str, last: str) -> Cell:
 
 
 def where_table(facts: Mapping[str, object]) -> Shown:
-    """Names and values, one a line."""
+    """A table of names and values, one a line."""
     rows = [[Cell(name, f"<b>{foreign.html(name)}</b>", nowrap=True), value] for name, value in facts.items()]
     return table(("", ""), rows)
 
 
 def edged(text: str, colour: str | None = None) -> Shown:
-    """A line of text; with a colour, a bar of it beside the line."""
+    """A line of text; with a colour, it has a bar of that colour beside it."""
     edge = f";border-left:4px solid {colour};padding-left:8px;font-weight:600" if colour else ""
     return Shown(f'<div style="{FONT};font-size:13px;margin:3px 0{edge}">{inline(text)}</div>', text)

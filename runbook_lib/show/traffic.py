@@ -1,4 +1,4 @@
-"""Where the users' requests go, what they get on either side, and what a plan would do about it."""
+"""Tables of the users' requests: where they go, what users get on either side, and what a plan would change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runbook_lib.show.tables import Cell, Shown, edged, span, stack, table, wher
 
 
 def plan_table(plan: Any) -> Shown:
-    """What applying would do, step by step, with the way back; `plan` is an `act.traffic.shift.ShiftPlan`."""
+    """The steps of a plan, with the way back; `plan` is an `act.traffic.shift.ShiftPlan`."""
     rows = [
         [place, step.action, Cell(f"{step.before:g} % → {step.after:g} %", nowrap=True), step.strategy or "–", step.why]
         for place, step in enumerate(plan.steps, 1)
@@ -44,9 +44,9 @@ def _rate_row(name: str, evidence: Evidence, confidence: float) -> list[object]:
 
 
 def baseline_table(canary: Evidence, baseline: Evidence, confidence: float = 0.95) -> Shown:
-    """What users get on each side at the same time, and what that makes of a rollback.
+    """What users get on each side at the same time, and whether a rollback would help.
 
-    Both are rates whose `bad` are failures; they are called apart only where their intervals do not overlap.
+    Both are rates whose `bad` are failures; one counts as better only where their intervals do not overlap.
     """
     rows = [_rate_row("Async (canary)", canary, confidence), _rate_row("Sync (baseline)", baseline, confidence)]
     head = ("Users on", "Success", f"{words.sure(confidence)} interval", "n", "Window (UTC)", "Asked")
@@ -73,7 +73,7 @@ def _honest(canary: Evidence, baseline: Evidence, confidence: float) -> str:
 
 
 def ledger_table(ledger: dict[str, Any]) -> Shown:
-    """Where every submission went: requests = jobs + repeats + refused + callers' mistakes + 5xx + unexplained."""
+    """A table of the fate of all submissions: jobs, repeats, refused, callers' mistakes, 5xx, unexplained."""
     meaning = (
         ("accepted", "jobs in the table, one for each user"),
         (
@@ -97,7 +97,7 @@ def ledger_table(ledger: dict[str, Any]) -> Shown:
 
 
 def census_table(segment: Any) -> Shown:
-    """What became of every job created in the window; `segment` is an `observe.census.Segment`."""
+    """A table of the fate of every job created in the window; `segment` is an `observe.census.Segment`."""
     created = segment.completed + segment.late + segment.failed + segment.lost
     meaning = (
         ("completed", "COMPLETED while the client was still polling: success"),
@@ -135,7 +135,7 @@ def census_table(segment: Any) -> Shown:
 
 
 def traffic_table(state: Any, recent: int = 8) -> Shown:
-    """Dial, switch and the weight in force, with the last deployments; `state` is an `observe.traffic.TrafficState`."""
+    """Dial, switch and weight in force, with the last deployments; `state` is an `observe.traffic.TrafficState`."""
     facts = where_table(
         {
             "Weight in force": f"{state.weight:g} % of requests go to async",
@@ -159,7 +159,7 @@ def traffic_table(state: Any, recent: int = 8) -> Shown:
 
 
 def _made_by(description: str) -> str:
-    """A deployment's description for reading: of ours, the notebook, the run and the step."""
+    """A deployment's description for people; for one of the runbook the notebook, the attempt, the run and the step."""
     said = dict(part.split("=", 1) for part in description.split() if "=" in part)
     if not description.startswith("runbook ") or "notebook" not in said:
         return description or "–"
@@ -168,7 +168,7 @@ def _made_by(description: str) -> str:
 
 
 def _event(event: Any) -> str:
-    """What happened; by whom, where it was not AppConfig's ordinary course."""
+    """An event in words, with its cause where it was not AppConfig's ordinary course."""
     course = event.triggered_by in ("APPCONFIG", "USER") and "ROLL" not in event.type and "REVERT" not in event.type
     return (
         event.description

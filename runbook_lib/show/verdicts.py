@@ -1,4 +1,4 @@
-"""What was decided, and by which gates, findings and predecessors: read in ten seconds."""
+"""Shows a decision with its gates, findings and predecessors, for reading in ten seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runbook_lib.show.tables import FONT, Cell, Shown, badge, edged, inline, mar
 
 
 def _interval(low: float | None, high: float | None, unit: str) -> str:
-    """Both ends, or the one that is known; nothing where there is no spread to tell."""
+    """An interval in words: both ends, or the known one; `–` where there is none."""
     if low is not None and high is not None:
         return words.interval(low, high, unit) if low < high else "–"
     if high is not None:
@@ -23,10 +23,10 @@ def _interval(low: float | None, high: float | None, unit: str) -> str:
 
 
 def gate_table(outcome: Outcome | Sequence[GateResult], *, interim: bool = False) -> Shown:
-    """One row a gate: verdict, value, interval, sample size, thresholds, window, reason, and the query behind it.
+    """A table with one row a gate: verdict, value, interval, sample size, thresholds, window, reason, and the query.
 
     Args:
-        interim: between two declared looks (`words.of_gate`).
+        interim: whether the look is between two declared ones (`words.of_gate`).
     """
     found = outcome.results if isinstance(outcome, Outcome) else tuple(outcome)
     results = sorted(found, key=lambda one: rank(words.of_gate(one, interim)))
@@ -101,10 +101,10 @@ def _tally(results: Sequence[GateResult], interim: bool) -> str:
 
 
 def verdict_banner(outcome: Outcome, *, acts: bool = False) -> Shown:
-    """The decision, why, and what to do next, before anything else is read.
+    """The decision, its reason, and what to do next, as the first output that people read.
 
     Args:
-        acts: this run is going to act: a plan is not its last word, so it gets no banner that contradicts the head.
+        acts: whether this run is going to act; then a plan is not its final decision, and has no banner.
     """
     word = outcome.word
     if acts and word == Word.PLANNED:
@@ -127,7 +127,7 @@ def verdict_banner(outcome: Outcome, *, acts: bool = False) -> Shown:
 
 
 def findings_table(findings: Iterable[Any], caption: str = "") -> Shown:
-    """Findings (`ok`, `sentence`, and the alarm, resource or name they are about), the bad ones first."""
+    """A table of findings (`ok`, `sentence`, and the alarm, resource or name of each), bad ones first."""
     found = sorted(findings, key=lambda item: _field(item, "ok") is True)
     rows = [
         [
@@ -144,7 +144,7 @@ def findings_table(findings: Iterable[Any], caption: str = "") -> Shown:
 
 
 def _field(item: Any, *names: str) -> Any:
-    """The first of `names` that a mapping or an object has."""
+    """The value of the first of `names` that a mapping or an object has."""
     for name in names:
         found = item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
         if found is not None:
@@ -153,7 +153,7 @@ def _field(item: Any, *names: str) -> Any:
 
 
 def _beside(sentence: str, name: str) -> str:
-    """The sentence without the name that stands beside it."""
+    """The sentence without the name, which is in the same row."""
     for after in (": ", " "):
         if name and sentence.startswith(name + after):
             return sentence.removeprefix(name + after)
@@ -161,7 +161,7 @@ def _beside(sentence: str, name: str) -> str:
 
 
 def predecessors_table(findings: Sequence[Mapping[str, Any]], notebook: str) -> Shown:
-    """The records that must have promoted before this notebook may act."""
+    """A table of the records that must have promoted before this notebook may act."""
     if not findings:
         return edged(f"✔ {notebook} requires no predecessor.")
     named = [
@@ -172,7 +172,7 @@ def predecessors_table(findings: Sequence[Mapping[str, Any]], notebook: str) -> 
 
 
 def closing_note(run_id: str, outcome: Outcome, where: str | None, warnings: Sequence[str] = ()) -> Shown:
-    """The last lines of a run: decision, what is next, what was warned of, where the record is."""
+    """The last lines of a run: decision, next step, warnings, and place of the record."""
     sealed = (
         f"Record {run_id} sealed: {where}" if where else f"Record {run_id}: sealed by the engine when the notebook ends"
     )
@@ -182,7 +182,7 @@ def closing_note(run_id: str, outcome: Outcome, where: str | None, warnings: Seq
 
 
 def refused_note(word: str, sentence: str, then: str = "") -> Shown:
-    """What a cell says that is not run because one above was refused."""
+    """The note in a cell that does not run because one above was refused."""
     icon, colour = badge_of(Word.FAILED)
     said = f"{icon} {word}: {sentence}"
     return stack(edged(said, colour), edged(f"Next: {then}", colour)) if then else edged(said, colour)

@@ -35,20 +35,20 @@ class Proof:
     reference: Reference
     record: Record | None
     found: tuple[str, ...]
-    """What the record says: `PASS` for each check or gate, or its decision."""
+    """Verdict of each gate or check that the reference names; for a decision, `PROMOTE`."""
     missing: str = ""
     """Why there is no record, in a sentence."""
     said: str = ""
-    """What the gate or the check said, where it is a single one."""
+    """Reason of the gate or check; a count where the reference names several checks."""
 
     @property
     def ok(self) -> bool:
-        """Proven: the record promotes, and everything that is named passes."""
+        """Whether it is proven: there is a record, and every verdict found is PASS or PROMOTE."""
         return self.record is not None and bool(self.found) and set(self.found) <= {"PASS", "PROMOTE"}
 
     @property
     def sentence(self) -> str:
-        """Where it is proven, or why not."""
+        """The run that proves the reference, or what is missing."""
         one = self.reference
         if self.record is None:
             return self.missing or f"no sealed record of {one.notebook} in {one.env} says PROMOTE"
@@ -61,7 +61,7 @@ class Proof:
 
 
 class Acceptance(Step):
-    """The last step of the rollout: it changes nothing and shows all proof."""
+    """Notebook 11: shows the proof of every acceptance criterion. Changes nothing."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(
@@ -75,13 +75,13 @@ class Acceptance(Step):
         self.folders = {ref.run_id: ref.folder for ref in run.archive.records(release=run.params.release)}
 
     def _verified(self) -> list[Record]:
-        """Every record of the release in all environments that can be trusted, oldest first."""
+        """The release's trusted records of all environments, oldest first."""
         archive = self.run.archive
         found = archive.trusted(archive.records(release=self.params.release), self.trouble.append, what="")
         return sorted((record for _, record in found), key=_when)
 
     def chain_table(self) -> Any:
-        """Whether every record of this release is what was sealed."""
+        """Checks that every record of this release is unaltered and linked."""
         count = len(self.records) + len(self.trouble)
         said = f"all {count} records of {self.params.release} are unaltered and linked"
         if self.trouble:
@@ -89,7 +89,7 @@ class Acceptance(Step):
         return self.note(check("chain.verified", "The chain of records", not self.trouble, said, found=f"{count}"))
 
     def replayed(self) -> Any:
-        """Every verdict of this release made again from its own record, to the letter (`runbook replay`)."""
+        """Replays every verdict of this release from its record (`runbook replay`), and checks that it is the same."""
         archive = self.run.archive
         refs = [ref for ref in archive.records(release=self.params.release) if ref.run_id in self._trusted]
         found = [one for one in replay_all(archive, refs) if one.kind or not one.identical]
@@ -125,13 +125,14 @@ class Acceptance(Step):
         )
 
     def _link(self, record: Record) -> str:
-        """The report, relative to the archive."""
+        """Path of the record's report relative to the archive; the run's id where its folder is not known."""
         folder = self.folders.get(record.run_id)
         return str(folder.relative_to(self.run.archive.root) / "report.html") if folder else record.run_id
 
     def _prove(self, one: Reference) -> Proof:
-        """By the record that decides for that notebook, where it promotes (a later HOLD or ROLLBACK takes it back);
-        what an earlier run of the same attempt showed counts as well.
+        """Looks for the proof of a reference in the attempt whose newest decision promotes.
+
+        A later HOLD or ROLLBACK takes a promotion back. Earlier runs of the same attempt count as proof too.
         """
         (decided,) = predecessors(self.run.archive, [f"{one.notebook}@{one.env}"], self.params.release)
         mine = [r for r in self.records if r.notebook == one.notebook and r.env == one.env and r.status == "completed"]
@@ -153,7 +154,7 @@ class Acceptance(Step):
         return chart(story(self.records), titles, [env for env in policy.environments if policy.has_users(env)])
 
     def cost_chart(self) -> Any:
-        """What a report cost through the rollout, on both sides, by the looks that were sealed."""
+        """Chart of the cost of a report through the rollout, on both routes, from the sealed looks."""
         return costs.history(self.records, self.params)
 
     def issues_table(self) -> Any:
@@ -237,15 +238,15 @@ class Acceptance(Step):
         return verdict_banner(self.outcome or self.judge())
 
     def plan(self) -> Any:
-        """Says that only the signature is left."""
+        """One line: the acceptance changes nothing, and the next step."""
         outcome = self.outcome or self.judge()
         return line(f"Nothing is changed by the acceptance. {outcome.next}")
 
 
 def _linked(checks: Sequence[Check]) -> Any:
-    """The criteria with links to the reports: from the sealed report of this run, and from nowhere else, they lead on.
+    """The criteria as a table with links to the reports.
 
-    A record lies four folders below the archive's root.
+    The links work only from this run's sealed report, which lies four folders below the archive's root.
     """
     rows: list[list[object]] = []
     for one in checks:
@@ -260,7 +261,7 @@ def _linked(checks: Sequence[Check]) -> Any:
 
 
 def _short(link: str) -> str:
-    """The folder of a run, with places to break: its notebook and its id; the link itself says the rest."""
+    """Notebook and run id, taken from the link to a report."""
     parts = link.split("/")
     return f"{parts[-3]} · {parts[-2].rpartition('-')[2]}" if len(parts) > 2 else link
 
@@ -270,7 +271,7 @@ def _when(record: Record) -> dt.datetime:
 
 
 def _said(one: Reference, record: Record) -> str:
-    """The words of the gate, or of the check if a single one is meant."""
+    """Reason of the one gate or check that a reference names; a count where it names several."""
     if one.kind == "gate":
         named = [g for g in record.gates if (g.get("gate") or {}).get("id") == one.id]
     else:
@@ -279,7 +280,7 @@ def _said(one: Reference, record: Record) -> str:
 
 
 def _verdicts(one: Reference, record: Record) -> tuple[str, ...]:
-    """What a record says about a gate or about the required checks that a reference names."""
+    """A record's verdicts for the gate or the required checks that a reference names."""
     if one.kind == "gate":
         return tuple(str(g.get("verdict")) for g in record.gates if (g.get("gate") or {}).get("id") == one.id)
     named = [c for c in record.checks if matches(one, str(c.get("id")))]

@@ -21,7 +21,7 @@ from runbook_lib.params.policy import Policy
 FAILURES = ("jobs_failed", "worker_errors", "async_5xx")
 """Counters that rise by one for each failed async request of their kind.
 
-All failures are taken for the one that the alarm counts, so what it says of a healthy day is an upper bound.
+The arithmetic takes every failure for one that the alarm counts, so its figure for a healthy day is an upper bound.
 """
 ASYNC_RATES = {("worker_errors", "worker_invocations"), ("async_5xx", "async_requests")}
 ALL_RATES = {("api_5xx", "api_requests")}
@@ -31,14 +31,14 @@ NOT_A_COUNT = "n/a"
 
 @dataclass(frozen=True)
 class Submissions:
-    """The submissions of both routes, as far as the arithmetic needs them."""
+    """Submissions of both routes: their rate by hour of the day, and the share of synchronous ones that fail."""
 
     per_s: tuple[float, ...]
-    """Requests a second in each hour of the day (UTC), or one number."""
+    """Requests a second: 24 values by hour of the day (UTC), or one mean."""
     sync_failing: float | None
     """Share of the synchronous requests answered 5xx; None: there were none."""
     known: bool
-    """They were seen; otherwise the figure is the policy's."""
+    """Whether traffic was seen; if not, `per_s` is the policy's usual figure."""
 
     @property
     def per_day(self) -> float:
@@ -47,7 +47,7 @@ class Submissions:
 
 
 def look(cloudwatch: Any, params: Params, now: Any) -> Submissions:
-    """The traffic of the baseline's days; where nothing was seen, the policy's usual figure.
+    """Reads the traffic of the baseline's days; where none was seen, takes the policy's usual figure.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.
@@ -69,16 +69,16 @@ def look(cloudwatch: Any, params: Params, now: Any) -> Submissions:
 
 @dataclass(frozen=True)
 class AlarmOdds:
-    """Every alarm's odds at every weight, and what they say of the guards."""
+    """Odds of every alarm at every weight, and the guards' figures in each phase."""
 
     params: Params
     seen: Submissions
     rows: Mapping[str, Mapping[float, Odds]] = field(default_factory=dict)
-    """Alarm id to its odds by weight in percent; an alarm that is no count of failures is left out."""
+    """Odds by alarm id and weight in percent; without the alarms for which `_odds` is None."""
 
     @staticmethod
     def of(params: Params, seen: Submissions) -> AlarmOdds:
-        """Reckons."""
+        """Computes the odds of the policy's alarms at the traffic that was seen."""
         rows = {alarm.id: _by_weight(alarm, params, seen) for alarm in params.policy.alarms}
         return AlarmOdds(params, seen, {id: row for id, row in rows.items() if row})
 
@@ -87,7 +87,7 @@ class AlarmOdds:
         return tuple(one for one in self.params.policy.alarms if one.guard and one.metric in FAILURES)
 
     def of_phases(self) -> dict[tuple[str, str], Figures]:
-        """By guard and phase of this environment: its three figures at the phase's share of the traffic seen."""
+        """Figures of each guard in each phase of this environment, by alarm id and phase."""
         return {
             (alarm.id, name): self._figures(alarm.at(name), phase.percent)
             for alarm in self.counting()
@@ -105,7 +105,7 @@ class AlarmOdds:
         return [one * percent / 100 for one in self.seen.per_s]
 
     def proposals(self) -> dict[str, Proposal]:
-        """By phase: the count that does best at its share of the traffic seen."""
+        """The best count for each phase at its share of the traffic seen; a phase without one is left out."""
         phases = self._phases()
         by_weight = {
             percent: propose(self._share(percent), demands(self.params, percent))
@@ -116,7 +116,7 @@ class AlarmOdds:
 
 
 def demands(params: Params, percent: float) -> Demands:
-    """What the policy expects of a guard at a weight."""
+    """What the policy expects of a guard at a weight in percent."""
     policy, wanted = params.policy, params.policy.alarm_math
     gate = policy.gate(wanted.gate)
     within = [minutes for weight, minutes in sorted(wanted.detect_within_min.items()) if weight <= percent]
@@ -138,7 +138,7 @@ def weights(policy: Policy) -> tuple[float, ...]:
 
 
 def _phase_of(params: Params, weight: float) -> str | None:
-    """The first phase at this weight or a higher one: its guards are in force."""
+    """The first phase with this weight, whose guards are in force then; None if no phase has it."""
     return next((name for name, one in params.policy.phases.items() if one.percent == weight), None)
 
 
@@ -151,7 +151,7 @@ def _by_weight(alarm: Alarm, params: Params, seen: Submissions) -> dict[float, O
 
 
 def _odds(alarm: Alarm, params: Params, seen: Submissions, weight: float) -> Odds | None:
-    """The odds of one alarm; None if it counts no failed requests, or needs several periods in a row."""
+    """Odds of one alarm at a weight (a share); None if it counts no failed requests or needs several periods."""
     policy = params.policy.alarm_math
     well, bad = 1 - policy.healthy, 1 - policy.bad
     window, delay = float(alarm.period_s), float(params.policy.metric_delay_s)
@@ -180,16 +180,16 @@ def _odds(alarm: Alarm, params: Params, seen: Submissions, weight: float) -> Odd
 
 
 _NEVER_H = 24 * 365 * 100
-"""A century: nobody calls that a wait."""
+"""A century in hours; tables say "never" for anything longer."""
 
 
 def odds_cells(one: Odds | None) -> list[object]:
-    """How often a day it fires and how soon, as two cells; empty for an alarm that counts nothing."""
+    """Two cells: how often an alarm fires on a good day, and how soon on a bad one; "n/a" where it has no odds."""
     return [NOT_A_COUNT, NOT_A_COUNT] if one is None else [percent(one.per_day), _duration(one.hours)]
 
 
 def percent(share: float) -> str:
-    """A chance in percent, with as many digits as needed."""
+    """A chance as text in percent: whole from 10 % on, below that with two decimals."""
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2f} %" if share >= 1e-4 else "< 0.01 %"
 
 

@@ -31,11 +31,11 @@ from runbook_lib.steps.alarm_odds import AlarmOdds, look
 from runbook_lib.steps.step import Step
 
 KINDS = {"task_7_1": "task 7.1", "additional": "additional", "design": "design"}
-"""How an alarm's `kind` is called in tables."""
+"""Name of each alarm `kind` in tables."""
 
 
 class Alarms(Step):
-    """The alarms of one environment."""
+    """Notebook 04: the alarms of one environment."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(
@@ -95,7 +95,7 @@ class Alarms(Step):
         checks = []
         for one in self.planned:
             ok, words = data_finding(known, one, self.run.now, hours)
-            # What was never seen is no fault by itself; what can never be seen is one.
+            # No data so far is no fault by itself (advisory); a metric that can never have data is one.
             checks.append(
                 check(
                     f"alarm_data.{one.alarm.id}",
@@ -131,7 +131,7 @@ class Alarms(Step):
         return odds_chart(rows, self.params.policy.alarm_math.false_per_day)
 
     def plan_table(self) -> Any:
-        """What applying would write; for what a stack owns, the resource as its template ought to have it."""
+        """What applying would write; for an alarm of a stack, the resource as its template should have it."""
         names = [one.name for one in self.planned if one.writes]
         theirs = [one for one in self.planned if not one.same and not one.writes]
         said = (
@@ -158,7 +158,7 @@ class Alarms(Step):
         return html.escape(json.dumps({logical: to_cloudformation(one.alarm, self.params)}, indent=2), quote=False)
 
     def apply(self) -> Any:
-        """Writes what is the runbook's, if the run may."""
+        """Writes the runbook's own alarms and subscribes the pager, if the run applies."""
         if not self.run.applying:
             return line("Nothing was written: mode is plan.")
         wrote = act.apply(self.run.aws, self.run.guard, self.params, self.planned)
@@ -168,7 +168,7 @@ class Alarms(Step):
         return line(said + (" The pager is subscribed." if told else ""))
 
     def drill(self) -> Any:
-        """Each alarm set off, heard, and put back; in plan mode only announced."""
+        """Sets off each alarm, waits for its notification, and puts it back; in plan mode only says so."""
         state, _ = weights.read_or_nothing(self.run.aws, self.params)
         if not self.run.applying:
             for one in self.planned:
@@ -195,7 +195,7 @@ class Alarms(Step):
         return checks_table([*checks, back], "Fire drill", keep_order=True)
 
     def whole_way(self) -> Any:
-        """A failure of our own from the worker's log to the topic, where no users are."""
+        """Follows a failure line of our own from the worker's log to the topic; never where users are."""
         titles = {
             "drill.failure_line": "A failure of our own in the worker's log",
             "drill.metric": "The metric counts it",
@@ -233,7 +233,7 @@ class Alarms(Step):
         return check(f"drill.{one.alarm.id}", one.name, False, f"{one.name}: {why}")
 
     def subscriptions_table(self) -> Any:
-        """Whom the topic tells; the pager's address is a secret and is never shown."""
+        """Subscriptions of the alarm topic by protocol. The pager's address is a secret and is never shown."""
         sns = self.run.aws.client("sns")
         with aws_errors("reading the topic's subscriptions (sns:ListSubscriptionsByTopic)"):
             pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic_arn(self.params))
@@ -271,7 +271,7 @@ class Alarms(Step):
         return check("notify.pager", title, ok, said, required=False, mends=found.writes)
 
     def judge(self) -> Outcome:
-        """The decision so far: before the drill, a run that may apply only plans."""
+        """The decision so far; before the drill it is about the plan, also in a run that applies."""
         done = any(id.startswith("drill.") for id in self.run.checks)
         applied = self.run.applying and done
         self.outcome = self.run.decide_checks(applied=applied, done=self.done, then=self.then)

@@ -37,7 +37,7 @@ from runbook_lib.steps.step import Step
 
 
 class Dashboard(Step):
-    """The dashboard of one environment, as its notebook goes through it.
+    """Notebook 03: the dashboard of one environment.
 
     Raises:
         UsageError: `dashboard.yaml` is wrong.
@@ -69,7 +69,7 @@ class Dashboard(Step):
         return answers
 
     def widgets_table(self) -> Any:
-        """What is declared: each widget with its metrics and its thresholds, which are those of a gate."""
+        """Each declared widget with its metrics, its thresholds and the gate that they come from."""
         rows = [
             [
                 widget.title,
@@ -121,12 +121,12 @@ class Dashboard(Step):
         return timelines(groups)
 
     def judge(self) -> Outcome:
-        """The decision by every check so far; before the action it can only be a plan."""
+        """The decision by every check so far; before `apply` it is about the plan."""
         self.outcome = self.run.decide_checks(applied=self.acted, done=self.done, then=self.then)
         return self.outcome
 
     def plan(self) -> Any:
-        """The difference to what is deployed, line by line, and what applying would do about it."""
+        """Each difference to the deployed dashboard, and what applying would do about it."""
         plan = self.planned
         self.run.journal.append(
             "plan", plan=plan.model_dump(mode="json", exclude={"before", "after"}), text=plan.text()
@@ -168,7 +168,7 @@ class Dashboard(Step):
         )
 
     def proof(self) -> Any:
-        """Read back from CloudWatch, and every check of the deployed dashboard made again."""
+        """Reads the dashboard back from CloudWatch and checks it again."""
         found = read_dashboard(self.cloudwatch, self.name)
         lines = diff(parsed(found), self.wanted)
         reason = (

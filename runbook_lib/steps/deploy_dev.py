@@ -19,6 +19,7 @@ from runbook_lib.observe.jobs import logs
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.references import with_secrets
 from runbook_lib.params.contract import Contract
+from runbook_lib.params.cross_check import functions
 from runbook_lib.run.run import Run
 from runbook_lib.show.bars import bars
 from runbook_lib.show.checks import checks_table
@@ -27,8 +28,6 @@ from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack, table
 from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
-
-FUNCTIONS = ("submit", "worker", "status", "sync")
 
 
 def expected(contract: Contract) -> dict[str, str]:
@@ -59,16 +58,16 @@ class DeployDev(Step):
         self.infra = Infra(run)
         self.began = run.now
         self.acted = False
-        """What applying does has been done: from then on the verdict is on what came of it."""
+        """Whether the action was carried out; from then on the verdict is about its result."""
 
     def judge(self) -> Outcome:
-        """Before the action the verdict is on the plan, also in a run that applies; after it, on what came of it."""
+        """The decision by every check so far: about the plan before the action, about its result after it."""
         applied = self.run.applying and self.acted
         self.outcome = self.run.decide_checks(applied=applied, done=self.done, then=self.then)
         return self.outcome
 
     def verdict(self) -> Any:
-        """The decision and the checks; of the inventory, shown above in full, only what does not hold."""
+        """The decision and the checks; of the inventory, which is shown above, only the checks that do not pass."""
         checks = self.run.checks.values()
         told = [one for one in checks if not (one.ok and one.id.startswith("inventory."))]
         held = words.count(len(checks) - len(told), "setting")
@@ -86,7 +85,7 @@ class DeployDev(Step):
         return shown
 
     def smoke(self) -> Any:
-        """The API contract once through, by real HTTP; in plan mode it is only announced, for it makes a job."""
+        """Goes through the API contract once by real HTTP; in plan mode it only says so, for the test creates a job."""
         if not self.run.applying:
             return self.note(
                 *(self._later(f"smoke.{id}", _title(title)) for id, title in STEPS.items()), caption="Smoke test"
@@ -120,7 +119,7 @@ class DeployDev(Step):
         return self.note(*found, caption="Smoke test")
 
     def dead_letter(self) -> Any:
-        """A message to the DLQ and back; in plan mode it is only announced."""
+        """Sends a message of our own through the DLQ and back; in plan mode it only says so."""
         id, title = "dlq.roundtrip", "A dead letter is noticed, redriven and done"
         if not self.run.applying:
             return self.note(self._later(id, title), caption="Dead letters")
@@ -137,17 +136,18 @@ class DeployDev(Step):
         )
 
     def log_errors(self) -> Any:
-        """Errors in the logs of the four functions since this run began: the deployment's own.
+        """Counts errors in the logs of the four functions since this run began.
 
-        A function that wrote nothing at all is not one without errors: the smoke test has just called each of them.
+        A function without any log line is no data, not a pass: the smoke test has just called each of them.
         """
         id, title = "logs.errors", "Logs since the deployment"
         if not self.run.applying:
             return self.note(self._later(id, title), caption="Logs")
         window = Window(self.began, self.run.guard.now + dt.timedelta(minutes=1))
         client = self.run.aws.client("logs")
-        silent = [name for name in FUNCTIONS if not logs.spoke(client, self.params, window, resource=name)]
-        found = [(name, one) for name in FUNCTIONS for one in logs.failures(client, self.params, window, resource=name)]
+        names = functions(self.params)
+        silent = [name for name in names if not logs.spoke(client, self.params, window, resource=name)]
+        found = [(name, one) for name in names for one in logs.failures(client, self.params, window, resource=name)]
         count = sum(one.count for _, one in found)
         since = f"since {when(self.began)}"
         said = f"no error in any log {since}"
@@ -166,7 +166,7 @@ class DeployDev(Step):
         return stack(shown, table(("Function", "Count", "First", "Signature", "Example"), rows, caption="Errors"))
 
     def inventory_chart(self) -> Any:
-        """How many settings hold, resource by resource."""
+        """Chart of each resource: settings that hold, and required and advisory ones that do not."""
         held: dict[str, list[int]] = {}
         resources = rules(self.run.params).resources
         for id, one in self.run.checks.items():
@@ -174,7 +174,7 @@ class DeployDev(Step):
                 name = id.split(".")[1]
                 known = resources.get(name)
                 counts = held.setdefault(known.title if known else name.replace("_", " "), [0, 0, 0])
-                # What is missing counts with all its settings: none of them holds.
+                # A missing resource counts with all its settings: none of them holds.
                 counts[0 if one.ok else 1 if one.required else 2] += 1 + len(one.facts.get("skipped", ()))
         parts = ("hold", "required, do not hold", "advisory, do not hold")
         rows = {name: dict(zip(parts, counts, strict=True)) for name, counts in held.items()}

@@ -1,4 +1,4 @@
-"""What is announced when the synchronous route is gone."""
+"""The announcement that the synchronous code is gone."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def announcement(records: list[Record], run: Run, *, removed: bool, archived: Ch
     """The announcement of completion as Markdown.
 
     Args:
-        records: of the release, newest first; for each notebook and environment the newest applied PROMOTE counts.
-        removed: whether the synchronous Lambda is gone; else it is a draft.
-        archived: the check `sync.archived`, for where the old handler is kept.
+        records: the release's, newest first; for each notebook and environment the newest applied PROMOTE counts.
+        removed: whether the synchronous Lambda is gone; if not, the text is a draft.
+        archived: the check `sync.archived`, which says where the old handler is kept.
     """
     steps, params = run.params.policy.steps, run.params
     noun = params.service.noun

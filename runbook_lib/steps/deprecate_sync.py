@@ -1,6 +1,6 @@
-"""What the cells of notebook 09 call: the synchronous path is seen to be silent, archived, removed, and announced.
+"""What the cells of notebook 09 call: see that the synchronous path is silent, archive it, remove it, announce it.
 
-After the removal there is no way back but the archived function deployed again (docs/domain.md, trap 19).
+After the removal the only way back is to deploy the archived function again (docs/domain.md, trap 19).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from runbook_lib.steps.step import Step
 STEP, UNDO = "remove_sync", "none but the archived function deployed again"
 CODE, CONFIGURATION, ANNOUNCEMENT = "sync-handler.zip", "sync-configuration.json", "announcement.md"
 AFTERWARDS = ("announcement_of_completion", "celebrated")
-"""What can only be vouched for once the removal is done."""
+"""Attestations that people can give only after the removal."""
 
 
 class Deploys(Protocol):
-    """What is needed of the infrastructure's commands (`infra.Infra`)."""
+    """The part of `infra.Infra` that the removal uses."""
 
     def diff(self) -> Any: ...
     def deploy(self) -> Any: ...
@@ -47,7 +47,7 @@ def _infra(run: Run) -> Deploys:
 
 
 class Deprecation(Step):
-    """The end of the synchronous path, as its notebook goes through it.
+    """Notebook 09: the removal of the synchronous path.
 
     Args:
         infra: makes the infrastructure's commands for a run; replaced in tests.
@@ -68,11 +68,11 @@ class Deprecation(Step):
 
     @property
     def gone(self) -> bool:
-        """The old Lambda does not exist any more."""
+        """Whether the old Lambda no longer exists."""
         return self.handler is None
 
     def silence(self) -> Any:
-        """Whether anybody called the synchronous Lambda lately."""
+        """Checks that nobody called the synchronous Lambda in the last `silent_hours`."""
         run = self.run
         self.seen = look.silence(run.aws.client("cloudwatch"), self.params, run.now, self.hours)
         run.journal.attach("silence.json", json.dumps(self.seen.answers.raw, default=str).encode())
@@ -114,7 +114,7 @@ class Deprecation(Step):
         )
 
     def archive(self) -> Any:
-        """Code and configuration go into this record, or are found in an earlier one."""
+        """Puts the old handler's code and configuration into this record, or finds the earlier record that has them."""
         return self.note(self._archived(), caption="The archive of the old handler")
 
     def _archived(self) -> Check:
@@ -150,7 +150,7 @@ class Deprecation(Step):
         )
 
     def _records(self) -> list[Record]:
-        """The release's verified records, newest first; what is altered or unreadable is left out."""
+        """The release's verified records, newest first; altered or unreadable ones are left out."""
         archive = self.run.archive
         refs = reversed(archive.records(release=self.params.release))
         return [record for _, record in archive.trusted(refs, self.run.warn, "left out of the archive's story")]
@@ -162,7 +162,7 @@ class Deprecation(Step):
         return None
 
     def _role(self) -> str:
-        """Name of the old Lambda's role, from Lambda or from the archive."""
+        """Name of the old Lambda's role, from Lambda, this run's checks or the archive; empty if none has it."""
         if self.handler is not None:
             return str(self.handler.configuration.get("Role", "")).rpartition("/")[2]
         before = self.run.checks.get("sync.leftovers")
@@ -173,7 +173,7 @@ class Deprecation(Step):
         return str(told[0].get("facts", {}).get("role", "")) if told else ""
 
     def leftovers(self) -> Any:
-        """What only the synchronous path uses; something that still reaches it blocks the removal."""
+        """Lists what only the synchronous path uses. Anything that still leads to it blocks the removal."""
         role = self._role()
         self.found = look.leftovers(self.run.aws, self.params, role)
         rows = [[one.kind, one.name, one.detail, "blocks" if one.blocks else "goes"] for one in self.found]
@@ -207,11 +207,11 @@ class Deprecation(Step):
         )
 
     def _after(self) -> list[Check]:
-        """What must be true in the end; until it is applied, the plan of this run mends it."""
+        """Checks of the end state: Lambda and variables are gone. Until then they count as mended by applying."""
         variables = [one for one in self.found if one.kind == "environment variable"]
         names = ", ".join(one.name for one in variables)
         removed = f"{self.name} is gone" if self.gone else f"{self.name} still exists; applying removes it"
-        # With the Lambda its own variables go; one of another function that names it has to go too.
+        # The Lambda's own variables go with it; a variable of another function that names it must go too.
         clean = self.gone and not variables
         told = f"left: {names}; remove them in the infrastructure code" if names else "no variable of it is left"
         if not self.gone:
@@ -239,7 +239,7 @@ class Deprecation(Step):
         ]
 
     def vouched(self) -> Any:
-        """What people vouch for before the removal: the documentation."""
+        """Attestations that are due before the removal."""
         items = [one for one in wanted_by(self.params.policy, self.run.notebook) if one not in AFTERWARDS]
         return self.note(*attestation_checks(self.run, items), caption="Vouched for")
 
@@ -259,7 +259,7 @@ class Deprecation(Step):
         return timelines([shown | {"grid": periods, "counts": counted}])
 
     def judge(self, *, final: bool = False) -> Outcome:
-        """The decision; before the action it is about the plan, after it (`final`) about what came of it."""
+        """The decision: about the plan before the action, about its result after it (`final`)."""
         applied = self.run.applying and (final or self.gone)
         self.outcome = self.run.decide_checks(applied=applied, done=self.done, then=self.then)
         return self.outcome
@@ -272,7 +272,7 @@ class Deprecation(Step):
         return stack(self.infra.diff(), line(NO_WAY_BACK))
 
     def apply(self) -> None:
-        """Removes the path by the infrastructure's command, if the run may and nothing stands against it."""
+        """Removes the path by the infrastructure's command, if the run applies and nothing blocks it."""
         if not self.run.applying:
             return show(line("Nothing was changed: mode is plan."))
         if self.gone:
@@ -291,7 +291,7 @@ class Deprecation(Step):
         return [*missing, *(one.reason for one in stuck)]
 
     def proof(self) -> Any:
-        """Looked at again: Lambda, leftovers, the whole inventory, and what can be vouched for only now."""
+        """Reads Lambda, leftovers and the inventory again, and asks for the attestations due after the removal."""
         role = self._role()
         self.handler = look.old_handler(self.run.aws, self.params)
         if self.handler is not None:
@@ -303,7 +303,7 @@ class Deprecation(Step):
         return stack(shown, self.infra.inventory(), *([vouched] if vouched else []))
 
     def announcement(self) -> Any:
-        """The announcement, written from the records of the release, attached and shown."""
+        """Writes the announcement from the release's records, attaches it to this record and shows it."""
         text = announcement(self._records(), self.run, removed=self.gone, archived=self.run.checks.get("sync.archived"))
         digest = self.run.journal.attach(ANNOUNCEMENT, text)
         reason = f"{ANNOUNCEMENT} is written from the records and kept in this one; send it to the team"

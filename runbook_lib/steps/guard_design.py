@@ -1,4 +1,4 @@
-"""Whether the guards are any good at the traffic seen: their odds as tables, and the checks of their design."""
+"""How well the guards fit the traffic seen: tables of their odds, and two checks of their counts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def odds_table(odds: AlarmOdds) -> Any:
 
 
 def design_table(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Any:
-    """The three figures of each guard in each phase, and the count that would do better where one does not hold."""
+    """The figures of each guard in each phase, and a better count where one misses what the policy expects."""
     policy = odds.params.policy
     rows: list[list[object]] = []
     for (id, phase), found in odds.of_phases().items():
@@ -81,7 +81,7 @@ def design_table(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Any:
 
 
 def bears(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
-    """Whether each guard stays silent on a service at its target, and seldom fires at the alert limit."""
+    """`guards.quiet`: whether each guard fires rarely enough on a service at its target and on one at the limit."""
     math_ = odds.params.policy.alarm_math
     wrong = []
     for (id, phase), found in odds.of_phases().items():
@@ -94,7 +94,7 @@ def bears(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
         "Guards: bear a service at its target",
         not wrong,
         said,
-        # Before there is traffic to reckon with, nothing is known of the guards here.
+        # Without traffic nothing is known about the guards: the check is advice then.
         required=odds.seen.known,
         expected=f"at most {percent(math_.false_per_day)} of days at the target, "
         f"{percent(math_.limit_per_day)} at the limit",
@@ -102,7 +102,7 @@ def bears(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
 
 
 def quick(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Check:
-    """Advisory: at little traffic no alarm is quick; the declared looks are."""
+    """`guards.quick`: whether each guard notices a bad service in time. Advice: with few requests no alarm does."""
     wrong = [
         f"{id} in {phase} {found.gives[-1]}{_instead(proposed, phase)}"
         for (id, phase), found in odds.of_phases().items()

@@ -1,4 +1,4 @@
-"""What a failure would cost the users at each phase: the policy and the traffic put before `judge.planning.harm`."""
+"""What a failure would cost the users in each phase: `judge.planning.harm` for the policy and the traffic seen."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ STEPS = (75.0, 50.0, 25.0, 20.0, 10.0, 5.0, 2.0, 1.0)
 INTERVALS_MIN = (60.0, 30.0, 15.0, 10.0, 5.0, 2.0, 1.0)
 """Watch intervals in minutes that are tried."""
 SHORT_S = 600
-"""Period of the quickest guard that is tried."""
+"""Period in seconds of the quickest guard that is tried."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """One phase's forecast, with what it was made of."""
+    """One phase's forecast and its inputs."""
 
     phase: str
     percent: float
@@ -41,7 +41,7 @@ class Forecast:
     seen: Submissions
     rows: tuple[Harm, ...]
     users: int | None
-    """The budget; None: there is none."""
+    """Users that a failure may harm at most; None: no budget is declared."""
     confidence: float
 
     @property
@@ -58,7 +58,7 @@ def within(one: Harm, users: int) -> bool:
 
 
 def watch_of(params: Params, name: str, phase: Phase) -> Watch:
-    """Who would notice a failure of that phase, by the policy."""
+    """What would notice a failure in that phase, by the policy: its gate, looks and guards."""
     policy = params.policy
     gate = next(one for one in policy.gates if one.measure == USER_SUCCESS and one.against is None)
     counting = [one.at(name) for one in policy.alarms if one.guard and one.metric in FAILURES]
@@ -78,7 +78,7 @@ def watch_of(params: Params, name: str, phase: Phase) -> Watch:
 
 
 def traffic_of(params: Params, percent: float, seen: Submissions, from_hour: float) -> Traffic:
-    """The requests at a weight in percent, from an hour of the day (UTC) on."""
+    """The traffic at a weight in percent, beginning at an hour of the day (UTC)."""
     return Traffic(
         per_s=seen.per_s,
         weight=percent / 100,
@@ -98,7 +98,11 @@ def of_phase(params: Params, name: str, seen: Submissions, from_hour: float) -> 
 
 
 def harm_check(params: Params, found: Forecast, *, required: bool) -> Check:
-    """`harm.<phase>`: whether the budget is held; advice without one. What would hold it is in its reason."""
+    """`harm.<phase>`: whether the forecast stays within the budget; if not, the reason names what would.
+
+    Args:
+        required: whether a broken budget blocks; without a budget the check is advice.
+    """
     sure, title = words.sure(found.confidence), f"What a failure would cost at {found.percent:g} %"
     worse = [one for one in found.rows if one.share > found.watch.limit] or list(found.rows)
     worst = max(worse, key=_most)
@@ -131,7 +135,7 @@ def harm_check(params: Params, found: Forecast, *, required: bool) -> Check:
 
 
 def _most(one: Harm) -> float:
-    """Users harmed at most; infinite if nobody stops it."""
+    """Users harmed at most; infinite if nothing stops the failure."""
     return math.inf if one.users.most is None else one.users.most
 
 
@@ -145,7 +149,7 @@ def _when(one: Harm) -> str:
 
 
 def mended(params: Params, found: Forecast) -> Iterator[str]:
-    """What would hold the budget, in words: a smaller step, a shorter watch, another guard; each by itself."""
+    """Remedies that would each keep the budget, in words: a smaller step, more frequent looks, another guard."""
     users = found.users or 0
 
     worst_first = sorted(found.broken, key=_most, reverse=True)
@@ -170,12 +174,12 @@ def mended(params: Params, found: Forecast) -> Iterator[str]:
 
 
 def _again(found: Forecast, row: Harm, traffic: Traffic, watch: Watch) -> Harm:
-    """The same row under other settings."""
+    """The forecast for a row's failure (its share and begin) with another traffic or watch."""
     return forecast(traffic, watch, shares=(row.share,), begins=(row.begins_h,), confidence=found.confidence)[0]
 
 
 def _guards(params: Params, found: Forecast) -> Sequence[tuple[int, int]]:
-    """Counts that a service at its target, and one at the limit, may live with."""
+    """Guards to try, as (count, period in seconds): the best one, and the quickest that fires rarely enough."""
     per_s = [one * found.percent / 100 for one in found.seen.per_s]
     wanted = demands(params, found.percent)
     best = propose(per_s, wanted)

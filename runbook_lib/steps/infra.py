@@ -43,18 +43,18 @@ class Infra:
         self.run, self.params, self.step, self.undo = run, run.params, step, undo
         self.commands = run.params.nested(run.params.commands, Commands)
         self.differs: bool | None = None
-        """Whether code and AWS differ; None while nobody asked, or it could not be seen."""
+        """Whether code and AWS differ; None before the diff is made, or where it cannot be made."""
         self.named = Diff()
         """What the diff names: resources and properties."""
         self.deployed = False
-        """This run has deployed."""
+        """Whether this run has deployed, and the diff afterwards shows no difference."""
         self.ran = False
-        """Whether the command that deploys was run, by this run, however it ended."""
+        """Whether this run started the command that deploys, however it ended."""
         self.whole: list[str] = []
         """Names of the files in the record that hold the diffs too long to be shown whole."""
 
     def diff(self) -> Any:
-        """What deploying would change; changes nothing."""
+        """Makes the diff: what deploying would change. Changes nothing."""
         ran = self._diff()
         said = {True: "there are differences", False: "code and AWS agree", None: ran.said}[self.differs]
         made = self.differs is not None
@@ -91,19 +91,19 @@ class Infra:
 
     @property
     def changes_something(self) -> bool:
-        """The diff names at least one change of the rollout's stack."""
+        """Whether the diff names at least one change of the rollout's stack."""
         return any(one.stack in ("", self.params.name("stack")) for one in self.named.changes)
 
     @property
     def unproven(self) -> str:
-        """Why it is not shown that the step is deployed, where `deploy` raised nothing and `differs` is not False."""
+        """Why the deployment is not proven: for use where `deploy` raised nothing and `differs` is not False."""
         if not self.ran:
             return f"step '{self.step}' was not deployed: the diff cannot be made, so nobody can say what would change"
         why = "yet the code still differs" if self.differs else "but the diff that would prove it cannot be made"
         return f"step '{self.step}' was deployed, {why}; look at the stack, then run this notebook again"
 
     def line(self) -> str:
-        """The deployment's command line, for the reader."""
+        """The deployment's command line as text."""
         return self.commands.deploy.line(self.values())
 
     def deploy(self) -> Any:
@@ -166,7 +166,7 @@ class Infra:
         return folded(f"{ran.line}: {ran.said}", ran.tail)
 
     def inventory(self, caption: str = "Inventory") -> Any:
-        """Every resource and setting of this step, verified against AWS; what a deployment would mend says so."""
+        """Every resource and setting of this step, verified against AWS; a check that deploying would mend says so."""
         found = self.inspect()
         self.run.check(*found)
         bad = [one for one in found if not one.ok]
@@ -176,10 +176,10 @@ class Infra:
         return checks_table(bad, f"{caption}: {len(found) - len(bad)} of {many} in order")
 
     def inspect(self) -> list[Check]:
-        """The inventory as checks, not noted yet.
+        """The inventory as checks, not yet noted in the journal.
 
-        A failing one is mended by the deployment only if the diff names its resource and property; what could not be
-        seen is nothing that a deployment mends.
+        The deployment counts as mending a failed check only if the diff names its resource and property. A check
+        without data never counts as mended.
         """
         known = open_deviations(self.run.archive, self.params.env)
         found = inspect(self.run.aws, self.params, self.step, deviations=known)
@@ -195,7 +195,7 @@ class Infra:
         return one.model_copy(update={"mends": said.ok, "reason": reason, "facts": facts})
 
     def verify(self) -> Any:
-        """The team's own look at AWS after a deployment; nothing where none is configured."""
+        """Runs the team's own command that verifies a deployment, if one is configured."""
         command = self.commands.verify
         if command is None:
             return line("No command is configured that verifies a deployment ('verify' in the commands).")
@@ -207,9 +207,9 @@ class Infra:
         return folded(f"{ran.line}: {ran.said}", ran.tail, opened=not ran.ok)
 
     def previous_template(self) -> Any:
-        """Keeps the stack as it is deployed now in the record: the way back, before it is needed.
+        """Keeps the deployed stack's template and parameters in the record, for the way back.
 
-        Template and parameters, as text: what looks like a secret is taken out, and then it is said.
+        What looks like a secret is taken out, and the line shown says so.
 
         Raises:
             AwsError: there is no such stack, or CloudFormation refused or did not answer.
@@ -227,7 +227,7 @@ class Infra:
     def watched(self) -> Check:
         """Notes whether CloudFormation takes the stack's update back if a guard fires (docs/domain.md, trap 18).
 
-        Advisory: the triggers are the infrastructure command's to set, and the stack may be the team's to cut.
+        Advisory: the infrastructure's command sets the triggers, and the team may have divided its stacks otherwise.
 
         Raises:
             AwsError: there is no such stack, or CloudFormation refused or did not answer.
@@ -256,16 +256,16 @@ class Infra:
         return ran
 
     def _change_sets(self) -> dict[str, Any]:
-        """Change sets of the stack by id; none where the diff is not read from them, or they cannot be seen."""
+        """The stack's change sets by id; empty where the diff is not read from them, or they cannot be listed."""
         if self.commands.diff_kind not in ("auto", "change-set"):
             return {}
         try:
             return change_sets.ready(self.run.aws.client("cloudformation"), self.params.name("stack"))
         except AwsError:
-            return {}  # no such stack yet, or no right to list them: what the command prints is read
+            return {}  # no such stack yet, or no right to list them: the command's output is read
 
     def _read(self, text: str, before: dict[str, Any]) -> Diff:
-        """What the diff names: by the change set that the command has left in the stack, else by what it printed."""
+        """Reads what the diff names from the change set that the command left in the stack, else from its output."""
         client, stack = self.run.aws.client("cloudformation"), self.params.name("stack")
         new = {id: at for id, at in self._change_sets().items() if id not in before} if self.differs else {}
         try:
@@ -276,10 +276,10 @@ class Infra:
         try:
             return named.resolved(change_sets.resources(client, stack), stack) if named.changes else named
         except AwsError:
-            return named  # a stack that is yet to be made has no resources
+            return named  # a stack that does not exist yet has no resources
 
     def values(self) -> dict[str, str]:
-        """Of the commands' placeholders."""
+        """Values of the commands' placeholders, by name."""
         flat = self.params.flat
         arns = [alarm_arn(alarm, self.params) for alarm in self.params.policy.alarms if alarm.guard]
         return {
@@ -309,7 +309,7 @@ class Infra:
 
 
 def stack_check(named: Diff, stack: str) -> Check:
-    """Whether the diff speaks of the stack that the rollout is about; of several, it must be one."""
+    """`infra.diff_stack`: whether the rollout's stack is among the stacks that the diff names."""
     id, title = "infra.diff_stack", "The diff is of the rollout's stack"
     if not named.stacks:
         reason = f"the diff does not say which stack it is of; make sure that it is {stack}"
@@ -326,7 +326,7 @@ def stack_check(named: Diff, stack: str) -> Check:
 
 
 def watched_by(stack: str, configuration: dict[str, Any], guards: str) -> Check:
-    """Whether the guards (ARNs with commas between) are the rollback triggers of `stack`, and for how long."""
+    """`infra.rollback_triggers`: whether the guards (ARNs, separated by commas) are rollback triggers of `stack`."""
     wanted = {arn.rpartition(":")[2] for arn in guards.split(",") if arn}
     has = {one["Arn"].rpartition(":")[2] for one in configuration.get("RollbackTriggers", [])}
     minutes, missing = configuration.get("MonitoringTimeInMinutes", 0), sorted(wanted - has)

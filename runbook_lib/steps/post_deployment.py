@@ -35,9 +35,9 @@ from runbook_lib.show.verdicts import gate_table, verdict_banner
 
 PHASE3 = "08_phase3_100_percent"
 LEAST_H, MOST_H = 4.0, 23.0
-"""A look's window: what came since the last one, at least a slot of day 1, at most what the jobs table still holds."""
+"""Least and most hours of a look's window: a slot of day 1, and what the jobs table still holds."""
 AGAIN = dt.timedelta(hours=24)
-"""When to look again where the last look of the week could not close it."""
+"""Wait until the next look where the last one of the week could not close it."""
 DAILY: tuple[tuple[str, str, str, float], ...] = (
     ("reports", "jobs_created", "Sum", 1.0),
     ("completed", "jobs_completed", "Sum", 1.0),
@@ -48,9 +48,9 @@ DAILY: tuple[tuple[str, str, str, float], ...] = (
     ("DLQ, peak", "dlq_visible", "Maximum", 1.0),
     ("worker errors", "worker_errors", "Sum", 1.0),
 )
-"""Trend: title, metric, statistic and scale of each row."""
+"""Rows of the trend: title, metric, statistic and scale."""
 RARE = ("jobs_failed", "worker_errors")
-"""Counts that are shown with the interval of the mean behind them (Poisson, Garwood 1936)."""
+"""Counts that are shown with the confidence interval of their mean (Poisson, Garwood 1936)."""
 
 
 class Week:
@@ -70,12 +70,12 @@ class Week:
 
     @property
     def over(self) -> bool:
-        """The last slot is due: this look closes the week."""
+        """Whether the last slot is due, so that this look closes the week."""
         return self.start is not None and cadence.over(self.params.policy.cadence, self.start, self.run.now)
 
     @property
     def window(self) -> Window:
-        """What this look judges."""
+        """The time that this look judges."""
         now, before = self.run.now, max(self.looks, default=self.start or self.run.now)
         hours = MOST_H if self.over else min(MOST_H, max(LEAST_H, (now - before).total_seconds() / 3600))
         start = now - dt.timedelta(hours=hours)
@@ -123,11 +123,11 @@ class Week:
         return stack(evidence_table(self.seen.evidence), census_table(segment))
 
     def _look(self) -> Look | None:
-        """The look that closes the week is final; those before can only find what is wrong."""
+        """The declared look that closes the week; None before: an interim look can only find what is wrong."""
         return Look(hours=MOST_H, alpha=1 - self.params.policy.confidence) if self.over else None
 
     def trend_table(self) -> Any:
-        """Each day of the week beside the others."""
+        """Figures of each day of the week, side by side."""
         answers, days = self._looked().answers, self._days()
         rows: list[list[object]] = []
         for title, name, stat, scale in DAILY:
@@ -154,7 +154,7 @@ class Week:
         return Cell(f"{total:,.0f} ({low:.0f}-{high:.0f})", nowrap=True)
 
     def charts(self) -> Any:
-        """A timeline of what each gate judges, with what every look of the week judged; then the week's traffic."""
+        """A timeline for each gate with every look of the week, then the week's traffic."""
         run, seen = self.run, self._looked()
         case = self._case()
         before = [one for one in self._records(run.notebook) if one.as_of and parse(one.as_of) < run.now]
@@ -165,14 +165,14 @@ class Week:
         return stack(shown, timelines(groups, marks=marks, title="The week's traffic"))
 
     def cost_table(self) -> Any:
-        """What a report costs now, what a month of it comes to, and what it cost through the rollout."""
+        """Cost of a report now, of a month of reports, and of a report through the rollout."""
         phases = [one for name in self.params.policy.phases for one in self._records(name)]
         looks = [*phases, *self._records(self.run.notebook)]
         shown = costs.bill(self._looked().evidence["cost_per_vpr"], self.params)
         return stack(shown, costs.history(looks, self.params))
 
     def judge(self) -> Outcome:
-        """The gates on this look's window; nothing is ever rolled back from here, for there is no way back."""
+        """Judges the gates on this look's window. It never proposes a rollback, because there is no way back."""
         case = self._case()
         outcome = case.verdict()
         self.results = outcome.results
@@ -181,7 +181,7 @@ class Week:
             outcome = Outcome(
                 decision=Decision.HOLD, reason=f"no record of {PHASE3} says PROMOTE", next="Finish phase 3 first."
             )
-        else:  # a week that has not begun is not judged by its gates, and a replay makes no verdict of them
+        else:  # only a week that has begun is judged by its gates, and can be replayed
             self.run.made_of(case, outcome, self._looked())
         if outcome.decision is Decision.PROMOTE:
             outcome = self._complete(outcome)
@@ -208,7 +208,7 @@ class Week:
         )
 
     def _complete(self, outcome: Outcome) -> Outcome:
-        """The end of the week: missed looks are said; only a run that may apply closes it."""
+        """The outcome at the end of the week, with its missed looks; only a run that applies closes the week."""
         missed = [slot.name for slot in self.slots if slot.state == "missed"]
         aside = f"; missed: {', '.join(missed)}" if missed else ""
         done = f"the first week is over and every gate passes on its last {MOST_H:g} h{aside}"
@@ -221,7 +221,7 @@ class Week:
         return outcome.model_copy(update=changed)
 
     def _metric(self, result: GateResult) -> Check:
-        """A gate as the key metric that the requirement asks for; what is undecided within hours is no fault."""
+        """A gate's result as the check of a key metric: an undecided gate passes, one without data is advice."""
         found = check(
             f"metric.{result.gate.id}",
             result.gate.title,
@@ -240,12 +240,12 @@ class Week:
         return stack(verdict_banner(outcome), gate_table(outcome, interim=self._look() is None))
 
     def plan(self) -> Any:
-        """What there is to do: nothing is changed by a look."""
+        """One line: a look changes nothing, and the next step."""
         outcome = self.outcome or self.judge()
         return line(f"A look changes nothing. Next: {outcome.next}")
 
     def proof(self) -> Any:
-        """Where the requests go, read once more."""
+        """Reads once more where the requests go."""
         after, _ = weights.read_or_nothing(self.run.aws, self.params)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         where = "asynchronous" if after.migrated else "synchronous"
@@ -278,13 +278,13 @@ class Week:
         return next((one for one in reversed(self._records(PHASE3)) if one.decision == "PROMOTE"), None)
 
     def _looks(self) -> list[dt.datetime]:
-        """When this notebook has looked, by its records of the week; a look that saw no report saw nothing."""
+        """Times of this notebook's earlier looks, by its records; a look that saw no report does not count."""
         done = [one for one in self._records(self.run.notebook) if one.as_of and one.status == "completed"]
         made = [parse(one.as_of or "") for one in done if (one.evidence.get("success") or {}).get("n")]
         return [at for at in made if at < self.run.now]
 
     def _records(self, notebook: str) -> list[Record]:
-        """Records of this release that can be trusted, oldest first; read once a run."""
+        """This release's trusted records of a notebook, oldest first; read once per run."""
         if notebook not in self._known:
             archive, flat = self.run.archive, self.params.flat
             refs = archive.records(env=flat.env, release=flat.release, notebook=notebook)

@@ -38,7 +38,7 @@ from runbook_lib.steps.infra import Infra
 from runbook_lib.steps.step import Step
 
 SIDE_BY_SIDE = 2
-"""Commands that run at a time."""
+"""How many commands run at a time."""
 REVIEWED = "infra.diff_reviewed"
 
 
@@ -57,7 +57,7 @@ class Preflight(Step):
         self.found: tuple[Power, ...] = ()
 
     def commands(self) -> Any:
-        """The configured commands, side by side, with live output; exit status, duration, the end of what was said."""
+        """Runs the configured commands side by side; shows exit status, duration and the last lines of each."""
         wanted = self.configured.of(self.run.notebook)
         live = Live("Running the configured commands")
         values = self._values()
@@ -78,7 +78,7 @@ class Preflight(Step):
         return stack(checks_table(checks, "Commands", keep_order=True), *tails)
 
     def diff(self) -> Any:
-        """What deploying the new resources would change here; kept in the record for those who review it."""
+        """Makes the diff of the new resources, and keeps it in the record for those who review it."""
         shown = self.infra.diff()
         made = self.run.checks.get("infra.diff")
         facts = dict(made.facts) if made else {}
@@ -105,7 +105,7 @@ class Preflight(Step):
         return shown
 
     def people(self) -> Any:
-        """What only people can vouch for: given, by whom, when; missing, from whom and by which command."""
+        """Attestations: who gave each and when; for a missing one, who must give it and by which command."""
         checks = attestation_checks(self.run, self.items)
         self.run.check(*checks)
         return checks_table(checks, "Vouched for by people", keep_order=True)
@@ -188,7 +188,7 @@ class Preflight(Step):
         return weekly.quietest(self.traffic.points, self.params.policy.baseline.quiet_hours)
 
     def gates_tried(self) -> Any:
-        """Bad inputs in front of every configured gate: whichever still passes is named, and holds the rollout."""
+        """Tries bad inputs on every configured gate; a gate that lets one pass is named and holds the rollout."""
         policy = self.params.policy
         looks = policy.phases[min(policy.phases)].looks
         trials = trial(policy.gates, look=looks[0], looks=looks, confidence=policy.confidence)
@@ -201,7 +201,7 @@ class Preflight(Step):
         return stack(image(lambda: week_chart(by_hour, self._quiet())), image(lambda: power_chart(self.found)))
 
     def judge(self) -> Outcome:
-        """The decision; an item that no cell has looked at is no data, never left out."""
+        """The decision by every check; an item that no cell has looked at counts as no data."""
         missing = [id for id in self._expected() if id not in self.run.checks]
         self.run.check(
             *(check(id, id, None, f"{id} was not looked at: run the notebook from its top") for id in missing)
@@ -235,11 +235,11 @@ class Preflight(Step):
         )
 
     def proof(self) -> Any:
-        """What people vouch for, read from the archive once more: it must hold now, at the end of this run."""
+        """Reads the attestations from the archive again: they must hold at the end of this run."""
         return self.people()
 
     def decided(self) -> Any:
-        """The decision once more."""
+        """The decision as a banner; judges first if that is not done yet."""
         return verdict_banner(self.outcome or self.judge())
 
     def _values(self) -> dict[str, str]:
@@ -254,16 +254,16 @@ class Preflight(Step):
 
 
 def later(one: Check) -> Check:
-    """A limit of a phase that is not the next one: too few workers are advice until then.
+    """The check of a limit in a later phase: too few workers are only advice until that phase is the next.
 
-    What the gateway or Lambda refuses is lost at once, and raising their limits is cheap. Workers cost the LLM's quota,
-    and until a later phase its generation time is known better.
+    The other limits stay required: a request beyond them is lost at once, and raising them is cheap. More workers use
+    up the LLM's quota, and by the later phase the generation time is known better.
     """
     return one.model_copy(update={"required": False}) if one.id.endswith(".workers") else one
 
 
 def trial_checks(trials: Sequence[Trial]) -> list[Check]:
-    """One check a gate (`gates.<gate>`): it passes on a healthy day, and on no bad input."""
+    """One check `gates.<gate>` for each gate: it passes a healthy day and no bad input."""
     found = []
     for gate, title in dict.fromkeys((one.gate, one.title) for one in trials):
         mine = [one for one in trials if one.gate == gate]
@@ -284,12 +284,12 @@ def trial_checks(trials: Sequence[Trial]) -> list[Check]:
 
 
 def proving(policy: Policy) -> dict[str, str]:
-    """Kind of each gate; `point` for one that takes its value literally, which few requests are enough for."""
+    """Kind of each gate by id; `point` for one that takes its value literally, because few requests decide it."""
     return {gate.id: "point" if gate.evidence == "point" else gate.kind for gate in policy.gates}
 
 
 def decided(policy: Policy, phase: str, points: weekly.Hourly) -> tuple[Power, ...]:
-    """What the soak of that phase can decide with so much traffic, gate by gate.
+    """For each gate, whether the soak of `phase` can decide it with this traffic.
 
     Args:
         points: requests per hour before the rollout, as for `powers`.
@@ -307,12 +307,12 @@ def decided(policy: Policy, phase: str, points: weekly.Hourly) -> tuple[Power, .
 
 
 def power_checks(found: Sequence[Power], kinds: dict[str, str], seen: bool) -> list[Check]:
-    """One check a gate and phase (`power.<phase>.<gate>`). Advice: an undecided soak is extended, not waved through.
+    """One check `power.<phase>.<gate>` for each gate and phase. Advice: an undecided soak is extended, not passed.
 
-    Required where no rate and no quantile of the phase can be decided: such a soak would prove nothing.
+    Rates and quantiles are required where the phase's soak can decide none of them: such a soak would prove nothing.
 
     Args:
-        kinds: of `proving`.
+        kinds: as `proving` returns them.
         seen: whether there was any traffic to count on.
     """
     counted = [one for one in found if kinds[one.gate] in ("rate", "quantile")]

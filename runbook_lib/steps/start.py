@@ -36,7 +36,7 @@ class Start:
         self.env = env
 
     def page(self) -> Shown:
-        """All of it on one screen; where AWS or the parameters do not answer, the sentence that says why."""
+        """The whole page; where AWS or the parameters cannot be read, the reason and how to turn async off."""
         try:
             params = load_file(params_dir() / f"{self.env}.yaml", incident=True)
             params, aws, identity = reached(params, quick=True)
@@ -106,7 +106,7 @@ class Start:
 
 
 def _urgent(params: Params, found: Standing) -> list[Shown]:
-    """What comes before every step: open changes, a rollback that is not proven, what mitigations left changed."""
+    """Lines on what comes before every step: open changes, a rollback that is not proven, open deviations."""
     told = [one.words for one in found.open_changes]
     told += [found.unfinished.words] if found.unfinished else []
     told += [

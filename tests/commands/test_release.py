@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from runbook_lib.act.traffic.shift import describe, plan_shift
 from runbook_lib.base.errors import Refused, UsageError
+from runbook_lib.base.project import read_yaml
 from runbook_lib.base.window import Window
 from runbook_lib.commands import kill_switch, release
 from runbook_lib.commands.doctor.model import Ground
-from runbook_lib.commands.release_policy import PHASES
+from runbook_lib.commands.release_policy import PHASES, policy_of
 from runbook_lib.observe.evidence.measure import asks
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.essentials import essentials
@@ -69,6 +70,20 @@ def test_a_release_is_a_folder_of_parameters_with_its_own_weight_phases_and_gate
     assert done.next == f"runbook run 06 --params {done.file}"
 
 
+def test_the_limits_of_a_release_are_the_policys_own() -> None:
+    gates = read_yaml(ROOT / "params" / "gates.yaml")
+    delivered = {one["id"]: one for one in policy_of(gates)["gates"]}
+    assert delivered["version_errors"]["target"] == "< 0.01" and delivered["version_duration"]["alert"] == "> 120"
+    gates["release"]["version_errors"] |= {"alert": "> 0.2", "min_samples": 7}
+    ours = {one["id"]: one for one in policy_of(gates)["gates"]}
+    assert (ours["version_errors"]["alert"], ours["version_errors"]["min_samples"]) == ("> 0.2", 7)
+    assert "alert > 20 %" in ours["version_errors"]["why"]
+    assert (
+        policy_of({key: value for key, value in gates.items() if key != "release"})["gates"][0]
+        == delivered["version_errors"]
+    )
+
+
 def test_the_new_version_is_told_by_its_own_dimensions(account: Account) -> None:
     params = load_file(prepared().file)
     where = {one["Name"]: one["Value"] for one in address(params.metric("new_errors"), params)["Dimensions"]}
@@ -105,6 +120,18 @@ def test_what_cannot_be_released_is_refused_and_nothing_is_written(
     account.alias |= alias
     with pytest.raises(error, match=said):
         prepared(version, function)
+    assert not (tmp_path / "releases").exists()
+
+
+def test_a_function_that_is_not_there_is_one_sentence_of_ours(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(**_: Any) -> Any:
+        raise KeyError("Function not found: arn:aws:lambda:us-east-1:000000000103:function:x")
+
+    monkeypatch.setattr(account, "list_versions_by_function", missing)
+    with pytest.raises(UsageError, match=r"no function careervp-vpr-worker-lambda-prod .* edit names\.worker in"):
+        prepared()
     assert not (tmp_path / "releases").exists()
 
 

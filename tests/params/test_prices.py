@@ -12,12 +12,18 @@ import pytest
 import yaml
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.window import Window
 from runbook_lib.judge.money.charges import UNITS
+from runbook_lib.observe.evidence.costs import async_cost, sync_cost
+from runbook_lib.observe.evidence.seen import Answered
+from runbook_lib.observe.metrics.fetch import Answers
+from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import load, load_file, read_yaml, validated
-from runbook_lib.params.prices import Prices
+from runbook_lib.params.prices import NoPrices, Prices, prices_of
 
 PARAMS = Path(__file__).parents[2] / "params"
 RAW = read_yaml(PARAMS / "prices.yaml")
+PRICES = Prices.model_validate(RAW)
 GB_S = "lambda.gb_seconds.x86_64"
 
 
@@ -61,15 +67,34 @@ def _folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_prices_of_another_region_are_refused_and_their_own_file_is_taken(tmp_path: Path) -> None:
+def test_a_region_without_prices_is_a_sentence_and_no_guess_and_its_own_file_is_taken(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     elsewhere = {**read_yaml(folder / "prod.yaml"), "region": "eu-central-1"}
-    with pytest.raises(UsageError, match=r"are those of 'us-east-1'.*into .*prices-eu-central-1\.yaml"):
-        load(elsewhere, folder=folder)
+    params = load(elsewhere, folder=folder)
+    (said,) = params.trouble
+    assert said.startswith("there are no prices of eu-central-1 (") and "prices-eu-central-1.yaml" in said
+    with pytest.raises(UsageError, match=r"no price of 2 sqs\.requests: there are no prices of eu-central-1"):
+        params.prices.of("sqs.requests", 2)
+    assert params.prices.of("llm.input_tokens", 1) == PRICES.of("llm.input_tokens", 1), "the provider's are the same"
+    assert prices_of(params.prices.model_dump(mode="json")).stale(dt.date(2026, 11, 1)) == params.prices.stale(
+        dt.date(2026, 11, 1)
+    )
     own = {**RAW, "region": "eu-central-1"}
     (folder / "prices-eu-central-1.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
     assert load(elsewhere, folder=folder).prices.region == "eu-central-1"
     assert load_file(folder / "prod.yaml").prices.region == "us-east-1"
+
+
+def test_the_cost_of_a_region_without_prices_is_no_data_with_the_sentence() -> None:
+    none = NoPrices.because("there are no prices of eu-west-1 (x): write them", "eu-west-1", PRICES)
+    params = load_file(PARAMS / "prod.yaml").model_copy(update={"prices": none})
+    now = dt.datetime(2026, 11, 10, tzinfo=dt.UTC)
+    window = Window(now - dt.timedelta(hours=24), now)
+    seen = Answered(
+        Answers([], {}), None, {}, TrafficState(dial_percent=10, switch_on=True, weight=10), params, window, now, None
+    )
+    for made in (async_cost(seen), sync_cost(seen)):
+        assert (made.value, made.notes) == (None, (none.why,))
 
 
 def test_an_old_list_says_so() -> None:

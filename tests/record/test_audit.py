@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +14,8 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runbook_lib.commands.archive import verify
 from runbook_lib.record import listing, seen, verify_standalone
@@ -82,6 +86,13 @@ def _cell(run: str) -> dict[str, object]:
 
 
 @pytest.fixture
+def unsigned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No parameters that say who signs."""
+    (tmp_path / "service.yaml").write_text("{}")
+    monkeypatch.setenv("RUNBOOK_PARAMS", str(tmp_path))
+
+
+@pytest.fixture
 def copy(kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     (tmp_path / "service.yaml").write_text("{}")
     monkeypatch.setenv("RUNBOOK_PARAMS", str(tmp_path))
@@ -141,6 +152,83 @@ def test_each_is_found_by_what_the_table_says(
         sooner = order.index(by) < order.index(tampering.by)
         assert codes[0] == codes[1], f"{by}: the product ends with {codes[0]}, the standalone verifier with {codes[1]}"
         assert (codes[0] == 1) is not sooner, f"{by}: {codes}"
+
+
+BYTES = st.sampled_from([b"\n", b" ", b"\r\n", b"\xff", b"{}", b"[]", b"null", b"9", "٩".encode(), b"\0", b"x"])
+_NAMES = (
+    "x HEAD record.json attachments .part-x checkpoint sealing.json leaves.part-00000256.jsonl env=dev env=x release=r1"
+)
+NAMES = st.sampled_from(
+    [*_NAMES.split(), "entry", "20261123T030000.000Z-aaaaaaaaaaaa", "release=a\nb", "é", ".x", "x y"]
+)
+
+
+def _mutated(root: Path, data: st.DataObject) -> str:
+    """Something is done to something of the archive; what, in words."""
+    found = sorted(one for one in root.rglob("*") if ".staging" not in one.parts and one.name != ".lock")
+    files = [one for one in found if one.is_file() and not one.is_symlink()]
+    place = data.draw(st.sampled_from(found), "place")
+    other = data.draw(st.sampled_from(files), "other")
+    if place.is_dir() and not place.is_symlink():
+        do = data.draw(st.sampled_from(["remove", "link", "rename", "copy", "file", "folder", "pipe"]), "do")
+        named = (
+            place / data.draw(NAMES, "name")
+            if do in ("file", "folder", "pipe")
+            else place.with_name(data.draw(NAMES, "name"))
+        )
+        if do == "link":
+            place.rename(root.parent / "elsewhere")
+            place.symlink_to(root.parent / "elsewhere")
+        elif do == "remove":
+            shutil.rmtree(place)
+        elif not named.exists() and not named.is_symlink():
+            {
+                "rename": lambda: place.rename(named),
+                "copy": lambda: shutil.copytree(place, named, symlinks=True),
+                "file": lambda: named.write_bytes(data.draw(BYTES, "bytes")),
+                "folder": named.mkdir,
+                "pipe": lambda: os.mkfifo(named),
+            }[do]()
+        return f"{do} {place.relative_to(root)}"
+    do = data.draw(st.sampled_from(["flip", "crlf", "put", "cut", "remove", "link", "become", "lines", "pipe"]), "do")
+    content = place.read_bytes() if place.is_file() else b""
+    at = data.draw(st.integers(0, len(content)), "at")
+    more = data.draw(BYTES, "bytes")
+    place.unlink()
+    if do == "link":
+        (root.parent / "one").write_bytes(content)
+        place.symlink_to(root.parent / "one")
+    elif do == "pipe":
+        os.mkfifo(place)
+    elif do != "remove":
+        lines = content.splitlines(keepends=True)
+        new = {
+            "flip": content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :] if at < len(content) else content,
+            "crlf": content.replace(b"\n", b"\r\n"),
+            "put": content[:at] + more + content[at:],
+            "cut": content[:at],
+            "become": other.read_bytes() if other.is_file() else b"",
+            "lines": b"".join(lines[1:] + lines[:1]),
+        }
+        place.write_bytes(new[do])
+    return f"{do} {place.relative_to(root)}"
+
+
+@pytest.mark.slow
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_product_and_standalone_verifier_come_to_the_same_of_whatever_is_done(
+    kept: Kept, unsigned: None, data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "archive")
+        shutil.copytree(kept.root, root)
+        done = [_mutated(root, data) for _ in range(data.draw(st.sampled_from([1, 1, 1, 2]), "how many"))]
+        key = data.draw(st.sampled_from(["", str(kept.public), str(kept.private)]), "key")
+        witness = data.draw(st.sampled_from([[], [str(kept.witness)]]), "witness")
+        words = [str(root), *(["--key", key] if key else []), *(f"--witness={one}" for one in witness)]
+        found = verify(root, key, witness)
+        assert int(found.exit_code) == verify_standalone.main(words), (done, found.damage, found.unknown)
 
 
 def test_the_table_is_in_the_docs() -> None:

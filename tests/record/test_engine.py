@@ -528,6 +528,6 @@ def test_papermill_stages_a_run_for_an_archive_in_a_bucket_in_its_copy_here(
 
     monkeypatch.chdir(tmp_path)
     for written in ("s3://records/team", "archive"):
-        archive = _archive({"archive": written}, None)
+        archive = _archive({"archive": written}, tmp_path)
         assert archive.root == files_of(written, tmp_path) and home_address(archive.root) in ("", written)
     assert home_address(files_of("s3://records/team", tmp_path)) == "s3://records/team"

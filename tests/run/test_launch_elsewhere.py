@@ -20,13 +20,11 @@ pytestmark = pytest.mark.kernel
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """The folder of a project, and the parameter file of another whose service has another name."""
+    """The folder of a project, and the parameter file of another."""
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
         file = own_project(tmp_path / name)
         shutil.copytree(ROOT / "notebooks", tmp_path / name / "notebooks")
-    service = file.parent / "service.yaml"
-    service.write_text(service.read_text().replace("kind: appconfig", "kind: appconfig # another"))
     for name, value in {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
         "AWS_ACCESS_KEY_ID": "a",
@@ -44,19 +42,18 @@ def read_from(project: Path) -> str:
     return str(record.versions["parameters"])
 
 
-def test_a_run_reads_what_lies_beside_its_parameter_file(
+def test_a_run_is_kept_where_its_parameter_file_belongs(
     places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, file = places
     monkeypatch.chdir(project)
     finished = launch(find_notebook("01"), params_file(file))
     assert finished.exit_code == 1 and "nothing was changed" in finished.reason
-    assert read_from(project) == str(file.parent)
-    launch(find_notebook("01"), params_file(project / "params" / "prod.yaml"))
-    assert read_from(project) == str(project / "params")
+    assert read_from(file.parent.parent) == str(file.parent)
+    assert not (project / "archive").exists()
 
 
-def test_papermill_reads_what_lies_beside_its_parameter_file_from_any_folder(
+def test_a_run_from_another_projects_folder_is_kept_where_its_parameter_file_belongs(
     places: tuple[Path, Path], tmp_path: Path
 ) -> None:
     project, file = places
@@ -67,8 +64,9 @@ def test_papermill_reads_what_lies_beside_its_parameter_file_from_any_folder(
             check=False,
             capture_output=True,
             text=True,
-            cwd=tmp_path,
+            cwd=project if given == file else tmp_path,
             timeout=120,
         )
         assert "does not answer" in done.stderr, done.stderr
-        assert read_from(project) == str(given.parent)
+        assert read_from(given.parent.parent) == str(given.parent)
+        assert (project / "archive").exists() == (given != file)

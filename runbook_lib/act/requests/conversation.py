@@ -1,4 +1,4 @@
-"""One client's dealings with the API, act by act, as `contract` of service.yaml tells it."""
+"""One client's conversation with the API, act by act, as `contract` of service.yaml describes it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from runbook_lib.params.service import Routes
 
 
 class Failed(Exception):
-    """What was answered instead of what the contract says."""
+    """An answer that differs from the contract, as a sentence."""
 
 
 class Behind(Protocol):
-    """What stands behind the API (`observe/jobs/behind.py`)."""
+    """Jobs table and results bucket behind the API (`observe/jobs/behind.py`)."""
 
     def item(self, job_id: str) -> dict[str, Any]:
         """The job's item as the table has it."""
         ...
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """The same in the runbook's own words."""
+        """The job's item in the runbook's own words."""
         ...
 
     def result(self, job_id: str) -> object | None:
-        """Its result; None: it is not there."""
+        """The job's result; None: it does not exist."""
         ...
 
 
 class Conversation:
-    """One client's dealings with the API; each act says what was answered."""
+    """One client's conversation with the API; each act returns a phrase about the answer."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Conversation:
         self.link = ""
 
     def steps(self) -> dict[str, Callable[[], str]]:
-        """Each act by the id of its step, in order."""
+        """The acts by the id of their step, in order."""
         looked = {"mark": self.mark} if self.behind is not None else {}
         return {
             "submit": self.submit,
@@ -82,7 +82,7 @@ class Conversation:
         return f"{answer.status}, job {self.job_id}"
 
     def mark(self) -> str:
-        """Before a probe counts, its mark is seen where the users' figures look for it."""
+        """Checks that a probe's mark arrives where the users' figures look for it; else a probe counts as a user."""
         self._needs_job()
         if self.behind is None:
             raise Failed("nobody looked: the jobs table is not at hand")
@@ -129,7 +129,7 @@ class Conversation:
         return str(_expect(answer, submit.refused, "contract.submit.refused").status)
 
     def poll(self) -> str:
-        """Follows the job until whoever tells it says that it has ended."""
+        """Follows the job until the source that `told_by` names says that it has ended."""
         self._needs_job()
         polls = 0
 
@@ -148,7 +148,7 @@ class Conversation:
                 raise Failed(why)
 
     def _asked(self) -> tuple[State, str]:
-        """State of the job and its word, or why it came to nothing: by the route, and by who tells it."""
+        """State of the job, with a word for it or the reason of its failure: from the route, or as `told_by` says."""
         status = self.contract.status
         answer = self._status(self.job_id)
         state, word = status.state(answer.status, answer.body), str(at(answer.body, status.word or "status"))
@@ -167,7 +167,7 @@ class Conversation:
         return (state, word) if status.told_by == "status" else self._behind(word)
 
     def _behind(self, word: str) -> tuple[State, str]:
-        """The same by the table or the result; the route said that the job is under way."""
+        """State of the job from the table or the result, while the route says that it is under way."""
         if self.contract.status.told_by == "result":
             return (
                 ("completed", "the result is there") if self._result() is not None else ("running", "without a result")
@@ -195,7 +195,7 @@ class Conversation:
         return "this job's report" if self.contract.result.fetched == "bucket" else "200, this job's report"
 
     def _result(self) -> object | None:
-        """The job's result; None: it is not there."""
+        """The job's result; None: it does not exist."""
         result = self.contract.result
         if result.fetched == "bucket":
             if self.behind is None:
@@ -225,7 +225,7 @@ class Conversation:
         old = self.contract.sync
         headers = self._headers(self.contract.submit.headers)
         answer = self.send(old.method, self.url + self.paths.sync, headers, self.payload)
-        # In production the gateway gives up after 29 s: 504 is that baseline's usual answer, and an answer.
+        # In production the gateway gives up after 29 s: there 504 is the usual answer, and so a valid one.
         if answer.status not in old.codes:
             raise Failed(_said(answer))
         return str(answer.status)
@@ -240,7 +240,7 @@ class Conversation:
         return self.send(status.method, self.url + self.paths.status_of(job_id), headers, None)
 
     def _headers(self, own: Mapping[str, str], job_id: str = "") -> dict[str, str]:
-        """A request's own headers, and those that carry the mark of a probe."""
+        """A request's own headers, and those with the mark of a probe."""
         said = {**self.said, "job_id": job_id}
         return {name: filled(text, said) for name, text in {**own, **self.contract.probe.headers}.items()}
 
@@ -263,5 +263,5 @@ def _id(answer: Answer, path: str) -> str:
 
 
 def _said(answer: Answer) -> str:
-    """An answer in words; one that is no JSON as it came."""
+    """An answer in words; text that is not JSON is shown as it came."""
     return f"{answer.status} {json.dumps(answer.text if answer.body is None else answer.body)[:200]}"

@@ -18,13 +18,13 @@ class Answer:
 
     status: int
     body: Any
-    """What its JSON says; None: it is no JSON."""
+    """Its JSON; None: it is not JSON."""
     text: str = ""
-    """Its beginning as it came, where it is no JSON."""
+    """The beginning of its text, if it is not JSON."""
 
 
 Send = Callable[[str, str, Mapping[str, str], object | None], Answer]
-"""Method, address, headers, JSON body or None; the answer."""
+"""A function from method, address, headers and JSON body (or None) to the answer."""
 
 
 _OPENER = urllib.request.build_opener()
@@ -32,7 +32,7 @@ _LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def over_http(method: str, url: str, headers: Mapping[str, str], body: object | None) -> Answer:
-    """Sends a request with a JSON body, or none; headers without a `Content-Type` do not take it from the body."""
+    """Sends a request with a JSON body, or none; headers without a `Content-Type` keep the body's own."""
     data = None if body is None else json.dumps(body).encode()
     named = data is None or any(name.lower() == "content-type" for name in headers)
     kind = {} if named else {"Content-Type": "application/json"}
@@ -40,7 +40,7 @@ def over_http(method: str, url: str, headers: Mapping[str, str], body: object | 
 
 
 def _open(request: urllib.request.Request) -> Answer:
-    """Sends it; an error status is an answer, too. A proxy is never asked for this machine's own address."""
+    """Sends the request; an error status is an answer, too. A proxy is never used for this machine's own address."""
     opener = _LOOPBACK if request.host.split(":")[0] in ("127.0.0.1", "localhost") else _OPENER
     try:
         with opener.open(request, timeout=_TIMEOUT_S) as response:
@@ -53,5 +53,5 @@ def _open(request: urllib.request.Request) -> Answer:
 def _answer(status: int, raw: bytes) -> Answer:
     try:
         return Answer(status, json.loads(raw))
-    except (ValueError, RecursionError):  # so deep that nobody reads it
+    except (ValueError, RecursionError):  # nested too deeply to be read
         return Answer(status, None, raw[:1000].decode(errors="replace")[:200])

@@ -1,4 +1,4 @@
-"""The load test: locust in a process of its own, and what its users met. gevent never enters this process."""
+"""The load test: locust in a process of its own, and its users' results. gevent never enters this process."""
 
 from __future__ import annotations
 
@@ -29,64 +29,64 @@ from runbook_lib.params.service import Routes
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 PARENT = "RUNBOOK_PARENT"
-"""As in `locustfile.py`, which is never imported here; a test holds them together."""
+"""The same as in `locustfile.py`, which is never imported here; a test compares them."""
 GIVEN = "RUNBOOK_LOAD_PLAN"
-"""As in `locustfile.py`, too."""
+"""The same as in `locustfile.py`, too."""
 PLACE = "@@%s@@"
-"""As in `locustfile.py`, too."""
+"""The same as in `locustfile.py`, too."""
 PROGRAM = (sys.executable, "-m", "locust")
 _TAIL = 20
 _MARGIN_S = 60.0
-"""locust is given so long to end by itself."""
+"""Additional seconds for locust to end by itself."""
 _DATA = re.compile(r"^.*\bwindow\.templateArgs = .*$", re.MULTILINE)
 
 
 class LoadError(RunbookError):
-    """The load test could not be carried out, or left no result."""
+    """The load test could not run, or left no result."""
 
 
 class LoadPlan(Frozen):
     """`params/load.yaml`."""
 
     users: int = Field(ge=1)
-    """All of them at the same time, each with one job."""
+    """Number of users at the same time, each with one job."""
     spawn_per_s: float = Field(gt=0)
-    """Users that begin in a second."""
+    """Users that start per second."""
     generation_s: float = Field(gt=0)
-    """Seconds that one report takes, about."""
+    """Seconds that one report takes, roughly."""
     warm_up: int = Field(default=4, ge=0)
-    """Requests of each kind at once, before the first user; they make no job."""
+    """Requests of each kind at once before the first user; they create no job."""
     max_s: float = Field(default=1800, gt=0)
     """Seconds after which the test ends, whatever is left."""
     drain_factor: float = Field(default=1.2, ge=1)
-    """The queue may take this many times as long as the jobs need, to be drained."""
+    """The queue may take this many times as long to drain as the jobs need."""
     drain_slack_s: float = Field(default=2, ge=0)
-    """And so many seconds more."""
+    """Additional seconds for draining."""
     processes: int = Field(default=0, ge=0)
     """More than 0: this many locust processes on this machine."""
     expect_workers: int = Field(default=0, ge=0)
-    """More than 0: a master that waits for this many workers on other machines; goes before `processes`."""
+    """More than 0: a master that waits for this many workers on other machines; it overrides `processes`."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What came of it."""
+    """The results of the test."""
 
     met: tuple[Met, ...]
     began: float
-    """Epoch s of this machine's clock, like all times of the users."""
+    """Start in epoch seconds by this machine's clock, like all times of the users."""
     seconds: float
     statistics: bytes
-    """locust's own report: CSV, one line a request name."""
+    """locust's own statistics: CSV, one line per request name."""
     report: str
-    """locust's own report: HTML, secrets taken out; empty where it made none."""
+    """locust's own report: HTML, redacted; empty if it wrote none."""
 
 
 def arguments(plan: LoadPlan, host: str, folder: Path) -> list[str]:
-    """locust's command line (after the program); nothing of the contract, whose headers may be secrets.
+    """locust's command line (after the program), without the contract, whose headers may be secrets.
 
     Args:
-        folder: where its report goes: `load.html`.
+        folder: folder for its report, `load.html`.
     """
     given = [
         *("-f", str(LOCUSTFILE), "--headless", "--host", host, "--only-summary", "--loglevel", "WARNING"),
@@ -97,7 +97,7 @@ def arguments(plan: LoadPlan, host: str, folder: Path) -> list[str]:
     if plan.expect_workers:
         given += ["--master", "--expect-workers", str(plan.expect_workers)]
     elif plan.processes:
-        # A port of its own: two tests on one machine would take each other's workers. Workers elsewhere know 5557.
+        # A port of its own: otherwise two tests on one machine share their workers. Remote workers know port 5557.
         port = str(free_port())
         given += ["--processes", str(plan.processes), "--master-bind-host", LOOPBACK, "--master-bind-port", port]
         given += ["--master-host", LOOPBACK, "--master-port", port]
@@ -115,17 +115,17 @@ def run_load(
     contract: Contract | None = None,
     out: Callable[[str], None] | None = None,
 ) -> Loaded:
-    """Runs the test to its end, live.
+    """Runs the test to its end, with live progress.
 
     Args:
         host: address of the API's stage.
-        probe: marks the jobs, so that no users' figure counts them.
-        poll_s, max_polls: how the client polls, and when it gives up.
-        contract: how the service is spoken to; default: that of `service.yaml` as delivered.
-        out: is given progress, a line at a time.
+        probe: mark of the jobs, so that no users' figure counts them.
+        poll_s, max_polls: seconds between two polls of a client, and the polls after which it gives up.
+        contract: how to talk to the service; default: that of `service.yaml` as delivered.
+        out: called with each line of progress.
 
     Raises:
-        LoadError: locust cannot be started, or ended without a result.
+        LoadError: locust cannot start, or ended without a result.
     """
     with scratch.folder("load") as folder:
         what = {
@@ -153,7 +153,7 @@ def run_load(
 
 
 def spoken(contract: Contract, routes: Routes, probe: str) -> dict[str, Any]:
-    """The contract as `locustfile.py` reads it, JSON-able: requests with marks for what it fills in, and answers."""
+    """The contract as JSON for `locustfile.py`: requests with placeholders, and answers."""
     said = {**{name: PLACE % name for name in JOB}, "probe": probe}
     submit, status, result = contract.submit, contract.status, contract.result
 
@@ -183,12 +183,12 @@ def spoken(contract: Contract, routes: Routes, probe: str) -> dict[str, Any]:
 
 
 def without_secrets(report: str) -> str:
-    """locust's HTML with secrets taken out of its data; its program, the other lines, is left as it is."""
+    """locust's HTML with its data redacted; its script, on other lines, stays as it is."""
     return _DATA.sub(lambda line: redact_text(line[0]), report)
 
 
 def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None, what: Mapping[str, Any]) -> list[str]:
-    """Runs locust with the plan of `locustfile.py` in its environment: a command line is seen by everybody."""
+    """Runs locust with the plan of `locustfile.py` in its environment: everybody can see a command line."""
     process = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
@@ -217,6 +217,6 @@ def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None, wha
 
 
 def events(met: tuple[Met, ...]) -> bytes:
-    """The users' own events, for the record."""
+    """The users' own events as bytes for the record."""
     rows: list[dict[str, Any]] = [one.model_dump(mode="json") for one in met]
     return json.dumps(rows).encode()

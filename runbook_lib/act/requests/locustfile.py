@@ -1,8 +1,8 @@
 """The users of the load test; run by locust in a process of its own, never imported by the runbook.
 
-Each submits one job, polls as the real client does, downloads the report, and then stays until the last one is done, so
-that nobody is replaced. What happened to each goes to the file of the plan; workers send it to the master, which sends
-them the plan: `locust -f locustfile.py --worker --master-host HOST` is all that another machine needs.
+Each submits one job, polls as the real client does, downloads the report, and then stays until the last one is done,
+so that none is replaced. The plan names a file for each user's events; workers send theirs to the master, which
+sends them the plan: `locust -f locustfile.py --worker --master-host HOST` is all that another machine needs.
 """
 
 import contextlib
@@ -22,35 +22,35 @@ from locust import FastHttpUser, events, task
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSV
 
 DONE: list[dict[str, Any]] = []
-"""What this process's users met; on a master, that of all workers."""
+"""The events of this process's users; on a master, of all workers."""
 UNSENT: list[dict[str, Any]] = []
 ENVIRONMENT: list[Any] = []
 PARENT = "RUNBOOK_PARENT"
-"""Environment variable with the process that began the test, where that is to be watched."""
+"""Environment variable with the id of the process that started the test, if it is to be watched."""
 GIVEN = "RUNBOOK_LOAD_PLAN"
-"""Environment variable with the plan: its headers may be secrets, and a command line is seen by everybody."""
+"""Environment variable with the plan: its headers may be secrets, and everybody can see a command line."""
 SUBMIT = "POST submit"
-"""What the statistics call a submission, whatever its method."""
+"""Name of a submission in the statistics, whatever its method."""
 PLACE = "@@%s@@"
-"""What stands in a request of the plan for what is filled in here."""
+"""Form of a placeholder in a request of the plan."""
 OUTCOMES = {"completed": "COMPLETED", "failed": "FAILED"}
 _QUITS_S = 5
 _WARM_TIMEOUT_S = 30
 
 
 class Applicant(FastHttpUser):
-    """One applicant with one report to be written."""
+    """One applicant who needs one report."""
 
-    insecure = False  # locust's default would take any certificate
+    insecure = False  # locust's default would accept any certificate
 
     @task
     def apply(self) -> None:
-        """The whole conversation, once: what was met is kept, also of a conversation that is cut off."""
+        """Has the whole conversation once, and keeps its events even if it is interrupted."""
         met: dict[str, Any] = {"at": time.time(), "job_id": "", "polls": 0, "outcome": "", "downloaded": False}
         try:
             self._conversation(plan(self.environment), met)
-        except Exception as error:  # locust would begin the conversation anew, with a second job
-            met["outcome"] = f"error: {type(error).__name__}"  # its text may hold the link to the report
+        except Exception as error:  # locust would start again, with a second job
+            met["outcome"] = f"error: {type(error).__name__}"  # its text may contain the link to the report
         finally:
             met["waited_s"] = time.time() - met["at"]
             UNSENT.append(met)
@@ -74,14 +74,14 @@ class Applicant(FastHttpUser):
             met["job_id"] = str(id)
         report = self._poll(given, met)
         if report:
-            # The link is a secret for an hour: neither its name in the statistics nor a failure says anything of it.
+            # The link is a secret for an hour: neither its name in the statistics nor a failure may show it.
             with self.client.request(**report, name="GET report", catch_response=True) as got:
                 met["downloaded"] = got.status_code == 200 and (not given["named"] or met["job_id"] in (got.text or ""))
                 if not met["downloaded"]:
                     got.failure(f"{got.status_code}, expects 200 and this job's report")
 
     def _poll(self, given: dict[str, Any], met: dict[str, Any]) -> dict[str, Any]:
-        """The request for the report; empty if there is none."""
+        """Polls until the report is ready; the request for the report, empty if there is none."""
         ask = filled(given["status"], met["job_id"])
         route = filled(given["result"], met["job_id"]) if given["result"] else {}
         for _ in range(given["max_polls"]):
@@ -108,14 +108,14 @@ class Applicant(FastHttpUser):
         return {}
 
     def _there(self, route: dict[str, Any]) -> bool:
-        """Whether the result's route has it; that it has not yet is no failure."""
+        """Whether the result's route has the result; a result that is not there yet is no failure."""
         with self.client.request(**route, name="GET result", catch_response=True) as answer:
             answer.success()
             return bool(answer.status_code == 200)
 
 
 def filled(request: dict[str, Any], job_id: str = "") -> dict[str, Any]:
-    """A request of the plan, with a new UUID, the time and the job's id in their places."""
+    """A request of the plan with its placeholders filled: a new UUID, the time and the job's id."""
     now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
     text = json.dumps({**request, "url": request["url"].replace(PLACE % "job_id", quote(job_id, safe=""))})
     for name, value in (("uuid", str(uuid.uuid4())), ("now", now), ("job_id", job_id)):
@@ -132,26 +132,26 @@ def body_of(answer: Any) -> Any:
 
 
 def at(body: Any, path: list[str]) -> Any:
-    """What stands at a path of names; None where nothing does."""
+    """The value at a path of names; None if there is none."""
     for name in path:
         body = body.get(name) if isinstance(body, dict) else None
     return body
 
 
 def fits(code: int, body: Any, wanted: dict[str, Any]) -> bool:
-    """Whether an answer is one of those: a code, and conditions as pairs of path and values."""
+    """Whether an answer has this code and meets the conditions, pairs of path and values."""
     return code in wanted["codes"] and all(at(body, path) in values for path, values in wanted["where"])
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def arguments(parser: Any, **_: Any) -> None:
-    """The plan as an argument of our own: a master hands it on to its workers."""
+    """Adds the plan as an argument of our own, so that a master passes it on to its workers."""
     said = "the load test's plan, as JSON"
     parser.add_argument("--runbook-plan", env_var=GIVEN, default="{}", include_in_web_ui=False, help=said)
 
 
 def plan(environment: Any) -> dict[str, Any]:
-    """out, statistics, users, warm_up, poll_s, max_polls, and what `act.requests.load.spoken` says."""
+    """The plan: out, statistics, users, warm_up, poll_s, max_polls, and the result of `act.requests.load.spoken`."""
     return dict(json.loads(environment.parsed_options.runbook_plan))
 
 
@@ -161,7 +161,7 @@ def is_worker(environment: Any) -> bool:
 
 
 def take(environment: Any, met: list[dict[str, Any]]) -> None:
-    """Keeps what was met; the last one ends the test."""
+    """Keeps users' events; those of the last user end the test."""
     DONE.extend(met)
     if len(DONE) == plan(environment)["users"]:
         gevent.spawn_later(0.1, environment.runner.quit)
@@ -169,29 +169,29 @@ def take(environment: Any, met: list[dict[str, Any]]) -> None:
 
 @events.report_to_master.add_listener  # type: ignore[untyped-decorator]
 def send(data: dict[str, Any], **_: Any) -> None:
-    """A worker's report."""
+    """Adds a worker's events to its report for the master."""
     data["met"], UNSENT[:] = list(UNSENT), []
 
 
 @events.worker_report.add_listener  # type: ignore[untyped-decorator]
 def receive(data: dict[str, Any], **_: Any) -> None:
-    """What a master gets of it."""
+    """Takes the events out of a worker's report."""
     if data.get("met"):
         take(ENVIRONMENT[0], data["met"])
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def remember(environment: Any, **_: Any) -> None:
-    """Keeps the environment for the listeners that are not given it; the test ends with the run that it is part of."""
+    """Keeps the environment for listeners that do not get it; the test ends when the run that started it does."""
     ENVIRONMENT.append(environment)
     if os.environ.get(PARENT):
         gevent.spawn(end_with, int(os.environ[PARENT]), environment)
 
 
 def end_with(run: int, environment: Any) -> None:
-    """Nobody reads any more what the users meet: they stop. Not by a thread, which gevent does not serve.
+    """Ends the users when nobody reads their events any more. Not in a thread, which gevent does not serve.
 
-    A worker's parent is the master. Who begins only when its parent is gone already is told by the run itself.
+    A worker's parent is the master. If the parent ended before this starts, the id of the run tells.
     """
     parent = os.getppid()
     while os.getppid() == parent and lives(run):
@@ -201,7 +201,7 @@ def end_with(run: int, environment: Any) -> None:
 
 
 def lives(process: int) -> bool:
-    """Whether there is such a process."""
+    """Whether a process with this id exists."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -213,7 +213,7 @@ def lives(process: int) -> bool:
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
 def begin(environment: Any, **_: Any) -> None:
-    """Before the first user: requests that make no job, so that functions are up; then progress, a line a second."""
+    """Sends requests that create no job before the first user, to start functions; then progress, a line per second."""
     if is_worker(environment):
         return
     given = plan(environment)
@@ -229,7 +229,7 @@ def begin(environment: Any, **_: Any) -> None:
 
 
 def tell(environment: Any, users: int) -> None:
-    """One line a second."""
+    """Prints one line per second."""
     began = time.time()
     while True:
         gevent.sleep(1)
@@ -243,7 +243,7 @@ def tell(environment: Any, users: int) -> None:
 
 @events.quitting.add_listener  # type: ignore[untyped-decorator]
 def write(environment: Any, **_: Any) -> None:
-    """The plan's files, written by the process that has it all. (`--csv` may miss the last second.)"""
+    """Writes the plan's files, in the process with all results. (`--csv` may miss the last second.)"""
     if is_worker(environment):
         return
     given = plan(environment)

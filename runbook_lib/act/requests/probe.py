@@ -1,6 +1,6 @@
-"""Probes: requests of our own through the real API, one after the other at a steady pace, each as a client makes it.
+"""Probes: requests of our own through the real API, one by one at a steady pace, each as a client makes it.
 
-They are marked, so that the census and every gate of the users' rate leave them out; what they show is told apart.
+They are marked, so that the census and every gate on users exclude them; their results are reported separately.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from runbook_lib.params.contract import Contract
 from runbook_lib.params.service import Routes
 
 STEPS = ("submit", "poll", "download")
-"""What a client does, in order."""
+"""The steps of a client, in order."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What became of one probe."""
+    """The result of one probe."""
 
     job_id: str
     ok: bool
-    """Accepted, COMPLETED before the client gives up, and downloaded."""
+    """Whether it was accepted, COMPLETED before the client gives up, and downloaded."""
     failed_at: str
     """The step that failed; empty: none."""
     detail: str
     submit_s: float
     """Seconds until the submission was answered."""
     total_s: float
-    """Seconds until the report was there, or the client gave up."""
+    """Seconds until the report was there, or until the client gave up."""
 
 
 def probe(
@@ -54,19 +54,19 @@ def probe(
 
     Args:
         api_url: address of the API's stage.
-        per_minute: submissions a minute; the time that one takes to answer does not slow down the next.
-        probe_id: goes into each job's `source`, by which the census leaves it out.
+        per_minute: submissions per minute; a slow answer does not delay the next submission.
+        probe_id: part of each job's `source`, by which the census excludes it.
         deadline_s: seconds after which a client stops polling.
         poll_s: seconds between two polls.
-        contract: how the service is spoken to; default: that of `service.yaml` as delivered.
-        behind: the jobs table, where the first job's mark is looked up before the second is sent; None: nobody looks.
-        done: told of each probe as it ends.
+        contract: how to talk to the service; default: that of `service.yaml` as delivered.
+        behind: jobs table in which the first job's mark is checked before the second is sent; None: no check.
+        done: called with each probe as it ends.
 
     Returns:
-        One for each probe, in order of their ends. A bad answer or none is a probe that failed, never an error.
+        One result per probe, in order of their ends. A bad or missing answer is a failed probe, never an error.
 
     Raises:
-        Refused: the mark does not arrive, so that the users' figures would count the probes.
+        Refused: the mark does not arrive, so the users' figures would count the probes.
         AwsError: the jobs table cannot be asked.
     """
     proven = behind is None
@@ -106,14 +106,14 @@ def probe(
 
 
 def _submitted(conversation: Conversation) -> tuple[Conversation, list[float], Probe | None]:
-    """The conversation begun, seconds that it took, and what became of it where it ended there."""
+    """The conversation begun, the seconds that it took, and the probe's result if it ended there."""
     step = attempt(STEPS[0], STEPS[0], conversation.submit)
     failed = Probe("", False, STEPS[0], step.detail, step.seconds, step.seconds)
     return conversation, [step.seconds], None if step.ok else failed
 
 
 def _prove(conversation: Conversation) -> None:
-    """Nothing that a probe shows counts before its mark has been seen where the users' figures look for it."""
+    """Checks that the mark arrives where the users' figures look for it; before that no probe may count."""
     step = attempt("mark", "mark", conversation.mark)
     if not step.ok:
         raise Refused(f"probe: one was sent, and nothing of it counts: {step.detail}")
@@ -131,7 +131,7 @@ def _followed(conversation: Conversation, taken: list[float], failed: Probe | No
 
 
 def spoilt(probes: Sequence[Probe]) -> dict[str, int]:
-    """Failures by step and what was said, most first."""
+    """Failures by step and error text, most frequent first."""
     counts: dict[str, int] = {}
     for each in probes:
         if not each.ok:

@@ -1,6 +1,6 @@
-"""Smoke requests: the contract once through, over real HTTP, as `contract` of service.yaml tells it.
+"""Smoke requests: the contract once through, over real HTTP, as `contract` of service.yaml describes it.
 
-Marked as probes, so they never count as users; whether the mark arrives is looked up.
+They are marked as probes, so they never count as users; whether the mark arrives is checked.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True)
 class SmokeStep:
-    """One thing that was tried."""
+    """The result of one step."""
 
     name: str
     ok: bool
@@ -53,20 +53,20 @@ def smoke(
     behind: Behind | None = None,
     send: Send | None = None,
 ) -> list[SmokeStep]:
-    """Submit, submit again, submit nonsense, follow the job to its end, fetch its result; an unknown job, the old one.
+    """Submits, submits again, submits nonsense, follows the job, fetches its result; an unknown job, the old route.
 
     Args:
         api_url: address of the API's stage.
-        probe_id: the mark of each job, by which the census leaves it out.
+        probe_id: mark of each job, by which the census excludes it.
         deadline_s: real seconds that the job may take.
-        poll_s: seconds between two questions for its status.
+        poll_s: seconds between two requests for its status.
         routes: the paths of the API.
-        contract: default: that of a service which says nothing of its own.
-        behind: table and bucket; None: whether the mark arrives is not looked up.
-        send: carries a request; default: over HTTP.
+        contract: how to talk to the service; default: that of `service.yaml` as delivered.
+        behind: table and bucket; None: no check whether the mark arrives.
+        send: sends a request; default: over HTTP.
 
     Returns:
-        A step for each, in order; one that depends on a failed one says so. A bad answer or none raises nothing.
+        One result per step, in order; a step that needs a failed one says so. A bad or missing answer raises nothing.
     """
     conversation = Conversation(
         api_url, routes, probe_id, deadline_s, poll_s, contract=contract, behind=behind, send=send
@@ -75,15 +75,15 @@ def smoke(
 
 
 def sync_answer(api_url: str, path: str, probe_id: str, contract: Contract | None = None) -> SmokeStep:
-    """One request to the synchronous route, marked as a probe: ok if it is answered as ever."""
+    """One request to the synchronous route, marked as a probe: ok if the answer is as usual."""
     routes = Routes(sync=path, submit="", status="")
     return attempt("sync", STEPS["sync"], Conversation(api_url, routes, probe_id, 0, 0, contract=contract).sync)
 
 
 def attempt(id: str, name: str, act: Callable[[], str]) -> SmokeStep:
-    """`act` as a step: what it says, or why it failed; a bad answer or none raises nothing.
+    """The result of `act` as a step: its text, or why it failed; a bad or missing answer raises nothing.
 
-    A service may send back what it was sent: secrets are taken out here, by the process that knows them.
+    A service may echo a request: secrets are redacted here, in the process that knows them.
     """
     begun = time.monotonic()
     try:

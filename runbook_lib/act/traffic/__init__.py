@@ -1,1 +1,1 @@
-"""The weight and the switch: plans, and AppConfig."""
+"""The weight and the switch: plans, and the calls that carry them out."""

@@ -1,6 +1,6 @@
-"""AppConfig as the home of the weight: a dial that bakes under alarms, and a switch that nothing stands in the way of.
+"""AppConfig as the home of the weight: a dial whose deployments bake under alarms, and a switch that nothing delays.
 
-What AppConfig does, and why it is done so here: docs/domain.md, "AppConfig: what bites".
+docs/domain.md, "AppConfig: what bites", says how AppConfig behaves and why this code is as it is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runbook_lib.params.load import Params
 
 
 class AppConfigTraffic:
-    """Dial and switch of one AppConfig application: a `Home` (`homes.py`) that takes a weight back by itself."""
+    """Dial and switch of one AppConfig application: a `Home` (`homes.py`) that can take a weight back by itself."""
 
     def __init__(self, client: Any, guard: Guard, params: Params, store: FlagStore | None = None) -> None:
         self._client = client
@@ -37,7 +37,7 @@ class AppConfigTraffic:
         """The state as AppConfig reports it now.
 
         Raises:
-            AwsError: AppConfig does not answer, or the flags are not there.
+            AwsError: AppConfig does not answer, or the flags do not exist.
         """
         return read_state(self._client, self._params)
 
@@ -46,7 +46,7 @@ class AppConfigTraffic:
 
         Raises:
             Refused: not authorised, blocked, changed since the plan, or taken back by AppConfig at once.
-            AwsError: AppConfig refused for another reason, or a lowering did not get through in time.
+            AwsError: AppConfig refused for another reason, or a lowering did not succeed in time.
         """
         self._guard.authorise(plan.raises)
         if plan.blockers:
@@ -65,15 +65,15 @@ class AppConfigTraffic:
         return self.read()
 
     def switch_off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
-        """Async off (`act/traffic/switch.py`).
+        """Turns async off (`act/traffic/switch.py`).
 
         Raises:
-            AwsError: not off in time, or AppConfig will never let it; with the command that does it by hand.
+            AwsError: not off in time, or AppConfig will never allow it; with the command that does it by hand.
         """
         return Switch(self._guard, self._params, self._store).off(description, decided_at)
 
     def switch_on(self, description: str) -> Turned:
-        """Async on, at dial 0 only; if the dial is moved meanwhile, off again.
+        """Turns async on, at dial 0 only; if the dial moves meanwhile, turns it off again.
 
         Raises:
             Refused: the dial is not at 0, or somebody turned the switch or the dial meanwhile.
@@ -137,7 +137,7 @@ class AppConfigTraffic:
             )
 
     def _refuse_conflict(self, error: ClientError, what: str) -> None:
-        """A conflict as a sentence that names who was faster; other errors are left to the caller."""
+        """Raises for a conflict, with a sentence that names who was faster; does nothing for other errors."""
         if code(error) == "ConflictException":
             state = self.read()
             theirs = state.dial_deployment if what == "dial" else state.switch_deployment
@@ -147,7 +147,7 @@ class AppConfigTraffic:
             ) from None
 
     def _stop(self, plan: ShiftPlan, step: DialStep, latest: int) -> None:
-        """Ends the bake; the previous version comes back. A bake that ended by itself needs no stop."""
+        """Ends the bake, which restores the previous version. A bake that ended by itself needs no stop."""
         store, ids = self._store, self._store.ids
         with aws_errors(f"stopping deployment {latest}"):
             if store.settled(ids.dial_environment, ids.dial_profile, latest, unless=())["busy"] is False:
@@ -164,7 +164,7 @@ class AppConfigTraffic:
             )
 
     def _deploy(self, plan: ShiftPlan, step: DialStep, latest: int, mark: str) -> int:
-        """One StartDeployment on the dial, and its number; conditional on `latest` if the plan is a raise."""
+        """Starts one deployment on the dial and returns its number; a raise depends on `latest`."""
         store, ids = self._store, self._store.ids
         soaks = step.after > 0
         description = f"{plan.description[: MAX_DESCRIPTION - len(mark) - 1]} {mark}"
@@ -185,7 +185,7 @@ class AppConfigTraffic:
             started[0] = insist(store, self._guard, ids.dial_environment, ids.dial_profile, doing, lambda: start(None))
             return started[0]
 
-        # A soak has arrived once it bakes; a step without a bake once nothing is under way any more.
+        # A step with a soak has arrived once it bakes; a step without a bake once nothing is under way.
         unless = ("VALIDATING", "DEPLOYING") if soaks else BUSY
         promised = {"percent": step.after, "description": description, **({} if soaks else {"busy": False})}
         with aws_errors(f"setting the dial to {step.after:g} %"):

@@ -1,4 +1,4 @@
-"""The AppConfig calls that carry the two flags: versions, deployments, and waiting for them. No decisions here."""
+"""The AppConfig calls for the two flags: versions, deployments, and waiting for them. No decisions here."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PATIENCE_S = 60.0
 """Seconds that a deployment may take to arrive, and that a lowering keeps trying."""
 PAUSE_S = 0.5
 BY_HAND = "deploy the off version of the switch in the AWS console"
-"""What is left where AppConfig does not tell its ids."""
+"""The advice if AppConfig does not tell its ids."""
 
 
 class FlagStore:
-    """One AppConfig application. Errors are botocore's own: whoever calls knows what was being done."""
+    """One AppConfig application. It raises botocore's own errors: the caller knows what it was doing."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class FlagStore:
 
     @cached_property
     def ids(self) -> Handles:
-        """AppConfig's ids of what the parameters name."""
+        """AppConfig's ids for the names in the parameters."""
         return handles(self._client, self._params)
 
     def start(
@@ -53,9 +53,9 @@ class FlagStore:
         description: str,
         latest: int | None,
     ) -> int:
-        """Deploys the version that says what `document` says (made if there is none); the deployment's number.
+        """Deploys the version with the values of `document` (made if there is none); returns the deployment's number.
 
-        With `latest`, only if that is still the environment's latest deployment; else AppConfig says ConflictException.
+        With `latest` it deploys only if that is still the latest deployment; else AppConfig raises ConflictException.
         """
         condition = {} if latest is None else {"LatestDeploymentNumber": latest}
         answer = self._client.start_deployment(
@@ -69,18 +69,18 @@ class FlagStore:
         return int(answer["DeploymentNumber"])
 
     def stop(self, environment: str, deployment: int) -> None:
-        """Takes a deployment back, also out of a bake."""
+        """Takes a deployment back, even while it bakes."""
         self._client.stop_deployment(**self._in(environment), DeploymentNumber=deployment, AllowRevert=True)
 
     def under_way(self, environment: str) -> list[int]:
-        """Deployments that keep others out of the environment; at most one."""
+        """Deployments that block others in the environment; at most one."""
         found = listed(self._client, self._in(environment))
         return [number for number, item in found.items() if item["State"] in BUSY]
 
     def newest(self, environment: str, profile: str) -> dict[str, Any]:
-        """The environment's newest deployment, as `settled` tells it, with the values that are in force now.
+        """The environment's newest deployment, in the form of `settled`, with the values in force now.
 
-        After a deployment that was taken back these are those of the one before it.
+        If it was taken back, these are the values of the one before it.
         """
         found = list(listed(self._client, self._in(environment)))
         told = [self.settled(environment, profile, number, unless=()) for number in found[:1]]
@@ -97,10 +97,10 @@ class FlagStore:
     def settled(
         self, environment: str, profile: str, deployment: int, unless: tuple[str, ...] = BUSY
     ) -> dict[str, Any]:
-        """A deployment once its state is none of `unless` any more, or as it is when patience ends.
+        """A deployment once its state is none of `unless`, or as it is when `PATIENCE_S` ends.
 
-        `deployment` is None in the answer if there is no such deployment. While its version is in force, the answer
-        holds the flag's values (`percent` or `enabled`).
+        In the result `deployment` is None if no such deployment exists. While its version is in force, the result has
+        the flag's values (`percent` or `enabled`).
         """
         deadline = self.monotonic() + PATIENCE_S
         while True:
@@ -129,15 +129,15 @@ class FlagStore:
         }
 
     def off_by_hand(self) -> str:
-        """The end of a sentence that says how to take async off without a runbook. Never raises."""
+        """The end of a sentence that says how to turn async off without the runbook. Never raises."""
         return f"by hand: {self.off_command()}"
 
     def off_command(self) -> str:
-        """The one command that takes async off, for whoever has no runbook at hand. Never raises."""
+        """The command that turns async off without the runbook. Never raises."""
         try:
             ids = self.ids
             found, _ = self._find(ids.switch_profile, switch_document(flag_of(self._params), False))
-        except Exception:  # a hint only: it must not stand in the way
+        except Exception:  # only advice: an error in it must not matter
             return BY_HAND
         return (
             f"aws appconfig start-deployment --region {self._params.region} "
@@ -160,7 +160,7 @@ class FlagStore:
         return int(answer["VersionNumber"])
 
     def _find(self, profile: str, document: dict[str, Any]) -> tuple[int | None, int]:
-        """The newest version that says the same (None: there is none), and the newest of all (0: there is none)."""
+        """The newest version with the same values (None: there is none), and the newest of all (0: there is none)."""
         where = {"ApplicationId": self.ids.application, "ConfigurationProfileId": profile}
         pages = self._client.get_paginator("list_hosted_configuration_versions").paginate(**where)
         numbers = sorted((int(item["VersionNumber"]) for page in pages for item in page["Items"]), reverse=True)

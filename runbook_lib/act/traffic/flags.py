@@ -1,6 +1,6 @@
 """The two flag documents, in AppConfig's own format (`AWS.AppConfig.FeatureFlags`), built and read in one place.
 
-Dial: `percent` (0..100), a constrained attribute of an always enabled flag. Switch: the flag's own `enabled`.
+Dial: `percent` (0..100), a constrained attribute of a flag that is always enabled. Switch: the flag's own `enabled`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from runbook_lib.base.window import when
 
 CONTENT_TYPE = "application/json"
 MAX_DESCRIPTION = 1024
-"""Characters that AppConfig takes for the description of a deployment."""
+"""Most characters of a deployment's description that AppConfig accepts."""
 
 
 def dial_document(flag: str, percent: float) -> dict[str, Any]:
-    """The dial at `percent`.
+    """The document of the dial at `percent`.
 
     Raises:
-        ValueError: outside 0..100.
+        ValueError: `percent` is outside 0..100.
     """
     if not 0 <= percent <= 100:
         raise ValueError(f"percent is {percent:g}, expects 0 to 100")
@@ -34,17 +34,17 @@ def dial_document(flag: str, percent: float) -> dict[str, Any]:
 
 
 def switch_document(flag: str, enabled: bool) -> dict[str, Any]:
-    """The switch, on or off."""
+    """The document of the switch, on or off."""
     return {"version": "1", "flags": {flag: {"name": flag}}, "values": {flag: {"enabled": enabled}}}
 
 
 def encode(document: dict[str, Any]) -> bytes:
-    """The same bytes for the same document."""
+    """The document as bytes; the same document always gives the same bytes."""
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
 def value_of(content: bytes, flag: str) -> dict[str, Any]:
-    """The values of `flag` in a document; empty for what is no such document."""
+    """The values of `flag` in a document; empty if the bytes are no such document."""
     try:
         values = json.loads(content)["values"][flag]
     except (ValueError, KeyError, TypeError):
@@ -53,7 +53,7 @@ def value_of(content: bytes, flag: str) -> dict[str, Any]:
 
 
 def same_value(content: bytes, document: dict[str, Any]) -> bool:
-    """Whether `content` says what `document` says; AppConfig adds time stamps of its own to what it hands out."""
+    """Whether both have the same values; AppConfig adds time stamps of its own to a document."""
     return all(
         key in value_of(content, flag) and value_of(content, flag)[key] == value
         for flag, values in document["values"].items()
@@ -70,19 +70,19 @@ def describe(*, release: str, notebook: str, attempt: int, run: str, until: dt.d
 
 
 def tags(description: str) -> dict[str, str]:
-    """The `key=value` words of a description that `describe` made; of another one, such as it has."""
+    """The `key=value` words of a deployment's description."""
     return dict(re.findall(r"(\w+)=(\S+)", description))
 
 
 def made_by(description: str) -> str:
-    """Who made it, as people read it: `rollback_1_async_failing (run 1a2b)`; empty: its description does not say."""
+    """The deployment's maker as text: `rollback_1_async_failing (run 1a2b)`; empty if the description does not say."""
     said = tags(description)
     run = f" (run {said['run']})" if said.get("run") else ""
     return f"{said['notebook']}{run}" if said.get("notebook") else ""
 
 
 def told(what: str, at: str | dt.datetime | None, description: str | None, state: str = "") -> str:
-    """A deployment or a step in words: since when, by whom, and how it stands where it is not simply in force.
+    """A deployment or a step in words: since when, by whom, and its state if it is not simply in force.
 
     >>> told("deployment 4", "2026-11-23T03:05:59Z", "runbook notebook=rollback_1_async_failing run=1a2b", "COMPLETE")
     'deployment 4, of 2026-11-23 03:05:59 UTC, by rollback_1_async_failing (run 1a2b)'

@@ -1,7 +1,7 @@
-"""The homes of the weight behind one interface: read, apply a plan, off, on. Who calls it knows no home by name.
+"""The homes of the weight behind one interface: read, apply a plan, off, on. Callers name no home.
 
-A plan is made by `shift.py::plan_shift`, which is pure. What is compared before a raise is set: in AppConfig the number
-of the latest deployment, in `ssm` the parameter's version, of an alias its RevisionId, of a stage when it was updated.
+`shift.py::plan_shift`, a pure function, makes the plan. Before a raise this is compared: in AppConfig the number
+of the latest deployment, in `ssm` the parameter's version, of an alias its RevisionId, of a stage its time of update.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Home(Protocol):
     """One home of the weight."""
 
     def read(self) -> TrafficState:
-        """The state as AWS reports it now; what a change is read back with.
+        """The state as AWS reports it now; changes are read back with it.
 
         Raises:
-            NotDeployed: the home is not there.
-            AwsError: AWS does not answer, or holds what cannot be read.
+            NotDeployed: the home does not exist.
+            AwsError: AWS does not answer, or its answer cannot be interpreted.
         """
         ...
 
@@ -37,20 +37,20 @@ class Home(Protocol):
 
         Raises:
             Refused: not authorised, blocked, changed since the plan, or taken back at once.
-            AwsError: AWS refused for another reason, or a lowering did not get through in time.
+            AwsError: AWS refused for another reason, or a lowering did not succeed in time.
         """
         ...
 
     def switch_off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
-        """Nothing to the new side any more, whatever stands in the way; the dial stays as it is.
+        """Stops all requests to the new side, whatever is in the way; the dial stays as it is.
 
         Raises:
-            AwsError: not off in time, or AWS will never let it; with the command that does it by hand.
+            AwsError: not off in time, or AWS will never allow it; with the command that does it by hand.
         """
         ...
 
     def switch_on(self, description: str) -> Turned:
-        """What the dial says is in force again; at dial 0 only.
+        """Puts the dial's weight in force again; at dial 0 only.
 
         Raises:
             Refused: the dial is not at 0, or somebody moved the weight meanwhile.

@@ -1,4 +1,4 @@
-"""The new side off, whatever home the weight has, insisted upon. Light: `runbook rollback 1` loads it first."""
+"""Turns the new side off in any home of the weight, repeatedly. Light: `runbook rollback 1` loads it first."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 def off(client: Client, guard: Guard, params: Params, about: str, decided_at: dt.datetime | None = None) -> Turned:
-    """Takes the new side off and reads it back.
+    """Turns the new side off and reads it back.
 
     Args:
         client: gives the boto3 client of a service.
-        about: description of the step that does it.
-        decided_at: when it was decided, by AWS's clock, where that was before this call.
+        about: description of the step.
+        decided_at: when the decision was made, by AWS's clock, if that was before this call.
 
     Raises:
         Refused, UsageError: not authorised (`Guard.authorise`).
-        AwsError: not off in time, or AWS will never let it; with the command that does it by hand.
+        AwsError: not off in time, or AWS will never allow it; with the command that does it by hand.
     """
     if params.service.traffic.kind == "appconfig":
         return Switch(guard, params, FlagStore(client("appconfig"), params)).off(about, decided_at)
@@ -41,7 +41,7 @@ WRITING = "writing down that the new side is off"
 
 
 class RegisterOff:
-    """Off in a home beside AppConfig: first what AWS does, then the step that says so."""
+    """Turns off a home other than AppConfig: first what AWS does, then the step in the parameter."""
 
     def __init__(self, guard: Guard, register: Register) -> None:
         self._guard = guard
@@ -56,7 +56,7 @@ class RegisterOff:
             newest = register.newest()
             now = register.in_force()
             weight = now.percent if now else newest.weight if newest else 0.0
-            # A split that no step is written of is off for now only: whoever begins it would not know.
+            # A split without a step is off only by chance: somebody who starts it would not know of the rollback.
             if not weight and (now is None if newest is None else not newest.enabled):
                 told = f"the new side is off already, by {whose(newest)}; nothing was changed"
                 self._guard.note("note", text=told)
@@ -104,13 +104,13 @@ class RegisterOff:
         return {**seen, "in_force": now.percent if now else newest.weight if newest else 0.0}
 
     def _insist(self, doing: str, do: Any) -> None:
-        """Does it again and again until it works, patience ends, or AWS will never let it."""
+        """Repeats `do` until it works, patience ends, or AWS will never allow it."""
         register = self._register
         trying = Trying(doing, self._guard, register.monotonic, lambda: f"by hand: {register.by_hand}")
         while True:
             try:
                 return do()  # type: ignore[no-any-return]
-            except Exception as error:  # throttling, a lost connection: only time or a plain no ends this
+            except Exception as error:  # throttling, a lost connection: only time or a clear refusal ends this
                 trying.failed(error)
             register.sleep(PAUSE_S)
 

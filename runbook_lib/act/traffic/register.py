@@ -1,7 +1,7 @@
-"""The calls that set the weight in the homes beside AppConfig: a parameter's next version, an alias, a stage's canary.
+"""The calls that set the weight in homes other than AppConfig: a parameter's next version, an alias, a stage's canary.
 
-No decisions here, and light: `runbook rollback 1` loads it before anything else. What AWS does at this moment is read
-by `observe/traffic/in_force.py`, which has the same kinds.
+No decisions here, and light: `runbook rollback 1` loads it before anything else. `observe/traffic/in_force.py` reads
+what AWS does at the moment, for the same kinds.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Overtaken(Exception):
-    """Somebody else wrote between reading and writing."""
+    """Somebody else wrote between our read and our write."""
 
 
 def set_alias(client: Client, params: Params, percent: float, token: str | None) -> None:
-    """Gives the new version its share of the calls through the alias; with `token`, only if nobody changed it since."""
+    """Sets the new version's share of the alias's calls; with `token`, only if nobody changed the alias since."""
     home = cast("AliasHome", params.service.traffic)
     weights = {home.version: percent / 100} if 0 < percent < 100 else {}
     client("lambda").update_alias(
@@ -37,7 +37,7 @@ def set_alias(client: Client, params: Params, percent: float, token: str | None)
 
 
 def set_canary(client: Client, params: Params, percent: float, token: str | None) -> None:
-    """Gives the canary its share of the stage's requests. API Gateway has no condition: `token` is looked at before."""
+    """Sets the canary's share of the stage's requests. API Gateway has no condition: `token` is compared before."""
     gateway, stage = client("apigateway"), params.service.api.stage
     if token is not None and READERS["rest-canary"](client, params).token != token:
         raise Overtaken(f"stage {stage} was updated meanwhile")
@@ -49,7 +49,7 @@ def set_canary(client: Client, params: Params, percent: float, token: str | None
 
 
 def alias_by_hand(params: Params) -> str:
-    """The command that takes the new version out of the alias."""
+    """The command that removes the new version from the alias."""
     home = cast("AliasHome", params.service.traffic)
     return (
         f"aws lambda update-alias --region {params.region} --function-name {params.name(home.function)} "
@@ -82,11 +82,11 @@ BY_HAND: Mapping[str, Callable[[Params], str]] = {
     "lambda-alias": alias_by_hand,
     "rest-canary": canary_by_hand,
 }
-"""By the home's `kind`: a home without a setter is its parameter."""
+"""Command by hand for each `kind` of home; a home without a setter is its parameter."""
 
 
 class Register:
-    """One weight of a home beside AppConfig. Errors are botocore's own: whoever calls knows what was being done."""
+    """One weight in a home other than AppConfig. It raises botocore's own errors: the caller knows what it did."""
 
     def __init__(
         self,
@@ -109,24 +109,24 @@ class Register:
 
     @property
     def by_hand(self) -> str:
-        """The one command that takes the new side off, for whoever has no runbook at hand."""
+        """The command that turns the new side off without the runbook."""
         return BY_HAND[self.kind](self.params)
 
     def entries(self, *, lenient: bool = False) -> list[Entry]:
-        """All versions of the parameter, newest first; `lenient` as of `ledger.entries`."""
+        """All versions of the parameter, newest first; `lenient` as in `ledger.entries`."""
         return entries(self.client("ssm"), self.params, lenient=lenient)
 
     def newest(self) -> Entry | None:
-        """The newest step that came into force; None: none was made. One that says no weight is one to 0."""
+        """The newest step that came into force; None: there is none. A step without a weight is one to 0."""
         return next(iter(standing(self.entries(lenient=True))), None)
 
     def in_force(self) -> InForce | None:
-        """What AWS does at this moment; None: the parameter is the weight itself."""
+        """The split that AWS makes now; None: the parameter is the weight itself."""
         reader = READERS.get(self.kind)
         return reader(self.client, self.params) if reader else None
 
     def write(self, percent: float, enabled: bool, description: str, cancels: int | None = None) -> int:
-        """The parameter's next version; its number."""
+        """Writes the parameter's next version and returns its number."""
         answer = self.client("ssm").put_parameter(
             Name=name_of(self.params),
             Value=encoded(percent, enabled, cancels),
@@ -137,8 +137,8 @@ class Register:
         return int(answer["Version"])
 
     def write_after(self, latest: Entry | None, percent: float, enabled: bool, description: str) -> int:
-        """`write`, if `latest` is the newest version still. Parameter Store has no condition, so the number of the
-        new version tells; where somebody was faster, theirs is put back.
+        """`write`, if `latest` is still the newest version. Parameter Store has no condition, so the number of the new
+        version tells; if somebody was faster, their value is restored.
 
         Raises:
             Overtaken: somebody else wrote meanwhile.
@@ -152,10 +152,10 @@ class Register:
         raise Overtaken(f"version {number - 1} of {name_of(self.params)} was written meanwhile, and is in force again")
 
     def put(self, percent: float, token: str | None) -> None:
-        """Has AWS send that share to the new side; nothing where the parameter is the weight itself.
+        """Makes AWS send that share to the new side; does nothing if the parameter is the weight itself.
 
         Raises:
-            Overtaken: with a `token`, and somebody changed it since.
+            Overtaken: a `token` was given, and somebody changed the split since.
         """
         if setter := SETTERS.get(self.kind):
             setter(self.client, self.params, percent, token)

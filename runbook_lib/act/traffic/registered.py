@@ -1,8 +1,8 @@
-"""The homes beside AppConfig as a `Home` (`homes.py`): Parameter Store, a weighted alias, a stage's canary.
+"""The homes other than AppConfig as a `Home` (`homes.py`): Parameter Store, a weighted alias, a stage's canary.
 
-Each step of a raise: the step is written into the parameter, conditional on its version, then AWS is told, conditional
-on what was read (`RevisionId`). Where the second is refused, the first is taken back. A lowering goes the other way
-round: nothing is waited for before users are safe.
+A raise writes each step into the parameter, if its version is the one that was read, then makes AWS follow, if AWS's
+state is the one that was read (`RevisionId`). If AWS refuses, the step is taken back. A lowering has the other order:
+users are safe before anything else.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from runbook_lib.observe.traffic.weight import read_traffic, state_of
 from runbook_lib.params.load import Params
 
 STALE = ("PreconditionFailedException", "ConflictException")
-"""Lambda: the alias is not what was read any more. API Gateway: somebody else is changing the stage."""
+"""Lambda: the alias has changed since it was read. API Gateway: somebody else is changing the stage."""
 
 
 class RegisteredTraffic:
-    """One weight whose steps a parameter lists."""
+    """One weight whose steps are listed in a parameter."""
 
     def __init__(self, aws: Clients, guard: Guard, params: Params, register: Register) -> None:
         self._aws = aws
@@ -119,7 +119,7 @@ class RegisteredTraffic:
             )
 
     def _change(self, plan: ShiftPlan, step: DialStep, do: Any) -> Any:
-        """One change through the guard; what is promised is the weight in force, too, where the switch is on."""
+        """Makes one change through the guard; it promises the weight in force, too, if the switch is on."""
         after = {"percent": step.after, "description": plan.description}
         if plan.switch_on:
             after["in_force"] = step.after
@@ -136,14 +136,14 @@ class RegisteredTraffic:
             )
 
     def _written(self, found: list[Entry], percent: float, description: str) -> int:
-        """The step in the parameter, if nobody has written one since `found` was read."""
+        """Writes the step into the parameter, if nobody has written one since `found` was read; returns its number."""
         try:
             return self._register.write_after(found[0] if found else None, percent, True, description)
         except Overtaken as error:
             raise Refused(f"somebody else moved the weight meanwhile: {error}; look, and plan again") from None
 
     def _told(self, step: DialStep, written: int, found: list[Entry], now: InForce | None, plan: ShiftPlan) -> None:
-        """Has AWS do what the step says, if nobody changed it since it was read; else the step is taken back."""
+        """Makes AWS follow the step, if nobody changed its state since it was read; else takes the step back."""
         try:
             self._register.put(step.after, now.token if now else None)
         except Exception as error:
@@ -158,7 +158,7 @@ class RegisteredTraffic:
             raise
 
     def _seen(self) -> dict[str, Any]:
-        """What the journal keeps: the newest step, and what is in force."""
+        """Facts for the journal: the newest step, and the weight in force."""
         newest, now = self._register.newest(), self._register.in_force()
         seen: dict[str, Any] = {"deployment": newest.number if newest else None, "percent": None, "enabled": True}
         if newest is not None:

@@ -1,6 +1,6 @@
 """The plan of a shift of the weight, as data; `act/traffic/dial.py` carries it out.
 
-A plan can be shown, recorded, and refused when the state that it was made from is no longer the state.
+A plan can be shown, recorded, and refused if the state has changed since the plan.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNGUARDED = (
     "guards' composite alarm call somebody"
 )
 MAX_BAKE_H = 24.0
-"""AppConfig bakes for at most 1,440 minutes."""
+"""Longest bake in hours: AppConfig bakes for at most 1,440 minutes."""
 
 
 class DialStep(Frozen):
@@ -33,13 +33,13 @@ class DialStep(Frozen):
     before: float
     """Percent before the step."""
     after: float
-    """Percent in force when the step is done."""
+    """Percent in force after the step."""
     strategy: str | None = None
     why: str
 
 
 class ShiftPlan(Frozen):
-    """What a shift would do, and the state that it is conditional on."""
+    """The steps of a shift, and the state that they depend on."""
 
     kind: str
     before: float
@@ -53,17 +53,17 @@ class ShiftPlan(Frozen):
     description: str
     steps: tuple[DialStep, ...]
     blockers: tuple[str, ...] = ()
-    """Why it cannot be applied as things are; empty: it can."""
+    """Why the plan cannot be applied now; empty: it can."""
     notes: tuple[str, ...] = ()
     undo: str
 
     @property
     def raises(self) -> bool:
-        """Whether it may leave users on async who were not: everything that ends above 0, for it steps over 0."""
+        """Whether it may give users async who had none: every plan that ends above 0, for it goes through 0."""
         return self.percent > 0
 
     def text(self) -> str:
-        """The plan for a terminal."""
+        """The plan as text for a terminal."""
         head = f"dial {self.before:g} % -> {self.percent:g} %"
         lines = [head if self.steps else f"dial is at {self.before:g} %: nothing to do"]
         for place, step in enumerate(self.steps, 1):
@@ -79,8 +79,8 @@ def plan_shift(
 ) -> ShiftPlan:
     """The steps from `state` to the dial at `percent`, as the home of the weight takes them. Pure.
 
-    In AppConfig every shift steps over 0 and bakes, so that AppConfig's own rollback (to the previous version) lands on
-    0. Elsewhere nothing takes a weight back by itself, and a shift is one step.
+    In AppConfig every shift goes through 0 and bakes, so that AppConfig's own rollback (to the previous version) ends
+    at 0. Elsewhere nothing takes a weight back by itself, and a shift is one step.
 
     Raises:
         UsageError: `percent` or `description` is out of bounds.
@@ -112,7 +112,7 @@ def plan_shift(
 
 
 def _directly(state: TrafficState, percent: float) -> list[DialStep]:
-    """One step; setting again what is set already would only begin the soak anew."""
+    """One step; none if the value is set already, since setting it again would only restart the soak."""
     if percent == state.dial_percent:
         return []
     why = "the weight, which nothing takes back by itself" if percent else "the dial to 0, in calm"
@@ -166,12 +166,12 @@ def _notes(soak_hours: float) -> tuple[str, ...]:
 
 
 def number(deployment: Deployment | None) -> int:
-    """Its number; 0 for none, which is also what AppConfig's compare-and-set takes for none."""
+    """Number of a deployment; 0 for none, which AppConfig's compare-and-set also uses for none."""
     return deployment.number if deployment else 0
 
 
 def busy(deployment: Deployment | None) -> bool:
-    """Whether it keeps other deployments out of its environment."""
+    """Whether the deployment blocks others in its environment."""
     return deployment is not None and deployment.state in BUSY
 
 
@@ -183,7 +183,7 @@ def whose(deployment: Deployment | None) -> str:
 
 
 def refuse_if_turned(plan: ShiftPlan, state: TrafficState) -> None:
-    """Holds the switch against what the plan has read.
+    """Compares the switch with the one that the plan has read.
 
     Raises:
         Refused: somebody has turned it since.

@@ -1,4 +1,4 @@
-"""Async off: one deployment on the switch, insisted upon. Light: `runbook rollback 1` loads it before anything else."""
+"""Turns async off: one deployment on the switch, tried repeatedly. Light: `runbook rollback 1` loads it first."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestExc
 
 @dataclass(frozen=True)
 class Turned:
-    """How the switch came to stand as it does."""
+    """The state of the switch, and how it came about."""
 
     changed: bool
-    """By this call; else it stood so before."""
+    """Whether this call changed it; else it was so before."""
     sentence: str
     deployment: int
-    """Number of the switch's deployment that says so; 0: there is none."""
+    """Number of the switch's deployment with this state; 0: there is none."""
 
 
 class Switch:
@@ -44,16 +44,16 @@ class Switch:
         self._store = store
 
     def off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
-        """Async off: keeps trying for `PATIENCE_S`, and stops whatever deploys on the switch.
+        """Turns async off: keeps trying for `PATIENCE_S`, and stops any deployment under way on the switch.
 
-        Asks for the switch alone, not for the dial and its history: that can wait until users are safe.
+        Asks for the switch alone, not for the dial and its history: those can wait until users are safe.
 
         Args:
-            decided_at: when it was decided, by AWS's clock, where that was before this call; the intent keeps it.
+            decided_at: when the decision was made, by AWS's clock, if that was before this call; the intent keeps it.
 
         Raises:
             Refused, UsageError: not authorised (`Guard.authorise`).
-            AwsError: not off in time, or AppConfig will never let it; with the command that does it by hand.
+            AwsError: not off in time, or AppConfig will never allow it; with the command that does it by hand.
         """
         self._guard.authorise(raises=False)
         store = self._store
@@ -108,7 +108,7 @@ class Switch:
         return Turned(True, done, int(change.seen.get("deployment") or 0))
 
     def _facts(self, deployment: int | None) -> dict[str, Any]:
-        """What the journal keeps of the deployment; without a number, of the newest one."""
+        """Facts about the deployment for the journal; without a number, about the newest one."""
         ids = self._store.ids
         where = (ids.switch_environment, ids.switch_profile)
         seen = self._store.newest(*where) if deployment is None else self._store.settled(*where, deployment)
@@ -116,7 +116,7 @@ class Switch:
 
 
 def whose(deployment: dict[str, Any]) -> str:
-    """A deployment as `FlagStore.settled` tells it, in words: number, time, who made it."""
+    """A deployment in the form of `FlagStore.settled`, in words: number, time, who made it."""
     if deployment["deployment"] is None:
         return "no deployment: an absent flag is off"
     number, at = f"deployment {deployment['deployment']}", deployment.get("started_at")
@@ -124,7 +124,7 @@ def whose(deployment: dict[str, Any]) -> str:
 
 
 def start(store: FlagStore, params: Params, enabled: bool, description: str, latest: int | None) -> int:
-    """Deploys the version of the switch that says `enabled`; the deployment's number (see `FlagStore.start`)."""
+    """Deploys the version of the switch with `enabled`; returns the deployment's number (see `FlagStore.start`)."""
     ids = store.ids
     return store.start(
         ids.switch_environment,
@@ -137,31 +137,31 @@ def start(store: FlagStore, params: Params, enabled: bool, description: str, lat
 
 
 def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing: str, start: Callable[[], int]) -> int:
-    """Starts a deployment that lowers, again and again; what is under way in the environment is stopped.
+    """Starts a deployment that lowers exposure, repeatedly; stops what is under way in the environment.
 
     Raises:
-        AwsError: not within `PATIENCE_S`, or AppConfig will never let it; with the command that does it by hand.
+        AwsError: not within `PATIENCE_S`, or AppConfig will never allow it; with the command that does it by hand.
     """
     trying = Trying(doing, guard, store.monotonic, lambda: f"to take async off {store.off_by_hand()}")
     while True:
         try:
             return start()
-        except Exception as error:  # a conflict, throttling, a lost connection: only time or a plain no ends this
+        except Exception as error:  # a conflict, throttling, a lost connection: only time or a clear refusal ends this
             trying.failed(error)
         store.sleep(PAUSE_S)
         try:
             for latest in store.under_way(environment):
                 store.stop(environment, latest)
                 store.settled(environment, profile, latest)
-        except Exception as error:  # the next try will tell
+        except Exception as error:  # the next attempt will tell
             guard.warn(f"{doing}: {said(error)}; trying again")
 
 
 class Trying:
-    """A way back that is tried until it works, `PATIENCE_S` is over, or AWS will never let it.
+    """A way back that is tried until it works, `PATIENCE_S` is over, or AWS will never allow it.
 
     Args:
-        by_hand: the end of a sentence that says how to do it without a runbook.
+        by_hand: the end of a sentence that says how to do it without the runbook.
     """
 
     def __init__(self, doing: str, guard: Guard, monotonic: Callable[[], float], by_hand: Callable[[], str]) -> None:
@@ -169,10 +169,10 @@ class Trying:
         self._deadline, self._overdue = monotonic() + PATIENCE_S, Overdue(monotonic)
 
     def failed(self, error: Exception) -> None:
-        """A try did not work: a warning, and whoever waits is told once it takes long.
+        """Notes a failed attempt: a warning, and a message to the caller once it takes long.
 
         Raises:
-            AwsError: there is no further one.
+            AwsError: there is no further attempt.
         """
         left = self._deadline - self._monotonic()
         if left <= 0 or (isinstance(error, ClientError) and code(error) in HOPELESS):

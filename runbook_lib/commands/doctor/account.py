@@ -1,4 +1,4 @@
-"""The doctor's checks of the way to AWS: region, endpoint, clock, credentials, account."""
+"""The doctor's checks of the connection to AWS: region, endpoint, clock, credentials, account."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.observe.api_address import identified
 
 MOST_S = 300
-"""AWS refuses a signature that is further than this from its own clock ("Signature Version 4", IAM User Guide)."""
+"""Seconds: AWS refuses a signature that differs more from its own clock ("Signature Version 4", IAM User Guide)."""
 MUCH_S = 30
 
 
 def region(ground: Ground) -> Found:
-    """The region of the parameters: one that the AWS SDK knows."""
+    """Checks that the AWS SDK knows the region of the parameters."""
     from boto3.session import Session
 
     known, said = Session(region_name="us-east-1"), ground.known.region
@@ -29,7 +29,7 @@ def region(ground: Ground) -> Found:
 
 
 def endpoint(ground: Ground) -> Found:
-    """Whether AWS answers at all: asked without credentials, so that this line is about the network alone."""
+    """Checks that AWS answers, without credentials, so that this line is about the network alone."""
     ground.aws = connect(ground.known, quick=True)
     there, here = ground.aws.clock(), dt.datetime.now(dt.UTC)
     ground.there, ground.here = there, here
@@ -37,7 +37,7 @@ def endpoint(ground: Ground) -> Found:
 
 
 def clock(ground: Ground) -> Found:
-    """This machine's clock against AWS's, from the Date of its answer."""
+    """Compares this machine's clock with AWS's, from the Date of its answer."""
     if ground.here is None or ground.there is None:
         return note("AWS told no time")
     off = round((ground.here - ground.there).total_seconds())
@@ -52,13 +52,13 @@ def clock(ground: Ground) -> Found:
 
 
 def credentials(ground: Ground) -> Found:
-    """Who the caller is."""
+    """Checks that the credentials work, and shows the caller."""
     ground.identity = ground.clients.identity()
     return ok(ground.identity.arn)
 
 
 def account(ground: Ground) -> Found:
-    """The caller's account against the one in the parameters."""
+    """Compares the caller's account with the one in the parameters."""
     try:
         require_account(ground.known, ground.who)
     except UsageError as error:

@@ -1,6 +1,6 @@
-"""The doctor's check of permissions: IAM is asked what the caller may do; where it may not be, harmless questions are.
+"""The doctor's check of permissions: asks IAM what the caller may do; if IAM refuses, it tries harmless questions.
 
-Which actions are needed, and on what, is `params/permissions.yaml`, from which the policies are written too.
+`params/permissions.yaml` has the necessary actions and resources; the policies are made from it, too.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from runbook_lib.params.permissions import Grant, Role, permissions, values
 _DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized", "AllAccessDisabled")
 _THREADS = 8
 BESIDE: dict[Role, tuple[Role, ...]] = {"operator": ("read-only",)}
-"""Roles that stand beside another one, and are looked at with it (docs/permissions.md)."""
+"""Roles that an operator of the role also needs, checked together (docs/permissions.md)."""
 _MOST = 3
-"""So many actions are named in a line; the policy names all."""
+"""Most actions in one line; the policy names all."""
 
 
 class _Unasked(Exception):
-    """IAM cannot tell about this caller."""
+    """IAM cannot answer for this caller."""
 
 
 def permitted(ground: Ground) -> Iterator[Found]:
-    """Whether the caller may do what the role needs."""
+    """Checks that the caller may do what the role needs."""
     grants = [grant for role in (*BESIDE.get(ground.role, ()), ground.role) for grant in _of(ground, role)]
     if not grants:
         yield note(f"'{ground.role}' has nothing to do for this service: no signing key, no witness")
@@ -58,7 +58,7 @@ def _of(ground: Ground, role: Role) -> list[Grant]:
 
 
 def principal(ground: Ground) -> str:
-    """ARN of the role or user whose policies count: of a session its role, whose path only IAM knows.
+    """ARN of the role or user whose policies count; for a session that of its role, whose path only IAM knows.
 
     Raises:
         _Unasked: the caller is neither.
@@ -77,7 +77,7 @@ def principal(ground: Ground) -> str:
 
 
 def _simulated(ground: Ground, grants: Iterable[Grant], who: str) -> Iterator[tuple[str, str]]:
-    """Action and resource of each that IAM says is denied."""
+    """Action and resource of each permission that IAM reports as denied."""
     known, iam, params = permissions(), ground.clients.client("iam"), ground.known
     with aws_errors("asking IAM what the caller may do (iam:SimulatePrincipalPolicy)"):
         for grant in grants:
@@ -103,9 +103,9 @@ def _simulated(ground: Ground, grants: Iterable[Grant], who: str) -> Iterator[tu
 
 
 def _tried(ground: Ground, calls: Iterable[str]) -> tuple[list[tuple[str, str]], set[str]]:
-    """Action and resource of each harmless question that was refused, and the calls that AWS answered at all.
+    """Action and resource of each refused harmless question, and the calls that AWS answered at all.
 
-    What does not exist is no refusal.
+    An answer that something does not exist is no refusal.
     """
     denied, answered = [], set()
     given = {name: found[0] for name, found in values(ground.known).items() if found}
@@ -122,7 +122,7 @@ def _tried(ground: Ground, calls: Iterable[str]) -> tuple[list[tuple[str, str]],
 
 
 def _refused(client: Any, call: str, given: Mapping[str, str]) -> str | None:
-    """The resource that a question was refused for; empty: it was allowed; None: AWS could not be asked."""
+    """The resource for which a question was refused; empty: it was allowed; None: AWS could not be asked."""
     request = {key: _value(said, given) for key, said in permissions().dry[call].items()}
     try:
         with aws_errors(call):
@@ -143,7 +143,7 @@ def _value(said: Any, given: Mapping[str, str]) -> Any:
 def _lines(
     ground: Ground, grants: list[Grant], denied: list[tuple[str, str]], how: str, *, whole: bool
 ) -> Iterator[Found]:
-    """What is denied; where nothing is, OK if every action was asked about (`whole`), else only that it is unknown."""
+    """Lines about denials; without any, OK if every action was checked (`whole`), else a note that some are unknown."""
     known, params = permissions(), ground.known
     actions = {known.action(call) for grant in grants for call in grant.calls}
     if not denied:

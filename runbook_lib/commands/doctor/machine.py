@@ -1,4 +1,4 @@
-"""The doctor's checks that need no network: Python, packages, kernels, the project's folder, parameters, archive."""
+"""The doctor's checks without network: Python, packages, kernels, the project's folder, parameters, archive."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESTORE = "runbook upgrade --take   (commit your own edits of notebooks before: 
 
 
 def python(_: Ground) -> Found:
-    """The version of Python against what the package demands."""
+    """Compares the version of Python with the one that the package needs."""
     version = Version(".".join(map(str, sys.version_info[:3])))
     if version < _LEAST:
         return wrong(f"Python {version}, expects {_LEAST} or newer", "make setup PYTHON=python3.11")
@@ -36,7 +36,7 @@ def python(_: Ground) -> Found:
 
 
 def packages(_: Ground) -> Found:
-    """The installed packages against what the project demands of them."""
+    """Compares the installed packages with the project's requirements."""
     try:
         demanded = [Requirement(one) for one in metadata.requires(PACKAGE) or ()]
     except metadata.PackageNotFoundError:
@@ -58,7 +58,7 @@ def lacking(one: Requirement) -> str:
 
 
 def kernel(_: Ground) -> Found:
-    """The kernel that the notebooks name: there, and with a Python that can be started."""
+    """Checks that the notebooks' kernel exists, with a Python that starts."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
     mend = f"{sys.executable} -m ipykernel install --sys-prefix"
@@ -73,7 +73,7 @@ def kernel(_: Ground) -> Found:
 
 
 def project(ground: Ground) -> Found:
-    """The project's folder: parameters and the notebooks, there and readable."""
+    """Checks that the project's folder has parameters and notebooks, and that they are readable."""
     root = project_root(ground.file.parent)
     folder = root / "notebooks"
     there = sorted(one for one in folder.glob("*.ipynb") if os.access(one, os.R_OK))
@@ -83,13 +83,13 @@ def project(ground: Ground) -> Found:
 
 
 def params(ground: Ground) -> Iterator[Found]:
-    """The environment's parameters, and every file beside them, as `runbook params check` reads them."""
+    """Checks the environment's parameters and every file beside them, like `runbook params check`."""
     try:
         ground.params = load_file(ground.file, ground.values)
     except UsageError as error:
         root = project_root(ground.file.parent)
         gone = [Path(path).stem for path in files() if path.endswith(".ipynb") and not (root / path).is_file()]
-        if any(name in str(error) for name in gone):  # it is the notebook that is not there, not the name that is wrong
+        if any(name in str(error) for name in gone):  # the notebook is missing, its name is right
             yield wrong(str(error), RESTORE)
             return
         raise
@@ -102,7 +102,7 @@ def params(ground: Ground) -> Iterator[Found]:
 
 
 def notebooks(ground: Ground) -> Found:
-    """Every notebook that a step of gates.yaml is carried out by."""
+    """Checks that every notebook named by a step of gates.yaml exists."""
     folder = project_root(ground.file.parent) / "notebooks"
     policy = ground.known.policy
     named = [step.notebook or name for name, step in policy.steps.items()] + list(policy.rollbacks)
@@ -114,7 +114,7 @@ def notebooks(ground: Ground) -> Found:
 
 
 def commands(ground: Ground) -> Iterator[Found]:
-    """What this machine lacks for the team's commands; the notebooks that run none of them do without."""
+    """What this machine lacks for the team's commands; a note, since only some notebooks run them."""
     by_lack: dict[tuple[str, str], list[str]] = {}
     for file, id, lacks in params_check.unready(ground.file, ground.values):
         by_lack.setdefault((file, lacks), []).append(id)
@@ -125,7 +125,7 @@ def commands(ground: Ground) -> Iterator[Found]:
 
 
 def archive(ground: Ground) -> Found:
-    """Whether records can be written; nothing is written for it."""
+    """Checks that records can be written, without writing any."""
     folder = files_of(ground.known.archive, project_root(ground.file.parent))
     there = next(one for one in (folder, *folder.parents) if one.exists())
     if not there.is_dir():

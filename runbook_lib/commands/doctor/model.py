@@ -1,6 +1,6 @@
-"""What a check of the doctor is (`Probe`), what it finds (`Found`), and how all are asked, each by itself.
+"""The doctor's checks (`Probe`), their results (`Found`), and the loop that runs each by itself.
 
-A probe that breaks costs its own line. One that needs what another did not find says so, and asks nothing.
+A probe that breaks costs only its own line. A probe that needs the result of a failed one says so, and asks nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ State = Literal["OK", "WRONG", "NOTE", "not asked"]
 
 @dataclass(frozen=True)
 class Found:
-    """One line: what was found, and where it is wrong, the one command or edit that mends it."""
+    """One line: the finding and, if it is wrong, the one command or edit that mends it."""
 
     state: State
     said: str
@@ -35,17 +35,17 @@ class Found:
 
 
 def ok(said: str) -> Found:
-    """As it should be."""
+    """A finding that is right."""
     return Found("OK", said)
 
 
 def wrong(said: str, mend: str) -> Found:
-    """Not as it should be."""
+    """A finding that is wrong."""
     return Found("WRONG", said, mend)
 
 
 def note(said: str, mend: str = "") -> Found:
-    """Worth knowing; it holds nothing up."""
+    """A finding worth knowing that stops nothing."""
     return Found("NOTE", said, mend)
 
 
@@ -57,17 +57,17 @@ def _had(value: T | None) -> T:
 
 @dataclass
 class Ground:
-    """What is looked at, and what the probes so far have learnt of it."""
+    """The subject of the checks, and what earlier probes have learnt about it."""
 
     file: Path
     values: dict[str, Any]
     role: Role = "read-only"
-    """Whose permissions are looked at."""
+    """Role whose permissions are checked."""
     params: Params | None = None
     aws: Aws | None = None
     identity: Identity | None = None
     here: dt.datetime | None = None
-    """This machine's clock when AWS's was asked, and `there`, what AWS said."""
+    """This machine's clock when AWS was asked for its own, `there`."""
     there: dt.datetime | None = None
 
     @property
@@ -76,7 +76,7 @@ class Ground:
         return self.beside(self.file.name)
 
     def beside(self, name: str) -> str:
-        """A file beside the parameter file, likewise."""
+        """The name of a file beside the parameter file, in the same form."""
         file = (Path(self.params.source) if self.params else self.file.parent) / name
         try:
             return str(file.relative_to(Path.cwd()))
@@ -85,23 +85,23 @@ class Ground:
 
     @property
     def roles(self) -> str:
-        """The folder below `iam/` for these policies: the environment's, or that of a release, which has its own."""
+        """The folder below `iam/` for these policies: the environment's, or a release's own."""
         folder = self.file.resolve().parent
         return folder.name if folder.parent.name == RELEASES else self.file.stem
 
     @property
     def known(self) -> Params:
-        """The parameters, once they are read."""
+        """The parameters, after they were read."""
         return _had(self.params)
 
     @property
     def clients(self) -> Aws:
-        """The clients, once they are made."""
+        """The clients, after they were made."""
         return _had(self.aws)
 
     @property
     def who(self) -> Identity:
-        """The caller, once AWS has told."""
+        """The caller, after AWS has answered."""
         return _had(self.identity)
 
 
@@ -113,29 +113,29 @@ class Probe:
     title: str
     ask: Callable[[Ground], Found | Iterable[Found]]
     mend: str
-    """The command or edit where the probe itself breaks: what AWS or a file says is in the sentence before it.
-    `{params}` and `{roles}` in it stand for the parameter file and the folder of its policies."""
+    """The command or edit if the probe itself breaks: the sentence before it has the error of AWS or the file.
+    `{params}` and `{roles}` in it mean the parameter file and the folder of its policies."""
     code: Exit
-    """Exit code where something is wrong."""
+    """Exit code if something is wrong."""
     needs: tuple[str, ...] = ()
-    """Probes that must have found nothing wrong."""
+    """Ids of the probes that must have succeeded before."""
 
 
 @dataclass
 class Findings:
-    """What all probes found."""
+    """The results of all probes."""
 
     found: list[Found] = field(default_factory=list)
     code: Exit = Exit.OK
 
     def bad(self, ids: Sequence[str]) -> str:
-        """The first of `ids` that was wrong or was not asked; empty: none."""
+        """The first of `ids` that failed or was skipped; empty: none."""
         states = {one.id for one in self.found if one.state in ("WRONG", "not asked")}
         return next((id for id in ids if id in states), "")
 
 
 def examined(probes: Sequence[Probe], ground: Ground, all_: Findings) -> Iterator[Found]:
-    """Asks every probe in order: each line as it is found; all of them are kept in `all_`."""
+    """Runs every probe in order: yields each line as it is found, and keeps all of them in `all_`."""
     for probe in probes:
         for one in _asked(probe, ground, all_):
             told = Found(one.state, one.said, one.mend, probe.id, probe.title)
@@ -154,5 +154,5 @@ def _asked(probe: Probe, ground: Ground, so_far: Findings) -> list[Found]:
         return [found] if isinstance(found, Found) else list(found)
     except RunbookError as error:
         return [wrong(str(error), mend)]
-    except Exception as error:  # one check that breaks does not stop the others
+    except Exception as error:  # one broken check does not stop the others
         return [wrong(f"could not be looked at ({type(error).__name__}: {one_line(error)})", mend)]

@@ -1,4 +1,4 @@
-"""The doctor's checks in their order, as declarations, and all of them asked once."""
+"""The doctor's checks in order, as declarations, and the function that runs them."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ PROBES = (
 
 
 def doctor(file: Path, values: Mapping[str, Any], role: Role, kept: Findings) -> Iterator[Found]:
-    """Every check, each line as it is found, and all of them in `kept`. Nothing is changed, here or in AWS."""
+    """Runs every check, yields each line as it is found, and keeps all in `kept`. Changes nothing, here or in AWS."""
     return examined(PROBES, Ground(file.absolute(), dict(values), role), kept)

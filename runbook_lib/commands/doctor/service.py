@@ -1,4 +1,4 @@
-"""The doctor's checks of what must be there in the account: resources, flags, and those who are told or sign."""
+"""The doctor's checks of the account's contents: resources, flags, channels, signer and witnesses."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.alarms import pager
-from runbook_lib.observe.inventory.inspect import inspect
+from runbook_lib.observe.inventory.inspect import inspect, rules
 from runbook_lib.observe.references import value_of
 from runbook_lib.observe.traffic import weight as weights
-from runbook_lib.observe.traffic.flag_ids import NotDeployed
+from runbook_lib.observe.traffic.flag_ids import Misnamed, NotDeployed
+from runbook_lib.params.crew import KEYS
 from runbook_lib.params.load import Params
 from runbook_lib.params.permissions import values
 from runbook_lib.params.references import read
@@ -30,17 +31,22 @@ TOPIC = "inventory.topic.exists"
 
 
 def flags(ground: Ground) -> Found:
-    """The two flags: there, and what is in force."""
+    """Checks that the two flags exist, and shows the weight in force."""
     params = ground.known
     try:
         state = weights.read_traffic(ground.clients, params)
     except NotDeployed as error:
-        return note(str(error), _deployed(params))
+        edit = f"or edit traffic.application in {ground.beside('service.yaml')}, if it goes by another name"
+        there = params.service.traffic.kind == "appconfig"
+        return note(str(error), f"{_deployed(params)}   ({edit})" if there else _deployed(params))
+    except Misnamed as error:
+        edit = f"edit traffic.{error.key} in {ground.beside('service.yaml')}, or deploy the rollout's flags"
+        return wrong(str(error), edit)
     return ok(f"async is {'on' if state.switch_on else 'off'}, {state.weight:g} % of the requests go there")
 
 
 def _deployed(params: Params) -> str:
-    """The command that deploys first: the step after which a failure sent on purpose proves the way."""
+    """The command of the first deployment: the step after which a failure sent on purpose proves the way."""
     policy = params.policy
     env = next((env for env, kind in policy.environments.items() if kind == "development"), params.env)
     first = next((name for name, step in policy.steps.items() if step.envs == (env,)), next(iter(policy.steps)))
@@ -48,7 +54,7 @@ def _deployed(params: Params) -> str:
 
 
 def resources(ground: Ground) -> Iterator[Found]:
-    """The inventory's own checks (`params/inventory.yaml`), for the step that the account is at."""
+    """Runs the inventory's own checks (`params/inventory.yaml`), for the current step of the infrastructure."""
     step, checks = _inspected(ground)
     bad = [one for one in checks if one.required and one.verdict is Verdict.FAIL]
     unseen = [one for one in checks if one.required and one.verdict is Verdict.NO_DATA]
@@ -66,7 +72,7 @@ def resources(ground: Ground) -> Iterator[Found]:
 
 
 def _inspected(ground: Ground) -> tuple[str, list[Check]]:
-    """The step of the infrastructure that the routes say, and its checks."""
+    """The step of the infrastructure according to the routes, and its checks."""
     params, aws = ground.known, ground.clients
     try:
         state = weights.read_traffic(aws, params)
@@ -81,15 +87,45 @@ def _inspected(ground: Ground) -> tuple[str, list[Check]]:
 
 
 def _mend(ground: Ground, check: str) -> str:
-    """Where the resource goes by another name, or has another setting, in the team's own code."""
-    resource = check.split(".")[1]
-    if check.endswith(".exists"):
-        return f"deploy it, or edit its name in {ground.beside('service.yaml')} ({resource})"
+    """The advice for a resource with another name or setting in the team's own code."""
+    _, id, setting = check.split(".", 2)
+    if named := _named(ground, id, setting):
+        return f"deploy it, or edit {named}, if it goes by another name"
     return f"change it in the infrastructure code and deploy, or edit {ground.beside('inventory.yaml')} ({check})"
 
 
+def _named(ground: Ground, id: str, setting: str) -> str:
+    """Key and file in which the name of a resource stands, which is not there; empty: it has no name of its own, or it
+    is another setting that does not hold.
+    """
+    resource = rules(ground.known).resources.get(id)
+    if resource is None:
+        return ""
+    known = ground.known.service
+    key = ""
+    if resource.kind == "flags":
+        key = f"traffic.{'application' if setting == 'exists' else setting}"
+        key = key if hasattr(known.traffic, key.removeprefix("traffic.")) else ""
+    elif setting == "exists" and resource.alarm:
+        return f"`name` of alarm {resource.alarm} in {ground.beside('gates.yaml')}"
+    elif setting == "exists" and resource.route:
+        key = f"api.routes.{resource.route}"
+    elif setting == "exists" and resource.type and resource.name:
+        key = _key(ground, resource.name)
+    return f"{key} in {ground.beside('service.yaml')}" if key else ""
+
+
+def _key(ground: Ground, name: str) -> str:
+    """Where service.yaml has a name: under `names`, or in the list of workers."""
+    service = ground.known.service
+    post = service.post_of(name)
+    if name not in post.keys or not service.more_workers:
+        return f"names.{name}"
+    return f"workers[{post.place - 1}].{next(part for part, one in KEYS.items() if post.key(one) == name)}"
+
+
 def sinks(ground: Ground) -> Iterator[Found]:
-    """Whom a rollback and an alarm tell: the topic is there, the addresses can be had. Nothing is sent."""
+    """Checks the channels of alarms and rollbacks: the topic exists, the addresses are available. Sends nothing."""
     params, aws, said = ground.known, ground.clients, []
     edit = f"edit `notify` in {ground.beside('service.yaml')}"
     if params.service.notify.webhook:
@@ -117,13 +153,13 @@ def sinks(ground: Ground) -> Iterator[Found]:
 
 
 def headers(ground: Ground) -> Iterator[Found]:
-    """The secrets that the contract's headers name can be had. Nothing is sent, and no value is shown."""
+    """Checks that the secrets in the contract's headers are available. Sends nothing, and shows no value."""
     params, named = ground.known, ground.known.service.contract.secrets
     for name, text in named.items():
         try:
             value_of(name, read(text, params.env), ground.clients)
         except AwsError as error:
-            # Whoever sends requests reads them; who only looks is not allowed to, which is right.
+            # Operators who send requests need them; a read-only role may not read them, which is right.
             edit = f"edit `contract.secrets` in {ground.beside('service.yaml')}, or set it"
             yield note(str(error), edit) if ground.role == "read-only" else wrong(str(error), edit)
             return
@@ -131,7 +167,7 @@ def headers(ground: Ground) -> Iterator[Found]:
 
 
 def keeping(ground: Ground) -> Iterator[Found]:
-    """Bucket, signer and witnesses of the archive: each answers. Nothing is signed, nothing is written."""
+    """Checks that the archive's bucket, signer and witnesses answer. Signs and writes nothing."""
     kept, said = ground.known.service.archive, []
     edit = f"edit `archive` in {ground.beside('service.yaml')}"
     try:

@@ -1,9 +1,9 @@
-"""What `runbook init` knows of a service: said by a person, found in AWS, guessed by its name, or missing."""
+"""The facts about a service for `runbook init`: said by a person, found in AWS, guessed from its name, or missing."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
@@ -11,16 +11,17 @@ import yaml
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault, filled
+from runbook_lib.commands.init.environments import besides
 from runbook_lib.commands.init.tools import DEFAULT
 from runbook_lib.params.aws_names import fault as name_fault
 from runbook_lib.params.cross_check import RESOURCES
-from runbook_lib.params.phases import ENVIRONMENTS
+from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
 from runbook_lib.params.service import JOB, NO_JOB
 
 REGION = "us-east-1"
 ROUTES = ("sync", "submit", "status")
 NO_ACCOUNT = "000000000000"
-"""Nobody's account: whoever runs with it is told that theirs is another one."""
+"""An account of nobody: a run with it reports that the caller's account is another one."""
 _SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NAMES = {
     "queue": "{service}-jobs-queue-{env}",
@@ -39,21 +40,41 @@ _NAMES = {
     "gsi": "idempotency-key-index",
 }
 """How a resource is called where nobody has said and nobody has looked."""
+TRAFFIC = {
+    "application": "{service}-rollout-{env}",
+    "dial_profile": "{service}-async-dial",
+    "switch_profile": "{service}-async-switch",
+    "dial_environment": "{env}",
+    "switch_environment": "{env}-switch",
+    "immediate_strategy": "{service}-immediate-strategy-{env}",
+    "soak_strategy": "{service}-soak-strategy-{env}",
+    "flag": "async",
+}
+"""The same of `traffic` in service.yaml, where the home of the weight is AppConfig."""
+ALARMS = {
+    "dlq": "{service}-dlq-alarm-{env}",
+    "worker_errors": "{service}-worker-errors-alarm-{env}",
+    "guard_failed_jobs": "{service}-failed-jobs-guard-{env}",
+    "guard_worker_errors": "{service}-worker-crashes-guard-{env}",
+    "guard_submit_5xx": "{service}-submit-5xx-guard-{env}",
+    "guard_queue_depth": "{service}-queue-depth-guard-{env}",
+}
+"""Names of the alarms that the team's own code makes, by their ids in gates.yaml; notebook 04 makes the others."""
 _ROUTES = {"sync": "/api/{service}", "submit": "/api/{service}-async", "status": "/api/{service}/status/{job_id}"}
 
 
 @dataclass(frozen=True)
 class Said:
-    """One value and where it comes from."""
+    """One value and its source."""
 
     value: str
     source: str
-    """`said`, `found` or `guessed`."""
+    """Source: `said`, `found` or `guessed`."""
 
 
 @dataclass
 class Answers:
-    """Everything that the parameter files are filled with."""
+    """All values for filling in the parameter files."""
 
     service: str
     region: Said
@@ -64,39 +85,52 @@ class Answers:
     stage: Said = Said("prod", "guessed")
     release: str = ""
     tool: str = DEFAULT
-    """What deploys the infrastructure."""
+    """Name of the tool that deploys the infrastructure."""
     traffic: dict[str, Said] = field(default_factory=dict)
-    """Settings of `traffic` in service.yaml that were found."""
+    """Settings of `traffic` in service.yaml."""
+    alarms: dict[str, Said] = field(default_factory=dict)
+    """Names of the team's own alarms, by their ids in gates.yaml."""
+    environments: dict[str, EnvironmentKind] = field(default_factory=lambda: dict(ENVIRONMENTS))
+    """The project's environments in their order, and whose rules hold in each."""
 
     def add(self, kind: str, key: str, value: str, source: str = "found") -> None:
-        """Takes what was found, unless a person has said otherwise."""
+        """Stores a found value, unless a person has said another."""
         known: dict[str, Said] = getattr(self, kind)
         if key not in known:
             known[key] = Said(value, source)
 
     def complete(self) -> None:
-        """Guesses what is left by the service's name."""
+        """Guesses the missing values from the service's name."""
         for key, template in _NAMES.items():
             self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
         for key, template in _ROUTES.items():
             self.routes.setdefault(key, Said(_named(template, self.service), "guessed"))
+        for known, guesses in ((self.traffic, TRAFFIC), (self.alarms, ALARMS)):
+            for key, template in guesses.items():
+                known.setdefault(key, Said(_named(template, self.service), "guessed"))
 
     def told(self) -> list[tuple[str, str, str]]:
-        """Each value as where it comes from, what it is, and the value; what is missing last, with where to say it."""
+        """Source, name and value of each fact; missing ones last, with the place to say them."""
         rows = [("region", self.region), ("api.kind", self.kind), ("api.stage", self.stage)]
         rows += [(f"names.{key}", said) for key, said in self.names.items()]
         rows += [(f"api.routes.{key}", said) for key, said in self.routes.items()]
         rows += [(f"traffic.{key}", said) for key, said in self.traffic.items()]
+        rows += [(f"alarms.{key}.name", said) for key, said in self.alarms.items()]
         rows += [(f"account_id of {env}", said) for env, said in self.accounts.items()]
         order = {"said": 0, "found": 1, "guessed": 2}
         listed = [(said.source, key, said.value) for key, said in sorted(rows, key=lambda one: order[one[1].source])]
         missing = [
             ("missing", f"account_id of {env}", f"params/{env}.yaml, or --account {env}=ID")
-            for env in ENVIRONMENTS
+            for env in self.environments
             if env not in self.accounts
         ]
+        missing += [
+            ("missing", f"which steps are applied in {env}", "params/gates.yaml, `envs` of its steps")
+            for env in besides(self.environments)
+        ]
         if self.region.value != REGION:
-            missing.append(("missing", f"prices in {self.region.value}", "params/prices.yaml"))
+            where = f"params/prices-{self.region.value}.yaml, as prices.yaml has those of {REGION}; until then no cost"
+            missing.append(("missing", f"prices in {self.region.value}", where))
         return [*listed, *missing, *_ALWAYS]
 
 
@@ -111,7 +145,7 @@ _ALWAYS = [
     ("missing", "the log line of a failed job", "params/service.yaml, failure_line"),
     ("missing", "what a job costs and how long it takes", "params/service.yaml, sizes and tokens; params/gates.yaml"),
 ]
-"""What no stack tells."""
+"""Facts that no stack tells."""
 
 
 def _named(template: str, service: str) -> str:
@@ -128,11 +162,15 @@ def of_flags(
     accounts: Sequence[str] = (),
     names: Sequence[str] = (),
     routes: Sequence[str] = (),
+    environments: Mapping[str, EnvironmentKind] | None = None,
 ) -> Answers:
-    """What a person has said on the command line.
+    """The facts that a person has said on the command line.
+
+    Args:
+        environments: the project's own; None: the delivered ones.
 
     Raises:
-        UsageError: the first that cannot be understood.
+        UsageError: the first one that cannot be understood.
     """
     if not _SERVICE.fullmatch(service):
         raise UsageError(f"--service is '{service}', expects a name in small letters and dashes, such as orders-export")
@@ -145,7 +183,8 @@ def of_flags(
     made = Answers(service, Said(region or REGION, "said" if region else "guessed"), release=release)
     made.kind = Said(kind, "said") if kind else made.kind
     made.stage = Said(stage, "said") if stage else made.stage
-    made.accounts = _pairs("--account", accounts, tuple(ENVIRONMENTS))
+    made.environments = dict(environments or ENVIRONMENTS)
+    made.accounts = _accounts(accounts, tuple(made.environments))
     made.names = _pairs("--name", names, RESOURCES)
     made.routes = _pairs("--route", routes, ROUTES)
     for env, said in made.accounts.items():
@@ -154,7 +193,7 @@ def of_flags(
     for key, said in made.names.items():
         if wrong := fault(said.value, ("env",)):
             raise UsageError(f"--name {key}={said.value}: {wrong}")
-        if wrong := name_fault(key, filled(said.value, {"env": next(iter(ENVIRONMENTS))})):
+        if wrong := name_fault(key, filled(said.value, {"env": next(iter(made.environments))})):
             raise UsageError(f"--name {key}={said.value}: {wrong}")
     for key, said in made.routes.items():
         if not said.value.startswith("/"):
@@ -162,6 +201,15 @@ def of_flags(
         if key == "status" and not JOB.search(said.value):
             raise UsageError(f"--route {key}={said.value}: {NO_JOB}")
     return made
+
+
+def _accounts(given: Sequence[str], environments: Sequence[str]) -> dict[str, Said]:
+    try:
+        return _pairs("--account", given, environments)
+    except UsageError as error:
+        if ": no '" not in str(error):
+            raise
+        raise UsageError(f"{error}; name yours by --environment NAME=KIND") from None
 
 
 def _pairs(option: str, given: Sequence[str], known: Sequence[str]) -> dict[str, Said]:
@@ -179,7 +227,7 @@ def _pairs(option: str, given: Sequence[str], known: Sequence[str]) -> dict[str,
 
 
 def templated(name: str, env: str) -> str:
-    """A name of one environment as it is of all: the environment, where it stands for itself, becomes `{env}`.
+    """A name from one environment as a template for all: the environment, as a word of its own, becomes `{env}`.
 
     >>> templated("orders-worker-prod", "prod"), templated("products-table", "prod")
     ('orders-worker-{env}', 'products-table')
@@ -188,6 +236,12 @@ def templated(name: str, env: str) -> str:
     return re.sub(rf"(?<![A-Za-z0-9]){re.escape(env)}(?![A-Za-z0-9])", "{env}", safe)
 
 
-def by_environment(ids: Mapping[str, str]) -> str:
-    """A value for each environment, as YAML has it on one line."""
-    return "{" + ", ".join(f"{env}: {ids.get(env, 'missing')}" for env in ENVIRONMENTS) + "}"
+class ByEnvironment(str):
+    """A value for each environment, as YAML has it on one line: no text of anybody's."""
+
+    __slots__ = ()
+
+
+def by_environment(ids: Mapping[str, str], environments: Collection[str] = tuple(ENVIRONMENTS)) -> ByEnvironment:
+    """A value for each environment."""
+    return ByEnvironment("{" + ", ".join(f"{env}: {ids.get(env, 'missing')}" for env in environments) + "}")

@@ -1,12 +1,13 @@
-"""The project's folder: what `runbook init` would write there, what is there already, and what differs.
+"""The project's folder: the files that `runbook init` would write, the existing ones, and their differences.
 
-A file that is there is never overwritten: where it differs, the difference is told.
+An existing file is never overwritten: if it differs, the difference is shown.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -18,15 +19,17 @@ from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.commands.init.answers import REGION, Answers
-from runbook_lib.commands.init.rewrite import rewritten
+from runbook_lib.commands.init.answers import Answers
+from runbook_lib.commands.init.environments import of_folder, renamed
+from runbook_lib.commands.init.rewrite import environment, rewritten
 from runbook_lib.commands.params_check import check
+from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
 
 PACKAGE = "rollout-runbook"
 PARAMETERS = "parameters"
 """Tag of the cell that papermill overrides."""
 _SETUP = "        run: make setup\n"
-"""The delivered workflow sets up a checkout."""
+"""The delivered workflow's line that sets up a checkout."""
 
 
 @dataclass(frozen=True)
@@ -35,37 +38,43 @@ class File:
 
     path: str
     state: str
-    """`written`, `as it was`, or `differs`: it was left alone."""
+    """`written`, `as it was`, or `differs`: left unchanged."""
     difference: str = ""
 
 
 def planned(answers: Answers) -> dict[str, bytes]:
-    """Every file of the project for this service, by its path."""
-    made = {}
-    for path, content in files().items():
+    """Content of every project file for this service, by path."""
+    made, there, own = {}, files(), answers.environments
+    for path, content in there.items():
         if path.startswith("params/"):
-            made[path] = rewritten(Path(path).name, content.decode(), answers).encode()
+            if Path(path).stem not in ENVIRONMENTS:
+                text = rewritten(Path(path).name, content.decode(), answers)
+                made[path] = renamed(path, text, own).encode()
         else:
-            made[path] = installed(content) if path.endswith(".yml") else content
-    region = answers.region.value
-    if region != REGION:
-        note = f"# guessed: these are the prices of {REGION}; write those of {region} here\n".encode()
-        made["params/prices.yaml"] = note + made["params/prices.yaml"]
+            made[path] = _ours(path, installed(content) if path.endswith(".yml") else content, own)
+    for env, kind in own.items():
+        text = there[f"params/{next(name for name, one in ENVIRONMENTS.items() if one == kind)}.yaml"].decode()
+        text = re.sub(rf"\b({'|'.join(ENVIRONMENTS)})\b(?=:|\.yaml)", env, text)
+        made[f"params/{env}.yaml"] = environment(env, text, answers).encode()
     return made
 
 
+def _ours(path: str, content: bytes, environments: Mapping[str, EnvironmentKind]) -> bytes:
+    return renamed(path, content.decode(), environments).encode()
+
+
 def installed(workflow: bytes) -> bytes:
-    """The workflow for a project that installs the runbook, in place of one that is a checkout of it."""
+    """The workflow for a project that installs the runbook instead of being a checkout of it."""
     version = metadata.version(PACKAGE)
     setup = f"        run: python -m venv .venv && .venv/bin/pip install --quiet {PACKAGE}=={version}\n"
     return workflow.replace(_SETUP.encode(), setup.encode())
 
 
 def write(root: Path, wanted: Mapping[str, bytes]) -> list[File]:
-    """Writes what is not there, all of it or nothing.
+    """Writes the missing files, all or none.
 
     Raises:
-        UsageError: the folder cannot be written, or `runbook params check` would refuse what it is to hold.
+        UsageError: the folder cannot be written, or `runbook params check` would refuse the content.
     """
     _refuse(root, wanted)
     told = [_beside(root, path, content) for path, content in wanted.items()]
@@ -77,7 +86,7 @@ def write(root: Path, wanted: Mapping[str, bytes]) -> list[File]:
 
 
 def _beside(root: Path, path: str, content: bytes) -> File:
-    """One file against what is there; `written`: nothing is."""
+    """A wanted file compared with the existing one; `written`: there is none."""
     file = root / path
     if not file.exists():
         return File(path, "written")
@@ -101,7 +110,7 @@ def _written(files: Mapping[Path, bytes], then: str) -> None:
 
 
 def _checked(wanted: Mapping[str, bytes]) -> None:
-    """Holds the parameters against the checks of every run, before a file of the project is written.
+    """Runs the parameter checks of every run, before a file of the project is written.
 
     Raises:
         UsageError: the first mistake.
@@ -115,10 +124,10 @@ def _checked(wanted: Mapping[str, bytes]) -> None:
 
 
 def _refuse(root: Path, wanted: Mapping[str, bytes]) -> None:
-    """Looks at every place before the first file is written.
+    """Checks every path before the first file is written.
 
     Raises:
-        UsageError: a folder stands in a file's place, a file in a folder's, or a link that leads nowhere.
+        UsageError: a folder is in a file's place, a file in a folder's, or there is a broken link.
     """
     for file in (root / path for path in wanted):
         for one in (file, *file.parents[: len(file.relative_to(root).parts)]):
@@ -133,20 +142,21 @@ def _refuse(root: Path, wanted: Mapping[str, bytes]) -> None:
 
 
 def upgraded(root: Path, *, take: bool = False) -> list[File]:
-    """Notebooks and workflow of the project against those of the installed version.
+    """The project's notebooks and workflow compared with those of the installed version.
 
     Args:
-        take: put the installed version's in the place of those that differ, all of them or none.
+        take: whether to replace the differing files by the installed version's, all or none.
 
     Raises:
         UsageError: a file cannot be read or written.
     """
     told, new = [], dict[Path, bytes]()
+    own = of_folder(root) or ENVIRONMENTS
     for path, content in files().items():
         if path.startswith("params/"):
             continue
         file = root / path
-        wanted = installed(content) if path.endswith(".yml") and not _checkout(root) else content
+        wanted = _ours(path, installed(content) if path.endswith(".yml") and not _checkout(root) else content, own)
         there = _read(file) if file.exists() else b""
         if source(path, there) == source(path, wanted):
             told.append(File(path, "as it was"))
@@ -164,18 +174,18 @@ def _checkout(root: Path) -> bool:
 
 
 def difference(path: str, there: bytes, wanted: bytes) -> str:
-    """A unified diff from what is there to what the runbook would write; of a notebook, that of its cells."""
+    """A unified diff from the existing file to the runbook's; for a notebook, that of its cells."""
     return unified(path, source(path, there), source(path, wanted), f"runbook {metadata.version(PACKAGE)}")
 
 
 def unified(path: str, there: str, wanted: str, by: str = "runbook") -> str:
-    """A unified diff from what is there to what `by` would write."""
+    """A unified diff from the existing text to the one by `by`."""
     one, other = there.splitlines(keepends=True), wanted.splitlines(keepends=True)
     return "".join(difflib.unified_diff(one, other, f"{path} (yours)", f"{path} ({by})"))
 
 
 def source(path: str, content: bytes) -> str:
-    """What a person edits of a file: of a notebook its cells with their tags, without outputs and ids."""
+    """The part of a file that a person edits: for a notebook its cells with their tags, without outputs and ids."""
     text = content.decode("utf-8", errors="replace")
     if not path.endswith(".ipynb") or not text:
         return text
@@ -187,6 +197,6 @@ def source(path: str, content: bytes) -> str:
 
 
 def _head(cell: dict[str, Any], place: int) -> str:
-    """Number and kind of a cell, and the tag by which papermill finds the parameters, wherever it should be or is."""
+    """Number and kind of a cell, and papermill's tag for the parameters, whether it is wanted or present."""
     tags = cell.get("metadata", {}).get("tags", [])
     return f"# --- {cell['cell_type']} {place}" + (f" [{PARAMETERS}]" if PARAMETERS in tags else "")

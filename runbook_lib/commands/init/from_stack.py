@@ -1,9 +1,11 @@
-"""What a CloudFormation stack tells of a service: its resources by type and name. Nothing is changed."""
+"""Reads a service's resources from a CloudFormation stack, by type and name. Changes nothing."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,14 +32,14 @@ WORDS: dict[str, tuple[str, ...]] = {
     "bucket_prefix": ("result", "report", "output", ""),
     "access_log": ("/aws/apigateway/", "access"),
 }
-"""What a resource's name has in it, the surest word first; an empty one takes what is left, if it is the only one."""
+"""Words in a resource's name, the most reliable first; an empty one matches a single remaining resource."""
 NOT: dict[str, tuple[str, ...]] = {
     "queue": ("dlq", "dead", "deadletter", "drill"),
     "sync": ("async", "submit", "dispatcher"),
     "worker": ("preprocess", "preprocessor"),
     "bucket_prefix": ("log", "logs"),
 }
-"""Words of a name that say that the resource is something else, whatever other word it has."""
+"""Words in a name that exclude a resource, whatever other word it has."""
 TYPES = {
     "dlq": "AWS::SQS::Queue",
     "queue": "AWS::SQS::Queue",
@@ -50,8 +52,17 @@ TYPES = {
     "bucket_prefix": "AWS::S3::Bucket",
     "access_log": "AWS::Logs::LogGroup",
 }
-"""In this order: what one takes is nobody else's."""
+"""Resource types, in the order of assignment: a taken resource is not assigned again."""
 
+ALARM_WORDS: dict[str, tuple[str, ...]] = {
+    "dlq": ("dlq",),
+    "worker_errors": ("worker", "error"),
+    "guard_failed_jobs": ("failed", "job"),
+    "guard_worker_errors": ("worker", "crashes"),
+    "guard_submit_5xx": ("submit", "5"),
+    "guard_queue_depth": ("queue", "guard"),
+}
+"""Words that the name of each of the team's alarms has in it."""
 APIS = {"AWS::ApiGateway::RestApi": "rest", "AWS::ApiGatewayV2::Api": "http"}
 
 
@@ -65,7 +76,7 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """Its physical name: of an ARN or an address the last part."""
+        """Its physical name; for an ARN or an address the last part."""
         id = self.physical
         if self.type == "AWS::Logs::LogGroup":
             return id
@@ -73,13 +84,13 @@ class Resource:
 
 
 def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
-    """Fills in what the stack tells; sentences about what in it is none of the resources that are looked for.
+    """Fills in what the stack tells; returns sentences about resources that match nothing.
 
     Args:
-        env: the environment that the stack is of.
+        env: environment of the stack.
 
     Raises:
-        UsageError: there is no such stack.
+        UsageError: the stack does not exist.
         AwsError: AWS cannot be asked.
     """
     with aws_errors(f"reading the stack {stack} (cloudformation:ListStackResources)"):
@@ -99,25 +110,26 @@ def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
     answers.accounts.setdefault(env, Said(aws.identity().account, "found"))
     answers.add("names", "stack", templated(stack, env))
     left = _assigned(answers, found, env)
+    _alarms(answers, found, env)
     for ask in (_api, _routes, _index, _traffic):
         _tried(ask, answers, found, env, aws)
     return [f"{one.type} {one.name} ({one.logical}) is none of the resources that the runbook looks at" for one in left]
 
 
-def environment(stack: str) -> str:
-    """The environment that a stack's name says; empty: none.
+def environment(stack: str, environments: Iterable[str] = ENVIRONMENTS) -> str:
+    """The environment in a stack's name; empty: none.
 
     >>> environment("orders-staging"), environment("orders")
     ('staging', '')
     """
-    words = re.split(r"[^a-z0-9]+", stack.lower())
-    return next((env for env in ENVIRONMENTS if env in words), "")
+    longest = sorted(environments, key=len, reverse=True)
+    return next((env for env in longest if templated(stack.lower(), env) != stack.lower()), "")
 
 
 def _assigned(answers: Answers, found: list[Resource], env: str) -> list[Resource]:
-    """Gives each key the resource whose name fits it best; the resources of these types that nobody took."""
+    """Assigns to each key the resource whose name fits best; returns the unassigned resources of these types."""
     free = [one for one in found if one.type in TYPES.values()]
-    # An access log is told by its name alone; other groups belong to functions.
+    # Only its name tells an access log; other log groups belong to functions.
     for key, type in TYPES.items():
         mine = [one for one in free if one.type == type]
         taken, source = _fitting(key, mine)
@@ -130,7 +142,7 @@ def _assigned(answers: Answers, found: list[Resource], env: str) -> list[Resourc
 
 
 def _fitting(key: str, mine: list[Resource]) -> tuple[Resource | None, str]:
-    """The resource that fits a key best, and whether a word of its name says so (`found`) or nothing else is left."""
+    """The resource that fits a key best, and whether a word of its name says so (`found`) or only one was left."""
     mine = [one for one in mine if not _has(one, NOT.get(key, ()))]
     for word in filter(None, WORDS[key]):
         for one in mine:
@@ -142,12 +154,12 @@ def _fitting(key: str, mine: list[Resource]) -> tuple[Resource | None, str]:
 
 
 def _has(one: Resource, words: Collection[str]) -> bool:
-    """Whether one of the words stands in a resource's name as a whole word, in singular or plural."""
+    """Whether one of the words is a whole word of the resource's name, in singular or plural."""
     return any(word in words or word.removesuffix("s") in words for word in parts(f"{one.name} {one.logical}"))
 
 
 def parts(name: str) -> list[str]:
-    """The words of a name, in small letters, by its dashes and capitals.
+    """The words of a name in small letters, split at dashes and capitals.
 
     >>> parts("orders-async-dispatcher-prod"), parts("OrdersDLQ APIStatusLambda")
     (['orders', 'async', 'dispatcher', 'prod'], ['orders', 'dlq', 'api', 'status', 'lambda'])
@@ -155,8 +167,33 @@ def parts(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
 
 
+def _alarms(answers: Answers, found: list[Resource], env: str) -> None:
+    """The team's own alarms, by the words that only one of them has in its name."""
+    free = [one for one in found if one.type == "AWS::CloudWatch::Alarm"]
+    for id, words in ALARM_WORDS.items():
+        mine = [one for one in free if all(_has(one, (word,)) for word in words)]
+        if len(mine) == 1:
+            free.remove(mine[0])
+            answers.add("alarms", id, templated(mine[0].name, env))
+
+
+def _flag(answers: Answers, client: Any, where: dict[str, str], profile: str) -> None:
+    """Name of the flag, as the newest version of the dial has it; of several none is taken."""
+    of = {**where, "ConfigurationProfileId": profile}
+    with aws_errors("reading the traffic flag (appconfig:GetHostedConfigurationVersion)"):
+        versions = pages(client, "list_hosted_configuration_versions", "Items", **of) if profile else []
+        newest = max((int(one["VersionNumber"]) for one in versions), default=None)
+        if newest is None:
+            return
+        content = client.get_hosted_configuration_version(**of, VersionNumber=newest)["Content"].read()
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        names = list(json.loads(content)["flags"])
+        if len(names) == 1:
+            answers.add("traffic", "flag", names[0])
+
+
 def _prefix(bucket: str, env: str) -> str:
-    """A bucket's name without what CloudFormation or a team put behind it to make it unique."""
+    """A bucket's name without the ending that CloudFormation or a team added to make it unique."""
     return templated(
         re.sub(r"(?<=-)[a-z0-9]{5,}$", "", bucket) if re.search(r"-[a-z0-9]*\d[a-z0-9]*$", bucket) else bucket, env
     )
@@ -166,7 +203,7 @@ def _tried(ask: Callable[..., None], answers: Answers, found: list[Resource], en
     try:
         ask(answers, found, env, aws)
     except (AwsError, LookupError):
-        return  # what could not be asked is guessed, and told as such
+        return  # values that could not be asked for are guessed, and shown as such
 
 
 def _api(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
@@ -186,13 +223,13 @@ def _api(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
         else:
             known = pages(aws.client("apigatewayv2"), "get_apis", "Items")
             name = next((one["Name"] for one in known if one["ApiId"] == api.physical), "")
-            answers.names.setdefault("api_id", Said(by_environment({env: api.physical}), "found"))
+            answers.names.setdefault("api_id", Said(by_environment({env: api.physical}, answers.environments), "found"))
     if name:
         answers.add("names", "api", templated(name, env))
 
 
 def _routes(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
-    """The paths that lead to the functions; of a function that has several none is taken."""
+    """The paths of the functions; a function with several paths gets none."""
     api = next((one for one in found if one.type in APIS), None)
     if api is None:
         return
@@ -221,7 +258,7 @@ def _index(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
 
 
 def _traffic(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
-    """Names of the flags: the stack knows their ids only."""
+    """Names of the flags: the stack has only their ids."""
     ids = {one.physical.rpartition("|")[2].rpartition("/")[2]: one for one in found if "::AppConfig::" in one.type}
     application = next((id for id, one in ids.items() if one.type.endswith("::Application")), None)
     if application is None:
@@ -239,6 +276,7 @@ def _traffic(answers: Answers, found: list[Resource], env: str, aws: Aws) -> Non
         for key, name in ((f"dial_{kind}", dial), (f"switch_{kind}", switch)):
             if name:
                 answers.add("traffic", key, templated(name, env))
+    _flag(answers, client, where, next((id for id, name in profiles.items() if "switch" not in name.lower()), ""))
     mine = [name for id, name in strategies.items() if id in ids]
     for key, word in (("immediate_strategy", "immediate"), ("soak_strategy", "soak")):
         name = next((one for one in mine if word in one.lower()), "")

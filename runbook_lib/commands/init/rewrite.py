@@ -1,7 +1,7 @@
-"""The delivered parameter files with a service's own words and values in them; comments and order stay.
+"""Fills a service's own words and values into the delivered parameter files; comments and order stay.
 
-The files that come with the runbook are the example: complete, commented, tested. Another service's are the same text
-with other names (`WORDS`, in this order) and with single values put in (`put`).
+The delivered files are the example: complete, commented, tested. Another service gets the same text with
+other names (`WORDS`, in this order) and with single values replaced (`put`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import re
 import yaml
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.commands.init.answers import NO_ACCOUNT, Answers
+from runbook_lib.commands.init.answers import NO_ACCOUNT, Answers, ByEnvironment
 from runbook_lib.commands.init.tools import delivered
-from runbook_lib.params.phases import ENVIRONMENTS
 
 WORDS: tuple[tuple[str, str], ...] = (
     (r"careervp-\{env\}-vpr-results-use1-", "{service}-{{env}}-results-"),
@@ -42,37 +41,34 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"\bVPRs\b", "jobs"),
     (r"\bVPR\b", "job"),
 )
-"""The example's words, and what stands for each: `{service}`, `{plain}` without dashes, `{snake}` with underscores."""
-
-_BY_ENVIRONMENT = re.compile(r"\{" + ", ".join(f"{env}: [A-Za-z0-9_-]+" for env in ENVIRONMENTS) + r"\}")
-"""One value for each environment (`answers.by_environment`)."""
+"""The example's words and their replacements: `{service}`, `{plain}` without dashes, `{snake}` with underscores."""
 
 
 def rewritten(name: str, text: str, answers: Answers) -> str:
     """A delivered parameter file for this service.
 
     Args:
-        name: of the file in `params/`.
+        name: name of the file in `params/`.
     """
     service = answers.service
     given = {"service": service, "plain": service.replace("-", ""), "snake": service.replace("-", "_")}
     for pattern, words in WORDS:
         text = re.sub(pattern, words.format(**given).replace("\\", r"\\"), text)
     stem = name.removesuffix(".yaml")
-    if stem in ENVIRONMENTS:
-        return _environment(stem, text, answers)
     if stem == "service":
         return _service(text, answers)
+    if stem == "gates":
+        return _alarms(text, answers)
     if stem == "inventory":
         return _inventory(text, answers)
     if stem == "commands":
         return _commands(text, answers)
-    if stem == "prices" or stem.startswith("prices-"):
-        return put(text, ("region",), answers.region.value)
     return text
 
 
-def _environment(env: str, text: str, answers: Answers) -> str:
+def environment(env: str, text: str, answers: Answers) -> str:
+    """The flat file of an environment, from that of the delivered one that it stands for."""
+    text = put(text, ("env",), env)
     account = answers.accounts.get(env)
     text = put(text, ("account_id",), account.value if account else NO_ACCOUNT)
     text = put(text, ("region",), answers.region.value)
@@ -90,8 +86,16 @@ def _service(text: str, answers: Answers) -> str:
     return put(text, ("api", "stage"), answers.stage.value)
 
 
+def _alarms(text: str, answers: Answers) -> str:
+    """The name of each of the team's alarms, with a remark where it is guessed."""
+    for id, said in answers.alarms.items():
+        line = f"{_scalar(said.value)}   # {said.source}"
+        text = re.sub(rf"(?m)^(  - id: {id}\n    name: ).*$", lambda found, line=line: found[1] + line, text)  # type: ignore[misc]
+    return text
+
+
 def _inventory(text: str, answers: Answers) -> str:
-    """Names that were found or said need not follow the example's rule: then every name will do."""
+    """The inventory for this service: found or said names need not follow the example's rule, so any name is right."""
     own = [key for key, said in answers.names.items() if said.source != "guessed"]
     bucket = answers.names["bucket_prefix"].value
     text = put(
@@ -105,18 +109,18 @@ def _inventory(text: str, answers: Answers) -> str:
 
 
 def _commands(text: str, answers: Answers) -> str:
-    """The section from `diff` on is the tool's, up to the key behind `deploy`."""
+    """The commands of the chosen tool: they replace the section from `diff` to the key behind `deploy`."""
     told = delivered()[answers.tool].replace("{service}", answers.service)
     return re.sub(r"(?ms)^diff:.*?^deploy:.*?(?=^\w|\Z)", lambda _: told, text) if told else text
 
 
 def put(text: str, path: tuple[str, ...], value: str, remark: str = "") -> str:
-    """The text with one value in the place of another; the line's comment stays, a remark is added to it.
+    """The text with one value replaced; the line's comment stays, with the remark added to it.
 
-    A key that is not there is added under its parent.
+    A missing key is added below its parent.
 
     Raises:
-        UsageError: the parent is not there.
+        UsageError: the parent is missing.
     """
     lines = text.split("\n")
     start, end = 0, len(lines)
@@ -146,6 +150,6 @@ def _line(line: str, key: str, value: str, remark: str) -> str:
 
 
 def _scalar(value: str) -> str:
-    """A text as YAML has it: plain where nothing in it could be read as something else."""
+    """A text as a YAML scalar: without quotes if YAML reads it as text anyway."""
     plain = re.fullmatch(r"[A-Za-z/][A-Za-z0-9_./{}-]*", value) and yaml.safe_load(value) == value
-    return value if plain or _BY_ENVIRONMENT.fullmatch(value) else json.dumps(value)
+    return value if plain or isinstance(value, ByEnvironment) else json.dumps(value)

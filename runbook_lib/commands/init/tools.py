@@ -1,7 +1,7 @@
-"""Infrastructure tools that `runbook init --tool` knows: how each shows differences and deploys (`tools.yaml`).
+"""Infrastructure tools for `runbook init --tool`: how each shows differences and deploys (`tools.yaml`).
 
-What each prints was tried: `cdk diff` (recorded outputs, `tests/fixtures/diffs`), `sam deploy` and `aws cloudformation
-deploy` on a small stack of the embedded AWS; of a plan of Terraform, the documented format alone.
+Their outputs were tried: `cdk diff` (recorded outputs, `tests/fixtures/diffs`), `sam deploy` and `aws cloudformation
+deploy` on a small stack of the embedded AWS; for a plan of Terraform only the documented format.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ DEFAULT = "cdk"
 
 
 def delivered() -> dict[str, str]:
-    """Text of `diff` and `deploy` in commands.yaml by tool; empty: as the delivered file has them."""
+    """Tool to the text of `diff` and `deploy` in commands.yaml; empty: as in the delivered file."""
     return dict(yaml.safe_load((files("runbook_lib.commands.init") / "tools.yaml").read_text(encoding="utf-8")))
 
 
 def known(tool: str) -> str:
-    """The tool.
+    """The tool's name, if it is known.
 
     Raises:
-        UsageError: it is none of those that are known.
+        UsageError: the tool is unknown.
     """
     tools = delivered()
     if tool not in tools:

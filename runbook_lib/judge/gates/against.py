@@ -1,10 +1,10 @@
 """A gate that compares the canary with another arm: the baseline at the same time, or the phase before. Pure.
 
-The tests are in `two_arms` and `two_arms_change`; here is what follows from them. FAIL by the bet that holds at every
-look, at `alpha_early`: on the whole soak, or since an hour of it, and the figures are those since then. PASS at a
-declared look, where the bound of the difference is within the margin. Where there is no other arm, or the other arm is
-itself beyond this gate's alert limit (the synchronous endpoint's 504s; docs/domain.md, trap 13), being as good shows
-nothing: the result is out of the decision, as a muted gate is, and its reason says why.
+The tests are in `two_arms` and `two_arms_change`; this module draws the verdict from them. FAIL follows from the bet
+that holds at every look, at `alpha_early`: on the whole soak, or since an hour of it, with the figures since then. PASS
+follows at a declared look, where the bound of the difference is within the margin. Where there is no other arm, or the
+other arm is itself beyond this gate's alert limit (the synchronous endpoint's 504s; docs/domain.md, trap 13), being as
+good shows nothing. Then the result does not decide, like that of a muted gate, and its reason says why.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from runbook_lib.judge.terms import Verdict
 
 _HOUR = dt.timedelta(hours=1)
 ALONE = "nothing to compare with"
-"""Why a gate is out of the decision that has no other arm."""
+"""Why a gate without another arm does not decide."""
 _TOO_MANY_TIMES, _EXACT = 10_000, 0.001
-"""Where the search for more requests gives up, and how exact it is."""
+"""The search for more requests stops at this multiple of the soak's; and its relative precision."""
 _DIGITS = 2
-"""Of a difference in percentage points."""
+"""Decimals of a difference in percentage points."""
 
 
 def against(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
@@ -54,7 +54,7 @@ def against(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa
 
 
 def supposed(gate: Gate, evidence: Evidence) -> Evidence:
-    """The evidence with both arms as it would have them, all in one hour: the other arm as large, without a failure."""
+    """The evidence with two supposed arms in one hour: its own counts, and an arm as large without a failure."""
     bad, n = evidence.bad or 0, evidence.n or 0
     figures = {"bad": bad, "most": bad, "n": n, "other_bad": 0, "other_most": 0, "other_n": n}
     hour = Hour(at=evidence.start, **figures)
@@ -63,7 +63,7 @@ def supposed(gate: Gate, evidence: Evidence) -> Evidence:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Both arms over the whole time; `rows` are the hours that the difference is made of."""
+    """Both arms over the whole time; `rows` are the hours behind the difference."""
 
     both: Compared
     rows: tuple[two_arms.Row, ...]
@@ -73,7 +73,7 @@ class _Pair:
 
 
 def _pair(gate: Gate, arms: Arms, confidence: float) -> _Pair | None:
-    """Canary and other arm, the doubt held against the canary; None: no hour has requests of both."""
+    """Canary and other arm, with doubtful failures counted against the canary; None: no hour has requests of both."""
     rows = _rows(gate, arms.hours)
     found = two_arms.difference(rows, (1 - confidence) / 2)
     if found is None:
@@ -93,8 +93,8 @@ def _pair(gate: Gate, arms: Arms, confidence: float) -> _Pair | None:
 
 
 def _rows(gate: Gate, hours: Sequence[Hour]) -> tuple[two_arms.Row, ...]:
-    """Failures and requests of both arms, hour by hour; against another day by the hour of the day, so that a soak that
-    is longer than the one before uses all of it.
+    """Failures and requests of both arms, hour by hour. Against the phase before it is by the hour of the day, so that
+    a soak that is longer than that one uses all of it.
     """
     found = defaultdict[object, list[int]](lambda: [0, 0, 0, 0])
     for one in hours:
@@ -108,7 +108,7 @@ def _rows(gate: Gate, hours: Sequence[Hour]) -> tuple[two_arms.Row, ...]:
 def _judged(
     gate: Gate, evidence: Evidence, arms: Arms, pair: _Pair, figures: dict[str, object], rules: Rules
 ) -> GateResult:
-    """The table of verdicts, once both arms are known and the other one is no wreck."""
+    """The table of verdicts, for known arms whose other one is not broken."""
     margin = gate.margin or 0.0
     told, limit = _told(gate, arms, pair, rules.confidence), words.points(margin)
     found = two_arms.difference(pair.rows, rules.alpha)
@@ -149,18 +149,18 @@ class _Worse:
     """A time in which the canary was worse than the other arm by more than the margin."""
 
     since: str = ""
-    """When it began; empty: with the soak."""
+    """When it began; empty: at the start of the soak."""
     between: tuple[str, str] = ("", "")
     until: str | None = None
-    """None: it lasts."""
+    """When it ended; None: it lasts."""
     hours: tuple[Hour, ...] = ()
-    """Those of that time."""
+    """The hours of that time."""
     now: tuple[Hour, ...] = ()
-    """Those from its beginning to the end of the evidence: what tells how it is now, also where it is over."""
+    """The hours from its beginning to the end of the evidence: they show the present, also where it is over."""
 
 
 def _worse(arms: Arms, margin: float, evidence: Evidence, rules: Rules) -> _Worse | None:
-    """The time that fails the gate, if any; an hour that goes on is not counted up yet, so no bet is made on it."""
+    """The time that fails the gate; None: there is none. An hour that is not over yet is left out of the bet."""
     last = dt.datetime.fromisoformat(evidence.end)
     over = [one for one in arms.hours if _end(one) <= last]
     if not over:
@@ -183,7 +183,7 @@ def _worse(arms: Arms, margin: float, evidence: Evidence, rules: Rules) -> _Wors
         first, earliest, latest = when.first, when.earliest, when.latest
     until = None if said.over is None else iso(_end(over[said.over]))
     hours = arms.hours[first:] if until is None else arms.hours[first:ends]
-    # Which part of an hour a change begins with is not known: the interval has the whole of its last hour.
+    # Within an hour the moment of a change is not known: the interval includes all of its last hour.
     between = (over[earliest].at, iso(_end(over[latest]))) if said.later else (evidence.start, evidence.start)
     since = max((over[first].at, evidence.start), key=dt.datetime.fromisoformat)
     return _Worse(since, between, until, hours, arms.hours[first:])
@@ -192,7 +192,7 @@ def _worse(arms: Arms, margin: float, evidence: Evidence, rules: Rules) -> _Wors
 def _since(gate: Gate, evidence: Evidence, arms: Arms, worse: _Worse, whole: _Pair, rules: Rules) -> GateResult | None:
     """FAIL by a change inside the soak: difference, value, interval and n are those since then.
 
-    None where nothing was counted of that time.
+    None where nothing was counted in that time.
     """
     mine = arms.model_copy(update={"hours": worse.hours})
     pair, own = _pair(gate, mine, rules.confidence), _own(gate, evidence, mine, rules.confidence)
@@ -232,7 +232,7 @@ def _collapsed(gate: Gate, figures: Mapping[str, object]) -> bool:
 
 
 def _needed(pair: _Pair, alpha: float, margin: float) -> int | None:
-    """More requests of the canary after which the bound would be within the margin, if nothing changes."""
+    """Number of further canary requests after which the bound would be within the margin, if nothing changes."""
 
     def within(times: float) -> bool:
         more = [(times * k, times * n, times * j, times * m) for k, n, j, m in pair.rows]
@@ -251,7 +251,7 @@ def _needed(pair: _Pair, alpha: float, margin: float) -> int | None:
 
 
 def _own(gate: Gate, evidence: Evidence, arms: Arms | None, confidence: float) -> dict[str, object] | str:
-    """Value, interval and n of the canary by itself, as in every other row; a string says why it is no data."""
+    """Value, interval and n of the canary by itself, as in every other row; or a string that says why it is no data."""
     bad, n, value = evidence.bad, evidence.n, evidence.value
     if gate.kind == "quantile":
         if value is None or not 0 <= value < math.inf or not n:
@@ -273,7 +273,7 @@ def _own(gate: Gate, evidence: Evidence, arms: Arms | None, confidence: float) -
 
 
 def _broken(gate: Gate, arms: Arms, confidence: float) -> str:
-    """Why the other arm is no measure, in words; empty: it is one."""
+    """Why the other arm is too broken to compare with, in words; empty: it is not."""
     bad, n = sum(one.other_bad for one in arms.hours), sum(one.other_n for one in arms.hours)
     low, high = statistics.clopper_pearson(bad, n, confidence)
     line, share = bad_side(gate), gate.quantile or 0.5
@@ -293,7 +293,7 @@ def _broken(gate: Gate, arms: Arms, confidence: float) -> str:
 
 
 def _no_gate(gate: Gate, evidence: Evidence, own: dict[str, object], why: str, muted: str) -> GateResult:
-    """Out of the decision, as a muted gate is."""
+    """A result that does not decide, like that of a muted gate."""
     return result_of(
         gate.model_copy(update={"muted": gate.muted or muted}),
         evidence,
@@ -304,7 +304,7 @@ def _no_gate(gate: Gate, evidence: Evidence, own: dict[str, object], why: str, m
 
 
 def _told(gate: Gate, arms: Arms, pair: _Pair, confidence: float) -> str:
-    """`success rate 98.9 % (n = 300), of the baseline 99.8 % (n = 2,700): -0.90 points (95 % -2.10 to -0.22)`."""
+    """Both arms in words, as in `success rate 98.9 % (n = 300), of the baseline 99.8 % (n = 2,700): -0.90 points`."""
     both = pair.both
     mine, theirs = (words.number(one, "ratio") for one in (both.value, both.other_value))
     _, moved, extent = words.arms(both)
@@ -316,10 +316,10 @@ def _told(gate: Gate, arms: Arms, pair: _Pair, confidence: float) -> str:
 
 
 def _share(gate: Gate, failing: float) -> float:
-    """A failure rate as the gate counts: of successes, or of failures."""
+    """A failure rate as the gate's own rate: of successes, or of failures."""
     return 1 - failing if gate.kind == "rate" and gate.higher_is_better else failing
 
 
 def _signed(gate: Gate, excess: float) -> float:
-    """A difference of failure rates as the gate counts: of successes, positive is good."""
+    """A difference of failure rates as one of the gate's own rate: of successes, positive is good."""
     return -excess if gate.kind == "rate" and gate.higher_is_better else excess

@@ -1,8 +1,8 @@
-"""The canary beside what it is compared with, as advisory checks: the gates decide, these say how it stands.
+"""Advisory checks that compare the canary; the gates decide.
 
-Two comparisons: the users' success with the baseline's (difference, non-inferiority with a margin), and the latency of
-submissions with the one in the phase before (stochastic order of the per-period medians). Swapped arms turn both
-round.
+There are two comparisons: of the users' success with the baseline's (difference, non-inferiority with a margin), and of
+the latency of submissions with that in the phase before (stochastic order of the per-period medians). Swapped arms
+reverse both.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from runbook_lib.judge.terms import Frozen, Verdict
 
 SUCCESS, LATENCY = "canary.success", "canary.latency"
 LEAST_PERIODS = 10
-"""Fewer periods than this in an arm say nothing of how it lies beside the other (Brunner & Munzel 2000: the t
-approximation is good from about ten values an arm)."""
+"""Least periods in an arm for a comparison (Brunner & Munzel 2000: the t approximation is good from about ten values
+an arm)."""
 
 
 class Beside(Frozen):
-    """How much worse than its neighbour the canary may be before a reader is told so."""
+    """How much worse than the other arm the canary may be before these checks say so."""
 
     margin: float = 0.01
     """Non-inferiority margin of success, 0..1."""
@@ -50,7 +50,7 @@ def success(canary: Evidence, baseline: Evidence, rule: Beside, confidence: floa
         canary, baseline: rates whose `bad` are failures.
         confidence: of the two-sided interval of the difference (Newcombe 1998, method 10).
     """
-    from runbook_lib.judge.gates import compare  # scipy: the policy is loaded where nothing is compared
+    from runbook_lib.judge.gates import compare  # late, because of scipy: loading the policy must stay quick
 
     title, wanted = "Success, canary against baseline", f"at most {words.points(rule.margin)} worse"
     if not canary.n or canary.bad is None or not baseline.n or baseline.bad is None:
@@ -77,11 +77,11 @@ def success(canary: Evidence, baseline: Evidence, rule: Beside, confidence: floa
 
 
 def latency(now: Sequence[float], before: Sequence[float], rule: Beside, confidence: float) -> Check:
-    """Whether this phase's latency lies above that of the phase before.
+    """Whether this phase's latency is above that of the phase before.
 
     Args:
-        now, before: the median of each period, seconds, of this phase's soak and of the one before. Not a high
-            percentile: of few requests that is lower than of many, and a phase has more of them than the one before.
+        now, before: the median of each period in seconds, of this phase's soak and of the one before. No high
+            percentile: with few requests it is lower than with many, and a phase has more than the one before.
         confidence: of the two-sided interval of P(now > before) + P(tie)/2.
     """
     from runbook_lib.judge.gates import compare  # as above

@@ -1,4 +1,4 @@
-"""A change for the worse inside a soak: whether there was one, when, whether it is over, and what has been since.
+"""The test for a change for the worse inside a soak: whether there was one, when, and whether it is over.
 
 Counted from the start, good hours before a failure hide it. So the test is a mixture over the moment from which the
 rate is worse than the limit. Half of its weight is on the start of the soak; the other half is shared among later
@@ -8,8 +8,8 @@ half. Each start brings an e-process of its own on what came after it, the weigh
 in at most alpha of the soaks that are no worse than the limit (Shin, Ramdas & Rinaldo 2022, "E-detectors"; the starts
 are stopping times).
 
-"Ever" is used as it stands: what counts is the largest value after any part of the course, so a dip between two looks
-that was over before the second is found by it, and a look finds what a look after each part would have found.
+"Ever" is meant literally: what counts is the largest value after any part of the course. So a dip between two looks
+that was over before the second is found, and a look finds what a look after each part would have found.
 
 The start's e-process is `sequential.log_e` (a Beta prior of the rate, cut off at the limit). That of a later start has
 its prior on a grid of rates: with a rate fixed, all starts together follow one recursion, S <- (S + weight) * ratio,
@@ -35,40 +35,40 @@ from runbook_lib.judge import numbers
 from runbook_lib.judge.gates.sequential import log_e
 
 START_SHARE = 0.5
-"""Of the mixture's weight: for a service that is bad from the start."""
+"""Share of the mixture's weight on the start of the soak: for a service that is bad from the start."""
 EVEN = 6
-"""How many failures the later starts are spread over about evenly before their weights fall off."""
+"""Number of failures over which the later starts are spread about evenly before their weights fall off."""
 SURE = 0.95
-"""Of the interval in which the change lies."""
+"""Probability of the interval that contains the change."""
 _CELLS, _NEAREST = 40, 1e-3
-"""Of the grid of rates: its number of cells, and the width of the one next to the limit, as a share of what is left."""
+"""Number of cells in the grid of rates, and width of the one next to the limit, as a share of the range to 1."""
 
 
 @dataclass(frozen=True)
 class Tested:
-    """What the test for a change says at this look."""
+    """Result of the test for a change."""
 
     log_e: float
-    """Log of the largest e-value there was after any part, against "the failure rate never was above the limit"."""
+    """Log of the largest e-value after any part, against "the failure rate never was above the limit"."""
     later: bool
-    """Most of it came from starts after the first."""
+    """Whether most of it came from starts after the first."""
     over: int | None
-    """The last part of a time that was worse and is over, by its place; None: what speaks, speaks at the end too."""
+    """Place of the last part of a worse time that is over; None: the evidence lasts to the end."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """When the change came, as places in the course."""
+    """When the change came, as places of parts in the course."""
 
     first: int
     """The likeliest part for the change to begin with; the first of its parts has a failure."""
     earliest: int
     latest: int
-    """It begins with a part from `earliest` to `latest`, at 95 %."""
+    """The change begins with a part from `earliest` to `latest`, at 95 %."""
 
 
 def weights(count: int, even: int = EVEN) -> NDArray[np.float64]:
-    """Log weights of the first `count` later starts; all there can ever be add up to 1 - `START_SHARE`.
+    """Log weights of the first `count` later starts; the weights of all of them add up to 1 - `START_SHARE`.
 
     With e = `even`, e / ((j + e - 1) (j + e)) is e / (j + e - 1) - e / (j + e), so the sum over j = 1, 2, ... is 1.
     """
@@ -81,9 +81,9 @@ _shares = functools.lru_cache(maxsize=128)(weights)
 
 @functools.lru_cache(maxsize=64)
 def _rates(limit: float, prior: tuple[float, float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Failure rates worse than `limit`, and the log of the prior's mass at each; the masses add up to 1.
+    """A grid of failure rates worse than `limit`, and the log of the prior's mass at each; the masses add up to 1.
 
-    Cells whose width grows with the distance from the limit; each is stood for by the prior's mean within it.
+    The width of the cells grows with the distance from the limit; the prior's mean within a cell is its rate.
     """
     a, b = prior
     edges = limit + (1 - limit) * np.append(0.0, np.geomspace(_NEAREST, 1.0, _CELLS))
@@ -98,7 +98,7 @@ def _rates(limit: float, prior: tuple[float, float]) -> tuple[NDArray[np.float64
 
 @functools.lru_cache(maxsize=64)
 def _odds(limit: float, prior: tuple[float, float]) -> tuple[NDArray[np.float64], ...]:
-    """What a failure, and a success, say for each of these rates against `limit`, in logs; and the prior's masses."""
+    """Log likelihood ratios of a failure and of a success, for each of these rates against `limit`; and log masses."""
     at, mass = _rates(limit, prior)
     return np.log(at / limit), np.log1p(-at) - math.log1p(-limit), mass
 
@@ -113,14 +113,14 @@ def tested(
     whole: tuple[int, int] | None = None,
     forgiven: int = 0,
 ) -> Tested:
-    """Whether the failure rate ever was above `limit`.
+    """Tests whether the failure rate ever was above `limit`.
 
     Args:
         bad, n: failures and requests of each part of the course, in the order of time.
-        alpha: the chance of saying so wrongly: it is said where `log_e` reaches log(1 / alpha).
-        whole: failures and requests of the whole time; None: those of the course. What is counted but has no known
-            time speaks from the start on.
-        forgiven: this many failures count as none, for each start.
+        alpha: chance of a false alarm; the test alarms where `log_e` reaches log(1 / alpha).
+        whole: failures and requests of the whole time; None: those of the course. Counts without a known time belong
+            to the start.
+        forgiven: number of failures that do not count, for each start.
 
     Raises:
         ValueError: no part, not as many failures as requests, or what `log_e` refuses.
@@ -138,9 +138,9 @@ def tested(
 def after_failures(
     bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[float, float]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The parts of a course that have a failure, and the log of the e-value after each, but for what starts after it.
+    """The parts of a course with a failure, and the log of the e-value after each, without the start right after it.
 
-    A look right after such a part has that start too, so its e-value is larger by at most 1 - `START_SHARE`.
+    A look right after such a part includes that start, so its e-value is larger by at most 1 - `START_SHARE`.
 
     Raises:
         ValueError: as `tested`.
@@ -157,13 +157,13 @@ def _course(
     whole: tuple[int, int] | None,
     forgiven: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """The parts with a failure; after each of them, and at the end, the log of the start's e-value, and the others'.
+    """The parts with a failure; and the logs of the start's e-value and the later starts', after each and at the end.
 
     Only a failure raises the evidence.
     """
     each, of = counts(bad, n)
     failing = each.nonzero()[0]
-    # What came up to each of them, and in the last place up to the end.
+    # Sums up to each of them, and in the last place up to the end.
     k, m = np.empty(len(failing) + 1), np.empty(len(failing) + 1)
     k[:-1], k[-1] = each.cumsum()[failing], each.sum()
     m[:-1], m[-1] = of.cumsum()[failing], of.sum()
@@ -178,7 +178,7 @@ def _course(
 def _after_failures(
     bad: NDArray[np.float64], n: NDArray[np.float64], limit: float, prior: tuple[float, float], forgiven: int = 0
 ) -> NDArray[np.float64]:
-    """Log of the part of the mixture that is on later starts, after each part; all parts but the last have failures."""
+    """Log of the later starts' share of the mixture after each part; all parts but the last have failures."""
     if not 0 < limit < 1 or len(bad) < 2:
         return np.full(len(bad), -math.inf)
     up, down, mass = _odds(limit, prior)
@@ -190,9 +190,9 @@ def _after_failures(
 
 
 def moment(bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[float, float]) -> Moment:
-    """When the change came that `tested` speaks of: the likeliest part, and an interval.
+    """When the change came that `tested` found: the likeliest part, and an interval.
 
-    Beforehand every request is as likely to be the first.
+    Its prior: every request is equally likely to be the first.
 
     Raises:
         ValueError: as `tested`; or no failure, so no change.

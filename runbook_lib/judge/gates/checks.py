@@ -1,6 +1,6 @@
-"""Checks: what can be verified once (a setting, a command, a signature), and the decision of a run made of them.
+"""Checks: facts that are verified once (a setting, a command, a signature), and the decision of a run by its checks.
 
-A gate is judged on samples of live traffic (`gates.py`); a check on one answer. Both use the same four verdicts.
+A gate is judged on samples of live traffic (`gates.py`), a check on one answer. Both use the same four verdicts.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Check(Frozen):
     reason: str
     """One sentence with the values in it; where it does not PASS, also what to do."""
     required: bool = True
-    """False: advisory, shown and never decisive."""
+    """Whether it decides; False: it is advice."""
     expected: str = ""
     found: str = ""
     attested: bool = False
-    """A person vouches for it; what is verified is that they did."""
+    """Whether a person vouches for it; then the check verifies that they did."""
     mends: bool = False
-    """It does not hold yet, and applying the plan of this run is what makes it hold."""
+    """Whether it does not hold yet, but applying this run's plan makes it hold."""
     facts: dict[str, Any] = Field(default_factory=dict)
     """For machines: durations, exit codes, hashes, links."""
 
@@ -57,7 +57,7 @@ def check(
     mends: bool = False,
     **facts: Any,
 ) -> Check:
-    """A `Check` from a truth value; None is NO_DATA: it could not be seen."""
+    """A `Check` from a truth value: None is NO_DATA, it could not be seen."""
     verdict = {True: Verdict.PASS, False: Verdict.FAIL, None: Verdict.NO_DATA}[ok]
     return Check(
         id=id,
@@ -74,7 +74,7 @@ def check(
 
 
 def unmet(checks: Iterable[Check]) -> list[Check]:
-    """The required ones that do not pass, FAIL first."""
+    """The required checks that do not pass, FAIL first."""
     order = {Verdict.FAIL: 0, Verdict.NO_DATA: 1, Verdict.INCONCLUSIVE: 2}
     return sorted((one for one in checks if one.required and not one.ok), key=lambda one: order[one.verdict])
 
@@ -88,17 +88,17 @@ def decide_checks(
     again: str = "Put that right, then run it again.",
     passed: Word | None = None,
 ) -> Outcome:
-    """The decision of a run that is made of checks.
+    """The decision of a run by its checks.
 
-    Only a run that applied can promote, and only if every required check passed. A plan is PLANNED where all that is
-    missing is what applying would mend; anything else is a HOLD that names the first thing, and how many more.
+    Only a run that applied can promote, and only if every required check passed. A plan is PLANNED where applying would
+    mend all that is missing. Anything else is a HOLD that names the first failed check and the number of others.
 
     Args:
-        applied: the run was allowed to change AWS, and its checks look at what came of it.
+        applied: whether the run was allowed to change AWS, so that its checks are about the result.
         done: what has been achieved when all pass, in words ("dev is deployed and its flow works end to end").
         then: what to do after that.
         again: what to do on a HOLD.
-        passed: what people read instead of PROMOTE.
+        passed: the word that people read instead of PROMOTE.
     """
     wrong = unmet(checks)
     held = sum(one.ok for one in checks if one.required)

@@ -1,7 +1,7 @@
 """Canary against baseline: how much better or worse, and whether that is beyond doubt.
 
-Every difference is canary minus baseline. Of success rates, positive is good; of latencies, positive is bad. Swapping
-the arms turns the sign round: a test holds it so, for a swapped comparison promotes exactly what it should stop.
+Every difference is canary minus baseline: positive is good for success rates and bad for latencies. Swapping the arms
+reverses the sign. A test checks this, because a swapped comparison promotes exactly what it should stop.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Shift(NamedTuple):
     low: float
     high: float
     p: float
-    """Two-sided, against 0.5."""
+    """Two-sided p-value against 0.5."""
 
 
 def difference(
@@ -57,7 +57,7 @@ def difference(
 
 
 def shift(canary: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Shift:
-    """Whether one arm's values tend to be larger (latency per period), without assuming equal spread.
+    """Tests whether one arm's values tend to be larger (latency per period), without assuming equal spread.
 
     Brunner & Munzel 2000, "The nonparametric Behrens-Fisher problem", with the t approximation. Arms that do not
     overlap at all have no variance: p is 0 then, and the interval is the point.

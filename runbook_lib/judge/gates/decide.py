@@ -32,7 +32,7 @@ _COSTS: dict[Scenario, str] = {
     "rollback_3": "async stays on, and table and index get provisioned capacity, which is paid for by the hour, used "
     "or not",
 }
-"""What the mitigations do and cost. They return to no baseline."""
+"""What the mitigations do and cost, for the reason. They do not return to the baseline."""
 
 
 def decide(
@@ -61,18 +61,18 @@ def decide(
             by itself), `void` (another weight was in force, or the switch off, while it should have soaked).
         results: verdicts of all gates, also of muted and advisory ones.
         percent: weight in force now; `before`: the weight to be set.
-        applied: `before`: the shift was made by this run.
-        last_look: no declared look is left, so INCONCLUSIVE cannot extend the soak.
+        applied: `before`: whether this run made the shift.
+        last_look: whether no declared look is left, so that INCONCLUSIVE cannot extend the soak.
         come_back_at: ISO 8601 UTC of the next look that is worth a run.
-        baseline: success of the synchronous endpoint (a rate; `bad` are its failures).
-        worse_baseline_holds: trap 13's rule; off, every such FAIL rolls back.
-        confidence: of the intervals that must not overlap for a baseline to be shown worse.
+        baseline: success of the synchronous endpoint (a rate; `bad` counts its failures).
+        worse_baseline_holds: whether trap 13's rule holds; if not, every such FAIL rolls back.
+        confidence: confidence of the intervals that must not overlap to show that the baseline is worse.
         way_back: False once the old endpoint is gone (trap 19): a FAIL is HOLD with a forward fix.
         alarm, alarm_at: `taken_back`: the alarm and the time that AppConfig names.
         taken_back: `taken_back`, but not by AppConfig itself: who did it and when, in words.
         void: `void`: why, in words.
-        remedies: which symptom each response needs; empty: none, as in records of version 0.1.
-        look_number: of the declared look, from 1; 0: it is none.
+        remedies: the symptom that each response needs; empty: none, as in records of version 0.1.
+        look_number: number of the declared look, from 1; 0: it is none.
     """
     chosen = choices(results, remedies) if remedies else {}
     now = Situation(percent, baseline, come_back_at, worse_baseline_holds, confidence, way_back, chosen, bool(remedies))
@@ -126,7 +126,7 @@ def _told(result: GateResult) -> str:
 
 
 def _aside(result: GateResult, look_number: int) -> str:
-    """Why the gate decides nothing, in words; empty: it counts."""
+    """Why the gate does not decide, in words; empty: it does."""
     gate = result.gate
     if gate.muted:
         return f"muted: {gate.muted}"
@@ -142,7 +142,7 @@ def _set_aside(results: Sequence[GateResult], look_number: int) -> str:
 
 
 def _ranked(results: Sequence[GateResult]) -> list[GateResult]:
-    """Worst first; equals keep the order of their declaration."""
+    """The results by severity, worst first; equal ones stay in order."""
     return sorted(results, key=lambda result: -result.gate.severity)
 
 
@@ -151,7 +151,7 @@ def _having(results: Sequence[GateResult], verdict: Verdict) -> list[GateResult]
 
 
 def _failing(counted: Sequence[GateResult], now: Situation) -> Outcome | None:
-    """ROLLBACK or HOLD if a gate that counts has failed, else None."""
+    """ROLLBACK or HOLD if a counted gate has failed; None: none has."""
     fails = _having(counted, Verdict.FAIL)
     if not fails:
         return None
@@ -168,7 +168,7 @@ def _failing(counted: Sequence[GateResult], now: Situation) -> Outcome | None:
 
     acting = [fail for fail in fails if now.response(fail) != "hold" and not spared(fail)]
     if acting:
-        # What is lost or used up is the cause, and comes first; then a collapse, which no broken baseline outweighs.
+        # Loss and exhausted quotas are causes, so they come first; then a collapse, which outweighs a broken baseline.
         causes = [fail for fail in acting if fail.gate.always_rollback]
         first = (causes or [fail for fail in acting if fail.collapsed] or acting)[0]
         scenario = _SCENARIOS[now.response(first)]
@@ -210,7 +210,7 @@ def _unfit(fail: GateResult, now: Situation) -> str:
 
 
 def _what_it_does(scenario: Scenario, counted: Sequence[GateResult], now: Situation) -> str:
-    """What scenario 1 returns to; what the others do, where the case has a table of symptoms."""
+    """What scenario 1 returns to, in words; for the others what they do, where the case has a table of symptoms."""
     mitigates = now.by_symptom and scenario in _COSTS
     return _COSTS[scenario] if mitigates else baseline_words(counted, now)
 
@@ -317,7 +317,7 @@ def _taken_back(counted: Sequence[GateResult], now: Situation, how: str) -> Outc
 
 def _void(counted: Sequence[GateResult], now: Situation, why: str | None) -> Outcome:
     spoilt = f"the soak is void: {why or 'the weight in force was not the one that should have soaked'}"
-    # Users are still on async: what fails them comes before the formalities of a soak.
+    # Users are still on async: a failure for them comes before the rules of a soak.
     failing = _failing(counted, now) if now.percent else None
     if failing is not None and failing.decision is Decision.ROLLBACK:
         return failing.model_copy(update={"reason": f"{failing.reason}; also, {spoilt}"})

@@ -1,7 +1,7 @@
 """From evidence to a verdict, gate by gate (docs/domain.md, traps 5, 11, 12; `docs/verdicts.md` explains each rule).
 
-The order of questions is the same for all kinds: is there data; is it bad beyond doubt; is this the end of the soak;
-are there samples enough; is the target met; is the alert limit excluded; was all of the window seen.
+The order of questions is the same for all kinds: is there data, is it bad beyond doubt, is this the end of the soak,
+are there enough samples, is the target met, is the alert limit excluded, was all of the window seen.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ def judge(
     """The verdict of one gate.
 
     Args:
-        gate: what is demanded.
+        gate: what the policy demands.
         evidence: what was seen, settled (its window ends before the delay and the deadline).
-        look: the declared look at the end of the soak; None for an interim look, at which only a FAIL can be final.
-        looks: all declared looks of the phase: they say at which alpha more samples would be judged.
+        look: the declared look at the end of the soak; None for an interim look, in which only a FAIL can be final.
+        looks: all declared looks of the phase, which give the alpha at which more samples would be judged.
         confidence: of the two-sided intervals that are shown; a verdict's bounds are one-sided at the look's alpha.
         alpha_early: chance that a service exactly at the alert limit is ever failed early, over all looks together.
         prior: Beta prior of the failure rate in the sequential test.
-        version: of the rules by which it is judged (`terms.RULES`).
+        version: version of the rules (`terms.RULES`).
     """
     rules = Rules(look, tuple(looks), confidence, alpha_early, prior, version)
     if evidence.kind != gate.kind:
@@ -64,7 +64,7 @@ def judge(
 
 
 def _whole(result: GateResult, evidence: Evidence, look: Look | None) -> GateResult:
-    """Partial data never passes; and where it leaves the gate open, what is missing is the first thing said."""
+    """The result for partial data: never a PASS, and where it leaves the gate open, the reason names the gap first."""
     open_or_passed = result.verdict is Verdict.INCONCLUSIVE or (evidence.partial and result.verdict is Verdict.PASS)
     if not open_or_passed or not (evidence.partial or evidence.doubtful):
         return result
@@ -94,12 +94,12 @@ def judge_all(
     version: int = RULES,
     alphas: Mapping[str, float] | None = None,
 ) -> tuple[GateResult, ...]:
-    """Every gate in the order of its declaration; a measure that nobody took is NO_DATA, never left out.
+    """The verdicts of all gates in the order of their declaration; a measure that was not taken is NO_DATA.
 
-    At a declared look NO_DATA is a FAIL of a gate that says so (`no_data: fail`).
+    At a declared look NO_DATA is FAIL for a gate with `no_data: fail`.
 
     Args:
-        alphas: gate to what it may spend instead of `alpha_early` (`family.Family.split`).
+        alphas: by gate, the alpha that replaces `alpha_early` (`family.Family.split`).
     """
 
     def one(gate: Gate) -> GateResult:
@@ -129,9 +129,9 @@ def _or_fail(result: GateResult, look: Look | None) -> GateResult:
 
 
 def _measured(gate: Gate, read: Reading, rules: Rules) -> str:
-    """`success rate 99.7 % (95 % 98.2-100.0 %, n = 300)`."""
+    """The reading in words: `success rate 99.7 % (95 % 98.2-100.0 %, n = 300)`."""
     extent = words.interval(read.low, read.high, gate.unit)
-    # A quantile's two bounds are one-sided, each at the level it was asked for.
+    # A quantile's two bounds are one-sided, each at its own level.
     label = "bounds" if gate.kind == "quantile" else words.sure(rules.confidence)
     shown = [f"{label} {extent}"] if extent else []
     if read.n:
@@ -142,7 +142,7 @@ def _measured(gate: Gate, read: Reading, rules: Rules) -> str:
 
 
 def _side(gate: Gate) -> str:
-    """`below the alert limit 98 %`, or `above` it."""
+    """The bad side in words: `below the alert limit 98 %`, or `above` it."""
     line = bad_side(gate)
     word = "below" if gate.higher_is_better else "above" if line.op == ">" else "at or above"
     name = "the alert limit" if gate.alert else "the target"
@@ -150,7 +150,7 @@ def _side(gate: Gate) -> str:
 
 
 def _more(more: int | None, evidence: Evidence, noun: str, look: Look | None) -> tuple[str, float | None]:
-    """How much longer, in words and in hours at the rate seen."""
+    """How many more samples and how long, in words; and the hours at the rate seen."""
     if more is None or more <= 0:
         return "", None
     span = reading.hours(evidence)
@@ -176,9 +176,9 @@ _WORST = (Verdict.FAIL, Verdict.NO_DATA, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 
 def _rate(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
-    """A rate; of several sources each is judged by itself and the worst decides, so that no large one hides a small.
+    """Judges a rate. Several sources are judged one by one, and the worst decides, so a large one hides no small one.
 
-    The chance of a false FAIL is split over the sources (Bonferroni); a PASS wants all of them, and costs nothing.
+    The sources share the chance of a false FAIL (Bonferroni). A PASS needs all of them, so it needs no split.
     """
     used = [part for part in evidence.parts if part.n]
     if not used:
@@ -194,7 +194,7 @@ def _rate(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
 
 
 def sources(gate: Gate, evidence: Evidence) -> list[tuple[Gate, Evidence]]:
-    """Each source of a rate by itself, with the gate named after it; the whole, where it is of one."""
+    """Each source of a rate by itself, with the gate named after it; without several sources, the whole."""
     found = []
     for part in evidence.parts:
         named = gate.model_copy(update={"title": f"{gate.title}, {part.name}"} if len(evidence.parts) > 1 else {})
@@ -206,14 +206,14 @@ def sources(gate: Gate, evidence: Evidence) -> list[tuple[Gate, Evidence]]:
 
 
 def _health(gate: Gate, result: GateResult) -> float:
-    """Larger is better, whichever side the gate is on; without a value it is the worst."""
+    """A value in which larger is better for every gate; minus infinity without a value."""
     if result.value is None:
         return -math.inf
     return result.value if gate.higher_is_better else -result.value
 
 
 def _sure(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:
-    """A rate of which some failures are doubtful: they keep it from passing, and do not fail it."""
+    """Judges a rate with doubtful failures: they can keep it from passing, but cannot fail it."""
     result = _PLAIN_RATE(gate, evidence, rules)
     if not evidence.doubtful or result.verdict is not Verdict.FAIL or evidence.bad is None:
         return result
@@ -296,7 +296,7 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
 
 
 def _now(gate: Gate, read: Reading) -> float:
-    """The value that a collapse is judged by: since the change and up to now, whatever time the figures are of."""
+    """The value that a collapse is judged by: from the change up to now, also where the figures are of another time."""
     counted = read.since_quarter[1:] if read.since_quarter else read.since and read.since.now
     if not counted or gate.kind != "rate":
         return read.value
@@ -305,7 +305,7 @@ def _now(gate: Gate, read: Reading) -> float:
 
 
 def _still(gate: Gate, read: Reading, met: bool) -> int | None:
-    """How many more samples a soak that goes on as it does wants for its end; None: enough, or more would not help."""
+    """How many more samples the end of the soak needs, if it goes on as now; None: none, or more would not help."""
     if not met:
         return None
     proof = 0 if gate.evidence == "point" else read.needed or 0

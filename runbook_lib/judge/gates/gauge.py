@@ -1,4 +1,4 @@
-"""A level over time: queue depths, throttle events. Pure."""
+"""The gate on a level over time: queue depths, throttle events. Pure."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from runbook_lib.judge.model import Evidence, Gate, GateResult, bad_side
 from runbook_lib.judge.terms import Verdict
 
 GAUGE_COVERAGE = 0.95
-"""Gauges without `steady`: this share of the window's points must have been seen."""
+"""For gauges without `steady`: least share of the window's points that must have been seen."""
 
 
 STUCK_POINTS = 30
-"""A gauge that shows one and the same number, not 0, this often in a row and never another is not believed."""
+"""A gauge is not believed if it shows only one number other than 0, at least this many times."""
 
 
 def gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
-    """A level over time: the peak against the alert limit, the `steady` share of points against the target.
+    """Judges a level over time: the peak against the alert limit, the `steady` share of points against the target.
 
-    Points that are not numbers, or negative, or a fraction of a message, are not data. A point that is missing counts
-    as zero where that is proven, else as one that does not meet the target. The level read live counts for the peak.
+    Points that are no number, negative, or a fraction of a message, are no data. A missing point counts as zero where
+    that is proven, else as one that misses the target. The level read live counts for the peak.
     """
     seen = sorted(value for value in evidence.values if _level(gate, value))
     live = evidence.live if evidence.live is not None and _level(gate, evidence.live) else None
@@ -74,7 +74,7 @@ def gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
         return result(Verdict.INCONCLUSIVE, f"{name}: the level read now, {evidence.live}, is impossible ({facts})")
     proof = f" (absent points are zero, proven by {evidence.proven_zero_by})" if evidence.proven_zero_by else ""
     if gate.steady is None:
-        # Every point that was seen must meet the target, the live one too.
+        # Every seen point must meet the target, the live one too.
         kept = good == len(seen) and (live is None or gate.target.holds(live))
         return result(Verdict.PASS if kept else Verdict.INCONCLUSIVE, f"{name}: {facts}{proof}")
     kept = good >= gate.steady * expected

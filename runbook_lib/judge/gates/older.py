@@ -1,7 +1,7 @@
-"""The tests for a change that older records were judged by: for replay alone. `change.py` has today's.
+"""The tests for a change by which older records were judged, for replay only. `change.py` has today's test.
 
-`change_log_e` is that of records whose failures are kept by quarters of an hour; `at_the_end` that of records of rules
-2, which have a course: it looked at the evidence of the whole course only, so a dip that was over was forgotten.
+`change_log_e` is for records that keep failures by quarters of an hour. `at_the_end` is for records of rules 2, which
+have a course: it uses the evidence of the whole course only, so it forgets a dip that is over.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from runbook_lib.judge.gates import change
 from runbook_lib.judge.gates.sequential import log_e
 
 CHANGE_SHARE = 0.25
-"""Of the mixture's weight for a change that came later than the start; the start itself has the rest."""
+"""Share of the mixture's weight on a change after the start; the start itself has the rest."""
 STARTS = 400
-"""Blocks that a change may begin with, each with the same weight: 100 hours of quarters."""
+"""Number of blocks with which a change may begin, each with the same weight: 100 hours of quarters."""
 
 
 def at_the_end(
     bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[float, float], whole: tuple[int, int]
 ) -> change.Tested:
-    """As `change.tested`, by the evidence at the end alone, each start with `log_e` of what came after it."""
+    """As `change.tested`, but by the evidence at the end alone: each start with `log_e` of what came after it."""
     failures, total = change.counts(bad, n)
     k, m = (np.append(np.cumsum(one[::-1])[::-1], 0.0) for one in (failures, total))
     start = float(log_e(*whole, limit, prior)) + math.log(change.START_SHARE)

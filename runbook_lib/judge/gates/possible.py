@@ -1,6 +1,6 @@
-"""Evidence that cannot be: figures that contradict each other, or that no count, time or level can have.
+"""Finds impossible evidence: figures that contradict each other, or that no count, time or level can have.
 
-Such evidence says nothing, neither good nor bad: the gate is NO_DATA, and its reason names the contradiction.
+Such evidence shows nothing: the gate is NO_DATA, and its reason names the contradiction.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Gate, bad_side
 
 MOST = 10**15
-"""No service has more requests in a soak; beyond it the arithmetic of tails is not exact."""
+"""Most requests in a soak: no service has more, and beyond it the arithmetic of tails is not exact."""
 
 
 def impossible(gate: Gate, evidence: Evidence) -> str:
-    """The first thing in `evidence` that cannot be, in words; empty: it can."""
+    """The first impossible thing in `evidence`, in words; empty: there is none."""
     return next(_contradictions(gate, evidence), "")
 
 
@@ -76,7 +76,7 @@ def _parts(evidence: Evidence) -> Iterator[str]:
 
 
 def _quantile(gate: Gate, evidence: Evidence) -> Iterator[str]:
-    """The count beyond the limit and the quantile are two views of the same samples."""
+    """Contradictions between the count beyond the limit and the quantile: both are views of the same samples."""
     bad, n, value = evidence.bad, evidence.n, evidence.value
     if evidence.most is not None and value is not None and value > evidence.most:
         most = words.limit(evidence.most, gate.unit)
@@ -88,6 +88,6 @@ def _quantile(gate: Gate, evidence: Evidence) -> Iterator[str]:
     beyond = f"{bad:,} of {n:,} samples beyond {words.limit(line.limit, gate.unit)}"
     if bad == 0 and line.holds(value):
         yield f"{beyond}, and a quantile of {words.number(value, gate.unit)}, contradict each other"
-    # CloudWatch interpolates percentiles, so only what is far off contradicts.
+    # CloudWatch interpolates percentiles, so only a large difference is a contradiction.
     if not line.holds(value) and bad > 1.5 * share * n + 5:
         yield f"{beyond}, and a quantile of {words.number(value, gate.unit)}, contradict each other"

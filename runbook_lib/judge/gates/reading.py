@@ -1,7 +1,7 @@
-"""What the evidence of one gate shows: the value, its interval, and which lines are cleared or broken beyond doubt.
+"""What the evidence of one gate shows: the value, its interval, and which limits are cleared or broken beyond doubt.
 
-Rates, quantiles and amounts differ in mathematics and agree in what follows from it, so each kind is read into one
-`Reading`, and `gates.py` draws the conclusion once for all.
+Rates, quantiles and amounts differ in mathematics, but the conclusion is the same. So each kind is read into one
+`Reading`, and `gates.py` concludes from it for all of them.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from runbook_lib.judge.model import Evidence, Gate, Look, bad_side
 from runbook_lib.judge.terms import RULES
 
 NOTHING_FORGOTTEN = 3
-"""Rules from which on a change is found that was over before the look."""
+"""First version of the rules that finds a change that was over before the look."""
 ARMS_CHANGE = 4
-"""Rules from which on a canary is found that becomes worse than the other arm inside the soak."""
+"""First version of the rules that finds a canary that becomes worse than the other arm inside the soak."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How sure one must be. `look` None is an interim look, at which only a FAIL can be final."""
+    """How sure a verdict must be. `look` None is an interim look, in which only a FAIL can be final."""
 
     look: Look | None
     looks: tuple[Look, ...]
@@ -32,7 +32,7 @@ class Rules:
     alpha_early: float
     prior: tuple[float, float]
     version: int = RULES
-    """Of the rules (`terms.RULES`)."""
+    """Version of the rules (`terms.RULES`)."""
 
     @property
     def alpha(self) -> float:
@@ -43,7 +43,7 @@ class Rules:
 
     @property
     def next_alpha(self) -> float:
-        """That of the next declared look: what more samples will be judged at."""
+        """Alpha of the next declared look, at which further samples will be judged."""
         if self.look is None:
             return self.alpha
         later = [look.alpha for look in self.looks if look.hours > self.look.hours]
@@ -52,28 +52,28 @@ class Rules:
 
 @dataclass(frozen=True)
 class Reading:
-    """One measure as seen; bounds are one-sided at the look's alpha and in the gate's unit."""
+    """What is known of one measure; bounds are one-sided at the look's alpha and in the gate's unit."""
 
     value: float
     low: float | None
     high: float | None
     n: int
     worst: float | None
-    """How bad it may still be; None where there are too few samples to say."""
+    """Bound on the bad side: how bad it may still be; None: too few samples for a bound."""
     best: float | None
-    """How good it may still be."""
+    """Bound on the good side: how good it may still be; None: too few samples for a bound."""
     clears_limit: bool
-    """The alert limit is excluded: it is not that bad."""
+    """Whether the alert limit is excluded: it is not that bad."""
     breaks_limit: bool
-    """The opposite is excluded: it is that bad."""
+    """Whether it is beyond the alert limit for sure."""
     clears_target: bool
     since: Since | None = None
-    """The change for the worse, where one fails the gate; the figures are of that time. Those of a quantile are of the
-    whole time where of the time since there are none but counts."""
+    """The change for the worse, where one fails the gate; the figures are of that time. A quantile's figures are of the
+    whole time, where for the time since only counts are known."""
     since_quarter: tuple[str, int, int] | None = None
-    """The same in records that keep failures by quarters of an hour: (start, bad, n), beside figures of the whole."""
+    """The change in records that keep failures by quarters of an hour: (start, bad, n); figures are of the whole."""
     early: str | None = None
-    """What the time-uniform test says, in words, if it fails the gate."""
+    """Result of the time-uniform test in words, if it fails the gate."""
     needed: int | None = None
     noun: str = "request"
 
@@ -92,14 +92,14 @@ def _early_words(bad: int, n: int, what: str, log_e: float, rules: Rules) -> str
 
 
 def _bound(bound: float | None, value: float, *, below: bool) -> float | None:
-    """A bound that can be one: a number on its side of the value. What cannot be is absent, and shows nothing."""
+    """The bound, if it is a number on its side of the value; else None: it shows nothing."""
     if bound is None or math.isnan(bound) or (bound > value if below else bound < value):
         return None
     return bound
 
 
 def _quarters(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tuple[tuple[str, int, int], str] | None:
-    """The time since a change, and what shows it, of a record whose failures are kept by quarters of an hour."""
+    """The counts since a change and the words for it, for a record that keeps failures by quarters of an hour."""
     if len(evidence.blocks) < 2:
         return None
     bad, n = [one[1] for one in evidence.blocks], [one[2] for one in evidence.blocks]
@@ -117,7 +117,7 @@ def _quarters(gate: Gate, evidence: Evidence, limit: float, rules: Rules) -> tup
 def _early(
     evidence: Evidence, limit: float, rules: Rules, did: str, whole: tuple[int, int] | None
 ) -> tuple[str | None, Since | None]:
-    """What the time-uniform test says, in words, if it fails the gate; and the change, if that is why.
+    """Result of the time-uniform test in words, if it fails the gate; and the change, if that is why.
 
     Args:
         whole: failures and samples of the whole time; None: those of the course.
@@ -144,7 +144,7 @@ def _early(
 
 
 def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
-    """`bad` of `n`, read as the gate's own rate (of successes, or of failures); a string says why it is no data."""
+    """`bad` of `n` as the gate's own rate (of successes, or of failures); or a string that says why it is no data."""
     bad, n = evidence.bad, evidence.n
     if bad is None or n is None or n == 0:
         return "nothing was counted in the window"
@@ -184,10 +184,10 @@ def rate(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
 
 
 def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
-    """A measured quantile: by the exact count beyond the alert limit (`bad`) where known, else by the bounds.
+    """A measured quantile, by the exact count beyond the alert limit (`bad`) where known, else by the bounds.
 
-    "The q quantile is beyond the limit" and "more than a share of 1 - q is beyond the limit" are one statement, so the
-    tests of a rate serve: p95 is below its limit at 95 % with 0, 1, 2, 3 of 59, 93, 124, 153 samples over it.
+    "The q quantile is beyond the limit" and "more than a share of 1 - q is beyond the limit" are the same statement, so
+    the tests of a rate apply: p95 is below its limit at 95 % with 0, 1, 2, 3 of 59, 93, 124, 153 samples over it.
     """
     value, n, q = evidence.value, evidence.n, gate.quantile or 0.5
     if value is None or math.isnan(value) or n == 0:
@@ -239,7 +239,7 @@ def quantile(gate: Gate, evidence: Evidence, rules: Rules) -> Reading | str:
 
 
 def amount(gate: Gate, evidence: Evidence, _rules: Rules) -> Reading | str:
-    """A sum of money over its units; without an interval the value stands for both ends. Infinite is a value."""
+    """An amount of money for each unit; without an interval the value is both bounds. Infinity is a value."""
     value = evidence.value
     if value is None or math.isnan(value):
         return "no amount could be computed for the window"

@@ -1,8 +1,8 @@
-"""Which remedy fits a failing gate: the one that its gate names, where its symptom is seen; else what the table says.
+"""The remedy for a failing gate: the one that the gate names, if its symptom is seen; else the table's. Pure.
 
-A gate says what is wrong, not why. Reports are late because jobs wait in the queue, which more workers cure, or because
-the LLM is slow, which they do not. So each response that raises capacity declares the symptom that it cures
-(`remedies:` in `params/gates.yaml`), and without that symptom it is not proposed. Pure.
+A gate tells what is wrong, not why. Reports are late because jobs wait in the queue, which more workers cure, or
+because the LLM is slow, which they do not cure. So each response that raises capacity declares the symptom that it
+cures (`remedies:` in `params/gates.yaml`), and it is proposed only with that symptom.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ class Sign(Frozen):
     measure: str
     """Name of the evidence that shows it."""
     shows: Comparison
-    """Holds for a level at which the symptom is there."""
+    """Comparison that holds for a level at which the symptom is present."""
     periods: int | None = Field(default=None, ge=1)
-    """The newest this many periods of the window are looked at, beside what was read live; None: all."""
+    """Number of the window's newest periods that count, beside the live reading; None: all."""
     title: str
     """What the level is, in words."""
 
     def level(self, seen: Evidence | None) -> float | None:
-        """The level that is compared: the highest of the newest periods and of what was read live; None: nothing."""
+        """The level to compare: the highest of the newest periods and the live reading; None: nothing was seen."""
         if seen is None:
             return None
         newest = seen.values[-self.periods :] if self.periods else seen.values
         return max((*newest, *(() if seen.live is None else (seen.live,))), default=None)
 
     def present(self, seen: Evidence | None) -> bool:
-        """Whether the symptom is seen; what was not seen is not there."""
+        """Whether the symptom is seen; without data it is not."""
         level = self.level(seen)
-        # Whatever it was a quarter of an hour ago.
+        # 0 now, in spite of higher levels a quarter of an hour ago.
         gone = seen is not None and seen.live == 0 and not (seen.values and seen.values[-1])
         return level is not None and not gone and self.shows.holds(level)
 
     def told(self, seen: Evidence | None) -> str:
-        """What was seen instead, with its number."""
+        """What was seen instead of the symptom, with its number, in words."""
         level = self.level(seen)
         found = "was not seen" if level is None else f"is {level:g}"
         if level and seen is not None and seen.live == 0 and not (seen.values and seen.values[-1]):
@@ -57,14 +57,14 @@ class Sign(Frozen):
 
 
 class Remedy(Frozen):
-    """When a response fits, and what is the answer where it does not."""
+    """When a response fits, and the response where it does not."""
 
     symptoms: tuple[Sign, ...] = Field(min_length=1)
     """At least one of them must be seen."""
     otherwise: Otherwise = "hold"
-    """The response where none is."""
+    """The response where none of them is seen."""
     gates: dict[str, Otherwise] = Field(default_factory=dict)
-    """The same for single gates, by their id."""
+    """`otherwise` for single gates, by id."""
     cures: str
     """What the remedy would do, for the sentence that says why it is not proposed."""
 
@@ -74,7 +74,7 @@ class Remedy(Frozen):
 
 
 Table = Mapping[str, Remedy]
-"""Response to remedy; a response that is not in it needs no symptom."""
+"""Remedies by response; a response without an entry needs no symptom."""
 
 
 class Choice(Frozen):
@@ -82,7 +82,7 @@ class Choice(Frozen):
 
     response: Response
     unfit: str = ""
-    """Why the remedy that the gate names is not proposed; empty: it is."""
+    """Why the gate's own remedy is not proposed; empty: it is."""
 
 
 def choose(failing: Gate, evidence: Mapping[str, Evidence], table: Table, until: str | None = None) -> Choice:
@@ -90,12 +90,12 @@ def choose(failing: Gate, evidence: Mapping[str, Evidence], table: Table, until:
 
     Args:
         evidence: what was seen, by measure.
-        table: of the policy; empty: every response is taken as the gate names it.
-        until: when what fails the gate was over, ISO 8601 UTC; None: it lasts.
+        table: the policy's; empty: every gate gets the response that it names.
+        until: when the failing time was over, ISO 8601 UTC; None: it lasts.
     """
     remedy = table.get(failing.response)
     if remedy is not None and until is not None:
-        # Capacity cures what lasts. The backlog that a dip left behind fails a gate of its own.
+        # Capacity cures a lasting fault. A backlog that a dip left behind fails its own gate.
         return Choice(response="hold", unfit=f"{remedy.cures} would not cure it: it was over at {words.instant(until)}")
     if remedy is None or remedy.fits(evidence):
         return Choice(response=failing.response)
@@ -107,14 +107,14 @@ def choose(failing: Gate, evidence: Mapping[str, Evidence], table: Table, until:
 
 
 def choices(results: Sequence[GateResult], table: Table) -> dict[str, Choice]:
-    """The response to each failing gate, by its id; the evidence is that of all results."""
+    """The response to each failing gate by its id, from the evidence of all results."""
     evidence = {one.gate.measure: one.evidence for one in results}
     fails = [one for one in results if one.verdict is Verdict.FAIL]
     return {one.gate.id: choose(one.gate, evidence, table, one.until) for one in fails}
 
 
 class Order(Frozen):
-    """Whether a gate that called for a remedy is in order since the remedy was in effect."""
+    """Whether a gate that called for a remedy is in order since the remedy took effect."""
 
     gate: str
     verdict: Verdict
@@ -122,15 +122,15 @@ class Order(Frozen):
 
 
 def in_order(gate: Gate, *, levels: Sequence[float] = (), n: int | None = None, at_least: int) -> Order:
-    """Judges a gate afresh by what was measured since the remedy took effect: no value may be past the alert limit.
+    """Judges a gate by what was measured since the remedy took effect: no value may be past the alert limit.
 
-    Quantiles and gauges only, since no other gate calls for a remedy that raises capacity. This is a look at whether
-    the remedy works, by the measured value: the next look of the phase judges the gate with its bounds.
+    It is for quantiles and gauges only, since no other gate calls for a remedy that raises capacity. It judges by the
+    measured value whether the remedy works; the next look of the phase judges the gate with its bounds.
 
     Args:
         levels: the measured levels, or the one measured quantile; empty: nothing was seen.
-        n: samples behind them; None: as many as levels.
-        at_least: fewer samples than this leave it open.
+        n: number of samples behind them; None: as many as levels.
+        at_least: least samples for a verdict.
     """
     title, found = words.title(gate), len(levels) if n is None else n
     if not levels or found < at_least:

@@ -1,7 +1,7 @@
-"""A sequence of intervals: how sure one is of a rate, or of a quantile, at every look of a soak, all looks together.
+"""Confidence sequences: intervals of a rate or a quantile at every look of a soak that hold for all looks together.
 
-The intervals hold at once: with probability `confidence` none of them misses the rate, however often one looks. What
-may be spent on being wrong is split (union bound):
+With probability `confidence` none of the intervals misses the rate, however often one looks. The error probability is
+split (union bound):
 
 - A fifth is for any look at any time: the beta-binomial mixture of Robbins (1970; Howard, Ramdas, McAuliffe & Sekhon
   2021), two-sided. The rates stay in whose likelihood is not 1/alpha times less than that of the mixture.
@@ -28,17 +28,17 @@ from runbook_lib.judge import numbers
 from runbook_lib.judge.gates.statistics import clopper_pearson, quantile_low_rank, quantile_rank
 
 ANYTIME = 0.2
-"""Of what may be spent: for the looks that are not declared."""
+"""Share of the error probability for looks that are not declared."""
 _HALVINGS = 50
-"""Of an interval from 0 to 1; beyond it there is nothing left to halve in floats of this size."""
+"""Halvings of an interval from 0 to 1 until floats have nothing left to halve."""
 
 
 def so_far(
     bad: ArrayLike, n: ArrayLike, alpha: float, prior: tuple[float, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lower and upper ends for the failure rate, elementwise: all of them hold at once but with probability `alpha`.
+    """Lower and upper ends for the failure rate, elementwise; one of them is wrong with probability `alpha` at most.
 
-    From 0 to 1 where nothing was counted.
+    They are 0 and 1 where nothing was counted.
 
     Raises:
         ValueError: counts, a chance or a prior that cannot be.
@@ -68,7 +68,7 @@ def so_far(
 
 
 def at_declared(bad: int, n: int, confidence: float, looks: int) -> tuple[float, float]:
-    """Ends for the failure rate at a declared look, one of `looks`.
+    """Ends for the failure rate at one of `looks` declared looks.
 
     Raises:
         ValueError: counts, a confidence or a number of looks that cannot be.
@@ -89,7 +89,7 @@ def band(
     confidence: float,
     prior: tuple[float, float],
 ) -> list[tuple[float, float]]:
-    """The interval of the failure rate at each look: `bad` of `n` up to it, and whether it is one of the declared.
+    """The interval of the failure rate at each look, from `bad` of `n` up to it and whether the look is declared.
 
     Raises:
         ValueError: as `so_far` and `at_declared`.
@@ -104,9 +104,9 @@ def band(
 def quantile_ranks(
     n: ArrayLike, q: float, alpha: float, prior: tuple[float, float]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ranks (1 = smallest of `n`) of the ends for the `q` quantile, elementwise: all hold at once but with `alpha`.
+    """Ranks (1 = smallest of `n`) of the ends for the `q` quantile, elementwise; together wrong with chance `alpha`.
 
-    A lower rank of 0 and an upper one of n + 1 say that there are too few samples for that end.
+    A lower rank of 0 or an upper one of n + 1 means that there are too few samples for that end.
 
     Raises:
         ValueError: a size, a quantile, a chance or a prior that cannot be.
@@ -149,9 +149,9 @@ def quantile_band(
     """The quantile so far with its interval, at each look.
 
     Args:
-        samples: in the order of time.
-        counts: how many of them each look saw: one or more, and none fewer than the one before.
-        declared: whether it is one of the declared looks.
+        samples: values in the order of time.
+        counts: how many of them each look saw: at least one, and never fewer than the look before.
+        declared: whether each look is a declared one.
 
     Returns:
         value (nearest rank) and both ends; 0 or infinite where there are too few samples for an end.
@@ -166,7 +166,7 @@ def quantile_band(
     found: list[tuple[float, float, float]] = []
     ordered = np.empty(0)
     for n, final, below, above in zip(counts, declared, low.tolist(), high.tolist(), strict=True):
-        # What is in order already costs a merge, no sort.
+        # Samples that are in order already need a merge only, no sort.
         ordered = np.sort(np.concatenate([ordered, np.asarray(samples[len(ordered) : n], dtype=float)]), kind="stable")
         under, over = below, above
         if final and looks:

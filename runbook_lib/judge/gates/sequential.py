@@ -1,4 +1,4 @@
-"""Tests that may be looked at as often as one likes (time-uniform): early failure, and the traffic split.
+"""Time-uniform tests, which may be looked at any number of times: early failure, and the traffic split.
 
 Both are Bayes factors against a fixed limit. Under the null hypothesis such a factor is a non-negative
 (super)martingale of mean at most 1, so by Ville's inequality the chance that it *ever* reaches 1/alpha is at most
@@ -25,7 +25,7 @@ from scipy import special
 from runbook_lib.judge import numbers
 
 SPLIT_CONCENTRATION = 10.0
-"""How many requests the split's prior is worth: few, since a split that goes wrong goes grossly wrong (0 % or all)."""
+"""Weight of the split's prior in requests: few, since a wrong split is grossly wrong (0 % or all)."""
 
 
 def log_e(bad: ArrayLike, n: ArrayLike, limit: float, prior: tuple[float, float]) -> NDArray[np.float64]:
@@ -56,7 +56,7 @@ def log_e(bad: ArrayLike, n: ArrayLike, limit: float, prior: tuple[float, float]
     if worse == 0:
         raise ValueError(f"the prior Beta({a:g}, {b:g}) is no alternative to {limit:g}: it allows no worse rate")
     with np.errstate(divide="ignore", under="ignore"):
-        # The tail underflows to 0 where all speaks for the null: log 0 = -inf is the honest answer there.
+        # The tail underflows to 0 where all evidence is for the null: log 0 = -inf is right there.
         mixture = special.betaln(a + k, b + good) + np.log(special.betaincc(a + k, b + good, limit))
         mixture -= whole + np.log(worse)
     return np.asarray(mixture - k * math.log(limit) - good * math.log1p(-limit), dtype=float)
@@ -64,7 +64,7 @@ def log_e(bad: ArrayLike, n: ArrayLike, limit: float, prior: tuple[float, float]
 
 @functools.lru_cache(maxsize=256)
 def _prior(a: float, b: float, limit: float) -> tuple[np.float64, np.float64]:
-    """Log of the whole mass of an alternative before it is scaled, and the share of it that is worse than `limit`."""
+    """Log of the alternative's whole unscaled mass, and the share of it that is worse than `limit`."""
     return special.betaln(a, b), special.betaincc(a, b, limit)
 
 
@@ -76,7 +76,7 @@ def early_fail_log_e(bad: int, n: int, limit: float, prior: tuple[float, float])
 def boundary(sizes: ArrayLike, limit: float, alpha: float, prior: tuple[float, float]) -> NDArray[np.int64]:
     """Smallest number of failures that fails early, for each of `sizes`; n + 1 where none does.
 
-    Bisection over whole arrays: `log_e` rises in the number of failures.
+    It bisects whole arrays, because `log_e` rises in the number of failures.
     """
     numbers.chance(alpha=alpha)
     asked = np.asarray(sizes, dtype=float)
@@ -87,7 +87,7 @@ def boundary(sizes: ArrayLike, limit: float, alpha: float, prior: tuple[float, f
     while np.any(high - low > 1):
         middle = (low + high) // 2
         enough = log_e(middle, total, limit, prior) >= -math.log(alpha)
-        # Where it is found already, the middle is `low`, which is not enough: nothing moves there.
+        # Where the number is found already, the middle is `low`, which is not enough: nothing changes there.
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
     return high
 

@@ -1,4 +1,4 @@
-"""What the test for a change says of a course, in figures and in words: the same for every kind of gate. Pure."""
+"""The result of the test for a change in figures and words, the same for every kind of gate. Pure."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Since:
     at: str
     between: tuple[str, str]
     until: str | None
-    """None: it lasts."""
+    """When it ended; None: it lasts."""
     first: int
-    """Its first part, by its place in the course."""
+    """Place of its first part in the course."""
     bad: int
     n: int
     now: tuple[int, int]
-    """What was counted from its beginning to the end of the course: what tells how it is now, also where it is over."""
+    """(bad, n) from its beginning to the end of the course: they show the present, also where it is over."""
 
     def told(self, did: str) -> str:
-        """`since 14:20 21 of 34 failed (the change came between 14:05 and 14:20)`."""
+        """In words: `since 14:20 21 of 34 failed (the change came between 14:05 and 14:20)`."""
         counts = f"{self.bad:,} of {self.n:,} {did}"
         ends = [words.instant(one) for one in self.between]
         span = f" (the change came between {' and '.join(ends)})" if ends[0] != ends[1] else ""
@@ -48,11 +48,11 @@ def found(
     forgiven: int = 0,
     forgetful: bool = False,
 ) -> tuple[bool, Since | None]:
-    """Whether the rate of failures ever was above `limit`, and since when, where it was not from the start on.
+    """Whether the rate of failures ever was above `limit`; and the time of it, unless it is the whole course.
 
     Args:
-        end: of the evidence.
-        forgetful: by the rules of records that looked at the end of the course alone.
+        end: end of the evidence.
+        forgetful: whether to use the rules of older records, which looked at the end of the course alone.
         whole, forgiven, alpha: as for `change.tested`.
     """
     bad, n = [one[1] for one in course], [one[2] for one in course]
@@ -67,7 +67,7 @@ def found(
     last = len(course) if said.over is None else said.over + 1
     when = change.moment(bad[:last], n[:last], limit, prior) if said.later else change.Moment(0, 0, 0)
     starts = [one[0] for one in course]
-    # Several parts may begin in the same ten seconds: it is over when later ones begin.
+    # Several parts may begin in the same ten seconds: the time is over when later ones begin.
     until = None if said.over is None else next((at for at in starts[last:] if at > starts[last - 1]), end)
     first = when.first
     return True, Since(

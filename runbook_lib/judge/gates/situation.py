@@ -1,4 +1,4 @@
-"""What a decision knows beside the verdicts, and what a rollback would return to."""
+"""The situation of a decision beside the verdicts, and what a rollback would return to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runbook_lib.judge.gates.remedies import Choice
 from runbook_lib.judge.model import Evidence, GateResult, bad_side
 
 USER_SUCCESS = "success"
-"""The measure of what users get; it is what a baseline's success is compared with."""
+"""The measure of users' success, with which a baseline's success is compared."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +25,21 @@ class Situation:
     confidence: float
     way_back: bool
     choices: Mapping[str, Choice] = field(default_factory=dict)
-    """The response to each failing gate, by its id; empty: as the gate itself says."""
+    """The response to each failing gate by its id; a gate without an entry has its own response."""
     by_symptom: bool = False
-    """Responses are chosen by symptoms; False: as in records of version 0.1, words included."""
+    """Whether responses are chosen by symptoms; False: as in records of version 0.1, with their words."""
 
     def response(self, fail: GateResult) -> str:
         """The response to a gate that failed."""
         return self.choices[fail.gate.id].response if fail.gate.id in self.choices else fail.gate.response
 
     def unfit(self, fail: GateResult) -> str:
-        """Why the remedy that the gate names is not proposed; empty: it is, or there is no table of symptoms."""
+        """Why the gate's own remedy is not proposed; empty: it is, or there is no table of symptoms."""
         return self.choices[fail.gate.id].unfit if fail.gate.id in self.choices else ""
 
 
 def baseline_interval(now: Situation) -> tuple[float, float, float, int] | None:
-    """Success rate of the baseline, its interval and its requests; None where none were counted."""
+    """Success rate of the baseline, both ends of its interval, and its requests; None where none were counted."""
     seen = now.baseline
     if seen is None or seen.bad is None or not seen.n or not 0 <= seen.bad <= seen.n:
         return None
@@ -48,7 +48,7 @@ def baseline_interval(now: Situation) -> tuple[float, float, float, int] | None:
 
 
 def baseline_words(counted: Sequence[GateResult], now: Situation) -> str:
-    """What a rollback returns to: `the baseline itself succeeds in 3.1 % (...), it is broken`."""
+    """What a rollback returns to, in words: `the baseline itself succeeds in 3.1 % (...), it is broken`."""
     known = baseline_interval(now)
     if known is None:
         return "the baseline's own success is not known"
@@ -62,13 +62,13 @@ def baseline_words(counted: Sequence[GateResult], now: Situation) -> str:
 
 
 def users(counted: Sequence[GateResult]) -> GateResult | None:
-    """The gate of what users get, if it counts."""
+    """The result of the gate on users' success; None: it does not count."""
     own = (result for result in counted if result.gate.against is None)
     return next((result for result in own if result.gate.measure == USER_SUCCESS), None)
 
 
 def baseline_is_worse(counted: Sequence[GateResult], now: Situation) -> bool:
-    """Both intervals are known and the baseline's lies wholly below the users' success on async."""
+    """Whether the baseline's interval is wholly below that of the users' success on async."""
     served, known = users(counted), baseline_interval(now)
     if served is None or known is None or served.low is None:
         return False

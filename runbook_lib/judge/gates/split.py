@@ -1,9 +1,9 @@
 """The observed traffic split against the weight in force. Pure.
 
-It may go wrong in the middle of a soak (a client is released that reads no flags), and to either side: too few requests
-are async, or too many. Each side is a rate with a limit of its own (the share of synchronous requests that the weight
-and the allowance for old clients leave, and the weight), so each has the test for a change (`change.tested`) with a
-quarter of what may be spent; the Bayes factor from the start has the other half.
+The split may go wrong in the middle of a soak (a new client reads no flags), and to either side: too few requests are
+async, or too many. Each side is a rate with its own limit (the share of synchronous requests that the weight and the
+allowance for old clients leave, and the weight). So each side has the test for a change (`change.tested`) with a
+quarter of the error probability; the Bayes factor from the start has the other half.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from runbook_lib.judge.model import Evidence, Gate, GateResult
 from runbook_lib.judge.terms import Verdict
 
 MOST_CLIENTS = 3
-"""Clients that the reason names; the evidence holds all."""
+"""At most this many clients are in the reason; the evidence has all."""
 SPLIT_ALPHA = 0.001
-"""The observed split is called wrong at p below this: a false alarm here costs a day of soak."""
+"""p-value below which the observed split is wrong: small, because a false alarm costs a day of soak."""
 FROM_START = 0.5
-"""Of it, at looks in between: for the test from the start; the rest is for a change to either side."""
+"""Share of it, at interim looks, for the test from the start; the rest is for a change to either side."""
 SHARE_PRIOR = (1.0, 1.0)
-"""Beta prior of the share that goes the wrong way: it goes grossly wrong, or by a little, as likely."""
+"""Beta prior of the share that goes the wrong way: a gross and a small error are equally likely."""
 
 
 def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: PLR0911 (a table of cases)
-    """Async requests among all, against the weight in force: exact at the end, by a sequential test before."""
+    """Judges the share of async requests against the weight in force: exactly at the end, sequentially before."""
     k, n, weight = evidence.bad, evidence.n, evidence.weight
     if weight is None or not 0 <= weight <= 1:
         return no_data(gate, evidence, "the weight in force is not known")
@@ -45,7 +45,7 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     who = _who(evidence, n - k)
     claim = f"the weight in force, {words.limit(weight, 'ratio')}"
     allowed, least = _stragglers(gate, weight)
-    # So many old clients are forgiven, but never more than it takes to agree.
+    # Allowed old clients are forgiven, but no more of them than it takes to agree.
     forgiven = k if k >= weight * n else min(k + allowed, math.floor(weight * n))
     p = statistics.binomial_p(forgiven, n, min(weight, max(least, forgiven / n)))
     against = sequential.split_log_e(forgiven, n, weight, least=least)
@@ -80,8 +80,8 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
 
 
 def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rules: Rules) -> Since | None:
-    """The time in which the split was wrong, with the async requests as its `bad`; None: it never was but from the
-    start.
+    """The time in which the split was wrong, with the async requests as its `bad`; None: it was right, or wrong from
+    the start on.
     """
     if not evidence.course or rules.version < NOTHING_FORGOTTEN:
         return None
@@ -96,7 +96,7 @@ def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rule
 
 
 def _who(evidence: Evidence, left: int) -> str:
-    """The clients that the access log names at the synchronous route while nobody should call it."""
+    """Words for the clients that the access log names at the synchronous route while nobody should call it."""
     clients: dict[str, int] = evidence.extra.get("clients") or {}
     if not clients or left <= 0:
         return ""
@@ -108,7 +108,7 @@ def _who(evidence: Evidence, left: int) -> str:
 
 
 def _stragglers(gate: Gate, weight: float) -> tuple[int, float]:
-    """(requests of old clients forgiven, the smallest share of async that still agrees) at a weight of 0 to 1."""
+    """(forgiven requests of old clients, smallest share of async that still agrees) at a weight from 0 to 1."""
     reached = [one for one in gate.stragglers if one.from_percent <= 100 * weight]
     if not reached or not weight:
         return 0, weight

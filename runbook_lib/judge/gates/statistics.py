@@ -1,4 +1,4 @@
-"""Exact statistics of counts and order statistics: intervals, one-sided bounds, and how many samples a proof takes.
+"""Exact statistics of counts and order statistics: intervals, one-sided bounds, and the samples that a proof needs.
 
 Exact binomial bounds are Clopper & Pearson (1934), the inversion of the binomial test by quantiles of the beta
 distribution; score intervals are Wilson (1927); Poisson bounds are Garwood (1936); the bounds of a quantile are order
@@ -21,11 +21,11 @@ from runbook_lib.judge.numbers import count as _count
 from runbook_lib.judge.numbers import share as _share
 
 _TOO_MANY = 10_000_000
-"""Where searches for a sample size give up: nobody waits for so many requests."""
+"""Searches for a sample size stop at this many requests: nobody waits for more."""
 
 
 _NOTHING = 1e-9
-"""A fractional count (a rate carried forward) below this is none; the inverse of the beta has no number for it."""
+"""A fractional count (a rate carried forward) below this is 0: the inverse of the beta has no value for it."""
 
 
 def _checked(k: float, n: float) -> None:
@@ -61,7 +61,7 @@ def lower_bound(k: float, n: float, alpha: float) -> float:
 
 
 def clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
-    """Exact two-sided interval of a proportion: both one-sided bounds, each at half of what is left of `confidence`."""
+    """Exact two-sided interval of a proportion: both one-sided bounds, each at half of 1 - `confidence`."""
     tail = (1 - confidence) / 2
     return lower_bound(k, n, tail), upper_bound(k, n, tail)
 
@@ -78,7 +78,7 @@ def wilson(k: int, n: int, confidence: float) -> tuple[float, float]:
     scale = 1 + z * z / n
     middle = (p + z * z / (2 * n)) / scale
     half = z / scale * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # At k = 0 and k = n an end is 0 or 1 by algebra, and a rounding error off it in floats.
+    # At k = 0 and k = n an end is exactly 0 or 1, but floats have a rounding error.
     return (0.0 if k == 0 else middle - half), (1.0 if k == n else middle + half)
 
 
@@ -111,7 +111,7 @@ def binomial_p(k: int, n: int, p: float) -> float:
 
 
 def _first(holds: Callable[[int], bool], start: int) -> int | None:
-    """Smallest n >= start for which `holds`, which must stay true once true; None where that is beyond all reason."""
+    """Smallest n >= start for which `holds`, which must stay true once true; None above `_TOO_MANY`."""
     step, low, high = 1, start - 1, start
     while not holds(high):
         if high >= _TOO_MANY:
@@ -136,9 +136,9 @@ def needed(k: int, limit: float, alpha: float) -> int | None:
 
 
 def more_needed(bad: int, n: int, limit: float, alpha: float) -> int | None:
-    """How many more samples would put the failure rate on one side of `limit`, if the rate stays what it is.
+    """How many more samples would put the failure rate on one side of `limit`, if the rate stays the same.
 
-    0 where it is shown already; None where it would take beyond all reason (the rate is the limit, or close to it).
+    0 where it is shown already; None where it would take too many (the rate is at the limit, or close to it).
     """
     _checked(bad, n)
     _count(n=n)

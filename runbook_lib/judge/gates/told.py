@@ -1,4 +1,4 @@
-"""A gate's verdict as a row of the table: result, no data, nothing to judge. Pure."""
+"""Makes a gate's row of the table: a result, no data, nothing to judge. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runbook_lib.judge.terms import Verdict
 
 
 def result_of(gate: Gate, evidence: Evidence, verdict: Verdict, reason: str, **more: object) -> GateResult:
-    """The gate's row; what is not given has no value."""
+    """The gate's row; a figure that is not given is None."""
     fields: dict[str, object] = {"value": None, "low": None, "high": None, "n": evidence.n, **more}
     return GateResult.model_validate(
         {"gate": gate, "evidence": evidence, "verdict": verdict, "reason": words.sentence(reason), **fields}
@@ -17,12 +17,12 @@ def result_of(gate: Gate, evidence: Evidence, verdict: Verdict, reason: str, **m
 
 
 def no_data(gate: Gate, evidence: Evidence, why: str) -> GateResult:
-    """NO_DATA, and why."""
+    """The row of a gate with NO_DATA, and why."""
     return result_of(gate, evidence, Verdict.NO_DATA, f"{words.title(gate)}: no data, {why}", n=None)
 
 
 def absent(gate: Gate, evidence: Evidence, rules: Rules, why: str) -> GateResult:
-    """Nothing was seen: NO_DATA, unless another measure or the configuration proves that nothing is zero (trap 5)."""
+    """The row where nothing was seen: NO_DATA, unless something proves that this means zero (trap 5)."""
     if evidence.proven_zero_by is None:
         return no_data(gate, evidence, why)
     reason = f"{words.title(gate)}: nothing to judge, proven by {evidence.proven_zero_by}"

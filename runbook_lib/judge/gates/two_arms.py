@@ -1,7 +1,7 @@
-"""Two arms beside each other, hour by hour: is the canary worse than the other arm by more than a margin? Pure.
+"""Tests of two arms, hour by hour: is the canary worse than the other arm by more than a margin? Pure.
 
-Both arms drift together over the day, so nothing is compared but what happened in the same hour, and the arms may have
-any weights. Failures of the canary have the chance p, those of the other arm q; the margin is a difference of the two.
+Both arms drift together over the day, so only counts of the same hour are compared. The arms may have any weights.
+Failures of the canary have the chance p, those of the other arm q; the margin is a difference of the two.
 
 *Worse, at any look* (`worse_log_e`): a bet against "in no hour p - q > margin". In an hour with n and m requests, for a
 point (p', q') with p' - q' = margin and a stake a > 0 that were fixed beforehand, the bet pays
@@ -44,15 +44,15 @@ carried forward.
 """
 
 _BASES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
-"""Failure rates of the other arm that stakes are made for."""
+"""Failure rates of the other arm for which there are stakes."""
 _WORSE = (0.01, 0.025, 0.06, 0.15, 0.35, 0.75)
-"""And excesses of the canary's over them and the margin, as shares of what is left to 1: each pair has the same
+"""Excesses of the canary's rate over those and the margin, as shares of the range to 1; each pair of both has the same
 weight."""
 _MOST = 0.9
-"""Of what it has, a bet stakes at most this much on one request of the other arm."""
+"""Largest share of its capital that a bet stakes on one request of the other arm."""
 _HALVINGS = 60
 _LEAST_ROOM = 1e-9
-"""Between the margin and 1: with less of it no canary can be told to be worse, in floats or at all."""
+"""Least room between the margin and 1 in which floats can show that a canary is worse."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def _stakes(margin: float, share: float) -> tuple[Floats, Floats]:
     """(p', a) of each alternative: the likeliest of the pairs that differ by `margin`, and the stake that follows.
 
     The projection of (p, q) minimises share * KL(p, p') + (1 - share) * KL(q, q') over p' = q' + margin. That is convex
-    in q', and its slope changes its sign between q and p - margin. A base rate that the margin leaves no room for is
-    half of the room; with next to no room nothing is staked, so the bet stays at 1.
+    in q', and its slope changes its sign between q and p - margin. A base rate beyond the room that the margin leaves
+    becomes half of that room. With almost no room nothing is staked, so the bet stays at 1.
     """
     base, excess = (one.ravel() for one in np.meshgrid(_BASES, _WORSE))
     room = 1 - margin
@@ -89,13 +89,13 @@ def _stakes(margin: float, share: float) -> tuple[Floats, Floats]:
 
 
 def bets(bad: ArrayLike, n: ArrayLike, other_bad: ArrayLike, other_n: ArrayLike, margin: float, share: float) -> Floats:
-    """Log of what each bet pays in each hour; hours are the last axis but one, bets the last; 0 for one arm alone.
+    """Log of what each bet pays in each hour; hours are the last axis but one, bets the last; 0 without both arms.
 
     Args:
         bad, n: failures and requests of the canary, hour by hour in the order of time (the last axis).
-        other_bad, other_n: those of the other arm in the same hours.
+        other_bad, other_n: failures and requests of the other arm in the same hours.
         margin: difference of failure rates, between 0 and 1.
-        share: of all requests, those that the weights send to the canary; known beforehand, and a guess is as safe.
+        share: share of all requests that the weights send to the canary; fixed beforehand, a wrong guess is safe too.
 
     Raises:
         ValueError: counts that cannot be, arms of different length, or a margin or share that is none.
@@ -131,7 +131,7 @@ def worse_log_e(
 def difference(hours: Sequence[Row], alpha: float) -> Difference | None:
     """The difference of failure rates with two bounds, each wrong with a chance of about `alpha` at most.
 
-    Hours without requests in one of the arms tell nothing and are left out; None: there are no others.
+    Hours without requests of one of the arms are left out; None: there are no others.
 
     Raises:
         ValueError: counts that cannot be, or no probability.
@@ -146,7 +146,7 @@ def difference(hours: Sequence[Row], alpha: float) -> Difference | None:
     failed, total = math.fsum(row[0] for row in used), math.fsum(row[1] for row in used)
     weights = [row[1] / total for row in used]
     mean = math.fsum(weight * j / m for weight, (_, _, j, m) in zip(weights, used, strict=True))
-    # So many requests, if all hours had one failure rate, would tell as much as the weighted mean does.
+    # Number of requests that would be worth as much as the weighted mean, if all hours had one failure rate.
     worth = 1 / math.fsum(weight**2 / row[3] for weight, row in zip(weights, used, strict=True))
     rate, mean = failed / total, min(1.0, mean)
     value = rate - mean

@@ -1,4 +1,4 @@
-"""A canary that becomes worse than the other arm inside a soak: whether, when, and whether it is over. Pure.
+"""The test for a canary that becomes worse than the other arm inside a soak: whether, when, whether it is over. Pure.
 
 Counted from the start, good hours before it hide it, as for one arm alone (`change.py`). So the test is a mixture over
 the hour from which the canary is worse: half of its weight is on the start of the soak, the other half is shared among
@@ -28,7 +28,7 @@ from runbook_lib.judge.gates.change import START_SHARE, SURE, Moment, Tested, we
 from runbook_lib.judge.gates.two_arms import Floats, bets
 
 EVEN = 24
-"""Hours that the later starts are spread over about evenly before their weights fall off."""
+"""Number of hours over which the later starts are spread about evenly before their weights fall off."""
 
 
 def log_e(
@@ -62,11 +62,11 @@ def tested(
     *,
     alpha: float,
 ) -> Tested:
-    """Whether the canary ever was worse by more than `margin`: of the whole soak, or since an hour of it.
+    """Tests whether the canary ever was worse by more than `margin`: on the whole soak, or since an hour of it.
 
     Args:
         bad, n, other_bad, other_n, margin, share: as for `two_arms.bets`; at least one hour.
-        alpha: the chance of saying so wrongly: it is said where `log_e` reaches log(1 / alpha).
+        alpha: chance of a false alarm; the test alarms where `log_e` reaches log(1 / alpha).
 
     Raises:
         ValueError: no hour, no chance, or what `two_arms.bets` refuses.
@@ -84,9 +84,9 @@ def tested(
 def moment(
     bad: ArrayLike, n: ArrayLike, other_bad: ArrayLike, other_n: ArrayLike, margin: float, share: float
 ) -> Moment:
-    """With which hour the change came that `tested` speaks of: the likeliest, and an interval of hours.
+    """The hour of the change that `tested` found: the likeliest, and an interval of hours.
 
-    Beforehand every request of the canary is as likely to be the first.
+    Its prior: every request of the canary is equally likely to be the first.
 
     Raises:
         ValueError: no hour with both arms, or what `two_arms.bets` refuses.

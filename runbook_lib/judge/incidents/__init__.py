@@ -1,1 +1,1 @@
-"""Backlogs, throttling, deviations, diffs: what an incident is judged by."""
+"""Judges the matters of an incident: backlogs, throttling, deviations, diffs."""

@@ -8,7 +8,7 @@ System Performance" (1984), ch. 3). A backlog of Q jobs with lambda arriving a s
 
     Q(t) = max(0, Q + (lambda - X) t),    empty after Q / (X - lambda) seconds if X > lambda, else never.
 
-The forecast is a mean: chance makes single queues longer or shorter, by some sqrt(Q) jobs.
+The forecast is a mean: by chance a single queue is longer or shorter, by about sqrt(Q) jobs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Load(Frozen):
     """The queue as it was measured."""
 
     waiting: float = Field(ge=0, le=numbers.LARGEST)
-    """Jobs that wait, those being worked on left out."""
+    """Jobs that wait, without those in work."""
     arrivals_per_s: float = Field(ge=0, le=numbers.LARGEST)
     service_s: float = Field(gt=0, le=numbers.LARGEST)
     """Mean seconds of one job on a worker, from the worker's own duration."""
@@ -46,9 +46,9 @@ class Option(Frozen):
     title: str
     workers: int = Field(ge=0)
     arrivals: float = Field(default=1.0, ge=0, le=1)
-    """Share of the arrivals that go on coming."""
+    """Share of the arrivals that continue."""
     llm_slots: float | None = Field(default=None, gt=0)
-    """Jobs at a time that the LLM's rate limit lets through; None: it is not known, and not reached so far."""
+    """Jobs at a time that the LLM's rate limit allows; None: it is not known, and was not reached so far."""
 
 
 class Forecast(Frozen):
@@ -58,17 +58,17 @@ class Forecast(Frozen):
     capacity_per_s: float
     arrivals_per_s: float
     drain_s: float
-    """Until it is empty; infinite if it never is."""
+    """Seconds until the queue is empty; infinite if it never is."""
     waiting: float
 
     @property
     def drains(self) -> bool:
-        """Whether it ever ends."""
+        """Whether the backlog ever ends."""
         return math.isfinite(self.drain_s)
 
     @property
     def turns(self) -> bool:
-        """Whether the curve goes down at all, or there is nothing to go down."""
+        """Whether the curve goes down, or nothing waits."""
         return self.waiting < FEW or self.capacity_per_s > self.arrivals_per_s
 
     def level(self, after_s: float) -> float:
@@ -79,8 +79,8 @@ class Forecast(Frozen):
 def most_arrivals_per_s(arrived: int, seconds: float, confidence: float) -> float:
     """The most jobs a second that may arrive where `arrived` came in `seconds`: the exact one-sided Poisson bound.
 
-    What arrives in ten minutes is chance by some sqrt(arrived) jobs; workers that are taken away on a quiet ten minutes
-    are missing in the next.
+    The count of ten minutes varies by about sqrt(arrived) jobs: workers that are removed after a quiet ten minutes are
+    missing in the next.
 
     Raises:
         ValueError: no count, no time, or a confidence that is not between 0.5 and 1.
@@ -105,7 +105,7 @@ def capacity_per_s(workers: int, service_s: float, llm_slots: float | None = Non
 
 
 def forecast(load: Load, option: Option) -> Forecast:
-    """`load` under `option`, as a fluid."""
+    """The course of `load` under `option`, as a fluid."""
     capacity = capacity_per_s(option.workers, load.service_s, option.llm_slots)
     arrivals = load.arrivals_per_s * option.arrivals
     drain = 0.0
@@ -117,10 +117,10 @@ def forecast(load: Load, option: Option) -> Forecast:
 
 
 def options(load: Load, raised: int, *, llm_slots: float | None = None) -> tuple[Option, ...]:
-    """What the requirement names, in its order: nothing, more workers, Step Functions, back to the sync endpoint.
+    """The options of the requirement, in its order: nothing, more workers, Step Functions, back to the sync endpoint.
 
-    A Step Functions map runs as many jobs at a time as it is told to, but calls the same worker Lambda, with the same
-    reserved concurrency, and the same LLM: it finishes what `raised` workers finish, and nothing more.
+    A Step Functions map runs any number of jobs at a time, but calls the same worker Lambda, with the same reserved
+    concurrency, and the same LLM. So it finishes as many jobs as `raised` workers do.
     """
     return (
         Option(id="nothing", title=f"nothing: {load.workers} workers", workers=load.workers, llm_slots=llm_slots),
@@ -136,7 +136,7 @@ def options(load: Load, raised: int, *, llm_slots: float | None = None) -> tuple
 
 
 def curve(found: Forecast, horizon_s: float, step_s: float = 60.0) -> list[tuple[float, float]]:
-    """(seconds from now, jobs waiting) from 0 to `horizon_s`; the moment at which it is empty is one of them.
+    """(seconds from now, jobs waiting) from 0 to `horizon_s`; the moment at which the queue is empty is included.
 
     Raises:
         ValueError: no horizon or no step.
@@ -150,24 +150,24 @@ def curve(found: Forecast, horizon_s: float, step_s: float = 60.0) -> list[tuple
 
 
 class Turn(Frozen):
-    """What a measured curve did after something was done about it."""
+    """What a measured curve did after an action."""
 
     peak: float
-    """Highest level since, jobs."""
+    """Highest number of jobs since the action."""
     peak_s: float
     last: float
     last_s: float
     turned_s: float | None
-    """When it was first below its peak and stayed so to the end; None: it did not turn."""
+    """Seconds until it was below its peak and stayed there to the end; None: it did not turn."""
     drained: bool
 
 
 def turn(points: Points, *, steady: int = 3, few: float = FEW) -> Turn | None:
-    """Whether the curve turned: the last `steady` points all lie below the highest one, and it has not come back since.
+    """The turn of the curve: its last `steady` points are all below the highest one, and it never came back to that.
 
     Args:
-        points: measured levels since the moment of the action, at second 0; None comes of none. What is no level of
-            a queue was not seen.
+        points: measured levels since the action, at second 0; without any the result is None. A negative or infinite
+            level is left out.
         steady: points that must agree: one lower point is noise.
         few: a level up to this counts as drained (a healthy queue is seldom exactly empty).
     """
@@ -175,7 +175,7 @@ def turn(points: Points, *, steady: int = 3, few: float = FEW) -> Turn | None:
     if not points:
         return None
     peak = max(level for _, level in points)
-    # The last time it stood at its peak: a curve that goes down and comes all the way back has not turned.
+    # The last time at its peak: a curve that goes down and comes all the way back has not turned.
     place = max(i for i, (_, level) in enumerate(points) if level == peak)
     after = points[place + 1 :]
     last_s, last = points[-1]

@@ -2,8 +2,8 @@
 
 A read unit is one strongly consistent read of up to 4 KB a second, a write unit one write of up to 1 KB a second
 (Amazon DynamoDB developer guide, "Provisioned capacity mode"). The consumed units of a minute, divided by 60, are the
-mean units a second of that minute; within it the load is uneven, hence the factor of two. A request that was throttled
-consumed nothing and was wanted all the same: it counts as one unit at least.
+mean units a second of that minute; within it the load is uneven, hence the factor of two. A throttled request consumed
+nothing, but was wanted too: it counts as one unit at least.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Units(Frozen):
     write: int = Field(ge=0)
 
     def most(self, other: Units) -> Units:
-        """The greater of each."""
+        """The larger value of each side."""
         return Units(read=max(self.read, other.read), write=max(self.write, other.write))
 
     def __str__(self) -> str:
@@ -37,19 +37,19 @@ class Units(Frozen):
 
 
 class Demand(Frozen):
-    """What one side (reads or writes) of a table or index was asked for in its busiest minute."""
+    """The demand on one side (reads or writes) of a table or index in its busiest minute."""
 
     per_s: float
     """Units a second, the minute's mean; throttled requests at one unit each."""
     consumed_per_s: float
     throttled: float
-    """Events in that minute."""
+    """Throttle events in that minute."""
     at: float | None
     """Epoch seconds of the minute; None: there are no data."""
 
 
 def peak(consumed: Points, throttled: Points) -> Demand:
-    """The busiest minute by what was consumed and what was turned away together.
+    """The busiest minute, by consumed and throttled requests together.
 
     Raises:
         ValueError: a point that is no number of units or events.
@@ -67,7 +67,7 @@ def peak(consumed: Points, throttled: Points) -> Demand:
 
 
 def wanted(read: Demand, write: Demand, *, at_least: int, times_peak: float, now: Units | None = None) -> Units:
-    """The units to provision: max(`at_least`, `times_peak` x peak), never less than what there is `now`.
+    """The units to provision: max(`at_least`, `times_peak` x peak), never fewer than `now`.
 
     Raises:
         ValueError: a peak, a factor or a least number that is not finite, or negative.
@@ -85,11 +85,11 @@ State = Literal["watching", "resolved", "throttled", "unseen"]
 
 
 class Watch(Frozen):
-    """What was seen of throttling since the capacity was there."""
+    """What was seen of throttling since the capacity is in force."""
 
     state: State
     minutes: float
-    """Of the watch that metrics cover by now."""
+    """Minutes of the watch that metrics cover so far."""
     events: dict[str, float]
     """Throttle events by metric, since the capacity came into force; those of the first minutes are left out."""
     words: str
@@ -109,9 +109,9 @@ def watch(
     Args:
         events: throttle events by metric, (epoch seconds of the minute, events).
         since: when table and index were ACTIVE with the new units, epoch seconds.
-        seen_until: up to when metrics are complete.
-        minutes: how long to watch.
-        settle_min: minutes after `since` that are not judged: retries of what was turned away before.
+        seen_until: time until which metrics are complete, epoch seconds.
+        minutes: length of the watch.
+        settle_min: minutes after `since` that are not judged: earlier throttled requests are retried in them.
         proven: other metrics of the table show that it was used, so that no throttle event means none (trap 5).
 
     Raises:

@@ -1,4 +1,4 @@
-"""The text that `cdk diff` prints, read into what it names.
+"""Reads the text that `cdk diff` prints into a `Diff`.
 
 A stack begins with `Stack NAME`, or `Stack PATH (NAME)`. A resource is a line at the margin, and its properties are a
 tree below it:
@@ -10,8 +10,8 @@ tree below it:
      └─ [+] ReservedConcurrentExecutions
          └─ 5
 
-Of a new resource nothing but its type, path and logical id is told. A list that changes is shown as a patch (`@@`):
-what it changes to is taken as not told. Tables of IAM statements, parameters, conditions and outputs name no resource.
+For a new resource the text has its type, path and logical id only. A list that changes is shown as a patch (`@@`): its
+new value counts as unknown. Tables of IAM statements, parameters, conditions and outputs name no resource.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ACTIONS: dict[str, Action] = {"+": "add", "~": "modify", "-": "remove"}
 
 @dataclass
 class _Node:
-    """One line of a tree that others may stand below."""
+    """One line of a tree, which may have lines below it."""
 
     column: int
     path: tuple[str, ...]
@@ -43,7 +43,7 @@ class _Node:
     old: str | None = None
     new: str | None = None
     inner: bool = False
-    """Other properties stand below it, so it is no change by itself."""
+    """Whether it has properties below it; then it is no change by itself."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class _Open:
     open: list[_Node] = field(default_factory=list)
 
     def read(self, column: int, body: str) -> None:
-        """One line of the tree."""
+        """Adds one line of the tree."""
         while self.open and self.open[-1].column >= column:
             self.open.pop()
         parent, marked = (self.open[-1] if self.open else None), _MARKED.match(body)
@@ -84,7 +84,7 @@ class _Open:
         self.open.append(node)
 
     def change(self) -> Change:
-        """All of it."""
+        """The change that the tree describes."""
         impact = _IMPACT.search(self.rest)
         *path, logical = (self.rest[: impact.start()] if impact else self.rest).split()
         action = _ACTIONS[self.mark]
@@ -113,7 +113,7 @@ def _value(node: _Node, mark: str, text: str) -> None:
 
 
 def parse_cdk(text: str) -> Diff:
-    """What the output of `cdk diff` names; of kind `none` where the text is none."""
+    """The diff in the output of `cdk diff`; of kind `none` where the text is no such output."""
     changes, stacks = (
         list(_changes(text)),
         [_name(found) for line in text.splitlines() if (found := _STACK.match(line))],

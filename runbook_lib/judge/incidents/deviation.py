@@ -1,7 +1,7 @@
 """Deviations: what a mitigation changed by hand, on record until it is undone or adopted into the code (trap 23).
 
-A setting is known by the id of its check in the inventory. Deviations are opened and closed, never altered: which are
-open follows from all that was said, in its order.
+The id of a setting is that of its check in the inventory. Deviations are opened and closed, never changed: the open
+ones follow from all entries in their order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runbook_lib.base.window import when
 from runbook_lib.judge.terms import Frozen
 
 Act = Literal["opened", "undone", "adopted", "withdrawn"]
-"""`withdrawn`: it was never made, for the change was refused."""
+"""How a deviation ended; `withdrawn`: the change was refused, so it was never made."""
 
 
 BEFORE = "_before"
@@ -30,49 +30,49 @@ class Deviation(Frozen):
     was: Any
     """The value before, which undoing puts back."""
     value: Any
-    """The value that the mitigation set: another one is drift all the same."""
+    """The value that the mitigation set; any other value is drift."""
     by: str
     at: str
-    """ISO 8601 UTC, when it was decided upon."""
+    """When the mitigation was decided, ISO 8601 UTC."""
     why: str
     incident: str
-    """Notebook and run that decided it, for people."""
+    """Notebook and run that decided it, in words."""
     notebook: str = ""
     run_id: str = ""
     facts: dict[str, Any] = Field(default_factory=dict)
-    """More that undoing needs; what `..._before` says belongs to `was`."""
+    """Further values for undoing; those of `..._before` belong to `was`."""
 
     @model_validator(mode="before")
     @classmethod
     def _of_0_1(cls, said: Any) -> Any:
-        """Version 0.1 said notebook and run in the words of `incident` alone: `NOTEBOOK run RUN`."""
+        """Reads records of version 0.1, which have notebook and run in `incident` only: `NOTEBOOK run RUN`."""
         if isinstance(said, dict) and "run_id" not in said and " run " in str(said.get("incident")):
             notebook, _, run_id = str(said["incident"]).rpartition(" run ")
             return {"notebook": notebook, **said, "run_id": run_id}
         return said
 
     def back_to(self, earlier: Deviation) -> Deviation:
-        """This one, with what was there before `earlier`: undoing goes back to the code, not to another deviation."""
+        """This deviation with the value before `earlier`: undoing goes back to the code, not to another deviation."""
         before = {name: value for name, value in earlier.facts.items() if name.endswith(BEFORE)}
         return self.model_copy(update={"was": earlier.was, "facts": {**self.facts, **before}})
 
     @property
     def words(self) -> str:
-        """Who, when, why: what the inventory says beside it."""
+        """Who, when and why, as the inventory shows it."""
         return f"{self.by}, {when(self.at)}, {self.incident}: {self.why}"
 
 
 class Said(Frozen):
-    """One thing said about a deviation."""
+    """One entry about a deviation."""
 
     act: Act
     deviation: Deviation
 
 
 def still_open(said: Iterable[Said]) -> dict[str, Deviation]:
-    """The open deviations by check id, from everything that was said, oldest first.
+    """The open deviations by check id, from all entries, oldest first.
 
-    Opened again before it was closed, it keeps the value that was there before the first mitigation (`back_to`).
+    A deviation that was opened again before it was closed keeps the value before the first mitigation (`back_to`).
     """
     found: dict[str, Deviation] = {}
     for one in said:

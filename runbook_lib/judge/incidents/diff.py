@@ -1,4 +1,4 @@
-"""What an infrastructure diff names: resources and properties, from a change set, `cdk diff` or a plan of Terraform.
+"""Resources and properties that an infrastructure diff names: a change set, `cdk diff` or a plan of Terraform.
 
 A diff that is in none of these formats names nothing. Formats: DescribeChangeSet (CloudFormation API reference,
 `ResourceChange`, `ResourceTargetDefinition`); the text of `cdk diff` is read in `cdk_diff`, a plan in `terraform_plan`.
@@ -16,7 +16,7 @@ from runbook_lib.judge.terms import Frozen
 
 Kind = Literal["auto", "change-set", "cdk", "terraform", "none"]
 Action = Literal["add", "modify", "remove", "orphan"]
-"""`orphan`: it leaves the stack and stays in AWS."""
+"""What happens to a resource; `orphan`: it leaves the stack and stays in AWS."""
 _ACTIONS: dict[str, Action] = {"Add": "add", "Modify": "modify", "Remove": "remove"}
 
 
@@ -25,14 +25,14 @@ class Property(Frozen):
 
     path: tuple[str, ...]
     old: str | None = None
-    """None: not told, or it was not there."""
+    """Value before; None: unknown, or there was none."""
     new: str | None = None
-    """None: not told, or it is taken away (`removed`)."""
+    """Value after; None: unknown, or it is removed (`removed`)."""
     removed: bool = False
 
     @property
     def name(self) -> str:
-        """`RedrivePolicy.maxReceiveCount`."""
+        """Its path in words, such as `RedrivePolicy.maxReceiveCount`."""
         return ".".join(self.path)
 
 
@@ -44,16 +44,16 @@ class Change(Frozen):
     """CloudFormation type."""
     logical_id: str
     label: str = ""
-    """Its path in the code, where the diff tells it."""
+    """Its path in the code, where the diff has it."""
     physical_id: str = ""
     stack: str = ""
     properties: tuple[Property, ...] = ()
     after: dict[str, Any] = Field(default_factory=dict)
-    """Its properties after the change, where the diff tells them."""
+    """Its properties after the change, where the diff has them."""
 
     @property
     def words(self) -> str:
-        """`AWS::SQS::Queue JobsQueue`."""
+        """Type and name in words, such as `AWS::SQS::Queue JobsQueue`."""
         return f"{self.type} {self.label or self.logical_id}"
 
     @property
@@ -68,13 +68,13 @@ class Diff(Frozen):
     """Everything that a diff names."""
 
     kind: Literal["change-set", "cdk", "terraform", "none"] = "none"
-    """Format in which it was read; `none`: in no format that is known, so it names nothing."""
+    """Format of the text; `none`: an unknown format, so it names nothing."""
     stacks: tuple[str, ...] = ()
-    """Stacks that it speaks of, changed or not."""
+    """Stacks in the diff, changed or not."""
     changes: tuple[Change, ...] = ()
 
     def resolved(self, resources: Mapping[str, str], stack: str) -> Diff:
-        """The same with the physical ids that `stack` has by logical id, where the diff does not tell them."""
+        """The diff with missing physical ids added from `stack`, by logical id."""
         changes = tuple(
             one.model_copy(update={"physical_id": resources[one.logical_id]})
             if not one.physical_id and one.stack in ("", stack) and one.logical_id in resources
@@ -85,11 +85,11 @@ class Diff(Frozen):
 
 
 def parse(text: str, kind: Kind = "auto") -> Diff:
-    """What the output of a diff command names.
+    """Reads the output of a diff command.
 
     Args:
-        kind: `auto` takes a change set if there is one in the text, else a plan of Terraform, else what `cdk diff`
-            prints.
+        kind: `auto` reads a change set if there is one in the text, else a plan of Terraform, else the output of
+            `cdk diff`.
     """
     from runbook_lib.judge.incidents.cdk_diff import parse_cdk
     from runbook_lib.judge.incidents.terraform_plan import parse_plan
@@ -105,7 +105,7 @@ def parse(text: str, kind: Kind = "auto") -> Diff:
 
 
 def joined(sets: Sequence[Mapping[str, Any]]) -> Diff:
-    """Answers of DescribeChangeSet as one diff: pages of one change set, or one change set a stack."""
+    """One diff from answers of DescribeChangeSet: pages of one change set, or one change set a stack."""
     stacks = dict.fromkeys(str(one.get("StackName", "")) for one in sets if one.get("StackName"))
     changes = [
         made
@@ -132,7 +132,7 @@ def objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _changed(change: Mapping[str, Any], stack: str) -> Change | None:
-    """None for what is imported, or only may change: nothing is promised."""
+    """The change; None where the resource is imported or only may change: nothing is certain then."""
     action = _ACTIONS.get(str(change.get("Action")))
     if action is None:
         return None
@@ -153,7 +153,7 @@ def _changed(change: Mapping[str, Any], stack: str) -> Change | None:
 def _certain(detail: Mapping[str, Any]) -> bool:
     """Whether the property is changed for sure.
 
-    What follows from another resource's change is evaluated while the change set is executed, and may stay as it is.
+    AWS evaluates the consequences of another resource's change while it executes the change set: they may be no change.
     """
     told = "AfterValue" in (detail.get("Target") or {})
     follows = detail.get("ChangeSource") in ("ResourceReference", "ResourceAttribute")

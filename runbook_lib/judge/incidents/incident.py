@@ -1,7 +1,7 @@
 """The clock of an incident and the decision of a rollback run: pure functions of times and checks.
 
 The requirement gives each scenario a time limit ("Rollback Time"). It counts from the decision to act until the last
-client has followed; watching afterwards comes on top (docs/domain.md, traps 11 and 22).
+client has followed; the watch afterwards is not part of it (docs/domain.md, traps 11 and 22).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from runbook_lib.judge.terms import Decision, Frozen, Verdict, Word
 
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
 SKEW_S = 2.0
-"""Two clocks of AWS, rounded to seconds, may differ by so much: no decision is later than its effect for that."""
+"""Two clocks of AWS, rounded to seconds, may differ by this much; within it a decision is not after its effect."""
 
 
 class NoWayBack(Frozen):
-    """Nothing can be rolled back, and what can be done instead."""
+    """Why nothing can be rolled back, and what can be done instead."""
 
     why: str
     then: str = ""
@@ -37,7 +37,7 @@ class NoWayBack(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _of_0_1(cls, found: Any) -> Any:
-        """Version 0.1 kept one text: the reason, a semicolon, the advice."""
+        """Reads records of version 0.1, which have one text: the reason, a semicolon, the advice."""
         if not isinstance(found, str):
             return found
         why, _, then = found.partition("; ")
@@ -45,26 +45,26 @@ class NoWayBack(Frozen):
 
 
 class Clock(Frozen):
-    """When it was decided to act, when AWS said that it was set, and when everybody had followed. ISO 8601 UTC."""
+    """Times of the decision to act, of its setting in AWS, and of the last client's change. ISO 8601 UTC."""
 
     decided_at: str
     set_at: str | None = None
     effective_at: str | None = None
-    """A claim until it is seen: set, plus the time that clients (or AWS) need to follow."""
+    """Expected until it is seen: `set_at` plus the time that clients (or AWS) need to follow."""
     key: str = ""
-    """What was brought about, such as the number of a deployment: a later run knows by it that it is the same act."""
+    """Id of the result, such as a deployment's number: by it a later run recognises the same act."""
     undecided: bool = False
-    """It was in force before anybody's decision on record; `decided_at` is when AWS began, and nothing is measured."""
+    """It was in force before any decision on record: `decided_at` is when AWS began, and nothing is measured."""
 
     @property
     def measures(self) -> bool:
-        """Whether the decision came before what it brought about; else the time between them says nothing."""
+        """Whether the decision was before its result; otherwise the time between them means nothing."""
         early = _between(self.decided_at, self.set_at or self.effective_at)
         return not self.undecided and (early is None or early >= -SKEW_S)
 
     @property
     def to_set_s(self) -> float | None:
-        """Seconds from the decision until AWS said that it was set; never negative."""
+        """Seconds from the decision until it was set in AWS; never negative."""
         return self._since(self.set_at)
 
     @property
@@ -84,15 +84,15 @@ def _between(start: str, end: str | None) -> float | None:
 
 
 def first_decision(clocks: Sequence[Clock | None], key: str, set_at: str | None = None) -> Clock | None:
-    """The clock that counts for what is in force: the first decision that brought it about; None if none is known.
+    """The clock of what is in force: that of the first decision for it; None if none is known.
 
-    A run may have died after it had decided and before it could say what it brought about: its clock has no key. It
-    counts if it is the newest one, and was decided before `set_at`.
+    A run may have died after its decision and before its result: then its clock has no key. It counts if it is the
+    newest one, and was decided before `set_at`.
 
     Args:
-        clocks: of the earlier runs, newest first; None: a run that decided nothing.
-        key: names what is in force, see `Clock.key`.
-        set_at: when AWS says that it was set, if it says so.
+        clocks: those of the earlier runs, newest first; None: a run that decided nothing.
+        key: id of what is in force, see `Clock.key`.
+        set_at: when it was set, if AWS knows it.
     """
     told = [one for one in clocks if one is not None]
     known = [one for one in told if one.key == key and one.measures]
@@ -110,8 +110,8 @@ def time_to_effect(id: str, clock: Clock | None, limit_min: float) -> Check:
     """The check `<id>.time_to_effect`: in effect sooner than the limit after the decision; INCONCLUSIVE until it is.
 
     Args:
-        id: of the rollback, such as `rollback_1`.
-        clock: None: nothing has been decided yet.
+        id: id of the rollback, such as `rollback_1`.
+        clock: times of the act; None: nothing has been decided yet.
         limit_min: minutes that the requirement allows ("< 5 minutes" is strict).
     """
     seconds = clock.to_effect_s if clock else None
@@ -151,7 +151,7 @@ def _clock_words(clock: Clock | None, limit_min: float) -> str:
 
 
 def spell(seconds: float) -> str:
-    """Seconds for the reader: `61 s`, `7.5 min`, `3.0 h`."""
+    """A time in words, from seconds: `61 s`, `7.5 min`, `3.0 h`."""
     if abs(seconds) < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if abs(seconds) < 7200 else f"{seconds / 3600:.1f} h"
@@ -174,19 +174,19 @@ def decide_rollback(
 
     PLANNED while nothing was done; SOAK while it is in force and not everything could be seen yet; PROMOTE, which
     people read as DONE, once all required checks pass (the rollback is complete, the rollout is not); HOLD where one of
-    them fails, or where there is no way back; ROLLBACK where a mitigation did not cure it and another
-    scenario is the answer.
+    them fails, or where there is no way back; ROLLBACK where a mitigation did not help and another scenario is the
+    answer.
 
     Args:
-        checks: of this run; only required ones decide.
-        acted: what the rollback brings about is in force, by this run or an earlier one.
+        checks: the checks of this run; only required ones decide.
+        acted: whether the rollback is in force, by this run or an earlier one.
         would: what applying would do, in words.
         done: what has been achieved when every check passes.
         then: what to do after that.
-        come_back_at: ISO 8601 UTC of the time when what is open can be seen.
-        no_way: nothing can be rolled back (trap 19).
-        falls_to: the scenario to fall through to if a check fails.
-        watched: what people read instead of SOAK.
+        come_back_at: when the open checks can be seen, ISO 8601 UTC.
+        no_way: why nothing can be rolled back (trap 19); None: it can.
+        falls_to: the next scenario if a check fails.
+        watched: the word that people read instead of SOAK.
     """
     if no_way is not None:
         return Outcome(decision=Decision.HOLD, reason=no_way.why, next=_sentence(no_way.then or again))

@@ -1,12 +1,12 @@
-"""What a deployment will bring about: a failing inventory check is mended only where the diff names its setting.
+"""Which failing inventory checks a deployment will mend: those whose setting its diff names.
 
-- A missing resource: the diff creates it, and tells no setting of it that is wrong.
-- A resource that must go: the diff removes it, and does not leave it behind.
-- A wrong setting: the diff changes its property to what is wanted. Where the diff names the property without telling
-  the value (a list's patch, a reference to another resource), naming it is enough, and the words say so.
+- A missing resource: the diff creates it, and shows no wrong setting.
+- A resource that must go: the diff removes it from the stack and from AWS.
+- A wrong setting: the diff changes its property to the wanted value. Where the diff names the property without its
+  value (a list's patch, a reference to another resource), the name is enough, and the words say so.
 
-Which resource a change is about follows from physical names where the diff or the stack tells them, else from the path
-or logical id in the team's code, compared in lower case without punctuation.
+The resource of a change follows from physical names where the diff or the stack has them, else from the path or logical
+id in the team's code, compared in lower case without punctuation.
 """
 
 from __future__ import annotations
@@ -22,48 +22,48 @@ from runbook_lib.judge.incidents.diff import Change, Diff, Property
 
 _HASH = re.compile(r"[0-9A-F]{8}$")
 _UNKNOWN = re.compile(rf"\$\{{|\"?Ref\"?\s*:|Fn::|\{{\{{|KNOWN_AFTER_APPLY|\.\.\.$|{re.escape(MASK)}")
-"""In a value that only the deployment knows: references, dynamic references, cut values, what was taken out."""
+"""Marks of a value that only the deployment knows: references, dynamic references, cut and removed values."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Which resource of the diff is meant."""
+    """How to recognise a resource in the diff."""
 
     type: str
     names: tuple[str, ...] = ()
-    """Physical names, any of them."""
+    """Its physical names; one of them is enough."""
     begins: bool = False
-    """The names are beginnings."""
+    """Whether the names are beginnings of names."""
     named: bool = False
-    """Its physical id is its name: another one is another resource."""
+    """Whether its physical id is its name; then another name means another resource."""
     logical: str = ""
-    """Regular expression for its path or logical id in the code."""
+    """Regular expression of its path or logical id in the code."""
     keys: tuple[str, ...] = ()
     """Paths or logical ids in the code that follow from its name."""
     route: tuple[str, ...] = ()
-    """Parts of an API's path, and its method last."""
+    """Parts of a route's path, and last its method."""
     beside: bool = False
-    """A resource of its own that gives another one the setting, such as a permission: making it is enough."""
+    """Whether it is a separate resource for a setting of another, such as a permission; creating it is enough."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one inventory check expects, as far as a diff could bring it about."""
+    """What one inventory check expects, as far as a diff can mend it."""
 
     kind: Literal["exists", "gone", "setting"]
     places: tuple[tuple[Place, tuple[str, ...]], ...]
-    """Resources that bring it about, each with the path of its property; empty: the resource itself."""
+    """Resources that mend it, each with the path of the property; an empty path: the resource itself."""
     title: str = ""
     expected: str = ""
     holds: Callable[[Any], bool | None] = field(default=lambda _: None)
-    """Whether a value that the diff tells is right; None: that cannot be said."""
+    """Whether a value in the diff is right; None: that is unknown."""
     settings: tuple[Wanted, ...] = ()
-    """Of a resource that does not exist yet: its settings."""
+    """The settings of a resource that does not exist yet."""
 
 
 @dataclass(frozen=True)
 class Mended:
-    """Whether the deployment brings a check about, and what the diff says on it."""
+    """Whether the deployment mends a check, and what the diff says."""
 
     ok: bool
     words: str
@@ -73,8 +73,8 @@ def mended(wanted: Wanted | None, diff: Diff, stack: str) -> Mended:
     """What the diff does about one failing check.
 
     Args:
-        wanted: None: nothing in a template could bring it about, as far as the inventory declares.
-        stack: name of the stack that is deployed; changes to another one do not count.
+        wanted: what the check expects; None: by the inventory, no template can mend it.
+        stack: name of the stack that is deployed; changes of another one do not count.
     """
     if diff.kind == "none":
         return Mended(False, "the diff has an unknown format, so nothing can be read from it")
@@ -117,9 +117,9 @@ def _of_resource(wanted: Wanted, change: Change) -> Mended | None:
 
 
 def _of_setting(wanted: Wanted, place: Place, change: Change, path: tuple[str, ...]) -> Mended | None:
-    """None where the change does not touch the setting.
+    """What a change does to the setting; None: it does not touch it.
 
-    A resource that exists cannot be made again under its name, so its own making mends no setting of it.
+    A resource that exists cannot be created again under its name, so its creation mends none of its settings.
     """
     name = ".".join(path)
     if change.action in ("remove", "orphan"):
@@ -150,7 +150,7 @@ def _of_property(wanted: Wanted, change: Change, name: str, removed: bool, told:
 
 
 def _touches(one: Property, path: tuple[str, ...]) -> tuple[bool, Any] | None:
-    """Whether a changed property is the setting's: (taken away, value if told); None: it is another."""
+    """(removed, new value if known) where a changed property is the setting's; None: it is another."""
     if one.path[: len(path)] == path:
         exact = len(one.path) == len(path)
         return (one.removed and exact), (value(one.new) if exact else None)
@@ -158,7 +158,7 @@ def _touches(one: Property, path: tuple[str, ...]) -> tuple[bool, Any] | None:
         return None
     if one.removed:
         return True, None
-    # A whole block is shown: the setting changes only if it does within it.
+    # The diff shows a whole block: the setting changes only if its part of the block does.
     inner = path[len(one.path) :]
     new, old = _block(one.new), _block(one.old)
     if new is None:
@@ -168,7 +168,7 @@ def _touches(one: Property, path: tuple[str, ...]) -> tuple[bool, Any] | None:
 
 
 def _block(told: str | None) -> Any:
-    """A block of properties as a diff writes it; None for anything else."""
+    """A block of properties from the text of a diff; None: it is no such block."""
     try:
         found = json.loads(told) if told else None
     except ValueError:
@@ -177,7 +177,7 @@ def _block(told: str | None) -> Any:
 
 
 def _at(properties: Any, path: tuple[str, ...]) -> Any:
-    """What stands at a path, unread; None: nothing."""
+    """The raw value at a path; None: there is none."""
     for key in path:
         if not isinstance(properties, dict) or key not in properties:
             return None
@@ -186,12 +186,12 @@ def _at(properties: Any, path: tuple[str, ...]) -> Any:
 
 
 def _told(properties: Any, path: tuple[str, ...]) -> Any:
-    """What stands at a path; None: nothing, or what only the deployment knows."""
+    """The value at a path; None: there is none, or only the deployment knows it."""
     return value(_at(properties, path))
 
 
 def value(told: Any) -> Any:
-    """A value as a diff writes it: numbers, booleans and JSON are read; None for what only the deployment knows."""
+    """A value from the text of a diff, with numbers, booleans and JSON parsed; None: only the deployment knows it."""
     if not isinstance(told, str):
         told = told if told is None or isinstance(told, (bool, int, float)) else json.dumps(told, default=str)
     if not isinstance(told, str):
@@ -210,7 +210,7 @@ def _short(told: Any) -> str:
 
 
 def plain(text: str) -> str:
-    """Lower case, letters and digits only."""
+    """The text in lower case, letters and digits only."""
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
@@ -236,7 +236,9 @@ def _is_named(told: str, place: Place) -> bool:
 
 
 def _is_route(change: Change, route: tuple[str, ...]) -> bool:
-    """By the route's path in the code (`exports/POST`, `POST--exports`), its route key, or its logical id's end."""
+    """Whether a change is about the route, by its path in the code (`exports/POST`, `POST--exports`), its route key, or
+    the end of its logical id.
+    """
     *parts, method = route
     key = f"{method} /{'/'.join(parts)}"
     if "RouteKey" in change.after:
@@ -253,5 +255,5 @@ def _is_route(change: Change, route: tuple[str, ...]) -> bool:
 
 
 def _starts(steps: list[str], at: int) -> bool:
-    """Whether a path of the API begins at this step: in front of it stands the API, or its `Default` resource."""
+    """Whether a path of the API begins at this step: the step before it is the API, or its `Default` resource."""
     return at <= 1 or steps[at - 1] == "Default"

@@ -1,9 +1,9 @@
-"""A plan of Terraform or OpenTofu as `terraform show -json` prints it, read into what it names.
+"""Reads a plan of Terraform or OpenTofu, as `terraform show -json` prints it, into a `Diff`.
 
 Format: "JSON Output Format" in Terraform's documentation, versions 0.x and 1.x (`resource_changes`, `change.actions`,
 `before`, `after`, `after_unknown`, `after_sensitive`). Types and attributes are translated into CloudFormation's, which
-the inventory is declared in. `TYPES` is the whole translation; what it lacks is named with no property, so a check that
-depends on it is not taken as about to be mended. A value that is sensitive, or known after the apply, is not told.
+the inventory is declared in. `TYPES` is the whole translation; a type that it lacks has no property in the diff, so a
+check that depends on it does not count as mended. A value that is sensitive, or known after the apply, is unknown.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any, NamedTuple
 from runbook_lib.judge.incidents.diff import Action, Change, Diff, Property, objects
 
 READS = ("0", "1")
-"""Major versions of the format."""
+"""Major versions of the format that are read."""
 
 
 class Kind(NamedTuple):
-    """What a type of Terraform's AWS provider is in CloudFormation."""
+    """The type of CloudFormation for a type of Terraform's AWS provider."""
 
     type: str
     name: str
     """Attribute with its physical name."""
     attributes: Mapping[str, str]
-    """Attribute to property, both as paths; `?` behind a property: the values differ in shape, so none is told."""
+    """Attribute to property, both as paths; `?` after a property: their shapes differ, so the value is unknown."""
     part: str = ""
-    """Property of another resource that this resource is; the attribute `name` says which resource."""
+    """The property that this resource is of another one, whose name is in the attribute `name`."""
 
 
 _POLICY = {"redrive_policy": "RedrivePolicy"}
@@ -178,11 +178,11 @@ _ACTIONS: dict[tuple[str, ...], Action] = {
     ("forget",): "orphan",
     ("create", "forget"): "modify",
 }
-"""A resource that is replaced is there afterwards, with its new properties."""
+"""Terraform's actions to ours; a replaced resource exists afterwards, with its new properties."""
 
 
 def parse_plan(text: str) -> Diff:
-    """What a plan names; of kind `none` where the text holds no plan in a version that is known."""
+    """The diff of a plan; of kind `none` where the text has no plan in a known version."""
     plan = next(_plans(text), None)
     if plan is None:
         return Diff()
@@ -193,7 +193,7 @@ def parse_plan(text: str) -> Diff:
 
 
 def _plans(text: str) -> Iterator[dict[str, Any]]:
-    """The plans among its JSON objects; a plan without changes lists none."""
+    """The plans among the text's JSON objects; a plan without changes has no list of them."""
     for found in objects(text):
         told = found.setdefault("resource_changes", []) if "planned_values" in found else found.get("resource_changes")
         if isinstance(told, list) and str(found.get("format_version", "")).partition(".")[0] in READS:
@@ -201,7 +201,7 @@ def _plans(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _changed(one: Mapping[str, Any]) -> Change | None:
-    """None for data sources, objects that were set aside, and what stays as it is."""
+    """The change of a resource; None: it is a data source, a deposed object, or does not change."""
     change = one.get("change")
     if one.get("mode", "managed") != "managed" or one.get("deposed") or not isinstance(change, dict):
         return None
@@ -214,7 +214,7 @@ def _changed(one: Mapping[str, Any]) -> Change | None:
     if kind is None:
         return Change(action=action, type=type, logical_id=str(one.get("name", "")), label=address)
     if kind.part:
-        # A resource of its own that is a property of another: that one is changed, whatever becomes of the part.
+        # A separate resource that is a property of another: the other one changes, whatever happens to the part.
         gone = action in ("remove", "orphan")
         touched: tuple[Property, ...] = (Property(path=(kind.part,), removed=gone),)
         touched, action = (_properties(kind, change, before, after) or touched) if not gone else touched, "modify"
@@ -236,7 +236,7 @@ def _block(told: Any) -> dict[str, Any]:
 
 
 def _at(told: Any, path: str) -> Any:
-    """What stands at `ttl.0.enabled`; True where a whole block above it is marked."""
+    """The value at a path such as `ttl.0.enabled`; True where a whole block above it is marked."""
     for key in path.split("."):
         if told is True:
             return True
@@ -248,7 +248,7 @@ def _at(told: Any, path: str) -> Any:
 
 
 def _hidden(change: Mapping[str, Any], path: str, side: str) -> bool:
-    """Whether the value is a secret, or known after the apply alone."""
+    """Whether the value is a secret, or known only after the apply."""
 
     def marked(told: Any) -> bool:
         inner = told.values() if isinstance(told, dict) else told if isinstance(told, list) else ()
@@ -259,7 +259,7 @@ def _hidden(change: Mapping[str, Any], path: str, side: str) -> bool:
 
 
 def _values(kind: Kind, change: Mapping[str, Any], after: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """(property, its value after the change); None: not told."""
+    """Yields each property with its value after the change; None: it has none."""
     for attribute, property in kind.attributes.items():
         if not property.endswith("?") and not _hidden(change, attribute, "after"):
             yield property, _at(after, attribute)
@@ -268,7 +268,7 @@ def _values(kind: Kind, change: Mapping[str, Any], after: dict[str, Any]) -> Ite
 def _properties(
     kind: Kind, change: Mapping[str, Any], before: dict[str, Any], after: dict[str, Any]
 ) -> tuple[Property, ...]:
-    """Properties whose attribute changes, or may."""
+    """The properties whose attribute changes, or may change."""
     found: dict[str, Property] = {}
     for attribute, property in kind.attributes.items():
         old, new = _at(before, attribute), _at(after, attribute)
@@ -286,12 +286,12 @@ def _properties(
 
 
 def _text(told: Any) -> str | None:
-    """As a diff writes a value: text as it is, everything else as JSON."""
+    """A value as the text of a diff: text unchanged, everything else as JSON."""
     return told if isinstance(told, str) or told is None else json.dumps(told)
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"A.B": 1}` as `{"A": {"B": 1}}`."""
+    """Nests keys at their dots: `{"A.B": 1}` becomes `{"A": {"B": 1}}`."""
     made: dict[str, Any] = {}
     for path, told in flat.items():
         *above, last = path.split(".")

@@ -1,1 +1,1 @@
-"""Prices, bills, projections."""
+"""Computes bills, costs per report and projections from usage and prices."""

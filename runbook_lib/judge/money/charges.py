@@ -1,6 +1,6 @@
-"""What is paid for: every item that a price list must know, and the usage of each side as priced lines.
+"""All charges: every item that a price list must have, and the usage of each side as lines to price.
 
-A charge is a row here. Quantities come in the unit that AWS bills (`UNITS`); what no metric tells (sizes) is said in
+A charge is a row here. Quantities are in the unit that AWS bills (`UNITS`). Sizes, which no metric has, are in
 `service.yaml`. docs/cost.md has the source of every line.
 """
 
@@ -16,7 +16,7 @@ from runbook_lib.judge.terms import Frozen
 Architecture = Literal["x86_64", "arm64"]
 Api = Literal["rest", "http"]
 MONTH_H = 730.0
-"""Hours of a month, as AWS's own calculator has it: 365 x 24 / 12."""
+"""Hours of a month, as in AWS's own calculator: 365 x 24 / 12."""
 MONTH_DAYS = MONTH_H / 24
 
 UNITS: dict[str, str] = {
@@ -44,40 +44,40 @@ UNITS: dict[str, str] = {
     "llm.output_tokens": "token",
     "llm.reported": "USD",
 }
-"""Item to the unit that it is billed in."""
+"""Item to its unit on the bill."""
 
 
 class Sizes(Frozen):
-    """What no metric tells, for the bill: sizes in kilobytes (1,000 bytes), and the KPI metrics of each side."""
+    """Sizes for the bill that no metric has, in kilobytes (1,000 bytes), and the number of KPI metrics of each side."""
 
     report_kb: float = Field(ge=0)
-    """A report in the bucket, and as it is downloaded."""
+    """Size of a report in the bucket, which is also that of a download."""
     answer_kb: float = Field(ge=0)
-    """An answer of the API that holds no report, headers included."""
+    """Size of an answer of the API without a report, headers included."""
     item_kb: float = Field(ge=0)
-    """A job in the table; the index holds a copy."""
+    """Size of a job's item in the table; the index has a copy."""
     report_days: float = Field(gt=0)
-    """How long a report is kept, where the bucket's lifecycle cannot be read."""
+    """Days for which a report is kept, where the bucket's lifecycle cannot be read."""
     kpi_async: int = Field(ge=0)
-    """Custom metrics of the async path (those of submit, worker and status)."""
+    """Number of custom metrics of the async path (those of submit, worker and status)."""
     kpi_sync: int = Field(ge=0)
-    """Custom metrics of the synchronous Lambda."""
+    """Number of custom metrics of the synchronous Lambda."""
 
 
 class Function(Frozen):
-    """One Lambda in one window."""
+    """Usage of one Lambda in one window."""
 
     service: str
     """Row of the table, such as `Lambda worker`."""
     runs: float = Field(ge=0)
-    """Invocations: failed, retried and timed-out ones included."""
+    """Number of invocations, with failed, retried and timed-out ones."""
     seconds: float = Field(ge=0)
-    """Summed durations."""
+    """Sum of the durations."""
     memory_mb: int = Field(gt=0)
     architecture: Architecture = "x86_64"
 
     def lines(self) -> tuple[UsageLine, ...]:
-        """Requests and GB-seconds."""
+        """Its requests and GB-seconds."""
         gb_s = self.seconds * self.memory_mb / 1024
         return (
             UsageLine(service=self.service, item="lambda.requests", quantity=self.runs),
@@ -86,17 +86,17 @@ class Function(Frozen):
 
 
 class Capacity(Frozen):
-    """What table and index consumed on demand, and what was provisioned for them."""
+    """Units of table and index: consumed on demand, and provisioned."""
 
     write_units: float = Field(default=0, ge=0)
-    """Consumed on demand, table and index together: CloudWatch counts the index apart."""
+    """Units consumed on demand by table and index together; CloudWatch counts the index apart."""
     read_units: float = Field(default=0, ge=0)
     write_unit_hours: float = Field(default=0, ge=0)
-    """Provisioned, table and index together: paid whether used or not."""
+    """Units provisioned for table and index together; they are paid whether used or not."""
     read_unit_hours: float = Field(default=0, ge=0)
 
     def lines(self) -> tuple[UsageLine, ...]:
-        """Request units, and unit-hours where there are any."""
+        """Its request units, and its unit-hours where there are any."""
         rows = (
             ("dynamodb.write_units", self.write_units, False),
             ("dynamodb.read_units", self.read_units, False),
@@ -111,12 +111,12 @@ class Capacity(Frozen):
 
 
 class AsyncCounts(Frozen):
-    """What CloudWatch, the configuration and the census say of the async path in one window."""
+    """Counts of the async path in one window, from CloudWatch, the configuration and the census."""
 
     api: Api
     successes: int = Field(ge=0)
     hours: float = Field(default=0, ge=0)
-    """Length of the window: what is paid by the hour or month."""
+    """Length of the window, for charges by the hour or month."""
     submits: float = Field(ge=0)
     """Requests of the submit route."""
     polls: float = Field(ge=0)
@@ -126,10 +126,10 @@ class AsyncCounts(Frozen):
     queue_received: float = Field(default=0, ge=0)
     queue_deleted: float = Field(default=0, ge=0)
     queue_empty_receives: float = Field(default=0, ge=0)
-    """Long polls that came back empty: paid also without traffic."""
+    """Long polls without a message; they are paid without traffic too."""
     capacity: Capacity = Capacity()
     item_gb_months: float = Field(default=0, ge=0)
-    """Items of the jobs table and their copies in the index, for as long as they live."""
+    """Items of the jobs table and their copies in the index, until they expire."""
     puts: float = Field(default=0, ge=0)
     gets: float = Field(default=0, ge=0)
     report_gb_months: float = Field(default=0, ge=0)
@@ -137,9 +137,9 @@ class AsyncCounts(Frozen):
     log_gb: float = Field(default=0, ge=0)
     custom_metrics: float = Field(default=0, ge=0)
     out_gb: float = Field(default=0, ge=0)
-    """Answers of the API, and reports downloaded."""
+    """Answers of the API and downloaded reports."""
     input_tokens: float = Field(default=0, ge=0)
-    """Of every run that called the LLM, whatever came of it."""
+    """Tokens of every run that called the LLM, with or without success."""
     output_tokens: float = Field(default=0, ge=0)
 
     def usage(self) -> Usage:
@@ -172,11 +172,12 @@ class AsyncCounts(Frozen):
 
 
 class SyncCounts(Frozen):
-    """What CloudWatch and the configuration say of the synchronous path in one window."""
+    """Counts of the synchronous path in one window, from CloudWatch and the configuration."""
 
     api: Api
     successes: int = Field(ge=0)
-    """Answers that the gateway gave in time: what was finished after a 504 reached nobody (docs/domain.md, trap 2)."""
+    """Answers that the gateway gave in time; a report that was finished after a 504 reached nobody (docs/domain.md,
+        trap 2)."""
     hours: float = Field(default=0, ge=0)
     requests: float = Field(ge=0)
     function: Function
@@ -184,9 +185,9 @@ class SyncCounts(Frozen):
     custom_metrics: float = Field(default=0, ge=0)
     out_gb: float = Field(default=0, ge=0)
     reported_usd: float = Field(default=0, ge=0)
-    """The Lambda's own bill for its tokens, those of reports that nobody waited for any more included."""
+    """The Lambda's own sum for its tokens, with those of reports for which nobody waited any more."""
     unreported_usd: float = Field(default=0, ge=0)
-    """The same for runs that were cut off before they could report: their tokens are paid, too."""
+    """The same for runs that were stopped before they could report; their tokens are paid too."""
 
     def usage(self) -> Usage:
         """The priced lines of these counts."""
@@ -202,13 +203,13 @@ class SyncCounts(Frozen):
 
 
 class RunbookCounts(Frozen):
-    """What the runbook itself costs in one window: it watches, and CloudWatch charges for being asked."""
+    """Counts for the runbook's own cost in one window: CloudWatch charges for queries."""
 
     hours: float = Field(default=0, ge=0)
     metrics_asked: float = Field(default=0, ge=0)
-    """Metrics in GetMetricData calls, each page counted."""
+    """Number of metrics in GetMetricData calls; every page counts."""
     alarm_metrics: float = Field(default=0, ge=0)
-    """Metrics watched by the alarms that the runbook makes: an alarm on metric math is paid by the metric."""
+    """Number of metrics in the runbook's own alarms: an alarm on metric math is paid by the metric."""
     dashboards: float = Field(default=0, ge=0)
 
     def usage(self) -> Usage:

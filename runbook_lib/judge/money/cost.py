@@ -1,9 +1,9 @@
-"""What a report costs: usage times price list, per success (docs/domain.md, trap 25).
+"""The cost of a report: usage times price list, per success (docs/domain.md, trap 25).
 
 Usage is a list of lines (service, priced item, quantity), so a new kind of charge is a new line and no new code here.
-Infrastructure and the LLM's tokens are kept apart to the end: "cost per report < $0.01" speaks of the first, and the
-second is many times as much. Failures and retries are in the usage and not among the successes, so they make a success
-dearer.
+Infrastructure and the LLM's tokens are separate throughout: "cost per report < $0.01" is about the first, and the
+second is many times as much. Failures and retries are in the usage but not among the successes, so they make a success
+more expensive.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from runbook_lib.judge.terms import Frozen
 Scope = Literal["infrastructure", "total"]
 Path = Literal["async", "sync", "runbook"]
 LEAST_PERIODS = 8
-"""Below this many periods the delta method's interval would be a guess."""
+"""Least periods for an interval: with fewer, that of the delta method would be a guess."""
 
 
 class PriceList(Protocol):
-    """What is asked of a price list (`policy.Prices` is one)."""
+    """The methods of a price list (`policy.Prices` is one)."""
 
     def of(self, item: str, quantity: float, /) -> float:
-        """USD for `quantity` of `item`; KeyError where it has no price."""
+        """USD for `quantity` of `item`; raises KeyError where it has no price."""
         ...
 
 
@@ -40,20 +40,20 @@ class UsageLine(Frozen):
     """Key of the price list: `lambda.gb_seconds`."""
     quantity: float = Field(ge=0, allow_inf_nan=False)
     fixed: bool = False
-    """Paid also without traffic: by the hour, or for idle polling of the queue."""
+    """Whether it is paid without traffic too: by the hour, or for idle polling of the queue."""
 
     @property
     def llm(self) -> bool:
-        """True for tokens, False for infrastructure."""
+        """Whether the line is for tokens; False: for infrastructure."""
         return self.item.startswith("llm.")
 
 
 class Usage(Frozen):
-    """Everything that one path used in one window, and the reports that came of it."""
+    """Everything that one path used in one window, and its finished reports."""
 
     path: Path
     successes: int = Field(ge=0)
-    """Results that reached a client that still waited."""
+    """Number of results that reached a client that still waited."""
     lines: tuple[UsageLine, ...]
 
     def __add__(self, other: Usage) -> Usage:
@@ -82,25 +82,25 @@ class CostLine(Frozen):
 
 
 class Amount(Frozen):
-    """Cost per success in USD, and what it is made of. Infinite where money was spent and nothing succeeded."""
+    """Cost per success in USD, and its parts. Infinite where money was spent and nothing succeeded."""
 
     scope: Scope
     value: float | None
-    """Of the configured scope; None where nothing was used and nothing succeeded."""
+    """Cost of the configured scope; None where nothing was used and nothing succeeded."""
     low: float | None = None
     high: float | None = None
     method: str | None = None
     """How the interval was made; None: there is none."""
     n: int
-    """Successes that the money is spread over."""
+    """Number of successes that share the cost."""
     infrastructure: float | None
-    """Per success, without tokens."""
+    """USD per success without tokens."""
     llm: float | None
-    """Per success, tokens alone."""
+    """USD per success for tokens only."""
     fixed: float | None
-    """Per success, of the scope: what is paid without traffic, too."""
+    """USD per success, in the scope, that is paid without traffic too."""
     variable: float | None
-    """Per success, of the scope: what grows with the traffic."""
+    """USD per success, in the scope, that grows with the traffic."""
     lines: tuple[CostLine, ...]
     """The invoice of the whole window (not per success)."""
 
@@ -111,7 +111,7 @@ class Amount(Frozen):
 
 
 def invoice(usage: Usage, prices: PriceList) -> tuple[CostLine, ...]:
-    """Each usage line with its price.
+    """All usage lines with their prices.
 
     Raises:
         KeyError: an item has no price.
@@ -149,7 +149,7 @@ def _interval(costs: Sequence[float], successes: Sequence[int], confidence: floa
         return None
     ratio = math.fsum(costs) / total
     spread = math.fsum((cost - ratio * count) ** 2 for cost, count in zip(costs, successes, strict=True))
-    from scipy import special  # here: the policy is loaded where nothing is reckoned, by a rollback too
+    from scipy import special  # late: a rollback, which computes no cost, loads the policy too
 
     return ratio, float(special.ndtri((1 + confidence) / 2)) * math.sqrt(m / (m - 1) * spread) / total
 
@@ -161,10 +161,10 @@ def cost_per_vpr(
 
     Args:
         usage: of the whole window.
-        prices: the price list.
-        scope: what the gate is about; infrastructure and tokens are both in the answer.
-        periods: the same usage, period by period (hours): gives the interval, from `LEAST_PERIODS` on. Their successes
-            may be counted otherwise than the window's: the interval keeps its width relative to the value.
+        prices: prices of all items.
+        scope: the part that the gate judges; the result has infrastructure and tokens in any case.
+        periods: the same usage by periods (hours), for the interval; from `LEAST_PERIODS` on. Their successes may be
+            counted in another way than the window's: the interval keeps its width relative to the value.
         confidence: of that interval, two-sided.
 
     Raises:
@@ -200,5 +200,5 @@ def cost_per_vpr(
 
 
 def scoped(lines: Iterable[CostLine], scope: Scope) -> tuple[CostLine, ...]:
-    """The lines that the scope is about."""
+    """The lines that belong to the scope."""
     return tuple(line for line in lines if scope == "total" or not line.llm)

@@ -1,4 +1,4 @@
-"""Amounts of money as they are shown: rounded so that what is shown adds up to the total shown, to the last digit."""
+"""Rounds amounts of money so that the shown amounts add up to the shown total, to the last digit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLACES = 6
 
 
 def exact(usd: float | Decimal) -> Decimal:
-    """The shortest decimal that is this float; a Decimal as it is.
+    """The shortest decimal for this float; a Decimal unchanged.
 
     Raises:
         ValueError: not finite.
@@ -26,14 +26,14 @@ def exact(usd: float | Decimal) -> Decimal:
 def parts(amounts: Sequence[float | Decimal], total: Decimal | None = None, places: int = PLACES) -> list[Decimal]:
     """`amounts` (n,) rounded so that they add up to `total` exactly, by the largest remainder.
 
-    Each is off by less than one unit of the last place from what it is. Hamilton's method of apportionment (Balinski
+    Each is off by less than one unit of the last place. Hamilton's method of apportionment (Balinski
     and Young, Fair Representation, 1982, ch. 3).
 
     Args:
-        total: their sum as it is shown elsewhere; None: the sum, rounded.
+        total: their sum as shown elsewhere; None: the rounded sum.
 
     Raises:
-        ValueError: an amount is not finite, or `total` is none that rounding could reach.
+        ValueError: an amount is not finite, or rounding cannot reach `total`.
     """
     unit = Decimal(1).scaleb(-places)
     if not all(abs(float(amount)) <= LARGEST for amount in amounts):

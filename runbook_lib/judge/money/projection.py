@@ -1,7 +1,7 @@
-"""What a month costs at this many times the traffic, and from which traffic on provisioned DynamoDB is the cheaper.
+"""The cost of a month at a multiple of the traffic, and the traffic from which provisioned DynamoDB is cheaper.
 
-Fixed charges stay as they are; everything else grows with the traffic. Whether the service could take that traffic is
-another question (the workers, the LLM's limit), which a bill does not answer.
+Fixed charges stay the same; everything else grows with the traffic. A bill does not show whether the service can handle
+that traffic (the workers, the LLM's limit).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _READS = ("dynamodb.read_units", "dynamodb.read_capacity")
 
 
 class MonthPrices(Protocol):
-    """What is asked of a price list (`prices.Prices` is one)."""
+    """The methods of a price list (`prices.Prices` is one)."""
 
     def of(self, item: str, quantity: float, /) -> float:
         """USD for a quantity at the list price."""
         ...
 
     def month(self, item: str, quantity: float, /) -> float:
-        """USD for a month's quantity, with tiers and free tier where they count."""
+        """USD for a month's quantity, with tiers and free tier where they apply."""
         ...
 
 
@@ -39,40 +39,40 @@ class Month(Frozen):
     infrastructure: float
     llm: float
     fixed: float
-    """Of both together."""
+    """Fixed part in USD, of infrastructure and tokens together."""
     variable: float
 
     @property
     def usd(self) -> float:
-        """Everything."""
+        """The whole month's cost in USD."""
         return self.infrastructure + self.llm
 
 
 class BreakEven(Frozen):
-    """On demand against provisioned, for the jobs table and its index together."""
+    """Compares on demand with provisioned, for the jobs table and its index together."""
 
     units: float
-    """Read and write units each, of table and of index each (rollback 3 provisions so)."""
+    """Number of read and of write units, for the table and for the index, as rollback 3 provisions them."""
     provisioned: float
-    """USD a month, at any traffic that fits."""
+    """USD a month for provisioned units, at any traffic within them."""
     on_demand: float
-    """USD a month at the window's traffic."""
+    """USD a month on demand, at the window's traffic."""
     times: float | None
-    """Times the window's traffic at which both cost the same; None: the window used no units."""
+    """Multiple of the window's traffic at which both cost the same; None: the window used no units."""
     fits: bool | None
-    """The break-even traffic, evenly spread, is within the units; None: not known."""
+    """Whether the break-even traffic, spread evenly, is within the units; None: unknown."""
     write_share: float
-    """Share of the time that a provisioned write unit must be used to be cheaper than on demand."""
+    """Share of the time for which a provisioned write unit must be used to be cheaper than on demand."""
     read_share: float
 
 
 def month(lines: Sequence[CostLine], successes: int, hours: float, prices: MonthPrices, times: float = 1) -> Month:
-    """The window's bill, made a month's.
+    """The window's bill, extended to a month.
 
     Args:
-        lines: of the window.
-        hours: its length.
-        times: of its traffic.
+        lines: the window's bill.
+        hours: length of the window.
+        times: multiple of its traffic.
 
     Raises:
         ValueError: a window without length, or a quantity that is negative or not finite.
@@ -88,7 +88,7 @@ def month(lines: Sequence[CostLine], successes: int, hours: float, prices: Month
     for line in lines:
         key = (line.item, line.llm, line.fixed)
         quantities[key] = quantities.get(key, 0.0) + line.quantity * scale * (1 if line.fixed else times)
-    # Tiers are by item, whoever used it: the bill of the whole, spread over its parts.
+    # Tiers count the whole use of an item: the bill of the whole is shared among its parts.
     whole: dict[str, float] = {}
     for (item, _, _), quantity in quantities.items():
         whole[item] = whole.get(item, 0.0) + quantity
@@ -107,13 +107,13 @@ def month(lines: Sequence[CostLine], successes: int, hours: float, prices: Month
 
 
 def break_even(writes: float, reads: float, hours: float, units: float, prices: MonthPrices) -> BreakEven:
-    """From which traffic on `units` provisioned are cheaper than on demand.
+    """The traffic from which `units` provisioned are cheaper than on demand.
 
     Args:
         writes: write units consumed in the window, table and index together.
-        reads: read units, likewise.
+        reads: read units consumed in the window, table and index together.
         hours: length of the window.
-        units: provisioned, for reads and writes of table and of index alike.
+        units: provisioned units, the same for reads and writes of table and index.
 
     Raises:
         ValueError: a window without length, or a quantity that is negative or not finite.
@@ -138,6 +138,6 @@ def break_even(writes: float, reads: float, hours: float, units: float, prices: 
 
 
 def _share(on_demand: str, provisioned: str, prices: MonthPrices) -> float:
-    """What a provisioned unit costs an hour, of what a unit used in every second of it costs on demand."""
+    """Hourly price of a provisioned unit, as a share of the on-demand price of a unit used in every second."""
     used = prices.of(on_demand, 3600)
     return prices.of(provisioned, 1) / used if used else math.inf

@@ -1,4 +1,4 @@
-"""A bill as it is shown: rows, subtotals and total that add up to the last digit. Pure."""
+"""The rows of a bill, with subtotals and a total that add up to the last digit. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUPS: dict[str, str] = {
     "LLM": "tokens",
     "LLM,": "tokens of cut-off runs",
 }
-"""First word of a line's service to the part of a chart that it belongs to."""
+"""First word of a line's service to its part of a chart."""
 
 
 class Row(NamedTuple):
@@ -31,9 +31,9 @@ class Row(NamedTuple):
     service: str
     fixed: bool
     usd: Decimal
-    """In the window."""
+    """USD in the window."""
     per_unit: Decimal | None
-    """None: infinite, or nothing was spent and nothing succeeded."""
+    """USD per success; None: infinite, or nothing was spent and nothing succeeded."""
     per_request: Decimal | None
 
 
@@ -60,12 +60,12 @@ def statement(lines: Iterable[Mapping[str, Any]], successes: int, requests: int,
 def _column(
     sums: Mapping[tuple[str, str, bool], float], over: int, places: int
 ) -> dict[tuple[str, str, bool], Decimal] | None:
-    """Each row's share over `over`, rounded from the total down; None where there is nothing to spread it over."""
+    """Each row's amount divided by `over`, rounded from the total down; None: `over` is 0 or unknown."""
     if not over:
         return None
     by_scope = [[key for key in sums if key[0] == scope] for scope in SCOPES]
     each = {key: exact(usd) / over for key, usd in sums.items()}
-    # Decimals throughout: a scope's sum in floats may lie below that of its rows, and then nothing adds up to it.
+    # Decimals throughout: a scope's sum in floats may be below that of its rows, which then cannot add up to it.
     totals = parts([sum((each[key] for key in keys), Decimal(0)) for keys in by_scope], places=places)
     column = {("both", "", False): sum(totals, Decimal(0))}
     for scope, keys, total in zip(SCOPES, by_scope, totals, strict=True):
@@ -75,10 +75,10 @@ def _column(
 
 
 def grouped(lines: Iterable[Mapping[str, Any]], successes: int) -> dict[str, float]:
-    """USD per success by part of a chart; every line is in exactly one.
+    """USD per success by part of a chart; every line is in exactly one part.
 
     Raises:
-        ValueError: no success to spread it over.
+        ValueError: no success.
     """
     if not successes:
         raise ValueError("no success to spread the bill over")

@@ -1,1 +1,1 @@
-"""What is decided before a soak: power, alarms, cadence, load."""
+"""Plans for a soak: power, alarms, cadence, load."""

@@ -1,4 +1,4 @@
-"""How often an alarm fires on a healthy day, and how soon on a bad one (docs/domain.md, trap 15). Pure.
+"""Computes how often an alarm fires on a healthy day, and how soon on a bad one (docs/domain.md, trap 15). Pure.
 
 Failures come as a Poisson process. An alarm on a count of k in a sliding window of w seconds is a scan statistic; the
 chance Q(T) that it stays quiet for T windows is taken from Naus: Q(2) and Q(3) by his formulas, and from there on
@@ -7,10 +7,10 @@ Q(T) = Q(2) (Q(3) / Q(2)) ** (T - 2), good to about three digits (a simulation i
 
 An alarm on a rate fires with the failure that puts its window beyond the limit: the rate of failures times the chance
 that a window, its other requests Poisson and the failures among them binomial, is beyond it given that one failed. That
-is exact where every failure fires it, as at little traffic, and an upper bound of the chance elsewhere.
+is exact where every failure fires it, as with little traffic, and an upper bound of the chance elsewhere.
 
-Traffic has a daily profile: chances are summed over its hours, each taken as if its rate had always been so. The time
-to fire is that at the profile's mean rate: a fault at night takes longer.
+Traffic has a daily profile: chances are summed over its hours, each as if its rate had always been the same. The time
+to fire is that at the profile's mean rate; at night it is longer.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ EVALUATION_S = 60.0
 """CloudWatch evaluates an alarm every minute."""
 _TAIL = 1e-12
 _MOST = 1e7
-"""Requests, or failures, in one window: beyond, the sums below do not fit into memory."""
+"""Most requests or failures in one window: with more, the sums below do not fit into memory."""
 
 
 @dataclass(frozen=True)
 class Odds:
-    """What one alarm does at one traffic."""
+    """The behaviour of one alarm with one traffic."""
 
     per_day: float
     """Chance that it fires on a healthy day, 0 to 1."""
     hours: float
-    """Expected hours from the fault to the alarm on a bad service; infinite if it practically never fires."""
+    """Expected hours from the fault to the alarm on a bad service; infinite if it almost never fires."""
 
 
 def count_odds(
     *, least: int, window_s: float, per_s: Sequence[float], healthy: float, bad: float, delay_s: float = 0.0
 ) -> Odds:
-    """An alarm that fires at `least` failures within a sliding window.
+    """The behaviour of an alarm that fires at `least` failures within a sliding window.
 
     Args:
         least: at least 1.
         window_s: seconds; one evaluation period.
         per_s: requests a second in each equal part of a day (24 hours, or a single number).
-        healthy, bad: share of requests that fail, of a service that is well and of one that is not.
-        delay_s: seconds until a metric's points are there.
+        healthy, bad: share of requests that fail, of a healthy service and of a bad one.
+        delay_s: seconds until a metric's points are available.
 
     Raises:
-        ValueError: no rate, or an argument that cannot be.
+        ValueError: no rate, or an impossible argument.
     """
     rates = _rates(per_s, healthy, bad, window_s, delay_s)
     if least < 1:
@@ -74,7 +74,7 @@ def count_odds(
 def rate_odds(
     *, limit: float, window_s: float, per_s: Sequence[float], healthy: float, bad: float, delay_s: float = 0.0
 ) -> Odds:
-    """An alarm that fires where failures / requests in a sliding window is above `limit` (0 to 1).
+    """The behaviour of an alarm that fires where failures / requests in a sliding window is above `limit` (0 to 1).
 
     Args: as `count_odds`.
 
@@ -113,7 +113,7 @@ def least_count(op: str, threshold: float) -> int:
 
 
 def _cdf(n: int | NDArray[np.int64], mean: Floats) -> Floats:
-    """Poisson: chance of at most `n` (0 or more); `scipy.stats` takes ten times as long, for it checks what it gets."""
+    """Poisson: chance of at most `n` (0 or more); `scipy.stats` takes ten times as long: it checks arguments."""
     return np.asarray(special.pdtr(n, mean))
 
 
@@ -148,14 +148,14 @@ def _count_hazard(k: int, window_s: float, per_s: Floats) -> Floats:
     if k <= 1:
         return per_s
     two, three = _quiet(k, per_s * window_s)
-    hazard = np.full_like(per_s, math.inf)  # where the window holds far more than it takes
+    hazard = np.full_like(per_s, math.inf)  # where the window has far more than needed
     some = two > _TAIL
     hazard[some] = np.log(two[some] / three[some]) / window_s
     return hazard
 
 
 def _count_wait_s(k: int, window_s: float, per_s: float) -> float:
-    """Expected seconds to the first alarm, from a window without failures on: the integral of the quiet's chance."""
+    """Expected seconds to the first alarm, from an empty window on: the integral of the chance that it is quiet."""
     first = float(integrate.quad(lambda t: special.pdtr(k - 1, per_s * t), 0, window_s)[0])
     mean = np.array([per_s * window_s])
     one = float(_cdf(k - 1, mean)[0])
@@ -172,7 +172,7 @@ def _rate_hazard(limit: float, window_s: float, per_s: float, share: float) -> f
     """Alarms a second: failures a second, times the chance that one puts its window's rate above `limit`."""
     mean = per_s * window_s
     others = np.arange(int(stats.poisson.isf(_TAIL, mean)) + 2)
-    # Failures needed among the others beside the one that is known: floor(limit n) + 1 - 1 of n = others + 1.
+    # Failures needed among the others besides the known one: floor(limit n) + 1 - 1 of n = others + 1.
     needed = np.floor(limit * (others + 1))
     beyond = float(np.sum(stats.poisson.pmf(others, mean) * stats.binom.sf(needed - 1, others, share)))
     return per_s * share * beyond

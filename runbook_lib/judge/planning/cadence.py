@@ -1,6 +1,6 @@
-"""The first week after the rollout: when the metrics are to be looked at, which looks were made, which is due.
+"""The looks at the metrics in the first week after the rollout: which were made, which is due.
 
-A slot lasts from its due time to that of the next one; a look made in it counts for it. The requirement: day 1 every
+A slot lasts from its due time to that of the next one; a look within it counts for it. The requirement: day 1 every
 4 hours, days 2 and 3 twice a day, days 4 to 7 once a day, then the normal cadence.
 """
 
@@ -19,7 +19,7 @@ State = Literal["done", "due", "missed", "to come"]
 
 
 class Rhythm(Frozen):
-    """So often on these days; day 1 begins with the rollout's end."""
+    """How often to look on some days; day 1 begins at the rollout's end."""
 
     days: tuple[int, int]
     """First and last day, both included."""
@@ -34,11 +34,11 @@ class Rhythm(Frozen):
 
 
 class Cadence(Frozen):
-    """`gates.yaml`, `cadence`: the rhythms, one after the other."""
+    """The rhythms in their order (`cadence` in `gates.yaml`)."""
 
     rhythms: tuple[Rhythm, ...]
     then: str = "normal monitoring"
-    """What follows the last rhythm, in words."""
+    """What follows after the last rhythm, in words."""
 
     @model_validator(mode="after")
     def _gapless(self) -> Cadence:
@@ -51,7 +51,7 @@ class Cadence(Frozen):
 
     @property
     def days(self) -> int:
-        """Length in days."""
+        """Length of the cadence in days."""
         return self.rhythms[-1].days[1] if self.rhythms else 0
 
 
@@ -59,19 +59,19 @@ class Slot(Frozen):
     """One look of the cadence. Times are ISO 8601 UTC."""
 
     name: str
-    """`day 1, 04 h`."""
+    """Title of the slot, such as `day 1, 04 h`."""
     due: str
     until: str
     state: State = "to come"
 
     @property
     def id(self) -> str:
-        """For the id of its check: `day1_04h`."""
+        """The slot's part of its check's id: `day1_04h`."""
         return self.name.replace(", ", "_").replace(" h", "h").replace(" ", "")
 
 
 def slots(cadence: Cadence, start: dt.datetime) -> list[Slot]:
-    """Every slot in order. A look is due at the end of its stretch: the first of "every 4 hours" after 4 hours."""
+    """Every slot in order. A look is due at the end of its interval: the first of "every 4 hours" after 4 hours."""
     due: list[tuple[str, dt.datetime]] = []
     for rhythm in cadence.rhythms:
         for day in range(rhythm.days[0], rhythm.days[1] + 1):
@@ -84,7 +84,7 @@ def slots(cadence: Cadence, start: dt.datetime) -> list[Slot]:
 
 
 def judged(cadence: Cadence, start: dt.datetime, looks: Iterable[dt.datetime], now: dt.datetime) -> list[Slot]:
-    """The slots with what became of them at `now`, given the instants of the looks made."""
+    """The slots with their state at `now`, from the times of the looks."""
     made = sorted(looks)
     return [slot.model_copy(update={"state": _state(slot, made, now)}) for slot in slots(cadence, start)]
 

@@ -1,19 +1,19 @@
 """The door: limits in front of the functions, and whether the peak of a coming phase fits under each of them.
 
-No metric of a function knows what these limits refuse (docs/domain.md, trap 31), so they are compared beforehand. The
-load is the peak minute before the rollout, split by the phase's weight:
+No metric of a function has the requests that these limits refuse (docs/domain.md, trap 31), so they are compared
+beforehand. The load is the peak minute before the rollout, split by the phase's weight:
 
-- submissions a second: peak minute / 60; the peak second holds `burst` times that.
+- submissions a second: peak minute / 60; the peak second has `burst` times that.
 - polls a second: every job in flight polls each `poll_every_s`. Jobs in flight = submissions a second x seconds from
   submission to report (Little 1961, L = lambda W).
-- busy executions of a function: what arrives within the seconds that one request keeps it busy (Little again): the
-  peak second, and the mean of the peak minute for the rest of them.
-- busy workers: by the peak hour, for the queue carries what is shorter.
+- busy executions of a function: the requests that arrive while one request keeps it busy (Little again): those of the
+  peak second, and for the remaining seconds the mean of the peak minute.
+- busy workers: by the peak hour, because the queue absorbs shorter peaks.
 
 API Gateway throttles with a token bucket: `rate` tokens a second, at most `burst` of them kept (API Gateway developer
 guide, "Throttle requests to your REST APIs"). So the mean of the peak minute must fit under the rate, and the peak
-second under the larger of rate and burst. The stage's limit is each method's own, as is that of a route which
-overrides it; the account's is all requests together.
+second under the larger of rate and burst. The limits of the stage, and of a route that overrides it, are for each
+method by itself; that of the account is for all requests together.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ LIMITS: dict[str, str] = {
     "lambda_pool": "Unreserved concurrency of the account",
     "workers": "The workers",
 }
-"""Every limit by its id, with its title; each has one check, whatever is configured."""
+"""Title of every limit by its id; each has one check, whatever is configured."""
 _DAYS = {"DAY": 1, "WEEK": 7, "MONTH": 31}
 
 
 class Throttle(Frozen):
-    """A token bucket. None: this limit is not set there, and another holds."""
+    """A token bucket; None: this limit is not set there, and another one is in force."""
 
     rate: float | None = None
     """Requests a second."""
     burst: float | None = None
-    """Requests that may come at once."""
+    """Number of requests that may come at once."""
 
     @property
     def words(self) -> str:
-        """`2 requests/s, burst 10`."""
+        """The limit in words: `2 requests/s, burst 10`."""
         rate = "no rate" if self.rate is None else f"{self.rate:,g} requests/s"
         return f"{rate}, burst {'not set' if self.burst is None else f'{self.burst:,g}'}"
 
@@ -75,38 +75,38 @@ class Throttle(Frozen):
 
 
 class DoorPlan(Frozen):
-    """A usage plan that contains the stage. Its limits are those of each API key."""
+    """A usage plan that has the stage. Its limits are for each API key."""
 
     name: str
     throttle: Throttle = Throttle()
     routes: dict[str, Throttle] = Field(default_factory=dict)
-    """Throttles of single routes in the plan, by route."""
+    """The plan's throttles of single routes, by route."""
     quota: float | None = None
     period: Literal["DAY", "WEEK", "MONTH"] = "DAY"
 
     @property
     def per_day(self) -> float | None:
-        """Requests a day that the quota allows, a month taken as 31 days."""
+        """Requests a day within the quota; a month has 31 days."""
         return None if self.quota is None else self.quota / _DAYS[self.period]
 
     @property
     def words(self) -> str:
-        """The plan in a sentence."""
+        """The plan in one sentence."""
         quota = "no quota" if self.quota is None else f"{self.quota:,g} requests a {self.period.lower()}"
         return f"usage plan {self.name}: {self.throttle.words}, {quota}"
 
 
 class Limits(Frozen):
-    """Every limit in front of the functions, as AWS tells it."""
+    """Every limit in front of the functions, as read from AWS."""
 
     stage: Throttle = Throttle()
-    """Of each route that has none of its own."""
+    """Limit of each route without its own limit."""
     routes: dict[str, Throttle] = Field(default_factory=dict)
-    """Of the routes that override the stage's."""
+    """Limits of the routes that override the stage's, by route."""
     account: Throttle = Throttle()
     plans: tuple[DoorPlan, ...] = ()
     keyed: tuple[str, ...] = ()
-    """Routes that ask for an API key: usage plans bind these only."""
+    """Routes that need an API key: usage plans limit these only."""
     reserved: dict[str, int | None] = Field(default_factory=dict)
     """Reserved concurrency of each function that exists (`sync`, `submit`, `status`, `worker`); None: no reserve."""
     unreserved: int | None = None
@@ -115,7 +115,7 @@ class Limits(Frozen):
     """Why a limit could not be seen, by its id."""
 
     def blind(self, id: str) -> str:
-        """Why nothing is known about a limit that AWS always has; empty where something is."""
+        """Why nothing is known about a limit that AWS always has; empty: it is known."""
         silent = (id == "account" and self.account == Throttle()) or (id == "lambda_pool" and self.unreserved is None)
         return self.unseen.get(id, "AWS does not say" if silent else "")
 
@@ -127,17 +127,17 @@ class Peak(Frozen):
     per_hour: float
     per_day: float
     period_s: int = 60
-    """Length of the points that the peak minute was read from; beyond 60 it is a mean of several minutes."""
+    """Seconds of the points behind the peak minute; with more than 60 it is a mean of several minutes."""
 
     @property
     def words(self) -> str:
-        """`12 submissions in the peak minute`."""
+        """The peak in words: `12 submissions in the peak minute`."""
         aside = "" if self.period_s <= 60 else f" (a mean over {self.period_s // 60} minutes: no finer points are kept)"
         return f"{self.per_minute:,.1f} submissions in the peak minute{aside}"
 
 
 class Manner(Frozen):
-    """How submissions become load, and what is enough room (`baseline` of gates.yaml, `service.yaml`)."""
+    """Rules for the load of submissions, and for enough room (`baseline` of gates.yaml, `service.yaml`)."""
 
     burst: float
     headroom: float
@@ -146,14 +146,14 @@ class Manner(Frozen):
     handler_s: dict[str, float]
     workers: int
     migrated: bool = False
-    """The synchronous route is asynchronous: every submission comes by the synchronous route's path."""
+    """Whether the synchronous route is asynchronous; then every submission has the synchronous route's path."""
 
 
 def per_second(peak: Peak, percent: float, manner: Manner) -> dict[str, float]:
     """Requests a second of each route over the peak minute, at a weight of `percent`.
 
     Raises:
-        ValueError: a peak, a percentage or a manner that cannot be.
+        ValueError: an impossible peak, percentage or manner.
     """
     numbers.finite(0.0, per_minute=peak.per_minute, generation_s=manner.generation_s)
     numbers.share(weight=percent / 100)
@@ -168,10 +168,10 @@ def per_second(peak: Peak, percent: float, manner: Manner) -> dict[str, float]:
 def door_checks(
     limits: Limits, peak: Peak | None, percent: float, manner: Manner, *, prefix: str = "door"
 ) -> list[Check]:
-    """One check a limit (`<prefix>.<limit>`): the factor that the peak of a phase leaves under it.
+    """One check a limit (`<prefix>.<limit>`): how many times the peak of a phase fits under it.
 
-    Below 1 it is FAIL. Below `headroom` it is INCONCLUSIVE and advice. A limit that could not be seen is NO_DATA;
-    without any traffic seen every limit is NO_DATA, as advice.
+    Below 1 it is FAIL. Below `headroom` it is INCONCLUSIVE and advisory. A limit that could not be seen is NO_DATA;
+    without any traffic every limit is NO_DATA and advisory.
     """
     if peak is None or not 0 < peak.per_minute < math.inf:
         why = "no traffic was seen before the rollout, so whether its peak fits is not known"
@@ -189,7 +189,7 @@ def door_checks(
 
 
 def _shown(factor: float) -> str:
-    """As many digits as tell something: what fits a thousand times fits."""
+    """The factor in words, with the useful digits only."""
     return f"{factor:,.2f}" if factor < 10 else f"{factor:,.0f}"
 
 
@@ -247,7 +247,7 @@ def _route(name: str, limits: Limits, load: Mapping[str, float], manner: Manner)
 
 
 def _share(load: Mapping[str, float]) -> float:
-    """Share of the submissions that become jobs."""
+    """The share of the submissions that become jobs."""
     total = load["sync"] + load["submit"]
     return load["submit"] / total if load["submit"] else float(load["status"] > 0 and total > 0)
 

@@ -1,9 +1,9 @@
-"""What a guard that counts failures does in a day: how often it takes a service back, how soon it notices one. Pure.
+"""The behaviour in a day of a guard that counts failures: how often it fires, and how soon it notices a fault. Pure.
 
 Failures are a Poisson process with one rate in each hour of the day. CloudWatch evaluates the alarm every minute over
-the sliding window that ends then (User Guide, "Alarm evaluation"), so the count is a scan statistic; its hazard is that
-of `alarm_math`, hour by hour. The time to notice starts with an empty window: up to its length it is exact, beyond it
-the hazard of the hour is taken. `tests/benchmarks/bench_guards.py` simulates the same days minute by minute.
+the sliding window that ends then (User Guide, "Alarm evaluation"). So the count is a scan statistic, with the hazard of
+`alarm_math`, hour by hour. The time to notice starts with an empty window: up to its length it is exact, then it uses
+the hazard of the hour. `tests/benchmarks/bench_guards.py` simulates the same days minute by minute.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from runbook_lib.judge.planning.alarm_math import EVALUATION_S, Floats, _count_h
 HOURS = 24
 _STEP_S = 60.0
 _MOST_S = 86_400.0
-"""A fault that is not noticed within a day counts as a day."""
+"""Most minutes to notice a fault: a fault that is not noticed within a day counts as a day."""
 PERIODS_MIN = (10, 15, 20, 30, 45, 60, 90, 100, 120, 180, 240, 360)
-"""Periods that a proposal tries, in minutes."""
+"""Periods for proposals, in minutes."""
 
 
 @dataclass(frozen=True)
 class Demands:
-    """What a guard must do at one weight."""
+    """The demands on a guard at one weight."""
 
     target: float
-    """Share of requests that fail at a service exactly at its target."""
+    """Share of failing requests of a service exactly at its target."""
     limit: float
-    """The same at the alert limit."""
+    """Share of failing requests of a service exactly at the alert limit."""
     bad: float
-    """The same at a service that must be noticed."""
+    """Share of failing requests of a service that must be noticed."""
     target_per_day: float
     limit_per_day: float
     within_min: float
     daytime: tuple[int, int]
-    """Hours (UTC) in which a fault begins: from the first up to the second, exclusive."""
+    """First hour (UTC) in which a fault begins, and the hour after the last one."""
     delay_s: float = 0.0
-    """Seconds until a metric's points are there."""
+    """Seconds until a metric's points are available."""
 
     def __post_init__(self) -> None:
-        """Refuses shares, times and hours that cannot be.
+        """Refuses impossible shares, times and hours.
 
         Raises:
-            ValueError: with the name and the value.
+            ValueError: one is impossible; with its name and value.
         """
         numbers.share(
             target=self.target,
@@ -66,21 +66,21 @@ class Demands:
 
 @dataclass(frozen=True)
 class Figures:
-    """The three figures of one guard at one traffic, and what they are held against."""
+    """The figures of one guard with one traffic, and the demands on them."""
 
     at_target: float
-    """Chance to fire on a day of a service at its target."""
+    """Chance to fire in a day on a service at its target."""
     at_limit: float
-    """The same of a service at the alert limit."""
+    """Chance to fire in a day on a service at the alert limit."""
     minutes: float
-    """Until it fires on a bad service, on average over faults that begin in the daytime; at most a day each."""
+    """Minutes until it fires on a bad service, on average over faults that begin in the daytime; at most a day each."""
     within: float
     """Chance that such a fault is noticed within the demanded minutes."""
     demands: Demands
 
     @property
     def gives(self) -> tuple[str, ...]:
-        """Which of the demands do not hold, in words."""
+        """The demands that it does not meet, in words."""
         wanted = self.demands
         wrong = []
         if self.at_target > wanted.target_per_day:
@@ -103,7 +103,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Proposal:
-    """The count that does best at one traffic."""
+    """The best count for one traffic."""
 
     least: int
     period_s: int
@@ -111,18 +111,18 @@ class Proposal:
 
     @property
     def words(self) -> str:
-        """`4 in 90 min`."""
+        """The count in words: `4 in 90 min`."""
         return f"{self.least} in {self.period_s / 60:g} min"
 
 
 def figures(least: int, window_s: float, per_s: Sequence[float], demands: Demands) -> Figures:
-    """Those of an alarm that fires at `least` failures (at least 1) within a sliding window of `window_s` seconds.
+    """The figures of an alarm that fires at `least` failures (1 or more) within a sliding window of `window_s` seconds.
 
     Args:
         per_s: requests a second in each hour of the day (UTC), or one number for all.
 
     Raises:
-        ValueError: a count, a window or rates that cannot be.
+        ValueError: an impossible count, window or rate.
     """
     numbers.count(1, least=least)
     numbers.positive(window_s=window_s)
@@ -161,7 +161,7 @@ def _noticed(least: int, window_s: float, failures_per_s: Floats, demands: Deman
     window = min(int(window_s / _STEP_S), len(steps) - 1)
     means, chances = [], []
     first, last = demands.daytime
-    # Not at full hours alone: who begins in a falling evening waits much longer at its end.
+    # Not only at full hours: in the evening, when traffic falls, the wait is much longer at the end of an hour.
     for begins in np.arange(first + 0.25, last, 0.5):
         at = ((begins * 3600 + steps) // 3600 % HOURS).astype(int)
         expected = np.concatenate([[0.0], np.cumsum(failures_per_s[at] * _STEP_S)])[: len(steps)]
@@ -175,10 +175,10 @@ def _noticed(least: int, window_s: float, failures_per_s: Floats, demands: Deman
 
 
 def least_that_bears(period_s: int, per_s: Sequence[float], demands: Demands) -> int:
-    """The smallest count (at least 2) in a period that a service at its target, and one at the limit, may live with.
+    """The smallest count (at least 2) in a period that fires rarely enough on a service at its target and at the limit.
 
     Raises:
-        ValueError: a period or rates that cannot be.
+        ValueError: an impossible period or rate.
     """
     numbers.positive(period_s=period_s)
     rates = _hourly(per_s)
@@ -189,7 +189,7 @@ def least_that_bears(period_s: int, per_s: Sequence[float], demands: Demands) ->
             and _fires(least, period_s, rates * demands.limit) <= demands.limit_per_day
         )
 
-    # What the busiest window holds on average is too little; two dozen standard deviations more is always enough.
+    # The mean of the busiest window is too small; two dozen standard deviations more are always enough.
     peak = float(rates.max()) * max(demands.limit, demands.target) * period_s
     low, high = max(1, math.floor(peak)), math.ceil(peak + 24 * math.sqrt(peak) + 24)
     while high - low > 1:
@@ -199,10 +199,11 @@ def least_that_bears(period_s: int, per_s: Sequence[float], demands: Demands) ->
 
 
 def propose(per_s: Sequence[float], demands: Demands) -> Proposal | None:
-    """The count of the shortest period that holds all demands, or else the one that bears both services and notices a
-    bad one soonest; None: there is no traffic.
+    """The count of the shortest period that meets all demands, or else the one that notices a bad service soonest;
+    None: there is no traffic.
 
-    What of `demands` it does not hold, its figures tell (`gives`): then no count among `PERIODS_MIN` holds all three.
+    Every proposed count fires rarely enough on a service at its target and at the limit. The figures tell which demands
+    it does not meet (`gives`); then no period in `PERIODS_MIN` has a count that meets all.
     """
     if not np.any(_hourly(per_s) > 0):
         return None

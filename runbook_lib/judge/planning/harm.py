@@ -1,9 +1,9 @@
-"""What a failure would cost the users before it is stopped: requests, minutes, users, before a shift is made. Pure.
+"""Forecasts, before a shift, what a failure would cost the users until it is stopped: requests, minutes, users. Pure.
 
-Soaks are played, not modelled: requests come as a Poisson process under the day's curve, a share of them fails from
-an hour on, and the tests that judge a real soak are applied to what they have seen by then: `change.tested` at each
-look of whoever watches, `gates.judge` at the declared looks, and a guard's own definition (a count within a sliding
-window, evaluated each minute). A play ends with the first of them. The seed is fixed, so a record says the same again.
+Soaks are simulated: requests come as a Poisson process with the day's curve, and a share of them fails from an hour on.
+The tests of a real soak then judge what they would have seen: `change.tested` at each look of the people who watch,
+`gates.judge` at the declared looks, and a guard by its definition (a count within a sliding window, evaluated each
+minute). A play ends with the first that stops it. The seed is fixed, so a record gives the same result again.
 
 Only the users' success is played. Another gate (5xx, refusals, crashes) may stop a real failure sooner, never later.
 The figure "at 95 %" is an upper tolerance limit: the order statistic within which, for 95 of 100 sets of plays, at
@@ -26,43 +26,43 @@ from runbook_lib.judge.planning.harm_terms import Traffic, Watch, late
 from runbook_lib.judge.terms import Frozen
 
 SHARES = (0.02, 0.05, 0.10, 0.20, 0.50, 1.0)
-"""Shares of the requests that fail."""
+"""Shares of failing requests in a forecast."""
 _MOST_PARTS = 400_000
-"""Parts that hold a request, of all plays together: beyond, fewer plays are made."""
+"""Most parts with a request, in all plays together: with more, there are fewer plays."""
 SURE = 0.95
-"""How sure it is that as large a share of all soaks is within the second figure of a pair."""
+"""Certainty that the second figure of a pair covers the demanded share of all soaks."""
 
 
 class Pair(Frozen):
-    """One figure: in the middle of the plays, and with the confidence that was asked for. None: it goes on and on."""
+    """One figure: the median of the plays, and its upper limit at the given confidence. None: it is never stopped."""
 
     median: float | None
     most: float | None
 
 
 class Harm(Frozen):
-    """What a failing share costs, beginning at one hour of the soak."""
+    """The cost of one failing share that begins at one hour of the soak."""
 
     share: float
-    """Of the requests that fail, 0..1."""
+    """Share of failing requests, 0..1."""
     begins_h: float
-    """Hours after the shift."""
+    """When the failure begins, in hours after the shift."""
     requests: Pair
-    """Asynchronous requests from the beginning until the last client has left."""
+    """Asynchronous requests from the failure's beginning until the last client has left."""
     minutes: Pair
-    """From the beginning until it is stopped."""
+    """Time from the failure's beginning until it is stopped."""
     users: Pair
-    """Users whose request failed."""
+    """Number of users whose request failed."""
     baseline: Pair | None
-    """Users that the synchronous endpoint would have failed of the same requests; None: its success is not known."""
+    """Number of users whose request would have failed on the synchronous endpoint; None: its success is unknown."""
     by_looks: Pair
-    """As `users`, where no guard counts these failures: found by those who look."""
+    """The same as `users` without a guard: until people or a declared look stop it."""
     unseen: Pair
-    """As `users`, where neither a guard nor a look in between can tell: until the last declared look."""
+    """The same as `users` if nobody and no guard notices: until the last declared look."""
     stopped_by: dict[By, float]
-    """Share of the plays that each of them stopped."""
+    """Share of the plays that each way stopped."""
     goes_on: float
-    """Share of the plays in which the soak ends and promotes it."""
+    """Share of the plays in which the soak ends with a promotion."""
     plays: int
 
 
@@ -76,15 +76,15 @@ def forecast(
     plays: int = 93,
     seed: int = 18,
 ) -> tuple[Harm, ...]:
-    """What each share costs, beginning at each hour; those that begin at once first.
+    """The cost of each share for each hour of its beginning; those that begin at once first.
 
     Args:
-        begins: hours after the shift; None: at once, and half of the soak later.
-        confidence: of the second figure of each pair.
-        plays: for each share and beginning; fewer where the traffic is large.
+        begins: hours after the shift; None: at once, and after half of the soak.
+        confidence: share of all soaks that the second figure of each pair covers.
+        plays: number of plays for each share and beginning; fewer with much traffic.
 
     Raises:
-        ValueError: shares, hours, a confidence or a number of plays that cannot be.
+        ValueError: an impossible share, hour, confidence or number of plays.
     """
     begins = (0.0, late(watch)) if begins is None else begins
     return _forecast(traffic, watch, tuple(shares), tuple(begins), confidence, plays, seed)
@@ -100,7 +100,7 @@ def _forecast(
     plays: int,
     seed: int,
 ) -> tuple[Harm, ...]:
-    """As `forecast`; a notebook that is run once more, with traffic as before, does not play it again."""
+    """The same as `forecast`, cached: a notebook that runs again with the same traffic does not simulate again."""
     numbers.share(**{f"share {share}": share for share in shares})
     numbers.chance(confidence=confidence)
     numbers.count(1, plays=plays)
@@ -157,7 +157,7 @@ def _pair(values: Sequence[float], confidence: float) -> Pair:
 
 @cache
 def _rank(plays: int, confidence: float) -> int:
-    """The smallest rank whose order statistic covers `confidence` of all soaks, with `SURE` certainty.
+    """The smallest rank whose order statistic covers the share `confidence` of all soaks with certainty `SURE`.
 
     The share below the r-th of n is Beta(r, n - r + 1).
     """

@@ -1,7 +1,7 @@
-"""One soak with a failure in it, played: who stops it, when, and what it cost until then. Pure.
+"""Simulates one soak with a failure: what stops it, when, and what it cost until then. Pure.
 
 Requests are given by their count in each part of the course; a share of them fails from one second on. The first of
-these ends the play: a guard that fires, a look of whoever watches, a declared look.
+these ends the play: a guard that fires, a look of the people who watch, a declared look.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ BAKE_S = 86_400.0
 """AppConfig bakes for at most 1,440 minutes."""
 _FIRST_PARTS = 100
 _MOST = 700.0
-"""Log of a number that is about the largest there is."""
+"""Log of about the largest float."""
 _NOTHING = np.empty(0, dtype=np.int64), np.empty(0)
 
 
 @dataclass(frozen=True)
 class Played:
-    """One play: when it was stopped by whom; by those who look; and what it cost until then."""
+    """One play: what stopped it and when, and what it cost until then."""
 
     by: By | None
     seconds: float
@@ -45,7 +45,7 @@ class Played:
     failed_by_looks: float
     failed_unseen: float
     looked: bool
-    """Those who look stopped it, sooner or later."""
+    """Whether a look, of people or a declared one, would have stopped it at some time."""
 
 
 def play(
@@ -56,7 +56,7 @@ def play(
     traffic: Traffic,
     watch: Watch,
 ) -> Played:
-    """One play.
+    """Simulates one soak.
 
     Args:
         came: requests in each part of `part_s` seconds.
@@ -107,7 +107,7 @@ def _fires(times: Floats, part_s: float, bad: Counts, begin_s: float, watch: Wat
 
 
 def _looked(spans: tuple[Floats, Floats], bad: Counts, n: Counts, begin_s: float, watch: Watch) -> tuple[float, By]:
-    """When those who look stop it, and whether at a declared look; infinite: it is promoted."""
+    """Seconds at which a look stops it, and which kind of look; infinite: it is promoted."""
     start = 0.0
     for number, look in enumerate(watch.looks):
         end, due = look.hours * 3600, look.hours * 3600 + watch.settle_s
@@ -134,9 +134,10 @@ def _watched(
     begin_s: float,
     watch: Watch,
 ) -> tuple[float | None, float | None]:
-    """When the test that holds at every look finds it, from `window`'s start on and before its end.
+    """Seconds at which the test for every look finds the failure within `window`; None: it does not.
 
-    With it the largest e-value after any part with a failure; None: the course was not gone through from its start.
+    The second value is the largest e-value after any part with a failure; None: it was found, nobody watches, or the
+    window is not from the start of the course.
     """
     start, until = window
     mine = spans[0] >= start
@@ -147,7 +148,7 @@ def _watched(
     low, last = math.floor(max(start, begin_s) / every_s), math.ceil(until / every_s) - 1
 
     def first(places: Counts) -> int:
-        """The first look that knows the first of these parts; beyond the last one: there is none."""
+        """Number of the first look that sees the first of these parts; beyond `last` where there is none."""
         if not len(places):
             return last + 1
         end = float(ends[places[0]])
@@ -161,7 +162,7 @@ def _watched(
             change.tested(each, of, watch.limit, watch.prior, watch.alpha_early).log_e >= math.log(enough)
         )
 
-    # As a rule it is found soon after the failure began: a short course first, then longer ones.
+    # Usually the test finds it soon after the failure began: a short course first, then longer ones.
     length = int(np.searchsorted(times, begin_s)) + _FIRST_PARTS
     while True:
         each, of = cast("Each", bad[:length]), cast("Each", n[:length])
@@ -170,7 +171,7 @@ def _watched(
         if len(sure) or length >= len(bad):
             break
         length *= 4
-    # Where a look right after a failure may say so already, it is taken.
+    # A look right after a failure may find it already: then that look counts.
     near = places[log_e >= math.log(max(enough - 1, 1.0))]
     number = first(sure)
     number = next((one for one in range(first(near), min(number, last + 1)) if found(one)), number)
@@ -180,15 +181,15 @@ def _watched(
 
 
 def _enough(watch: Watch) -> float:
-    """The e-value at which the test that holds at every look is sure."""
+    """The e-value from which on the test for every look alarms."""
     return 1 / watch.alpha_early
 
 
 def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch, *, quiet: bool) -> Verdict:
-    """What the gate says of the hours of a declared look.
+    """The gate's verdict on the hours of a declared look.
 
     Args:
-        quiet: it is known already that the test for a change says nothing of them.
+        quiet: whether it is already known that the test for a change finds nothing in them.
     """
     mine = times < look.hours * 3600
     times, bad, n = times[mine], bad[mine], n[mine]
@@ -197,7 +198,7 @@ def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch, *
         tested = change.tested(each, of, watch.limit, watch.prior, watch.alpha_early)
         quiet = tested.log_e < math.log(_enough(watch))
     if quiet:
-        # Without a change that is shown, the order of the failures does not matter.
+        # Without a proven change, the order of the failures does not matter.
         verdict = _of_counts(watch, look, int(bad.sum()), int(n.sum()))
         if verdict is not Verdict.FAIL:
             return verdict
@@ -225,7 +226,7 @@ def _judged(watch: Watch, look: Look, course: tuple[tuple[str, int, int], ...], 
 
 
 def _course(times: Floats, bad: Counts, n: Counts) -> tuple[tuple[str, int, int], ...]:
-    """As the evidence has it: each part with a failure by itself, what lies between them joined."""
+    """The course as in evidence: each part with a failure by itself, the parts between them joined."""
     found: list[tuple[str, int, int]] = []
     joined = False
     for at, k, m in zip(times.tolist(), bad.tolist(), n.tolist(), strict=True):

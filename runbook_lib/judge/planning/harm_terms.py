@@ -1,4 +1,4 @@
-"""What a harm forecast is made of: the requests that come, and who would notice that they fail. Pure."""
+"""The terms of a harm forecast: the requests, and what would notice that they fail. Pure."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from runbook_lib.judge.model import Gate, Look, bad_side
 Floats = NDArray[np.float64]
 
 PART_S, LONG_PART_S = 10.0, 60.0
-"""Length of a part of the course: the evidence is at least as fine; and where most of those would hold a request."""
+"""Seconds of a part of the course, and of a longer part for much traffic; evidence is at least as fine as the first."""
 HOURS = 24
 _MANY_PARTS = 3_000
-"""Parts of one play that hold a request: beyond, longer ones are taken."""
+"""Most parts with a request in one play: with more, the parts are longer."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Who would notice, and how: the soak of one phase as it is declared."""
+    """What would notice a failure, and how: the soak of one phase as declared."""
 
     gate: Gate
-    """Of the users' success."""
+    """The gate on the users' success."""
     looks: tuple[Look, ...]
     every_min: float
-    """Minutes between two looks of whoever watches; 0: nobody does."""
+    """Minutes between two looks of the people who watch; 0: nobody watches."""
     guards: tuple[tuple[int, float], ...]
     """(failures, seconds): a guard fires at this many within a sliding window."""
     alpha_early: float
     prior: tuple[float, float]
     confidence: float
     settle_s: float
-    """Seconds until a request can be judged: its metrics are there, its job is over."""
+    """Seconds until a request can be judged: its metrics are available, its job is over."""
     delay_s: float
-    """Seconds until an alarm knows of a failure."""
+    """Seconds until an alarm sees a failure."""
     clear_s: float
     """Seconds until the last client has read that the weight is 0."""
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be.
+        """Refuses impossible values.
 
         Raises:
-            ValueError: with the name and the value.
+            ValueError: one is impossible; with its name and value.
         """
         if self.gate.kind != "rate" or not self.looks:
             raise ValueError("a harm forecast expects a gate of kind rate, and at least one declared look")
@@ -57,7 +57,7 @@ class Watch:
 
     @property
     def limit(self) -> float:
-        """Share of failures at the alert limit."""
+        """The share of failures at the alert limit."""
         line = bad_side(self.gate).limit
         return 1 - line if self.gate.higher_is_better else line
 
@@ -69,24 +69,24 @@ class Watch:
 
 @dataclass(frozen=True)
 class Traffic:
-    """The requests of both routes, and what fails of them anyway."""
+    """The requests of both routes, and the shares of them that fail anyway."""
 
     per_s: tuple[float, ...]
-    """Requests a second in each hour of the day (UTC), or one number."""
+    """Requests a second in each hour of the day (UTC), or one number for all hours."""
     weight: float
-    """Share of them that is asynchronous, 0..1."""
+    """Share of the requests that is asynchronous, 0..1."""
     from_hour: float = 0.0
     """Hour of the day (UTC) of the shift."""
     failing: float = 0.002
-    """Share that fails of a service that is well."""
+    """Share of failing requests of a healthy service."""
     baseline: float | None = None
-    """Share that the synchronous endpoint fails."""
+    """Share of failing requests of the synchronous endpoint."""
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be.
+        """Refuses impossible values.
 
         Raises:
-            ValueError: with the name and the value.
+            ValueError: one is impossible; with its name and value.
         """
         if len(self.per_s) not in (1, HOURS):
             raise ValueError(f"per_s expects 1 or {HOURS} rates, has {len(self.per_s)}")
@@ -106,5 +106,5 @@ class Traffic:
 
 
 def late(watch: Watch) -> float:
-    """The hour of a late failure: half of the soak is over, and hides it."""
+    """The hour of a late failure, after half of the soak, whose good hours hide it."""
     return watch.looks[0].hours / 2

@@ -1,8 +1,8 @@
-"""A load test judged: was everything accepted, quickly, unthrottled; was no job lost; was it drained in time.
+"""Judges a load test: was everything accepted, quickly, unthrottled; was no job lost; was it drained in time.
 
-How long the drain should take follows from arithmetic, not from a wish: c workers that are never idle while a job waits
-finish N jobs of s seconds, all there at once, after ceil(N / c) s, which is N s / c for many jobs (Little's law for a
-queue that is never empty: throughput c / s). Jobs that arrive one after the other are followed one by one.
+The expected time of the drain is computed: c workers that are never idle while a job waits finish N jobs of s seconds,
+which arrived at once, after ceil(N / c) s. For many jobs that is N s / c (Little's law for a queue that is never empty:
+throughput c / s). Jobs that arrive one after the other are followed one by one.
 """
 
 from __future__ import annotations
@@ -25,73 +25,73 @@ SHOWN = 3
 
 
 class Met(Frozen):
-    """What one user met. Times: epoch seconds and seconds, of the users' machine."""
+    """The experience of one user. Times are epoch seconds and seconds, of the users' machine."""
 
     at: float
     job_id: str = ""
     submit_s: float = 0.0
     submit_status: int = 0
-    """HTTP; 0: no answer."""
+    """HTTP status of the submission; 0: no answer."""
     accepted: bool | None = None
-    """The answer meant that a job was made; None, in older records: 202 did."""
+    """Whether the answer meant that a job was created; None, in older records: 202 meant it."""
     poll_status: int = 0
-    """HTTP, of the last poll if that was not 202; 0: no answer, or never polled."""
+    """HTTP status of the last poll, if that was not 202; 0: no answer, or never polled."""
     polls: int = 0
     outcome: str = ""
-    """COMPLETED, FAILED, `gave up`, or the kind of error; empty: turned away."""
+    """How it ended: COMPLETED, FAILED, `gave up`, or the kind of error; empty: it was refused."""
     waited_s: float = 0.0
-    """From the beginning to the end of the conversation."""
+    """Seconds from the beginning to the end of the conversation."""
     downloaded: bool = False
 
     @property
     def taken(self) -> bool:
-        """The submission was accepted."""
+        """Whether the submission was accepted."""
         return self.submit_status == ACCEPTED if self.accepted is None else self.accepted
 
     @property
     def turned_away(self) -> bool:
-        """Throttled, or refused by an overloaded gateway (429, 5xx)."""
+        """Whether it was throttled, or refused by an overloaded gateway (429, 5xx)."""
         return any(status == THROTTLED or status >= 500 for status in (self.submit_status, self.poll_status))
 
 
 class Job(Frozen):
-    """A submitted job as table and bucket know it. Times: epoch seconds of AWS's clock."""
+    """A submitted job as in table and bucket. Times are epoch seconds of AWS's clock."""
 
     status: str
     created: float | None = None
     started: float | None = None
     completed: float | None = None
-    """As the worker says; in a rehearsal with the LLM's seconds in full."""
+    """Generation time by the worker; in a rehearsal with the LLM's full seconds."""
     stored: float | None = None
-    """When its report was put into the bucket, by S3's own clock; None: it is not there."""
+    """When its report was written to the bucket, by S3's own clock; None: it is not there."""
     probe: bool = True
-    """Its item bears the mark of a probe, so that no figure of the users counts it."""
+    """Whether its item has the mark of a probe, so that the users' figures leave it out."""
 
     @property
     def finished(self) -> bool:
-        """Nothing more will happen to it."""
+        """Whether the job is over."""
         return self.status in FINISHED
 
 
 @dataclass(frozen=True)
 class Drain:
-    """How long the backlog took, and how long it should take."""
+    """The time that the backlog took, and should take."""
 
     jobs: int
     service_s: float
-    """Mean time of one job on a worker, as it passed here."""
+    """Mean seconds of one job on a worker, as measured in this test."""
     full_s: float
-    """The same by the worker's own account: what it means at production's scale."""
+    """Mean seconds of one job by the worker's own figures: those of production."""
     taken_s: float
     predicted_s: float
     workers: int
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """The smallest value that at least a share `q` of the values does not exceed.
+    """The smallest value that at least the share `q` of the values does not exceed.
 
     Raises:
-        ValueError: no values, one that is no number, or a share that cannot be.
+        ValueError: no values, one that is no number, or an impossible share.
     """
     if not len(values) or any(math.isnan(one) for one in values):
         raise ValueError("a quantile expects at least one value, and each a number")
@@ -101,7 +101,7 @@ def quantile(values: Sequence[float], q: float) -> float:
 
 
 def at_once(met: Sequence[Met]) -> int:
-    """How many conversations were under way at the same time, at most."""
+    """The largest number of conversations at the same time."""
     ends = [*((one.at, 1) for one in met), *((one.at + one.waited_s, -1) for one in met)]
     most = now = 0
     for _, step in sorted(ends):
@@ -118,12 +118,12 @@ def served(
     throttled: float | None = None,
     alpha: float = 0.05,
 ) -> list[Check]:
-    """Accepted, all at once, fast enough, not throttled, downloaded.
+    """The checks of the conversations: accepted, all at once, fast enough, not throttled, downloaded.
 
     Args:
         submit: the gate of the submission's latency: its quantile, target and alert limit.
-        throttled: throttles of the functions that CloudWatch counted meanwhile; None: it has no point (yet).
-        alpha: of the one-sided bound of the quantile.
+        throttled: throttles of the functions during the test, from CloudWatch; None: it has no point (yet).
+        alpha: error probability of the quantile's one-sided bound.
     """
     accepted = sum(one.taken for one in met)
     answers = Counter(one.submit_status for one in met if not one.taken)
@@ -165,7 +165,7 @@ def served(
 
 
 def _submit_p95(times: Sequence[float], gate: Gate, alpha: float) -> Check:
-    """Target met, and the quantile's upper bound (an order statistic) excludes the alert limit."""
+    """Checks that the target is met and the quantile's upper bound (an order statistic) excludes the alert limit."""
     q, n = gate.quantile or 0.95, len(times)
     name, wants = f"p{q * 100:g}", words.comparison(gate.target, "s")
     id, title = "load.submit_p95", f"{name} of the submission"
@@ -203,7 +203,7 @@ def _unthrottled(met: Sequence[Met], throttled: float | None) -> Check:
 
 
 def none_lost(met: Sequence[Met], jobs: Mapping[str, Job]) -> Check:
-    """Every accepted submission is a job of its own, COMPLETED in the table, with its report in the bucket."""
+    """Checks that every accepted submission is its own job, COMPLETED in the table, with its report in the bucket."""
     ids = Counter(one.job_id for one in met if one.job_id)
     nameless = sum(one.taken and not one.job_id for one in met)
     total = sum(ids.values()) + nameless
@@ -237,13 +237,13 @@ def _state(job: Job | None) -> str:
 
 
 def predicted_drain(arrivals: Sequence[float], service_s: float, workers: int) -> float:
-    """Seconds from the first arrival to the last end, if no worker is idle while a job waits; first come, first served.
+    """Seconds from the first arrival to the last end, if no worker is idle while a job waits and all keep their order.
 
     >>> predicted_drain([0.0] * 100, 45.0, 5)
     900.0
 
     Raises:
-        ValueError: no arrival, no worker, or a time that cannot be.
+        ValueError: no arrival, no worker, or an impossible time.
     """
     if not len(arrivals):
         raise ValueError("without an arrival there is nothing to drain")
@@ -257,10 +257,10 @@ def predicted_drain(arrivals: Sequence[float], service_s: float, workers: int) -
 
 
 def drain(jobs: Mapping[str, Job], workers: int) -> Drain | None:
-    """From the first submission to the last report; None where table and bucket do not tell.
+    """The drain from the first submission to the last report; None where table and bucket do not show it.
 
     Args:
-        workers: concurrency of the worker.
+        workers: concurrency of the worker Lambda.
     """
     times = [
         (job.created, job.started, job.completed, job.stored)
@@ -269,7 +269,7 @@ def drain(jobs: Mapping[str, Job], workers: int) -> Drain | None:
     ]
     if not times or workers < 1:
         return None
-    # S3 tells the second only (on AWS), so that a difference may come out a little below 0.
+    # S3 has whole seconds only (on AWS), so that a difference may be a little below 0.
     service = math.fsum(max(0.0, stored - started) for _, started, _, stored in times) / len(times)
     full = math.fsum(max(0.0, completed - started) for _, started, completed, _ in times) / len(times)
     arrivals = [created for created, *_ in times]
@@ -278,7 +278,7 @@ def drain(jobs: Mapping[str, Job], workers: int) -> Drain | None:
 
 
 def drained(seen: Drain | None, factor: float, slack_s: float = 0.0) -> Check:
-    """Whether the drain took no more than `factor` times what it should, and `slack_s` for what is fixed."""
+    """Checks that the drain took at most `factor` times the expected time, plus `slack_s` for what is fixed."""
     title = f"Drained within {factor:g} x the predicted time"
     if seen is None:
         return check("load.drained", title, None, "table and bucket do not tell when the jobs began and ended")
@@ -301,7 +301,7 @@ def drained(seen: Drain | None, factor: float, slack_s: float = 0.0) -> Check:
 
 
 def _scale(seen: Drain) -> str:
-    """What it means at production's scale, where that is another one."""
+    """Words for the drain at production's scale; empty where that is the scale of the test."""
     if seen.full_s < 2 * seen.service_s:
         return ""
     full = seen.jobs * seen.full_s / seen.workers
@@ -312,10 +312,10 @@ def _scale(seen: Drain) -> str:
 
 
 def clients_wait(met: Sequence[Met], jobs: int, service_s: float, workers: int, deadline_s: float) -> Check:
-    """How many clients give up before their job's turn comes, at production's pace, and what would serve them all.
+    """Checks how many clients give up before their job is done, at production's pace, and what would serve them all.
 
-    The k-th job of a burst is done after ceil(k / workers) service times; a client waits `deadline_s`. Advisory: it is
-    a finding about the burst, and the traffic of the soak is no burst.
+    The k-th job of a burst is done after ceil(k / workers) service times; a client waits `deadline_s`. The check is
+    advisory: it is about the burst, and the traffic of the soak is no burst.
 
     Raises:
         ValueError: no worker, or a time that cannot be.

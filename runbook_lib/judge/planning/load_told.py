@@ -1,4 +1,4 @@
-"""What a load test shows beside `judge/planning/load.py`: are its jobs marked, and what does the API not tell."""
+"""Further checks of a load test: whether its jobs are marked, and what the API does not show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runbook_lib.judge.planning.load import SHOWN, Job
 
 
 def untold() -> Check:
-    """In the place of `load.downloaded` where users never learn by the API that their report is there."""
+    """The check instead of `load.downloaded` where the API never tells users that their report is ready."""
     return check(
         "load.downloaded",
         "Every finished report downloaded",
@@ -19,10 +19,10 @@ def untold() -> Check:
 
 
 def marked(jobs: Mapping[str, Job], place: str) -> Check:
-    """Every job bears the mark of a probe, without which the users' figures count it.
+    """Checks that every job has the mark of a probe; without it the users' figures would count the job.
 
     Args:
-        place: attribute of the item in which it arrives.
+        place: attribute of the item for the mark.
     """
     without = sorted(id for id, job in jobs.items() if not job.probe)
     return check(

@@ -1,7 +1,7 @@
-"""Bad inputs in front of every configured gate: whatever a gate still passes on is a gate that cannot be trusted.
+"""Tries bad inputs on every configured gate: a gate that still passes cannot be trusted.
 
-A gate is first shown healthy evidence, which it must pass (else the trial proves nothing), then the same evidence
-spoilt in each way that monitoring really goes wrong. It must HOLD (INCONCLUSIVE, NO_DATA) or FAIL every time.
+A gate first gets healthy evidence, which it must pass (otherwise the trial proves nothing), then the same evidence
+spoilt in each way in which monitoring really fails. It must HOLD (INCONCLUSIVE, NO_DATA) or FAIL every time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, bad_side
 from runbook_lib.judge.terms import Verdict
 
 SAMPLES = 5_000
-"""So many that a healthy service passes under every evidence policy."""
+"""Enough samples for a healthy service to pass under every evidence policy."""
 POINTS = 1_440
 START, END = "2025-06-16T00:00:00Z", "2025-06-17T00:00:00Z"
 FACTOR = 1_000.0
@@ -27,7 +27,7 @@ Spoil = Callable[[Gate, Evidence], Evidence]
 
 @dataclass(frozen=True)
 class Mutation:
-    """One way in which evidence goes bad, and the kinds of gate that it can happen to."""
+    """One way to spoil evidence, and the kinds of gate for which it is possible."""
 
     id: str
     title: str
@@ -36,7 +36,7 @@ class Mutation:
 
 @dataclass(frozen=True)
 class Trial:
-    """What one gate said to one mutation."""
+    """The verdict of one gate on one mutation."""
 
     gate: str
     title: str
@@ -44,11 +44,11 @@ class Trial:
     verdict: Verdict
     reason: str
     ok: bool
-    """It did not pass; of the control (`healthy`): it did."""
+    """Whether the trial is as it should be: the gate did not pass, or it passed the control (`healthy`)."""
 
 
 def healthy(gate: Gate) -> Evidence:
-    """Evidence of a day on which all is well, far on the right side of the gate's own target."""
+    """Evidence of a healthy day, far on the right side of the gate's own target."""
     base = {"measure": gate.measure, "kind": gate.kind, "start": START, "end": END, "query": "made up for the trial"}
     good = gate.target.limit * 2 if gate.higher_is_better else gate.target.limit / 2
     match gate.kind:
@@ -81,7 +81,7 @@ def _scaled(factor: float) -> Spoil:
                 given[name] *= factor
         given["values"] = [value * factor for value in given["values"]]
         if gate.kind == "quantile":
-            # Whoever misreads the unit misreads what lies beyond the limit as well.
+            # A wrong unit also puts the wrong samples beyond the limit.
             given["bad"] = SAMPLES if bad_side(gate).holds(given["value"]) else 0
         return Evidence.model_validate(given)
 
@@ -93,7 +93,7 @@ def _counts_scaled(factor: float) -> Spoil:
 
 
 def _beyond(gate: Gate, evidence: Evidence) -> Evidence:
-    """What the broken side measures."""
+    """Evidence of a broken service: three times beyond the alert limit."""
     line = bad_side(gate).limit
     value = line * 3 if not gate.higher_is_better else line / 3
     return evidence.model_copy(update={"value": value, "low": value, "upper": value, "high": value, "bad": SAMPLES})
@@ -104,7 +104,7 @@ def _other_side(_gate: Gate, evidence: Evidence) -> Evidence:
 
 
 def _stuck(_gate: Gate, evidence: Evidence) -> Evidence:
-    """At a level that is in order, where there is one beside 0: nothing else is wrong with it."""
+    """Evidence of a gauge that is stuck at a good level, above 0 where possible, with nothing else wrong."""
     values = [max(evidence.values) or 1.0] * (STUCK_POINTS * 4)
     return Evidence.model_validate({**evidence.model_dump(), "values": values, "expected": len(values)})
 
@@ -183,11 +183,11 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 CONTROL = "healthy"
 TITLES: dict[str, str] = {CONTROL: "a healthy day", **{one.id: one.title for one in MUTATIONS}}
-"""What each trial is, in words, the control first."""
+"""Title of each trial, the control first."""
 
 
 def trial(gates: Sequence[Gate], *, look: Look, looks: Sequence[Look], confidence: float = 0.95) -> list[Trial]:
-    """Every gate against every mutation that can happen to its kind, after the control (`healthy`)."""
+    """Tries on every gate the control (`healthy`), then every mutation that is possible for its kind."""
     trials = []
     for gate in gates:
         sound = healthy(gate)
@@ -206,7 +206,7 @@ def trial(gates: Sequence[Gate], *, look: Look, looks: Sequence[Look], confidenc
 
 
 def _can_be(gate: Gate, mutation: str) -> bool:
-    """Whether it can happen to the gate: what may stand still is not stuck, and nobody converts a number of hosts."""
+    """Whether a mutation is possible: a gauge that may stay the same is never stuck, a plain count has no unit."""
     if mutation == "stuck":
         return not gate.constant
     counted = gate.kind == "gauge" and gate.unit not in _CONVERTED
@@ -214,11 +214,11 @@ def _can_be(gate: Gate, mutation: str) -> bool:
 
 
 _CONVERTED = ("ratio", "s", "messages", "USD", "requests")
-"""Units of gauges that may come off by 1000; any other is a team's own count."""
+"""Units of gauges that may be wrong by a factor of 1000; any other is a team's own count."""
 
 
 def _arms(gate: Gate, evidence: Evidence) -> Evidence:
-    """Where the gate compares: beside an arm that is well."""
+    """The evidence, with a healthy other arm where the gate compares."""
     return supposed(gate, evidence) if gate.against else evidence
 
 

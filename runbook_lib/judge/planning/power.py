@@ -1,7 +1,7 @@
-"""Power: what a planned soak can decide with the traffic that is there, computed before anything is shifted.
+"""Power: what a planned soak can decide with the present traffic, computed before a shift.
 
-The judge itself (`gates.judge`) is asked what it would say of `k` bad samples among `n`, so this holds for whatever
-evidence policy a gate declares:
+The judge itself (`gates.judge`) gives its verdict on `k` bad samples among `n`, so this is true for any evidence policy
+that a gate declares:
 
 - `needed`: the fewest samples with which spotless evidence passes (149 against 98 % at 5 %: the "rule of three" made
   exact, Hanley & Lippman-Hand 1983).
@@ -14,8 +14,8 @@ evidence policy a gate declares:
   any larger one" takes the next step into account, and more traffic never makes it worse.
 
 A quantile is judged by how many samples lie beyond its alert limit (order statistics: 59 samples for p95 at 5 %), so
-its rates are shares of samples beyond that limit. A gate that compares is asked with an arm beside it that is as large
-and without a failure. The traffic split is a rate of its own: see `_split`.
+its rates are shares of samples beyond that limit. For a gate that compares, the other arm is as large and without a
+failure. The traffic split is a separate rate: see `_split`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _WINDOW = {"start": "1970-01-01T00:00:00Z", "end": "1970-01-02T00:00:00Z", "quer
 
 
 class Power(Frozen):
-    """What the first declared look of one phase can say about one gate. Rates are of bad samples, 0..1."""
+    """The power of one gate at the first declared look of one phase. Rates are of bad samples, 0..1."""
 
     phase: str
     gate: str
@@ -50,18 +50,18 @@ class Power(Frozen):
     expected: int
     """Samples in the planned soak."""
     quietest: int | None = None
-    """Samples in the quietest stretch as long as the soak; None where the traffic seen is shorter than that."""
+    """Samples in the quietest interval as long as the soak; None where the seen traffic is shorter."""
     needed: int | None = None
-    """None: not a question of traffic, or beyond all reason (`decides` tells which)."""
+    """Samples that a decision needs; None: it does not depend on traffic, or needs too many (see `decides`)."""
     allowed: int | None = None
     passes_at: float | None = None
     detects: float | None = None
-    """None: nothing can be detected with so few."""
+    """Smallest true rate that is detected; None: the samples are too few to detect any."""
     decides: bool = True
     soak_hours: float | None = None
-    """Where the planned soak cannot decide: how long one would have to be."""
+    """Hours of a soak that can decide, where the planned one cannot."""
     later: float | None = None
-    """Where the planned soak cannot decide: hours of the declared further look that can, if any."""
+    """Hours of the further declared look that can decide, where the planned soak cannot; None: none can."""
     reason: str = ""
     """One sentence with the numbers in it."""
 
@@ -76,17 +76,17 @@ def powers(
     samples: Mapping[str, float],
     power: float = 0.95,
 ) -> tuple[Power, ...]:
-    """What the soak of one phase can decide, gate by gate in their order; muted gates too.
+    """What the soak of one phase can decide, gate by gate in their order, with muted gates.
 
     Args:
         points: requests per hour before the rollout, at least one.
         percent: weight of the phase, 0-100.
         looks: the declared looks; the first one ends the planned soak.
-        samples: samples of each measure for one async request; one where it is not named.
-        power: with which probability a regression has to be detected.
+        samples: samples of each measure for one async request; 1 for a measure that is not in it.
+        power: probability with which a regression must be detected.
 
     Raises:
-        ValueError: no look, or a percentage, a number of samples or a probability that cannot be.
+        ValueError: no look, or an impossible percentage, number of samples or probability.
     """
     if not looks:
         raise ValueError("a soak without a declared look decides nothing")
@@ -132,7 +132,7 @@ def _concluded(known: Power, gate: Gate, looks: Sequence[Look], power: float) ->
     later = [
         one.hours
         for one in looks[1:]
-        # A split and an amount want the same at every look.
+        # A split and an amount need the same at every look.
         if ((fewest(gate, one) if gate.kind in ("rate", "quantile") else few) or math.inf)
         <= math.floor(known.per_hour * one.hours)
     ]
@@ -178,10 +178,10 @@ def fewest(gate: Gate, look: Look) -> int | None:
 
 
 def _counted(n: int, gate: Gate, look: Look, power: float) -> dict[str, object]:
-    """For a rate or a quantile with `n` samples."""
+    """The fields of `Power` for a rate or a quantile with `n` samples."""
     found: dict[str, object] = {"needed": fewest(gate, look)}
     if _verdict(gate, look, 0, n) is Verdict.PASS:
-        # The first count that no longer passes; all of n bad never does.
+        # The first count that no longer passes; n bad samples never pass.
         allowed = (_first(lambda k: _verdict(gate, look, k, n) is not Verdict.PASS, 1, n) or 1) - 1
         found |= {"allowed": allowed, "passes_at": statistics.lower_bound(allowed + 1, n, 1 - power)}
     fails = _first(lambda k: _verdict(gate, look, k, n) is Verdict.FAIL, 1, n)
@@ -195,8 +195,8 @@ def _counted(n: int, gate: Gate, look: Look, power: float) -> dict[str, object]:
 
 
 def _split(n: int, weight: float, gate: Gate, look: Look, power: float) -> dict[str, object]:
-    """For the observed split: `needed` requests show a shift that took no effect; `detects` is the largest share of
-    async requests, below the weight, that is called wrong with probability `power`.
+    """The fields of `Power` for the observed split: `needed` requests show a shift without effect; `detects` is the
+    largest share of async requests, below the weight, that is detected with probability `power`.
     """
 
     def wrong(k: int, m: int) -> bool:
@@ -208,13 +208,13 @@ def _split(n: int, weight: float, gate: Gate, look: Look, power: float) -> dict[
     found: dict[str, object] = {"needed": _first(lambda m: wrong(0, m), 1)}
     if not wrong(0, n):
         return found
-    # Up to the weight itself: beyond it, too many are wrong again.
+    # Up to the weight itself: above it, too many async requests are wrong again.
     fits = _first(lambda k: not wrong(k, n), 1, math.floor(weight * n))
     return {**found, "detects": statistics.lower_bound(fits or 1, n, 1 - power)}
 
 
 def _verdict(gate: Gate, look: Look, k: int, n: int) -> Verdict:
-    """What the judge would say of `k` bad samples among `n`."""
+    """The judge's verdict on `k` bad samples among `n`."""
     found: dict[str, object] = {"bad": k, "n": n}
     if gate.kind == "quantile":
         line, q = bad_side(gate).limit, gate.quantile or 0.5
@@ -230,7 +230,7 @@ def _verdict(gate: Gate, look: Look, k: int, n: int) -> Verdict:
 
 
 def _first(holds: Callable[[int], bool], start: int, stop: int = _TOO_MANY) -> int | None:
-    """Smallest number from `start` to `stop` for which `holds`, which must stay true once true; None if none does."""
+    """The smallest number from `start` to `stop` for which `holds`, which stays true once true; None: there is none."""
     low, high, step = start - 1, start, 1
     while not holds(high):
         if high >= stop:

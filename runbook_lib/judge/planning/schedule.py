@@ -1,12 +1,12 @@
 """The steps and soaks that promote a healthy service soonest, within what a failure may cost the users. Pure.
 
-A schedule is gradual: its first step is small, and each is at most `times` the one before it. A step of a weight
-takes the fewest whole hours whose requests let every countable gate decide and let a service that is well pass, with
-the power asked for; the requests of those hours are taken as few as Poisson has them in the rest of the cases. A step
-stays within the budget if every share of failures beyond the alert limit does (`harm.forecast`).
+A schedule is gradual: its first step is small, and each is at most `times` the one before it. A step lasts the fewest
+whole hours with enough requests for every countable gate to decide, and for a healthy service to pass with the power
+asked for; the requests of those hours are the lower Poisson quantile for that power. A step is within the budget if
+every share of failures beyond the alert limit is (`harm.forecast`).
 
-The soonest schedule is the shortest way through the weights: to begin a step later never ends it sooner, so the
-earliest end of each weight is all that the next one has to know (Dijkstra 1959).
+The soonest schedule is the shortest way through the weights: a later beginning never ends a step sooner, so the next
+weight needs only the earliest end of each one (Dijkstra 1959).
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from runbook_lib.judge.planning.power import fewest, powers
 from runbook_lib.judge.terms import Frozen
 
 WEIGHTS = (1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 75.0, 100.0)
-"""Steps that are tried, in percent."""
+"""Weights that a schedule tries, in percent."""
 MOST_SOAK_H = 48
 """Longer soaks are not proposed. Beyond 24 h, as long as AppConfig bakes, the guards watch no more until the look."""
 LONGER_H = (8.0, 12.0, 24.0)
-"""Longer soaks that are tried where a failure might pass a short one."""
+"""Longer soaks for a step where a failure might pass a short one, in hours."""
 MOST_PER_DAY = 1e7
-"""More requests a day than this are not planned for: what a guard may count to is tried one by one."""
+"""Most requests a day in a plan: the counts of a guard are tried one by one."""
 YEARS = (2000, 2999)
 """First and last year in which a rollout may begin."""
 MOST_SAMPLES = 20_000
-"""More requests than this no gate of a rate needs for a service that is well."""
+"""Most requests that a rate's gate needs for a healthy service."""
 _COUNTED = ("rate", "quantile")
 
 
@@ -49,72 +49,72 @@ class Step(Frozen):
     begins: str
     """When the weight is raised, ISO 8601 UTC."""
     ends: str
-    """When its first declared look can promote it."""
+    """When its first declared look can promote it, ISO 8601 UTC."""
     hours: float
-    """Length of the soak."""
+    """Length of the soak in hours."""
     looks: tuple[Look, ...]
     requests: int
-    """Asynchronous requests expected in the soak."""
+    """Expected asynchronous requests in the soak."""
     needed: int
-    """Requests with which a service that is well passes, with the power asked for."""
+    """Requests with which a healthy service passes with the power asked for."""
     guard: tuple[int, float] | None
-    """(failures, seconds) of the guard that the traffic bears."""
+    """(failures, seconds) of the guard that suits the traffic."""
     users: float | None
-    """Users harmed at most, of the failing share that harms the most; None: it is not stopped."""
+    """Most users harmed, with the failing share that harms most; None: it is not stopped."""
     worst: float
-    """That share."""
+    """The failing share that harms most."""
 
 
 class Schedule(Frozen):
-    """Steps in their order, up to 100 %."""
+    """The steps in their order, up to 100 %."""
 
     steps: tuple[Step, ...]
     ends: str
     """When the last soak is over, ISO 8601 UTC."""
     after_h: float
-    """Hours of the soak after the migration, in `ends`."""
+    """Hours of the soak after the migration, included in `ends`."""
 
 
 class ImpossibleError(ValueError):
-    """No schedule does what is asked; the sentence says why, and what would."""
+    """No schedule meets the request; the message says why, and what would help."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a schedule is made for."""
+    """The request for a schedule."""
 
     per_s: tuple[float, ...]
-    """Requests a second in each hour of the day (UTC), or one number."""
+    """Requests a second in each hour of the day (UTC), or one number for all hours."""
     gates: tuple[Gate, ...]
     looks: tuple[Look, ...]
-    """Those of a step as declared: how alpha is shared, and how much later the further ones are."""
+    """The declared looks of a step: how they share alpha, and how much later the further ones are."""
     watch: Watch
-    """Its guards and looks are those of each step."""
+    """What would notice a failure; each step replaces its guards and looks."""
     guard: Callable[[float], tuple[int, float] | None]
-    """(failures, seconds) of the guard for a weight in percent."""
+    """Gives (failures, seconds) of the guard for a weight in percent."""
     begins: dt.datetime
     healthy: float
-    """Share of the requests that fail of a service that is well."""
+    """Share of failing requests of a healthy service."""
     power: float
     confidence: float
     users: int | None
-    """The budget; None: there is none."""
+    """Budget of harmed users for a step; None: there is none."""
     first: float = 10.0
-    """The first step is at most this many percent."""
+    """Largest first step in percent."""
     times: float = 5.0
-    """Each step is at most this many times the one before."""
+    """Largest ratio of a step to the one before."""
     least_h: float = 1.0
-    """No soak is shorter."""
+    """Hours of the shortest soak."""
     after_h: float = 0.0
     """Hours of the soak after the migration."""
     samples: dict[str, float] = field(default_factory=dict)
-    """Samples of each measure for one asynchronous request; one where it is not named."""
+    """Samples of each measure for one asynchronous request; 1 for a measure that is not in it."""
 
     def __post_init__(self) -> None:
-        """Refuses what cannot be.
+        """Refuses impossible values.
 
         Raises:
-            ValueError: with the name and the value.
+            ValueError: one is impossible; with its name and value.
         """
         numbers.finite(0.0, **{f"per_s {hour}": rate for hour, rate in enumerate(self.per_s)})
         per_day = sum(self.per_s) / len(self.per_s) * 86_400
@@ -136,15 +136,15 @@ class Asked:
 
     @property
     def pause_s(self) -> float:
-        """Seconds of a step beside its soak: clients read the weight, and the last request settles."""
+        """Seconds of a step besides its soak: clients read the weight, and the last request settles."""
         return self.watch.clear_s + self.watch.settle_s
 
 
 def needed(asked: Asked) -> int | None:
-    """Requests with which every countable gate decides and a service that is well passes; None: with no number of them.
+    """Requests with which every countable gate decides and a healthy service passes; None: no number is enough.
 
     Raises:
-        ValueError: no look, or a power that cannot be.
+        ValueError: no look, or an impossible power.
     """
     look, users = asked.looks[0], asked.watch.gate
     at = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -180,9 +180,9 @@ def needed(asked: Asked) -> int | None:
 
 
 def soak(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> tuple[float, float] | None:
-    """Hours until `wanted` requests have come with the power asked for, and requests expected in them.
+    """Hours until `wanted` requests have come with the power asked for, and expected requests in them.
 
-    None: not within the longest soak.
+    None: the longest soak is not enough.
     """
     rates = asked.per_s if len(asked.per_s) == HOURS else asked.per_s * HOURS
     expected, at = 0.0, begins.hour + begins.minute / 60
@@ -198,7 +198,7 @@ def plan(asked: Asked) -> Schedule:
     """The soonest schedule.
 
     Raises:
-        ImpossibleError: there is none; why, in a sentence.
+        ImpossibleError: there is none; the message says why.
     """
     if not any(asked.per_s):
         raise ImpossibleError("no requests were seen, and without traffic no soak can promote anything")
@@ -219,7 +219,7 @@ def plan(asked: Asked) -> Schedule:
     ends: dict[float, dt.datetime] = {0.0: asked.begins}
     ways: dict[float, tuple[Step, ...]] = {0.0: ()}
     refused: list[Step] = []
-    for percent in WEIGHTS:  # in rising order: each is reached from smaller ones only
+    for percent in WEIGHTS:  # in rising order: only smaller ones lead to a weight
         reached = [one for one in ends if percent <= (one * asked.times if one else asked.first)]
         for before in sorted(reached, key=lambda one: ends[one])[:1]:
             step = _step(asked, percent, ends[before], wanted)
@@ -240,7 +240,7 @@ def plan(asked: Asked) -> Schedule:
 
 
 def _step(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> Step | None:
-    """A step that begins then; None: its soak cannot decide."""
+    """A step that begins at a time; None: its soak cannot decide."""
     found = soak(asked, percent, begins, wanted)
     if found is None:
         return None
@@ -248,7 +248,7 @@ def _step(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> Ste
 
 
 def _soaking(asked: Asked, percent: float, begins: dt.datetime, soaked: tuple[float, float], wanted: int) -> Step:
-    """A step whose soak has this many hours and expects this many requests."""
+    """A step with a soak of these hours and expected requests."""
     hours, expected = soaked
     scale = hours / asked.looks[0].hours
     looks = tuple(Look(hours=one.hours * scale, alpha=one.alpha) for one in asked.looks)
@@ -267,7 +267,7 @@ def _soaking(asked: Asked, percent: float, begins: dt.datetime, soaked: tuple[fl
 
 
 def _stopped(asked: Asked, step: Step) -> Step:
-    """The step, with a longer soak where a failure might pass a shorter one; what it costs is known."""
+    """The step with its costs, and with a longer soak where a failure might pass a shorter one."""
     found = _costed(asked, step)
     begins = dt.datetime.fromisoformat(step.begins)
     for hours in LONGER_H:
@@ -281,7 +281,7 @@ def _stopped(asked: Asked, step: Step) -> Step:
 
 
 def _costed(asked: Asked, step: Step) -> Step:
-    """The step with the failing share beyond the alert limit that harms the most users."""
+    """The step with its costs: the failing share beyond the alert limit that harms most users."""
     watch = replace(asked.watch, looks=step.looks, guards=(step.guard,) if step.guard else ())
     from_hour = float(dt.datetime.fromisoformat(step.begins).hour)
     traffic = Traffic(asked.per_s, step.percent / 100, from_hour=from_hour, failing=asked.healthy)
@@ -292,7 +292,7 @@ def _costed(asked: Asked, step: Step) -> Step:
 
 
 def _why(asked: Asked, wanted: int, most: float, refused: Sequence[Step]) -> str:
-    """Why 100 % is not reached, and what would help."""
+    """The reason why no schedule reaches 100 %, and what would help."""
     per_day = sum(asked.per_s) / len(asked.per_s) * 86_400
     about = f"{per_day:,.0f} requests a day"
     start = max(one for one in WEIGHTS if one <= asked.first)

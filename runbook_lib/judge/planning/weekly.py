@@ -10,14 +10,14 @@ from runbook_lib.judge import numbers
 from runbook_lib.judge.terms import Frozen
 
 Hourly = Sequence[tuple[dt.datetime, float]]
-"""(start of the hour, aware UTC; requests in it), in order of time. What is no number of requests was not seen."""
+"""(start of the hour, aware UTC; requests in it), in order of time. An impossible number of requests is left out."""
 
 HOURS = 168
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class Quiet(Frozen):
-    """A window of the week, the same every week."""
+    """The same window of every week."""
 
     start: int
     """Hour of the week: 0 is Monday, 00:00 UTC."""
@@ -25,16 +25,16 @@ class Quiet(Frozen):
     per_hour: float
     """Requests per hour in it."""
     share: float
-    """The same as a share of the mean hour."""
+    """Requests per hour as a share of those of the mean hour."""
 
     @property
     def words(self) -> str:
-        """`Tuesday 03:00-05:00 UTC`."""
+        """The window in words: `Tuesday 03:00-05:00 UTC`."""
         end = (self.start + self.hours) % HOURS
         return f"{DAYS[self.start // 24]} {self.start % 24:02d}:00-{end % 24:02d}:00 UTC"
 
     def next(self, now: dt.datetime) -> dt.datetime:
-        """When it begins next, at `now` or after it (UTC)."""
+        """The next beginning of the window, at `now` or after it (UTC)."""
         at = now.astimezone(dt.UTC)
         monday = dt.datetime(at.year, at.month, at.day, tzinfo=dt.UTC) - dt.timedelta(days=at.weekday())
         begins = monday + dt.timedelta(hours=self.start)
@@ -46,16 +46,16 @@ def _seen(points: Hourly) -> Hourly:
 
 
 def mean(points: Hourly) -> float:
-    """Requests per hour over all hours seen; 0 without any."""
+    """Mean requests per hour over all seen hours; 0 without any."""
     points = _seen(points)
     return sum(value for _, value in points) / len(points) if points else 0.0
 
 
 def least(points: Hourly, hours: int) -> float | None:
-    """Requests in the quietest stretch of this many hours, one after another; None if there is none so long.
+    """Requests in the quietest interval of this many hours in a row; None: no interval is that long.
 
     Raises:
-        ValueError: a stretch of less than an hour.
+        ValueError: an interval of less than an hour.
     """
     numbers.count(1, hours=hours)
     points, hours = _seen(points), int(hours)
@@ -68,7 +68,7 @@ def least(points: Hourly, hours: int) -> float | None:
 
 
 def by_hour(points: Hourly) -> dict[int, float]:
-    """Mean requests for each hour of the week that was seen."""
+    """Mean requests for each seen hour of the week."""
     seen: dict[int, list[float]] = defaultdict(list)
     for start, value in _seen(points):
         at = start.astimezone(dt.UTC)
@@ -77,9 +77,9 @@ def by_hour(points: Hourly) -> dict[int, float]:
 
 
 def quietest(points: Hourly, hours: int, day: int | None = None) -> Quiet | None:
-    """The window of the week with the least traffic, the earliest of equals; it may reach over Sunday's midnight.
+    """The window of the week with the least traffic, the earliest of equals; it may include Sunday's midnight.
 
-    None where no stretch of this many hours of the week was seen: what was not seen is not quiet.
+    None: no interval of this many hours was seen; an unseen hour is not quiet.
 
     Args:
         day: only windows that begin on this day (0 is Monday).

@@ -33,7 +33,7 @@ _FIELDS = (
 _IDENTITY = ("ApiId", "ApiName", "FunctionName", "QueueName", "TableName")
 """Dimensions that name the resource; ListMetrics is asked for its metrics alone."""
 _RARE = ("5xx", "4xx", "error", "throttle", "failed")
-"""Parts of the names of metrics that count what one hopes not to see."""
+"""Parts of the names of metrics that count rare events: they have no data before the first one."""
 _KEEPS_ITS_STATE = "AWS/DynamoDB"
 """Alarms on metrics of this namespace keep their state where data are missing (PutMetricAlarm, TreatMissingData)."""
 
@@ -52,29 +52,29 @@ class Planned(Frozen):
     alarm: Alarm
     name: str
     state: str = ""
-    """As deployed; empty: there is none."""
+    """State of the deployed alarm; empty: none is deployed."""
     since: dt.datetime | None = None
-    """Since when it is in that state, aware."""
+    """Since when it is in that state, with a time zone."""
     differences: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
-    """What the deployed alarm looks at; where there is none yet, what the declared one would."""
+    """Metrics that the deployed alarm looks at; where none is deployed, those of the declared one."""
     owner: Owner | None = None
     count: str = ""
-    """What a guard counts to, and of which phase that is."""
+    """The guard's count in words, and the phase that it belongs to."""
 
     @property
     def exists(self) -> bool:
-        """It is deployed, as declared or not."""
+        """Whether it is deployed, as declared or not."""
         return bool(self.state)
 
     @property
     def same(self) -> bool:
-        """Deployed as declared."""
+        """Whether it is deployed as declared."""
         return self.exists and not self.differences
 
     @property
     def writes(self) -> bool:
-        """The runbook would write it: it is missing or differs, and no stack owns it."""
+        """Whether the runbook would write it: it is missing or differs, and no stack owns it."""
         return not self.same and self.owner is None and self.alarm.owner == "runbook"
 
 
@@ -96,7 +96,7 @@ def plan(aws: Any, params: Params) -> list[Planned]:
 def _planned(
     alarm: Alarm, known: Mapping[str | None, dict[str, Any]], found: dict[str, Any] | None, owner: Owner | None
 ) -> Planned:
-    """Args: known: the declaration in each phase. Whichever phase's count is in force, it is as declared."""
+    """Compares one alarm with its declaration; `known` is that in each phase, of which the one in force counts."""
     first = next(iter(known))
     phase = next((name for name, one in known.items() if found is not None and has_count(found, one)), first)
     wanted = known[phase]
@@ -109,7 +109,7 @@ def _planned(
         state=str(found.get("StateValue") or NEVER),
         since=found.get("StateUpdatedTimestamp"),
         differences=tuple(_differences(found, wanted)),
-        # An emulator may forget the metrics of an expression.
+        # An emulator may leave out the metrics of an expression.
         sources=tuple(_sources(found)) or sources,
         owner=owner,
         count=f"{count_words(found)}, the count of {phase}" if phase and has_count(found, wanted) else "",
@@ -131,7 +131,7 @@ def described(cloudwatch: Any, names: Sequence[str]) -> dict[str, dict[str, Any]
 
 
 def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
-    """Field by field; the description is prose and not compared, further actions are the team's."""
+    """Each field that differs, in words. The description is not compared, and further actions are the team's."""
     for field in _FIELDS:
         if field in wanted and found.get(field) != wanted[field]:
             yield f"{field} is {found.get(field)!r}, declared {wanted[field]!r}"
@@ -170,7 +170,7 @@ def _inputs(request: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _sources(request: Mapping[str, Any]) -> Iterator[Source]:
-    """What PutMetricAlarm's arguments, or DescribeAlarms' answer, look at."""
+    """The metrics in PutMetricAlarm's arguments or in DescribeAlarms' answer."""
     each = [one["MetricStat"]["Metric"] for one in request.get("Metrics") or () if one.get("MetricStat")]
     for metric in each or ([request] if request.get("MetricName") else []):
         yield Source(
@@ -184,7 +184,7 @@ def pairs(dimensions: list[dict[str, str]] | None) -> dict[str, str]:
 
 
 class Known:
-    """What CloudWatch has, asked once for each metric and resource."""
+    """The metrics that CloudWatch has, asked once for each metric and resource."""
 
     def __init__(self, cloudwatch: Any) -> None:
         self._cloudwatch = cloudwatch
@@ -208,10 +208,10 @@ class Known:
         return self._asked[key]
 
     def finding(self, source: Source) -> tuple[bool | None, str]:
-        """Whether the metric has data under the very dimensions that the alarm asks for, and a sentence.
+        """Whether the metric has data under the dimensions that the alarm asks for, and a sentence.
 
-        False: only under others, so the alarm can never get data. None: not at all, which a metric that counts rare
-        events, or a service without traffic, explains.
+        False: it has data only under others, so the alarm can never get any. None: it has none at all, as is usual for
+        rare events and without traffic.
 
         Raises:
             AwsError: CloudWatch refused or did not answer.
@@ -230,7 +230,9 @@ class Known:
 
 
 def data_finding(known: Known, one: Planned, now: dt.datetime, insufficient_h: float) -> tuple[bool | None, str]:
-    """Whether one alarm can get data, and whether it ever got any: as `Known.finding`, over all that it looks at.
+    """Whether one alarm can get data: as `Known.finding`, over all metrics that it looks at.
+
+    False also for an alarm that has had no data for more than `insufficient_h` hours.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.

@@ -62,7 +62,7 @@ def realise(alarm: Alarm, params: Params, phase: str | None = None) -> dict[str,
     """The declaration as PutMetricAlarm's arguments (a single metric, or metric math).
 
     Args:
-        phase: whose count a guard has; None: the first phase of the environment.
+        phase: the phase whose count the guard gets; None: the first one of the environment.
 
     Raises:
         UsageError: the metric catalogue does not know a metric that is watched.
@@ -103,9 +103,9 @@ COUNT = ("Period", "Threshold")
 
 
 def variants(alarm: Alarm, params: Params) -> dict[str | None, dict[str, Any]]:
-    """PutMetricAlarm's arguments for each phase of the environment whose count it may have, the first phase first.
+    """PutMetricAlarm's arguments for each phase of the environment that gives the alarm a count, in their order.
 
-    None is the only key where the alarm is the same in all phases.
+    The only key is None where the alarm is the same in all phases.
     """
     phases: list[str | None] = [None]
     phases += [name for name in params.policy.phases if name in alarm.phases and params.env in _envs(params, name)]
@@ -117,22 +117,22 @@ def _envs(params: Params, phase: str) -> tuple[str, ...]:
 
 
 def has_count(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether an alarm counts as `wanted` does."""
+    """Whether two alarms have the same count: period and threshold."""
     return all(found.get(field) == wanted.get(field) for field in COUNT)
 
 
 def count_words(alarm: dict[str, Any]) -> str:
-    """`4 in 90 min`, of PutMetricAlarm's arguments or DescribeAlarms' answer."""
+    """An alarm's count in words, such as `4 in 90 min`; for PutMetricAlarm's arguments or DescribeAlarms' answer."""
     return f"{alarm['Threshold']:g} in {alarm['Period'] / 60:g} min"
 
 
 def guard_findings(client: Callable[[str], Any], params: Params, phase: str | None = None) -> list[Finding]:
-    """One finding for each declared guard, and those about whoever watches them: AppConfig's monitors, or the composite
-    alarm that stands for them where the home of the weight has no rollback of its own.
+    """One finding for each declared guard, and one about what watches them: AppConfig's monitors, or a composite alarm
+    where the home of the weight has no rollback of its own.
 
     Args:
         client: gives the boto3 client of a service.
-        phase: whose count each guard must have; None: that of any phase of this environment will do.
+        phase: the phase whose count each guard must have; None: the count of any phase of this environment.
 
     A guard protects if it exists, is OK, has its actions enabled, treats missing data as not breaching (or a quiet
     metric takes a healthy rollout back), watches the declared metric and is watched.
@@ -156,8 +156,8 @@ def guard_findings(client: Callable[[str], Any], params: Params, phase: str | No
 def _finding(
     name: str, found: dict[str, Any] | None, unwatched: str, alarm: Alarm | None, params: Params, phase: str | None
 ) -> Finding:
-    """About one guard: `alarm` is its declaration, None for a monitor that was not declared; `unwatched` is what is
-    wrong with it where nobody watches it.
+    """The finding about one guard: `alarm` is its declaration, None for a monitor that is not declared; `unwatched`
+    says what is wrong where nothing watches it, and is empty otherwise.
     """
     known = variants(alarm, params) if alarm else {}
     counted = next((own for own, one in known.items() if found is not None and has_count(found, one)), None)
@@ -174,8 +174,8 @@ def _finding(
 
 
 def states(cloudwatch: Any, params: Params) -> list[tuple[str, str]]:
-    """(name, state) of each declared guard at this moment, whether or not AppConfig watches it; state `missing` where
-    there is none.
+    """(name, state) of each declared guard now, whether AppConfig watches it or not; `missing` where it does not
+    exist.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.

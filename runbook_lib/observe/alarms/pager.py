@@ -22,10 +22,10 @@ SCOPE = "MessageBody"
 
 
 class Pager(Frozen):
-    """Whether the pager is told, and of what; nothing of its address."""
+    """The pager's subscription: whether it exists, and for which alarms. It never holds the address."""
 
     parameter: str = ""
-    """Where its address is kept; empty: none is configured."""
+    """Name of the parameter that keeps its address; empty: no pager is configured."""
     subscription: str = ""
     """ARN, `PendingConfirmation`, or empty: not subscribed."""
     alarms: tuple[str, ...] = ()
@@ -34,17 +34,17 @@ class Pager(Frozen):
 
     @property
     def confirmed(self) -> bool:
-        """The pager has confirmed the subscription."""
+        """Whether the pager has confirmed the subscription."""
         return self.subscription.startswith("arn:")
 
     @property
     def as_declared(self) -> bool:
-        """It is subscribed to the alarms that name the pager. Before confirmation SNS does not tell the filter."""
+        """Whether it is subscribed to the alarms that name the pager. SNS tells the filter once it is confirmed."""
         return bool(self.subscription) and (not self.confirmed or self.alarms == self.wanted)
 
     @property
     def writes(self) -> bool:
-        """Applying would subscribe it, or change its filter."""
+        """Whether applying would subscribe it or change its filter."""
         return bool(self.parameter) and not self.as_declared
 
 
@@ -54,7 +54,7 @@ def paged(params: Params) -> tuple[str, ...]:
 
 
 def filter_policy(params: Params) -> str:
-    """SNS's filter for them: CloudWatch's message is JSON with the alarm's name in it."""
+    """SNS's filter for the pager's alarms: CloudWatch's message is JSON with the alarm's name in it."""
     return json.dumps({"AlarmName": list(paged(params))})
 
 
@@ -62,7 +62,7 @@ def address(aws: Any, params: Params) -> str:
     """The pager's address: a secret.
 
     Raises:
-        AwsError: Parameter Store refused, or what it holds is no https address; the sentence does not say what.
+        AwsError: Parameter Store refused, or its value is no https address; the sentence does not quote the value.
     """
     name = params.service.notify.pagerduty_ssm
     with aws_errors(f"reading the pager's address from {name} (ssm:GetParameter)"):
@@ -96,6 +96,6 @@ def read(aws: Any, params: Params) -> Pager:
 
 
 def without_secret(doing: str, error: Exception) -> AwsError:
-    """An error as a sentence with its code only: SNS may repeat the address in its own words."""
+    """The error as a sentence with its code only: SNS may repeat the address in its message."""
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     return AwsError(f"{doing}: {code}")

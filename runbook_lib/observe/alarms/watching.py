@@ -1,7 +1,7 @@
-"""Who watches the guards: AppConfig, whose environment has them as monitors and takes the weight back by itself; in the
-other homes a composite alarm that calls people, and `runbook watch --auto-rollback`, which looks at each guard.
+"""What watches the guards: AppConfig, whose environment has them as monitors and takes the weight back by itself; in
+the other homes a composite alarm that calls people, and `runbook watch --auto-rollback`, which looks at each guard.
 
-There, too, is asked whether the weight can act at all: an alias moves nothing where the function is called without it.
+It also checks that the weight can act at all: an alias moves nothing where callers bypass it.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ Client = Callable[[str], Any]
 
 
 class Finding(Frozen):
-    """Whether one guard can protect a shift, and what it expects if not."""
+    """Whether one guard can protect a shift, and a sentence that says why not."""
 
     alarm: str
     ok: bool
     sentence: str
     mends: bool = False
-    """Applying the shift puts it right first: the alarm has the count of another phase."""
+    """Whether applying the shift puts it right first: the alarm only has the count of another phase."""
 
 
 def watchers(client: Client, params: Params) -> tuple[list[str], list[Finding], str]:
-    """Names of the alarms that are watched, the findings about whoever does, and what a guard is not that is not among
-    them.
+    """Names of the watched alarms, the findings about what watches them, and words for what is wrong with a guard that
+    is not among them.
 
     Raises:
         AwsError: AWS refused or did not answer.
@@ -73,7 +73,7 @@ def _monitors(client: Client, params: Params) -> tuple[list[str], list[Finding]]
 
 
 def _composite(client: Client, name: str) -> tuple[list[str], Finding]:
-    """Members of the composite alarm over the guards, and whether it would call anybody."""
+    """Members of the composite alarm over the guards, and a finding whether it would call anybody."""
     with aws_errors(f"reading composite alarm {name} (cloudwatch:DescribeAlarms)"):
         found = client("cloudwatch").describe_alarms(AlarmNames=[name], AlarmTypes=["CompositeAlarm"])
     alarm = next(iter(found.get("CompositeAlarms", [])), None)
@@ -90,7 +90,7 @@ def _composite(client: Client, name: str) -> tuple[list[str], Finding]:
 
 
 def _called_by_alias(client: Client, params: Params, home: AliasHome) -> list[Finding]:
-    """Whether whoever calls the function calls it through the alias: the weight moves nothing else."""
+    """A finding whether every caller calls the function through the alias: the weight moves no other call."""
     function = params.name(home.function)
     callers = _sources(client, function) if home.function == "worker" else _routes(client, params, home, function)
     one = "event source" if home.function == "worker" else "route"
@@ -116,7 +116,7 @@ def _sources(client: Client, function: str) -> dict[str, str]:
 
 
 def _routes(client: Client, params: Params, home: AliasHome, function: str) -> dict[str, str]:
-    """The same of the API's routes to the function, by `METHOD /path`."""
+    """Alias by which each route of the API calls the function, by `METHOD /path`; empty: the function itself."""
     path = getattr(params.service.api.routes, home.function)
     with aws_errors(f"reading the route {path} (apigateway:GET)"):
         found = routes(Place(_Clients(client), params, ""))

@@ -32,7 +32,7 @@ class Share(Frozen):
     times: float = Field(default=100.0, gt=0)
     """What the share is multiplied by: 100 for percent."""
     rest: bool = False
-    """What is left of the whole is drawn: the successes, where `part` are the failures."""
+    """Whether the rest of the whole is drawn: the successes, where `part` counts the failures."""
     stat: str = "Sum"
     """Statistic of `part`."""
     whole_stat: str = "Sum"
@@ -45,7 +45,7 @@ class Chart(Frozen):
     unit: str
     """Unit on the axis."""
     scale: float = 1.0
-    """What the values are multiplied by for it."""
+    """Factor from the metric's values to this unit."""
 
 
 class Axis(Frozen):
@@ -54,11 +54,11 @@ class Axis(Frozen):
     unit: str
     """Unit on the axis."""
     title: str = ""
-    """Of the right side's own chart in the notebook; the left one goes by the widget's title."""
+    """Title of the right side's own chart in the notebook; the left one has the widget's title."""
     gate: str | None = None
     """Gate whose target and alert limit are drawn as lines."""
     factor: float | None = Field(default=None, gt=0)
-    """From the gate's unit to what is drawn; None: as the units say."""
+    """Factor from the gate's unit to what is drawn; None: it follows from the units."""
     lines: tuple[Line, ...] = ()
     share: Share | None = None
     chart: Chart | None = None
@@ -71,7 +71,7 @@ class Axis(Frozen):
 
     @property
     def drawn(self) -> Chart:
-        """How the notebook draws it."""
+        """How the notebook draws the axis."""
         return self.chart or Chart(unit=self.unit)
 
     @property
@@ -95,7 +95,7 @@ class Widget(Frozen):
 
     @property
     def axes(self) -> tuple[tuple[Literal["left", "right"], Axis], ...]:
-        """The sides that it has."""
+        """The axes that the widget has, each with its side."""
         return (("left", self.left), ("right", self.right)) if self.right else (("left", self.left),)
 
     @property
@@ -114,7 +114,7 @@ class Board(Frozen):
     hours: int = Field(gt=0)
     """Hours that are shown."""
     columns: int = Field(ge=1, le=4)
-    """Widgets beside each other."""
+    """Widgets in a row."""
     height: int = Field(ge=1, le=1000)
     """Height of a widget, in units of CloudWatch's grid."""
     target_colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$")

@@ -36,7 +36,7 @@ def read_dashboard(cloudwatch: Any, name: str) -> str | None:
 
 
 def parsed(text: str | None) -> dict[str, Any]:
-    """A body as data; what is no body (absent, not JSON, not an object) is an empty one."""
+    """A body as data; empty where the text is absent, not JSON or no object."""
     try:
         found = json.loads(text or "{}")
     except ValueError:
@@ -45,7 +45,7 @@ def parsed(text: str | None) -> dict[str, Any]:
 
 
 def digest(text: str | None) -> str:
-    """SHA-256 of a body as data, hexadecimal, whatever the order of its keys; empty for none."""
+    """SHA-256 of a body as data, hexadecimal and independent of the order of keys; empty where there is none."""
     if text is None:
         return ""
     with contextlib.suppress(ValueError):
@@ -54,7 +54,7 @@ def digest(text: str | None) -> str:
 
 
 def widget_diff(found: dict[str, Any], wanted: dict[str, Any]) -> dict[str, list[str]]:
-    """By title of each declared widget: what differs; an empty list where nothing does."""
+    """The differences of each declared widget, by its title; an empty list where nothing differs."""
     there, declared = _by_title(found), _by_title(wanted)
     return {title: _changes(there.get(title), facts) for title, facts in declared.items()}
 
@@ -90,7 +90,7 @@ def _by_title(body: dict[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def _facts(widget: dict[str, Any]) -> dict[str, str]:
-    """A widget flat: setting -> value as text. Rows of metrics and annotations go by their own names."""
+    """A widget's settings by name, as text. Rows of metrics and annotations have names of their own."""
     properties = widget.get("properties")
     rest = {key: value for key, value in widget.items() if key != "properties"}
     if not isinstance(properties, dict):
@@ -147,7 +147,7 @@ def _said(value: Any) -> str:
 
 
 def _even(value: Any) -> Any:
-    """10 and 10.0 as the same number: AWS may return either."""
+    """The value with whole floats as integers: AWS may return 10 or 10.0."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):

@@ -15,7 +15,7 @@ from runbook_lib.base.template import filled
 from runbook_lib.base.window import Window
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Gate
-from runbook_lib.observe.dashboard import own
+from runbook_lib.observe.dashboard import own, several
 from runbook_lib.observe.dashboard.board import Axis, Board, Line, Share, Widget
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.observe.metrics.fetch import Answers, Ask, Point
@@ -26,8 +26,8 @@ GRID = 24
 KIND = "AWS::CloudWatch::Dashboard"
 """CloudFormation's type of a dashboard; its physical id is its name."""
 LOGICAL_ID = "AsyncDashboard"
-"""What the exported template calls the dashboard, as the requirement's own code does."""
-# Gate's unit and what is drawn (the metric's unit; `Average` of a 0/1 metric; a share in percent) -> factor.
+"""Logical id of the dashboard in the exported template, as in the requirement's own code."""
+# Factor by the gate's unit and what is drawn (the metric's unit; `Average` of a 0/1 metric; a share in percent).
 _FACTORS = {
     ("messages", "messages"): 1.0,
     ("s", "s"): 1.0,
@@ -43,7 +43,7 @@ def declared(params: Params) -> Board:
     Raises:
         UsageError: it is missing or wrong, or names a metric or a gate that is not declared.
     """
-    board = params.nested("dashboard", Board)
+    board = several.of_all(params.nested("dashboard", Board), params)
     board = board.model_copy(update={"widgets": (*board.widgets, *own.widgets(board, params))})
     body(board, params)
     return board
@@ -55,7 +55,7 @@ def board_name(board: Board, params: Params) -> str:
 
 
 def thresholds(axis: Axis, params: Params) -> list[tuple[Literal["target", "alert"], str, float]]:
-    """(target or alert, label, value in the axis' own unit) of the axis' gate.
+    """The lines of the axis' gate: (target or alert, label, value in the axis' unit).
 
     Raises:
         UsageError: there is no such gate, or its unit cannot be drawn on this axis.
@@ -97,7 +97,7 @@ def body(board: Board, params: Params) -> dict[str, Any]:
         row, column = divmod(place, board.columns)
         grid = {"x": column * width, "y": row * board.height, "width": width, "height": board.height}
         widgets.append({"type": "metric", **grid, "properties": _properties(widget, board, params)})
-    # inherit: every graph keeps its own period, whatever span of time is looked at.
+    # inherit: every graph keeps its own period at any span of time.
     return {"start": f"-PT{board.hours}H", "periodOverride": "inherit", "widgets": widgets}
 
 
@@ -150,7 +150,7 @@ def _address(name: str, params: Params) -> list[str]:
 
 
 def _share(share: Share, side: str, params: Params) -> Iterator[list[Any]]:
-    """The share by metric math. A count without a point is 0 where another of them has one."""
+    """The rows that draw a share by metric math. A count without a point is 0 where another of them has one."""
     sums, rows = [], []
     for prefix, names, stat in (("part", share.part, share.stat), ("whole", share.whole, share.whole_stat)):
         ids = [f"{prefix}{place}" for place in range(1, len(names) + 1)]

@@ -1,4 +1,4 @@
-"""Widgets of the gates on measures that `gates.yaml` declares: whoever declares a gate finds it on the dashboard."""
+"""Widgets for the gates on measures that `gates.yaml` declares: each such gate is on the dashboard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runbook_lib.params.measures import Measure, Side, metric_id
 
 
 def widgets(board: Board, params: Params) -> tuple[Widget, ...]:
-    """One for each such gate that no widget of the file draws, in the order of the gates."""
+    """One widget for each such gate that no widget of the file draws, in the order of the gates."""
     drawn = {axis.gate for widget in board.widgets for _, axis in widget.axes}
     measures = params.policy.measures
     return tuple(
@@ -47,7 +47,7 @@ def _axis(gate: Gate, name: str, own: Measure, params: Params) -> Axis:
         return Axis(unit=unit, gate=gate.id, factor=percent, share=share)
     metric, stat = asked("value")
     stats = [f"p{100 * q:g}" for q in dict.fromkeys((0.5, gate.quantile or 0.5))] if own.kind == "quantile" else [stat]
-    summed = own.kind == "amount" and stat == "Sum"  # the sum of a period is not that of the window, which is judged
+    summed = own.kind == "amount" and stat == "Sum"  # the gate judges the sum of the window, not that of a period
     return Axis(
         unit=params.metric(metric).unit or gate.unit,
         gate=None if summed else gate.id,

@@ -1,1 +1,1 @@
-"""Answers of AWS made into evidence. Pure."""
+"""Makes AWS's answers into evidence. Pure."""

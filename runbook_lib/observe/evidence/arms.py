@@ -1,11 +1,10 @@
 """Both arms of the gates that compare the canary: what each of them counted, hour by hour. Pure.
 
-The baseline is the synchronous route in the same hours. The phase before is what its record's own answers give, made
-again by these functions (`rollout.arm_before`); its hours are paired with those of the same hour of the day, each of
-them once.
+The baseline is the synchronous route in the same hours. The phase before is made again by these functions from its
+record's own answers (`rollout.arm_before`); each of its hours is paired once with one of the same hour of the day.
 
-What has no known time (refusals that no access log names) is held against the canary where it might pass, and left out
-where it might fail: each of its hours has the failures that are sure, and all there may be.
+Failures without a known time (refusals that no access log names) count against the canary where it might pass, and not
+where it might fail: each of its hours has the failures that are certain, and the most that there may be.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ from runbook_lib.observe.jobs.census import STEP_S
 
 HOUR_S = 3600
 BEFORE = "before"
-"""Key of the levels under which the phase before is kept, as `told` writes it."""
+"""Key in the levels that holds the phase before, as `told` writes it."""
 _HOURS_A_DAY = 24
 _SURE = 0.99
-"""Of the requests of both arms, no more are taken to be of one of them."""
+"""Largest share of both arms' requests that one of them is taken to have."""
 _WHOLE = ("success", "llm_quota")
-"""Measures whose evidence counts the same requests as their hours: what has no time of its own is known as well."""
+"""Measures whose evidence counts the same requests as their hours, so that failures without a time are known too."""
 
 Counts = tuple[int, int, int]
-"""Failures that are sure, all that there may be, requests."""
+"""Failures that are certain, failures at most, requests."""
 Hourly = dict[int, Counts]
-"""Number of the hour since the epoch to what was counted in it."""
+"""Counts by the number of the hour since the epoch."""
 
 
 def beside(seen: Answered, found: Mapping[str, Evidence]) -> dict[str, Evidence]:
-    """The evidence, with both arms where a gate compares them."""
+    """The evidence, with both arms added where a gate compares them."""
     taken = dict(found)
     for gate in seen.params.policy.gates:
         if gate.against is not None and gate.measure in taken:
@@ -48,12 +47,12 @@ def beside(seen: Answered, found: Mapping[str, Evidence]) -> dict[str, Evidence]
 
 
 def told(seen: Answered, found: Mapping[str, Evidence], phase: str) -> dict[str, Any] | None:
-    """This soak as the phase before of a later one, for each gate that compares with it; None: none does. JSON-able.
+    """This soak's hours for each gate of a later phase that compares with it, JSON-able; None: no gate does.
 
     Args:
         seen: what the evidence was made of.
         found: the evidence.
-        phase: its name.
+        phase: this phase's name.
     """
     gates = {}
     for gate in seen.params.policy.gates:
@@ -64,12 +63,12 @@ def told(seen: Answered, found: Mapping[str, Evidence], phase: str) -> dict[str,
 
 
 def own(seen: Answered, gate: Gate, evidence: Evidence) -> Hourly:
-    """The canary, hour by hour; what the evidence has beside it, without a time, is put into the first hour."""
+    """The canary, hour by hour; failures of the evidence that have no time go into the first hour."""
     found = _OWN[gate.measure](seen, gate, evidence)
     if gate.measure not in _WHOLE or not found:
         return found
     sure, n = (sum(counts[at] for counts in found.values()) for at in (0, 2))
-    # Beyond them, what has a time may be a request or two more at the edges.
+    # The timed counts may exceed the evidence's by a request or two at the edges.
     loose, more = max(0, (evidence.bad or 0) - sure), max(0, (evidence.n or 0) - n)
     left, first = max(0, evidence.doubtful - loose), min(found)
     for at, (bad, most, of) in sorted(found.items()):
@@ -153,7 +152,7 @@ def _counted(seen: Answered, bad: str, n: str, window: Window) -> Hourly:
 
 
 def _submissions_5xx(seen: Answered, _gate: Gate, evidence: Evidence) -> Hourly:
-    """Of submissions alone: nobody polls the baseline for a status."""
+    """Hours of the canary's 5xx of submissions alone: nobody polls the baseline for a status."""
     return _counted(seen, "async_5xx", "async_requests", Window(parse(evidence.start), parse(evidence.end)))
 
 
@@ -174,7 +173,7 @@ def _slow_jobs(seen: Answered, gate: Gate, _evidence: Evidence) -> Hourly:
 
 
 def _slow_answers(seen: Answered, gate: Gate, arm: questions.Percentiles) -> Hourly:
-    """Submissions beyond the alert limit, as far as the percentiles of each five minutes bound them."""
+    """Hours of submissions beyond the alert limit, within the bounds that the percentiles of five minutes give."""
     names = [arm.level(stat) for stat in (*questions.LEVELS, "SampleCount")]
     if gate.alert is None or names[-1] not in seen.answers.series:
         return {}
@@ -215,4 +214,4 @@ _BASELINE: dict[str, Callable[[Answered, Gate, Window], tuple[Hourly, tuple[str,
     "async_5xx": _sync_5xx,
     "submit_latency": _sync_latency,
 }
-"""Measure to what the synchronous route says of it, and the series that it is read from."""
+"""By measure: reads the synchronous route's hours, and the labels of the series that they come from."""

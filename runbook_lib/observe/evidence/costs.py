@@ -1,4 +1,4 @@
-"""Evidence about money: the cost of a success on each side, and what the runbook itself costs. Pure."""
+"""Evidence about money: the cost of a success on each route, and of the runbook itself. Pure."""
 
 from __future__ import annotations
 
@@ -11,18 +11,29 @@ from runbook_lib.judge.money.cost import Amount, Usage, cost_per_vpr, invoice
 from runbook_lib.observe.evidence import usage
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered, unseen
+from runbook_lib.params.prices import NoPrices
 
 MEASURE, SYNC = "cost_per_vpr", "cost_per_vpr_sync"
 _NO_TOKENS = "neither the table nor a KPI says how many tokens the jobs took: what the LLM costs is not known"
 _INFINITE = "money was spent and there is no success to spread it over: infinite"
 
 
+def _unpriced(seen: Answered, measure: str) -> Evidence | None:
+    """Where the region has no price list: no figure, and the sentence that says where one belongs."""
+    prices = seen.params.prices
+    if not isinstance(prices, NoPrices):
+        return None
+    return seen.evidence(measure, "amount", "usage in CloudWatch x list prices", seen.whole, (), notes=(prices.why,))
+
+
 def async_cost(seen: Answered) -> Evidence:
     """Cost of a result that reached its client in time; the gate's."""
+    if (none := _unpriced(seen, MEASURE)) is not None:
+        return none
     prices, window = seen.params.prices, seen.whole
     scope = seen.params.policy.cost_scope
     query = f"usage in CloudWatch and the census x list prices of {prices.date} / jobs COMPLETED in time ({scope})"
-    labels = tuple(map(label, usage.BILLED))
+    labels = tuple(map(label, usage.billed(seen)))
     if seen.segment is None:
         return seen.evidence(MEASURE, "amount", query, window, labels, notes=("no census was taken",))
     counts = usage.async_counts(seen)
@@ -61,6 +72,8 @@ def async_cost(seen: Answered) -> Evidence:
 
 def sync_cost(seen: Answered) -> Evidence:
     """Cost of a result that the gateway delivered in time; shown beside the other, no gate is about it."""
+    if (none := _unpriced(seen, SYNC)) is not None:
+        return none
     query = f"usage in CloudWatch x list prices of {seen.params.prices.date} / requests that the gateway answered"
     labels = tuple(map(label, usage.SYNC_BILLED))
     counts = usage.sync_counts(seen)
@@ -118,7 +131,7 @@ def _evidence(
 
 
 def _parts(amount: Amount, *, infinite: bool) -> dict[str, float | None]:
-    """For each success; None where that is infinite, which JSON does not know."""
+    """Parts of the cost of a success, by name; None where it is infinite, which JSON does not know."""
     names = ("infrastructure", "llm", "fixed", "variable")
     return {name: None if infinite else getattr(amount, name) for name in names}
 

@@ -1,7 +1,7 @@
-"""How each measure went: what its evidence would have said at each moment so far, or the periods that it is made of.
+"""The course of each measure: its evidence at each moment so far, or the periods that it is made of. Pure.
 
-What is drawn of a gate comes from here, so it is the quantity that is judged: the same functions on the same answers,
-asked of a window that ends earlier. The last of them is the evidence itself. Pure.
+The charts of a gate come from here, so they show the quantity that is judged: the same functions on the same answers,
+for a window that ends earlier. The last value is the evidence itself.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ from runbook_lib.observe.jobs.segment import QUARTER_S, STEPS_A_MINUTE
 from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.params.load import Params
 from runbook_lib.params.measures import Measure
+from runbook_lib.params.prices import NoPrices
 
 MOST_POINTS = 48
-"""Of a curve; a longer window has wider steps."""
+"""At most this many points in a curve; a longer window has wider steps."""
 COURSE = "course:"
-"""Begin of the labels under which quantiles of each quarter of an hour are asked."""
+"""Prefix of the labels under which quantiles of each quarter of an hour are asked."""
 SO_FAR = "so far"
 
 Counted = tuple[dt.datetime, int, int]
-"""Up to when, how many were bad, of how many."""
+"""Time, failures up to it, requests up to it."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """How one measure went, in the unit of its evidence."""
+    """The course of one measure, in the unit of its evidence."""
 
     counts: Mapping[str, tuple[Counted, ...]] = field(default_factory=dict)
-    """Rates and splits: source to what was counted of it by then. One source: the name is `so far`."""
+    """Rates and splits: counts up to each moment, by source. A single source is called `so far`."""
     points: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
-    """Times and amounts so far: name of the curve to its points."""
+    """Times and amounts so far: points by the name of the curve."""
     periods: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
-    """Each period by itself: one that is missing is a gap."""
+    """Points of single periods, by the name of the curve; a missing period is a gap."""
     period_s: float | None = None
 
 
@@ -54,7 +55,7 @@ def every(period_s: float) -> str:
 
 
 def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
-    """What the courses need to ask, beside the evidence's own questions."""
+    """The questions that the courses need beside those of the evidence."""
     asked = [questions.LATENCY, *declared.percentiles(params)]
     return [_quarters(one, params, window, now) for one in asked]
 
@@ -66,7 +67,7 @@ def _quarters(asked: questions.Percentiles, params: Params, window: Window, now:
 
 
 def course(measure: str, seen: Answered) -> Course:
-    """How `measure` went.
+    """The course of `measure`.
 
     Raises:
         KeyError: there is no such measure.
@@ -76,7 +77,7 @@ def course(measure: str, seen: Answered) -> Course:
 
 
 def _declared(name: str, own: Measure, seen: Answered) -> Course:
-    """Of a measure that `gates.yaml` declares."""
+    """The course of a measure that `gates.yaml` declares."""
     if own.kind == "rate":
         return _counted(partial(declared.evidence, name=name), seen)
     if own.kind == "quantile":
@@ -86,7 +87,7 @@ def _declared(name: str, own: Measure, seen: Answered) -> Course:
 
 
 def _moments(window: Window) -> Iterator[dt.datetime]:
-    """Full quarters of an hour, or several together, within the window, and its end."""
+    """The moments of a course: full quarters of an hour, or several together, within the window, and its end."""
     step = QUARTER_S * max(1, math.ceil(window.seconds / QUARTER_S / MOST_POINTS))
     at = dt.datetime.fromtimestamp((window.start.timestamp() // step + 1) * step, dt.UTC)
     while at < window.end:
@@ -97,7 +98,7 @@ def _moments(window: Window) -> Iterator[dt.datetime]:
 
 
 def _counted(taken: Callable[[Answered], Evidence], seen: Answered) -> Course:
-    """The evidence taken again of the window up to each moment."""
+    """The counts of the evidence, taken again for the window up to each moment."""
     whole = taken(seen)
     found = defaultdict[str, list[Counted]](list)
     for at in _moments(Window(parse(whole.start), parse(whole.end))):
@@ -111,7 +112,7 @@ def _counted(taken: Callable[[Answered], Evidence], seen: Answered) -> Course:
 
 
 def _generation(seen: Answered) -> Course:
-    """The quantile of all jobs so far, and of those of each quarter of an hour; by when they were created."""
+    """The quantile of all jobs so far, and of each quarter of an hour, by the time of their creation."""
     segment = seen.segment
     if segment is None or len(segment.generation_at) != len(segment.generation_s):
         return Course()
@@ -138,8 +139,9 @@ def _percentiles(asked: questions.Percentiles, seen: Answered) -> Course:
 
 
 def _cost(seen: Answered) -> Course:
-    """What was spent so far by what succeeded so far, hour by hour as the KPIs count; tokens where they are judged."""
-    if seen.segment is None or isinstance(usage.async_counts(seen), str):
+    """The cost of a success so far, hour by hour as the KPIs count; with tokens where they are judged."""
+    unpriced = isinstance(seen.params.prices, NoPrices)
+    if unpriced or seen.segment is None or isinstance(usage.async_counts(seen), str):
         return Course()
     policy, prices, span = seen.params.policy, seen.params.prices, seen.whole
     total, points = None, []
@@ -157,7 +159,7 @@ def _periods(taken: Callable[[Answered], list[Point]], seen: Answered) -> Course
 
 
 def _looks_alone(_: Answered) -> Course:
-    """Only a census tells it, and each census tells one figure; or the evidence holds its own course (`success`)."""
+    """An empty course: each census gives only one figure, or the evidence holds its own course (`success`)."""
     return Course()
 
 

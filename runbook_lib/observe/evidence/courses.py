@@ -1,8 +1,8 @@
-"""How the figures of a gate went, in the order of time: what the test for a change is made on. Pure.
+"""Courses for the test for a change: the failures and requests of a gate in the order of time. Pure.
 
-The finest that is known: the order of the jobs in their table, ten seconds of how long they took, a minute of what
-CloudWatch counts, five minutes of its latencies, an hour's quarter of the split. A course may say less than the figures
-of the whole time, and never more. Where nothing failed there is no course: without a failure there is no change.
+Each is as fine as is known: the order of the jobs in their table, ten seconds for their durations, a minute for what
+CloudWatch counts, five minutes for its latencies, a quarter of an hour for the split. A course may count less than the
+figures of the whole time, never more. Where nothing failed the course is empty: without a failure there is no change.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from runbook_lib.observe.jobs.census import STEP_S
 from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
 
 SINCE = 3
-"""Rules from which on gates beside the users' success have a course."""
+"""First version of the rules in which gates other than the users' success have a course."""
 Row = tuple[int, int, int]
 """Number of the step of time since the epoch, failures, requests."""
 Course = tuple[tuple[str, int, int], ...]
 
 
 def told(rows: Iterable[Row], step_s: int) -> Course:
-    """Rows as evidence has them: those without a failure joined within their quarter of an hour."""
+    """Rows as evidence keeps them: rows without a failure are joined within their quarter of an hour."""
     return stamped(joined(rows, max(1, QUARTER_S // step_s)), step_s)
 
 
 def stamped(rows: Iterable[Row], step_s: int) -> Course:
-    """Rows with their times."""
+    """Rows with their step's time in place of its number."""
     return tuple((iso(dt.datetime.fromtimestamp(place * step_s, dt.UTC)), bad, n) for place, bad, n in rows)
 
 
 def of_metrics(seen: Answered, bad: str, n: str, window: Window) -> Course:
     """Failures and requests that CloudWatch counts under the metrics `bad` and `n`; () where it did not answer in full.
 
-    A period without a point of `bad` has none: what says that in doubt is `n`.
+    A period without a point of `bad` has no failure, as long as it has a point of `n`.
     """
     return of_answers(seen, label(bad), label(n), window)
 
 
 def of_answers(seen: Answered, counted: str, n: str, window: Window, *, good: bool = False) -> Course:
-    """The same of the answers under two labels.
+    """As `of_metrics`, for the answers under two labels.
 
     Args:
-        good: whether `counted` are those that did not fail.
+        good: whether `counted` counts the successes.
     """
     if seen.rules < SINCE or any(seen.answers.partial(one) for one in (counted, n)):
         return ()
@@ -65,7 +65,7 @@ def of_answers(seen: Answered, counted: str, n: str, window: Window, *, good: bo
 
 
 def split(seen: Answered, sent: str, kept: str, window: Window) -> Course:
-    """Async requests, and all, by quarters of an hour."""
+    """Async requests, and all requests, by quarters of an hour."""
     if seen.rules < SINCE or any(seen.answers.partial(label(one)) for one in (sent, kept)):
         return ()
     moved, stayed = (by_step(seen, label(one), window, QUARTER_S) for one in (sent, kept))
@@ -74,7 +74,7 @@ def split(seen: Answered, sent: str, kept: str, window: Window) -> Course:
 
 
 def refused(seen: Answered, lines: Iterable[tuple[dt.datetime, int, bool]], window: Window) -> Course:
-    """Refusals that the access log names, of the submissions that were no mistakes of their callers.
+    """Refusals that the access log names, of the submissions without the callers' own mistakes.
 
     Args:
         lines: minute, count, and whether they are the callers' own, of each line of the log.
@@ -104,8 +104,8 @@ def quota(seen: Answered, segment: Segment) -> Course:
 def slow(
     seen: Answered, segment: Segment, gate: Gate
 ) -> tuple[Course, tuple[str, float, float | None, float | None] | None]:
-    """Jobs beyond the gate's alert limit, of all that completed; and the gate's quantile with its bounds of those that
-    came from the likeliest moment of a change on, with that moment.
+    """Jobs beyond the gate's alert limit, of all that completed; and (moment, quantile, lower bound, upper bound) of
+    the jobs since the likeliest moment of a change.
     """
     times, limit = segment.generation_s, gate.alert
     if seen.rules < SINCE or limit is None or len(segment.generation_at) != len(times):
@@ -148,10 +148,10 @@ def levels(seen: Answered, asked: questions.Percentiles) -> Course:
 
 
 def beyond_at_least(n: int, beyond: Mapping[str, bool]) -> int:
-    """How many of `n` samples are beyond a limit for sure, given which of their statistics are.
+    """How many of `n` samples are certainly beyond a limit, given which of their statistics are.
 
-    The percentile p lies between two of the samples at most, the higher of which has a rank of at most
-    floor(n p / 100) + 2, however CloudWatch interpolates: where it is beyond the limit, that one is, and all above it.
+    The percentile p lies between two samples at most, the higher of which has a rank of at most floor(n p / 100) + 2,
+    however CloudWatch interpolates. Where it is beyond the limit, so are that sample and all above it.
     """
     if beyond.get("Minimum"):
         return n
@@ -161,10 +161,10 @@ def beyond_at_least(n: int, beyond: Mapping[str, bool]) -> int:
 
 
 def beyond_at_most(n: int, beyond: Mapping[str, bool]) -> int:
-    """How many of `n` samples may be beyond a limit, given which of their statistics are; those not known may be.
+    """How many of `n` samples may be beyond a limit, given which of their statistics are; an unknown one may be.
 
-    The percentile p is no lower than the sample of rank floor(n p / 100), however CloudWatch interpolates: where it is
-    within the limit, so are that one and all below it.
+    The percentile p is no lower than the sample of rank floor(n p / 100), however CloudWatch interpolates. Where it is
+    within the limit, so are that sample and all below it.
     """
     if not beyond.get("Maximum", True):
         return 0
@@ -174,7 +174,7 @@ def beyond_at_most(n: int, beyond: Mapping[str, bool]) -> int:
 
 
 def by_step(seen: Answered, label: str, window: Window, step_s: int) -> dict[int, int]:
-    """What a counted series has in each step of `window`, by the step's number since the epoch."""
+    """Sums of a counted series in each step of `window`, by the step's number since the epoch."""
     found = dict[int, float]()
     for when, value in seen.answers.between(label, window):
         place = int(when.timestamp() // step_s)

@@ -1,7 +1,7 @@
 """Evidence of a measure that `gates.yaml` declares: its questions, its figures and its points, by its kind alone. Pure.
 
-The same rules as for the runbook's own: absence is no data unless the declaration names what proves that it is zero,
-and an answer that is not whole never passes.
+The rules are those of the runbook's own measures: absence is no data unless the declaration names what proves that it
+is zero, and a partial answer never passes.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ def label(name: str, side: Side) -> str:
 
 
 def asked_percentiles(name: str, own: Measure) -> questions.Percentiles:
-    """A quantile's questions."""
+    """The questions of a quantile."""
     metric = metric_id(name, "value", own.sides["value"])
     return questions.Percentiles(name, metric, own.divided_by, own.late_s, label(name, "value"))
 
 
 def percentiles(params: Params) -> list[questions.Percentiles]:
-    """Those of every quantile that a gate is judged on."""
+    """The questions of every quantile that a gate judges."""
     return [asked_percentiles(name, own) for name, own in params.policy.judged.items() if own.kind == "quantile"]
 
 
 def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
-    """The questions for the measures that a gate is judged on, without the bounds of percentiles.
+    """The questions for the measures that gates judge, without the bounds of percentiles.
 
-    Counts in the finest period that is kept, levels in those of the gauges, amounts once over the whole window and, for
-    their chart, by quarters of an hour.
+    It asks for counts in the finest period that is kept, for levels in the period of gauges, and for amounts once over
+    the whole window and, for their chart, by quarters of an hour.
     """
     found = [ask for one in percentiles(params) for ask in one.asks(params, window, now)]
     for name, own in params.policy.judged.items():
@@ -74,7 +74,7 @@ def evidence(seen: Answered, name: str) -> Evidence:
 
 
 def points(seen: Answered, name: str) -> tuple[list[Point], int]:
-    """A gauge's, or an amount's, value in each period that is known, and the seconds of a period."""
+    """Values of a gauge or an amount in each known period, and the length of a period in seconds."""
     own = seen.params.policy.measures[name]
     if own.kind == "gauge":
         _, period = levels.gauged(seen, own.late_s)
@@ -84,7 +84,7 @@ def points(seen: Answered, name: str) -> tuple[list[Point], int]:
 
 
 def _what(seen: Answered, name: str, own: Measure, side: Side) -> str:
-    """`Shop/Payments Sum of Declined {Service=shop-prod}`: where a side is, as it was asked."""
+    """Address of a side in words, such as `Shop/Payments Sum of Declined {Service=shop-prod}`."""
     query = own.sides[side]
     metric = seen.params.metric(metric_id(name, side, query))
     place = address(metric, seen.params)
@@ -100,7 +100,7 @@ def _query(seen: Answered, name: str, own: Measure) -> str:
 
 
 def _proof(seen: Answered, name: str, own: Measure, window: Window) -> str | None:
-    """Why a time without a point is zero, in words; None: nothing proves it."""
+    """What proves that a time without a point is zero, in words; None: nothing does."""
     if own.zero_while is None or not any(seen.answers.within(label(name, "zero_while"), window)):
         return None
     query = own.sides["zero_while"]
@@ -163,7 +163,7 @@ def _gauge(seen: Answered, name: str, own: Measure) -> Evidence:
 
 
 def _levels(seen: Answered, name: str, own: Measure) -> tuple[list[Point], int]:
-    """The value in each period that is known, and how many of them have no point and count as 0."""
+    """The value in each known period, and the number of those that have no point and count as 0."""
     window, period = levels.gauged(seen, own.late_s)
     tags = [label(name, side) for side in ("value", "of") if side in own.sides]
     known = {at: value / own.divided_by for at, value in _quotients(seen, tags) if window.start <= at < window.end}

@@ -1,10 +1,10 @@
-"""What users met at the door: every submission once, told apart by how it was answered. Pure.
+"""What users met at the door: every submission once, told apart by its answer. Pure.
 
-A user's request is one POST at the submit route. Refused by our own gateway or WAF (429, 403, 413), or answered 5xx, it
-never becomes a job, so no rate of jobs knows of it. The caller's own mistakes (400, 422) are no failure of the service;
-CloudWatch's `4XXError` does not tell the two apart. Access logs do. Without them the share of 4xx is compared with that
-of the synchronous route, at the same time and before the rollout: as many are taken for the callers' own, and what goes
-beyond that for refusals. (docs/domain.md, trap 26.)
+A user's request is one POST at the submit route. A request that our own gateway or WAF refuses (429, 403, 413), or that
+is answered 5xx, never becomes a job, so no rate of jobs counts it. The caller's own mistakes (400, 422) are no failure
+of the service. CloudWatch's `4XXError` does not tell the two apart; access logs do. Without them the share of 4xx is
+compared with that of the synchronous route, at the same time and before the rollout: that share counts as the callers'
+own mistakes, the rest as refusals (docs/domain.md, trap 26).
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params
 
 REFERENCE = "reference:"
-"""Begin of the labels under which the synchronous route's traffic before the rollout is asked."""
+"""Prefix of the labels under which the synchronous route's traffic before the rollout is asked."""
 REFERENCE_PERIOD_S = 3600
 BEFORE = "the synchronous route before the rollout"
 FEW = 100
-"""Requests below which a route's share of 4xx is compared with nothing."""
+"""A route with fewer requests than this is no reference for the share of 4xx."""
 
 
 @dataclass(frozen=True)
 class Door:
-    """Submissions of one span by how they were answered; whole numbers."""
+    """Submissions of one span by their answers, in whole numbers."""
 
     requests: int
     broken: int
-    """Answered 5xx."""
+    """Submissions answered 5xx."""
     refused: int
-    """Answered 4xx by the service's own doing, as far as can be told."""
+    """Submissions that the service itself refused with 4xx, as far as can be told."""
     doubtful: int
-    """Of `refused`: may be the callers' own mistakes."""
+    """Part of `refused` that may be the callers' own mistakes."""
     mistakes: int
-    """Answered 4xx by the callers' own doing."""
+    """Submissions answered 4xx for the callers' own mistakes."""
     how: str
-    """How the two were told apart, in words; empty: there was no 4xx."""
+    """How refusals and mistakes were told apart, in words; empty: there was no 4xx."""
     types: dict[str, int]
     """Refusals by status and type, from the access log."""
     suspect: str = ""
@@ -60,7 +60,7 @@ class Door:
 
 
 def asks(params: Params, state: TrafficState, window: Window) -> list[Ask]:
-    """The synchronous route before the rollout: what share of 4xx is the callers' own."""
+    """Asks for the synchronous route's traffic before the rollout: its share of 4xx is taken for the callers' own."""
     span = reference(params, state, window)
     return [
         Ask(metric, span, "Sum", REFERENCE_PERIOD_S, label=f"{REFERENCE}{metric}")
@@ -85,7 +85,7 @@ def read(seen: Answered, spans: Sequence[Window]) -> Door | None:
     logged = _logged(seen, spans)
     counted = _sum(seen, "async_4xx", spans)
     if counted is None and logged is not None:
-        counted = logged.refused + logged.mistakes  # no point of the metric: the log is all there is
+        counted = logged.refused + logged.mistakes  # no point of the metric: only the log knows
     wrong = min(total - broken, round(counted or 0.0))
     if not wrong:
         return Door(total, broken, 0, 0, 0, "", {})
@@ -95,8 +95,10 @@ def read(seen: Answered, spans: Sequence[Window]) -> Door | None:
 
 
 def _told_apart(seen: Answered, spans: Sequence[Window], logged: _Logged, total: int, broken: int, wrong: int) -> Door:
-    """By the access log. What it lacks of CloudWatch's 4xx (a minute at each edge) is nobody's for sure; and as many
-    mistakes as neither the synchronous route nor the callers' share explain may be ours: a route, a validation.
+    """The door by the access log.
+
+    Doubtful are the 4xx of CloudWatch that the log lacks (a minute at each edge), and mistakes beyond what the
+    synchronous route or the callers' share explains: those may be the service's own, such as a wrong validation.
     """
     refused, mistakes = min(wrong, logged.refused), min(wrong, logged.mistakes)
     missing = max(0, wrong - refused - mistakes)
@@ -114,7 +116,7 @@ def _told_apart(seen: Answered, spans: Sequence[Window], logged: _Logged, total:
 
 
 def _more_mistakes(seen: Answered, spans: Sequence[Window], total: int, mistakes: int) -> tuple[int, str]:
-    """(mistakes beyond what is known of callers, beside what they were held); 0 where chance explains them."""
+    """Mistakes beyond what is usual for callers, and what they were compared with; 0 where chance explains them."""
     alpha = 1 - seen.params.policy.confidence
     allowed = seen.params.policy.door.caller_share
     found = _references(seen, spans)
@@ -123,7 +125,7 @@ def _more_mistakes(seen: Answered, spans: Sequence[Window], total: int, mistakes
         name, k, n = _strictest(found)
         name, most = f"{k:,} of {n:,} on {name}", upper_bound(k, n, alpha)
         if not _before_known(found):
-            most = min(most, allowed)  # what goes wrong now may go wrong on both routes
+            most = min(most, allowed)  # a present fault may hit both routes
     if not total or lower_bound(mistakes, total, alpha) <= most:
         return 0, name
     return max(0, math.ceil(mistakes - total * most)), name
@@ -139,7 +141,7 @@ def _sum(seen: Answered, metric: str, spans: Iterable[Window]) -> float | None:
 
 
 def _lines(seen: Answered, spans: Sequence[Window]) -> Iterator[tuple[dt.datetime, int, str, int, bool]]:
-    """(minute, status, type, count, whether it is the callers' own) of each 4xx that the access log has in `spans`."""
+    """(minute, status, type, count, whether it is the callers' mistake) of each logged 4xx within `spans`."""
     own = set(seen.params.policy.door.mistakes)
     for at, status, kind, count in (seen.live.get("door") or {}).get("counts", ()):
         when = parse(at)
@@ -157,7 +159,7 @@ class _Logged:
 
 
 def _logged(seen: Answered, spans: Sequence[Window]) -> _Logged | None:
-    """What the access log tells; None where there is none, or not all of it."""
+    """The 4xx by the access log; None where there is no log, or it was not read to its end."""
     kept: dict[str, Any] | None = seen.live.get("door")
     if not kept or kept.get("cut"):
         return None
@@ -173,25 +175,25 @@ def _logged(seen: Answered, spans: Sequence[Window]) -> _Logged | None:
 
 
 def _compared(seen: Answered, spans: Sequence[Window], total: int, broken: int, wrong: int) -> Door:
-    """4xx beyond what the synchronous route's share explains are refusals; the strictest reference counts."""
+    """The door without an access log: 4xx beyond the share of the lowest reference count as refusals."""
     found = _references(seen, spans)
     allowed = seen.params.policy.door.caller_share
     alpha = 1 - seen.params.policy.confidence
     if not found:
         why = f"{wrong:,} of {total:,} submissions were answered 4xx, and there is neither an access log nor a route"
         suspect = f"{why} to compare with: refusals cannot be told from the callers' own mistakes"
-        # No more than the allowed share is ever believed to be the callers' own. Asked at every look: a test for all.
+        # At most the allowed share counts as the callers' own. The test holds for all looks together.
         policy = seen.params.policy
         log_e = early_fail_log_e(wrong, total, allowed, policy.early_prior) if 0 < allowed < 1 else 0.0
         certain = math.floor(wrong - total * allowed) if log_e >= -math.log(policy.alpha_early) else 0
         return Door(total, broken, wrong, wrong - certain, 0, "nothing to compare with", {}, suspect)
     name, k, n = _strictest(found)
     most = upper_bound(k, n, alpha)
-    # Both routes may refuse alike: where the days before do not tell, no 4xx is taken for the callers' own.
+    # Both routes may refuse alike: without the days before, no 4xx counts as the callers' own.
     likely = min(k / n, allowed) if _before_known(found) else 0.0
     refused = max(0, math.ceil(wrong - total * likely))
     certain = max(0, math.floor(wrong - total * most))
-    # By chance alone a route gets more 4xx than its share: only what that does not explain is certain.
+    # Chance alone may give a route more 4xx than its share: only what chance does not explain is certain.
     if lower_bound(wrong, total, alpha) <= most:
         certain = 0
     doubtful = max(0, refused - certain)
@@ -217,7 +219,7 @@ def _before_known(found: Sequence[_Reference]) -> bool:
 
 
 def _references(seen: Answered, spans: Sequence[Window]) -> list[_Reference]:
-    """(where, 4xx, requests) of the synchronous route, as far as there are enough requests."""
+    """(name, 4xx, requests) of each reference that has enough requests: the synchronous route before and meanwhile."""
     before = [seen.answers.total(f"{REFERENCE}{name}") for name in _reference_metrics(seen.traffic)]
     beside = [None if seen.traffic.migrated else _sum(seen, name, spans) for name in ("sync_requests", "sync_4xx")]
     places = ((BEFORE, before), ("the synchronous route meanwhile", beside))
@@ -239,14 +241,14 @@ class Ledger:
     door: Door
     jobs: int
     repeats: int
-    """Accepted and no job of their own: taken for repeated submissions, as far as these are allowed for."""
+    """Accepted submissions without a job of their own that count as repeats, up to the declared share."""
     unsure: int
-    """Accepted and no job, too few to contradict anything: they keep the success rate from passing, as failures."""
+    """Accepted submissions without a job, too few for a contradiction: as failures they keep the rate from passing."""
     unexplained: int
-    """Beyond that: accepted and no job (positive), or jobs that no request asked for (negative)."""
+    """More of these than that: accepted submissions without a job (positive), or jobs without a request (negative)."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For the gate's detail."""
+        """The ledger for the gate's detail."""
         door = self.door
         return {
             "requests": door.requests,
@@ -279,7 +281,7 @@ class Ledger:
 
 
 def ledger(seen: Answered, door: Door, jobs: int, spans: Sequence[Window]) -> Ledger:
-    """Requests against jobs; a minute's worth at each edge, and the declared share of repeats, are no contradiction."""
+    """Holds requests against jobs. A minute's requests at each edge and the declared share of repeats may differ."""
     left = door.requests - door.broken - door.refused - door.mistakes - jobs
     minutes = max(1.0, sum(span.seconds for span in spans) / 60)
     edge = math.ceil(2 + 3 * math.sqrt(door.requests / minutes) + door.requests / minutes)
@@ -302,8 +304,8 @@ def spans_of(window: Window, gaps: Iterable[tuple[dt.datetime, dt.datetime]]) ->
 
 
 def failures(seen: Answered, spans: Sequence[Window], door: Door, step_s: int) -> tuple[tuple[int, int, int], ...]:
-    """Failures at the door, (number of the step of `step_s` since the epoch, n, n): 5xx, and refusals that the access
-    log names.
+    """Failures at the door as (number of the step of `step_s` seconds since the epoch, n, n): 5xx, and the refusals in
+    the access log.
     """
     found = dict[int, float]()
     for when, value in seen.answers.points(label("async_5xx")):
@@ -318,10 +320,10 @@ def failures(seen: Answered, spans: Sequence[Window], door: Door, step_s: int) -
 
 
 def lines(seen: Answered, door: Door, span: Window) -> list[tuple[dt.datetime, int, bool]]:
-    """(minute, count, whether they are the callers' own) of the 4xx that the access log tells apart in `span`."""
+    """(minute, count, whether they are the callers' mistakes) of the 4xx that the access log tells apart in `span`."""
     return [(when, count, own) for when, _, _, count, own in _lines(seen, [span])] if door.types else []
 
 
 def labels() -> tuple[str, ...]:
-    """The series that the door is read from."""
+    """Labels of the series that the door is read from."""
     return tuple(label(f"async_{what}") for what in ("requests", "4xx", "5xx"))

@@ -10,10 +10,11 @@ from runbook_lib.judge.model import Evidence
 from runbook_lib.observe.evidence import courses, questions
 from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S, label
 from runbook_lib.observe.evidence.seen import Answered, behind, census_window, unseen
+from runbook_lib.params.crew import Post
 
 Point = tuple[dt.datetime, float]
 OVERHEAD = 2
-"""Latency holds the gateway's own work, too (an authorizer has 10 s of its own): so often its timeout cannot be."""
+"""No latency exceeds this many gateway timeouts: it also holds the gateway's own work (an authorizer)."""
 
 
 def submit_latency(seen: Answered) -> Evidence:
@@ -29,12 +30,14 @@ def submit_latency(seen: Answered) -> Evidence:
 def percentiles(
     seen: Answered, asked: questions.Percentiles, what: str, *, proof: str | None = None, most: float | None = None
 ) -> Evidence:
-    """One bucket is the quantile; of several, the largest is an upper bound of it, and the smallest a lower bound.
+    """Evidence of a quantile from CloudWatch's percentiles.
+
+    A single bucket is the quantile; of several, the largest is an upper bound of it.
 
     Args:
         what: the metric in words.
-        proof: why no sample is none, if it is known.
-        most: the largest value that there can be.
+        proof: what proves that there was no sample, if anything does.
+        most: the largest possible value.
     """
     answers, window = seen.answers, questions.settled(seen.params, seen.window, seen.now, asked.late_s)
 
@@ -114,7 +117,7 @@ def generation_time(seen: Answered) -> Evidence:
 
 
 def nearest_rank(sample: Sequence[float], q: float) -> float:
-    """The q quantile of a sample that is ascending and not empty."""
+    """The q quantile of an ascending sample that is not empty, by the nearest rank."""
     return sample[questions.nearest_rank(q, len(sample)) - 1]
 
 
@@ -124,14 +127,18 @@ def periods(window: Window, period_s: int) -> list[dt.datetime]:
 
 
 def queue_depth(seen: Answered) -> Evidence:
-    """SQS publishes for every queue that holds a message or is polled, and falls silent for one idle for six hours.
+    """Evidence of the queue's depth.
 
-    So a period without a point is zero if nothing was sent or asked in it and the last point before it was zero (if
-    there is no point at all: if the queue is empty now). Anything else is missing, and so is every such period where
-    the jobs table shows that CloudWatch is behind: what would prove it is late itself.
+    SQS publishes it while the queue holds a message or is polled, and stops after six idle hours. So a period without
+    a point is zero if nothing was sent or asked in it and the last point before it was zero (without any point: if the
+    queue is empty now). Else it is missing, also where the jobs table shows that CloudWatch is behind.
     """
     window, period = gauged(seen)
-    name, late = label("queue_visible", "Maximum"), behind(seen)
+    crew, late = seen.params.service.crew, behind(seen)
+    names = tuple(label(f"{post.queue}_visible", "Maximum") for post in crew)
+    queues = " and ".join(seen.params.name(post.queue) for post in crew)
+    whose = queues if len(crew) == 1 else f"{queues}, the deepest of them"
+    live = [seen.live.get(f"{post.queue}_visible") for post in crew]
     expected = len(periods(window, period))
     points, filled = queue_points(seen)
     values = [value for _, value in points]
@@ -139,12 +146,12 @@ def queue_depth(seen: Answered) -> Evidence:
     return seen.evidence(
         "queue_depth",
         "gauge",
-        f"CloudWatch AWS/SQS, Maximum of messages visible in {seen.params.name('queue')}, each {period} s",
+        f"CloudWatch AWS/SQS, Maximum of messages visible in {whose}, each {period} s",
         window,
-        (name,),
+        names,
         values=tuple(values),
         expected=expected,
-        live=seen.live.get("queue_visible"),
+        live=None if None in live else max(one for one in live if one is not None),
         proven_zero_by=proof if filled and len(values) == expected else None,
         notes=(
             *((late,) if late and len(values) < expected else ()),
@@ -154,23 +161,36 @@ def queue_depth(seen: Answered) -> Evidence:
 
 
 def gauged(seen: Answered, late_s: float = 0) -> tuple[Window, int]:
-    """What is judged of a gauge, and the length of its periods."""
+    """The window in which a gauge is judged, and the length of its periods in seconds."""
     period = max(GAUGE_PERIOD_S, period_for(seen.window, seen.now))
     return questions.gauged(seen.params, seen.window, seen.now, late_s), period
 
 
 def queue_points(seen: Answered) -> tuple[list[Point], int]:
-    """The depth in each period that is known, and how many of them have no point and count as 0."""
+    """The depth in each period that is known, and how many of them have no point and count as 0; of several queues the
+    deepest, in the periods in which all are known.
+    """
+    each = [_points_of(seen, post) for post in seen.params.service.crew]
+    if len(each) == 1:
+        return each[0]
+    depths = [dict(points) for points, _ in each]
+    both = sorted(set(depths[0]).intersection(*depths[1:]))
+    return [(at, max(one[at] for one in depths)) for at in both], max(filled for _, filled in each)
+
+
+def _points_of(seen: Answered, post: Post) -> tuple[list[Point], int]:
+    """The same of one worker's queue."""
     window, period = gauged(seen)
-    known = dict(seen.answers.points(label("queue_visible", "Maximum")))
-    depth: float | None = 0.0 if known else seen.live.get("queue_visible")
+    known = dict(seen.answers.points(label(f"{post.queue}_visible", "Maximum")))
+    depth: float | None = 0.0 if known else seen.live.get(f"{post.queue}_visible")
     found, filled, late = [], 0, behind(seen)
     for at in periods(window, period):
         if at in known:
             depth = known[at]
         else:
             span = Window(at, at + dt.timedelta(seconds=period))
-            if late or depth != 0 or seen.sum("queue_sent", span) or seen.sum("async_requests", span):
+            asked = seen.sum("async_requests", span) if not post.suffix else None  # each makes a message of the first
+            if late or depth != 0 or seen.alone(f"{post.queue}_sent", span) or asked:
                 depth = None
                 continue
             filled += 1
@@ -179,25 +199,34 @@ def queue_points(seen: Answered) -> tuple[list[Point], int]:
 
 
 def dlq_points(seen: Answered) -> list[Point]:
-    """The points that CloudWatch has; where a read proves that there was nothing, 0 in every period."""
+    """Depths of the DLQ by CloudWatch; where a live read proves that there was none, 0 in every other period."""
     window, period = gauged(seen)
-    known = [one for one in seen.answers.points(label("dlq_visible", "Maximum")) if window.start <= one[0] < window.end]
+    found: dict[dt.datetime, float] = {}
+    for post in seen.params.service.crew:
+        for at, value in seen.answers.points(label(f"{post.dlq}_visible", "Maximum")):
+            if window.start <= at < window.end:
+                found[at] = max(value, found.get(at, 0.0))
+    known = sorted(found.items())
     if dlq_depth(seen).proven_zero_by is None:
         return known
     return sorted((dict.fromkeys(periods(window, period), 0.0) | dict(known)).items())
 
 
 def dlq_depth(seen: Answered) -> Evidence:
-    """The depth of the DLQ. It keeps messages for days: 0 now and no point above 0 mean that none arrived."""
+    """Evidence of the DLQ's depth. It keeps messages for days: 0 now and no point above 0 mean that none arrived."""
     params = seen.params
     window = questions.gauged(params, seen.window, seen.now)
-    name = label("dlq_visible", "Maximum")
-    points = [value for when, value in seen.answers.points(name) if window.start <= when < window.end]
+    crew = params.service.crew
+    names = tuple(label(f"{post.dlq}_visible", "Maximum") for post in crew)
+    each = [[value for when, value in seen.answers.points(name) if window.start <= when < window.end] for name in names]
+    points = max(each, key=lambda one: (max(one, default=0.0), len(one)))
     expected = int(window.seconds // max(GAUGE_PERIOD_S, period_for(seen.window, seen.now)))
-    waiting, handled = seen.live.get("dlq_visible"), seen.live.get("dlq_in_flight", 0)
-    live = None if waiting is None else waiting + handled
-    proven = live == 0 and not any(points) and len(points) < expected
+    waiting = [seen.live.get(f"{post.dlq}_visible") for post in crew]
+    handled = sum(seen.live.get(f"{post.dlq}_in_flight", 0) for post in crew)
+    live = None if None in waiting else sum(one for one in waiting if one is not None) + handled
+    proven = live == 0 and not any(map(any, each)) and any(len(one) < expected for one in each)
     receives, timeout = params.service.max_receives, params.service.visibility_timeout_s
+    queues = " and ".join(params.name(post.dlq) for post in crew)
     proof = "0 messages read live, and no point: an arrival would have made SQS publish again, and stays for days"
     late_s = receives * timeout
     note = f"settles late: a job of the last {late_s / 60:g} min ({receives} receives of {timeout} s) may still arrive"
@@ -205,9 +234,9 @@ def dlq_depth(seen: Answered) -> Evidence:
     return seen.evidence(
         "dlq_depth",
         "gauge",
-        f"CloudWatch AWS/SQS, Maximum of messages visible in {params.name('dlq')}, and a live read of SQS",
+        f"CloudWatch AWS/SQS, Maximum of messages visible in {queues}, and a live read of SQS",
         window,
-        (name,),
+        names,
         values=tuple(points),
         expected=expected,
         live=live,
@@ -218,10 +247,10 @@ def dlq_depth(seen: Answered) -> Evidence:
 
 
 def throttle_events(seen: Answered) -> Evidence:
-    """Requests that DynamoDB turned away, table and index together, in each period.
+    """Evidence of the requests that DynamoDB throttled, table and index together, in each period.
 
-    It publishes throttle events only where there are some, so a period without one is zero as long as the table was
-    used in the window; where CloudWatch is behind, only in the periods that are known.
+    DynamoDB publishes throttle events only when there are some. So a period without one is zero if the table was used
+    in the window; where CloudWatch is behind, only if it was used in that period.
     """
     params, late = seen.params, behind(seen)
     window, period = gauged(seen)
@@ -258,6 +287,6 @@ def throttle_points(seen: Answered) -> list[Point]:
 
 
 def _used(seen: Answered) -> list[dt.datetime]:
-    """When the table was written to."""
+    """Times at which the table was written to."""
     window, _ = gauged(seen)
     return [when for when, _ in seen.answers.points(label("table_writes")) if window.start <= when < window.end]

@@ -1,8 +1,8 @@
-"""From answers to evidence, one function for each measure. Pure: the same answers give the same evidence, years later.
+"""From answers to evidence. Pure: the same answers give the same evidence, years later.
 
-Settling (each evidence carries its own window): CloudWatch's figures end `metric_delay` before now, Lambda errors a
-job's deadline earlier still (they are stamped with the start of the invocation), the census the deadline before now.
-Absence is no data, unless something else proves that it is zero, and then the evidence says what (trap 5).
+Each evidence carries its own settled window: CloudWatch's figures end `metric_delay` before now, Lambda errors a job's
+deadline earlier still (they are stamped with the start of the invocation), the census the deadline before now. Absence
+is no data, unless something else proves that it is zero; then the evidence says what (trap 5).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
 def asks_bounds(
     answers: Answers, params: Params, window: Window, now: dt.datetime, look: Look | None = None
 ) -> list[Ask]:
-    """The second round: the bounds of quantiles that CloudWatch's percentiles tell."""
+    """The second round of questions: the bounds of quantiles, which are other percentiles."""
     known = [questions.LATENCY, *declared.percentiles(params)]
     return [ask for one in known for ask in one.asks_bounds(answers, params, window, now, look)]
 
@@ -48,15 +48,15 @@ def measure(
     """The evidence for every measure, by its name.
 
     Args:
-        answers: to `asks` and `asks_bounds`, together.
+        answers: those to `asks` and `asks_bounds` together.
         segment: the merged census of the window; None: there is none.
-        live: of `live.read`, with `configured` of `configured.read`; what is missing in it proves nothing.
-        traffic: dial, switch and since when.
-        params: for policy, prices and names.
+        live: from `live.read`, with `configured` from `configured.read`; what it lacks proves nothing.
+        traffic: dial and switch, and since when.
+        params: policy, prices and names.
         window: the window that is judged (such as the soak), unsettled.
         now: AWS's clock when the answers were given.
         look: the declared look, as in `asks_bounds`.
-        rules: by which evidence is made; 1 are those of records of version 0.1.
+        rules: version of the rules of evidence; 1 is that of records of version 0.1.
     """
     seen = Answered(answers, segment, live, traffic, params, window, now, look, rules)
     own = rules_1 if rules < 2 else rates

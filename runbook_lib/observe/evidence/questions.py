@@ -1,9 +1,10 @@
-"""Which questions the evidence takes: windows, labels, and the second round for the bounds of a percentile."""
+"""The questions of the evidence: windows, labels, and the second round for the bounds of a percentile."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runbook_lib.base.window import Window, period_for
@@ -17,23 +18,24 @@ from runbook_lib.observe.metrics.fetch import Answers, Ask
 from runbook_lib.params.load import Params
 
 FUNCTIONS = ("submit", "worker", "status_fn")
+QUEUE_COUNTS = ("sent", "received", "deleted", "empty_receives")
 GAUGE_PERIOD_S = 300
 LEVELS = ("Minimum", "p50", "p90", "Maximum")
-"""Of the samples of each five minutes: with few of them they tell how many were beyond a limit."""
+"""Statistics asked for each five minutes: they bound how many samples were beyond a limit."""
 
 
 @dataclass(frozen=True)
 class Percentiles:
-    """A measure that CloudWatch's percentiles of one metric tell: what is asked, and under which labels."""
+    """A measure that is read from CloudWatch's percentiles of one metric: its questions and their labels."""
 
     measure: str
     metric: str
     divided_by: float = 1000.0
-    """From the metric's unit to the measure's."""
+    """Divisor from the metric's unit to the measure's."""
     late_s: float = 0.0
-    """Points arrive so much later than `metric_delay_s` says."""
+    """Seconds by which points arrive later than `metric_delay_s` says."""
     label: str = ""
-    """Of the quantile itself, and the begin of the others; empty: the measure."""
+    """Label of the quantile itself, and prefix of the other labels; empty: the measure's name."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.measure)
@@ -54,7 +56,7 @@ class Percentiles:
         return f"{self.label}:low"
 
     def level(self, stat: str) -> str:
-        """Label of a statistic of the samples of each five minutes."""
+        """Label of a statistic for each five minutes."""
         return f"{self.label}:{GAUGE_PERIOD_S}:{stat}"
 
     def asks(self, params: Params, window: Window, now: dt.datetime) -> list[Ask]:
@@ -70,11 +72,11 @@ class Percentiles:
     def asks_bounds(
         self, answers: Answers, params: Params, window: Window, now: dt.datetime, look: Look | None = None
     ) -> list[Ask]:
-        """The second round: bounds of the quantile are other percentiles of the same data, which ones depends on n.
+        """The second round: the bounds of the quantile are other percentiles of the same data, which depend on n.
 
-        Upper: order statistics (`judge.statistics.quantile_rank`). Lower: at a final `look` its mirror image, before
-        that the rank of the test that may look at any time (`judge.sequential.early_rank`). No question where n is too
-        small for a bound.
+        The upper one is from order statistics (`judge.gates.statistics.quantile_rank`). The lower one is its mirror
+        image at a final `look`; before that, the rank of the test that may look at any time
+        (`judge.gates.sequential.early_rank`). Where n is too small for a bound, nothing is asked.
         """
         n = int(answers.total(self.n) or 0)
         whole = settled(params, window, now, self.late_s)
@@ -83,53 +85,82 @@ class Percentiles:
         if upper is not None:
             bounds.append(Ask(self.metric, whole, f"p{percentile(upper, n, up=True):g}", "window", self.upper))
         if low is not None and low > 1:
-            # One rank lower, so that it stays a lower bound however CloudWatch interpolates between two samples.
+            # One rank lower: then it is a lower bound however CloudWatch interpolates between two samples.
             bounds.append(Ask(self.metric, whole, f"p{percentile(low - 1, n):g}", "window", self.low))
         return bounds
 
 
 LATENCY = Percentiles("submit_latency", "async_latency")
 BASELINE_LATENCY = Percentiles("baseline_latency", "sync_latency")
-"""Of the synchronous route, where a gate compares with it."""
+"""The latency of the synchronous route, where a gate compares with it."""
 
 _COUNTED = (
     *(f"{route}_{what}" for route in ("async", "status", "sync") for what in ("requests", "5xx", "4xx")),
-    *(f"{name}_{what}" for name in FUNCTIONS for what in ("invocations", "errors")),
     *("sync_fn_invocations", "sync_fn_duration", "vpr_generated", "vpr_cost_usd"),
-    *(f"{name}_log_bytes" for name in (*FUNCTIONS, "sync_fn")),
-    *("queue_sent", "queue_received", "queue_deleted", "queue_empty_receives"),
+    "sync_fn_log_bytes",
     *("table_reads", "table_writes", "gsi_reads", "gsi_writes"),
     *("jobs_created", "jobs_completed", "jobs_failed", "input_tokens", "output_tokens"),
 )
 THROTTLES = tuple(f"{part}_{side}_throttles" for part in ("table", "gsi") for side in ("read", "write"))
 
 
+def functions(params: Params) -> tuple[str, ...]:
+    """How the catalogue calls the functions of the async path: submit, every worker, status."""
+    workers = (post.worker for post in params.service.crew)
+    return tuple(one for name in FUNCTIONS for one in (workers if name == "worker" else (name,)))
+
+
+def counted(params: Params) -> tuple[str, ...]:
+    """Everything that is counted over the window, of every worker."""
+    return (
+        *_COUNTED,
+        *(
+            f"{name}_{what}"
+            for name in functions(params)
+            for what in ("invocations", "errors", "log_bytes", "duration")
+        ),
+        *(f"{post.queue}_{what}" for post in params.service.crew for what in QUEUE_COUNTS),
+        *of_each(params, ("jobs_created", "jobs_completed", "jobs_failed", "input_tokens", "output_tokens")),
+    )
+
+
+def of_each(params: Params, ids: Iterable[str]) -> tuple[str, ...]:
+    """The metrics called `ids` of the workers after the first, where each worker has one of its own."""
+    more = params.service.of_further_workers
+    return tuple(id for post in params.service.crew for one in ids if (id := post.id(one)) in more)
+
+
+def gauges_of(params: Params) -> tuple[str, ...]:
+    """The depths of every worker's queue and dead-letter queue."""
+    return tuple(f"{one}_visible" for post in params.service.crew for one in (post.queue, post.dlq))
+
+
 def label(metric: str, stat: str = "Sum") -> str:
-    """The label under which `asks` asks a series."""
+    """The label under which `asks` asks for a series."""
     return f"{metric}:{stat}"
 
 
 def settled(params: Params, window: Window, now: dt.datetime, more_s: float = 0) -> Window:
-    """The part of `window` whose metrics have arrived, in whole periods; `more_s` for what is stamped before it is
-    over.
+    """The part of `window` whose metrics have arrived, in whole periods; `more_s` is a further delay in seconds, for
+    what is stamped before it is over.
     """
     delay = params.policy.metric_delay_s + more_s
     return window.settled(now, delay).inward(period_for(window, now))
 
 
 def gauged(params: Params, window: Window, now: dt.datetime, more_s: float = 0) -> Window:
-    """The same in whole periods of the gauges."""
+    """As `settled`, in whole periods of gauges."""
     return settled(params, window, now, more_s).inward(max(GAUGE_PERIOD_S, period_for(window, now)))
 
 
 def gate_of(params: Params, measure: str) -> Gate | None:
-    """The first gate that is judged on `measure` by itself, else the first that compares it; None: there is none."""
+    """The first gate that judges `measure` by itself, else the first that compares it; None: there is none."""
     gates = [gate for gate in params.policy.gates if gate.measure == measure]
     return next((gate for gate in gates if gate.against is None), gates[0] if gates else None)
 
 
 def quantile_of(params: Params, measure: str) -> float:
-    """The quantile that the measure's gate judges."""
+    """The quantile that the measure's gate judges; without one, 0.95."""
     gate = gate_of(params, measure)
     return gate.quantile if gate and gate.quantile else 0.95
 
@@ -137,21 +168,20 @@ def quantile_of(params: Params, measure: str) -> float:
 def asks(params: Params, window: Window, now: dt.datetime) -> list[Ask]:
     """Everything that the runbook's own measures need from CloudWatch, without the bounds of percentiles.
 
-    Counts in the finest period still kept.
+    It asks for counts in the finest period that is still kept.
     """
     whole, gauges = settled(params, window, now), gauged(params, window, now)
     return [
-        *(Ask(name, whole, "Sum") for name in dict.fromkeys((*_COUNTED, *params.service.traffic.arms))),
-        *(Ask(f"{name}_duration", whole, "Sum") for name in FUNCTIONS),
+        *(Ask(name, whole, "Sum") for name in dict.fromkeys((*counted(params), *params.service.traffic.arms))),
         *(Ask(name, gauges, "Sum", GAUGE_PERIOD_S) for name in THROTTLES),
-        *(Ask(name, gauges, "Maximum", GAUGE_PERIOD_S) for name in ("queue_visible", "dlq_visible")),
+        *(Ask(name, gauges, "Maximum", GAUGE_PERIOD_S) for name in gauges_of(params)),
         *LATENCY.asks(params, window, now),
         *_asks_of_the_baseline(params, gauges),
     ]
 
 
 def _asks_of_the_baseline(params: Params, gauges: Window) -> list[Ask]:
-    """The same latencies of the synchronous route, where a gate compares them."""
+    """Questions for the latencies of the synchronous route, where a gate compares them."""
     if not any(gate.measure == LATENCY.measure and gate.against == "baseline" for gate in params.policy.gates):
         return []
     return [
@@ -168,8 +198,8 @@ def nearest_rank(q: float, n: int) -> int:
 def ranks(n: int, measure: str, params: Params, look: Look | None, rules: int = RULES) -> tuple[int | None, int | None]:
     """Ranks (1 = smallest of n) of the upper and the lower bound of the measure's quantile; None where n is too small.
 
-    Before a final look the lower one is at the share of alpha that the test for a change has for the start; by rules 2
-    it was at all of it.
+    Before a final look the lower one uses the share of alpha that the test for a change keeps for the start; in rules 2
+    it used all of alpha.
     """
     policy, gate, q = params.policy, gate_of(params, measure), quantile_of(params, measure)
     alpha = look.alpha if look else 1 - policy.confidence

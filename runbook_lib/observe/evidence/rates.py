@@ -12,19 +12,20 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Part
 from runbook_lib.observe.evidence import courses, door, questions
 from runbook_lib.observe.evidence.courses import SINCE
-from runbook_lib.observe.evidence.questions import FUNCTIONS, label
+from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
 from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
+from runbook_lib.observe.resources import live
 from runbook_lib.params.metrics import METRICS
 
 ROUTES = ("async_requests", "sync_requests")
-"""What tells the split where clients choose the route."""
+"""Metrics that show the split where clients choose the route."""
 
 
 def success(seen: Answered) -> Evidence:
-    """Submissions that ended in a report in time, of all that the service had to answer (`docs/verdicts.md`)."""
+    """Evidence of users' success: submissions that ended in a report in time, of all that the service had to answer."""
     service, segment, window = seen.params.service, seen.segment, census_window(seen)
     query = (
         f"Submissions of POST {service.api.routes.submit} that the service had to answer, by CloudWatch; what became "
@@ -46,7 +47,7 @@ def success(seen: Answered) -> Evidence:
     found = counts_of(segment.bad + turned, segment.n + turned, seen.idle)
     if kpi is None and jobs:
         words = (*words, f"the KPI {_created(seen)} has no data: the census is held against the requests alone")
-    # The KPIs are stamped and delayed on their own: a few jobs at the edges, and our probes, are no contradiction.
+    # The KPIs have their own stamps and delays: a few jobs at the edges, and our probes, are no contradiction.
     elif kpi is not None and abs(kpi - jobs) > max(3, 0.05 * segment.n):
         words = (*words, f"the KPI {_created(seen)} counts {kpi:g} jobs, the census {jobs}")
     return seen.evidence(
@@ -81,16 +82,16 @@ def success(seen: Answered) -> Evidence:
 
 
 def _created(seen: Answered) -> str:
-    """What the service calls the metric of created jobs."""
+    """Name of the service's metric of created jobs."""
     return seen.params.service.kpis.get("jobs_created", METRICS["jobs_created"]).name
 
 
 def _course(seen: Answered, segment: Segment, spans: list[Window], met: door.Door | None) -> dict[str, Any]:
-    """How it went: failures and requests in the order of time, of the jobs and of what was turned away at the door.
+    """The course of success: failures and requests in the order of time, of the jobs and of refusals at the door.
 
-    CloudWatch knows the minute of what was turned away: it counts as the first of its minute. Only failures matter one
-    by one to the test for a change, and what lies between them is joined by quarters of an hour. The census of a
-    record that has no steps has quarters of an hour, with their failures.
+    Of a refusal CloudWatch knows only the minute: it counts as the first request of its minute. The test for a change
+    needs failures one by one; what lies between them is joined by quarters of an hour. The census of an older record,
+    without steps, has quarters of an hour with their failures.
     """
     old = bool(segment.blocks) and not segment.steps
     step_s = QUARTER_S if old else STEP_S
@@ -101,7 +102,7 @@ def _course(seen: Answered, segment: Segment, spans: list[Window], met: door.Doo
 
 
 def _blind(seen: Answered, segment: Segment, met: door.Door | None, figures: list[dict[str, Any]]) -> str:
-    """The first thing that could not be seen, in words; empty: all could."""
+    """The first thing that could not be seen, in words; empty: everything was seen."""
     gone = sum(round(one["created"]) for one in figures if one["created"])
     if figures:
         total = f"{gone:,} of {gone + segment.n:,} jobs" if gone else "the jobs of a part of the window"
@@ -114,7 +115,7 @@ def _blind(seen: Answered, segment: Segment, met: door.Door | None, figures: lis
 
 
 def refused(seen: Answered) -> Evidence:
-    """Submissions that the gateway, its throttle or the WAF turned away, of all that the service had to answer."""
+    """Evidence of refusals: submissions that the gateway, its throttle or the WAF refused, of all answerable ones."""
     window = seen.whole
     met = door.read(seen, [window])
     routes = seen.params.service.api.routes
@@ -137,13 +138,13 @@ def refused(seen: Answered) -> Evidence:
 
 
 def lost_jobs(seen: Answered) -> Evidence:
-    """Jobs that neither completed nor failed, though every delivery of their message is over and none is waiting."""
+    """Evidence of lost jobs: neither completed nor failed, after every delivery of their message, and none waiting."""
     segment, window, table = seen.segment, census_window(seen), seen.params.name("table")
     query = f"Scan of {table}: unfinished longer than every delivery takes, less the messages that SQS still holds"
     if segment is None:
         return seen.evidence("lost_jobs", "rate", query, window, (), notes=("no census was taken",))
-    held = (seen.live.get("queue_visible") or 0) + (seen.live.get("queue_in_flight") or 0)
-    # Of the messages that SQS holds as many as there are younger unfinished jobs may be theirs.
+    held = live.held(seen.live, "queue")
+    # The messages that SQS holds may belong to younger unfinished jobs, as many as there are.
     younger = segment.in_flight + max(0, segment.lost - segment.vanished)
     lost = max(0, segment.vanished - max(0, held - younger))
     found = counts_of(lost, segment.vanished_of, seen.idle)
@@ -165,7 +166,7 @@ def lost_jobs(seen: Answered) -> Evidence:
 
 
 def llm_quota(seen: Answered) -> Evidence:
-    """Jobs that failed because the LLM refused the call: its rate limit, or a quota that is used up."""
+    """Evidence of jobs that failed because the LLM refused the call: by its rate limit or a used-up quota."""
     segment, window = seen.segment, census_window(seen)
     query = f"Scan of {seen.params.name('table')}: FAILED with the LLM's 429 or quota error, of all jobs"
     if segment is None:
@@ -188,7 +189,7 @@ def llm_quota(seen: Answered) -> Evidence:
 
 
 def _gateway(seen: Answered, measure: str, routes: dict[str, str], words: str, idle: str | None) -> Evidence:
-    """5xx of Count, each route by itself. API Gateway publishes both for each request: Count without 5xx is none."""
+    """Evidence of 5xx of all requests, each route by itself. API Gateway publishes both: no point of 5xx is none."""
     window = seen.whole
     counts = {route: (seen.sum(f"{route}_5xx", window), seen.sum(f"{route}_requests", window)) for route in routes}
     bad, n, holes = summed(counts, idle)
@@ -238,7 +239,11 @@ def baseline_success(seen: Answered) -> Evidence:
 def lambda_errors(seen: Answered) -> Evidence:
     params = seen.params
     window = questions.settled(params, seen.window, seen.now, params.service.job_deadline_s)
-    per = {name: (seen.sum(f"{name}_errors", window), seen.sum(f"{name}_invocations", window)) for name in FUNCTIONS}
+    names = questions.functions(params)
+    per = {name: (seen.alone(f"{name}_errors", window), seen.alone(f"{name}_invocations", window)) for name in names}
+    for post in params.service.crew[1:]:
+        if per[post.worker][1] is None and seen.alone(f"{post.queue}_sent", window) == 0:
+            per[post.worker] = (per[post.worker][0], 0.0)  # no message was sent to it: never invoked is no hole
     bad, n, holes = summed(per, seen.idle)
     silent = [name for name, (errors, runs) in per.items() if runs and errors is None]
     notes = [*holes, *(f"{name}: invoked, and no Errors published: zero" for name in silent)]
@@ -246,7 +251,7 @@ def lambda_errors(seen: Answered) -> Evidence:
     if found["n"] and all(errors is None for errors, _ in per.values()):
         found["proven_zero_by"] = "invocations without any Errors"
     found |= {"notes": (*found.get("notes", ()), *notes), "partial": found.get("partial", False) or bool(holes)}
-    labels = tuple(label(f"{name}_{what}") for name in FUNCTIONS for what in ("invocations", "errors"))
+    labels = tuple(label(f"{name}_{what}") for name in names for what in ("invocations", "errors"))
     extra = {"functions": {name: {"bad": errors, "n": runs} for name, (errors, runs) in per.items()}}
     query = "CloudWatch AWS/Lambda, Sum of Errors / Sum of Invocations of submit, worker and status, each by itself"
     return seen.evidence(
@@ -257,7 +262,7 @@ def lambda_errors(seen: Answered) -> Evidence:
         labels,
         **found,
         parts=parts_of(
-            per, {name: courses.of_metrics(seen, f"{name}_errors", f"{name}_invocations", window) for name in FUNCTIONS}
+            per, {name: courses.of_metrics(seen, f"{name}_errors", f"{name}_invocations", window) for name in names}
         ),
         unseen="; ".join(holes),
         extra=extra,
@@ -265,15 +270,15 @@ def lambda_errors(seen: Answered) -> Evidence:
 
 
 def observed_split(seen: Answered) -> Evidence:
-    """Async among all submissions, from the minute on in which every client has read the weight, and the requests that
-    went by the one before have been answered.
+    """Evidence of the observed split: async among all submissions, from the minute on in which every client has read
+    the weight and the requests sent by the weight before it have been answered.
     """
     params, routes = seen.params, seen.params.service.api.routes
     window = seen.whole
     late = params.service.traffic.client_poll_s + params.service.api.timeout_s
     since = seen.traffic.since
     if since is not None and parse(since) >= window.end:
-        # The bake was renewed after the hours that are judged: in them the weight was in force already.
+        # The bake was renewed after the judged hours: the weight was in force in them already.
         since = seen.traffic.before_renewal(params.service.traffic.client_poll_s) or since
     if since is not None:
         in_effect = parse(since) + dt.timedelta(seconds=late)
@@ -288,7 +293,7 @@ def observed_split(seen: Answered) -> Evidence:
     if moved != ROUTES[0]:
         asked = f"CloudWatch, {params.metric(moved).title} / (the same + {params.metric(other).title})"
     if seen.traffic.migrated:
-        # One route is left: what is synchronous shows in the old Lambda's invocations alone.
+        # One route is left: only the old Lambda's invocations show what is synchronous.
         asked = f"CloudWatch, Sum of Count of POST {routes.submit}, against Invocations of {params.name('sync')}"
     if (sent is None) != (kept is None) and moved != ROUTES[0]:
         notes.append(f"no point for {params.metric(moved if sent is None else other).title}, and some for the other")
@@ -316,7 +321,7 @@ def observed_split(seen: Answered) -> Evidence:
 
 
 def _clients(told: dict[str, Any], window: Window) -> dict[str, int]:
-    """Client to its requests at the synchronous route within `window`, the most first; empty where the log is cut."""
+    """Requests at the synchronous route within `window` by client, most first; empty where the log is cut."""
     found: Counter[str] = Counter()
     for at, client, n in told["counts"] if not told["cut"] else ():
         if window.start <= parse(at) < window.end:

@@ -1,4 +1,4 @@
-"""The evidence of records of version 0.1, made by the rules of then: for `runbook replay` alone. Pure.
+"""The evidence of records of version 0.1 by the rules of that version, for `runbook replay` only. Pure.
 
 Success was counted among created jobs, so a refused submission was in no rate; and rates of several sources were
 pooled. `rates.py` has today's rules.
@@ -22,7 +22,7 @@ def success(seen: Answered) -> Evidence:
     missed, words, figures = unseen(seen)
     found = counts_of(segment.bad, segment.n, seen.idle)
     kpi = seen.sum("jobs_created", window)
-    # The KPIs are stamped and delayed on their own: a few jobs at the edges, and our probes, are no contradiction.
+    # The KPIs have their own stamps and delays: a few jobs at the edges, and our probes, are no contradiction.
     if kpi is not None and abs(kpi - segment.n - segment.probes) > max(3, 0.05 * segment.n):
         words = (*words, f"the KPI VPRJobCreated counts {kpi:g} jobs, the census {segment.n + segment.probes}")
     return seen.evidence(
@@ -63,5 +63,5 @@ def lambda_errors(seen: Answered) -> Evidence:
 
 
 def _pooled(evidence: Evidence, query: str) -> Evidence:
-    """The sources together, as one rate."""
+    """The evidence as one rate, without its single sources."""
     return evidence.model_copy(update={"parts": (), "unseen": "", "query": query})

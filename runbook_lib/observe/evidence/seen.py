@@ -1,4 +1,4 @@
-"""All that was asked for one window, read once: what the functions that make evidence have in common. Pure."""
+"""All that was asked for one window, and what the functions that make evidence share. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runbook_lib.params.load import Params
 
 @dataclass(frozen=True)
 class Answered:
-    """All that was asked, read once."""
+    """All answers for one window: the input of the functions that make evidence."""
 
     answers: Answers
     segment: Segment | None
@@ -39,23 +39,39 @@ class Answered:
 
     @property
     def idle(self) -> str | None:
-        """Proof that no request can have gone to async in the window, if there is one."""
+        """What proves that no request can have gone to async in the window, in words; None: nothing does."""
         since = self.traffic.since
         if self.traffic.weight == 0 and (since is None or parse(since) <= self.window.start):
             return "the weight, which was 0 throughout"
         return None
 
     def sum(self, metric: str, window: Window) -> float | None:
-        """Sum of a counted metric within `window`; None where it has no point there."""
+        """Sum of a counted metric within `window`; None where it has no point there. What each worker counts by itself
+        is the sum over all of them, such as `queue_sent` and `worker_errors`."""
+        inside = [value for one in self.of_all(metric) for value in self.answers.within(label(one), window)]
+        return math.fsum(inside) if inside else None
+
+    def of_all(self, metric: str) -> tuple[str, ...]:
+        """The metric, and where it is the first worker's those of the others."""
+        return (metric, *questions.of_each(self.params, (metric,))) if self.params.service.more_workers else (metric,)
+
+    def alone(self, metric: str, window: Window) -> float | None:
+        """As `sum`, of this worker alone."""
         inside = self.answers.within(label(metric), window)
         return math.fsum(inside) if inside else None
 
     def evidence(
         self, measure: str, kind: str, query: str, window: Window, labels: tuple[str, ...], **found: Any
     ) -> Evidence:
-        """Evidence with its window, and with what was odd about the answers."""
+        """Evidence with its window and with the notes on its answers."""
         notes = (*found.pop("notes", ()), *self.answers.notes(*labels))
         partial = found.pop("partial", False) or any(self.answers.partial(one) for one in labels)
+        instead = self.params.service.traffic.instead
+        if by := [one for id, one in instead.items() if any(name.startswith(f"{id}:") for name in labels)]:
+            notes = (
+                *notes,
+                f"the canary's requests come by the old path: read from the submit function ({', '.join(by)})",
+            )
         if window.empty:
             notes = (*notes, "nothing of the window has settled yet")
         return Evidence.model_validate(
@@ -73,7 +89,7 @@ class Answered:
 
 
 def counts_of(bad: float | None, n: float | None, proof: str | None) -> dict[str, Any]:
-    """`bad` of `n` as whole numbers, with bad <= n whatever the edges of the window did; None without data."""
+    """`bad` of `n` as whole numbers, cut so that bad <= n; None without data."""
     if not n:
         return {"bad": 0, "n": 0, "proven_zero_by": proof} if proof else {"bad": None, "n": None}
     if bad is None:
@@ -92,9 +108,8 @@ def counts_of(bad: float | None, n: float | None, proof: str | None) -> dict[str
 def summed(counts: Mapping[str, tuple[float | None, float | None]], idle: str | None) -> tuple[float, float, list[str]]:
     """`bad` and `n` of several sources that are judged as one, and in words which of them cannot be seen.
 
-    A source whose requests were not counted, beside others whose were, is a hole: the others do not speak for it, and
-    failures without requests to hold them against fall out of the rate. Where nothing can have been asked (`idle`),
-    silence is no hole.
+    A source without counted requests is a hole where other sources have some, since the others do not speak for it.
+    Failures without requests are left out of the rate. Where no request can have come (`idle`), silence is no hole.
     """
     counted = {name: (bad or 0.0, n) for name, (bad, n) in counts.items() if n}
     holes = []
@@ -114,9 +129,9 @@ def census_window(seen: Answered) -> Window:
 
 
 def behind(seen: Answered) -> str | None:
-    """In words, if the census found clearly more jobs than CloudWatch knows submissions of, else None.
+    """A sentence if the census found clearly more jobs than CloudWatch knows submissions; else None.
 
-    Then CloudWatch is late or incomplete, and silence of one of its metrics is proven harmless by no other.
+    Then CloudWatch is late or incomplete, and none of its metrics proves that another one's silence is harmless.
     """
     segment, span = seen.segment, census_window(seen)
     if segment is None:
@@ -130,10 +145,10 @@ def behind(seen: Answered) -> str | None:
 
 
 def unseen(seen: Answered) -> tuple[bool, tuple[str, ...], list[dict[str, Any]]]:
-    """Gaps of the census, filled from the KPI metrics as far as these go: (some job was not seen, words, figures).
+    """Gaps of the census with the KPI metrics' counts: (whether some job was not seen, words, figures).
 
-    The KPIs tell created and completed, not failed (trap 1): they are shown, and stay out of the rate. A gap in which
-    no job was created is none.
+    The KPIs count created and completed jobs, not failed ones (trap 1): they are shown and stay out of the rate. A gap
+    in which no job was created does not count.
     """
     missed, words, figures = False, [], []
     for start, end in seen.segment.gaps if seen.segment else ():

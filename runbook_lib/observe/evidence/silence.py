@@ -1,7 +1,7 @@
-"""Whether users stopped coming while they were judged: silence is no evidence. Pure.
+"""Whether users stopped coming in the judged hours: silence is no evidence. Pure.
 
-The days before the rollout tell how many requests each hour of the day should bring. Where none has come for as long as
-it takes for `OWED` of them, the hours that were judged say nothing of how it is now: the address may lead nowhere.
+The days before the rollout show how many requests each hour of the day should bring. Where none came while `OWED` of
+them should have, the judged hours say nothing about the present: the address may lead nowhere.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered
 
 OWED = 20.0
-"""Requests that should have come: at half of the traffic of the days before, chance leaves out ten with 0.005 %."""
+"""Missing requests that count as silence. Even at half of the usual traffic chance explains it with 0.005 % only."""
 HOUR = dt.timedelta(hours=1)
 
 
 def silent(seen: Answered, window: Window) -> str:
-    """When nobody came for too long, in words; empty: never, or too few were owed to tell."""
+    """The span in which nobody came for too long, in words; empty: there is none, or too few were expected to tell."""
     period = dt.timedelta(seconds=period_for(seen.window, seen.now))
     points = seen.answers.points(label("async_requests"))
     came = [when for when, value in points if value > 0 and window.start <= when < window.end]
@@ -41,12 +41,12 @@ def owed(seen: Answered, span: Window) -> float:
 
 
 def _usual(seen: Answered) -> dict[int, float]:
-    """Asynchronous submissions of each hour of the day at the weight in force, by the days before; empty: unknown."""
+    """Expected async submissions by hour of the day at the weight in force, by the days before; empty: unknown."""
     metric = "async_requests" if seen.traffic.migrated else "sync_requests"
     points = seen.answers.points(f"{REFERENCE}{metric}")
     if not points:
         return {}
-    days = max(1.0, (points[-1][0] + HOUR - points[0][0]) / (24 * HOUR))  # a young service has fewer than were asked
+    days = max(1.0, (points[-1][0] + HOUR - points[0][0]) / (24 * HOUR))  # a young service has fewer days
     usual = dict.fromkeys(range(24), 0.0)
     for when, value in points:
         usual[when.hour] += value / days * seen.traffic.weight / 100

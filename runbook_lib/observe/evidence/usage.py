@@ -1,44 +1,45 @@
 """What each side used in one window, counted from answers, configuration and census. Pure.
 
-A metric of the queue, the table or a log without a point is no usage; requests, runs and durations must be there, or
-there is no bill. Received messages stand for receive calls (batch size 1). The bucket is not measured: one PUT for each
-finished report, one GET for each that a client waited for. What no metric tells is in `service.yaml`, `sizes`.
+A metric of the queue, the table or a log without a point means no usage; without requests, runs and durations there is
+no bill. Received messages stand for receive calls (batch size 1). The bucket is not measured: it counts one PUT for
+each finished report, and one GET for each that a client waited for. Sizes without a metric are in `service.yaml`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.window import Window, parse, when
 from runbook_lib.judge.money.charges import MONTH_DAYS, AsyncCounts, Capacity, Function, RunbookCounts, SyncCounts
 from runbook_lib.judge.money.cost import Usage
-from runbook_lib.observe.evidence.questions import FUNCTIONS, label
+from runbook_lib.observe.evidence.questions import FUNCTIONS, functions, label
 from runbook_lib.observe.evidence.seen import Answered, unseen
 from runbook_lib.observe.jobs.llm import PATTERN
 from runbook_lib.observe.jobs.segment import Segment
 
 _KB_A_GB = 1e6
-_NAMES = {"submit": "submit", "worker": "worker", "status_fn": "status", "sync_fn": "sync"}
-"""Prefix in the catalogue to the name of the function in `service.yaml`."""
+_NAMES = {"status_fn": "status", "sync_fn": "sync"}
+"""Prefix in the catalogue to the name of the function in `service.yaml`, where it is another."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens of the async path: counted, and those of runs that left no count."""
+    """Tokens of the async path, with the estimated ones of runs that left no count."""
 
     input: float
     output: float
     unknown: bool = False
-    """Jobs completed, and neither the table nor a KPI tells what they took: no figure at all, which is not 0."""
+    """Whether jobs completed of which neither the table nor a KPI tells the tokens: then there is no figure, not 0."""
     uncounted: float = 0.0
-    """Runs that called the LLM and left no count: failed, crashed, cut off. At the mean of those that did."""
+    """Number of runs that called the LLM and left no count (failed, crashed, cut off): each counts as the mean run."""
 
 
 def async_counts(seen: Answered) -> AsyncCounts | str:
-    """What the async path used in the settled part of the window; a string says what is missing for a bill.
+    """What the async path used in the settled part of the window, or a string that says what a bill lacks.
 
     `seen` must have a census.
     """
@@ -50,11 +51,12 @@ def async_counts(seen: Answered) -> AsyncCounts | str:
         for name in ("async_requests", *(f"{name}_invocations" for name in ("submit", "worker")))
         if seen.sum(name, span) is None
     ]
-    absent += [f"{name}_duration" for name in FUNCTIONS if _untimed(seen, name)]
-    absent += [f"the memory of {_NAMES[name]}" for name in FUNCTIONS if _NAMES[name] not in memory]
+    names = functions(seen.params)
+    absent += [f"{name}_duration" for name in names if _untimed(seen, name)]
+    absent += [f"the memory of {_name(name)}" for name in names if _name(name) not in memory]
     if absent:
         return f"no data for {', '.join(absent)}"
-    of = {name: seen.sum(name, span) or 0.0 for name in _COUNTED}
+    of = {name: math.fsum(seen.alone(one, span) or 0.0 for one in ids) for name, ids in _counted(seen).items()}
     more = _uncensused(seen)
     if more is None:
         return "no census of part of the window, and no KPI that tells what completed in it"
@@ -63,7 +65,7 @@ def async_counts(seen: Answered) -> AsyncCounts | str:
 
 
 def _uncensused(seen: Answered) -> int | None:
-    """Jobs that completed where no census was taken, by the KPIs; None: nothing tells. What is not seen is not 0."""
+    """Jobs that completed in the census' gaps, by the KPIs; None: the KPIs do not say."""
     _, _, gaps = unseen(seen) if seen.rules >= 2 else (False, (), [])
     if any(one["created"] is None or one["completed"] is None for one in gaps):
         return None
@@ -75,21 +77,39 @@ BILLED = (
     *(f"{name}_{what}" for name in FUNCTIONS for what in ("invocations", "duration", "log_bytes")),
     *("table_writes", "gsi_writes", "table_reads", "gsi_reads"),
 )
-"""What the asynchronous side's bill is made of: an answer that is not whole makes it partial."""
+"""Metrics of the asynchronous side's bill: a partial answer to one of them makes the bill partial."""
 _COUNTED = (*BILLED, "jobs_created", "jobs_completed", "input_tokens", "output_tokens")
+
+
+def billed(seen: Answered) -> tuple[str, ...]:
+    """`BILLED`, and the same of the workers after the first."""
+    return tuple(dict.fromkeys(one for name in BILLED for one in seen.of_all(name)))
+
+
+def _counted(seen: Answered) -> dict[str, tuple[str, ...]]:
+    """What is counted, by name: of queues and jobs the metrics of all workers, of functions each by itself."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in _COUNTED:
+        if name.startswith("worker_"):
+            found |= {one: (one,) for one in seen.of_all(name)}
+        else:
+            found[name] = seen.of_all(name)
+    return found
+
+
 SYNC_BILLED = (
     *("sync_requests", "sync_5xx", "sync_fn_invocations", "sync_fn_duration", "sync_fn_log_bytes"),
     *("vpr_generated", "vpr_cost_usd"),
 )
-"""The same of the synchronous side."""
+"""Metrics of the synchronous side's bill."""
 
 
 def tokens(seen: Answered) -> Tokens:
-    """The census counts the tokens of finished jobs; the LLM was paid for the others, too.
+    """The tokens that were paid for: those of finished jobs by the census, and an estimate for the other runs.
 
-    A job marked FAILED called it, unless the rate limit refused the call, and so did each run that crashed or was cut
-    off and is delivered again. Their tokens are taken to be as many as those of the finished ones, or as `service.yaml`
-    says where none finished.
+    A job marked FAILED called the LLM too, unless the rate limit refused the call, and so did each run that crashed or
+    was cut off and is delivered again. Each of them counts as the mean finished job, or by `service.yaml` where none
+    finished.
     """
     segment, service = seen.segment, seen.params.service
     assert segment is not None  # noqa: S101
@@ -107,7 +127,7 @@ def tokens(seen: Answered) -> Tokens:
 
 
 def _told(seen: Answered, segment: Segment, done: int, uncounted: float, mean: tuple[float, float]) -> Tokens:
-    """The tokens of all finished jobs: those that say nothing took as many as those that do, or as the KPIs count."""
+    """The tokens of all finished jobs: a job without a count takes the mean of the others, or that of the KPIs."""
     if seen.params.service.contract.tokens.told_by == "none":
         return Tokens(0.0, 0.0, unknown=True)
     told = done - segment.untold
@@ -124,7 +144,7 @@ def _told(seen: Answered, segment: Segment, done: int, uncounted: float, mean: t
 
 
 def async_hours(seen: Answered) -> list[Usage]:
-    """The same hour by hour, for the spread; successes and tokens by the KPI metrics, empty where they have no data."""
+    """As `async_counts`, hour by hour, for the spread: with successes and tokens by the KPIs; empty without them."""
     if seen.sum("jobs_completed", seen.whole) is None:
         return []
     return [
@@ -136,7 +156,7 @@ def async_hours(seen: Answered) -> list[Usage]:
             round(sums["jobs_completed"]),
             Tokens(sums["input_tokens"], sums["output_tokens"]),
         ).usage()
-        for span, sums in _by_hour(seen, _COUNTED)
+        for span, sums in _by_hour(seen, _counted(seen))
     ]
 
 
@@ -153,7 +173,7 @@ def _async(
         hours=span.seconds / 3600,
         submits=of["async_requests"],
         polls=of["status_requests"],
-        functions=tuple(_function(seen, name, of) for name in FUNCTIONS),
+        functions=tuple(_function(seen, name, of) for name in functions(seen.params)),
         queue_sent=of["queue_sent"],
         queue_received=of["queue_received"],
         queue_deleted=of["queue_deleted"],
@@ -163,7 +183,7 @@ def _async(
         puts=finished,
         gets=successes,
         report_gb_months=finished * sizes.report_kb / _KB_A_GB * (days or MONTH_DAYS) / MONTH_DAYS,
-        log_gb=math.fsum(of[f"{name}_log_bytes"] for name in FUNCTIONS) / 1e9,
+        log_gb=math.fsum(of[f"{name}_log_bytes"] for name in functions(seen.params)) / 1e9,
         custom_metrics=sizes.kpi_async,
         out_gb=(answers + successes * sizes.report_kb) / _KB_A_GB,
         input_tokens=used.input,
@@ -172,7 +192,7 @@ def _async(
 
 
 def sync_counts(seen: Answered) -> SyncCounts | str:
-    """What the synchronous path used in the settled part of the window; a string says what is missing for a bill."""
+    """What the synchronous path used in the settled part of the window, or a string that says what a bill lacks."""
     span = seen.whole
     of = {name: seen.sum(name, span) for name in SYNC_BILLED}
     function = (configured(seen).get("functions") or {}).get("sync")
@@ -184,16 +204,16 @@ def sync_counts(seen: Answered) -> SyncCounts | str:
 
 
 def sync_hours(seen: Answered) -> list[Usage]:
-    """The same hour by hour, for the spread."""
-    return [_sync(seen, sums, span).usage() for span, sums in _by_hour(seen, SYNC_BILLED)]
+    """As `sync_counts`, hour by hour, for the spread."""
+    return [_sync(seen, sums, span).usage() for span, sums in _by_hour(seen, {name: (name,) for name in SYNC_BILLED})]
 
 
 def _sync(seen: Answered, of: dict[str, float], span: Window) -> SyncCounts:
     service = seen.params.service
     sizes = service.sizes
-    refused = seen.sum("sync_4xx", span) or 0.0  # of the Lambda's own 4xx, none called the LLM
+    refused = seen.sum("sync_4xx", span) or 0.0  # none of the Lambda's own 4xx called the LLM
     successes = max(0, round(of["sync_requests"] - of["sync_5xx"] - refused))
-    # Cut off by its own timeout, or crashed: no count of tokens, and the LLM was called.
+    # Runs that timed out or crashed called the LLM and left no count of tokens.
     silent = max(0.0, of["sync_fn_invocations"] - of["vpr_generated"] - refused)
     prices = seen.params.prices
     usual = prices.of("llm.input_tokens", service.input_tokens) + prices.of("llm.output_tokens", service.output_tokens)
@@ -215,8 +235,8 @@ def _sync(seen: Answered, of: dict[str, float], span: Window) -> SyncCounts:
 def runbook_counts(seen: Answered) -> RunbookCounts:
     """What the runbook itself cost: the questions of this look, and the alarms and the dashboard that it makes.
 
-    Every page of an answer counts its metrics once more: an upper bound, for AWS takes up to five statistics of one
-    metric in one call for one.
+    Every page of an answer counts its metrics again, which is an upper bound: AWS counts up to five statistics of one
+    metric in one call as one.
     """
     made = [alarm for alarm in seen.params.policy.alarms if alarm.owner == "runbook"]
     return RunbookCounts(
@@ -228,7 +248,7 @@ def runbook_counts(seen: Answered) -> RunbookCounts:
 
 
 def consumed(seen: Answered, span: Window) -> dict[str, float]:
-    """Write and read units that were used in `span`, table and index together, however they are paid."""
+    """Write and read units that were used in `span`, table and index together, in either billing mode."""
     return {
         name: math.fsum(seen.sum(f"{part}_{name}", span) or 0.0 for part in ("table", "gsi"))
         for name in ("writes", "reads")
@@ -236,7 +256,7 @@ def consumed(seen: Answered, span: Window) -> dict[str, float]:
 
 
 def assumed(seen: Answered) -> tuple[str, ...]:
-    """What the bill rests on that could not be read, one sentence each."""
+    """What the bill assumes because it could not be read, one sentence each."""
     found = configured(seen)
     notes = [] if found else [_UNREAD]
     notes += [f"not read, so assumed to be as usual: {text}" for text in found.get("unread", ())]
@@ -247,7 +267,7 @@ def assumed(seen: Answered) -> tuple[str, ...]:
     if since and seen.whole.start < parse(since) < seen.whole.end:
         notes.append(f"the table went on demand at {when(since)}: what was provisioned before is not in the bill")
     if seen.sum("async_requests", seen.whole) and not any(
-        seen.answers.points(label(f"{name}_log_bytes")) for name in FUNCTIONS
+        seen.answers.points(label(f"{name}_log_bytes")) for name in functions(seen.params)
     ):
         notes.append("the logs have no metric of what they took in: they are not in the bill")
     return tuple(notes)
@@ -257,12 +277,16 @@ _UNREAD = "the bill assumes x86_64 functions, an on-demand table, and reports ke
 
 
 def configured(seen: Answered) -> dict[str, Any]:
-    """Of `configured.read`; empty where it was not asked."""
+    """The answer of `configured.read`; empty where it was not asked."""
     return dict(seen.live.get("configured") or {})
 
 
+def _name(prefix: str) -> str:
+    return _NAMES.get(prefix, prefix)
+
+
 def _function(seen: Answered, prefix: str, of: dict[str, float]) -> Function:
-    name = _NAMES[prefix]
+    name = _name(prefix)
     settings = (configured(seen).get("functions") or {}).get(name) or {}
     memory = (seen.live.get("memory_mb") or {}).get(name) or settings["memory_mb"]
     return Function(
@@ -275,8 +299,8 @@ def _function(seen: Answered, prefix: str, of: dict[str, float]) -> Function:
 
 
 def _capacity(seen: Answered, of: dict[str, float], span: Window) -> Capacity:
-    """Table capacity: on demand, what was consumed; provisioned, by the hour; each for its part of the window,
-    where somebody knows when a mitigation provisioned the table.
+    """Table capacity: consumed units on demand, unit hours provisioned; each for its part of the window, where it is
+    recorded when a mitigation provisioned the table.
     """
     table = configured(seen).get("table") or {}
     if table.get("mode") == "PROVISIONED":
@@ -293,15 +317,28 @@ def _capacity(seen: Answered, of: dict[str, float], span: Window) -> Capacity:
 
 
 def _untimed(seen: Answered, prefix: str) -> bool:
-    """Whether the function ran and no duration metric says for how long."""
-    return bool(seen.sum(f"{prefix}_invocations", seen.whole)) and not seen.answers.points(label(f"{prefix}_duration"))
+    """Whether the function ran, but its duration metric has no data."""
+    return bool(seen.alone(f"{prefix}_invocations", seen.whole)) and not seen.answers.points(
+        label(f"{prefix}_duration")
+    )
 
 
-def _by_hour(seen: Answered, names: tuple[str, ...]) -> list[tuple[Window, dict[str, float]]]:
-    """Sums of `names` in each hour of the settled window, counted from its start; the last one may be shorter."""
+def _by_hour(seen: Answered, names: Mapping[str, tuple[str, ...]]) -> list[tuple[Window, dict[str, float]]]:
+    """Sums of `names`, each of one or more metrics, in each hour of the settled window, counted from its start; the
+    last one may be shorter.
+    """
     span = seen.whole
     hours = [_hour(span, k) for k in range(math.ceil(span.seconds / 3600))]
-    return [(hour, {name: sum(seen.answers.within(label(name), hour), 0.0) for name in names}) for hour in hours]
+    return [
+        (
+            hour,
+            {
+                name: sum((sum(seen.answers.within(label(one), hour)) for one in ids), 0.0)
+                for name, ids in names.items()
+            },
+        )
+        for hour in hours
+    ]
 
 
 def _hour(span: Window, k: int) -> Window:

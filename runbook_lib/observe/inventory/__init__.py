@@ -1,1 +1,1 @@
-"""The resources as they are, held against what they should be."""
+"""The resources as they are, compared with what they should be."""

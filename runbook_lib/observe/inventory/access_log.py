@@ -1,4 +1,4 @@
-"""Whether the API's stage writes access logs, where to, and with which facts; `access_log` reads them."""
+"""Whether the API's stage writes access logs, where to, and with which facts. `jobs/access_log.py` reads the logs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FACTS = {
     "path": ("$context.resourcePath", "$context.routeKey"),
     "time": ("$context.requestTimeEpoch",),
 }
-"""What each fact of an access log line is written from; one of them suffices."""
+"""Variables of the gateway that may fill each fact of an access log line; one of them suffices."""
 OPTIONAL = {"client": ("$context.identity.userAgent",)}
-"""The same of facts without which the log still says what is judged."""
+"""Variables for the facts that no gate needs."""
 
 
 def access_logs(spot: Spot) -> Said:
@@ -30,7 +30,7 @@ def access_logs(spot: Spot) -> Said:
     if not destination:
         return Said(False, "the stage writes no access logs")
     group = destination.removesuffix(":*").rpartition(":log-group:")[2]
-    # Where service.yaml names no group, nothing reads one, and any will do.
+    # Where service.yaml names no group, nothing reads the log, so any group will do.
     wanted = params.name("access_log") if params.named("access_log") else group
     lacking = missing_facts(str(settings.get("format") or settings.get("Format") or ""), params)
     wrong = [f"they go to {group or destination}, not to {wanted}"] if group != wanted else []
@@ -46,7 +46,7 @@ def missing_facts(format: str, params: Params) -> list[str]:
     '"response_type": $context.error.responseType'
     """
     fields = params.service.api.access_log_fields.model_dump()
-    # A number may stand without quotes, which is no JSON before it is filled in.
+    # A number may have no quotes around it, which is no JSON until it is filled in.
     quoted = re.sub(r"(:\s*)(\$context[\w.]+)", r'\1"\2"', format)
     try:
         written = json.loads(quoted)

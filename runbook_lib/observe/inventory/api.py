@@ -1,7 +1,7 @@
 """The inventory's questions about the API, REST or HTTP: stage, routes, who may invoke; and the hash of a route.
 
-Both kinds are brought to one form: a route is its own settings and its integration, without the ids that AWS gives
-anew when the same thing is made again.
+Both kinds have one form here: a route is its own settings and its integration, without the ids that AWS renews when the
+same thing is made again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from runbook_lib.observe.traffic.routes import api_of, function_of, is_http, rou
 from runbook_lib.params.load import Params
 
 _GIVEN_ANEW = {"cacheNamespace", "RouteId", "IntegrationId", "Target", "ApiGatewayManaged", "ResponseMetadata"}
-"""Ids that differ for the same thing made again; `cacheNamespace` is the id of the resource."""
+"""Keys of ids that change when the same thing is made again; `cacheNamespace` is the id of the resource."""
 
 
 def _route(spot: Spot) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def _route(spot: Spot) -> dict[str, Any]:
 
 
 def _metrics(place: Place) -> list[str]:
-    """The routes of service.yaml that publish no metrics of their own at this step."""
+    """The routes of service.yaml that exist and publish no metrics of their own."""
     stage, params = stage_of(place), place.params
     wanted = [(method, getattr(params.service.api.routes, name)) for name, method in params.service.methods.items()]
     there = routes(place)
@@ -48,7 +48,7 @@ def _metrics(place: Place) -> list[str]:
 
 
 def method_keys(path: str, method: str) -> tuple[str, ...]:
-    """How a route may be called in a REST stage's `methodSettings`: with its slashes, or with `~1` for each."""
+    """Possible keys of a route in a REST stage's `methodSettings`: with slashes, or with `~1` for each."""
     bare = path.lstrip("/")
     escaped = bare.replace("/", "~1")
     return f"{escaped}/{method}", f"~1{escaped}/{method}", f"{bare}/{method}", f"/{bare}/{method}"
@@ -97,7 +97,7 @@ def _permission(spot: Spot) -> dict[str, Any]:
     """The resource policy of the Lambda that the route should reach, and the ARN that calls it."""
     place, params, resource = spot.place, spot.params, spot.resource
     path = getattr(params.service.api.routes, resource.route)
-    # An HTTP API calls in the name of the route's key, `{job_id}` and all; a REST API with what the caller put there.
+    # An HTTP API calls under the route's key, with `{job_id}` in it; a REST API with the caller's own path.
     called = path if is_http(params) else re.sub(r"\{[^}]*\}", "x", path)
     id, stage = api_of(place)["id"], params.service.api.stage
     caller = f":execute-api:{params.region}:{params.account_id}:{id}/{stage}/{resource.method}{called}"
@@ -141,7 +141,7 @@ def _allows(statement: dict[str, Any], caller: str) -> bool:
 
 
 def _after_partition(arn: str) -> str:
-    """`arn:aws:execute-api:…` from `:execute-api:` on: the partition does not matter."""
+    """An ARN such as `arn:aws:execute-api:…` from `:execute-api:` on, because the partition does not matter."""
     return ":" + arn.split(":", 2)[-1]
 
 
@@ -186,10 +186,10 @@ ROUTE = (
 
 
 def integration_hash(aws: Clients, params: Params, route: str) -> str:
-    """SHA-256 over the canonical JSON of everything that a route is: each method of its path with its integration.
+    """SHA-256 over the canonical JSON of a route: each method of its path with its integration.
 
-    Ids that AWS gives anew for the same thing are left out, the address of the Lambda is in: the same hash before and
-    after says that nothing about the route changed.
+    It contains the address of the Lambda, but not the ids that AWS renews for the same thing. So an equal hash before
+    and after shows that nothing about the route changed.
 
     Raises:
         AwsError: the API or the route does not exist, or AWS refused.

@@ -1,6 +1,6 @@
 """How the inventory asks: one `Call` is one question to AWS and the settings that its answer tells.
 
-A refusal costs the settings of that call alone. What does not exist is an answer too.
+A refusal affects the settings of that call alone. That something does not exist is an answer too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runbook_lib.params.load import Params
 
 _LENGTH = 200
 GONE: Any = object()
-"""As a call's `absent`: without this answer the resource does not exist."""
+"""Value of a call's `absent`: without this answer the resource does not exist."""
 _ABSENT_CODES = {
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
@@ -49,7 +49,7 @@ class Spot:
 
     @property
     def name(self) -> str:
-        """Its physical name, or a phrase for it."""
+        """The resource's physical name, or a phrase for it (method and path of a route)."""
         resource, params = self.resource, self.place.params
         if resource.route:
             return f"{resource.method} {getattr(params.service.api.routes, resource.route)}"
@@ -61,9 +61,9 @@ class Spot:
         return params.name(resource.name) if resource.name else self.id
 
     def label(self, found: Any = None) -> str:
-        """How a sentence calls it: by the name that was found, or else by the one it should have.
+        """The resource's name in a sentence: the name that was found, else the one that it should have.
 
-        What has no name of its own (an event source, a metric filter) goes by its title.
+        A resource without a name of its own (an event source, a metric filter) has its title.
         """
         if self.resource.type:
             return found if isinstance(found, str) else self.name
@@ -78,7 +78,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class Call:
-    """One question: `reads` says how each setting is read from the answer; `absent` stands in where AWS has none."""
+    """One question: `reads` has a reader for each setting of the answer; `absent` replaces a missing answer."""
 
     doing: str
     ask: Callable[[Spot], Any]
@@ -87,9 +87,9 @@ class Call:
 
 
 def asked(call: Call, spot: Spot) -> dict[str, Any]:
-    """The settings that `call` tells about `spot`; `{"exists": False}` if there is no such resource.
+    """The settings of `spot` by `call`; `{"exists": False}` if there is no such resource.
 
-    What could not be seen is a `Trouble`; nothing is raised for a refusal.
+    A setting that could not be seen is a `Trouble`; a refusal raises nothing.
     """
     from botocore.exceptions import ClientError
 
@@ -107,7 +107,7 @@ def asked(call: Call, spot: Spot) -> dict[str, Any]:
         return dict.fromkeys(call.reads, Trouble(str(error)))
     except UsageError:
         raise
-    except Exception as error:  # an answer of another shape than AWS documents blinds this call, not the inventory
+    except Exception as error:  # an answer in an undocumented form affects this call, not the inventory
         return dict.fromkeys(call.reads, _unreadable(call.doing, error))
     if answer is GONE:
         return {"exists": False}
@@ -116,7 +116,7 @@ def asked(call: Call, spot: Spot) -> dict[str, Any]:
 
 def _says_absent(error: Any) -> bool:
     said = error.response.get("Error", {})
-    # CloudFormation has no code of its own for a stack that is not there.
+    # CloudFormation has no error code of its own for a missing stack.
     return said.get("Code") in _ABSENT_CODES or (
         said.get("Code") == "ValidationError" and "does not exist" in said.get("Message", "")
     )
@@ -135,5 +135,5 @@ def _unreadable(doing: str, error: Exception) -> Trouble:
 
 
 def there(_: Any) -> bool:
-    """For `exists`: true, since AWS answered."""
+    """Reader of `exists`: true, since AWS answered."""
     return True

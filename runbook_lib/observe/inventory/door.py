@@ -1,9 +1,9 @@
-"""The inventory's questions about what stands in front of the functions: throttles, usage plans, WAF,
-concurrency; and the same answers as `Limits`, for the peak of a coming phase.
+"""The inventory's questions about what is in front of the functions: throttles, usage plans, WAF, concurrency.
+`read_limits` gives the same answers as `Limits`, for the peak of a coming phase.
 
 REST (API Gateway API reference, GetStage): `methodSettings` holds `*/*` for the stage, and `path/METHOD` for a route,
 its slashes written as they are or as `~1`. HTTP (GetStage of v2): `DefaultRouteSettings`, and `RouteSettings` by route
-key. A rate or burst below 0 turns the throttle off. Usage plans, API keys and web ACLs are REST's alone.
+key. A rate or burst below 0 turns the throttle off. Only REST APIs have usage plans, API keys and web ACLs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _path(params: Params, route: str) -> str:
 
 
 def _number(value: Any) -> float | None:
-    """A rate or a burst; below 0 there is no limit."""
+    """A rate or a burst as a number; None, also for a value below 0: there is no limit."""
     return None if value is None or float(value) < 0 else float(value)
 
 
@@ -125,7 +125,7 @@ def _plan_throttle(said: Mapping[str, Any]) -> Throttle:
 
 
 def _keyed(place: Place) -> tuple[str, ...]:
-    """Our routes that ask for an API key; usage plans bind no others."""
+    """Routes of the service that require an API key; usage plans bind no others."""
     if is_http(place.params):
         return ()
     there = routes(place)
@@ -189,9 +189,9 @@ DOOR = (
         {"account_throttle": lambda found: _said(found, "all APIs of the account")},
     ),
 )
-"""Of the API, behind its other calls."""
+"""Calls about the API, after its other ones."""
 ROUTE_DOOR = (Call(_STAGE, _own_throttle, {"throttle": lambda said: said}, absent=_NO_STAGE),)
-"""Of a route."""
+"""Calls about a route."""
 
 
 def _reserved(place: Place, name: str) -> int | None:
@@ -234,7 +234,7 @@ def _concurrency(spot: Spot) -> Said:
 
 
 def _provisioned(spot: Spot) -> Said:
-    """Executions kept warm; they come out of the reserve, or out of the account's unreserved ones."""
+    """Executions that are kept warm; they use up the reserve, or the account's unreserved ones."""
     client = spot.client("lambda")
     try:
         found = pages(
@@ -261,11 +261,11 @@ CONCURRENCY = (
         absent=Said(0, "no provisioned executions"),
     ),
 )
-"""Of a function in front."""
+"""Calls about a function behind the API."""
 
 
 def read_limits(aws: Clients, params: Params) -> Limits:
-    """Every limit in front of the functions; one that AWS refuses to tell is in `unseen`, and costs no other."""
+    """Every limit in front of the functions; one that AWS refuses to tell is in `unseen` and affects no other."""
     place, unseen = Place(aws, params, "async"), dict[str, str]()
 
     def seen(ask: Callable[[], Any], nothing: Any, doing: str, *ids: str) -> Any:
@@ -300,7 +300,7 @@ def read_limits(aws: Clients, params: Params) -> Limits:
 
 
 def _reserve_or_none(place: Place, name: str) -> int | None:
-    """The reserved concurrency; none for a function that is not deployed yet."""
+    """The reserved concurrency of a function; None also where it is not deployed yet."""
     try:
         return _reserved(place, name)
     except Absent:

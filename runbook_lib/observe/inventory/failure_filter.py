@@ -1,4 +1,4 @@
-"""Whether the metric filter of failed jobs does what it is for: it is tried on the worker's own failure line.
+"""Tries the metric filter of failed jobs on the worker's own failure line.
 
 CloudWatch Logs does the matching (`logs:TestMetricFilter`). Dimensions and value of the metric are read from the line
 as the filter's transformation says (`$.field`), and compared with what the guard alarm watches
@@ -15,40 +15,40 @@ from runbook_lib.base.json_line import parsed, selected
 from runbook_lib.observe.jobs.logs import redact
 
 BACK_S = (3600, 86_400, 14 * 86_400)
-"""How far before the newest event of the log the newest failure line is looked for, one after the other."""
+"""Seconds before the log's newest event in which the newest failure line is looked for, one span after the other."""
 DRILL_STREAM = "runbook-drill"
-"""Log streams that begin so hold lines of a drill (`act/drill_way.py`), which are no lines of the worker's own."""
+"""Prefix of log streams that hold lines of a drill (`act/drill_way.py`), not of the worker."""
 _MOST_PAGES = 20
 _SHOWN = 240
 
 
 @dataclass(frozen=True)
 class Tried:
-    """The filter on one line."""
+    """Result of the filter for one line."""
 
     line: str
     source: str
     """Which line it is: `the sample line`, `the newest such line in the log`."""
     matched: bool
     dimensions: Mapping[str, str | None]
-    """By name: the value that the metric gets; None where the line does not have the field."""
+    """Values of the metric's dimensions by name; None where the line does not have the field."""
     value: str | None
     """What the metric counts for this line; None where the line does not have the field."""
 
     @property
     def shown(self) -> str:
-        """The line, without secrets, and cut."""
+        """The line without secrets, cut to `_SHOWN` characters."""
         text = redact(self.line)
         return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 @dataclass(frozen=True)
 class Proof:
-    """The filter on every line that there is."""
+    """Results of the filter for the sample line and for the newest one in the log, if there is one."""
 
     tried: tuple[Tried, ...]
     seen: bool
-    """The log has such a line; else only the sample was tried."""
+    """Whether the log has such a line; if not, only the sample was tried."""
 
     def matches(self) -> tuple[bool, str]:
         """Whether the pattern matches each line, and a sentence."""
@@ -58,7 +58,7 @@ class Proof:
         return True, f"its pattern matches {self._lines}"
 
     def writes_under(self, wanted: Mapping[str, str]) -> tuple[bool, str]:
-        """Whether the metric gets the dimensions that the alarm watches, as values."""
+        """Whether the metric gets the dimension values that the alarm watches, and a sentence."""
         for one in self.tried:
             if dict(one.dimensions) != dict(wanted):
                 return False, (
@@ -68,7 +68,7 @@ class Proof:
         return True, f"{self._lines} counted under {_told(wanted)}, as the guard watches"
 
     def counts(self, wanted: float = 1.0) -> tuple[bool, str]:
-        """Whether each line counts as one failure."""
+        """Whether each line counts as one failure, and a sentence."""
         for one in self.tried:
             if _number(one.value) != wanted:
                 return False, f"{one.source} counts {one.value or 'nothing'}, not {wanted:g}: {one.shown}"
@@ -85,7 +85,7 @@ def prove(logs: Any, group: str, made: Mapping[str, Any], sample: str, word: str
     """Tries a filter (an item of DescribeMetricFilters) on `sample` and on the newest such line of the log group.
 
     Args:
-        word: what tells such a line from others (`Service.failure_word`); empty: as the sample says.
+        word: what marks such a line (`Service.failure_word`); empty: the marker of the sample.
 
     Raises:
         ClientError: CloudWatch Logs refused.
@@ -115,7 +115,7 @@ def prove(logs: Any, group: str, made: Mapping[str, Any], sample: str, word: str
 
 
 def marker(sample: str) -> str:
-    """What tells a failure line from others: the `message` of a JSON line, or else its first word."""
+    """What marks a failure line: the `message` of a JSON line, else its first word."""
     said = parsed(sample)
     if isinstance(said, dict) and isinstance(said.get("message"), str) and said["message"]:
         return str(said["message"])
@@ -123,7 +123,7 @@ def marker(sample: str) -> str:
 
 
 def newest_like(logs: Any, group: str, sample: str, word: str = "") -> str | None:
-    """The newest line of a log group with the sample's marker; None: there is none, or no log group.
+    """The newest line of a log group with `word`, or with the sample's marker; None: there is none, or no log group.
 
     Raises:
         ClientError: CloudWatch Logs refused.
@@ -150,7 +150,7 @@ def _last_with(logs: Any, group: str, word: str, start: int, end: int) -> str | 
     for _ in range(_MOST_PAGES):
         page = logs.filter_log_events(**asked)
         for event in page.get("events", []):
-            # The embedded AWS matches parts of words too; only the marker itself is meant.
+            # The embedded AWS matches parts of words too; only the marker itself counts.
             own = str(event.get("logStreamName", "")).startswith(DRILL_STREAM)
             if not own and quoted in event["message"] and (newest is None or event["timestamp"] >= newest[0]):
                 newest = (event["timestamp"], event["message"].strip())

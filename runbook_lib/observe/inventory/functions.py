@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from runbook_lib.observe.asking import Absent, pages
 from runbook_lib.observe.inventory.calls import Call, Spot, there
 from runbook_lib.observe.inventory.failure_filter import Proof, prove
-from runbook_lib.observe.inventory.rules import Said
+from runbook_lib.observe.inventory.rules import Said, failed_jobs
 from runbook_lib.observe.inventory.storage import functions
 from runbook_lib.observe.metrics.catalogue import address
 
@@ -24,7 +24,7 @@ def _configuration(spot: Spot) -> dict[str, Any]:
 
 
 def _ttl(spot: Spot) -> Any:
-    """Seconds that a job lives: by the variable that service.yaml names for it, or by service.yaml itself."""
+    """Seconds that a job lives: by the function's variable that service.yaml names, or by service.yaml itself."""
     service = spot.params.service
     if not service.job_ttl_variable:
         return service.job_ttl_s
@@ -143,9 +143,9 @@ WORKER = (
 
 
 def _source(spot: Spot) -> dict[str, Any]:
-    """The worker's mapping of the job queue, or else whatever it is mapped to."""
+    """The worker's mapping of the job queue; without one, its first other mapping."""
     found = pages(spot.client("lambda"), "list_event_source_mappings", "EventSourceMappings", FunctionName=spot.name)
-    queue = spot.params.name("queue")
+    queue = spot.params.name(spot.params.service.post_of(spot.resource.name).queue)
     found.sort(key=lambda one: one.get("EventSourceArn", "").rpartition(":")[2] != queue)
     if not found:
         raise Absent
@@ -169,10 +169,13 @@ EVENT_SOURCE = (
 
 
 def _filter(spot: Spot) -> dict[str, Any]:
-    """The metric filter on the worker's log that counts failed jobs: by its metric, or else by its pattern."""
+    """The metric filter on the worker's log that counts failed jobs, found by its metric or its pattern."""
     group = f"/aws/lambda/{spot.name}"
     found = pages(spot.client("logs"), "describe_metric_filters", "metricFilters", logGroupName=group)
-    where, word = address(spot.params.metric("jobs_failed"), spot.params), spot.params.service.failure_word
+    where, word = (
+        address(spot.params.metric(failed_jobs(spot.params, spot.resource.name)), spot.params),
+        spot.params.service.failure_word,
+    )
     metric = f"{where['Namespace']}/{where['MetricName']}"
     about = [one for one in found if _metric_of(one) == metric or word in one.get("filterPattern", "")]
     about = about or [one for one in found if where["MetricName"] in _metric_of(one)]
@@ -189,9 +192,10 @@ def _metric_of(made: dict[str, Any]) -> str:
 
 
 def _proof(spot: Spot) -> tuple[Proof, dict[str, str]]:
-    """The filter on the worker's own failure line, and the dimensions that the guard alarm watches."""
+    """The filter's results for the worker's own failure line, and the dimensions that the guard alarm watches."""
     wanted = {
-        one["Name"]: one["Value"] for one in address(spot.params.metric("jobs_failed"), spot.params)["Dimensions"]
+        one["Name"]: one["Value"]
+        for one in address(spot.params.metric(failed_jobs(spot.params, spot.resource.name)), spot.params)["Dimensions"]
     }
     group = f"/aws/lambda/{spot.name}"
     service = spot.params.service

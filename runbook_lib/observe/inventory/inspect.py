@@ -1,12 +1,11 @@
 """The inventory: every resource and every setting that must hold, verified against AWS.
 
-What must hold is data (`params/inventory.yaml`), what AWS says is asked by tables of calls (`inventory_storage`,
-`inventory_functions`, `inventory_api`, `inventory_door`), and one function compares the two (`inventory_rules`). Check
-ids are `inventory.<resource>.<setting>`.
+What must hold is data (`params/inventory.yaml`). Tables of calls ask AWS (`storage.py`, `functions.py`, `api.py`,
+`door.py`), and one function compares the two (`rules.py`). Check ids are `inventory.<resource>.<setting>`.
 
-How many checks there are follows from `params/inventory.yaml` and the step alone, but for one case: a resource that
-does not exist is ONE failing `inventory.<resource>.exists`, and its settings are not looked at (`facts["skipped"]`
-lists them). A call that AWS refuses makes NO_DATA of its own settings, with the sentence, and of nothing else.
+The number of checks follows from `params/inventory.yaml` and the step alone, but for one case: a resource that does not
+exist is ONE failing `inventory.<resource>.exists`, and its settings are not looked at (`facts["skipped"]` lists them).
+A call that AWS refuses makes its own settings NO_DATA, with the sentence, and no others.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from runbook_lib.observe.inventory.rules import (
     fields,
     judged,
 )
+from runbook_lib.observe.inventory.several import of_all
 from runbook_lib.observe.inventory.storage import ALARM, BUCKET, FLAGS, KPI, QUEUE, STACK, TABLE, TOPIC
 from runbook_lib.observe.inventory.wanted import wanted
 from runbook_lib.params.load import Params
@@ -77,7 +77,7 @@ def rules(params: Params) -> Inventory:
     Raises:
         UsageError: it is missing or wrong; the sentence names key and value.
     """
-    return params.nested("inventory", Inventory)
+    return of_all(params)
 
 
 def inspect(
@@ -117,7 +117,7 @@ def inspect(
 
 
 def _look(spot: Spot) -> dict[str, Any]:
-    """What AWS says about one resource: settings by name; one that does not exist is not asked about further."""
+    """What AWS says about one resource: settings by name. A resource that does not exist gets no further questions."""
     facts: dict[str, Any] = {}
     calls = CALLS[spot.resource.kind]
     if spot.place.step in spot.resource.gone:
@@ -149,7 +149,7 @@ def _checks(spot: Spot, facts: dict[str, Any], naming: Naming) -> list[Check]:
 
 
 def _judged(place: str, id: str, spot: Spot, rule: Setting, found: Any, known: Mapping[str, Any]) -> Check:
-    """One setting as a check; a value of another kind than can be compared is one that could not be seen."""
+    """One setting as a check; a value that cannot be compared counts as not seen."""
     try:
         return judged(place, id, spot.resource, rule, found, known)
     except (TypeError, ValueError) as error:
@@ -158,7 +158,7 @@ def _judged(place: str, id: str, spot: Spot, rule: Setting, found: Any, known: M
 
 
 def _named(spot: Spot, name: Any, naming: Naming) -> Check:
-    """The naming rule for one resource, by the name that AWS knows it by."""
+    """The check that a resource's name in AWS follows the naming rule."""
     id, title = f"inventory.{spot.id}.name", f"{spot.resource.title}: name"
     expected = naming.told if spot.resource.type not in naming.own else "its own pattern"
     if not isinstance(name, str):

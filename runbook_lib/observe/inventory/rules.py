@@ -22,7 +22,7 @@ STEPS: tuple[StepName, ...] = ("baseline", "async", "migrate", "remove_temporary
 FIX = "change it in the infrastructure code and deploy"
 _HOUR_S, _DAY_S = 3600, 86400
 _WAYS = ("equals", "includes", "at_least", "one_of", "holds", "shown")
-"""In which a setting may be expected."""
+"""Fields of `Setting` that say what is expected; each setting has exactly one of them."""
 
 
 class Setting(Frozen):
@@ -42,25 +42,25 @@ class Setting(Frozen):
     holds: bool | None = None
     """It must be so, or must not."""
     shown: bool | None = None
-    """Nothing is expected: the reader is told what is there."""
+    """Nothing is expected: the value is only shown."""
     unit: str = ""
     """Unit, for the reader."""
     expected: str = ""
     """Better words for what is expected."""
     advisory: bool = False
-    """Where it does not hold, that is advice and decides nothing."""
+    """Whether a setting that does not hold is only advice."""
     why: str
     """What goes wrong where it does not hold."""
     fix: str = FIX
     """What mends it."""
     property: tuple[str, ...] = ()
-    """What brings it about in a template, any of these: `Timeout`, `RedrivePolicy.maxReceiveCount`, or with the type of
-    another resource in front, `AWS::Logs::LogGroup RetentionInDays`. Empty: no template can.
+    """Properties of a template that set it, any of these: `Timeout`, `RedrivePolicy.maxReceiveCount`, or with the type
+    of another resource in front, `AWS::Logs::LogGroup RetentionInDays`. Empty: no template can.
     """
     as_told: dict[str, str] = Field(default_factory=dict)
     """Values of the property that this setting has another word for; `*` is any other."""
     logical: str = ""
-    """As that of the resource, for a resource of another type."""
+    """As `logical` of the resource, for a property of a resource of another type."""
 
     @field_validator("property", mode="before")
     @classmethod
@@ -81,13 +81,13 @@ class Resource(Frozen):
     kind: str
     """Table of calls that look for it."""
     title: str
-    """The resource as people read it."""
+    """Name of the resource for readers."""
     name: str = ""
     """Its key in `names` of service.yaml."""
     type: str = ""
     """CloudFormation type, for the naming rule; empty: it has no name of its own."""
     route: Literal["sync", "submit", "status", ""] = ""
-    """Which route of the API it is; empty: none."""
+    """Route of the API that it is; empty: it is none."""
     method: str = ""
     """HTTP method of the route."""
     alarm: str = ""
@@ -99,13 +99,13 @@ class Resource(Frozen):
     case, letters and digits only. Beside its name, this tells which resource a diff speaks of.
     """
     exists: bool = True
-    """Whether it is a thing that can be missing."""
+    """Whether its existence is checked."""
     advisory: bool = False
-    """Its existence does not decide."""
+    """Whether its existence is only advice."""
     steps: tuple[StepName, ...] = STEPS[1:]
     """Steps of the rollout at which it must be there."""
     gone: tuple[StepName, ...] = ()
-    """Steps at which it must not be there any more."""
+    """Steps at which it must no longer be there."""
     target: dict[StepName, str] = Field(default_factory=dict)
     """A route's Lambda at each step, as a key of `names`."""
     settings: dict[str, Setting] = Field(default_factory=dict)
@@ -117,13 +117,13 @@ class Naming(Frozen):
     rule: str
     """Regular expression of a name, with `{type}` and `{env}`."""
     types: dict[str, str]
-    """CloudFormation type to its word in the rule."""
+    """Word in the rule for each CloudFormation type."""
     own: dict[str, str]
-    """CloudFormation type to a rule of its own."""
+    """Rules of single CloudFormation types."""
 
     @property
     def project(self) -> str:
-        """What every name begins with, without the last dash: the literal beginning of the rule."""
+        """The literal beginning of the rule, with which every name begins, without the last dash."""
         begin = re.match(r"[A-Za-z0-9_-]*", self.rule)
         literal = begin.group() if begin else ""
         if self.rule[len(literal) :].startswith(("?", "*", "+", "{", "|")):
@@ -132,7 +132,7 @@ class Naming(Frozen):
 
     @property
     def told(self) -> str:
-        """The rule as a reader says it."""
+        """The naming rule in words."""
         return f"{self.project}-{{feature}}-{{type}}-{{env}}" if self.project else self.rule
 
     def fits(self, type: str, name: str, env: str) -> bool:
@@ -178,7 +178,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Said:
-    """A value to compare, and a whole phrase for it."""
+    """A value to compare, and a whole phrase about it."""
 
     value: Any
     words: str
@@ -193,9 +193,10 @@ def fields(params: Params, resource: Resource, step: str) -> dict[str, Any]:
         for phase in params.policy.phases.values()
         for earlier, later in zip((0.0, *(look.hours for look in phase.looks)), phase.looks, strict=False)
     ]
-    failed = address(params.metric("jobs_failed"), params)
+    failed = address(params.metric(failed_jobs(params, resource.name)), params)
     return {
         **{key: value for key, value in service.model_dump().items() if isinstance(value, (int, float, str))},
+        **{f"workers{post.suffix}": post.concurrency for post in service.crew},
         **{f"name.{key}": params.name(key) for key in service.names if params.named(key)},
         "stage": service.api.stage,
         "target": params.name(target) if target else None,
@@ -204,6 +205,12 @@ def fields(params: Params, resource: Resource, step: str) -> dict[str, Any]:
         "metric.dimensions": sorted(one["Name"] for one in failed["Dimensions"]),
         "metric.dimension_values": ", ".join(f"{one['Name']}={one['Value']}" for one in failed["Dimensions"]),
     }
+
+
+def failed_jobs(params: Params, name: str) -> str:
+    """Id of the metric that counts the failed jobs of a worker, by its key in `names`: its own where it has one."""
+    own = params.service.post_of(name).id("jobs_failed")
+    return own if own in params.service.of_further_workers else "jobs_failed"
 
 
 def resolved(value: Any, known: Mapping[str, Any]) -> Any:
@@ -219,7 +226,7 @@ def _filled(text: str, known: Mapping[str, Any]) -> str:
 
 
 def shown(value: Any, unit: str = "") -> str:
-    """A value as a reader says it: `14400 s (4 h)`, `yes`, `none`, `not set`."""
+    """A value in words: `14400 s (4 h)`, `yes`, `none`, `not set`."""
     if value is None or value == "":
         return "not set"
     if isinstance(value, bool):
@@ -299,7 +306,7 @@ def _expected(rule: Setting, wanted: Any) -> str:
 
 
 def existence(place: str, id: str, resource: Resource, there: Any, *, gone: bool, skipped: list[str]) -> Check:
-    """Whether the resource is there, or, at a step that removes it, is not."""
+    """The check that the resource exists, or, at a step that removes it, that it is gone."""
     setting, verb = ("gone", "removed") if gone else ("exists", "made")
     title = f"{resource.title}: {'is gone' if gone else 'exists'}"
     expected = "gone" if gone else "exists"
@@ -322,9 +329,9 @@ def existence(place: str, id: str, resource: Resource, there: Any, *, gone: bool
 
 
 def deviating(one: Check, deviations: Mapping[str, Deviation]) -> Check:
-    """A failing check whose deviation is on record does not decide; it reminds until it is undone or adopted.
+    """The check as advice, if it fails with the value of a deviation on record: a reminder until that is closed.
 
-    Another value than the one on record is drift all the same.
+    Another value than the one on record is drift, and the check goes on failing.
     """
     known = deviations.get(one.id)
     if one.verdict is not Verdict.FAIL or known is None:

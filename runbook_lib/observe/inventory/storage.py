@@ -15,7 +15,7 @@ from runbook_lib.observe.names import topic_arn
 from runbook_lib.params.load import read_yaml
 
 _GO_BY_ID = ("AWS::ApiGateway::RestApi", "AWS::AppConfig::Application")
-"""Types whose physical id is no name; the name is looked at with the resource itself."""
+"""Types whose physical id is no name; their names are checked with the resource itself."""
 
 
 def _queue(spot: Spot) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def _redrive(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _target(attributes: dict[str, Any]) -> Said:
-    """Where dead letters go: the queue's name, or the whole ARN of one in another account or region."""
+    """Where dead letters go: the name of the queue, or its whole ARN in another account or region."""
     arn = str(_redrive(attributes).get("deadLetterTargetArn") or "")
     home, _, name = arn.rpartition(":")
     same = not home or home == str(attributes.get("QueueArn", arn)).rpartition(":")[0]
@@ -83,7 +83,7 @@ def _table_encryption(table: dict[str, Any]) -> str:
 def _index(spot: Spot, table: dict[str, Any]) -> dict[str, Any]:
     named = {one["IndexName"]: one for one in table.get("GlobalSecondaryIndexes", [])}
     wanted = spot.params.name("gsi")
-    # Another name is looked at all the same, so that only what differs is called different.
+    # An index of another name is looked at too, so that only what differs is reported.
     found: dict[str, Any] = named.get(wanted) or next(iter(named.values()), {})
     return found
 
@@ -108,7 +108,7 @@ TABLE = (
             "index": lambda t: t["Index"].get("IndexName"),
             "index_key": lambda t: _key(t["Index"].get("KeySchema", [])),
             "index_projection": lambda t: t["Index"].get("Projection", {}).get("ProjectionType"),
-            # The embedded AWS leaves the status of an index out; AWS always says it.
+            # The embedded AWS leaves out the status of an index; AWS always gives it.
             "index_status": lambda t: t["Index"].get("IndexStatus", "ACTIVE" if t["Index"] else None),
             "billing": lambda t: t.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
             "encryption": _table_encryption,
@@ -123,7 +123,7 @@ TABLE = (
 
 
 def _buckets(spot: Spot) -> list[str]:
-    """Names of the buckets that begin like the results bucket."""
+    """Names of the buckets that begin with the prefix of the results bucket."""
     listed = spot.place.once("buckets", lambda: spot.client("s3").list_buckets()["Buckets"])
     found = sorted(one["Name"] for one in listed if one["Name"].startswith(spot.name))
     if not found:
@@ -132,7 +132,7 @@ def _buckets(spot: Spot) -> list[str]:
 
 
 def bucket_of(spot: Spot) -> str:
-    """Name of the results bucket; of several, the first."""
+    """Name of the results bucket; the first of several."""
     return _buckets(spot)[0]
 
 
@@ -244,7 +244,7 @@ def _application(spot: Spot) -> dict[str, str]:
 
 
 def _flag(setting: str, operation: str, *, inside: bool = True) -> Call:
-    """Whether AppConfig has what `traffic.{setting}` of service.yaml names."""
+    """A call that looks whether AppConfig has what `traffic.{setting}` of service.yaml names."""
 
     def ask(spot: Spot) -> Any:
         where = {"ApplicationId": _application(spot)["id"]} if inside else {}
@@ -294,8 +294,8 @@ STACK = (
 
 
 def _neighbours(spot: Spot) -> list[str]:
-    """Other environments whose business metrics land under the same dimensions: same account by the parameter files,
-    or their worker is found in this account."""
+    """Other environments whose business metrics have the same dimensions: their parameter file names this account, or
+    their worker is found in it."""
     params = spot.params
     row, service = params.metric("jobs_created"), params.service
     told = (row.namespace, *row.dimensions.values(), service.kpi_namespace, service.kpi_service)

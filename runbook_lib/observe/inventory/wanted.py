@@ -12,6 +12,7 @@ from runbook_lib.judge.incidents.mending import Place, Wanted, plain
 from runbook_lib.observe.asking import Place as Account
 from runbook_lib.observe.inventory.calls import Spot
 from runbook_lib.observe.inventory.rules import Inventory, Setting, declared, fields, holds, resolved, shown
+from runbook_lib.observe.inventory.several import of_all
 from runbook_lib.params.load import Params
 
 _GO_BY_ID = ("AWS::ApiGateway::RestApi", "AWS::AppConfig::Application")
@@ -26,8 +27,8 @@ _TTL = "{job_ttl_variable}"
 
 
 def wanted(params: Params, step: str) -> dict[str, Wanted]:
-    """By check id, of every resource at `step`."""
-    known = params.nested("inventory", Inventory)
+    """What every check of the inventory at `step` expects of a template, by check id."""
+    known = of_all(params)
     account = Account(_nobody(), params, step)
     found: dict[str, Wanted] = {}
     for id, resource in known.resources.items():
@@ -54,7 +55,7 @@ def _setting(
     variable = spot.params.service.job_ttl_variable
     for said in rule.property:
         if _TTL in said and not variable:
-            continue  # no template says it
+            continue  # no template sets it
         type, _, path = said.rpartition(" ")
         for one in (type,) if type else types:
             foreign = bool(type) and type not in types
@@ -71,7 +72,7 @@ def _setting(
 
 
 def _place(spot: Spot, type: str, known: Inventory, setting: str = "", logical: str = "") -> Place:
-    """The places in a diff that would name a resource, or the one behind a setting of it."""
+    """The place in a diff that would name a resource, or another resource that carries a setting of it."""
     resource, params, naming = spot.resource, spot.params, known.naming
     if resource.route and type in _OF_A_ROUTE:
         parts = getattr(params.service.api.routes, resource.route).strip("/").split("/")
@@ -93,7 +94,7 @@ def _place(spot: Spot, type: str, known: Inventory, setting: str = "", logical: 
 
 
 def keys(name: str, env: str, project: str) -> tuple[str, ...]:
-    """A name with and without the project in front and the environment behind."""
+    """Forms of a name with and without the project in front and the environment at the end."""
     whole = plain(name)
     short = name.removesuffix(f"-{env}")
     both = [whole, plain(short), whole.removeprefix(project), plain(short).removeprefix(project)]
@@ -101,7 +102,7 @@ def keys(name: str, env: str, project: str) -> tuple[str, ...]:
 
 
 def told_holds(rule: Setting, value: Any, told: Any) -> bool | None:
-    """Whether a value that a template gives to a setting's property is what the setting expects.
+    """Whether the value of a property in a template is what the setting expects.
 
     Args:
         value: what the rule expects, its fields filled in.
@@ -117,7 +118,7 @@ def told_holds(rule: Setting, value: Any, told: Any) -> bool | None:
     if mapped is not None:
         return holds(rule, value, mapped)
     listed = isinstance(told, (dict, list)) or bool(rule.includes) or isinstance(value, list)
-    # A switch and a word for it, or the other way round, say nothing about each other.
+    # A boolean cannot be compared with a word.
     if listed or isinstance(told, bool) != (rule.holds is not None):
         return None
     if isinstance(value, str) and isinstance(told, str):

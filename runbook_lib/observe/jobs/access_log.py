@@ -1,7 +1,7 @@
 """The gateway's access log: who was answered 4xx and why, and who still calls the synchronous route.
 
-CloudWatch's `4XXError` counts a throttled user and a malformed body alike, and its `Count` names nobody. Where the
-stage writes access logs (an item of the inventory), their lines do.
+CloudWatch's `4XXError` counts a throttled user and a malformed body alike, and its `Count` names no client. The lines
+of the access logs tell both, where the stage writes them (an item of the inventory).
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from runbook_lib.base.window import Window, iso
 from runbook_lib.params.load import Params
 
 MAX_LINES = 50_000
-"""Where reading stops; beyond it the log says nothing that could be trusted (`cut`)."""
+"""At most this many lines are read; a longer log is not used (`cut`)."""
 LAST_MS = 4e12
-"""Milliseconds since 1970: the year 2096. A time beyond is none."""
+"""Latest valid time in milliseconds since 1970: the year 2096."""
 PATTERN = "{ $.%s = 4* }"
-"""FilterLogEvents' pattern for a 4xx in the status field; lines are held against the field again here."""
+"""FilterLogEvents' pattern for a 4xx in the status field; each line's field is checked again here."""
 CALLED = '{ $.%s = "%s" || $.%s = "%s %s" }'
-"""The pattern for a route, as a path or as an HTTP API's route key."""
+"""FilterLogEvents' pattern for a route, as a path or as an HTTP API's route key."""
 LONGEST_CLIENT = 80
-"""Characters of a client's name that are kept: whoever calls chooses it."""
+"""At most this many characters of a client's name are kept: the caller chooses the name."""
 UNNAMED = "no user agent"
 
 
 def read(logs: Any, params: Params, window: Window) -> dict[str, Any] | None:
     """Submissions answered 4xx in `window`: `{"counts": [[minute, status, type, n], ...], "cut": bool}`, JSON-able.
 
-    None where there is no access log, or none of its lines has the fields that `service.yaml` names: then nothing is
-    known, which is not the same as nothing refused.
+    None where there is no access log, or it has no such line: then nothing is known, which does not mean that nothing
+    was refused.
 
     Raises:
         AwsError: CloudWatch Logs refused or did not answer.
@@ -45,7 +45,7 @@ def read(logs: Any, params: Params, window: Window) -> dict[str, Any] | None:
 def read_clients(logs: Any, params: Params, window: Window) -> dict[str, Any] | None:
     """Who called the synchronous route in `window`: `{"counts": [[minute, client, n], ...], "cut": bool}`, JSON-able.
 
-    Meant for a weight of 100 %: whoever calls it then does not follow the flags. None where the log does not say.
+    For a weight of 100 %: a client that calls it then does not follow the flags. None where the log does not say.
 
     Raises:
         AwsError: CloudWatch Logs refused or did not answer.
@@ -85,9 +85,7 @@ def _lines(logs: Any, request: dict[str, Any]) -> Iterator[str]:
 
 
 def counted(lines: Iterable[str], params: Params, window: Window) -> list[list[Any]]:
-    """[minute (ISO 8601), status, type, n] of the 4xx at the submit route, in order; lines of anything else are left
-    out. Pure.
-    """
+    """[minute (ISO 8601), status, type, n] of the 4xx at the submit route, in order; other lines are left out. Pure."""
     found: Counter[tuple[str, int, str]] = Counter()
     fields = params.service.api.access_log_fields
     for when, status, entry in _posts(lines, params, window, "submit"):
@@ -110,7 +108,7 @@ def clients(lines: Iterable[str], params: Params, window: Window) -> list[list[A
 def _posts(
     lines: Iterable[str], params: Params, window: Window, name: str
 ) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """(minute, status, line) of each submission at the route `name` in `window`; what cannot be read is left out."""
+    """(minute, status, line) of each submission at the route `name` in `window`; unreadable lines are left out."""
     fields = params.service.api.access_log_fields
     method, route = params.service.methods[name], getattr(params.service.api.routes, name)
     for line in lines:

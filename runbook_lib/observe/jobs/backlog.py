@@ -1,4 +1,4 @@
-"""The queue as a forecast needs it: what waits, what arrives, how long a job takes; and the curve of it."""
+"""The queue as a forecast needs it: waiting messages, arrivals, the time of a job; and the queue's curve."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, when
 from runbook_lib.judge.incidents.backlog import Load
 from runbook_lib.observe.metrics.fetch import Answers, Ask, fetch
+from runbook_lib.params.crew import Post
 from runbook_lib.params.load import Params
 
 _VISIBLE = "ApproximateNumberOfMessages"
@@ -21,13 +22,13 @@ class Queue:
 
     at: dt.datetime
     levels: tuple[tuple[dt.datetime, float], ...]
-    """Messages waiting, in order of time; reaching before and, where it has passed, beyond `at`."""
+    """Messages waiting, in order of time, from before `at` and, where it lies in the past, until after it."""
     live: float | None
-    """Messages waiting by SQS itself, now; None: `at` is not now."""
+    """Messages waiting now, by SQS itself; None: `at` is not now."""
     oldest_s: float | None
-    """Age of the oldest message when it was published last, at or before `at`."""
+    """Age of the oldest message in seconds, as it was published last, at or before `at`."""
     sent: float | None
-    """In the measured window; None: no data."""
+    """Messages sent in the measured window; None: no data."""
     invocations: float | None
     duration_ms: float | None
     """Sum over the measured window."""
@@ -36,13 +37,13 @@ class Queue:
 
     @property
     def waiting(self) -> float | None:
-        """Messages waiting at `at`: the newest published level, or SQS's own word if that is more (it is newer)."""
+        """Messages waiting at `at`: the newest published level, or SQS's own newer count if that is more."""
         known = [level for when, level in self.levels if when <= self.at][-1:]
         known += [self.live] if self.live is not None else []
         return max(known, default=None)
 
     def load(self, workers: int) -> Load | None:
-        """For the forecast; None where the level or the time of a job is not known."""
+        """The load for a forecast; None where the level or the time of a job is not known."""
         if self.waiting is None or not self.invocations or not self.duration_ms or self.window.empty:
             return None
         return Load(
@@ -61,24 +62,28 @@ class Queue:
         ]
 
 
-def read(aws: Any, params: Params, at: dt.datetime, now: dt.datetime, *, minutes: float, live: bool) -> Queue:
-    """The queue at `at`, measured over `minutes` up to the metrics' delay before it, with its curve up to `now`.
+def read(
+    aws: Any, params: Params, at: dt.datetime, now: dt.datetime, *, minutes: float, live: bool, post: Post | None = None
+) -> Queue:
+    """A worker's queue at `at`, measured over `minutes` up to the metrics' delay before it, with its curve up to `now`.
 
     Args:
         live: ask SQS itself too (`at` is now).
+        post: which worker's; None: that of the first.
 
     Raises:
         AwsError: CloudWatch or SQS refused or did not answer.
     """
+    post = post or params.service.crew[0]
     end = at - dt.timedelta(seconds=params.policy.metric_delay_s)
     window = Window(end - dt.timedelta(minutes=minutes), end).inward(300)
     drawn = Window(at - dt.timedelta(minutes=4 * minutes), now)
     asks = [
-        Ask("queue_visible", drawn),
-        Ask("queue_oldest_age", drawn),
-        Ask("queue_sent", window, label="sent"),
-        Ask("worker_invocations", window, label="invocations"),
-        Ask("worker_duration", window, stat="Sum", label="duration"),
+        Ask(f"{post.queue}_visible", drawn, "Maximum"),
+        Ask(f"{post.queue}_oldest_age", drawn, "Maximum"),
+        Ask(f"{post.queue}_sent", window, "Sum", label="sent"),
+        Ask(f"{post.worker}_invocations", window, "Sum", label="invocations"),
+        Ask(f"{post.worker}_duration", window, "Sum", label="duration"),
     ]
     answers = fetch(aws.client("cloudwatch"), params, asks, now)
     levels = tuple(answers.points(asks[0].label))
@@ -86,7 +91,7 @@ def read(aws: Any, params: Params, at: dt.datetime, now: dt.datetime, *, minutes
     return Queue(
         at=at,
         levels=levels,
-        live=_live(aws.client("sqs"), params) if live else None,
+        live=_live(aws.client("sqs"), params, post) if live else None,
         oldest_s=ages[-1] if ages else None,
         sent=answers.total("sent"),
         invocations=answers.total("invocations"),
@@ -96,15 +101,26 @@ def read(aws: Any, params: Params, at: dt.datetime, now: dt.datetime, *, minutes
     )
 
 
-def _live(sqs: Any, params: Params) -> float:
+def deepest(sqs: Any, params: Params) -> tuple[Post, float]:
+    """The worker on whose queue most waits, by SQS itself, and how much; of equals the first.
+
+    Raises:
+        AwsError: SQS refused or did not answer.
+    """
+    depths = {post: _live(sqs, params, post) for post in params.service.crew}
+    found = max(depths, key=lambda post: depths[post])
+    return found, depths[found]
+
+
+def _live(sqs: Any, params: Params, post: Post) -> float:
     with aws_errors("reading the queue's depth (sqs:GetQueueAttributes)"):
-        url = sqs.get_queue_url(QueueName=params.name("queue"))["QueueUrl"]
+        url = sqs.get_queue_url(QueueName=params.name(post.queue))["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[_VISIBLE])
     return float(answer["Attributes"][_VISIBLE])
 
 
 def measured(queue: Queue) -> str:
-    """Where the forecast's numbers come from, for the reader."""
+    """The numbers of the forecast and their window, in words."""
     window = f"{when(queue.window.start).removesuffix(' UTC')} to {when(queue.window.end)}"
     if not queue.invocations or not queue.duration_ms:
         return f"{window}: no job ended, so the time of a job is not known"

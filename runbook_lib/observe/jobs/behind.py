@@ -1,7 +1,7 @@
 """One job behind the API: its item in the jobs table, and its result in the bucket.
 
-For what the API does not tell: whether a probe's mark has arrived, and what became of a job whose status route says the
-same for ever.
+They show what the API does not tell: whether a probe's mark has arrived, and what became of a job whose status never
+changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runbook_lib.params.load import Params
 
 
 class Behind:
-    """Table and bucket of one environment; `aws` is anything that hands out boto3's clients."""
+    """Table and bucket of one environment; `aws` is anything that makes boto3 clients."""
 
     def __init__(self, aws: Any, params: Params) -> None:
         self.aws, self.params = aws, params
@@ -36,11 +36,11 @@ class Behind:
         return plain(answer.get("Item", {}))
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """The same in the runbook's own words (`params/item.py`)."""
+        """The job's item in the runbook's own words (`params/item.py`); empty: there is none."""
         return own(self.item(job_id), self.params.service.contract)
 
     def result(self, job_id: str) -> object | None:
-        """The job's result, as its JSON says; None: it is not there, or is no JSON.
+        """The job's result, parsed from JSON; None: it is not there, or is no JSON.
 
         Raises:
             AwsError: AWS refused or did not answer.

@@ -1,9 +1,8 @@
 """The census of jobs: what became of every job, from the jobs table itself (docs/domain.md, trap 1).
 
-No metric tells failed, lost and in flight apart. Success is COMPLETED within the deadline of submission, for then the
-client stops asking. A job younger than the deadline is nothing yet: it is left to the next look, finished or not, for
-counting only the quick ones among the young would flatter the rate. So a segment counts jobs created in [start,
-end_settled).
+No metric tells failed, lost and in flight apart. Success is COMPLETED within the deadline after submission, because the
+client stops asking then. A job younger than the deadline is left to the next look, finished or not: counting only the
+quick ones among the young would flatter the rate. So a segment counts the jobs created in [start, end_settled).
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from runbook_lib.params.item import is_probe
 from runbook_lib.params.load import Params
 
 STEP_S = 60 // STEPS_A_MINUTE
-"""How finely it is kept when a job came; in which order failures came among the others is kept beside it."""
+"""Length in seconds of the steps in which the census keeps when jobs came; it keeps the order of failures too."""
 _FIELDS = ("job_id", "status", "created_at", "completed_at", "error", "token_usage", "idempotency_key", "source")
-"""In the runbook's own words (`params/item.py`)."""
+"""Fields that the census reads, in the runbook's own words (`params/item.py`)."""
 
 
 def take(
@@ -40,13 +39,13 @@ def take(
     since: dt.datetime | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Segment:
-    """One census of the jobs table; reads at most `census_reads_per_s` units a second, on the average.
+    """Takes a census of the jobs table; reads at most `census_reads_per_s` units a second on average.
 
-    Items older than their TTL may be gone, the bad and the good alike: that part of the window is a gap, and not
+    Items older than their TTL may be deleted, good and bad ones alike: that part of the window is a gap and not
     counted.
 
     Args:
-        since: from when on jobs are looked for that were lost for good; None: from the window's start. The scan reads
+        since: from when on to look for jobs that were lost for good; None: from the window's start. The scan reads
             the whole table either way.
 
     Raises:
@@ -74,7 +73,7 @@ def taken(
     *,
     since: dt.datetime | None = None,
 ) -> Segment:
-    """The census of `window` from what `read` hands out: jobs created in a window, in the runbook's own words (more do
+    """The census of `window` from what `read` returns: jobs created in a window, in the runbook's own words (others do
     no harm), and the read units.
 
     Arguments as for `take`.
@@ -97,19 +96,18 @@ def taken(
 def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
     """Counts jobs (plain items in the runbook's own words) created in `window`. Pure.
 
-    An item that nobody can vouch for is no success: COMPLETED without a readable `completed_at`, or before its
-    creation. An item that a scan hands out twice counts once; items under one idempotency key are one user, who is
-    served if any of them is.
+    An item that is COMPLETED without a readable `completed_at`, or before its creation, is no success. An item that a
+    scan returns twice counts once. Items under one idempotency key are one user, who is served if any of them is.
     """
     return _count(_dated(jobs), window, end_settled, deadline_s)
 
 
 _Dated = tuple[dt.datetime, dict[str, Any]]
-"""When a job was created, and the job."""
+"""Time of a job's creation, and the job."""
 
 
 def _dated(jobs: Iterable[dict[str, Any]]) -> Iterator[_Dated]:
-    """Each job once that says when it was created."""
+    """Each job once, with the time of its creation; jobs without one are left out."""
     for job in once(jobs):
         created = _time(job.get("created_at"))
         if created is not None:
@@ -167,7 +165,7 @@ def _count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, dea
 
 
 def once(jobs: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Each item once, however often the scan's pages have it."""
+    """Each item once, even if the scan's pages have it twice."""
     seen: set[str] = set()
     for job in jobs:
         id = job.get("job_id")
@@ -187,13 +185,13 @@ class _Fate(NamedTuple):
     name: str
     """completed | late | failed | lost"""
     seconds: float | None
-    """To completion."""
+    """Seconds from creation to completion; None: it did not complete."""
     error: str | None
     created: dt.datetime
-    """Of the first item."""
+    """Creation of the first item."""
 
     def joined(self, other: _Fate) -> _Fate:
-        """The better fate of two items of one user."""
+        """The better fate of two items of one user, with the earlier creation."""
         best = min(self, other, key=lambda one: _BETTER.index(one.name))
         return best._replace(created=min(self.created, other.created))
 

@@ -1,9 +1,9 @@
-"""What lies in the dead-letter queue, listed and not consumed.
+"""Lists the dead-letter queue without consuming it.
 
-SQS cannot be looked into: a message has to be received, which hides it for its visibility timeout. So each is hidden
-for a short while only, that no message is listed twice, and shown again at once when the list is complete; if this
-process ends before that, they show again by themselves. Nothing is deleted. While they are hidden the queue's depth
-reads 0, and a DLQ without a redrive policy of its own counts receives for nothing.
+SQS has no way to look into a queue: a message has to be received, which hides it for its visibility timeout. So each
+message is hidden for a short while, so that none is listed twice, and made visible again when the list is complete. If
+this process ends before that, SQS makes them visible again. Nothing is deleted. While messages are hidden, the queue's
+depth reads 0; a receive has no effect on a DLQ without a redrive policy of its own but to raise its count.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from runbook_lib.params.item import own, projected
 from runbook_lib.params.load import Params
 
 HIDDEN_S = 60
-"""Seconds that a message stays hidden at most."""
+"""At most this many seconds a message stays hidden."""
 MOST = 1000
-"""Where listing stops: by then the first ones would show again."""
+"""At most this many messages are listed: by then the first ones would be visible again."""
 _BATCH = 10
 _EMPTY = 2
-"""SQS asks a sample of its servers: this many empty answers, one after another, are taken for an empty queue."""
+"""This many empty answers in a row count as an empty queue, because SQS asks only a sample of its servers."""
 _LENGTH = 500
 TRACE = "AWSTraceHeader"
 
@@ -42,31 +42,33 @@ class Letter(Frozen):
     """One message of the dead-letter queue."""
 
     message_id: str
+    dlq: str = ""
+    """Name of the dead-letter queue that it lies in."""
     job_id: str | None
-    """None: no message of this service."""
+    """Id of the job that the message is about; None: it is no message of this service."""
     sent_at: dt.datetime | None
     """When it was first sent."""
     receives: int
-    """Of the dead-letter queue: how often somebody looked."""
+    """How often the message was received from the dead-letter queue."""
     bytes: int
     sha256: str
-    """Of the body as it lies in the queue."""
+    """SHA-256 of the body as it is in the queue."""
     body: str
-    """Redacted; in a list cut to 500 characters."""
+    """The body, redacted; in a list cut to 500 characters."""
     attributes: dict[str, str] = Field(default_factory=dict)
-    """What its sender wrote beside the body, redacted; bytes as Base64."""
+    """Message attributes, redacted; bytes as Base64."""
     trace: str | None = None
     """X-Ray's header (`AWSTraceHeader`)."""
     group: str | None = None
     """Message group."""
     status: str | None = None
-    """Of its job in the table, now; None: there is no such job (any more)."""
+    """Present status of its job in the table; None: there is no such job (any more)."""
     error: str | None = None
-    """What the job says went wrong, redacted."""
+    """Error of the job, redacted."""
 
 
 def waiting(sqs: Any, url: str, wait_s: int = 1) -> Iterator[list[dict[str, Any]]]:
-    """Messages in batches, each hidden for `HIDDEN_S`; ends when the queue seems empty.
+    """Receives messages in batches, each hidden for `HIDDEN_S`; ends when the queue seems empty.
 
     Raises:
         ClientError, BotoCoreError: botocore's own.
@@ -92,7 +94,7 @@ def show_again(sqs: Any, url: str, messages: Sequence[dict[str, Any]]) -> None:
     """Makes received messages visible at once.
 
     Raises:
-        ClientError, BotoCoreError: botocore's own; the messages show again by themselves then.
+        ClientError, BotoCoreError: botocore's own; SQS makes the messages visible again later.
     """
     for start in range(0, len(messages), _BATCH):
         part = messages[start : start + _BATCH]
@@ -121,7 +123,7 @@ def again(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Letter]:
-    """The messages of the dead-letter queue with what became of their jobs, oldest first; all of them stay there.
+    """The messages of every worker's dead-letter queue with what became of their jobs, oldest first; all stay there.
 
     Args:
         most: characters of a body that are kept; None: all.
@@ -129,10 +131,19 @@ def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Let
     Raises:
         AwsError: SQS or DynamoDB refused or did not answer.
     """
-    sqs = aws.client("sqs")
-    with aws_errors(f"listing {params.name('dlq')} (sqs:ReceiveMessage, ChangeMessageVisibility)"):
-        url = sqs.get_queue_url(QueueName=params.name("dlq"))["QueueUrl"]
-        held: list[dict[str, Any]] = []
+    held = {params.name(post.dlq): _held(aws.client("sqs"), params.name(post.dlq)) for post in params.service.crew}
+    path = params.service.contract.message.job_id
+    ids = [id for messages in held.values() for one in messages if (id := job_of(one["Body"], path))]
+    jobs = _jobs(aws.client("dynamodb"), params, ids)
+    found = [_letter(one, name, path, jobs, most) for name, messages in held.items() for one in messages]
+    return sorted(found, key=lambda one: (one.sent_at is None, one.sent_at, one.message_id))
+
+
+def _held(sqs: Any, name: str) -> list[dict[str, Any]]:
+    """The messages of one dead-letter queue, which show again at once."""
+    held: list[dict[str, Any]] = []
+    with aws_errors(f"listing {name} (sqs:ReceiveMessage, ChangeMessageVisibility)"):
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         try:
             for batch in waiting(sqs, url):
                 held += batch
@@ -140,19 +151,14 @@ def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Let
             try:
                 show_again(sqs, url, held)
             except ClientError as error:
-                # Who may only read may not do that: they show again by themselves, after `HIDDEN_S`.
+                # A reader may lack the right to do that: SQS makes them visible again after `HIDDEN_S`.
                 if not str(error.response.get("Error", {}).get("Code")).startswith("AccessDenied"):
                     raise
-    path = params.service.contract.message.job_id
-    jobs = _jobs(aws.client("dynamodb"), params, [id for one in held if (id := job_of(one["Body"], path))])
-    found = [_letter(one, path, jobs, most) for one in held]
-    return sorted(found, key=lambda one: (one.sent_at is None, one.sent_at, one.message_id))
+    return held
 
 
 def job_of(body: str, path: str) -> str | None:
-    """The job that a message is about, as it says at `path` (`contract.message.job_id`); None: it is no message of this
-    service.
-    """
+    """Id of a message's job, at `path` (`contract.message.job_id`) of its body; None: no message of this service."""
     try:
         return id_at(json.loads(body), path) or None
     except (ValueError, RecursionError):
@@ -168,7 +174,7 @@ def statuses(dynamodb: Any, params: Params, ids: Sequence[str]) -> dict[str, str
     return {id: str(one.get("status", "")) for id, one in _jobs(dynamodb, params, ids).items()}
 
 
-def _letter(message: dict[str, Any], path: str, jobs: dict[str, dict[str, Any]], most: int | None) -> Letter:
+def _letter(message: dict[str, Any], dlq: str, path: str, jobs: dict[str, dict[str, Any]], most: int | None) -> Letter:
     body, attributes = message["Body"], message.get("Attributes", {})
     job = job_of(body, path)
     sent = attributes.get("SentTimestamp")
@@ -176,6 +182,7 @@ def _letter(message: dict[str, Any], path: str, jobs: dict[str, dict[str, Any]],
     error = item.get("error")
     return Letter(
         message_id=message["MessageId"],
+        dlq=dlq,
         job_id=job,
         sent_at=dt.datetime.fromtimestamp(int(sent) / 1000, dt.UTC) if sent else None,
         receives=int(attributes.get("ApproximateReceiveCount", 0)),
@@ -191,7 +198,7 @@ def _letter(message: dict[str, Any], path: str, jobs: dict[str, dict[str, Any]],
 
 
 def _shown(name: str, attribute: dict[str, Any]) -> str:
-    """An attribute's value, secrets taken out: by its name too, as in a body."""
+    """An attribute's value without secrets; its name may mark it as one, as in a body."""
     raw = attribute.get("BinaryValue")
     value = base64.b64encode(raw).decode() if isinstance(raw, bytes) else str(attribute.get("StringValue", ""))
     with contextlib.suppress(ValueError, KeyError):

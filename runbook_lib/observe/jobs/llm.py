@@ -1,4 +1,4 @@
-"""Whether the LLM turns jobs away by its rate limit: from the worker's log, against the jobs that it finished."""
+"""Jobs that the LLM refuses by its rate limit, from the worker's log, compared with the jobs that ended."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.params.load import Params
 
 PATTERN = re.compile(r"\b429\b|rate.?limit|too many requests|overloaded|quota.{0,20}exceeded", re.IGNORECASE)
-"""What providers call it: HTTP 429 (RFC 6585, sec. 4), `rate_limit_error`, `overloaded_error`, an exceeded quota.
+"""Providers' words for it: HTTP 429 (RFC 6585, sec. 4), `rate_limit_error`, `overloaded_error`, an exceeded quota.
 
-The numbers of a signature are masked, so its example is searched too.
+A signature's numbers are masked, so its example is searched too.
 """
 
 
@@ -26,9 +26,9 @@ class Limited(Frozen):
     ended: float | None
     """Jobs completed or failed, by the KPIs; None: they have no data."""
     examples: tuple[str, ...]
-    """Signatures, redacted, the most frequent first."""
+    """Signatures of the errors, redacted, the most frequent first."""
     cut: bool = False
-    """The log had more failures than were read."""
+    """Whether the log had more failures than were read."""
 
     @property
     def share(self) -> float | None:
@@ -37,13 +37,18 @@ class Limited(Frozen):
         return self.count / total if total else None
 
 
-def limited(logs: Any, cloudwatch: Any, params: Params, window: Window, now: dt.datetime) -> Limited:
+def limited(
+    logs: Any, cloudwatch: Any, params: Params, window: Window, now: dt.datetime, worker: str = "worker"
+) -> Limited:
     """The LLM's rate-limit errors in `window`.
+
+    Args:
+        worker: key in `names` of the worker in whose log they are looked for.
 
     Raises:
         AwsError: CloudWatch or its logs refused or did not answer.
     """
-    found = failures(logs, params, window)
+    found = failures(logs, params, window, resource=worker)
     mine = [one for one in found if PATTERN.search(one.text) or PATTERN.search(one.example)]
     asks = [Ask(id, window) for id in ("jobs_completed", "jobs_failed")]
     answers = fetch(cloudwatch, params, asks, now)

@@ -20,14 +20,14 @@ PAGE = 100
 """BatchGetItem takes this many keys (Amazon DynamoDB API reference)."""
 _TRIES = 10
 EMPTY_LOOKS = 2
-"""After this many looks at an empty queue nothing more is waited for."""
+"""After more looks than this at an empty queue the wait ends."""
 
 
 def census(aws: Aws, params: Params, ids: Sequence[str], mark: str = "") -> dict[str, Job]:
-    """The jobs by id; one that the table does not know is left out.
+    """The jobs by id; a job that is not in the table is left out.
 
     Args:
-        mark: the run's own, without which no job of it is taken for a probe.
+        mark: the run's own mark; a probe without it does not count as one.
 
     Raises:
         AwsError: AWS refused, did not answer, or kept on leaving keys unprocessed.
@@ -62,9 +62,9 @@ def settled(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Job]:
-    """The census once every job is finished, or nothing more can come: the queue is empty, or the time is up.
+    """Waits until every job has finished, the queue stays empty or the time is up, then returns the census.
 
-    The users may have given up long before: a job is lost only if it never ends.
+    It waits longer than a user would: a job is lost only if it never ends.
 
     Args:
         limit_s: seconds to wait, at most.
@@ -87,8 +87,8 @@ def settled(
         if sum(job.finished for job in jobs.values()) == len(ids):
             return True
         levels = live.read(aws.client("sqs"), aws.client("lambda"), params)
-        # SQS's depths are approximate: twice empty, one look apart, with nothing done between.
-        empty = empty + 1 if not levels["queue_visible"] and not levels["queue_in_flight"] else 0
+        # SQS's depths are approximate: several empty looks in a row count, one does not.
+        empty = empty + 1 if not live.held(levels, "queue") else 0
         return empty > EMPTY_LOOKS
 
     return until(look, enough, limit_s=limit_s, pause=steady(poll_s), sleep=sleep, clock=clock)
@@ -110,14 +110,14 @@ def _items(dynamodb: Any, params: Params, ids: Sequence[str]) -> Iterator[dict[s
 
 
 def _stored(s3: Any, params: Params, keys: Sequence[str]) -> dict[str, float]:
-    """When each of `keys` was put into the results bucket; one listing a prefix, not a request a key."""
+    """Epoch seconds at which each of `keys` was put into the results bucket; lists each prefix once."""
     with aws_errors("looking for the reports (s3:ListBuckets, s3:ListObjectsV2)"):
         prefix = params.name("bucket_prefix")
         names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"] if bucket["Name"].startswith(prefix)]
         if len(names) != 1:
             raise AwsError(f"there are {len(names)} buckets '{prefix}…', expects exactly one")
         wanted, found = set(keys), dict[str, float]()
-        # A key without a folder lies at the top: a prefix of nothing lists it, and all others.
+        # A key without a folder is at the top: an empty prefix lists it, with all others.
         for folder in {"".join(key.rpartition("/")[:2]) for key in keys}:
             for page in s3.get_paginator("list_objects_v2").paginate(Bucket=names[0], Prefix=folder):
                 there = (item for item in page.get("Contents", []) if item["Key"] in wanted)
@@ -126,7 +126,7 @@ def _stored(s3: Any, params: Params, keys: Sequence[str]) -> dict[str, float]:
 
 
 def _instant(item: dict[str, Any], name: str) -> float | None:
-    """Epoch seconds; None: it says no time, or one that nobody can read."""
+    """A field's time in epoch seconds; None: there is none, or it cannot be read."""
     try:
         return parse(str(item.get(name, ""))).timestamp()
     except (ValueError, OverflowError):

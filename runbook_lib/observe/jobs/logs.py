@@ -16,18 +16,18 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.load import Params
 
 MAX_EVENTS = 10_000
-"""Where reading stops: an outage can write millions of lines, and the first ten thousand name it."""
-# One question each: alternatives in one pattern (`?A ?B`) mean "any" to AWS and "all" to the embedded one.
+"""At most this many lines are read: an outage can write millions, and the first ten thousand show what it is."""
+# A question for each: alternatives in one pattern (`?A ?B`) mean "any" to AWS, but "all" to the embedded one.
 _PATTERNS = ("ERROR", "Exception", '"Task timed out"')
 _FAILURE = re.compile(r"error|exception|failed|task timed out", re.IGNORECASE)
 _LENGTH = 300
 _SAID = ("message", "errorType", "errorMessage", "exception_name", "error", "reason")
 
-# What stands in a log is written by others and never needed in full, so more goes than elsewhere.
+# Log lines are written by others and never needed in full, so more is redacted than elsewhere.
 _STRICTER = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
-        # A query string is never needed to know a failure, and a presigned URL is nothing but secrets.
+        # No failure needs its query string, and that of a presigned URL is secret.
         (r"(https?://[^\s\"'<>?]+)\?[^\s\"'<>]+", rf"\1?{MASK}"),
         (
             r"([\w-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key(?:[_-]?id)?|session[_-]?token|auth[_-]?token|"
@@ -50,7 +50,7 @@ _VARIABLE = tuple(
 
 
 class Signature(Frozen):
-    """One kind of failure: what the lines have in common, how many, from when to when, and one of them, redacted."""
+    """One kind of failure: what its lines have in common, their number, first and last time, a redacted example."""
 
     text: str
     count: int
@@ -67,7 +67,7 @@ def redact(text: str) -> str:
 
 
 def signature(text: str) -> str:
-    """What is the same in every failure of a kind: redacted, ids, times and numbers masked, cut to 300 characters."""
+    """The text that all failures of a kind share: redacted, ids, times and numbers masked, cut to 300 characters."""
     text = redact(text)
     for pattern, replacement in _VARIABLE:
         text = pattern.sub(replacement, text)
@@ -80,15 +80,14 @@ def log_group(params: Params, resource: str = "worker") -> str:
 
 
 def _quoted(word: str) -> str:
-    """A word as FilterLogEvents looks for it: in quotes where a bare one would be read as something else."""
+    """A word as a FilterLogEvents pattern: in quotes where it would mean something else without them."""
     return word if word.isalnum() else '"' + word.replace('"', "") + '"'
 
 
 def failures(logs: Any, params: Params, window: Window, *, resource: str = "worker") -> list[Signature]:
-    """The failures in the log of a Lambda in `window`, the most frequent first; a log group that does not exist has
-    none.
+    """The failures in a Lambda's log in `window`, the most frequent first; empty where there is no log group.
 
-    FilterLogEvents takes milliseconds and both ends inclusive.
+    FilterLogEvents takes milliseconds and includes both ends.
 
     Raises:
         AwsError: CloudWatch Logs refused or did not answer.
@@ -101,8 +100,8 @@ def failures(logs: Any, params: Params, window: Window, *, resource: str = "work
         "endTime": int(window.end.timestamp() * 1000) - 1,
     }
     found: dict[str, Signature] = {}
-    word = params.service.failure_word if resource == "worker" else ""
-    # The service's own word is a question of its own only where its line has none of the others.
+    word = params.service.failure_word if resource.startswith("worker") else ""
+    # The service's own word needs its own question only where its failure line has none of the others.
     usual = (*_PATTERNS, *map(_quoted, params.service.contract.table.failed))
     known = any(pattern.strip('"') in params.service.failure_line for pattern in usual)
     patterns = usual if known or not word else (*usual, _quoted(word))
@@ -120,7 +119,7 @@ def failures(logs: Any, params: Params, window: Window, *, resource: str = "work
 
 
 def spoke(logs: Any, params: Params, window: Window, *, resource: str = "worker") -> bool:
-    """Whether a Lambda wrote anything into its log in `window`: a log that does not exist has no errors either.
+    """Whether a Lambda wrote anything into its log in `window`; False where there is no log.
 
     Raises:
         AwsError: CloudWatch Logs refused or did not answer.
@@ -159,9 +158,9 @@ def _note(found: dict[str, Signature], event: dict[str, Any], word: str) -> None
 
 
 def _message(line: str, word: str = "") -> str | None:
-    """What failed, from a structured line (level, message, error or exception) or a plain one; None if nothing did.
+    """The failure in a structured line (level, message, error or exception) or a plain one; None if there is none.
 
-    A line with the service's own `word` of a failure is one, whatever else it says.
+    A line with the service's own `word` for a failure always is one.
     """
     mine = bool(word) and word in line
     try:

@@ -14,10 +14,10 @@ from runbook_lib.base.window import when
 from runbook_lib.judge.terms import Frozen
 
 STEPS_A_MINUTE = 6
-"""Of ten seconds."""
+"""Number of steps in a minute: each is ten seconds long."""
 QUARTER_S = 900
 ONE_BY_ONE = 90
-"""Failures of a quarter of an hour that are kept one by one: as many as it has steps."""
+"""At most this many failures in a quarter of an hour are kept one by one: the number of its steps."""
 Row = tuple[int, int, int]
 """Number of the step of time since the epoch, failures, jobs."""
 
@@ -29,13 +29,13 @@ class Segment(Frozen):
     end: dt.datetime
     """End of the window that was asked for."""
     end_settled: dt.datetime
-    """End of what is counted: the deadline before the moment of the census, at most. The next look starts here."""
+    """End of what is counted, at least a deadline before the census. The next look starts here."""
     completed: int = 0
     late: int = 0
-    """COMPLETED, but after the client had given up."""
+    """Jobs COMPLETED after the client had given up."""
     failed: int = 0
     lost: int = 0
-    """Unfinished, and older than the deadline."""
+    """Unfinished jobs that are older than the deadline."""
     in_flight: int = 0
     """Unfinished jobs created after `end_settled`: neither success nor failure, and in no other number."""
     probes: int = 0
@@ -46,47 +46,47 @@ class Segment(Frozen):
     generation_s: tuple[float, ...] = ()
     """Seconds from creation to completion of every COMPLETED job, late ones too, ascending."""
     generation_at: tuple[int, ...] = ()
-    """The number of the ten seconds since the epoch in which each of them was created; empty in older records."""
+    """Step of ten seconds since the epoch in which each of these was created; empty in older records."""
     input_tokens: int = 0
     output_tokens: int = 0
     read_units: float = 0.0
-    """What the census itself consumed."""
+    """Read units that the census itself consumed."""
     errors: dict[str, int] = Field(default_factory=dict)
-    """Failures by signature."""
+    """Number of failures by signature."""
     blocks: tuple[tuple[int, int, int], ...] = ()
-    """`steps` by quarters of an hour, as in records from before there were steps."""
+    """`steps` by quarters of an hour: older records have these alone."""
     steps: tuple[tuple[int, int, int], ...] = ()
-    """(number of the ten seconds since the epoch, jobs that were no success, jobs), in order; ten seconds have a row up
-    to each failure (`ordered`), and rows without a failure are joined with those before them in the same minute."""
+    """(step of ten seconds since the epoch, jobs that were no success, jobs), in order. Within a step each failure ends
+    a row (`ordered`); rows without a failure are joined with those before them in the same minute."""
     quota: int = 0
-    """Of `failed`: the LLM refused the call, by its rate limit or a quota."""
+    """Part of `failed` where the LLM refused the call, by its rate limit or a quota."""
     quota_at: tuple[int, ...] = ()
-    """The number of the ten seconds since the epoch in which each of these was created, ascending."""
+    """Step of ten seconds since the epoch in which each of these was created, ascending."""
     untold: int = 0
-    """COMPLETED jobs that do not say how many tokens they took."""
+    """COMPLETED jobs without a count of their tokens."""
     vanished: int = 0
-    """Unfinished for longer than every delivery of their message takes, of all jobs since `since`."""
+    """Jobs that are unfinished for longer than every delivery of their message takes, since `take`'s `since`."""
     vanished_of: int = 0
-    """Jobs that are as old, finished or not."""
+    """All jobs of that age, finished or not."""
     gaps: tuple[Gap, ...] = ()
-    """Times within [start, end_settled) that nobody looked at, or whose items may have been deleted by their TTL."""
+    """Spans within [start, end_settled) that no look covered, or whose items the TTL may have deleted."""
 
     @property
     def bad(self) -> int:
-        """Jobs that did not succeed for their client."""
+        """Number of jobs that did not succeed for their client."""
         return self.failed + self.late + self.lost
 
     @property
     def n(self) -> int:
-        """Jobs that count."""
+        """Number of jobs that count: completed and bad ones."""
         return self.completed + self.bad
 
 
 def merge(segments: Sequence[Segment]) -> Segment:
-    """One segment of all; nothing counted twice, and what lies between them is named in `gaps`.
+    """Joins segments into one. It counts nothing twice; time between them is in `gaps`.
 
-    Segments that overlap cannot be added up. Of every set that does not overlap, the one that covers most time is taken
-    (weighted interval scheduling), the rest is left out: its time is covered, or else it is a gap.
+    Segments that overlap cannot be added up. So it takes the set without overlap that covers most time (weighted
+    interval scheduling) and leaves the rest out: that time is covered, or it is a gap.
 
     Raises:
         UsageError: nothing to merge.
@@ -105,7 +105,7 @@ def merge(segments: Sequence[Segment]) -> Segment:
             gaps.append((at, part.start))
         gaps += part.gaps
         at = max(at, part.end_settled)
-    if at < end_settled:  # asked for, and nothing of it was seen any more
+    if at < end_settled:  # asked for, but not seen any more
         gaps.append((at, end_settled))
     errors: Counter[str] = Counter()
     for part in parts:
@@ -149,8 +149,8 @@ def merge(segments: Sequence[Segment]) -> Segment:
 
 
 def added_up(counts: Iterable[Iterable[Row]]) -> tuple[Row, ...]:
-    """(place, bad, n) of several counts, in order. A place that one count alone has keeps its rows; what several counts
-    say of a place is one row, for the order among them is not known.
+    """Adds up several counts of (place, bad, n), in order. A place of only one count keeps its rows; a place of several
+    is one row, because the order among them is not known.
     """
     found = defaultdict[int, list[list[Row]]](list)
     for one in counts:
@@ -167,10 +167,10 @@ def _one_place(place: int, counts: list[list[Row]]) -> list[Row]:
 
 
 def ordered(jobs: Iterable[tuple[float, bool]]) -> tuple[Row, ...]:
-    """Jobs as rows: the ten seconds of each are cut after each failure, so that its place among the others is kept.
+    """Jobs as rows of ten seconds, each cut after a failure, so that the failure's place among the jobs is kept.
 
-    Of one moment no order is known. After `ONE_BY_ONE` failures in a quarter of an hour the rest of it is not cut, so
-    that rows stay few; that is known when it comes, as a test that looks at any time needs it.
+    Jobs of one instant have no order. After `ONE_BY_ONE` failures in a quarter of an hour the rest of it is not cut, so
+    that rows stay few. This depends on the past alone, as a test that may look at any time needs.
 
     Args:
         jobs: epoch seconds at which each was created, and whether it was no success.
@@ -189,7 +189,7 @@ def ordered(jobs: Iterable[tuple[float, bool]]) -> tuple[Row, ...]:
 
 
 def joined(counts: Iterable[tuple[int, int, int]], within: int) -> tuple[tuple[int, int, int], ...]:
-    """(place, bad, n) with places without a failure joined with those before them in the same `within` places."""
+    """Joins rows (place, bad, n) without a failure with such rows before them in the same block of `within` places."""
     rows: list[tuple[int, int, int]] = []
     for place, bad, n in counts:
         last = rows[-1] if rows else None
@@ -201,7 +201,7 @@ def joined(counts: Iterable[tuple[int, int, int]], within: int) -> tuple[tuple[i
 
 
 def _disjoint(segments: Sequence[Segment]) -> list[Segment]:
-    """The segments that cover most time without overlap, in order of time; empty ones never."""
+    """The segments that cover most time without overlap, in order of time; without empty ones."""
     order = sorted((part for part in segments if part.start < part.end_settled), key=lambda part: part.end_settled)
     best: list[tuple[float, list[Segment]]] = [(0.0, [])]
     for part in order:

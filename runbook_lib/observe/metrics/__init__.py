@@ -1,1 +1,1 @@
-"""The metric catalogue, and the questions to CloudWatch."""
+"""Addresses of the catalogue's metrics, and the questions to CloudWatch."""

@@ -11,7 +11,7 @@ from runbook_lib.params.metrics import Metric
 
 
 class _Fields(dict[str, str]):
-    """Fields of a template: these, and the names of `service.yaml`. A missing one is a sentence about that file."""
+    """Fields of a template and the names of `service.yaml`. A missing one raises a UsageError about that file."""
 
     def __init__(self, params: Params, **fields: str) -> None:
         super().__init__(fields)

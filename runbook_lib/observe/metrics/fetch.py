@@ -1,6 +1,6 @@
 """One batched, paginated GetMetricData fetch: raw answers kept, points cleaned, nothing invented.
 
-What is done about answers that make no sense, each with a note for the evidence:
+Answers that make no sense are treated as follows, each with a note for the evidence:
 - not a number, infinite: dropped. Negative: dropped (nothing measured here can be), and the answer counts as partial.
 - out of order: sorted. The same point twice: once. Two values for one point: the later answer wins, and counts as
   partial.
@@ -31,15 +31,18 @@ from runbook_lib.params.load import Params
 from runbook_lib.params.metrics import metric
 
 MAX_QUERIES = 500
-"""Queries that one GetMetricData call takes."""
+"""At most this many queries fit into one GetMetricData call."""
 Point = tuple[dt.datetime, float]
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One question to CloudWatch. `stat` None: that of the runbook's own catalogue. `period_s` None: the finest that
-    is still kept; "window": one bucket for the whole window. `label` names the answer; empty: `<metric>:<stat>`, with
-    `:window` behind it for one bucket.
+    """One question to CloudWatch.
+
+    Args:
+        stat: None: the statistic of the runbook's own catalogue.
+        period_s: None: the finest that is still kept; "window": one bucket for the whole window.
+        label: names the answer; empty: `<metric>:<stat>`, with `:window` at the end for one bucket.
     """
 
     metric_id: str
@@ -64,14 +67,14 @@ class Series:
     stat: str
     period_s: int
     whole: bool
-    """Asked as one bucket for the whole window."""
+    """Whether it was asked as one bucket for the whole window."""
     points: tuple[Point, ...]
     partial: bool
     notes: tuple[str, ...]
 
 
 def fetch(cloudwatch: Any, params: Params, asks: Sequence[Ask], now: dt.datetime) -> Answers:
-    """Asks CloudWatch everything in as few calls as it takes; retries are botocore's. Empty windows are not asked.
+    """Asks CloudWatch everything in as few calls as possible; botocore retries. Empty windows are not asked.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.
@@ -143,7 +146,7 @@ def _page(page: dict[str, Any]) -> dict[str, Any]:
                 "status": result.get("StatusCode", "Complete"),
                 "messages": [f"{m.get('Code', '')}: {m.get('Value', '')}" for m in result.get("Messages", [])],
                 "times": [iso(when) for when in result.get("Timestamps", [])],
-                # JSON has no NaN and no infinity: they are kept as words.
+                # JSON has no NaN and no infinity: they are kept as text.
                 "values": [float(v) if math.isfinite(v) else str(float(v)) for v in result.get("Values", [])],
             }
             for result in page.get("MetricDataResults", [])
@@ -153,21 +156,21 @@ def _page(page: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Answers:
-    """What CloudWatch said. `raw` is all of it, JSON-able; everything else follows from it."""
+    """CloudWatch's answers. `raw` is all of them, JSON-able; everything else follows from it."""
 
     raw: list[dict[str, Any]]
     series: dict[str, Series] = field(compare=False)
 
     @classmethod
     def from_raw(cls, raw: list[dict[str, Any]]) -> Answers:
-        """The same answers again, offline; `raw` of several fetches may be put together."""
+        """The answers from their raw form, without AWS; `raw` of several fetches may be joined."""
         return cls(raw=raw, series={one.label: one for call in raw for one in _cleaned(call)})
 
     def __add__(self, other: Answers) -> Answers:
         return Answers(raw=self.raw + other.raw, series={**self.series, **other.series})
 
     def points(self, label: str) -> list[Point]:
-        """(time, value) in order of time; empty where there is no data, or it was not asked."""
+        """(time, value) in order of time; empty where there is no data, or `label` was not asked."""
         return list(self.series[label].points) if label in self.series else []
 
     def within(self, label: str, window: Window) -> list[float]:
@@ -190,18 +193,16 @@ class Answers:
         return math.fsum(value for _, value in points) if points else None
 
     def single(self, label: str) -> float | None:
-        """The one value of a question about the whole window; None without data or where it came in several parts."""
+        """The one value of a question about the whole window; None without data or with several buckets."""
         points = self.points(label)
         return points[0][1] if len(points) == 1 else None
 
     def partial(self, label: str) -> bool:
-        """CloudWatch did not answer in full, or with something that cannot be; a question never asked is no answer
-        either.
-        """
+        """Whether the answer is incomplete or contains impossible values, or the question was never asked."""
         return label not in self.series or self.series[label].partial
 
     def notes(self, *labels: str) -> tuple[str, ...]:
-        """What was odd about these answers, in words."""
+        """Notes on what was odd about these answers, in words."""
         return tuple(
             dict.fromkeys(note for label in labels if label in self.series for note in self.series[label].notes)
         )
@@ -210,7 +211,7 @@ class Answers:
     def frame(self) -> Any:
         """Tidy pandas DataFrame of all series: `metric, stat, time` (UTC), `value`, `period_s`.
 
-        Whole-window figures are not among them: they are no points of a line.
+        Figures of whole windows are left out: they are no points of a line.
         """
         import pandas as pd
 

@@ -20,7 +20,7 @@ class Billing(Frozen):
     mode: str
     """PAY_PER_REQUEST or PROVISIONED."""
     status: str
-    """ACTIVE or UPDATING, of the table."""
+    """Status of the table: ACTIVE or UPDATING."""
     units: dict[str, Units]
     """Provisioned units by name: the table's own and each index's; empty on demand."""
     indexes: tuple[str, ...]
@@ -28,17 +28,17 @@ class Billing(Frozen):
 
     @property
     def active(self) -> bool:
-        """Table and every index take the capacity that is described."""
+        """Whether the table and every index are ACTIVE."""
         return self.status == "ACTIVE" and all(one == "ACTIVE" for one in self.index_status.values())
 
     def facts(self) -> dict[str, Any]:
-        """What a change promises and reads back."""
+        """The facts that a change of the billing promises and reads back."""
         units = {name: [one.read, one.write] for name, one in self.units.items()}
         return {"mode": self.mode, "units": units, "active": self.active}
 
 
 def read_billing(dynamodb: Any, params: Params) -> Billing:
-    """The table's capacity now.
+    """Reads the table's present capacity.
 
     Raises:
         AwsError: there is no such table, DynamoDB refused, or its answer has no status.
@@ -49,7 +49,7 @@ def read_billing(dynamodb: Any, params: Params) -> Billing:
     if "TableStatus" not in table:
         raise AwsError(f"DynamoDB does not tell the status of {name}: look at it in the console")
     indexes = {one["IndexName"]: one for one in table.get("GlobalSecondaryIndexes", [])}
-    # On AWS a table that was always provisioned has no summary at all.
+    # On AWS a table that has always been provisioned has no summary.
     mode = table.get("BillingModeSummary", {}).get("BillingMode", PROVISIONED)
     parts = {name: table, **indexes} if mode == PROVISIONED else {}
     return Billing(
@@ -58,7 +58,7 @@ def read_billing(dynamodb: Any, params: Params) -> Billing:
         status=table["TableStatus"],
         units={part: _units(found.get("ProvisionedThroughput", {})) for part, found in parts.items()},
         indexes=tuple(indexes),
-        # The embedded AWS leaves the status of an index out; AWS always says it.
+        # The embedded AWS leaves out the status of an index; AWS always gives it.
         index_status={one: found.get("IndexStatus", "ACTIVE") for one, found in indexes.items()},
     )
 

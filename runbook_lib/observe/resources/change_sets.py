@@ -1,4 +1,4 @@
-"""CloudFormation's change sets of a stack, and what its resources are called in AWS."""
+"""CloudFormation's change sets of a stack, and the physical ids of its resources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ READY = "CREATE_COMPLETE"
 
 
 def ready(cloudformation: Any, stack: str) -> dict[str, Any]:
-    """The change sets of `stack` that can be executed: when each was created, by its id.
+    """Creation times of the change sets of `stack` that can be executed, by id.
 
     Raises:
         AwsError: there is no such stack, or CloudFormation refused or did not answer.
@@ -24,7 +24,7 @@ def ready(cloudformation: Any, stack: str) -> dict[str, Any]:
 
 
 def described(cloudformation: Any, id: str) -> Diff:
-    """What a change set names, with the values of its properties.
+    """What a change set names, with the values of properties.
 
     Raises:
         AwsError: CloudFormation refused or did not answer.

@@ -1,7 +1,7 @@
-"""How the resources that are paid for are configured at this moment: what turns seconds and units into a bill.
+"""Reads the present configuration of the resources that cost money: it turns seconds and units into a bill.
 
-Nothing here may hold up a verdict about the users: what cannot be read is said in `unread`, and the bill says what it
-assumed instead.
+Nothing here may hold up a verdict about the users: `unread` names what cannot be read, and the bill says what it
+assumes instead.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ MADE_SO_S = 60.0
 def read(
     client: Callable[[str], Any], params: Params, provisioned_since: Callable[[], str | None] | None = None
 ) -> dict[str, Any]:
-    """The configuration, JSON-able:
+    """Reads the configuration, JSON-able.
 
-    `functions` (by name: `memory_mb`, `architecture`; one that does not exist is left out), `table` (`mode`, and
-    provisioned `write_units` and `read_units` of table and index together; `since`, ISO, where somebody knows when the
-    mode was changed), `report_days` (of the bucket's lifecycle; None: reports are never expired), `unread` (sentences).
+    Its keys: `functions` (by name: `memory_mb`, `architecture`; one that does not exist is left out), `table` (`mode`,
+    and provisioned `write_units` and `read_units` of table and index together; `since`, ISO, where it is known when the
+    mode changed), `report_days` (from the bucket's lifecycle; None: reports never expire), `unread` (sentences).
 
     Args:
         client: gives the boto3 client of a service.
-        provisioned_since: says when a mitigation provisioned the table (ISO), which AWS does not; asked only where it
+        provisioned_since: tells when a mitigation provisioned the table (ISO), which AWS does not; called only where it
             is provisioned.
     """
     found: dict[str, Any] = {"functions": {}, "unread": []}
-    for name in FUNCTIONS:
+    for name in (*FUNCTIONS, *(post.worker for post in params.service.crew if post.suffix)):
         one = _tried(found, lambda name=name: _function(client("lambda"), params.name(name)))  # type: ignore[misc]
         if one:
             found["functions"][name] = one

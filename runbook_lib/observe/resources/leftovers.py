@@ -1,4 +1,4 @@
-"""What is left of the synchronous path: whether anybody still calls it, its code and settings, what hangs on it."""
+"""What is left of the synchronous path: its calls, its code and settings, and what only it uses."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Silence:
     window: Window
     answers: Answers
     calls: float | None
-    """None: not a single point, which by itself is not zero."""
+    """Invocations; None: not a single point, which alone does not mean zero."""
     witness: float | None
     """Invocations of the submit Lambda in the same window."""
     partial: bool
     last_at: dt.datetime | None
-    """Start of the five minutes of the last invocation seen."""
+    """Start of the five minutes with the last invocation seen."""
 
 
 def silence(cloudwatch: Any, params: Params, now: dt.datetime, hours: float) -> Silence:
-    """The invocations of the old Lambda in the last `hours`.
+    """Reads the invocations of the old Lambda in the last `hours`.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.
@@ -64,22 +64,22 @@ def silence(cloudwatch: Any, params: Params, now: dt.datetime, hours: float) -> 
 
 @dataclass(frozen=True)
 class Handler:
-    """The old Lambda as it was: configuration without the values of its environment, and its code."""
+    """The old Lambda: its code, and its configuration without the values of environment variables."""
 
     configuration: dict[str, Any]
     code: bytes
     """The deployment package; empty for a container image, which `image` names."""
     image: str
     sha256: str
-    """Of `code`, hexadecimal."""
+    """SHA-256 of `code`, hexadecimal."""
     intact: bool
-    """Whether that is the hash which Lambda itself gives (`CodeSha256`)."""
+    """Whether the code has the hash that Lambda gives (`CodeSha256`); True for a container image."""
     variables: tuple[str, ...]
     """Names of its environment variables."""
 
 
 def old_handler(aws: Clients, params: Params) -> Handler | None:
-    """Code and configuration of the old Lambda; None if it is gone.
+    """Reads code and configuration of the old Lambda; None if it is gone.
 
     Raises:
         AwsError: Lambda refused, or the code cannot be downloaded.
@@ -109,11 +109,11 @@ def old_handler(aws: Clients, params: Params) -> Handler | None:
 
 
 def _download(url: str) -> bytes:
-    """The link is signed, so it is in no message."""
+    """Downloads the code. No message contains the link, because it is signed."""
     if not url.startswith(("https://", "http://")):
         raise AwsError("downloading the code of the synchronous Lambda: Lambda gave no link to it")
     try:
-        with urllib.request.urlopen(url, timeout=_DOWNLOAD_S) as answer:  # noqa: S310 (the scheme was looked at)
+        with urllib.request.urlopen(url, timeout=_DOWNLOAD_S) as answer:  # noqa: S310 (the scheme is checked)
             content: bytes = answer.read()
     except (urllib.error.URLError, TimeoutError, OSError) as error:
         why = getattr(error, "code", None) or getattr(error, "reason", None) or type(error).__name__
@@ -129,14 +129,14 @@ class Leftover:
     name: str
     detail: str
     blocks: bool = False
-    """Requests or messages still reach the old Lambda by it: it must be gone before the Lambda is."""
+    """Whether requests or messages still reach the old Lambda through it, so that it must go first."""
 
 
 def leftovers(aws: Clients, params: Params, role: str = "") -> list[Leftover]:
-    """What only the synchronous path uses: routes, event sources, permissions, variables, alarms, role.
+    """Finds what only the synchronous path uses: routes, event sources, permissions, variables, alarms, role.
 
     Args:
-        role: name of the old Lambda's role, where the Lambda is gone and cannot tell it.
+        role: name of the old Lambda's role, for when the Lambda is gone.
 
     Raises:
         AwsError: AWS refused or did not answer.

@@ -1,7 +1,6 @@
 """Who owns a resource: the CloudFormation stack that made it, if one did (docs/domain.md, trap 23).
 
-What a stack owns is changed in the team's code: a change by hand is undone by the next deployment, or stands in its
-way.
+A resource that a stack owns is changed in the team's code: the next deployment undoes a change by hand, or fails on it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.asking import Clients
 
 GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")
-"""Resources in these states belong to nobody any more."""
+"""States in which a resource belongs to no stack any more."""
 _LIVE = (
     "CREATE_IN_PROGRESS",
     "CREATE_COMPLETE",
@@ -37,7 +36,7 @@ _LIVE = (
 
 
 class Owner(Frozen):
-    """The stack that owns a resource, and what its template calls it."""
+    """The stack that owns a resource, and the resource's logical id in its template."""
 
     stack: str
     logical_id: str
@@ -60,11 +59,11 @@ def owner(aws: Clients, physical_name: str, kind: str) -> Owner | None:
 
 
 def owners(aws: Clients, physical_names: Iterable[str], kind: str) -> dict[str, Owner]:
-    """The owners of several resources of one kind, by physical name; what nobody owns is left out.
+    """The owners of several resources of one kind, by physical name; a resource without an owner is left out.
 
-    One DescribeStackResources a stack where CloudFormation looks resources up by name. Where it does not understand
-    the question (both emulators) or a policy does not allow it, the stacks' resources are listed instead, once for all
-    names.
+    It calls DescribeStackResources once for each stack, where CloudFormation looks resources up by name. Where
+    CloudFormation does not understand the question (both emulators) or a policy does not allow it, it lists the
+    resources of the stacks instead, once for all names.
 
     Raises:
         AwsError: CloudFormation refused or did not answer.
@@ -85,9 +84,9 @@ def owners(aws: Clients, physical_names: Iterable[str], kind: str) -> dict[str, 
 
 
 def _same_stack(client: Any, name: str) -> list[dict[str, Any]] | None:
-    """All resources of the stack that `name` is in; none if no stack has it; None if the question is not understood.
+    """All resources of the stack that contains `name`; empty if no stack does; None if AWS cannot answer this.
 
-    AWS answers "Stack for <name> does not exist"; an answer that does not name what was asked is no answer to it.
+    AWS answers "Stack for <name> does not exist"; a message without the name answers another question.
     """
     from botocore.exceptions import ClientError
 
@@ -97,7 +96,7 @@ def _same_stack(client: Any, name: str) -> list[dict[str, Any]] | None:
         except ClientError as error:
             said = error.response.get("Error", {})
             if str(said.get("Code")).startswith("AccessDenied"):
-                return None  # a question by resource names no stack: a policy that names stacks may not cover it
+                return None  # the question names no stack: a policy that names stacks may not cover it
             if said.get("Code") != "ValidationError" or "not exist" not in said.get("Message", ""):
                 raise
             return [] if name in said["Message"] else None

@@ -18,7 +18,7 @@ ERRORS = ("system_errors_put", "system_errors_get", "system_errors_update", "sys
 
 @dataclass(frozen=True)
 class Pressure:
-    """What table and index were asked for in one window."""
+    """Consumed units and throttle events of table and index in one window."""
 
     window: Window
     answers: Answers
@@ -32,7 +32,7 @@ class Pressure:
         return peak(self.points(f"{part}_{side}"), self.points(f"{part}_{SIDES[side]}"))
 
     def events(self, start: dt.datetime | None = None) -> dict[str, float]:
-        """Throttle events by part and side, in words, from `start` on; those without any are left out."""
+        """Throttle events from `start` on, by part and side in words; without those that have none."""
         since = start.timestamp() if start else 0.0
         found = {
             f"{side} of the {words}": sum(value for at, value in self.points(f"{part}_{SIDES[side]}") if at >= since)
@@ -42,7 +42,7 @@ class Pressure:
         return {name: count for name, count in found.items() if count > 0}
 
     def series(self) -> dict[str, list[tuple[float, float]]]:
-        """Throttle events by part and side, in words, minute by minute."""
+        """Throttle events minute by minute, by part and side in words."""
         return {
             f"{side} of the {words}": self.points(f"{part}_{SIDES[side]}")
             for part, words in PARTS.items()
@@ -60,7 +60,7 @@ class Pressure:
 
 
 def read(cloudwatch: Any, params: Params, window: Window, now: dt.datetime) -> Pressure:
-    """Everything about the table's capacity in `window`, in one batch.
+    """Reads everything about the table's capacity in `window` in one batch.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.

@@ -22,28 +22,31 @@ class Workers(Frozen):
     mapping: str
     """UUID of the event source mapping of the job queue."""
     state: str
-    """Of the mapping: Enabled, Updating, Disabled."""
+    """State of the mapping: Enabled, Updating, Disabled."""
     unreserved: int
-    """What the account's other functions have left."""
+    """Concurrency that the account's other functions share."""
 
     @property
     def in_force(self) -> int | None:
-        """Workers that really run at a time: the smaller of both limits; None: neither is set."""
+        """Number of workers that can run at a time: the smaller of both limits; None: neither is set."""
         limits = [one for one in (self.reserved, self.maximum) if one is not None]
         return min(limits, default=None)
 
     def facts(self) -> dict[str, int | None]:
-        """What a change promises and reads back."""
+        """The facts that a change of the workers promises and reads back."""
         return {"reserved": self.reserved, "maximum": self.maximum}
 
 
-def read_workers(lambda_client: Any, params: Params) -> Workers:
-    """The worker's concurrency now.
+def read_workers(lambda_client: Any, params: Params, worker: str = "worker") -> Workers:
+    """A worker's concurrency now.
+
+    Args:
+        worker: its key in `names`.
 
     Raises:
         AwsError: Lambda refused or did not answer, or nothing maps the job queue to the worker.
     """
-    name, queue = params.name("worker"), params.name("queue")
+    name, queue = params.name(worker), params.name(params.service.post_of(worker).queue)
     with aws_errors(f"reading the concurrency of {name} (lambda:GetFunctionConcurrency, ListEventSourceMappings)"):
         reserved = lambda_client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
         found = pages(lambda_client, "list_event_source_mappings", "EventSourceMappings", FunctionName=name)

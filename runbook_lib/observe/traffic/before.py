@@ -11,14 +11,14 @@ from runbook_lib.observe.metrics.fetch import Answers, Ask, Point, fetch
 from runbook_lib.params.load import Params
 
 PERIOD_S = 3600
-"""An hour: CloudWatch keeps such points for 455 days (docs/domain.md, trap 7), and a quiet window is told in hours."""
+"""An hour in seconds: CloudWatch keeps such points for 455 days (docs/domain.md, trap 7)."""
 ROUTES = ("sync_requests", "async_requests")
 """Both routes: after the shift, total submissions are their sum."""
 
 
 @dataclass(frozen=True)
 class BaselineTraffic:
-    """Submissions per hour: (start of the hour in UTC, count), in order, without a gap."""
+    """Submissions per hour as (start of the hour in UTC, count), in order and without a gap."""
 
     points: tuple[Point, ...]
     asked: Window
@@ -27,22 +27,22 @@ class BaselineTraffic:
 
     @property
     def hours_asked(self) -> int:
-        """How many hours were asked for."""
+        """Number of hours that were asked for."""
         return int(self.asked.seconds // PERIOD_S)
 
 
 def window(params: Params, now: dt.datetime) -> Window:
-    """The last `baseline.days`, in whole hours, of which all points have arrived."""
+    """The last `baseline.days` in whole hours, up to the last hour whose points have arrived."""
     end = now - dt.timedelta(seconds=params.policy.metric_delay_s)
     return Window(end - dt.timedelta(days=params.policy.baseline.days, hours=1), end).inward(PERIOD_S)
 
 
 def read(cloudwatch: Any, params: Params, now: dt.datetime) -> BaselineTraffic:
-    """Asks for both routes at once.
+    """Reads the submissions of both routes before the rollout.
 
-    API Gateway publishes nothing for an hour without a request: between the first point and the end of the window, an
-    hour that is missing counts as zero. Before the first point nothing is known. Where CloudWatch did not answer in
-    full, a missing hour is not known either: only the hours since the last gap are kept.
+    API Gateway publishes nothing for an hour without a request. So a missing hour between the first point and the end
+    of the window counts as zero; before the first point nothing is known. Where CloudWatch did not answer in full, a
+    missing hour is unknown too, and only the hours since the last gap are kept.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.

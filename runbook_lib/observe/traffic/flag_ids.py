@@ -1,4 +1,4 @@
-"""AppConfig's own names for the two flags: ids, states, numbers of deployments. Light: a rollback loads it first."""
+"""AppConfig's ids, states and deployment numbers of the two flags. Light, because a rollback loads it first."""
 
 from __future__ import annotations
 
@@ -14,13 +14,25 @@ if TYPE_CHECKING:
     from runbook_lib.params.traffic import AppConfigHome
 
 IN_FORCE = ("DEPLOYING", "BAKING", "COMPLETE")
-"""States whose version clients get (our strategies have no growth, so all of them at once)."""
+"""States of a deployment whose version clients get (our strategies have no growth: all clients at once)."""
 BUSY = ("DEPLOYING", "VALIDATING", "BAKING", "ROLLING_BACK")
-"""States of a deployment that keeps others out."""
+"""States of a deployment during which AppConfig takes no other."""
 
 
 class NotDeployed(AwsError):
-    """The rollout's flags are not there: the new resources were never deployed here."""
+    """Raised where the home of the weight does not exist: the new resources were never deployed here."""
+
+
+class Misnamed(AwsError):
+    """AppConfig answers, and has nothing of a name in service.yaml.
+
+    Args:
+        key: of `traffic` in service.yaml, where the name stands.
+    """
+
+    def __init__(self, sentence: str, key: str) -> None:
+        super().__init__(sentence)
+        self.key = key
 
 
 def flag_of(params: Params) -> str:
@@ -30,7 +42,7 @@ def flag_of(params: Params) -> str:
 
 @dataclass(frozen=True)
 class Handles:
-    """AppConfig's ids of what the parameters name."""
+    """AppConfig's ids for the names in the parameters."""
 
     application: str
     dial_profile: str
@@ -44,7 +56,7 @@ class Handles:
 
 
 def handles(appconfig: Any, params: Params) -> Handles:
-    """Looks the ids up by name.
+    """Looks up AppConfig's ids by name.
 
     Raises:
         NotDeployed: there is no such application.
@@ -57,29 +69,32 @@ def handles(appconfig: Any, params: Params) -> Handles:
         environments = _names(appconfig, "list_environments", ApplicationId=application)
         strategies = _names(appconfig, "list_deployment_strategies")
 
-    def find(kind: str, template: str, names: dict[str, str]) -> str:
-        name = filled(template, {"env": params.env})
+    def find(kind: str, key: str, names: dict[str, str]) -> str:
+        name = filled(getattr(traffic, key), {"env": params.env})
         if name not in names:
-            raise AwsError(
-                f"AppConfig has no {kind} '{name}' (service.yaml, traffic); deploy the rollout's flags first"
+            there = f"there is {', '.join(sorted(names)[:3])}" if names else "there is none"
+            raise Misnamed(
+                f"AppConfig has no {kind} '{name}' (service.yaml, traffic.{key}; {there}); deploy the rollout's flags "
+                "first",
+                key,
             )
         return names[name]
 
     return Handles(
         application=application,
-        dial_profile=find("configuration profile", traffic.dial_profile, profiles),
-        switch_profile=find("configuration profile", traffic.switch_profile, profiles),
-        dial_environment=find("environment", traffic.dial_environment, environments),
-        switch_environment=find("environment", traffic.switch_environment, environments),
-        immediate_strategy=find("deployment strategy", traffic.immediate_strategy, strategies),
-        soak_strategy=find("deployment strategy", traffic.soak_strategy, strategies),
+        dial_profile=find("configuration profile", "dial_profile", profiles),
+        switch_profile=find("configuration profile", "switch_profile", profiles),
+        dial_environment=find("environment", "dial_environment", environments),
+        switch_environment=find("environment", "switch_environment", environments),
+        immediate_strategy=find("deployment strategy", "immediate_strategy", strategies),
+        soak_strategy=find("deployment strategy", "soak_strategy", strategies),
         strategies={id: name for name, id in strategies.items()},
     )
 
 
 def _names(appconfig: Any, operation: str, **request: Any) -> dict[str, str]:
     pages = appconfig.get_paginator(operation).paginate(**request)
-    return {item["Name"]: item["Id"] for page in pages for item in page["Items"]}  # no Items: not AWS that answers
+    return {item["Name"]: item["Id"] for page in pages for item in page["Items"]}  # no Items: AWS did not answer
 
 
 def _by_name(appconfig: Any, kind: str, template: str, params: Params, operation: str) -> str:
@@ -91,11 +106,11 @@ def _by_name(appconfig: Any, kind: str, template: str, params: Params, operation
 
 
 def listed(appconfig: Any, where: dict[str, str], most: int | None = None) -> dict[int, dict[str, Any]]:
-    """The environment's deployments by number, newest first: what a list says of them.
+    """The environment's deployments by number, newest first, as ListDeployments gives them.
 
     Args:
-        most: no more are needed. AWS lists them in descending order (API reference, ListDeployments), so no page behind
-            these is asked for; where the order is another, all are.
+        most: at most this many. AWS lists them in descending order (API reference, ListDeployments), so no further page
+            is read; in another order, all pages are.
     """
     found: dict[int, dict[str, Any]] = {}
     for page in appconfig.get_paginator("list_deployments").paginate(**where, PaginationConfig={"PageSize": 50}):

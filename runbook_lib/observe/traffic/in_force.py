@@ -1,6 +1,7 @@
-"""The weight that is really in force where a parameter only lists the steps: of an alias, and of a stage's canary.
+"""Reads the weight in force of a Lambda alias and of a stage's canary, whose parameter only lists the steps.
 
-Light: a rollback loads it first. Each home has one entry in `READERS`; a home without one is its parameter.
+Light, because a rollback loads it first. Each such home has an entry in `READERS`; for other homes the parameter itself
+is the weight.
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ _ABSENT = ("ResourceNotFoundException", "NotFoundException")
 
 @dataclass(frozen=True)
 class InForce:
-    """What AWS does at this moment."""
+    """The weight that AWS applies now."""
 
     percent: float
     token: str
-    """What has to be the same still when it is changed: the alias's RevisionId, or when the stage was updated."""
+    """Version that must not have changed when the weight is set: the alias's RevisionId, or the stage's last update."""
     where: str
-    """In words."""
+    """Name of the alias or canary, in words."""
 
 
 def alias(client: Client, params: Params) -> InForce:
-    """The share of calls through the alias that go to the new version.
+    """Reads the share of calls through the alias that go to the new version.
 
     Raises:
         NotDeployed: there is no such alias.
-        AwsError: Lambda refused, or the alias points to versions that this release is not about.
+        AwsError: Lambda refused, or the alias points to a version that is not of this release.
     """
     home = cast("AliasHome", params.service.traffic)
     function = params.name(home.function)
@@ -64,7 +65,7 @@ def alias(client: Client, params: Params) -> InForce:
 
 
 def canary(client: Client, params: Params) -> InForce:
-    """The share of the stage's requests that its canary takes.
+    """Reads the share of the stage's requests that its canary takes.
 
     Raises:
         NotDeployed: the stage has no canary of this deployment.
@@ -96,4 +97,4 @@ def api_id(gateway: Any, params: Params) -> str:
 
 
 READERS: Mapping[str, Callable[[Client, Params], InForce]] = {"lambda-alias": alias, "rest-canary": canary}
-"""By the home's `kind`."""
+"""Readers by the home's `kind`."""

@@ -1,7 +1,7 @@
-"""The weight as a parameter of Parameter Store keeps it: each version is one step. Light: a rollback loads it first.
+"""The weight in a parameter of Parameter Store: each version is one step. Light, because a rollback loads it first.
 
-Of the home `ssm` it is the weight itself, which clients read: `{"enabled": true, "percent": 10}`. Of the others it is
-the list of the steps, since neither an alias nor a stage has a history of its own.
+For the home `ssm` the parameter is the weight itself, which clients read: `{"enabled": true, "percent": 10}`. For the
+others it is the list of steps, because neither an alias nor a stage has a history of its own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Entry:
 
     @property
     def weight(self) -> float:
-        """Percent that it says is in force."""
+        """Percent that this version puts in force: 0 where it is not enabled."""
         return self.percent if self.enabled else 0.0
 
 
@@ -45,7 +45,7 @@ def name_of(params: Params) -> str:
 
 
 def encoded(percent: float, enabled: bool, cancels: int | None = None) -> str:
-    """What stands in the parameter.
+    """The parameter's value for a weight.
 
     >>> encoded(10.0, True)
     '{"enabled": true, "percent": 10}'
@@ -55,10 +55,10 @@ def encoded(percent: float, enabled: bool, cancels: int | None = None) -> str:
 
 
 def decoded(number: int, value: str, description: str = "", at: dt.datetime | None = None) -> Entry:
-    """A version as an entry.
+    """Parses one version of the parameter.
 
     Raises:
-        ValueError: it says no weight.
+        ValueError: it is no valid weight.
     """
     said = json.loads(value)
     if not isinstance(said, dict):
@@ -74,13 +74,13 @@ def decoded(number: int, value: str, description: str = "", at: dt.datetime | No
 def entries(ssm: Any, params: Params, *, lenient: bool = False) -> list[Entry]:
     """All versions that Parameter Store keeps (the last hundred), newest first; empty: there is no such parameter.
 
-    An older version that says no weight is a step to 0 that is nobody's.
+    An older version without a valid weight counts as a step to 0 by an unknown hand.
 
     Args:
-        lenient: so is the newest one.
+        lenient: whether the newest version counts like this too, instead of raising.
 
     Raises:
-        AwsError: Parameter Store refused, or the newest version says no weight.
+        AwsError: Parameter Store refused, or the newest version is no valid weight.
     """
     name, found = name_of(params), list[Entry]()
     with aws_errors(f"reading the weight in parameter {name} (ssm:GetParameterHistory)"):
@@ -103,6 +103,6 @@ def entries(ssm: Any, params: Params, *, lenient: bool = False) -> list[Entry]:
 
 
 def standing(found: list[Entry]) -> list[Entry]:
-    """Those that came into force: without steps that were taken back at once, and what took them back."""
+    """The entries that came into force: without cancelled steps and those that cancelled them."""
     cancelled = {one.cancels for one in found}
     return [one for one in found if one.cancels is None and one.number not in cancelled]

@@ -14,15 +14,15 @@ from runbook_lib.observe.traffic.before import ROUTES, window
 from runbook_lib.params.load import Params
 
 FINEST_DAYS = 7
-"""Days up to which minutes are asked for; CloudWatch keeps them for 15 (docs/domain.md, trap 7)."""
+"""Up to this many days minutes are asked for; CloudWatch keeps them for 15 (docs/domain.md, trap 7)."""
 _GRIDS_S = (3600, 300)
 _ENOUGH = 12
-"""Points that must lie on a coarser grid before they are taken for points of that length."""
+"""At least this many points must lie on a coarser grid to count as points of that length."""
 
 
 @dataclass(frozen=True)
 class PeakTraffic:
-    """The peak of both routes together; None: no submission was seen."""
+    """The peak of both routes together; `peak` is None where no submission was seen."""
 
     peak: Peak | None
     notes: tuple[str, ...]
@@ -30,7 +30,7 @@ class PeakTraffic:
 
 
 def read(cloudwatch: Any, params: Params, now: dt.datetime) -> PeakTraffic:
-    """Asks for the submissions of both routes over `baseline.days`: by the minute up to 7 days, else by 5 minutes.
+    """Reads the peak of both routes over `baseline.days`: by the minute up to 7 days, else by 5 minutes.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.
@@ -54,9 +54,9 @@ def read(cloudwatch: Any, params: Params, now: dt.datetime) -> PeakTraffic:
 
 
 def grid(points: Sequence[Point], period_s: int) -> int:
-    """Length in seconds of the points: coarser than asked where all of them begin on a coarser grid.
+    """Real length of the points in seconds: longer than asked for where all of them begin on a coarser grid.
 
-    Whoever publishes by the hour has the hour's sum in one minute: taken for a minute, it were sixty times the peak.
+    A metric that is published by the hour has the hour's sum in one minute, which would be sixty times the peak.
     """
     starts = [start.timestamp() for start, value in points if value > 0]
     coarse = (one for one in _GRIDS_S if len(starts) >= _ENOUGH and all(at % one == 0 for at in starts))
@@ -77,7 +77,7 @@ def peak_of(points: Sequence[Point], length_s: int) -> Peak | None:
 
 
 def _heaviest(points: Sequence[Point], span: dt.timedelta) -> float:
-    """The most that fell into one span of this length, wherever it begins."""
+    """The largest sum of points in any span of this length."""
     first, total, most = 0, 0.0, 0.0
     for start, value in points:
         total += value

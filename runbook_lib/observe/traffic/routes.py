@@ -10,7 +10,7 @@ from runbook_lib.observe.asking import Absent, Clients, Place, pages
 from runbook_lib.params.load import Params
 
 Routes = dict[tuple[str, str], dict[str, Any]]
-"""By method and path; `ANY` is a method too."""
+"""Routes by method and path; `ANY` is a method too."""
 
 
 _FUNCTION = re.compile(r":function:([^:/]+)")
@@ -22,7 +22,7 @@ def is_http(params: Params) -> bool:
 
 
 def api_of(place: Place) -> dict[str, Any]:
-    """The API: `id` and `name`; the one with the id of `names.api_id`, else the one that is called `names.api`.
+    """Finds the API (`id` and `name`) by the id of `names.api_id`, else by the name of `names.api`.
 
     Raises:
         Absent: there is none.
@@ -77,7 +77,7 @@ def routes(place: Place) -> Routes:
 
 
 def routes_of(aws: Clients, id: str, *, http: bool) -> Routes:
-    """The same of an API by its id.
+    """Every route of the API with this id, in one form for both kinds.
 
     Raises:
         ClientError, BotoCoreError: botocore's own.
@@ -106,7 +106,7 @@ def _http_routes(place: Clients, id: str) -> Routes:
 
 
 def function_of(route: dict[str, Any]) -> str:
-    """Name of the Lambda behind a route; what else is there, in words."""
+    """Name of the Lambda behind a route; for another integration, its address or type."""
     integration = route.get("methodIntegration") or {}
     uri = str(integration.get("uri") or integration.get("IntegrationUri") or "")
     named = _FUNCTION.search(uri)

@@ -1,9 +1,9 @@
 """The traffic split as AWS reports it: dial, switch, what the synchronous route leads to, the weight in force, and
 since when.
 
-Two flags in one AppConfig application (docs/domain.md, "Traffic split"): a request goes to async if the switch is on
-and random < dial; and every one does from the migration on, when the synchronous route itself leads to the submit
-Lambda (trap 11).
+It has two flags in one AppConfig application (docs/domain.md, "Traffic split"): a request goes to async if the switch
+is on and random < dial. From the migration on every request does, because the synchronous route itself leads to the
+submit Lambda (trap 11).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,20 +20,20 @@ from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.asking import Absent, Clients, Place
-from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, NotDeployed, handles, listed
+from runbook_lib.observe.traffic.flag_ids import IN_FORCE, Handles, Misnamed, NotDeployed, handles, listed
 from runbook_lib.observe.traffic.routes import function_of, routes
 from runbook_lib.params.load import Params
 
 __all__ = ["Deployment", "Event", "Handles", "NotDeployed", "TrafficState", "handles", "read_state"]
 
 WITHOUT_ROUTES = ("lambda-alias", "rest-canary")
-"""Homes of the weight under which clients call the same route as ever, whoever answers it."""
+"""Homes of the weight where clients call the same route for either side."""
 HISTORY = 50
-"""Deployments read in detail, newest first."""
+"""At most this many deployments are read in detail, newest first."""
 OVER = ("COMPLETE", "ROLLED_BACK", "REVERTED")
-"""States of a deployment that changes no more, unless it comes to be listed in another of them."""
+"""States of a deployment that is over; it may still change from one of them to another."""
 _over: WeakKeyDictionary[Any, dict[tuple[Any, ...], dict[str, Any]]] = WeakKeyDictionary()
-"""Deployments that are over, as each client was told of them: a notebook reads the state many times."""
+"""Cache of finished deployments by client, because a notebook reads the state many times."""
 
 
 class Event(Frozen):
@@ -61,7 +62,7 @@ class Deployment(Frozen):
 
     @property
     def in_force(self) -> bool:
-        """Clients get its version, as long as no later one is in force."""
+        """Whether clients get its version, as long as no later one is in force."""
         return self.state in IN_FORCE
 
     @property
@@ -72,7 +73,7 @@ class Deployment(Frozen):
 
     @property
     def taken_back_by(self) -> str | None:
-        """Who took it back: `CLOUDWATCH_ALARM` for AppConfig's own rollback, `USER` for a person; None if nobody."""
+        """Who took it back: `CLOUDWATCH_ALARM` for AppConfig's own rollback, `USER` for a person; None: nobody."""
         kinds = ("ROLLBACK_STARTED", "ROLLBACK_COMPLETED", "REVERT_COMPLETED")
         return next((event.triggered_by for event in self.events if event.type in kinds), None)
 
@@ -86,25 +87,25 @@ class TrafficState(Frozen):
     weight: float
     """Percent of requests that go to async: all from the migration on; before, the dial if the switch is on, else 0."""
     migrated: bool = False
-    """The synchronous route leads to the submit Lambda: dial and switch move nothing any more."""
+    """Whether the synchronous route leads to the submit Lambda, so that dial and switch have no effect any more."""
     temporary_route: bool = True
-    """The temporary route exists."""
+    """Whether the temporary route exists."""
     dial_deployment: Deployment | None = None
     """The newest deployment of the dial, in whatever state."""
     switch_deployment: Deployment | None = None
     history: tuple[Deployment, ...] = ()
     """The dial's deployments, newest first."""
     migrated_since: str | None = None
-    """Since when everything has been asynchronous, where somebody knows it (the archive does, AWS does not)."""
+    """Since when everything has been asynchronous, where it is known (from the archive; AWS does not say)."""
     dial_since: str | None = None
     """Since when the dial's percent has been set; clients follow within their polling interval."""
     switch_since: str | None = None
     monitors: tuple[str, ...] = ()
-    """ARNs of the alarms that the dial's environment is watched by."""
+    """ARNs of the alarms that watch the dial's environment."""
 
     @property
     def only_old_clients(self) -> bool:
-        """Whoever calls the synchronous route now does not follow the flags."""
+        """Whether only clients that do not follow the flags call the synchronous route now."""
         return self.weight == 100 and not self.migrated
 
     @property
@@ -115,9 +116,9 @@ class TrafficState(Frozen):
         return max((at for at in (self.dial_since, self.switch_since) if at), default=None)
 
     def before_renewal(self, within_s: float) -> str | None:
-        """Since when the dial had said the same before its bake was renewed; None: the newest shift is no renewal.
+        """Since when the dial has had its percent, if its bake was renewed; None: the newest shift is no renewal.
 
-        A renewal steps over 0 for a moment: longer than `within_s` (the clients' polling) is no moment.
+        A renewal sets the dial to 0 for at most `within_s` seconds (the clients' polling), so that no client sees it.
         """
         found = None
         for newest, zero, before in zip(self.history, self.history[1:], self.history[2:], strict=False):
@@ -133,7 +134,7 @@ class TrafficState(Frozen):
 
     @property
     def busy(self) -> bool:
-        """A deployment of the dial is under way: AppConfig takes no other."""
+        """Whether a deployment of the dial is under way, during which AppConfig takes no other."""
         return self.dial_deployment is not None and self.dial_deployment.state not in (
             "COMPLETE",
             "ROLLED_BACK",
@@ -144,7 +145,7 @@ class TrafficState(Frozen):
 def routing(aws: Clients, params: Params) -> tuple[bool, bool]:
     """Whether the synchronous route leads to the submit Lambda, and whether the temporary route exists.
 
-    Where AWS itself splits the traffic (`WITHOUT_ROUTES`), no route is moved, and none is asked for.
+    Where AWS itself splits the traffic (`WITHOUT_ROUTES`), no route is ever moved, so AWS is not asked.
 
     Raises:
         AwsError: API Gateway refused, or there is no such API.
@@ -166,10 +167,10 @@ def routing(aws: Clients, params: Params) -> tuple[bool, bool]:
 
 
 def as_routed(params: Params, state: TrafficState) -> Params:
-    """The parameters with the routes as they are in force.
+    """The parameters with the routes that are in force.
 
-    From the migration on jobs are submitted at the synchronous route. What is asked for under the name of the
-    synchronous route is the temporary one then: it has to fall silent.
+    From the migration on jobs are submitted at the synchronous route. The name of the synchronous route then means the
+    temporary one, which has to fall silent.
     """
     if not state.migrated:
         return params
@@ -185,7 +186,7 @@ def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> Tr
     """Dial and switch as they are now, and what the synchronous route leads to.
 
     Args:
-        aws: for the routes; without it, it is taken for granted that the migration has not been made.
+        aws: for the routes; without it the migration counts as not made.
 
     Raises:
         NotDeployed: AppConfig has no such application.
@@ -200,7 +201,7 @@ def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> Tr
         environment = appconfig.get_environment(ApplicationId=known.application, EnvironmentId=known.dial_environment)
     dial_now, dial_since = _in_force(dial)
     switch_now, switch_since = _in_force(switch)
-    # Nothing deployed is what the clients take an absent flag for: synchronous.
+    # Without a deployment clients find no flag, and go to the synchronous route.
     percent = dial_now.percent or 0.0 if dial_now else 0.0
     on = bool(switch_now and switch_now.enabled)
     return TrafficState(
@@ -219,7 +220,7 @@ def read_state(appconfig: Any, params: Params, aws: Clients | None = None) -> Tr
 
 
 def _in_force(history: list[Deployment]) -> tuple[Deployment | None, str | None]:
-    """The deployment whose version clients get, and since when: its own start, or when a later one was taken back."""
+    """The deployment whose version clients get, and since when: its start, or the time a later one was taken back."""
     since: str | None = None
     for deployment in history:
         if deployment.in_force:
@@ -257,9 +258,9 @@ def _deployments(
 
 
 def _told(appconfig: Any, where: dict[str, str], number: int, summary: dict[str, Any]) -> dict[str, Any]:
-    """All that AppConfig says of a deployment; asked once by each client for one that is over.
+    """All that AppConfig says of a deployment; a finished one is asked for once per client.
 
-    One that is reverted later is listed in another state then, and asked for again.
+    One that is reverted later is listed in another state then, so it is asked for again.
     """
     known = _over.setdefault(appconfig, {})
     key = where["EnvironmentId"], number, summary.get("State"), summary.get("CompletedAt")
@@ -275,10 +276,16 @@ def _flag(appconfig: Any, application: str, profile: str, version: str, flag: st
     answer = appconfig.get_hosted_configuration_version(
         ApplicationId=application, ConfigurationProfileId=profile, VersionNumber=int(version)
     )
-    try:
-        value = json.loads(answer["Content"].read())["values"][flag]
-    except (ValueError, KeyError, TypeError):
-        value = None
+    value, there = None, list[str]()
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        values = json.loads(answer["Content"].read())["values"]
+        there = [name for name, one in values.items() if isinstance(one, dict)]
+        value = values[flag]
+    if value is None and there:
+        raise Misnamed(
+            f"version {version} has no flag '{flag}' (service.yaml, traffic.flag), and has {', '.join(there[:3])}",
+            "flag",
+        )
     if not isinstance(value, dict):
         raise AwsError(
             f"version {version} of the flag '{flag}' is no feature-flag document; deploy the rollout's flags again"

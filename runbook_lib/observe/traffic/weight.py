@@ -1,8 +1,8 @@
-"""The traffic split, whatever home the weight has: one way to read it (`act/traffic/homes.py` has that to change it).
+"""Reads the traffic split in any home of the weight (`act/traffic/homes.py` changes it).
 
-AppConfig tells its deployments (`state.py`). The others keep their steps in a parameter (`ledger.py`), and what AWS
-does at this moment is asked of the alias or the stage (`in_force.py`): where the two differ, somebody else has moved
-it, and the state says so by a step that is nobody's.
+AppConfig lists its deployments (`state.py`). The other homes keep their steps in a parameter (`ledger.py`), and the
+alias or the stage tells the weight in force (`in_force.py`). Where the two differ, somebody else has moved it, and the
+state has a step without an author.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ _NEAR = 0.005
 
 
 def read_traffic(aws: Clients, params: Params, *, routes: bool = True) -> TrafficState:
-    """The weight as it is now, since when, and by which steps.
+    """Reads the present weight, since when it is in force, and its steps.
 
     Args:
-        routes: whether to ask what the synchronous route leads to; without it, it is taken for granted that the
-            migration has not been made.
+        routes: whether to ask what the synchronous route leads to; if not, the migration counts as not made.
 
     Raises:
-        NotDeployed: the home of the weight is not there.
+        NotDeployed: the home of the weight does not exist.
         AwsError: AWS refused, has nothing of that name, or holds a weight that cannot be read.
     """
     home = params.service.traffic
@@ -59,8 +58,8 @@ ZERO = '{"enabled": true, "percent": 0}'
 
 
 def read_or_nothing(aws: Clients, params: Params) -> tuple[TrafficState, bool]:
-    """The state, and whether the home is deployed; where it is not, nothing goes to the new side, and the routes are
-    not asked for: there may be no API yet.
+    """Reads the state, and whether the home is deployed. If not, nothing goes to the new side, and the routes are not
+    asked for, because there may be no API yet.
 
     Raises:
         AwsError: as `read_traffic`.
@@ -72,11 +71,11 @@ def read_or_nothing(aws: Clients, params: Params) -> tuple[TrafficState, bool]:
 
 
 def state_of(found: Sequence[Entry], now: InForce | None) -> TrafficState:
-    """The state that steps tell. Pure.
+    """The state that follows from the steps. Pure.
 
     Args:
         found: all versions of the parameter, newest first.
-        now: what AWS does at this moment; None: the parameter is the weight itself.
+        now: the weight that AWS applies now; None: the parameter itself is the weight.
     """
     steps = standing(list(found))
     dial, switch = list[Deployment](), list[Deployment]()

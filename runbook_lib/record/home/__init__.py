@@ -1,1 +1,1 @@
-"""Where an archive is kept: a folder, or a bucket of Amazon S3 with a copy here of what is needed of it."""
+"""Where an archive is kept: a folder, or an Amazon S3 bucket with a local copy of the parts in use."""

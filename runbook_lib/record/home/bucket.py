@@ -1,7 +1,7 @@
-"""An archive that is kept in a bucket. What is read of it is here, as a copy; what is written is in the bucket first.
+"""An archive in a bucket. Reads use a local copy; writes go to the bucket first.
 
-So each step of a seal is there as it would be in a folder, and a crash between two of them is put in order by whoever
-writes next, on any machine. Here is the log, and of the records those of the releases that are worked on.
+So each step of a seal is the same as in a folder, and the next writer on any machine repairs what a crash between two
+steps left. The local copy has the log, and the records of the releases in use.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ from runbook_lib.record.place import is_path, safe
 from runbook_lib.record.tombstones import stones
 
 WRITER = f"{LOG}/writer.json"
-"""There while somebody writes. It is put only where there is none: of two writers one waits."""
+"""The writer's lease. It is put only if absent: of two writers one waits."""
 LEASE_S = 120.0
-"""Whose `writer.json` is older has stopped in the middle; who writes renews it well before (`_held`)."""
+"""Age in seconds from which a `writer.json` is of a writer that stopped; a writer renews it well before (`_held`)."""
 RENEW_S = LEASE_S / 6
 WAIT_S = LEASE_S + 30
 _TRIES = 20
 DOWN_S = 60.0
-"""For so long a process does not ask a bucket again that could not be asked: a rollback would wait each time."""
+"""Seconds for which a process does not ask an unreachable bucket again: a rollback would wait each time."""
 _DOWN: dict[str, tuple[float, str]] = {}
 _STANDING = ("deviation", "tombstone")
-"""Kinds of entries that count beyond their release: what is open in AWS, and what was pruned."""
+"""Kinds of entries that count beyond their release: open changes in AWS, and pruned records."""
 
 
 class Bucket:
-    """The archive at `s3://bucket/prefix`, with the folder `root` as its copy here."""
+    """The archive at `s3://bucket/prefix`, with the folder `root` as its local copy."""
 
     def __init__(self, root: Path, uri: str) -> None:
         self.root, self.uri = root, uri
@@ -63,12 +63,12 @@ class Bucket:
 
     @cached_property
     def store(self) -> Store:
-        """The objects."""
+        """The bucket's objects."""
         return Store(self.uri, keeping(self.root))
 
     @contextlib.contextmanager
     def writing(self, release: str = "") -> Iterator[None]:
-        """One writer at a time, on this machine and on any other."""
+        """Lets one writer in at a time, on all machines."""
         with self._folder.writing():
             with self._asking():
                 self.store.check()
@@ -77,7 +77,7 @@ class Bucket:
                 self._renew({f"release={safe(release)}"} if release else set())
                 yield
             finally:
-                with contextlib.suppress(ArchiveError):  # else it goes by its age
+                with contextlib.suppress(ArchiveError):  # else the lease expires
                     self.store.delete([WRITER], over=self._lease[0])
                 self._lease = ("", b"")
 
@@ -106,10 +106,10 @@ class Bucket:
             pause = min(2.0, pause * 1.5)
 
     def _held(self) -> None:
-        """Renews the lease in time. A process that was stopped for long finds here that it has lost it.
+        """Renews the lease in time. A process that stood still for long learns here that it has lost the lease.
 
         Raises:
-            Lost: another one took it for dead.
+            Lost: another writer took the lease.
         """
         if not self._lease[0]:
             raise ArchiveError(f"{self.uri} is written to by nobody")
@@ -123,26 +123,26 @@ class Bucket:
         self._mirror.note({path: self.store.put(path, content, over=self._mirror.etag(path))})
 
     def write(self, path: str, content: bytes) -> None:
-        """A file with `content`, over the one that was read here, and over no other."""
+        """Writes a file to the bucket, if its object is still the one that the copy has."""
         self._put(path, content)
         self._folder.write(path, content)
 
     def append(self, path: str, line: bytes, at: int) -> None:
-        """A file goes on with `line`: as a whole, over the one that was read here, and over no other."""
+        """Appends `line`: it writes the whole object, if it is still the one that the copy has."""
         here = (self.root / path).read_bytes() if (self.root / path).exists() else b""
         if line or len(here) > at:
             self._put(path, here[:at] + line)
         self._folder.append(path, line, at)
 
     def add(self, path: str, files: Mapping[str, bytes], copies: Mapping[str, Path] | None = None) -> None:
-        """A folder; `record.json` is last: without it there is no record."""
+        """Puts a folder into the bucket, `record.json` last: without that file there is no record."""
         content = {name: source.read_bytes() for name, source in (copies or {}).items()} | dict(files)
         for name in sorted(content, key=lambda one: (one == "record.json", one)):
             self._put(f"{path}/{name}", content[name])
         self._folder.add(path, content)
 
     def remove(self, path: str) -> None:
-        """A file or a folder; the versions of its objects stay in the bucket."""
+        """Removes a file or a folder; the versions of its objects stay in the bucket."""
         self._held()
         known = self._mirror.etag(path)
         paths = [path] if known else [] if path.startswith(f"{LOG}/") else [*self.store.below(f"{path}/")]
@@ -152,20 +152,20 @@ class Bucket:
         self._folder.remove(path)
 
     def holds(self) -> Callable[[str], bool]:
-        """Whether the part that a record is in is here: of another one it is not known what there is."""
+        """A function that says whether the local copy has the part with this path; other parts are unknown."""
         held = self._mirror.held()
         return lambda path: _within(path, held)
 
     def refresh(self, release: str = "", *, whole: bool = False, anew: bool = False) -> int:
-        """Brings log and records here up to date; returns how many files came.
+        """Brings log and records of the local copy up to date; returns how many files it copied.
 
         Args:
-            release: its records are here from now on, in each environment.
-            whole: all records are here from now on.
-            anew: each object is compared, that of a record too, which nobody is meant to change.
+            release: its records are part of the copy from now on, in each environment.
+            whole: all records are part of the copy from now on.
+            anew: compares every object, also those of records, which nobody should change.
 
         Raises:
-            ArchiveError: the bucket cannot be asked, or its log is not the continuation of the one here.
+            ArchiveError: the bucket cannot be asked, or its log does not continue the one in the copy.
         """
         wanted = {WHOLE} if whole or anew else {f"release={safe(release)}"} if release else set()
         with self._folder.writing(), self._asking():
@@ -173,7 +173,7 @@ class Bucket:
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
-        """A bucket that does not answer is asked once, and not once for each question."""
+        """Remembers a bucket that does not answer, so that it is not asked again for `DOWN_S` seconds."""
         until, why = _DOWN.get(self.uri, (0.0, ""))
         if time.monotonic() < until:
             raise ArchiveError(why)
@@ -206,7 +206,7 @@ class Bucket:
         return came
 
     def _log(self, anew: bool) -> bool:
-        """Brings the log here up to date, as it is at one moment; returns whether it has changed."""
+        """Brings the copy of the log up to date, as of one moment; returns whether the log has changed."""
         for _ in range(_TRIES):
             first = self._newer(CHECKPOINT)
             same = first is not None and not first[0] and not (self.root / LOG / SEALING).exists()
@@ -219,7 +219,7 @@ class Bucket:
         raise ArchiveError(f"{self.uri} is written to all the time; try again")
 
     def _parts(self) -> list[str]:
-        """The files of the leaves that are not here as they are there; those that are here and not there too."""
+        """The leaf files that differ between copy and bucket, also those that only the copy has."""
         there, here = self.store.below(f"{LOG}/{PART}"), parts(self.root / LOG)
         known = self._mirror.etags(f"{LOG}/{PART}")
         new = [path for path, etag in there.items() if known.get(path) != etag or not (self.root / path).is_file()]
@@ -255,7 +255,7 @@ class Bucket:
 
 
 def _within(path: str, held: set[str]) -> bool:
-    """Whether a record, or all that is in a folder of a release, is in one of the parts."""
+    """Whether one of the parts holds the record, or the folder of a release, at this path."""
     _, release, *_ = path.split("/")
     return WHOLE in held or release in held or path.rpartition("/")[0] in held
 
@@ -284,5 +284,5 @@ def _now() -> str:
 
 
 def _clock() -> float:
-    """Seconds, going on while the machine sleeps."""
+    """Seconds on a clock that runs while the machine sleeps."""
     return max(time.monotonic(), time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)))

@@ -1,4 +1,4 @@
-"""An archive that is kept in a folder of this machine, or of a disk that several share."""
+"""An archive in a folder, on this machine or on a shared disk."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LOCK_TIMEOUT_S = 60.0
 
 
 class Folder:
-    """The archive in the folder `root`, which is made when first written to."""
+    """The archive in the folder `root`, which the first write creates."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @contextlib.contextmanager
     def writing(self, release: str = "") -> Iterator[None]:  # noqa: ARG002 - a folder is always up to date
-        """One writer at a time, over processes and threads."""
+        """Lets one writer in at a time, across processes and threads."""
         from filelock import FileLock, Timeout
 
         try:
@@ -40,12 +40,12 @@ class Folder:
             lock.release()
 
     def write(self, path: str, content: bytes) -> None:
-        """A file with `content`, over the one that is there."""
+        """Writes a file with `content`, replacing an existing one."""
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         replace_file(self.root / path, content)
 
     def append(self, path: str, line: bytes, at: int) -> None:
-        """A file goes on with `line` behind its first `at` bytes."""
+        """Sets `line` behind the first `at` bytes of a file."""
         file = self.root / path
         try:
             if not file.exists():
@@ -62,11 +62,11 @@ class Folder:
             raise ArchiveError(f"{file} cannot be written ({error.strerror})") from None
 
     def add(self, path: str, files: Mapping[str, bytes], copies: Mapping[str, Path] | None = None) -> None:
-        """A folder, whole or not at all."""
+        """Makes a folder, whole or not at all."""
         write_folder(self.root / path, files, copies)
 
     def remove(self, path: str) -> None:
-        """At once or not at all: a name that begins with `.part-` is no record."""
+        """Removes a file or folder at once or not at all: a name that begins with `.part-` is no record."""
         there = self.root / path
         try:
             if not there.is_dir():
@@ -79,9 +79,9 @@ class Folder:
             raise ArchiveError(f"{there} cannot be removed ({error.strerror})") from None
 
     def refresh(self, release: str = "", *, whole: bool = False, anew: bool = False) -> int:  # noqa: ARG002 - it is here
-        """Nothing: what is there is here."""
+        """Does nothing: the folder is the archive itself."""
         return 0
 
     def holds(self) -> Callable[[str], bool]:
-        """All of it."""
+        """A function that says yes: a folder holds every part."""
         return lambda _: True

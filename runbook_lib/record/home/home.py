@@ -1,6 +1,6 @@
-"""What an archive is written through: a folder (`folder.py`) or a bucket (`bucket.py`). Who reads, reads files here.
+"""The interface for writing an archive: a folder (`folder.py`) or a bucket (`bucket.py`). Reading uses local files.
 
-Paths are from the archive's root, with `/` between the names, the same in a folder and in a bucket.
+Paths are relative to the archive's root, with `/` between names, the same in a folder and in a bucket.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from runbook_lib.base.kept_at import home_address
 
 
 class Lost(ArchiveError):
-    """Another writer was first; what it wrote has to be read before it is tried again."""
+    """Another writer was first; read what it wrote before trying again."""
 
 
 class RolledBack(ArchiveError):
-    """What is kept there is not the continuation of what was there."""
+    """The log in the bucket does not continue the one that the local copy has."""
 
 
 class Home(Protocol):
-    """Where one archive is kept. Everything but `writing` is called within it."""
+    """Where one archive is kept. `write`, `append`, `add` and `remove` are called inside `writing`."""
 
     def writing(self, release: str = "") -> AbstractContextManager[None]:
-        """One writer at a time; the log and the records of `release` are as they are there.
+        """Lets one writer in at a time; the log and the records of `release` are up to date inside.
 
         Raises:
-            ArchiveError: another one is writing for over a minute, or the archive cannot be written.
-            AwsError: it cannot be asked.
+            ArchiveError: another writer holds the lock for over a minute, or the archive cannot be written.
+            AwsError: the bucket cannot be asked.
         """
         ...
 
     def write(self, path: str, content: bytes) -> None:
-        """Writes a small file, over the one that is there; a reader sees the old or the new content.
+        """Writes a small file, replacing an existing one; a reader sees the old or the new content.
 
         Raises:
-            ArchiveError: it is not taken.
+            ArchiveError: the file cannot be written.
         """
         ...
 
     def append(self, path: str, line: bytes, at: int) -> None:
-        """Has a file go on with `line` behind its first `at` bytes; what a crash left behind those goes.
+        """Sets `line` behind the first `at` bytes of a file; remains of a crash behind them are dropped.
 
         Raises:
-            ArchiveError: it is not taken.
+            ArchiveError: the file cannot be written.
         """
         ...
 
@@ -54,12 +54,12 @@ class Home(Protocol):
         """Makes a folder with `files` (name to content) and `copies` (name to source).
 
         Raises:
-            ArchiveError: it is there already, or is not taken.
+            ArchiveError: the folder exists already, or cannot be written.
         """
         ...
 
     def remove(self, path: str) -> None:
-        """Takes a file or a folder away, if it is there.
+        """Removes a file or a folder, if it exists.
 
         Raises:
             ArchiveError: it cannot be removed.
@@ -67,25 +67,25 @@ class Home(Protocol):
         ...
 
     def refresh(self, release: str = "", *, whole: bool = False, anew: bool = False) -> int:
-        """Brings the files here up to date; returns how many came. Not within `writing`.
+        """Brings the local files up to date; returns how many were copied. Not inside `writing`.
 
         Args:
-            release: its records are here from now on.
-            whole: all records are.
-            anew: nothing is taken to be what it was.
+            release: its records are part of the copy from now on.
+            whole: all records are part of the copy from now on.
+            anew: compares every file, whatever the copy knows.
 
         Raises:
-            ArchiveError: where it is kept cannot be asked.
+            ArchiveError: the bucket cannot be asked.
         """
         ...
 
     def holds(self) -> Callable[[str], bool]:
-        """Whether the part that a record is in, by its path, is here."""
+        """A function that says whether the part of the archive with this path is in the local files."""
         ...
 
 
 def home_of(root: Path) -> Home:
-    """Where the archive whose files are in the folder `root` is kept."""
+    """The home of the archive whose local files are in the folder `root`."""
     from runbook_lib.record.home.folder import Folder
 
     if not (uri := home_address(root)):

@@ -1,4 +1,4 @@
-"""What of a bucket is here: which parts of the archive, and of each file the ETag that its object had."""
+"""The state of a bucket's local copy: which parts of the archive it has, and the ETag of each file's object."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from runbook_lib.record.seal import replace_file
 
 FILE = ".mirror.sqlite"
 WHOLE = ""
-"""The part that is all of the archive."""
+"""The part that is the whole archive."""
 RECORDS = "env="
-"""All records' paths begin so."""
+"""Paths of all records begin so."""
 REMOVED = ".removed"
-"""Where of the copy goes what was here, and is not in the bucket any more."""
+"""Folder of the copy for files that the bucket does not have any more."""
 _AT_ONCE = 8
 
 
 class Mirror:
-    """A file beside the copy; without it the copy is compared with the bucket anew."""
+    """The file that keeps this state, beside the copy; without it the copy is compared with the bucket again."""
 
     def __init__(self, root: Path) -> None:
         self._file = root / FILE
@@ -41,46 +41,46 @@ class Mirror:
             raise ArchiveError(f"{self._file} cannot be used ({error}); remove it, and run again") from None
 
     def etag(self, path: str) -> str:
-        """Of one file; empty: it is not known."""
+        """ETag of one file; empty: unknown."""
         with self._open() as base:
             found = base.execute("SELECT etag FROM etags WHERE path = ?", [path]).fetchone()
         return str(found[0]) if found else ""
 
     def etags(self, below: str = "") -> dict[str, str]:
-        """Of each file whose path begins with `below`."""
+        """ETags of all files whose path begins with `below`."""
         with self._open() as base:
             return dict(base.execute("SELECT path, etag FROM etags WHERE substr(path, 1, ?) = ?", [len(below), below]))
 
     def note(self, etags: Mapping[str, str]) -> None:
-        """Files that are here now."""
+        """Records the ETags of files that were copied."""
         with self._open() as base:
             base.executemany("INSERT OR REPLACE INTO etags VALUES (?, ?)", etags.items())
 
     def forget(self, paths: Iterable[str]) -> None:
-        """Files that are not here any more."""
+        """Drops files that are gone from the copy."""
         with self._open() as base:
             base.executemany("DELETE FROM etags WHERE path = ?", [(path,) for path in paths])
 
     def held(self) -> set[str]:
-        """The parts that are here, each `WHOLE`, a release (`release=r1`) or the path of a chain."""
+        """The parts of the copy, each `WHOLE`, a release (`release=r1`) or the path of a chain."""
         if not self._file.is_file():
             return set()
         with self._open() as base:
             return {str(part) for (part,) in base.execute("SELECT part FROM held")}
 
     def hold(self, parts: Iterable[str]) -> None:
-        """Parts that are here from now on."""
+        """Adds parts to the copy."""
         with self._open() as base:
             base.executemany("INSERT OR IGNORE INTO held VALUES (?)", [(part,) for part in parts])
 
 
 def pull(root: Path, store: Store, mirror: Mirror, below: str, *, anew: bool = False) -> int:
-    """Copies the objects whose path begins with `below` and that are not here as they are there; returns how many.
+    """Copies objects below the path `below` that are missing or different in the copy; returns how many.
 
-    A record without `record.json` is none: it is being written, or its writer was stopped.
+    A record without `record.json` is skipped: it is being written, or its writer stopped.
 
     Args:
-        anew: what is here and not there goes aside.
+        anew: files that only the copy has are moved aside.
     """
     there = store.below(below)
     folders = {path.rpartition("/")[0] for path in there if path.endswith("/record.json")}
@@ -107,7 +107,7 @@ def pull(root: Path, store: Store, mirror: Mirror, below: str, *, anew: bool = F
 
 
 def _record(path: str) -> str | None:
-    """The folder of the record that a file is of; None: it is of a chain."""
+    """The folder of the record that a file belongs to; None for a chain's own file."""
     parts = path.split("/")
     return "/".join(parts[:4]) if len(parts) > 4 else None
 
@@ -119,7 +119,7 @@ def _here(root: Path) -> Iterator[str]:
 
 
 def _put(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Files of one folder; one that is not here yet appears with all of them."""
+    """Writes files of one folder; a new folder appears with all of them at once."""
     try:
         if folder.is_dir():
             for name, content in files.items():

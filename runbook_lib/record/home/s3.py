@@ -1,6 +1,6 @@
-"""What an archive asks of Amazon S3: conditional puts, reads, lists; and whether the bucket is fit to keep it.
+"""The archive's calls to Amazon S3: conditional puts, reads, lists; and whether the bucket is fit for an archive.
 
-What goes wrong is one sentence with the bucket's name, an ArchiveError: the record stays where it was.
+A failure is an ArchiveError of one sentence with the bucket's name: the record stays where it was.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runbook_lib.params.service import Keeping
 from runbook_lib.record.home.home import Lost
 
 ANSWER_S = 30.0
-"""Seconds for one answer of S3, twice at most: a writer's lease is longer (`bucket.py`)."""
+"""Seconds for one answer of S3, tried twice at most: a writer's lease is longer (`bucket.py`)."""
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _ELSEWHERE = ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -54,7 +54,7 @@ class Store:
 
     @contextlib.contextmanager
     def _asking(self, action: str) -> Iterator[None]:
-        """One sentence for what S3 refuses, or for what keeps it from being asked."""
+        """Turns a refusal or a failure of S3 into an ArchiveError of one sentence."""
         from botocore.exceptions import ClientError
 
         try:
@@ -88,11 +88,11 @@ class Store:
         )
 
     def check(self) -> None:
-        """Whether the bucket is fit to keep records: asked once, before the first write of this process.
+        """Checks that the bucket is fit for records; done once per process, before the first write.
 
         Raises:
-            ArchiveError: it is not there, not in this region, public, not encrypted, without versions, or without
-                Object Lock where records are to be retained.
+            ArchiveError: the bucket is missing, in another region, public, not encrypted, without versions, or without
+                Object Lock although records are to be retained.
         """
         if self._fit:
             return
@@ -133,7 +133,7 @@ class Store:
         self._fit = True
 
     def _setting(self, action: str, ask: Any) -> dict[str, Any]:
-        """A setting of the bucket; empty: it has none."""
+        """A setting of the bucket; empty if the bucket has none."""
         from botocore.exceptions import ClientError
 
         with self._asking(action):
@@ -152,11 +152,11 @@ class Store:
         )
 
     def put(self, path: str, content: bytes, over: str = "") -> str:
-        """Writes an object, where none is, or over the one with the ETag `over`; returns its own ETag.
+        """Writes an object if none exists, or over the one with the ETag `over`; returns its own ETag.
 
         Raises:
-            Lost: another one is there.
-            ArchiveError: it is not taken.
+            Lost: another object exists there.
+            ArchiveError: S3 refuses the object.
         """
         from botocore.exceptions import ClientError
 
@@ -172,13 +172,13 @@ class Store:
                 gone = bool(over) and _code(error) in ("NoSuchKey", "404")
                 if not gone and _code(error) not in _LOST:
                     raise
-        there = self.get(path)  # an answer that was lost on its way had the same put made twice
+        there = self.get(path)  # if an answer got lost on its way, the same put was made twice
         if there is not None and there[0] == content:
             return there[1]
         raise Lost(f"{self.uri}/{path} was written by another one")
 
     def get(self, path: str, known: str = "") -> tuple[bytes, str] | None:
-        """Content and ETag of an object; None: there is none. The one with the ETag `known` comes without content."""
+        """Content and ETag of an object; None: it does not exist. For the ETag `known` the content is left empty."""
         from botocore.exceptions import ClientError
 
         how = {"IfNoneMatch": known} if known else {}
@@ -194,7 +194,7 @@ class Store:
                 return None
 
     def age(self, path: str) -> float:
-        """Seconds since an object was written, by the clock of S3; 0: there is none any more."""
+        """Seconds since an object was written, by the clock of S3; 0 if it does not exist any more."""
         from botocore.exceptions import ClientError
 
         with self._asking("s3:GetObject"):
@@ -207,8 +207,8 @@ class Store:
             return float((dated(answer) - answer["LastModified"]).total_seconds())
 
     def below(self, path: str) -> dict[str, str]:
-        """Path to ETag of each object whose path begins with `path`; not of the empty ones that stand for a folder in
-        the console of S3 (their keys end in a slash).
+        """Path to ETag of each object whose path begins with `path`, without the empty objects that stand for a folder
+        in the S3 console (their keys end in a slash).
         """
         with self._asking("s3:ListBucket"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -222,7 +222,7 @@ class Store:
             }
 
     def delete(self, paths: list[str], over: str = "") -> None:
-        """Deletes objects, at once; only the one with the ETag `over`, if that is given. Their versions stay."""
+        """Deletes objects; if `over` is given, only the one with that ETag. Their versions stay."""
         with self._asking("s3:DeleteObject"):
             if len(paths) == 1:
                 how = {"IfMatch": over} if over else {}
@@ -235,7 +235,7 @@ class Store:
 
 
 RETAINED = ("env=", "log/leaves.", "log/checkpoint")
-"""How paths of records begin, and of what of the log is evidence by itself: each version is retained."""
+"""Path beginnings of records and of the log files that are evidence by themselves: each version is retained."""
 
 
 def _code(error: Any) -> str:

@@ -1,1 +1,1 @@
-"""Questions to the archive: its records as tables, an index that is derived of them, and what may be asked."""
+"""SQL questions to the archive: its records as tables, and an index that is derived from them."""

@@ -1,4 +1,4 @@
-"""A question to the index in SQL: read only, without files, network and extensions, its configuration locked."""
+"""One SQL question to the index: read only, without files, network and extensions, its configuration locked."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _CLOSED: dict[str, Any] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
-    "python_enable_replacements": "false",  # else a table may be a variable of this process
+    "python_enable_replacements": "false",  # otherwise a variable of this process could be a table
     "memory_limit": "2GB",
-    "max_temp_directory_size": "2GB",  # what does not fit into memory is put on disk; not on all of it
+    "max_temp_directory_size": "2GB",  # data that does not fit into memory goes to disk, but not to all of it
 }
 LIMIT_S = 60.0
-"""Seconds that a question may take."""
+"""Seconds that one question may take."""
 GRACE_S = 3.0
 MOST_ROWS = 100_000
-"""Rows of an answer; all of a table are in an export."""
+"""Most rows of an answer; an export has all rows of a table."""
 _ASKS = ("SELECT", "EXPLAIN")
 
 
 class Answer(NamedTuple):
-    """What a question gave."""
+    """The answer to a question."""
 
     columns: list[str]
-    """Each name once: what stands twice has a number behind it."""
+    """Unique names of the columns: a repeated name gets a number."""
     rows: list[dict[str, Any]]
-    """As JSON has it: times in ISO 8601 with `Z`, what is no finite number as text."""
+    """Rows as JSON values: times in ISO 8601 with `Z`, numbers that are not finite as text."""
 
 
 def opened(file: Path) -> Any:
-    """A connection to the index that can do nothing but read it."""
+    """A connection that can only read the index."""
     import duckdb
 
     base = duckdb.connect(str(file), read_only=True, config=_CLOSED)
@@ -53,7 +53,7 @@ def ask(file: Path, sql: str) -> Answer:
     """The answer to one question.
 
     Raises:
-        UsageError: it is no question, not one, or duckdb does not understand it.
+        UsageError: the text is not exactly one question, or duckdb does not understand it.
     """
     import duckdb
 
@@ -78,7 +78,7 @@ def ask(file: Path, sql: str) -> Answer:
 
 @contextlib.contextmanager
 def _closing(base: Any) -> Iterator[Any]:
-    """The connection, closed at the end, unless it is still at work: that would be waited for."""
+    """The connection, closed at the end, unless its query is still running: closing would wait for it."""
     try:
         yield base
     except Endless as error:
@@ -92,10 +92,10 @@ def _closing(base: Any) -> Iterator[Any]:
 
 
 def _in_time(base: Any, statement: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Names of the columns, and the rows, one more than `MOST_ROWS` at most.
+    """The names of the columns, and the rows, at most one more than `MOST_ROWS`.
 
-    It is asked beside: a question without an end (a recursion, a product of tables) is interrupted, and one that does
-    not even hear that is left behind.
+    A thread asks: after `LIMIT_S` a question without an end (a recursion, a product of tables) is interrupted, and the
+    thread is left behind if it does not react to that.
     """
     import duckdb
 
@@ -105,7 +105,7 @@ def _in_time(base: Any, statement: Any) -> tuple[list[str], list[tuple[Any, ...]
         try:
             done = base.execute(statement)
             found.append((_once([one[0] for one in done.description]), done.fetchmany(MOST_ROWS + 1)))
-        except (duckdb.Error, MemoryError, ValueError, OverflowError) as error:  # or a value that Python cannot have
+        except (duckdb.Error, MemoryError, ValueError, OverflowError) as error:  # or a value that Python cannot hold
             found.append(error)
 
     beside = threading.Thread(target=asked, daemon=True)
@@ -122,10 +122,10 @@ def _in_time(base: Any, statement: Any) -> tuple[list[str], list[tuple[Any, ...]
 
 
 class Endless(UsageError):
-    """A question that has no answer in time.
+    """A question without an answer in time.
 
     Args:
-        deaf: it still works: the connection cannot be closed.
+        deaf: the query is still running: the connection cannot be closed.
     """
 
     def __init__(self, text: str, deaf: bool) -> None:
@@ -150,7 +150,7 @@ def _once(names: list[str]) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """A value of duckdb as JSON has it."""
+    """A value of duckdb as JSON."""
     found = value
     if isinstance(value, dt.datetime):
         at = value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None)

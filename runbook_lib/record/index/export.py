@@ -1,4 +1,4 @@
-"""The tables as files, for others: CSV or Parquet, one folder a table, and the DDL that Athena reads the same files by.
+"""The tables as files: CSV or Parquet, one folder per table, and the DDL by which Athena reads the same files.
 
 FOLDER/runs/runs.parquet, FOLDER/gates/gates.parquet, ..., FOLDER/athena.sql
 """
@@ -18,17 +18,17 @@ from runbook_lib.record.seal import replace_file
 Form = Literal["csv", "parquet"]
 DDL = "athena.sql"
 _FORMULA = r"^\s*[=+@-]|^[\t\r\n]"
-"""How a text begins that a spreadsheet would work out."""
+"""Beginning of a text that a spreadsheet would compute."""
 _ATHENA = {"VARCHAR": "string", "BIGINT": "bigint", "DOUBLE": "double", "BOOLEAN": "boolean", "TIMESTAMP": "timestamp"}
 _OPTIONS = {"csv": "FORMAT csv, HEADER true", "parquet": "FORMAT parquet, COMPRESSION zstd"}
 
 
 def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
-    """Writes each table, whole or not at all, and the DDL; files of an earlier export are replaced.
+    """Writes each table, whole or not at all, and the DDL; replaces the files of an earlier export.
 
     Args:
         index: the index's file.
-        location: where the folder will lie on S3: `s3://bucket/prefix`.
+        location: where the folder will lie in S3: `s3://bucket/prefix`.
 
     Raises:
         ArchiveError: the folder cannot be written.
@@ -56,7 +56,7 @@ def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
 
 
 def _rows(table: str, form: Form) -> str:
-    """The rows of a table; in CSV a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """SQL for the rows of a table; in CSV, text that a spreadsheet would compute gets an apostrophe in front."""
     if form == "parquet":
         return f"FROM {table} ORDER BY ALL"
     texts = [one.name for one in TABLES[table] if one.type == "VARCHAR"]
@@ -69,7 +69,7 @@ def _quoted(path: Path) -> str:
 
 
 def ddl(form: Form, location: str) -> str:
-    """What Athena is told once; its tables have the names and columns of `archive query`.
+    """The DDL that creates the tables in Athena, with the names and columns of `archive query`.
 
     Athena reads every column of a CSV file as text.
     """
@@ -95,5 +95,5 @@ def ddl(form: Form, location: str) -> str:
 
 
 def _comment(text: str) -> str:
-    """Without what would end it: Athena takes 255 characters."""
+    """A comment in the DDL, without quotes that would end it; Athena takes 255 characters."""
     return text.replace("'", "").replace("`", "")[:255]

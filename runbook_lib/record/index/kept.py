@@ -1,9 +1,9 @@
-"""The index: the tables of all records in one file of duckdb, derived of the records and renewed before each question.
+"""The index: the tables of all records in one duckdb file, derived from the records and renewed before each question.
 
-It lies in the user's own cache, never in the archive. What of it is used is checked, so that neither an old nor a
-changed one lies: the file's name is an HMAC over its bytes, by a key that lies elsewhere; and each record in it is used
-only while the archive's log vouches for the very `record.json` that its rows were made of, and that file is the same.
-A file that does not fit is not used, and the index is made anew.
+It lies in the user's own cache, never in the archive. Its contents are checked, so that neither an old nor a changed
+index misleads: the file's name is an HMAC over its bytes, with a key that lies elsewhere; and each record's rows count
+only while the archive's log vouches for the `record.json` that they were made from, and that file has not changed.
+An index that fails the checks is not used, and a new one is made.
 """
 
 from __future__ import annotations
@@ -36,60 +36,60 @@ from runbook_lib.record.seal import record_hash, strict
 from runbook_lib.record.tombstones import stones
 
 MANY = 500
-"""Records that are read anew at once before it is said that this takes a while."""
+"""Number of records to read again from which the user is told that it takes a while."""
 Rows = dict[str, list[Row]]
-"""Of one record, by table."""
+"""Rows of one record, by table."""
 
 
 @dataclass
 class Index:
-    """A file of duckdb with the tables, and what could not be taken into it."""
+    """The duckdb file with the tables, and the records that could not be included."""
 
     file: Path
     records: int = 0
     read: int = 0
-    """Of these, read anew for this question."""
+    """Number of records read again for this question."""
     damage: list[str] = field(default_factory=list)
-    """A sentence for each record that cannot be trusted; none of its rows is in the tables."""
+    """A sentence for each damaged record; none of its rows is in the tables."""
 
 
 class _Row(NamedTuple):
-    """What the index says of a record."""
+    """The index's entry for one record."""
 
     file: str
-    """SHA-256 of the `record.json` that the rows were made of."""
+    """SHA-256 of the `record.json` that the rows were made from."""
     state: str
-    """Of that file on disk: inode, size, times."""
+    """Inode, size and times of that file on disk."""
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What is in the index that was kept."""
+    """The contents of the index in the cache."""
 
     log: str = ""
-    """Of the log that vouched for it (`_of_log`)."""
+    """Digest of the log that vouched for it (`_of_log`)."""
     records: dict[str, _Row] = field(default_factory=dict)
 
 
 @dataclass
 class _Change:
-    """What is to be written."""
+    """The changes to write into the index."""
 
     log: str
     fresh: dict[str, Rows] = field(default_factory=dict)
     """Path of a record to its rows."""
     lasting: dict[str, _Row] = field(default_factory=dict)
-    """Of these, what the log vouches for: they are kept."""
+    """Those records in `fresh` that the log vouches for: the cache keeps them."""
     gone: set[str] = field(default_factory=set)
-    """Records whose rows are to be taken out."""
+    """Paths of records whose rows are to be removed."""
 
 
 @contextlib.contextmanager
 def index(archive: Archive, told: Callable[[str], object]) -> Iterator[Index]:
-    """The index of an archive, as it is now, for as long as the block lasts.
+    """The archive's index as it is now, for the duration of the block.
 
     Args:
-        told: is given a sentence where it takes a while, or cannot be kept.
+        told: called with a sentence if it takes a while, or if the index cannot be cached.
     """
     with tempfile.TemporaryDirectory(prefix="runbook-index-") as folder:
         yield _renewed(archive, cache_of(archive.root), Path(folder) / "index.duckdb", told)
@@ -97,7 +97,7 @@ def index(archive: Archive, told: Callable[[str], object]) -> Iterator[Index]:
 
 def _renewed(archive: Archive, home: Path, spare: Path, told: Callable[[str], object]) -> Index:
     key = own_key(told)
-    # What is checked is what is used: a copy that nobody else writes to.
+    # Only a private copy is checked and used, so nobody can change it in between.
     known = _copied(home, spare, key) if key else _Known()
     log = _of_log(archive.root)
     made, change = Index(spare), _Change(log)
@@ -110,15 +110,15 @@ def _renewed(archive: Archive, home: Path, spare: Path, told: Callable[[str], ob
                 _keep(spare, home, key)
             except OSError as error:
                 told(f"the index is not kept in {home} ({error}): the next question reads every record again")
-    if change.fresh or not spare.exists():  # what no log vouches for is read each time
+    if change.fresh or not spare.exists():  # records that no log vouches for are read each time
         _write(spare, _Change(log), change.fresh)
     return made
 
 
 def _compare(archive: Archive, known: _Known, change: _Change, made: Index, told: Callable[[str], object]) -> None:
-    """What is to be added, what of it may be kept, and what is to be taken out."""
+    """Finds the rows to add, those among them to keep in the cache, and the rows to remove."""
     there = _there(archive.root)
-    # Of a log that is byte for byte the one that vouched for what is known, no leaf needs to be read.
+    # If the log's files are those that vouched for the cached rows, no leaf needs to be read.
     trusted = known.log != "" and known.log == change.log
     log = read_log(archive.root) if not trusted or there.keys() != known.records.keys() else None
     leaves = log.by_path if log and not log.damage else {}
@@ -159,9 +159,9 @@ def _same(known: _Row | None, state: str, trusted: bool, leaf: Leaf | None) -> b
 
 
 def _there(root: Path) -> dict[str, str]:
-    """The folders of records that there are, from the root, oldest first, with the state of each `record.json`.
+    """The folders of existing records, relative to the root, oldest first, with the state of each `record.json`.
 
-    It is empty where that is not there, or a link is on the way.
+    The state is empty if that file is missing, or if a link is on the way.
     """
     found = []
     for env in _folders(root, "env="):
@@ -191,7 +191,7 @@ def _state(folder: str) -> str:
 
 
 def _of_log(root: Path) -> str:
-    """SHA-256 over the files of the log; empty: there is none, or a seal is under way."""
+    """SHA-256 over the files of the log; empty: no log exists, or a seal is under way."""
     if (root / FOLDER / SEALING).exists():
         return ""
     try:
@@ -201,7 +201,7 @@ def _of_log(root: Path) -> str:
 
 
 def _read(ref: RecordRef) -> tuple[dict[str, Any], str, str]:
-    """The record, SHA-256 of its file, and the file's state before it was read."""
+    """The record, the SHA-256 of its file, and the file's state before reading."""
     state = _state(str(ref.folder))
     raw = read_plain(ref.folder / "record.json")
     try:
@@ -214,7 +214,7 @@ def _read(ref: RecordRef) -> tuple[dict[str, Any], str, str]:
 
 
 def _vouched(leaf: Leaf, record: Mapping[str, Any], digest: str, state: str) -> bool:
-    """Whether the log says that this is the record that was sealed; if not, who verifies it says why."""
+    """Whether the log says that this is the record that was sealed; if not, the verifier finds out why."""
     if digest != leaf.file or not state:
         return False
     if leaf.how != "taken_in":
@@ -247,7 +247,7 @@ def _write(spare: Path, change: _Change, rows: Mapping[str, Rows]) -> None:
 
 
 def _load(base: Any, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Rows by way of a file: duckdb takes one by one slowly."""
+    """Loads rows from a temporary file: duckdb is slow at inserting them one by one."""
     described = base.execute(f"DESCRIBE {table}").fetchall()
     columns = {name: type_ for name, type_, *_ in described}
     with tempfile.NamedTemporaryFile("w", suffix=".ndjson", encoding="utf-8") as file:
@@ -265,7 +265,7 @@ def _load(base: Any, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _mac(file: Path, key: bytes) -> str:
-    """Of the file and of what makes the rows: another version makes others."""
+    """HMAC of the file and of the code that makes the rows: another version's index does not match."""
     own = hmac.new(key, hashlib.sha256(Path(tables.__file__).read_bytes()).digest(), "sha256")
     own.update(bytes.fromhex(_digest(file)))
     return own.hexdigest()
@@ -277,7 +277,7 @@ def _digest(file: Path) -> str:
 
 
 def _copied(home: Path, spare: Path, key: bytes) -> _Known:
-    """Copies the kept index to `spare` and says what is in it; nothing, and no file: there is none that can be used."""
+    """Copies the cached index to `spare` and returns its contents; without a usable index both are empty."""
     import duckdb
 
     for file in sorted(home.glob("*.duckdb")):

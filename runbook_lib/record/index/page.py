@@ -1,4 +1,4 @@
-"""The tables in docs/questions.md, made of their declaration: `python -m runbook_lib.record.index.page --write`."""
+"""The tables in docs/questions.md, made from their declaration: `python -m runbook_lib.record.index.page --write`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _END = "<!-- end -->"
 
 
 def columns(table: str) -> str:
-    """Each column with its type and what it is, as Markdown."""
+    """Each column with its type and meaning, as a Markdown table."""
     rows = ["| column | type | what it is |", "|---|---|---|"]
     return "\n".join([*rows, *(f"| `{one.name}` | {one.type} | {one.told} |" for one in TABLES[table])])
 
 
 def renewed(page: str) -> str:
-    """The page with the tables between its marks made anew."""
+    """The page with the tables between its marks made again."""
     for table in TABLES:
         begin = _BEGIN.format(table)
         before, _, rest = page.partition(begin)
@@ -30,12 +30,12 @@ def renewed(page: str) -> str:
 
 
 def questions(page: str) -> dict[str, str]:
-    """The questions of the page: heading to SQL."""
+    """The questions on the page: heading to SQL."""
     return dict(re.findall(r"^### (.+?)\n.*?```sql\n(.*?)```", page, re.MULTILINE | re.DOTALL))
 
 
 def main() -> int:
-    """Writes, or says that the page is not as the tables make it."""
+    """Writes the page, or reports that it does not match the tables."""
     path = project_root() / PAGE
     text = path.read_text(encoding="utf-8")
     if text == renewed(text):

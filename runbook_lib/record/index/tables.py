@@ -1,7 +1,7 @@
-"""The records as five tables: which columns there are, and the rows of one record.
+"""The records as five tables: their columns, and the rows of one record.
 
-Rows are made of the JSON of `record.json` alone, of any version. Times are UTC, durations seconds, money USD. What a
-record does not say is NULL.
+Rows come from the JSON of `record.json` alone, of any version. Times are UTC, durations seconds, money USD. A fact
+that the record does not have is NULL.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Column(NamedTuple):
     name: str
     type: Type
     told: str
-    """What it is, in a sentence."""
+    """Its meaning, in a sentence."""
 
 
 def _of_run() -> tuple[Column, ...]:
@@ -147,7 +147,7 @@ def rows_of(record: Mapping[str, Any], path: str) -> dict[str, list[Row]]:
     """The rows of one record by table, each with all columns.
 
     Args:
-        record: the JSON of `record.json`; what is not of the type that it should be is NULL.
+        record: the JSON of `record.json`; a value of a wrong type becomes NULL.
         path: folder of the record, from the archive's root.
     """
     if record.get("notebook") == ENTRY or record.get("entry"):
@@ -277,11 +277,11 @@ def _typed(table: str, row: Row) -> Row:
 
 
 def _value(type_: Type, value: Any) -> Any:
-    """The value as JSON that duckdb reads as its type; NULL where it is of another."""
+    """The value as JSON that duckdb reads as its type; NULL if the value has another type."""
     match type_:
         case "VARCHAR":
             known = isinstance(value, str | int | float) and value != ""
-            # Half of a pair and NUL are no text to others.
+            # Other programs reject half of a surrogate pair and NUL.
             return str(value).encode("utf-8", "replace").decode().replace("\0", "\ufffd") if known else None
         case "BOOLEAN":
             return value if isinstance(value, bool) else None
@@ -297,7 +297,7 @@ def _value(type_: Type, value: Any) -> Any:
 
 
 def _time(value: Any) -> dt.datetime | None:
-    """A time in UTC, without its zone; one that is written without is in UTC already."""
+    """A time in UTC, without its zone; a time without a zone is taken as UTC."""
     try:
         at = dt.datetime.fromisoformat(value)
         return (at if at.tzinfo is None else at.astimezone(dt.UTC)).replace(tzinfo=None)

@@ -1,6 +1,6 @@
 """DSSE envelopes: a payload with its type and signatures over both (https://github.com/secure-systems-lab/dsse).
 
-The same key signs checkpoints: what is signed here begins with `DSSEv1`, so that neither can pass for the other.
+The same key signs checkpoints: the signed bytes here begin with `DSSEv1`, so neither passes for the other.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ TYPE = "application/vnd.in-toto+json"
 
 
 def encoded(payload: bytes, type_: str = TYPE) -> bytes:
-    """What is signed: the pre-authentication encoding of the protocol."""
+    """The bytes to sign: the protocol's pre-authentication encoding."""
     kind = type_.encode()
     return b" ".join([b"DSSEv1", str(len(kind)).encode(), kind, str(len(payload)).encode(), payload])
 
 
 def key_id(key: PublicKey) -> str:
-    """A hint which key signed: SHA-256 of the public key (DER), hexadecimal. Nobody relies on it."""
+    """A hint at the signing key: SHA-256 of the public key (DER), hexadecimal. Nothing relies on it."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     return hashlib.sha256(key.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
 def envelope(payload: bytes, signer: Signer) -> dict[str, Any]:
-    """The payload, signed.
+    """The payload in a signed envelope.
 
     Raises:
-        ArchiveError, AwsError: the signer cannot be asked.
+        ArchiveError, AwsError: the signer cannot be used.
     """
     signature = base64.b64encode(signer.sign(encoded(payload))).decode()
     return {
@@ -44,10 +44,10 @@ def envelope(payload: bytes, signer: Signer) -> dict[str, Any]:
 
 
 def opened(text: bytes, key: PublicKey) -> dict[str, Any]:
-    """The payload of an envelope, a JSON object, if `key` has signed it.
+    """The payload of an envelope, a JSON object, if `key` signed it.
 
     Raises:
-        ValueError: it is no such envelope, or the key did not sign it; in half a sentence.
+        ValueError: the text is no such envelope, or the key did not sign it; half a sentence.
     """
     try:
         found = strict(text)
@@ -69,7 +69,7 @@ def opened(text: bytes, key: PublicKey) -> dict[str, Any]:
 
 
 def _decoded(text: str) -> bytes:
-    """Base64, of either alphabet, as the protocol allows."""
+    """The bytes of base64 text in either alphabet, as the protocol allows."""
     try:
         return base64.b64decode(text.translate(str.maketrans("-_", "+/")), validate=True)
     except (binascii.Error, AttributeError):

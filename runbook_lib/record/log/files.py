@@ -1,9 +1,9 @@
-"""The files of the log, and what is read of them: leaves, tree, checkpoint, and the seal that is under way.
+"""The files of the log and their contents: leaves, tree, checkpoint, and the seal that is under way.
 
-archive/log/leaves.jsonl   one line a record, appended, never changed; it goes on in leaves.part-00000256.jsonl, …
-archive/log/tree.json      size, peaks and newest part of the tree: what appending needs to know, no leaf being read
+archive/log/leaves.jsonl   one line per record, only appended; continues in leaves.part-00000256.jsonl, …
+archive/log/tree.json      size, peaks and newest part of the tree: enough to append without reading leaves
 archive/log/checkpoint     size and root, signed
-archive/log/sealing.json   the record that is being sealed; gone when it is logged
+archive/log/sealing.json   the record that is being sealed; removed when it is logged
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.log.leaf import Leaf, read_leaf
 from runbook_lib.record.log.merkle import leaf_hash, root_of, roots
 from runbook_lib.record.log.note import Checkpoint, parsed
+from runbook_lib.record.place import is_path
 from runbook_lib.record.seal import strict
 
 FOLDER = "log"
@@ -26,14 +27,14 @@ _TRIES = 20
 LEAVES, TREE, CHECKPOINT, SEALING = "leaves.jsonl", "tree.json", "checkpoint", "sealing.json"
 PART = "leaves.part-"
 PART_OF = 256
-"""Leaves in one file at most: a seal writes one into a bucket as a whole."""
+"""Most leaves in one file: a seal in a bucket writes the whole file."""
 
 
 _MOST = PART_OF * 4096
 
 
 def part_name(begins: int) -> str:
-    """The file whose first leaf is this one."""
+    """Name of the file whose first leaf has this index."""
     return f"{PART}{begins:08d}.jsonl" if begins else LEAVES
 
 
@@ -45,15 +46,24 @@ def part_begins(name: str) -> int:
 
 def parts(folder: Path) -> list[str]:
     """The files of the leaves, in their order."""
+    return _listed(folder)[0]
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """The files of the leaves, in their order; and what is no file though it lies there: links, pipes, devices."""
+    names, odd = list[str](), list[str]()
     try:
-        names = os.listdir(folder)  # noqa: PTH208 - each time a record is verified
+        with os.scandir(folder) as found:  # each time a record is verified
+            for one in found:
+                names += [one.name] if one.name.startswith(PART) else []
+                odd += [] if one.is_file(follow_symlinks=False) or one.is_dir(follow_symlinks=False) else [one.name]
     except OSError:
-        names = []
-    return [LEAVES, *sorted(name for name in names if name.startswith(PART))]
+        pass
+    return [LEAVES, *sorted(names)], sorted(odd)
 
 
 def read_leaves(folder: Path) -> dict[str, bytes]:
-    """The leaves, by the file that they are in; together they are as one file would have them.
+    """The leaves, by file; the files joined are the whole log.
 
     Raises:
         OSError: one of the files cannot be read.
@@ -62,8 +72,8 @@ def read_leaves(folder: Path) -> dict[str, bytes]:
 
 
 def newest_logged(root: Path, chain: str) -> str:
-    """Name of the newest record of a chain, by the newest file of leaves and by its HEAD; empty: they do not say, and
-    the chain has to be looked at. So a seal needs no list of thousands.
+    """Name of a chain's newest record, from the newest file of leaves and the chain's HEAD, so that a seal lists no
+    thousands of folders; empty: they do not say, and the caller lists the chain.
     """
     tree = read_tree(root / FOLDER)
     try:
@@ -81,7 +91,7 @@ def newest_logged(root: Path, chain: str) -> str:
 
 
 def _line(names: Sequence[str], number: int) -> str:
-    """Where a leaf stands, for a person."""
+    """A leaf's place for a person: file and line."""
     begins = [(name, part_begins(name)) for name in names]
     name, first = max((one for one in begins if one[1] <= number), key=lambda one: one[1])
     return f"{FOLDER}/{name}, line {number - first + 1}"
@@ -89,44 +99,44 @@ def _line(names: Sequence[str], number: int) -> str:
 
 @dataclass(frozen=True)
 class Sealing:
-    """A seal that was begun: by it the next one to write completes the leaf of a record that is there already."""
+    """A seal that has begun: with it the next writer completes the leaf of a record that exists already."""
 
     path: str
-    """As in the leaf."""
+    """Path of the record, as in the leaf."""
     hash: str
     size: int
-    """Leaves of the log before it."""
+    """Number of leaves in the log before it."""
     staging: str
-    """Name of the folder that the record is made of."""
+    """Name of the staging folder that the record is made from."""
 
     def spelt(self) -> bytes:
-        """As a file."""
+        """The bytes of the file."""
         return json.dumps(self.__dict__, indent=1).encode()
 
 
 @dataclass(frozen=True)
 class Tree:
-    """What appending needs to know."""
+    """The facts that appending needs."""
 
     origin: str
     size: int
     length: int
-    """Bytes of the newest file of leaves."""
+    """Length in bytes of the newest file of leaves."""
     peaks: tuple[bytes, ...]
     begins: int = 0
-    """The first leaf in that file."""
+    """Index of the first leaf in that file."""
 
     @property
     def part(self) -> str:
-        """The newest file of leaves."""
+        """Name of the newest file of leaves."""
         return part_name(self.begins)
 
     def checkpoint(self) -> Checkpoint:
-        """What is signed of it."""
+        """The checkpoint to sign for this tree."""
         return Checkpoint(self.origin, self.size, root_of(self.peaks))
 
     def spelt(self) -> bytes:
-        """As a file."""
+        """The bytes of the file."""
         peaks = [peak.hex() for peak in self.peaks]
         said = {"origin": self.origin, "size": self.size, "bytes": self.length, "peaks": peaks}
         return json.dumps(said | ({"begins": self.begins} if self.begins else {})).encode()
@@ -134,7 +144,7 @@ class Tree:
 
 @dataclass
 class Log:
-    """What the log says, and what is wrong with it."""
+    """The contents of the log, and its damage."""
 
     leaves: list[Leaf] = field(default_factory=list)
     hashes: list[bytes] = field(default_factory=list)
@@ -148,23 +158,25 @@ class Log:
     @property
     def unbegun(self) -> bool:
         """Whether all that is there was taken in: a log that was begun has a leaf that was sealed."""
-        return self.sealing is None and all(leaf.how == "taken_in" for leaf in self.leaves)
+        return not self.damage and self.sealing is None and all(leaf.how == "taken_in" for leaf in self.leaves)
 
     def roots(self, sizes: Iterable[int]) -> dict[int, bytes]:
-        """The root at each size that the log has reached."""
+        """The root at each of `sizes` that the log has reached."""
         return roots(self.hashes, [size for size in sizes if size <= len(self.hashes)])
 
 
 def read_sealing(folder: Path) -> Sealing | None:
-    """The seal that is under way; None: none is, or its file cannot be read."""
+    """The seal that is under way; None: there is none, or its file is unreadable."""
     try:
-        return Sealing(**strict(read_plain(folder / SEALING)))
+        found = Sealing(**strict(read_plain(folder / SEALING)))
+        kinds = [type(one) for one in (found.path, found.hash, found.size, found.staging)]
+        return found if kinds == [str, str, int, str] and is_path(found.path) else None
     except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 
 def read_tree(folder: Path) -> Tree | None:
-    """The tree's own file; None: it is not there, or cannot be read."""
+    """The tree of `tree.json`; None: the file is missing or unreadable."""
     try:
         raw = strict(read_plain(folder / TREE))
         peaks = tuple(bytes.fromhex(peak) for peak in raw["peaks"])
@@ -174,11 +186,11 @@ def read_tree(folder: Path) -> Tree | None:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """The checkpoint; None: it is not there.
+    """The checkpoint; None: the file is missing.
 
     Raises:
-        ValueError: it is none.
-        OSError: it cannot be read.
+        ValueError: the file holds no checkpoint.
+        OSError: the file is unreadable.
     """
     try:
         return parsed(read_plain(folder / CHECKPOINT))
@@ -187,15 +199,15 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
 
 
 def exists(root: Path) -> bool:
-    """Whether the archive has files of a log."""
+    """Whether the archive has any file of a log."""
     return any((root / FOLDER / name).exists() for name in (LEAVES, TREE, CHECKPOINT))
 
 
 def read_log(root: Path) -> Log | None:
-    """The log of an archive, every leaf hashed and the checkpoint compared; None: it has none, or one that a crash kept
-    from being begun.
+    """The log of an archive, with each leaf hashed and the checkpoint compared; None: there is none, or a crash cut its
+    beginning short.
 
-    It is read once as long as its files are the same ones, and again where somebody sealed meanwhile.
+    The log is cached while its files do not change.
     """
     folder = root / FOLDER
     state = _state(folder)
@@ -209,9 +221,13 @@ def read_log(root: Path) -> Log | None:
     return log
 
 
-def _state(folder: Path) -> tuple[tuple[int, ...] | None, ...]:
-    states: list[tuple[int, ...] | None] = []
-    for name in (*parts(folder), CHECKPOINT, SEALING):
+_State = tuple[tuple[object, ...] | None, ...]
+
+
+def _state(folder: Path) -> _State:
+    names, odd = _listed(folder)
+    states: list[tuple[object, ...] | None] = [(folder.is_symlink(), *odd)]
+    for name in (*names, CHECKPOINT, SEALING):
         try:
             found = (folder / name).stat()
         except OSError:
@@ -222,8 +238,13 @@ def _state(folder: Path) -> tuple[tuple[int, ...] | None, ...]:
 
 
 @lru_cache(maxsize=8)
-def _read(folder: Path, _now: tuple[tuple[int, ...] | None, ...]) -> Log:
+def _read(folder: Path, _now: _State) -> Log:
     log, found = Log(sealing=read_sealing(folder)), {LEAVES: b""}
+    if folder.is_symlink():
+        log.damage.append(f"{FOLDER} is a link: a log is kept as files")
+    log.damage += [f"{FOLDER}/{name} is no file: a log is kept as files" for name in _listed(folder)[1]]
+    if log.sealing is None and (folder / SEALING).exists():
+        log.damage.append(f"{FOLDER}/{SEALING} cannot be read; sealing writes it whole")
     try:
         found = read_leaves(folder)
     except OSError as error:
@@ -254,7 +275,7 @@ def _read(folder: Path, _now: tuple[tuple[int, ...] | None, ...]) -> Log:
 
 
 def _compare(folder: Path, log: Log) -> None:
-    """The leaves with the checkpoint; one leaf more is that of a seal that was cut short."""
+    """Compares the leaves with the checkpoint; one extra leaf is that of an interrupted seal."""
     where = f"{FOLDER}/{CHECKPOINT}"
     try:
         said = log.checkpoint = read_checkpoint(folder)
@@ -262,7 +283,7 @@ def _compare(folder: Path, log: Log) -> None:
         log.damage.append(f"{where} cannot be read ({error})")
         return
     if said is None:
-        if log.sealing is None or log.sealing.size:
+        if not log.unbegun:
             log.damage.append(f"{where} is missing")
         return
     size = len(log.hashes)

@@ -1,4 +1,4 @@
-"""Before a leaf is appended: a log is begun where there is none, and a seal that a crash cut short is completed."""
+"""Before a leaf is appended: starts a missing log, and completes a seal that a crash cut short."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], bool]:
-    """Makes the log ready for one more leaf. Needs the archive's lock.
+    """Prepares the log for one more leaf. Needs the archive's lock.
 
     Returns:
-        Sentences for the record that is being sealed; and whether it can be logged.
+        Sentences for the record that is being sealed, and whether it can be logged.
     """
     told = []
     if not ledger.begun and read_log(archive.root) is None:
@@ -32,7 +32,7 @@ def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], bool]:
         if refs:
             told.append(f"{len(refs)} records of before the archive's log were taken into it")
         sealed = {ref.run_id for ref in refs}
-        for folder in archive.staging.glob("[!.]*"):  # left by a crash of an earlier version
+        for folder in archive.staging.glob("[!.]*"):  # an earlier version crashed and left it
             if str(folders.facts(folder).get("run_id")) in sealed:
                 folders.remove(folder)
     elif completed := ledger.complete(
@@ -48,8 +48,8 @@ def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], bool]:
 
 
 def facts(root: Path, folder: Path) -> dict[str, Any]:
-    """What a leaf keeps of a record that is there."""
+    """The facts that a leaf keeps of an existing record."""
     raw, record = b"", dict[str, Any]()
-    with contextlib.suppress(ArchiveError, OSError):  # what cannot be read is damaged by itself, and told so
+    with contextlib.suppress(ArchiveError, OSError):  # an unreadable record is damaged, and reported as such elsewhere
         raw, record = read_plain(folder / "record.json"), read_record(folder)
     return {**facts_of(path_of(root, folder), raw, record), "attachments": unbound(ref_at(folder), record)}

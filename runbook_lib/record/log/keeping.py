@@ -1,7 +1,7 @@
-"""How the project says that its archive is kept: `archive` of `service.yaml`, read where a record is sealed.
+"""How the archive is kept: reads the section `archive` of `service.yaml` when a record is sealed.
 
-A record is sealed by notebooks, commands, papermill's process and whoever closes a run that died, and not each of them
-has the parameters. So they are read here, and what is wrong with them holds no record up: it is told.
+Notebooks, commands, papermill's process and the sweep all seal records, and not all of them have the parameters. So
+the section is read here. A mistake in it does not stop a record: it is reported.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ FILE = "service.yaml"
 
 
 def keeping(root: Path) -> Keeping:
-    """What `service.yaml` says of the archive at `root`; nothing where there is no project here, or it has another one.
+    """The settings in `service.yaml` for the archive at `root`; defaults without a project, or for another archive.
 
     Raises:
-        ArchiveError: it says something that cannot be used.
+        ArchiveError: a setting cannot be used.
     """
     try:
         file = Path(os.environ.get(PARAMS) or params_dir()) / FILE
@@ -53,19 +53,19 @@ def _read(file: Path, _state: tuple[int, ...]) -> Keeping:
 
 @lru_cache(maxsize=8)
 def signer_of(said: Keeping) -> Signer | None:
-    """Who signs; None: nobody.
+    """The signer; None: checkpoints are not signed.
 
     Raises:
-        ArchiveError: the key cannot be had.
+        ArchiveError: the key is unavailable.
     """
     return signer(said.signing_key, said.region) if said.signing_key else None
 
 
 @lru_cache(maxsize=8)
 def witnesses_of(said: Keeping) -> tuple[Witness, ...]:
-    """Who has each checkpoint too.
+    """The witnesses that keep each checkpoint too.
 
     Raises:
-        ArchiveError: one of them cannot be reached.
+        ArchiveError: a witness cannot be reached.
     """
     return tuple(witness(name, said.region) for name in said.witness)

@@ -1,4 +1,4 @@
-"""The leaf of the log: what it keeps of one sealed record. One line of `log/leaves.jsonl`, in the form of RFC 8785."""
+"""The leaf of the log: its facts about one record. One line of `log/leaves.jsonl`, in the form of RFC 8785."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ How = Literal["sealed", "completed", "taken_in"]
 
 
 class Leaf(Frozen):
-    """One sealed record, as the log has it."""
+    """One record in the log."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -40,17 +40,17 @@ class Leaf(Frozen):
     )
 
     def line(self) -> bytes:
-        """The bytes that are hashed: no newline."""
+        """The bytes that are hashed, without a newline."""
         return jcs(self.model_dump(mode="json", by_alias=True))
 
     @property
     def chain(self) -> str:
-        """The folder of the record's chain."""
+        """Path of the record's chain."""
         return self.path.rpartition("/")[0]
 
     @property
     def name(self) -> str:
-        """The record's own folder in its chain."""
+        """Name of the record's folder in its chain."""
         return self.path.rpartition("/")[2]
 
 
@@ -59,14 +59,14 @@ _PLAIN = re.compile(
     rf'{{"attachments":\[\],"file":{_TEXT},"hash":{_TEXT},"how":"(sealed|completed|taken_in)",'
     rf'"index":(0|[1-9][0-9]{{0,14}}),"kind":{_TEXT},"path":{_TEXT},"schema":1,"sealed_at":{_TEXT}}}'
 )
-"""A leaf as nearly each one is: without attachments, and without signs that JSON has another spelling for."""
+"""The usual leaf: without attachments, and without characters that JSON can spell in two ways."""
 
 
 def read_leaf(line: bytes) -> Leaf:
-    """The leaf of a line.
+    """The leaf in a line.
 
     Raises:
-        ValueError: it is no leaf, or is not spelt as it is written.
+        ValueError: the line is not a leaf, or is not spelt as the log writes it.
     """
     if found := _PLAIN.fullmatch(line.decode()):
         file, hash_, how, index, kind, path, sealed_at = found.groups()
@@ -82,7 +82,7 @@ def read_leaf(line: bytes) -> Leaf:
             attachments=(),
         )
     leaf = Leaf.model_validate(json.loads(line))
-    # Names and hashes: where all is ASCII, sorted keys without spaces are the form of RFC 8785.
+    # Names and hashes only: in ASCII, sorted keys without spaces are the form of RFC 8785.
     plain: dict[str, Any] = leaf.model_dump(mode="json", by_alias=True)
     if line != json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode():
         raise ValueError("it is spelt otherwise than it was written")

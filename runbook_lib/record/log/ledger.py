@@ -1,8 +1,8 @@
-"""Writing the log: one leaf at each seal, in time that does not grow with the archive. Needs the archive's lock.
+"""Writing the log: one leaf per seal, in time that does not grow with the archive. Needs the archive's lock.
 
-A seal goes: `sealing.json` -> the record's folder -> HEAD -> the leaf -> `tree.json` -> `checkpoint` -> witnesses ->
-`sealing.json` goes. Whoever comes after a crash finds by `sealing.json` what is to be completed.
-The log never grows over damage: it stays as it was found, and the record says so.
+The order of a seal: `sealing.json` -> the record's folder -> HEAD -> the leaf -> `tree.json` -> `checkpoint` ->
+witnesses -> `sealing.json` is removed. After a crash `sealing.json` tells the next writer what to complete.
+A damaged log never grows: it stays as it was found, and the record says so.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class Ledger:
     """The log of the archive at `root`, for writing."""
 
     def __init__(self, root: Path, told: Callable[[str], object], home: Home) -> None:
-        """`told` is given each sentence about what could not be signed or witnessed; `home` is written through."""
+        """`told` is called with each failure to sign or witness; all writing goes through `home`."""
         self.root, self.told, self.home = root, told, home
         self.folder = root / FOLDER
 
     def take_in(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Begins the log with the records that are there already: what a leaf keeps of each, oldest first."""
+        """Starts the log with the existing records: the facts for the leaf of each, oldest first."""
         peaks: list[bytes] = []
         lines = []
         for size, facts in enumerate(records):
@@ -62,18 +62,18 @@ class Ledger:
             peaks = appended(peaks, size, leaf_hash(lines[-1]))
         content = b"".join(line + b"\n" for line in lines)
         tree = Tree(f"{ORIGIN}{uuid.uuid4().hex[:12]}", len(lines), len(content), tuple(peaks))
-        # The checkpoint is last: without it the log is not begun yet, and is begun anew.
+        # The checkpoint comes last: without it the log is started again.
         self._write(LEAVES, content)
         self._write(TREE, tree.spelt())
         self._sign(tree)
 
     @property
     def begun(self) -> bool:
-        """Whether `take_in` came to its end."""
+        """Whether the log was started completely (`take_in`)."""
         return (self.folder / CHECKPOINT).exists()
 
     def damage(self) -> str:
-        """Why nothing may be appended, in a sentence; empty: it may. Reads no leaves."""
+        """Why nothing may be appended, in a sentence; empty: appending is fine. Reads no leaves."""
         tree = read_tree(self.folder)
         try:
             checkpoint = read_checkpoint(self.folder)
@@ -91,10 +91,10 @@ class Ledger:
         return ""
 
     def renewed(self, log: Log | None) -> bool:
-        """Makes `tree.json` anew, if the leaves are those of the checkpoint: it says nothing that they do not say.
+        """Writes `tree.json` again, if the leaves match the checkpoint: all its facts follow from them.
 
         Returns:
-            Whether the log may go on.
+            Whether the log can be appended to.
         """
         if log is None or log.damage or log.sealing or log.checkpoint is None:
             return False
@@ -110,11 +110,11 @@ class Ledger:
         """Completes the seal that a crash cut short, if there is one.
 
         Args:
-            leaf_of: what a leaf keeps of the record in a folder.
+            leaf_of: gives the facts for the leaf of the record in a folder.
             advance: sets the HEAD of a record's chain to its hash.
 
         Returns:
-            What was completed, in a sentence; empty: nothing.
+            A sentence about what was completed; empty: nothing.
         """
         begun = read_sealing(self.folder)
         if begun is None:
@@ -133,7 +133,7 @@ class Ledger:
         if not (folder / "record.json").is_file():
             self.home.append(f"{FOLDER}/{tree.part}", b"", tree.length)
             if is_path(begun.path):
-                self.home.remove(begun.path)  # what was put into a bucket of it
+                self.home.remove(begun.path)  # files of it that were put into a bucket
             return ""
         facts = leaf_of(folder)
         if facts["hash"] != begun.hash:
@@ -147,16 +147,16 @@ class Ledger:
         return f"{begun.path} was sealed, and a crash kept it from the log: it was logged now"
 
     def begin(self, path: str, hash_: str, staging: str) -> None:
-        """Notes which record is being sealed."""
+        """Writes down which record is being sealed."""
         tree = read_tree(self.folder)
         size = tree.size if tree else 0
         self._write(SEALING, Sealing(path, hash_, size, staging).spelt())
 
     def append(self, facts: Mapping[str, Any]) -> None:
-        """Logs the record that is being sealed.
+        """Appends the leaf of the record that is being sealed.
 
         Raises:
-            ArchiveError: the disk does not take it.
+            ArchiveError: the disk cannot be written.
         """
         tree = read_tree(self.folder)
         if tree is None:
@@ -164,7 +164,7 @@ class Ledger:
         self._append(tree, facts, "sealed")
 
     def end(self) -> None:
-        """Notes that nothing is under way any more."""
+        """Removes the mark of the seal: nothing is under way."""
         self.home.remove(f"{FOLDER}/{SEALING}")
 
     def _append(self, tree: Tree, facts: Mapping[str, Any], how: How) -> None:
@@ -217,7 +217,7 @@ class Ledger:
         return checkpoint.signed([(checkpoint.origin, blob)])
 
     def _witness(self, one: Witness, checkpoint: Checkpoint, before: Checkpoint | None) -> None:
-        """Sends a checkpoint to a witness that has none, or the beginning of this log. No other is written over."""
+        """Sends a checkpoint to a witness that has none, or an earlier one of this log. No other is replaced."""
         try:
             had = kept(one) if one.readable else None
             if had is not None and (trouble := self._contradicts(had, checkpoint, before)):
@@ -233,7 +233,7 @@ class Ledger:
         if had.size > checkpoint.size:
             return f"it knows {had.size} records, this log has {checkpoint.size}"
         known = next((one for one in (checkpoint, before) if one is not None and one.size == had.size), None)
-        root = known.root if known else self._root_at(had.size)  # it missed some: rare, and linear
+        root = known.root if known else self._root_at(had.size)  # rare; takes time that grows with the log
         return "" if root == had.root else f"its first {had.size} records were others"
 
     def _root_at(self, size: int) -> bytes:
@@ -246,7 +246,7 @@ def _inside(folder: Path, root: Path) -> bool:
 
 
 def facts_of(path: str, raw: bytes, record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a leaf keeps of a record, by its file and what is in it."""
+    """The facts that a leaf keeps of a record, from its file and the JSON in it."""
     entry = record.get("entry")
     kind = entry.get("kind") if isinstance(entry, dict) else None
     return {

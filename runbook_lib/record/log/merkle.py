@@ -1,7 +1,7 @@
-"""Merkle tree hashing and proofs of RFC 6962 (section 2.1), as transparency logs use them. Hashes are bytes.
+"""Merkle tree hashes and proofs of RFC 6962 (section 2.1), as in transparency logs. Hashes are bytes.
 
-A tree that only grows is known by its peaks: the roots of the complete subtrees it falls into, from the largest to the
-smallest, one for each bit of its size that is set. With them a leaf is appended in time that grows with the logarithm.
+A growing tree is known by its peaks: the roots of its complete subtrees, from the largest to the smallest, one for
+each bit set in its size. With them appending a leaf takes time that grows with the logarithm of the size.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ EMPTY = hashlib.sha256(b"").digest()
 
 
 def leaf_hash(content: bytes) -> bytes:
-    """Hash of a leaf. The prefix keeps a leaf from passing as a node."""
+    """Hash of a leaf. The prefix keeps a leaf from passing as an inner node."""
     return hashlib.sha256(b"\x00" + content).digest()
 
 
@@ -24,7 +24,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def appended(peaks: list[bytes], size: int, leaf: bytes) -> list[bytes]:
-    """The peaks of a tree of `size` leaves after one more, which has the hash `leaf`."""
+    """The peaks of a tree of `size` leaves after one more leaf with the hash `leaf`."""
     grown = [*peaks, leaf]
     while size & 1:
         right = grown.pop()
@@ -34,7 +34,7 @@ def appended(peaks: list[bytes], size: int, leaf: bytes) -> list[bytes]:
 
 
 def root_of(peaks: Sequence[bytes]) -> bytes:
-    """The root of the tree that has these peaks."""
+    """The root of the tree with these peaks."""
     if not peaks:
         return EMPTY
     *rest, root = peaks
@@ -44,7 +44,7 @@ def root_of(peaks: Sequence[bytes]) -> bytes:
 
 
 def roots(leaves: Sequence[bytes], sizes: Sequence[int]) -> dict[int, bytes]:
-    """The root at each of `sizes` that the tree once had, in one walk over the hashes of its leaves."""
+    """The root that the tree had at each of `sizes`, in one walk over the hashes of its leaves."""
     wanted, found = set(sizes), {0: EMPTY}
     peaks: list[bytes] = []
     for size, leaf in enumerate(leaves):
@@ -62,7 +62,7 @@ def _root(leaves: Sequence[bytes]) -> bytes:
 
 
 def _split(size: int) -> int:
-    """The largest power of two that is smaller than `size`."""
+    """The largest power of two smaller than `size`."""
     return 1 << (size - 1).bit_length() - 1
 
 
@@ -95,7 +95,7 @@ def included(leaf: bytes, index: int, size: int, path: Sequence[bytes], root: by
 
 
 def consistency(leaves: Sequence[bytes], size: int) -> list[bytes]:
-    """The proof that the tree of the first `size` leaves is the beginning of this one (RFC 6962, 2.1.2)."""
+    """The proof that the tree of the first `size` leaves is the beginning of this tree (RFC 6962, 2.1.2)."""
     return _consistency(leaves, size, True) if 0 < size < len(leaves) else []
 
 
@@ -109,7 +109,7 @@ def _consistency(leaves: Sequence[bytes], size: int, whole: bool) -> list[bytes]
 
 
 def consistent(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> bool:
-    """Whether `proof` shows that the tree of `old` leaves is the beginning of that of `new` (RFC 9162, 2.1.4.2)."""
+    """Whether `proof` shows that the tree of `old` leaves is the beginning of the tree of `new` (RFC 9162, 2.1.4.2)."""
     if old == new:
         return not proof and old_root == new_root
     if old == 0:

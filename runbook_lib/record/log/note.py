@@ -22,38 +22,38 @@ _FORM = re.compile(r"(\S[^\n]*)\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n\n((?:\u
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far the log had come, and what it was then."""
+    """The size of the log at one moment, and its root then."""
 
     origin: str
     size: int
     root: bytes
     signatures: tuple[tuple[str, bytes], ...] = ()
-    """Name of the key, and key id (4 bytes) with the signature."""
+    """Pairs: name of the key; key id (4 bytes) followed by the signature."""
 
     @property
     def body(self) -> bytes:
-        """What is signed."""
+        """The bytes to sign."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n".encode()
 
     def note(self) -> bytes:
-        """The whole file."""
+        """The bytes of the whole file."""
         lines = [f"\u2014 {name} {base64.b64encode(blob).decode()}\n" for name, blob in self.signatures]
         return self.body + b"\n" + "".join(lines).encode()
 
     def signed(self, signatures: Sequence[tuple[str, bytes]]) -> Checkpoint:
-        """The same with these signatures."""
+        """A copy with these signatures."""
         return Checkpoint(self.origin, self.size, self.root, tuple(signatures))
 
     def same_tree(self, other: Checkpoint) -> bool:
-        """Whether both say the same of the same log, whoever signed."""
+        """Whether both have the same origin, size and root, whoever signed."""
         return self.body == other.body
 
 
 def parsed(text: bytes) -> Checkpoint:
-    """The checkpoint of a file.
+    """The checkpoint in a file.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the file holds no checkpoint.
     """
     found = _FORM.fullmatch(text.decode())
     if found is None:

@@ -1,4 +1,4 @@
-"""Proofs that somebody else can check with nothing but a public key: a record is in the log, and the log only grew.
+"""Proofs that others can check with only a public key: a record is in the log, and the log only grew.
 
 Inclusion: a C2SP tlog-proof (https://c2sp.org/tlog-proof) whose `extra` is the leaf. Consistency: the body of a request
 to a C2SP tlog-witness (https://c2sp.org/tlog-witness). Both end in the checkpoint.
@@ -20,10 +20,10 @@ HEADER = "c2sp.org/tlog-proof@v1"
 
 
 def inclusion_proof(log: Log, leaf: Leaf) -> str:
-    """The proof that a leaf is in the log, under 2 kB for a million records.
+    """The proof that a leaf is in the log; under 2 kB for a million records.
 
     Raises:
-        ArchiveError: the log is damaged: nothing is proven by it.
+        ArchiveError: the log is damaged: it proves nothing.
     """
     checkpoint = _whole(log)
     path = inclusion(log.hashes[: checkpoint.size], leaf.index)
@@ -35,7 +35,7 @@ def consistency_proof(log: Log, old: Checkpoint) -> str:
     """The proof that the log of an earlier checkpoint is the beginning of this one.
 
     Raises:
-        ArchiveError: the log is damaged, or the checkpoint is not of its beginning.
+        ArchiveError: the log is damaged, or the checkpoint is not of an earlier state of it.
     """
     checkpoint = _whole(log)
     if old.origin != checkpoint.origin:
@@ -46,10 +46,10 @@ def consistency_proof(log: Log, old: Checkpoint) -> str:
 
 
 def proven(text: bytes) -> tuple[Leaf, Checkpoint]:
-    """The leaf that an inclusion proof is of, and the checkpoint that it is in; whose signature is not looked at.
+    """The leaf in an inclusion proof, and the proof's checkpoint; the checkpoint's signature is not checked here.
 
     Raises:
-        ArchiveError: it proves nothing.
+        ArchiveError: the text proves nothing.
     """
     why = "it is no inclusion proof"
     try:

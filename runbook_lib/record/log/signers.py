@@ -1,7 +1,7 @@
-"""Who signs a checkpoint, and who checks it: an ed25519 key in a file, or an asymmetric key of AWS KMS.
+"""Signing and checking checkpoints: an ed25519 key in a file, or an asymmetric key of AWS KMS.
 
-Signature lines are those of https://c2sp.org/signed-note: type 0x01 is Ed25519, type 0x02 ECDSA over SHA-256, whose key
-id is taken of the public key alone.
+Signature lines follow https://c2sp.org/signed-note: type 0x01 is Ed25519, type 0x02 ECDSA over SHA-256, whose key
+id is computed from the public key alone.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from runbook_lib.base.plain_file import read_some
 from runbook_lib.record.log.note import Checkpoint
 
 MOST_KEY = 100_000
-"""Bytes of a file with a key; one has some hundred."""
+"""Most bytes of a key file; a key has some hundred."""
 KMS = "awskms:"
-"""Begins the name of a key of AWS KMS: `awskms:alias/runbook`, `awskms:arn:aws:kms:...`."""
+"""Prefix of a KMS key's name: `awskms:alias/runbook`, `awskms:arn:aws:kms:...`."""
 _ED25519 = b"\x01"
 _RAW = 4096
-"""Bytes that KMS hashes by itself at most (API reference of Sign, `Message`)."""
+"""Most bytes that KMS hashes itself (API reference of Sign, `Message`)."""
 
 
 class Signer(Protocol):
@@ -32,30 +32,30 @@ class Signer(Protocol):
 
     @property
     def public(self) -> PublicKey:
-        """What checks its signatures."""
+        """The key that checks its signatures."""
         ...
 
     def sign(self, text: bytes) -> bytes:
-        """The signature alone."""
+        """The signature of a text, without its line."""
         ...
 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """Checks signatures of one key."""
+    """Checks the signatures of one key."""
 
     key: Any
-    """Of `cryptography`: Ed25519, or an elliptic curve."""
+    """A key of `cryptography`: Ed25519, or an elliptic curve."""
 
     @property
     def ed25519(self) -> bool:
-        """Whether it is of that kind, and not ECDSA."""
+        """Whether the key is Ed25519; else it is ECDSA."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         return isinstance(self.key, Ed25519PublicKey)
 
     def key_id(self, name: str) -> bytes:
-        """The four bytes before a signature that is made under `name`."""
+        """The four bytes before a signature made under `name`."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         if self.ed25519:
@@ -65,14 +65,14 @@ class PublicKey:
         return hashlib.sha256(spki).digest()[:4]
 
     def pem(self) -> bytes:
-        """The key as a file."""
+        """The key as a PEM file."""
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
         pem: bytes = self.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         return pem
 
     def signed(self, checkpoint: Checkpoint) -> bool:
-        """Whether a signature of this key is on the checkpoint, and is right."""
+        """Whether the checkpoint has a valid signature of this key."""
         wanted = self.key_id(checkpoint.origin)
         return any(
             name == checkpoint.origin and blob[:4] == wanted and self.right(checkpoint.body, blob[4:])
@@ -80,7 +80,7 @@ class PublicKey:
         )
 
     def right(self, text: bytes, signature: bytes) -> bool:
-        """Whether it is this key's signature of the text."""
+        """Whether the signature is this key's signature of the text."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
         from cryptography.hazmat.primitives.hashes import SHA256
@@ -103,11 +103,11 @@ class KeyFile:
 
     @property
     def public(self) -> PublicKey:
-        """What checks its signatures."""
+        """The key that checks its signatures."""
         return PublicKey(self._key.public_key())
 
     def sign(self, text: bytes) -> bytes:
-        """The signature alone."""
+        """The signature of a text, without its line."""
         signature: bytes = self._key.sign(text)
         return signature
 
@@ -128,7 +128,7 @@ def _loaded(path: Path) -> Any:
 
 
 class KmsKey:
-    """An elliptic-curve key of AWS KMS that signs (key spec ECC_NIST_P256, usage SIGN_VERIFY)."""
+    """An elliptic-curve key of AWS KMS (key spec ECC_NIST_P256, usage SIGN_VERIFY)."""
 
     def __init__(self, name: str, region: str) -> None:
         from runbook_lib.base.aws import WHO_S, Aws
@@ -138,7 +138,7 @@ class KmsKey:
 
     @cached_property
     def public(self) -> PublicKey:
-        """What checks its signatures: AWS is asked for it once."""
+        """The key that checks its signatures; AWS is asked once."""
         from cryptography.hazmat.primitives.serialization import load_der_public_key
 
         from runbook_lib.base.aws_errors import aws_errors
@@ -147,7 +147,7 @@ class KmsKey:
             return PublicKey(load_der_public_key(self._kms.get_public_key(KeyId=self._name)["PublicKey"]))
 
     def sign(self, text: bytes) -> bytes:
-        """The signature alone."""
+        """The signature of a text, without its line."""
         from runbook_lib.base.aws_errors import aws_errors
 
         long = len(text) > _RAW
@@ -158,10 +158,10 @@ class KmsKey:
 
 
 def signer(name: str, region: str = "") -> Signer:
-    """The signer of a `signing_key`.
+    """The signer that `signing_key` names.
 
     Raises:
-        ArchiveError: the key cannot be had.
+        ArchiveError: the key is unavailable.
     """
     if not name.startswith(KMS):
         return KeyFile(Path(name).expanduser())
@@ -173,16 +173,16 @@ def signer(name: str, region: str = "") -> Signer:
 
 
 def region_of(arn: str, region: str) -> str:
-    """The region that a name says by itself, as an ARN does; else `region`."""
+    """The region in the name if it is an ARN; else `region`."""
     found = re.match(r"arn:[\w-]+:\w+:([\w-]+):", arn)
     return found[1] if found else region
 
 
 def public_key(name: str, region: str = "") -> PublicKey:
-    """The public key of a `signing_key`, or of a PEM file that holds only that.
+    """The public key that `signing_key` names, or of a PEM file with a public key only.
 
     Raises:
-        ArchiveError: it cannot be had.
+        ArchiveError: the key is unavailable.
     """
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -194,7 +194,7 @@ def public_key(name: str, region: str = "") -> PublicKey:
             raise ArchiveError(f"the key {name} cannot be read ({error.strerror})") from None
         with suppress(ValueError):
             return PublicKey(load_pem_public_key(text))
-        if b"PRIVATE KEY-----" in text:  # it holds its public one
+        if b"PRIVATE KEY-----" in text:  # the file holds the private key, and so the public one
             return PublicKey(_loaded(path).public_key())
         raise ArchiveError(f"the key {name} is no public key in PEM, as `openssl pkey -in KEY -pubout` writes it")
     try:

@@ -1,7 +1,7 @@
-"""The witness: where a copy of the newest checkpoint lies that whoever can write to the archive cannot take back.
+"""Witnesses: copies of the newest checkpoint in places that writers of the archive cannot change.
 
 `/mnt/elsewhere/archive.checkpoint` or a folder, `ssm:/runbook/checkpoint` (AWS keeps a hundred versions of it),
-`sns:arn:aws:sns:...` (told only: it cannot be asked).
+`sns:arn:aws:sns:...` (send only: it cannot be read).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class Witness(Protocol):
     readable: bool
 
     def read(self) -> bytes | None:
-        """What it keeps; None: nothing yet.
+        """The checkpoint that it keeps; None: none yet.
 
         Raises:
-            ArchiveError, AwsError: it cannot be asked.
+            ArchiveError, AwsError: the witness cannot be read.
         """
         ...
 
     def write(self, text: bytes) -> None:
-        """Keeps `text` from now on.
+        """Replaces its checkpoint by `text`.
 
         Raises:
-            ArchiveError, AwsError: it does not take it.
+            ArchiveError, AwsError: the witness does not accept it.
         """
         ...
 
@@ -53,7 +53,7 @@ class FileWitness:
         self.name = str(self.path)
 
     def read(self) -> bytes | None:
-        """What it keeps; None: nothing yet, though its folder is there."""
+        """The checkpoint that it keeps; None: none yet, though its folder exists."""
         try:
             return read_plain(self.path)
         except FileNotFoundError:
@@ -64,12 +64,12 @@ class FileWitness:
             raise ArchiveError(f"the witness {self.name} cannot be asked ({error.strerror})") from None
 
     def write(self, text: bytes) -> None:
-        """Keeps `text` from now on."""
+        """Replaces its checkpoint by `text`."""
         replace_file(self.path, text)
 
 
 class _OfAws:
-    """A client that does not wait long: a seal does."""
+    """An AWS client with short timeouts, since a seal waits for it."""
 
     def __init__(self, service: str, name: str, region: str) -> None:
         from runbook_lib.base.aws import WHO_S, Aws
@@ -90,7 +90,7 @@ class SsmWitness(_OfAws):
         super().__init__("ssm", name, region)
 
     def read(self) -> bytes | None:
-        """What it keeps; None: there is no such parameter."""
+        """The checkpoint that it keeps; None: the parameter does not exist."""
         with aws_errors("ssm:GetParameter"):
             try:
                 return str(self._client.get_parameter(Name=self._at)["Parameter"]["Value"]).encode()
@@ -98,13 +98,13 @@ class SsmWitness(_OfAws):
                 return None
 
     def write(self, text: bytes) -> None:
-        """Keeps `text` from now on."""
+        """Replaces its checkpoint by `text`."""
         with aws_errors("ssm:PutParameter"):
             self._client.put_parameter(Name=self._at, Value=text.decode(), Type="String", Overwrite=True)
 
 
 class SnsWitness(_OfAws):
-    """A topic: whoever is subscribed has each checkpoint."""
+    """An SNS topic: each checkpoint goes to its subscribers."""
 
     readable = False
 
@@ -112,20 +112,20 @@ class SnsWitness(_OfAws):
         super().__init__("sns", name, region)
 
     def read(self) -> bytes | None:
-        """Nothing: a topic keeps nothing."""
+        """None: a topic keeps nothing."""
         return None
 
     def write(self, text: bytes) -> None:
-        """Tells the subscribers."""
+        """Sends the checkpoint to the subscribers."""
         with aws_errors("sns:Publish"):
             self._client.publish(TopicArn=self._at, Subject="Checkpoint of the audit records", Message=text.decode())
 
 
 def witness(name: str, region: str = "") -> Witness:
-    """The witness of that name.
+    """The witness with this name.
 
     Raises:
-        ArchiveError: it cannot be reached.
+        ArchiveError: the witness cannot be reached.
     """
     if name.startswith(SSM):
         return SsmWitness(name.removeprefix(SSM), region)
@@ -135,11 +135,11 @@ def witness(name: str, region: str = "") -> Witness:
 
 
 def kept(one: Witness) -> Checkpoint | None:
-    """The checkpoint that a witness keeps; None: nothing yet.
+    """The checkpoint that a witness keeps; None: none yet.
 
     Raises:
-        ArchiveError, AwsError: it cannot be asked.
-        ValueError: what it keeps is no checkpoint.
+        ArchiveError, AwsError: the witness cannot be read.
+        ValueError: its text is no checkpoint.
     """
     text = one.read()
     return None if text is None else parsed(text)

@@ -1,1 +1,1 @@
-"""A static site over the archive: every rollout, run and gate, to be read without a server."""
+"""A static site over the archive: every rollout, run and gate, readable without a server."""

@@ -1,4 +1,4 @@
-"""What the pages of the site are made of, asked of the archive's index (`record/index`)."""
+"""The data of the site's pages, from the archive's index (`record/index`)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FROM (
   SELECT env, release, NULL, NULL, NULL, NULL, NULL, min(said_at) FROM people p
   WHERE NOT EXISTS (FROM runs r WHERE r.env = p.env AND r.release = p.release) GROUP BY env, release
 ) GROUP BY env, release ORDER BY "end" DESC, env, release"""
-# A look during a soak is not meant to decide: what it leaves open is no lack of evidence.
+# A look during a soak does not decide: an open gate there is no lack of evidence.
 _GATES = """
 SELECT gate, any_value(title) AS title, any_value(unit) AS unit, count(*) AS judged,
   count(*) FILTER (verdict = 'FAIL') AS failed,
@@ -83,15 +83,15 @@ class Asked:
         return self._rows(_RUNS)
 
     def rollouts(self) -> list[Row]:
-        """Each release in each environment: begin, end, last run, the newest first."""
+        """Each release in each environment with begin, end and last run, newest first."""
         return self._rows(_ROLLOUTS)
 
     def gates(self) -> list[Row]:
-        """Each gate that was ever judged, and how often it failed."""
+        """Each gate that was ever judged, with its number of failures."""
         return self._rows(_GATES)
 
     def rollout(self, env: str, release: str) -> Rollout:
-        """Everything of one release in one environment, oldest first."""
+        """All rows of one release in one environment, oldest first."""
         return Rollout(**{table: self._rows(sql, [env, release]) for table, sql in _OF.items()})
 
     def gate(self, gate: str) -> list[Row]:
@@ -99,7 +99,7 @@ class Asked:
         return self._rows(_GATE, [gate])
 
     def states(self) -> dict[str, str]:
-        """What each page stands on, as a digest: `rollout prod/2026.11`, `gate success_rate`."""
+        """Digest of the data behind each page, by name: `rollout prod/2026.11`, `gate success_rate`."""
         found: dict[str, list[str]] = {}
         for row in self._rows(_STATES):
             kind = "rollout" if row["kind"] == "people" else row["kind"]
@@ -113,7 +113,7 @@ class Asked:
 
 
 def comparison(told: str | None) -> Threshold | None:
-    """A target or alert limit, such as `> 0.99`; None: there is none, or it is of another form."""
+    """A target or alert limit, such as `> 0.99`; None: there is none, or the text has another form."""
     try:
         return TypeAdapter[Threshold](Comparison).validate_python(told)
     except ValidationError:
@@ -126,7 +126,7 @@ def digest(value: Any) -> str:
 
 
 def settings(record: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters and policy of a run as `name: value`, one a leaf, for two runs side by side."""
+    """Parameters and policy of a run as `name: value`, one per leaf, to compare two runs."""
     found: dict[str, str] = {}
     for name in ("params", "policy"):
         _flat(record.get(name), name, found)

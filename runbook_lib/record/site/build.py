@@ -1,4 +1,4 @@
-"""Builds the site into a folder; a page whose records are as they were is left as it is."""
+"""Builds the site into a folder; a page whose records are unchanged stays as it is."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from runbook_lib.record.site.asked import Asked, Row, digest
 from runbook_lib.record.site.pages import Pages, page_of
 
 KEPT, LOCK = ".pages.json", ".lock"
+"""File with the version that made the pages, and the digest of each page; and the lock of a build."""
 _PAGE = re.compile(r"(?:index|(?:rollout|gate)-[\w.-]+)\.html", re.ASCII)
 _WAIT_S = 600.0
-"""What each page was made of, and by which version of the pages."""
+"""Seconds that a build waits for another build in the same folder."""
 PARTS = (
     "asked.py",
     "draw.py",
@@ -35,32 +36,32 @@ PARTS = (
 
 
 class Built(NamedTuple):
-    """What was built."""
+    """The result of a build."""
 
     page: Path
-    """The first page."""
+    """Path of the first page."""
     written: int
-    """Pages that were made anew."""
+    """Number of pages written again."""
     pages: int
     damage: list[str]
-    """A sentence for each record that is not on them."""
+    """A sentence for each record that is left out."""
 
 
 def build(archive: Archive, folder: Path, told: Callable[[str], object]) -> Built:
-    """Writes the site over `archive` into `folder`; pages of what is no longer there are removed.
+    """Writes the site over `archive` into `folder`; removes pages whose subject is gone.
 
     Args:
-        told: is given a sentence where it takes a while.
+        told: called with a sentence if it takes a while.
 
     Raises:
-        ArchiveError: the folder cannot be written, or holds something else than a site.
+        ArchiveError: the folder cannot be written, or holds something other than a site.
     """
     from filelock import FileLock, Timeout
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _ours(folder)
-        # One at a time: who took the older index must not write last.
+        # One build at a time: a build with an older index must not write last.
         with FileLock(folder / LOCK, timeout=_WAIT_S), index(archive, told) as made, Asked(made.file) as asked:
             return _Site(archive, folder, made, asked).build()
     except Timeout:
@@ -70,10 +71,10 @@ def build(archive: Archive, folder: Path, told: Callable[[str], object]) -> Buil
 
 
 def _ours(folder: Path) -> None:
-    """Refuses a folder that holds anything, and no site of ours.
+    """Refuses a folder that is not empty and holds no site of ours.
 
     Raises:
-        ArchiveError: it does.
+        ArchiveError: the folder is such a one.
     """
     found = [one.name for one in folder.iterdir() if one.name != LOCK]
     if found and _kept(folder / KEPT) is None:
@@ -112,7 +113,7 @@ class _Site:
         if self._stale("index.html", before, now):
             self._write("index.html", self.pages.index(self.asked.runs(), rollouts, gates, facts, self.made.damage))
         for gone in pages.keys() - now.keys():
-            if _PAGE.fullmatch(gone):  # what is written there is believed no further
+            if _PAGE.fullmatch(gone):  # other names in the file are not trusted
                 (self.folder / gone).unlink(missing_ok=True)
         replace_file(self.folder / KEPT, json.dumps({"by": by, "pages": now}).encode())
         return Built(self.folder / "index.html", self.written, len(now), self.made.damage)
@@ -131,7 +132,7 @@ class _Site:
         return self.pages.rollout(env, release, rows, records)
 
     def _record(self, row: Row) -> dict[str, Any]:
-        """The record, which the index has verified; where it went since, nothing."""
+        """The JSON of a record that the index has verified; empty if its file is gone since."""
         try:
             return read_record(self.archive.root / row["folder"])
         except ArchiveError:
@@ -151,7 +152,7 @@ class _Site:
 
 
 def _kept(file: Path) -> tuple[str, dict[str, str]] | None:
-    """Which version made the pages, and what each was made of; None: the file is not there, or not ours."""
+    """The version that made the pages, and each page's digest; None: the file is missing, or not ours."""
     try:
         kept = json.loads(file.read_bytes())
         return str(kept["by"]), {str(name): str(state) for name, state in kept["pages"].items()}

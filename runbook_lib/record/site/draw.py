@@ -1,4 +1,4 @@
-"""The site's drawings, as SVG: the weight of a rollout through time, and a gate through all its runs."""
+"""The site's drawings, as SVG: the traffic weight of a rollout over time, and a gate over all its runs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from runbook_lib.show.style import badge_of
 WIDTH, LEFT, RIGHT = 1100, 56, 14
 _LARGEST = 1e300
 MOST = 400
-"""Judgements that a drawing holds, the newest."""
+"""Most judgements in one drawing: the newest ones."""
 
 
 class _Scale(NamedTuple):
-    """From values to places."""
+    """Maps values to coordinates."""
 
     low: float
     high: float
@@ -37,7 +37,7 @@ def _s(at: str) -> float:
 
 
 def _timed(row: dict[str, Any]) -> bool:
-    """Whether a row has a time that an axis can hold."""
+    """Whether a row has a time that fits on an axis."""
     try:
         return bool(row.get("at")) and 1970 <= parse(row["at"]).year < 3000
     except (ValueError, OverflowError):
@@ -55,7 +55,7 @@ def _time(rows: Sequence[dict[str, Any]]) -> _Scale:
 
 
 def _axis(x: _Scale, y: float, above: float) -> str:
-    """Some five times along the bottom, in UTC."""
+    """About five times along the bottom, in UTC."""
     found = []
     for part in range(5):
         at = x.low + (x.high - x.low) * (part + 0.5) / 5
@@ -75,11 +75,11 @@ def _svg(height: float, title: str, inside: Iterable[str], role: str = "img") ->
 
 
 def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]]) -> str:
-    """The share of requests that were asynchronous, percent, with each decision and what people said; UTC.
+    """The percentage of asynchronous requests over time, with each decision and each entry of a person; UTC.
 
     Args:
         runs: of one rollout, oldest first, with `at`, `weight_before`, `weight_after` and `word`.
-        people: of the same, with `said_at` and `kind`.
+        people: entries of the same rollout, with `said_at` and `kind`.
     """
     timed = [row for row in runs if _timed(row)]
     if not timed:
@@ -119,7 +119,7 @@ def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]]) ->
 
 
 def gate(rows: Sequence[dict[str, Any]]) -> str:
-    """Value and interval of one gate at each run, the newest `MOST`, with its newest limits; UTC.
+    """Value and interval of one gate at its newest `MOST` runs, with its newest limits; UTC.
 
     Args:
         rows: judgements of one gate, oldest first, with `at`, `value`, `low`, `high`, `verdict`, `target` and `alert`.

@@ -1,4 +1,4 @@
-"""The pages of the site: what stands on each, from the rows of the index."""
+"""The pages of the site, made from the rows of the index."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from runbook_lib.record.site.asked import Rollout, Row, comparison, digest, sett
 from runbook_lib.show.style import BADGES, badge_of, rank
 
 FIRST = 100
-"""Rows of the list that stand in the page itself; a script shows the others."""
+"""Rows of the list in the page itself; a script shows the others."""
 NEWEST = 60
 """Rollouts in the table of the first page."""
 LONGEST = 500
-"""Judgements in the table of a gate."""
+"""Most judgements in the table of a gate."""
 NONE = "–"
 _READ_BACK = {True: "yes", False: "no", None: "not known"}
 
 
 def page_of(kind: str, *parts: str) -> str:
-    """File name of a page: another for each other name, on disks that know no capitals, too."""
+    """File name of a page; distinct names get distinct files, even on disks that ignore case."""
     named = "-".join([kind, *(safe(part) for part in parts)])
     same = all(safe(part) == part == part.lower() and "-" not in part for part in parts[:-1])
     if same and safe(parts[-1]) == parts[-1].lower() == parts[-1]:
@@ -40,7 +40,7 @@ def page_of(kind: str, *parts: str) -> str:
 
 
 class Pages:
-    """Makes pages; `base` leads from them to the archive's root."""
+    """Makes pages; `base` is the address of the archive's root as seen from a page."""
 
     def __init__(self, base: str) -> None:
         self.base = base.rstrip("/")
@@ -53,7 +53,7 @@ class Pages:
         facts: Sequence[tuple[str, str]],
         damage: Sequence[str],
     ) -> str:
-        """The first page: rollouts, gates, and every run, to be filtered and searched."""
+        """The first page: rollouts, gates, and every run, with filter and search."""
         told = [self._run(row) for row in runs]
         rows = [self._rollout(row) for row in rollouts]
         names = (
@@ -107,7 +107,7 @@ class Pages:
         return self._page(f"{env} {release}", page, {"runs": compared, "settings": seen})
 
     def gate(self, gate: str, rows: Sequence[Row]) -> str:
-        """One gate through all runs, the newest first."""
+        """The page of one gate: all runs, newest first."""
         title = next((row["title"] for row in reversed(rows) if row["title"]), gate)
         shown = [self._judged(row) for row in reversed(rows[-LONGEST:])]
         more = len(rows) if len(rows) > LONGEST else 0
@@ -182,7 +182,7 @@ class Pages:
     def _page(self, title: str, page: Mapping[str, Any], data: Mapping[str, Any]) -> str:
         script, hash_ = _script()
         badges = {str(word): list(one) for word, one in BADGES.items()}
-        # Neither the end of the script's element nor a comment can stand in it.
+        # The text cannot contain the end of the script element or a comment.
         text = json.dumps({**data, "badges": badges}, ensure_ascii=False, separators=(",", ":"))
         text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
         made: str = (
@@ -213,7 +213,7 @@ def _word(told: str | None) -> str:
 
 
 def _verdict(row: Row) -> str:
-    """The word of a gate, as in the report: what is not decided between two looks, and in order so far, is WATCH."""
+    """The word for a gate, as in the report: WATCH if a look during the soak is undecided and on target so far."""
     word, value, target = _word(row["verdict"]), row["value"], comparison(row["target"])
     fine = not isinstance(value, (int, float)) or target is None or target.holds(value)
     watched = word == Word.INCONCLUSIVE and row["moment"] == "during" and fine
@@ -225,7 +225,7 @@ def _sentence(told: str | None) -> str:
 
 
 def _short(who: str) -> str:
-    """What tells one caller from another: of an ARN, what stands behind the account."""
+    """The distinguishing part of a caller's name: for an ARN, the part after the account."""
     return who.split(":", 5)[5] if who.startswith("arn:") and who.count(":") >= 5 else who
 
 

@@ -1,1 +1,1 @@
-"""The embedded AWS: MiniStack in a process of its own, and what it lacks."""
+"""The embedded AWS: MiniStack in a process of its own, and the functions that it lacks."""

@@ -1,17 +1,17 @@
-"""How CloudWatch evaluates an alarm, as a pure function, and its installation in the emulator.
+"""CloudWatch's evaluation of an alarm, as a pure function, and its installation in the emulator.
 
 The emulator's own evaluation (ministack 1.5.33, `services/cloudwatch.py`) pools every metric of the same namespace and
 name *whatever its dimensions*: a message in the work queue raises the DLQ's alarm, a 5xx of the synchronous route the
 async guard. It also takes N periods as one, knows no missing data (a fresh alarm stays INSUFFICIENT_DATA), and looks
-only when points are put. Metric math it takes, drops and never evaluates. Guards that protect a rollout cannot be
+only when points are put. It accepts metric math, but never evaluates it. Guards that protect a rollout cannot be
 rehearsed on that, so the launcher replaces the evaluation and keeps the expressions;
-`tests/rehearse/emulator/test_alarm_clock.py` names the gaps, to be noticed when an upgrade closes them.
+`tests/rehearse/emulator/test_alarm_clock.py` lists the gaps, so that an upgrade which closes them is noticed.
 
 Source of the rules: Amazon CloudWatch User Guide, "Alarm evaluation", "Alarm evaluation windows" (a sliding window of
 Period x EvaluationPeriods is the default), "Configuring how CloudWatch alarms treat missing data" (which DynamoDB's
 metrics are exempt from: an alarm on them keeps its state) and "Using math expressions". Left out: the extra older
 points that CloudWatch looks at when the newest are missing, and all of metric math but arithmetic and FILL with a
-number. Between two moves of the clock nothing is looked at: an alarm over five minutes does not see the hours between.
+number. Between two moves of the clock nothing is evaluated: an alarm over five minutes misses the hours between.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[float, float], float]] = {
 }
 _MINUTE = 60.0
 _KEEPS_ITS_STATE = "AWS/DynamoDB"
-"""An alarm on a metric of this namespace keeps its state where data are missing, whatever it says itself."""
+"""An alarm on a metric of this namespace keeps its state if data are missing, whatever it declares."""
 _SINGLE = ("Namespace", "MetricName", "Dimensions", "Period", "Statistic", "ExtendedStatistic", "Unit")
-"""Fields that an alarm on metric math does not have."""
+"""Fields that an alarm on metric math lacks."""
 
 
 class Expression:
     """Metric math as far as the alarms need it: numbers, ids, `+ - * /`, parentheses, `FILL(id, number)`.
 
     Raises:
-        ValueError: it is anything else.
+        ValueError: the text has another form.
     """
 
     def __init__(self, text: str) -> None:
@@ -57,7 +57,7 @@ class Expression:
             raise ValueError(f"metric math '{text}' cannot be read") from None
 
     def __call__(self, values: Mapping[str, float | None]) -> float | None:
-        """Its value in one period; None where a metric that it needs has no data, or something is divided by zero."""
+        """Its value in one period; None if a metric that it needs has no data, or on division by zero."""
         return self._value(values)
 
     def _read(self, node: ast.expr) -> Callable[[Mapping[str, float | None]], float | None]:
@@ -95,9 +95,9 @@ def window_end(now: float, newest: float | None) -> float:
 
 
 def state(alarm: Mapping[str, Any], values: Sequence[float | None]) -> str | None:
-    """State that `values` (one statistic per period, None where there are no data) put the alarm into.
+    """State of the alarm after `values` (one statistic per period, None without data).
 
-    None: the state stays what it is (`ignore`, nothing to go by).
+    None: the state stays as it is (`ignore`, or too few data).
     """
     compare = _COMPARE[alarm["ComparisonOperator"]]
     needed = alarm.get("DatapointsToAlarm") or len(values)
@@ -118,7 +118,7 @@ def slots(
 ) -> list[list[Mapping[str, Any]]]:
     """The points of the last `periods` periods (`period` seconds each), newest period first.
 
-    `points` in any order, each with its `Timestamp` in epoch seconds; those after `now` are not yet known.
+    `points` in any order, each with its `Timestamp` in epoch seconds; later ones than `now` are not known yet.
     """
     known = [point for point in points if point["Timestamp"] <= now]
     end = window_end(now, max((point["Timestamp"] for point in known), default=None))
@@ -131,7 +131,7 @@ def slots(
 
 
 class Recent:
-    """The points of a growing list that a window of `span` seconds can still need, without reading all of it again."""
+    """The points of a growing list that a window of `span` seconds can still need, without reading it all again."""
 
     def __init__(self, span: float) -> None:
         self._span = span
@@ -150,7 +150,7 @@ class Recent:
 
 @dataclass(frozen=True)
 class Watched:
-    """One metric that an alarm looks at: where the emulator keeps its points, and which statistic of them counts."""
+    """One metric of an alarm: where the emulator keeps its points, and which statistic of them counts."""
 
     key: tuple[Any, ...]
     stat: str
@@ -158,7 +158,7 @@ class Watched:
 
 @dataclass(frozen=True)
 class Formula:
-    """What a metric-math alarm computes."""
+    """The computation of a metric-math alarm."""
 
     inputs: Mapping[str, Watched]
     expression: Expression
@@ -166,10 +166,10 @@ class Formula:
 
     @staticmethod
     def of(queries: Sequence[Mapping[str, Any]], key: Callable[[Mapping[str, Any]], tuple[Any, ...]]) -> Formula:
-        """From the `Metrics` of PutMetricAlarm; `key` says where a `Metric`'s points are kept.
+        """Makes one from the `Metrics` of PutMetricAlarm; `key` says where a `Metric`'s points are kept.
 
         Raises:
-            ValueError: there is not exactly one expression, or it is one that the rehearsal does not know.
+            ValueError: there is not exactly one expression, or the rehearsal does not support it.
         """
         stats = {one["Id"]: one["MetricStat"] for one in queries if "MetricStat" in one}
         texts = [one["Expression"] for one in queries if "Expression" in one]
@@ -180,9 +180,9 @@ class Formula:
 
 
 def install(clock: Callable[[], float]) -> Callable[[], None]:
-    """Puts the rules above in place of the emulator's; runs inside the emulator's process.
+    """Replaces the emulator's evaluation by these rules; runs inside the emulator's process.
 
-    Returns what evaluates every alarm once, to be called when the clock was moved (CloudWatch looks each minute).
+    Returns a function that evaluates every alarm once; call it after each move of the clock.
     """
     from ministack.services import cloudwatch as cw
 
@@ -227,7 +227,7 @@ def install(clock: Callable[[], float]) -> Callable[[], None]:
     put = cw._put_metric_alarm
 
     def put_with_metrics(params: Any, request: dict[str, Any], is_cbor: bool, is_json: bool = False) -> Any:
-        """The emulator's own, and the expression is kept and shown as AWS does."""
+        """Calls the emulator's own function, and keeps the expression to show it as AWS does."""
         answer = put(params, request, is_cbor, is_json)
         alarm = cw._alarms.get(request.get("AlarmName", "")) if answer[0] == 200 else None
         if alarm is None:
@@ -249,7 +249,7 @@ def install(clock: Callable[[], float]) -> Callable[[], None]:
 
 
 def _seldom(evict: Callable[[], None], clock: Callable[[], float]) -> Callable[[], None]:
-    """The emulator copies all points of all metrics at each request to drop old ones; every six hours is enough."""
+    """`evict`, called every six hours only: the emulator copies all points at each request to drop old ones."""
     last = clock()
 
     def sometimes() -> None:

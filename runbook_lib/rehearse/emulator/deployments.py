@@ -1,7 +1,7 @@
-"""AppConfig's list of deployments as AWS gives it; runs inside the emulator's process.
+"""AppConfig's list of deployments in AWS's order; runs inside the emulator's process.
 
-MiniStack lists the oldest fifty deployments of an environment and no next page: from the fifty-first on, whatever is
-under way is not in the list. AWS lists the newest first, in pages (API reference, ListDeployments).
+MiniStack lists the oldest fifty deployments of an environment and no next page: from the fifty-first on, the one that
+is under way is missing. AWS lists the newest first, in pages (API reference, ListDeployments).
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 PAGE = 50
-"""Items of a page where none is asked for; AWS gives at most as many."""
+"""Default number of items on a page; AWS gives no more."""
 _ALL = 1_000_000
 
 Answer = tuple[int, dict[str, str], bytes]
 
 
 def paged(list_deployments: Callable[[str, str, Mapping[str, Any]], Answer]) -> Callable[..., Answer]:
-    """`list_deployments` of MiniStack, newest first, a page at a time.
+    """MiniStack's `list_deployments` with the newest first, one page at a time.
 
-    The token of a page is the number of the last deployment before it: one that is made meanwhile moves no page.
+    The token of a page is the number of the last deployment before it: a deployment made meanwhile moves no page.
     """
 
     def answer(app_id: str, env_id: str, query: Mapping[str, Any]) -> Answer:
@@ -40,7 +40,7 @@ def paged(list_deployments: Callable[[str, str, Mapping[str, Any]], Answer]) -> 
 
 
 def install() -> None:
-    """Puts the pages in the place of the list."""
+    """Replaces MiniStack's list by the pages."""
     from ministack.services import appconfig
 
     appconfig._list_deployments = paged(appconfig._list_deployments)

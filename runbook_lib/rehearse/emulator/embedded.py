@@ -1,11 +1,11 @@
-"""The embedded AWS: MiniStack as a child process on a loopback port, living at a virtual time.
+"""The embedded AWS: MiniStack as a child process on a loopback port, with a virtual clock.
 
     with EmbeddedAws() as aws:
         aws.client("sqs").list_queues()
         aws.move_to(aws.now() + timedelta(hours=24))
 
 It is always taken down: at the end of the `with`, at the end of Python, and by itself when this process dies
-(launcher.py). Ctrl-C reaches this process only, so that what runs inside the `with` can still close in order.
+(launcher.py). Ctrl-C reaches this process only, so that the code inside the `with` can still close in order.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 START_BEFORE_NOW = dt.timedelta(days=13)
-"""Default start of the virtual clock: a rehearsal has these days until it meets the real time (see `move_to`)."""
+"""Default start of the virtual clock, before now: a rehearsal has these days until the real time (`move_to`)."""
 AHEAD_LIMIT = dt.timedelta(minutes=30)
 _START_S = 30.0
 _ACK_S = 60.0
 _CLOSE_S = 5.0
 _ATTEMPTS = 3
 _LAMBDA_CONCURRENCY = "120"
-"""Each concurrent invocation starts a Python process; the emulator's floor of its own default on small machines."""
+"""Each concurrent invocation starts a Python process; this is the lower limit of the emulator's own default."""
 
 
 class _PortTaken(Exception):
-    """Somebody else answers on the port that was free a moment ago."""
+    """Another program answers on the port that was free a moment ago."""
 
 
 class EmbeddedAws:
@@ -57,10 +57,10 @@ class EmbeddedAws:
     Args:
         t0: virtual start, timezone-aware; default 13 days before now.
         auth: whether IAM's policies are enforced.
-        region: that its clients, and those of its children, ask.
+        region: region of its clients, and of those of its children.
 
     Raises:
-        UsageError: the `rehearse` extra is not installed, or `t0` has no time zone or lies ahead of the real time.
+        UsageError: the `rehearse` extra is not installed, or `t0` has no time zone or is later than the real time.
         AwsError: it does not start; the sentence has the tail of its log.
     """
 
@@ -98,19 +98,19 @@ class EmbeddedAws:
 
     @property
     def env(self) -> dict[str, str]:
-        """Environment of children: this endpoint, and nothing that leads to real credentials or through a proxy.
+        """Environment variables for children: this endpoint, without real credentials and proxies.
 
-        Merge it over `os.environ` with the `AWS_*` variables taken out, or use `environ()`.
+        Merge it over `os.environ` without its `AWS_*` variables, or use `environ()`.
         """
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "BOTO3_ENDPOINT_URL": self.endpoint,  # papermill's own S3 reads this one
+            "BOTO3_ENDPOINT_URL": self.endpoint,  # papermill's own S3 client reads this one
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_SESSION_TOKEN": "",
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
-            "MINISTACK_REGION": self.region,  # of its threads, which no request has told
+            "MINISTACK_REGION": self.region,  # for its threads without a request
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -119,7 +119,7 @@ class EmbeddedAws:
         }
 
     def environ(self) -> dict[str, str]:
-        """`os.environ` without its `AWS_*`, with `env` laid over it: what a child process should get."""
+        """`os.environ` without its `AWS_*`, overridden by `env`: the environment for a child process."""
         return {**{key: value for key, value in os.environ.items() if not key.startswith("AWS_")}, **self.env}
 
     def client(self, service: str) -> Any:
@@ -139,7 +139,7 @@ class EmbeddedAws:
                     connect_timeout=5,
                     read_timeout=60,
                     proxies={},
-                    disable_request_compression=True,  # over loopback it costs more than it saves
+                    disable_request_compression=True,  # on loopback it costs more than it saves
                     s3={"addressing_style": "path"},
                 ),
             )
@@ -147,19 +147,19 @@ class EmbeddedAws:
 
     @property
     def inbox(self) -> Path:
-        """Folder in which the emulator takes metrics by the file (`rehearse.inbox`)."""
+        """Folder from which the emulator reads metrics in files (`rehearse.inbox`)."""
         return self._folder
 
     def now(self) -> dt.datetime:
-        """The virtual time, UTC; it goes on ticking between moves."""
+        """The virtual time, UTC; it runs on between moves."""
         return dt.datetime.fromtimestamp(self._epoch + time.monotonic() - self._since, dt.UTC)
 
     def move_to(self, instant: dt.datetime) -> None:
-        """Moves the clock forward to `instant` and has every alarm evaluated there; returns when it is done.
+        """Moves the clock forward to `instant` and evaluates every alarm there; returns when that is done.
 
         Raises:
             ValueError: backwards, without a time zone, or so far past the real time that links signed by the handlers
-                (which have the real clock) would be expired.
+                (which use the real clock) would have expired.
             AwsError: the embedded AWS is gone.
         """
         if instant < self.now():
@@ -181,7 +181,7 @@ class EmbeddedAws:
         return " | ".join(text[-lines:]) or "it left no log"
 
     def close(self) -> None:
-        """Takes it down with its Lambda workers and files; harmless when repeated."""
+        """Takes it down with its Lambda workers and files; a second call does nothing."""
         if not self._closed:
             self._closed = True
             atexit.unregister(self.close)
@@ -200,7 +200,7 @@ class EmbeddedAws:
         settings = {
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": HOST,
-            "MINISTACK_HOST": HOST,  # the host in queue URLs; `localhost` may be ::1, where nobody listens
+            "MINISTACK_HOST": HOST,  # the host in queue URLs; `localhost` may be ::1, where nothing listens
             "MINISTACK_EDITION": nonce,
             "IOT_MTLS_ENABLED": "0",  # else it listens on every interface, whatever BIND_HOST says
             "SFTP_ENABLED": "0",
@@ -209,8 +209,8 @@ class EmbeddedAws:
             "LAMBDA_ACCOUNT_CONCURRENCY": _LAMBDA_CONCURRENCY,
             "TMPDIR": str(self._folder),
             "PYTHONPATH": str(Path(runbook_lib.__file__).parent.parent),
-            # Nothing of the host: no state of another MiniStack (it keeps a key in /tmp), no Docker (at its start it
-            # removes what it takes for its own leftovers), no settings that a shell may hold for another one.
+            # Nothing from the host: no state of another MiniStack (it keeps a key in /tmp), no Docker (at its start it
+            # removes what it takes for its own leftovers), no settings of a shell for another one.
             "STATE_DIR": str(self._folder / "state"),
             "S3_DATA_DIR": str(self._folder / "s3"),
             "DOCKER_HOST": f"unix://{self._folder}/no-docker",
@@ -272,7 +272,7 @@ def _check(instant: dt.datetime) -> None:
 
 
 def _edition(port: int) -> str | None:
-    """The nonce of whoever answers on `port`; None while nobody does."""
+    """The nonce of the emulator that answers on `port`; None while nothing answers."""
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
         connection.request("GET", "/_ministack/health")

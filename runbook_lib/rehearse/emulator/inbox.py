@@ -1,8 +1,8 @@
-"""A whole step of the world's metrics in one call; runs inside the emulator's process.
+"""Stores a whole step of the world's metrics in one call; runs inside the emulator's process.
 
-On AWS, a service's metrics are there without anybody calling PutMetricData. Here the world leaves them in a file, and
-its one call names the file, where packing, signing and reading ten calls took half of the time that passes by itself.
-Points are stored as MiniStack's own `_store_datum` stores them.
+On AWS, a service's metrics exist without calls of PutMetricData. Here the world writes them into a file, and its one
+call names the file; packing, signing and reading ten calls took half of the time of a step.
+Points are stored as in MiniStack's own `_store_datum`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Any
 
 NAMESPACE = "Runbook/Inbox"
 STREAM = "rehearsal"
-"""The log stream of the simulated service, whose metrics come by the file: no filter counts its lines again."""
+"""The log stream of the simulated service, whose metrics come in the file: no filter counts its lines again."""
 
 Series = tuple[str, str, str, dict[str, str], list[float], list[float], list[float]]
-"""Namespace, name, unit, dimensions; times (epoch seconds), values, how often each."""
+"""Namespace, name, unit, dimensions; times (epoch seconds), values, and how often each occurs."""
 
 
 def leave(folder: Path, number: str, series: list[Series]) -> str:
-    """Writes the file; its name."""
+    """Writes the file; returns its name."""
     path = folder / f"metrics-{number}"
     path.write_bytes(marshal.dumps(series))
     return path.name
 
 
 def install(folder: Path) -> None:
-    """Has PutMetricData take such files out of `folder`, and everything else as before."""
+    """Lets PutMetricData read such files from `folder`, and handle everything else as before."""
     from ministack.services import cloudwatch as cw
 
     put: Callable[..., Any] = cw._put_metric_data

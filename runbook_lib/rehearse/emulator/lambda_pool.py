@@ -1,9 +1,9 @@
-"""Bounds the processes of each sandbox function: a call beyond them waits; runs inside the emulator's process.
+"""Limits the processes of each sandbox function: further calls wait; runs inside the emulator's process.
 
 MiniStack starts a Python process for every concurrent invocation. On AWS a new execution environment takes nobody's
-CPU; here each takes a third of a second of it, so a burst would start processes faster than it is served, and stand
-still (docs/emulator.md: 100 submits, 25 s). What a call waits for a process is in the latency that its client sees.
-A function that invokes itself would wait for ever: the sandbox has none.
+CPU; here each takes a third of a second of it, so a burst would start processes faster than they can serve, and stop
+everything (docs/emulator.md: 100 submits, 25 s). The waiting time of a call is part of the latency that its client
+sees. A function that invokes itself would wait for ever: the sandbox has none.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 PROCESSES = 6
-"""Of each function, at most; the worker's reserved concurrency (5) must fit in."""
+"""Most processes of each function; the worker's reserved concurrency (5) must fit in."""
 
 Execute = Callable[..., Any]
 
 
 def bounded(execute: Execute, processes: int = PROCESSES) -> Execute:
-    """`execute(function, event, ...)` with at most this many calls at a time for each function's ARN."""
+    """`execute(function, event, ...)` with at most this many simultaneous calls for each function's ARN."""
     turn = threading.Lock()
     seats: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(processes))
 
@@ -35,7 +35,7 @@ def bounded(execute: Execute, processes: int = PROCESSES) -> Execute:
 
 
 def install() -> None:
-    """Puts the bound in front of MiniStack's own executor."""
+    """Puts the limit in front of MiniStack's own executor."""
     from ministack.services import lambda_svc
 
     lambda_svc._execute_function_warm = bounded(lambda_svc._execute_function_warm)

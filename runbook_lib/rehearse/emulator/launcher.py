@@ -2,9 +2,9 @@
 
 Called as `python -m runbook_lib.rehearse.emulator.launcher EPOCH PARENT`.
 
-Protocol, one line each way: `move EPOCH` on stdin moves the clock there and is answered `ok EPOCH` on stdout; a first
-`ok` comes when the clock runs. End of stdin, or another parent than the process PARENT, means that the parent is gone:
-everything is taken down and this process ends.
+Protocol, one line each way: `move EPOCH` on stdin moves the clock there, and the answer on stdout is `ok EPOCH`; a
+first `ok` comes when the clock runs. The end of stdin, or another parent than the process PARENT, means that the parent
+is gone: this process then takes everything down and ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from runbook_lib.base.orphan import ends_with
 
 
 def _end() -> None:
-    """Takes the Lambda workers and the temporary folder down, then the process, at once."""
+    """Ends the Lambda workers, removes the temporary folder, and ends the process at once."""
     runtime = sys.modules.get("ministack.core.lambda_runtime")
     try:
         if runtime is not None:
@@ -35,12 +35,12 @@ def _end() -> None:
 
 
 def main(epoch: float, parent: int) -> None:
-    """Starts the clock at `epoch` (seconds, UTC), then the emulator; returns never."""
+    """Starts the clock at `epoch` (seconds, UTC), then the emulator; never returns."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever the emulator prints goes to the log, not into the protocol
+    os.dup2(2, 1)  # the emulator's output goes to the log, not into the protocol
     os.environ.pop("PYTHONPATH", None)  # it was for this process, not for the Lambda workers
 
-    # time_machine registers a pytest plugin wherever pytest can be imported: 0.3 s for nothing here.
+    # time_machine registers a pytest plugin if pytest can be imported: 0.3 s for nothing here.
     sys.modules["pytest"] = None  # type: ignore[assignment]
     import time_machine
 
@@ -58,7 +58,7 @@ def main(epoch: float, parent: int) -> None:
         remembered,
     )
 
-    # Weeks of metrics are millions of small objects without cycles: going through them again and again finds nothing.
+    # Weeks of metrics are millions of small objects without cycles: searching them repeatedly finds nothing.
     gc.set_threshold(200_000, 50, 1_000)
     evaluate_alarms = alarm_clock.install(time.time)
     queue_gauge.install(time.time)

@@ -1,11 +1,11 @@
-"""CloudWatch Logs' metric filters: TestMetricFilter, and the metric that a matching line becomes.
+"""CloudWatch Logs' metric filters: TestMetricFilter, and the metric points of matching lines.
 
-The embedded AWS (ministack 1.5.33) stores metric filters and does nothing with them: it does not know TestMetricFilter,
-and a log line makes no point. `tests/rehearse/emulator/test_metric_filters.py` names both gaps. What the world
-publishes by itself is left out (its stream), for it publishes the metric too.
+The embedded AWS (ministack 1.5.33) stores metric filters without using them: it does not know TestMetricFilter, and a
+log line makes no point. `tests/rehearse/emulator/test_metric_filters.py` lists both gaps. The stream of the simulated
+world is left out, since it publishes the metric too.
 
 Source of the rules: CloudWatch Logs User Guide, "Filter pattern syntax for metric filters". JSON patterns have strings
-(`*` in them stands for anything), numbers, IS TRUE, IS FALSE, IS NULL, NOT EXISTS, `&&`, `||` and parentheses. Of other
+(`*` in them matches anything), numbers, IS TRUE, IS FALSE, IS NULL, NOT EXISTS, `&&`, `||` and parentheses. In other
 patterns all terms must be in the line, `?term` any of them, `-term` none. Left out: space-delimited patterns, regexes.
 """
 
@@ -27,10 +27,10 @@ _TERM = re.compile(r"""([?-]?)(?:"([^"]*)"|(\S+))""")
 
 
 def matcher(pattern: str) -> Match:
-    """What a filter pattern matches.
+    """A function that says whether a filter pattern matches a line.
 
     Raises:
-        ValueError: it is malformed, or of a kind that the rehearsal does not know.
+        ValueError: the pattern is malformed, or of a kind that the rehearsal does not support.
     """
     text = pattern.strip()
     if text.startswith("{"):
@@ -50,7 +50,7 @@ def matcher(pattern: str) -> Match:
 
 
 class _Json:
-    """A JSON pattern, read once."""
+    """A JSON pattern, parsed once."""
 
     def __init__(self, text: str) -> None:
         self._text, self._tokens, at = text, list[tuple[str, str]](), 0
@@ -178,7 +178,7 @@ def _there(line: str, selector: str) -> bool:
 
 
 def points(made: Mapping[str, Any], line: str) -> list[dict[str, Any]]:
-    """The points that one line becomes under a filter: `MetricName`, `Namespace`, `Value`, `Dimensions`."""
+    """The points that a filter makes of one line: `MetricName`, `Namespace`, `Value`, `Dimensions`."""
     if not matcher(made.get("filterPattern", ""))(line):
         return []
     found = []
@@ -199,7 +199,7 @@ def points(made: Mapping[str, Any], line: str) -> list[dict[str, Any]]:
 
 
 def install(evaluate: Callable[[], None]) -> None:
-    """Adds both to the emulator; runs inside its process. `evaluate`: looks at every alarm once."""
+    """Adds both to the emulator; runs inside its process. `evaluate`: evaluates every alarm once."""
     from ministack.services import cloudwatch as cw
     from ministack.services import cloudwatch_logs as logs
 

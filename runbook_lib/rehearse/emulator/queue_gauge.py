@@ -1,8 +1,8 @@
-"""What SQS would tell CloudWatch about the real dead-letter queues of the sandbox; runs inside the emulator's process.
+"""SQS's metrics for the real dead-letter queues of the sandbox; runs inside the emulator's process.
 
 The emulator publishes no queue metrics (docs/emulator.md), and the simulated world publishes those of the simulated
-queue. A message that is really sent to a DLQ, as the smoke test does, must be seen by its alarm all the same. A queue
-that is empty and was empty is left alone: its figures are the world's.
+queue. A message that is really sent to a DLQ, as in the smoke test, must still reach its alarm. A queue that is empty
+and was empty is left alone: its figures are the world's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NAMESPACE, METRIC = "AWS/SQS", "ApproximateNumberOfMessagesVisible"
 
 
 def depths(queues: Iterable[tuple[str, Mapping[str, Any]]], now: float) -> dict[str, int]:
-    """Messages that could be received now, of each queue that another one's redrive policy names."""
+    """Number of messages that can be received now, in each queue that a redrive policy names."""
     known = list(queues)
     policies = [str(queue.get("attributes", {}).get("RedrivePolicy") or "{}") for _, queue in known]
     dead = {str(json.loads(one).get("deadLetterTargetArn", "")).rsplit(":", 1)[-1] for one in policies}
@@ -30,7 +30,7 @@ def depths(queues: Iterable[tuple[str, Mapping[str, Any]]], now: float) -> dict[
 
 
 def told(before: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
-    """What is worth a point: queues that hold messages, and those that have just been emptied."""
+    """The depths to publish: of queues with messages, and of those that have just been emptied."""
     return {name: depth for name, depth in now.items() if depth or before.get(name, 0)}
 
 

@@ -1,7 +1,7 @@
-"""Items whose time to live has passed go as virtual time goes; runs inside the emulator's process.
+"""Deletes items whose time to live has passed in virtual time; runs inside the emulator's process.
 
-MiniStack looks once in 60 real seconds, which are days here. DynamoDB promises only that an expired item goes within a
-few days; the runbook trusts none of them from the moment it expires, and here they go soon after.
+MiniStack checks once in 60 real seconds, which are days here. DynamoDB promises only that an expired item goes within
+a few days; the runbook does not use an expired item in any case, and here they go soon after.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ EVERY_S = 6 * 3600.0
 
 
 def expired(items: Mapping[str, Mapping[str, Any]], attribute: str, now: float) -> Iterator[tuple[str, str]]:
-    """Partition and sort key of the items whose `attribute` (a number, epoch seconds) lies before `now`."""
+    """Partition and sort key of the items whose `attribute` (a number, epoch seconds) is earlier than `now`."""
     for partition, sorted_items in items.items():
         for key, item in sorted_items.items():
             number = item.get(attribute, {}).get("N")
@@ -22,7 +22,7 @@ def expired(items: Mapping[str, Mapping[str, Any]], attribute: str, now: float) 
 
 
 def install() -> Callable[[float], None]:
-    """What is to be called with the time whenever the clock was moved."""
+    """A function to call with the time whenever the clock was moved."""
     from ministack.services import dynamodb
 
     last = 0.0

@@ -1,8 +1,8 @@
-"""Answers of MiniStack that depend on their arguments alone, kept; runs inside the emulator's process.
+"""Caches answers of MiniStack that depend only on their arguments; runs inside the emulator's process.
 
-Measured over whole rehearsals: it reads every timestamp of an answer back from text, writes each anew, checks the
-syntax of a scan's filter again for each item, reads the names that a scan asks for again for each item, and makes a
-tuple of each point that it sums up. Together these are a third of what it computes.
+In whole rehearsals it parses every timestamp of an answer, writes each again, checks the syntax of a scan's filter for
+each item, parses the names that a scan asks for again for each item, and makes a tuple of each point that it sums up.
+Together these are a third of its computation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _EXPRESSIONS = 1_000
 
 
 def of_text(function: Callable[[Any], Any], size: int = _TIMES) -> Callable[[Any], Any]:
-    """`function` with its answers to strings kept; anything else goes straight through."""
+    """`function` with its answers to strings cached; other arguments go straight through."""
     known = lru_cache(maxsize=size)(function)
 
     def answer(value: Any) -> Any:
@@ -26,9 +26,9 @@ def of_text(function: Callable[[Any], Any], size: int = _TIMES) -> Callable[[Any
 
 
 def projected(project: Callable[[Any, str, Any], Any]) -> Callable[[Any, str, Any], Any]:
-    """`project` (item, expression, names of attributes), with the names read once where the expression has names alone.
+    """`project` (item, expression, names of attributes), with the names parsed once if the expression has only names.
 
-    One that is refused, or leads into an attribute, goes straight through.
+    An expression that is refused, or leads into an attribute, goes straight through.
     """
 
     @lru_cache(maxsize=_EXPRESSIONS)
@@ -53,7 +53,7 @@ def projected(project: Callable[[Any, str, Any], Any]) -> Callable[[Any, str, An
 
 
 def summed(calculate: Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-    """`calculate` (the statistics of points) in one go over points that are values; statistic sets go through."""
+    """`calculate` (the statistics of points) in one pass over points that are values; statistic sets go through."""
 
     def answer(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         count, total, low, high = 0.0, 0.0, 0.0, 0.0
@@ -77,7 +77,7 @@ def summed(calculate: Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]]) -
 
 
 def install() -> None:
-    """Puts the memory in front of these functions."""
+    """Puts the caches in front of these functions."""
     from ministack.services import cloudwatch, dynamodb
 
     cloudwatch._parse_ts = of_text(cloudwatch._parse_ts)

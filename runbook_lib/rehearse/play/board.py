@@ -1,4 +1,4 @@
-"""What a rehearsal shows while it runs: every step of the rollout in one table on a terminal, plain lines elsewhere."""
+"""The display of a running rehearsal: every step of the rollout in one table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLOURS = {"PROMOTE": "green", "SOAK": "blue", "PLANNED": "blue", "HOLD": "yell
 
 @dataclass
 class Row:
-    """One step of the rollout as far as it has come."""
+    """The progress of one step of the rollout."""
 
     key: str
     title: str
@@ -86,7 +86,7 @@ class Board(Progress):
                 self.console.print(f"{mark} {title}{tail} [dim]({spent:.1f} s)[/]")
 
     def summary(self) -> Any:
-        """The table as it stands."""
+        """The table as it is now."""
         return self._table()
 
     def _table(self) -> Any:

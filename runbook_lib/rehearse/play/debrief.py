@@ -1,4 +1,4 @@
-"""What is said at the end of an exercise: how long it took, what was right, and what there was to see."""
+"""The summary at the end of an exercise: how long it took, what was right, and what there was to see."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MITIGATED = (Word.DONE, Word.ASYNC_IS_OFF, Word.MITIGATED)
 
 
 class Line(NamedTuple):
-    """One line: whether it was right (None: neither), and what is told."""
+    """One line: whether it was right (None: neutral), and the text."""
 
     ok: bool | None
     text: str
@@ -27,12 +27,12 @@ class Line(NamedTuple):
 def debrief(
     scenario: Scenario, begun: dt.datetime, now: dt.datetime, state: TrafficState, records: Sequence[Record]
 ) -> list[Line]:
-    """How it went.
+    """The lines of the summary.
 
     Args:
-        begun: when somebody was called.
+        begun: time of the call.
         state: the traffic as it is now.
-        records: sealed since then, in their order.
+        records: records sealed since then, in order.
     """
     acted = [one for one in records if one.notebook.startswith("rollback_") and one.mode == "apply"]
     lines = [_off(begun, now, state), _answer(scenario, records, acted)]
@@ -57,7 +57,7 @@ def lasted(seconds: float) -> str:
 
 
 def _off(begun: dt.datetime, now: dt.datetime, state: TrafficState) -> Line:
-    """When no request went to async any more, and by whom."""
+    """The time after which no request went to async, and who did it."""
     if state.weight:
         return Line(None, f"async is on at {state.weight:g} %, {lasted((now - begun).total_seconds())} after the call")
     times = [(parse(at), who) for at, who in _ends(state) if at]
@@ -79,7 +79,7 @@ def _ends(state: TrafficState) -> list[tuple[str | None, str]]:
 
 
 def _answer(scenario: Scenario, records: Sequence[Record], acted: Sequence[Record]) -> Line:
-    """Whether what was done is what this scenario asks for."""
+    """Whether the answer is the one that this scenario needs."""
     wanted = scenario.expected
     numbers = () if wanted is None else wanted.rollback
     names = " or ".join(map(str, numbers))
@@ -101,7 +101,7 @@ def _answer(scenario: Scenario, records: Sequence[Record], acted: Sequence[Recor
 
 
 def _known(last: Record) -> Line:
-    """Whether it is proven."""
+    """Whether the last record proves it."""
     word = last.told.word or last.status
     if word not in _MITIGATED:
         return Line(False, f"the last record (run {last.run_id}) says {word}: {last.told.reason or last.failure}")

@@ -1,4 +1,4 @@
-"""The director: has the stage set, runs notebooks, and lets virtual time pass between them."""
+"""The director: sets the stage, runs notebooks, and lets virtual time pass between them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,23 @@ from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.board import Board
 from runbook_lib.rehearse.play.nursery import Nursery
 from runbook_lib.rehearse.play.played import Ended
-from runbook_lib.rehearse.play.stage import ENVIRONMENTS, only, overlay_only, params_of
+from runbook_lib.rehearse.play.stage import only, overlay_only, params_of, places
 from runbook_lib.rehearse.sandbox.deploy import deploy_all
 from runbook_lib.rehearse.world.world import World, advance_all
 from runbook_lib.run.launch import Finished, launch, prestart
 
 DAYS_AGO = 28
-"""The virtual days must lie before the real now: links that the handlers sign have the real clock."""
+"""Days from the virtual start to now: virtual days must be past, since the handlers sign links by the real clock."""
 
 
 def curtain(now: dt.datetime) -> dt.datetime:
-    """When a rehearsal's virtual time begins: always the same hour of the day, so that a seed gives the same days."""
+    """The virtual start of a rehearsal: always the same hour of the day, so that a seed gives the same days."""
     return now.replace(hour=3, minute=0, second=0, microsecond=0) - dt.timedelta(days=DAYS_AGO)
 
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """How a rehearsal ended."""
+    """The end of a rehearsal."""
 
     release: str
     scenario: str
@@ -52,10 +52,10 @@ class Rehearsed:
     seconds: float
     exit_code: int
     ended: Ended | None = None
-    """Of a scenario that was played: its end, to be held against what it declares."""
+    """The end of a played scenario, to be compared with the declared one."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The end as JSON, for `--json`."""
         return asdict(self)
 
 
@@ -64,8 +64,8 @@ class Scene:
     """One run of one step of the rollout."""
 
     notebook: str
-    """The step; its notebook is another one where `gates.yaml` says so."""
-    env: str = "prod"
+    """The step; `gates.yaml` may name another notebook for it."""
+    env: str = field(default_factory=lambda: places().prod)
     what: str = ""
     apply: bool = True
     as_of: str = ""
@@ -77,7 +77,7 @@ class Scene:
 
 
 def copied(release: str) -> Path:
-    """The delivered notebooks for a project that has none: a copy whose parameters cells name its own release."""
+    """The delivered notebooks for a project without any: a copy whose parameters cells name the project's release."""
     folder = scratch.made("notebooks")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for path in (delivered() / "notebooks").glob("*.ipynb"):
@@ -92,11 +92,11 @@ class Rehearsal:
     def __init__(self, aws: EmbeddedAws, scenario: str, seed: int, board: Board) -> None:
         self.aws, self.scenario, self.seed, self.board = aws, scenario, seed, board
         self.release = f"rehearsal-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}"
-        self.params = {env: params_of(env, self.release) for env in ENVIRONMENTS}
+        self.params = {env: params_of(env, self.release) for env in places().every}
         self.root = project_root()
         own = self.root / "notebooks"
-        self.notebooks = own if own.is_dir() else copied(self.params["prod"].release)
-        self.archive = self.params["prod"].archive
+        self.notebooks = own if own.is_dir() else copied(self.params[places().prod].release)
+        self.archive = self.params[places().prod].archive
         self.nursery = Nursery()
         self.runs: list[Finished] = []
         self.worlds: dict[str, World] = {}
@@ -104,20 +104,21 @@ class Rehearsal:
         self._warm = 0
 
     def set_up(self, step: str, history_h: float) -> None:
-        """Stacks at `step` of the infrastructure in all environments, and prod's users for some hours."""
-        with self.board.step(f"stacks for dev, staging and prod ({step})") as said:
+        """Deploys the stacks at `step` of the infrastructure in all environments, and gives prod's users some hours."""
+        every = places().every
+        with self.board.step(f"stacks for {', '.join(every[:-1])} and {every[-1]} ({step})") as said:
             sandboxes = deploy_all(self.aws, list(self.params.values()), step=step)
             said.append(", ".join(sandbox.params.name("stack") for sandbox in sandboxes))
-        self.people("prod", self.scenario)
+        self.people(places().prod, self.scenario)
         with self.board.step(f"{history_h:g} h of traffic before the rollout") as said:
             self.advance(self.aws.now() + dt.timedelta(hours=history_h))
             said.append(self.traffic())
 
     def smoke(self, env: str) -> None:
-        """Requests through the real handlers.
+        """Sends requests through the real handlers.
 
         Raises:
-            AwsError: one was not answered as it should be.
+            AwsError: an answer was wrong.
         """
         sandbox = deploy_all(self.aws, [self.params[env]])[0]
         with self.board.step(f"smoke requests through the real handlers ({env})") as said:
@@ -135,11 +136,11 @@ class Rehearsal:
             said.append(f"{len(steps)} of {len(steps)} as they should be")
 
     def people(self, env: str, scenario: str) -> None:
-        """Users of an environment, from now on."""
+        """Adds users to an environment, from now on."""
         self.worlds[env] = World(self.aws, self.params[env], scenario=scenario, seed=self.seed)
 
     def leave(self, env: str) -> None:
-        """They go home."""
+        """Removes the users of an environment."""
         del self.worlds[env]
 
     def advance(self, until: dt.datetime) -> None:
@@ -148,19 +149,19 @@ class Rehearsal:
         advance_all(list(self.worlds.values()), until)
 
     def warm(self, kernels: int) -> None:
-        """Has this many kernels ready for the runs to come: each takes the oldest."""
+        """Starts this many kernels for the next runs: each takes the oldest."""
         while self._warm < kernels:
             prestart(self.root / self.archive, self.root / "params", self.root, self.nursery.provisioner)
             self._warm += 1
 
     def traffic(self) -> str:
-        """What prod's users have asked for since the last time this was asked."""
+        """The requests of prod's users since the last call."""
         since, self._told = self._told, self.aws.now().timestamp()
-        tally = self.worlds["prod"].truth.between(since)
+        tally = self.worlds[places().prod].truth.between(since)
         return f"{tally.sync:,} sync and {tally.submitted:,} async requests"
 
     def run(self, scene: Scene, **values: Any) -> Finished:
-        """One run of a notebook with its environment's own parameters."""
+        """Runs a notebook with its environment's own parameters."""
         self.warm(1)
         self._warm -= 1
         given = {"mode": "apply", "confirm": scene.env} if scene.apply else {}
@@ -181,13 +182,13 @@ class Rehearsal:
         return finished
 
     def side_by_side(self, scenes: Sequence[Scene]) -> list[Finished]:
-        """Runs that do not depend on each other, at the same time."""
+        """Runs independent notebooks at the same time."""
         self.warm(len(scenes))
         with ThreadPoolExecutor(len(scenes)) as pool:
             return list(pool.map(self.run, scenes))
 
     def soak(self, until: dt.datetime, why: str = "") -> None:
-        """Virtual hours go by."""
+        """Lets virtual hours pass."""
         hours = (until - self.aws.now()).total_seconds() / 3600
         if hours <= 0:
             return
@@ -196,16 +197,16 @@ class Rehearsal:
             said.append(self.traffic())
 
     def pause(self, seconds: float) -> None:
-        """Real seconds go by."""
+        """Waits for real seconds."""
         time.sleep(seconds)
 
     def report(self) -> Path | None:
-        """The newest report."""
+        """Path of the newest report."""
         reports = [run.report for run in self.runs if run.report]
         return Path(reports[-1]) if reports else None
 
     def done(self, exit_code: int, hours: float, ended: Ended | None = None) -> Rehearsed:
-        """How it ended, after this many virtual hours."""
+        """The end after this many virtual hours."""
         return Rehearsed(
             release=self.release,
             scenario=self.scenario,
@@ -223,10 +224,10 @@ def raised(scenario: str, seed: int, board: Board) -> Iterator[Rehearsal]:
     """A rehearsal on an embedded AWS of its own, which ends with it.
 
     Raises:
-        AwsError: the embedded AWS does not start or does not do what AWS does.
+        AwsError: the embedded AWS does not start or does not behave like AWS.
     """
     with board.step("embedded AWS") as said:
-        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)), region=params_of("prod", "rehearsal").region)
+        aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)), region=params_of(places().prod, "rehearsal").region)
         said.append(f"{aws.endpoint}, virtual time {aws.now():%Y-%m-%d %H:%M} UTC")
     with aws, only(aws.env):
         rehearsal = Rehearsal(aws, scenario, seed, board)
@@ -235,16 +236,16 @@ def raised(scenario: str, seed: int, board: Board) -> Iterator[Rehearsal]:
 
 
 def rehearse(*, scenario: str = "healthy", seed: int = 7, quiet: bool = False) -> Rehearsed:
-    """The whole rollout, from preflight to acceptance, on the embedded AWS.
+    """Runs the whole rollout, from preflight to acceptance, on the embedded AWS.
 
     Args:
-        scenario: a file in `rehearse/scenarios`: how prod's service behaves.
-        seed: of the world; the same seed gives the same days.
+        scenario: a file in `rehearse/scenarios`: the behaviour of prod's service.
+        seed: seed of the world; the same seed gives the same days.
         quiet: progress goes to standard error, nothing to standard output.
 
     Raises:
         UsageError: an unknown scenario, or the `rehearse` extra is missing.
-        AwsError: the embedded AWS does not start or does not do what AWS does.
+        AwsError: the embedded AWS does not start or does not behave like AWS.
     """
     from runbook_lib.rehearse.play.rollout import Rollout, summary
     from runbook_lib.rehearse.world.scenario import names

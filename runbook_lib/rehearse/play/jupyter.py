@@ -1,6 +1,6 @@
 """JupyterLab as a child that ends with its parent: `python -m runbook_lib.rehearse.play.jupyter PARENT OPTION…`.
 
-Its kernels end with it: each looks after its own parent.
+Its kernels end with it: each watches its own parent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runbook_lib.base.orphan import ends_with
 from runbook_lib.base.unneeded import GRAMMARS, without
 
 GOES_S = 10.0
-"""Seconds that JupyterLab has to end by itself, its kernels included."""
+"""Seconds that JupyterLab has to end by itself, with its kernels."""
 
 
 def _end() -> None:
@@ -26,7 +26,7 @@ def _end() -> None:
 
 
 def main(parent: int, module: str = "jupyterlab") -> None:
-    """Runs `module` as the process' own; its options are those of the command line."""
+    """Runs `module` as this process's program; its options come from the command line."""
     ends_with(parent, _end)
     with without(GRAMMARS):
         runpy.run_module(module, run_name="__main__", alter_sys=True)

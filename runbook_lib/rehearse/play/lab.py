@@ -1,8 +1,8 @@
-"""JupyterLab on the notebooks, beside an embedded AWS in which a rollout is under way, and goes on: a healthy one, or
+"""JupyterLab on the notebooks, beside an embedded AWS with a rollout under way: a healthy one, or
 one in which something goes wrong, to practise.
 
-The notebooks are copies in a folder of their own, with the rehearsal's parameters as their defaults: Run All works at
-once, whatever is tried stays there, and the project's notebooks and archive are not touched.
+The notebooks are copies in a folder of their own, with the rehearsal's parameters as defaults: Run All works at once,
+all results stay there, and the project's notebooks and archive are not touched.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from runbook_lib.rehearse.play.director import Rehearsal, curtain
 from runbook_lib.rehearse.play.passing import passing
 from runbook_lib.rehearse.play.play import Play
 from runbook_lib.rehearse.play.practice import Call, called, scenario_for
-from runbook_lib.rehearse.play.stage import only, overlaid, shown
+from runbook_lib.rehearse.play.stage import only, overlaid, places, shown
 from runbook_lib.rehearse.world.scenario import Scenario
 
 HEALTHY = "healthy"
 _SETTINGS: dict[str, dict[str, Any]] = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "filebrowser-extension/browser": {"showLastModifiedColumn": False},  # a notebook's name has the room
+    "filebrowser-extension/browser": {"showLastModifiedColumn": False},  # a notebook's name needs the room
 }
 SOAKED_H = 6
 
@@ -52,16 +52,16 @@ def lab(*, seed: int, port: int, browser: bool, scenario: str = HEALTHY) -> int:
     """Prepares the stage, starts JupyterLab, and takes both down together.
 
     Args:
-        scenario: another than the healthy one is an exercise: it is told how it went at the end.
+        scenario: any other than the healthy one is an exercise, with a summary at the end.
 
     Returns:
         JupyterLab's exit code.
 
     Raises:
-        UsageError: no such scenario, or none to practise.
+        UsageError: the scenario does not exist, or is not for practice.
     """
     known = scenario_for(scenario)
-    known.fits(load_file(params_dir() / "prod.yaml").policy.phases)
+    known.fits(load_file(params_dir() / f"{places().prod}.yaml").policy.phases)
     progress = Board()
     with progress.step("embedded AWS") as said:
         aws = EmbeddedAws(curtain(dt.datetime.now(dt.UTC)))
@@ -85,7 +85,7 @@ def lab(*, seed: int, port: int, browser: bool, scenario: str = HEALTHY) -> int:
 
 
 def _calm(play: Play) -> Call:
-    """A healthy rollout, some hours after its first shift."""
+    """Goes to a healthy rollout, some hours after its first shift."""
     notebook = play.from_start()[0]
     play.shift(notebook)
     play.stage.soak(play.aws.now() + dt.timedelta(hours=SOAKED_H))
@@ -94,7 +94,7 @@ def _calm(play: Play) -> Call:
 
 @dataclass(frozen=True)
 class Exercise:
-    """What the terminal says before JupyterLab opens and when it is ended."""
+    """The texts on the terminal before JupyterLab opens and after it ends."""
 
     scenario: Scenario
     call: Call
@@ -102,23 +102,24 @@ class Exercise:
     folder: Path
 
     def opening(self) -> list[str]:
-        """What has happened, and what to do first."""
-        title = self.stage.params["prod"].policy.steps[self.call.notebook].title
+        """The situation, and what to do first."""
+        title = self.stage.params[places().prod].policy.steps[self.call.notebook].title
         lines = [f"{title}: in force, and the clock runs on. Nothing here reaches a real account."]
         if self.call.said:
             lines += ["", f"[bold]{when(self.call.at)}: you are called: {markup(self.call.said)}.[/]"]
         lines += [
             f"First: in JupyterLab open {self.call.notebook} and Run All: it says what is wrong, and what is next.",
-            f"Or in a terminal of JupyterLab: runbook status --env prod. All of it lies in {shown(self.folder)}.",
+            f"Or in a terminal of JupyterLab: runbook status --env {places().prod}. "
+            f"All of it lies in {shown(self.folder)}.",
             "Ctrl-C ends everything" + (", and says how long it took and what was right." if self.call.said else "."),
         ]
         return lines
 
     def closing(self) -> list[str]:
-        """How it went; nothing where it was no exercise, or where nobody was at it."""
+        """The summary; empty without an exercise, or if nobody took part."""
         if not self.call.said:
             return []
-        archive, params = Archive(self.folder / "archive"), self.stage.params["prod"]
+        archive, params = Archive(self.folder / "archive"), self.stage.params[places().prod]
         try:
             state = weights.read_traffic(self.stage.aws, params)
             before = {run.run_id for run in self.stage.runs}
@@ -136,12 +137,12 @@ def _opened(record: Record) -> str:
 
 
 def workspace(parent: Path, release: str) -> Path:
-    """A copy of `notebooks/` and `params/` in which the rehearsal's parameters are the defaults."""
+    """A copy of `notebooks/` and `params/` with the rehearsal's parameters as defaults."""
     root = project_root()
     folder = parent / release
     shutil.copytree(root / "params", folder / "params")
-    flat = {**overlaid("prod", release), "archive": "archive"}
-    for env in ("dev", "staging", "prod"):
+    flat = {**overlaid(places().prod, release), "archive": "archive"}
+    for env in places().every:
         values = {**overlaid(env, release), "archive": "archive"}
         (folder / "params" / f"{env}.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     for name, settings in _SETTINGS.items():
@@ -181,14 +182,14 @@ def _serve(folder: Path, port: int, browser: bool) -> int:
         f"--ServerApp.port={port}",
         "--ServerApp.ip=127.0.0.1",
         "--ServerApp.port_retries=0",
-        "--log-level=WARN",  # what is to be done first is not to scroll away
+        "--log-level=WARN",  # the first instructions must not scroll away
         *([] if browser else ["--no-browser"]),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
         "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb",
-        # Nobody practising a rollout needs news, and there is no network to look for updates.
+        # Nobody who practises a rollout needs news, and there is no network to look for updates.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         f"--LabApp.user_settings_dir={folder / '.settings'}",
-        f"--LabApp.workspaces_dir={folder / '.workspaces'}",  # else it opens what was open the last time, in any lab
+        f"--LabApp.workspaces_dir={folder / '.workspaces'}",  # else it opens the files of the last time, in any lab
     ]
     # In JupyterLab's own terminal `runbook` is this one.
     path = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), os.environ.get("PATH", ""))))

@@ -1,4 +1,4 @@
-"""The matrix: scenario x how it should end x how it ended, where, by whom and how soon; as a table in Markdown."""
+"""The matrix: each scenario, its expected end, and its real end: where, by whom and how soon; as a Markdown table."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def matrix(scenarios: Sequence[Scenario], ended: Iterable[Ended], played: Mappin
     """The page.
 
     Args:
-        ended: of the plays in one process, any number of seeds for each scenario.
-        played: the play through the notebooks, by scenario; may be of some scenarios only.
+        ended: plays in one process, any number of seeds for each scenario.
+        played: plays through the notebooks, by scenario; some scenarios may be missing.
     """
     every = list(ended)
     by_name = {one.name: [end for end in every if end.scenario == one.name] for one in scenarios}
@@ -83,7 +83,7 @@ To see one: runbook rehearse --scenario NAME --start-phase PHASE, with the phase
 
 
 def listing(scenarios: Sequence[Scenario] | None = None) -> list[dict[str, str]]:
-    """The scenarios (None: all that are played) as rows of a table: what happens in each, and how it should end."""
+    """The scenarios (None: all that are played) as rows of a table: what happens in each, and its expected end."""
     return [
         {
             "name": one.name,
@@ -98,14 +98,14 @@ def listing(scenarios: Sequence[Scenario] | None = None) -> list[dict[str, str]]
 
 
 def expected_words(wanted: Expected) -> str:
-    """`ROLLBACK 1 in 06`, in short."""
+    """The expected end in short: `ROLLBACK 1 in 06`."""
     scenarios = f" {'/'.join(map(str, wanted.rollback))}" if wanted.rollback else ""
     decisions = " or ".join(f"{one}{scenarios if one == 'ROLLBACK' else ''}" for one in wanted.decisions)
     return decisions + (f" in {'/'.join(wanted.phases)}" if wanted.phases else "")
 
 
 def found_words(end: Ended) -> str:
-    """The same of what was found."""
+    """The real end in short, in the same form."""
     scenario = f" {end.rollback}" if end.decision == "ROLLBACK" else ""
     return f"{end.decision}{scenario}" + (f" in {end.phase}" if end.phase else "")
 
@@ -151,7 +151,7 @@ def _row(one: Scenario, found: Sequence[Ended]) -> str:
 
 
 def _counted(words: Iterable[str]) -> str:
-    """`ROLLBACK 1` where all agree, else `HOLD 12, ROLLBACK 1 8`."""
+    """`ROLLBACK 1` if all agree, else `HOLD 12, ROLLBACK 1 8`."""
     counts = Counter(words).most_common()
     return counts[0][0] if len(counts) == 1 else ", ".join(f"{word} ({count})" for word, count in counts)
 

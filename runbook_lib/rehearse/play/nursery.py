@@ -1,7 +1,7 @@
-"""Kernels without their boot: one process imports what every notebook needs, and each kernel is a fork of it.
+"""Kernels without their boot: one process imports the modules of every notebook, and each kernel is a fork of it.
 
 A rehearsal runs some forty notebooks; booting a kernel for each costs a second and a half of processor time, a fork
-none. The forks are ordinary ipykernels with an environment and a working folder of their own. POSIX only.
+costs none. The forks are ordinary ipykernels with an environment and a working folder of their own. POSIX only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SERVICES = (
 
 
 class Nursery:
-    """The process that forks. Ends with this one, and takes its kernels along."""
+    """The process that forks. It ends with this one, and takes its kernels along."""
 
     def __init__(self, modules: Sequence[str] = PRELOAD) -> None:
         env = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
@@ -67,7 +67,7 @@ class Nursery:
         self.close()
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends the process."""
         with contextlib.suppress(OSError, ValueError):
             if self._process.stdin:
                 self._process.stdin.close()
@@ -92,14 +92,14 @@ class Nursery:
         return Forked(int(answer))
 
     def provisioner(self, manager: Any) -> Any:
-        """What a kernel manager starts its kernel with."""
+        """The object with which a kernel manager starts its kernel."""
         made = Provisioner(kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager)
         made.nursery = self
         return made
 
 
 class Forked:
-    """A process that is a child of the nursery, with the face of a `Popen`."""
+    """A child process of the nursery, with the interface of a `Popen`."""
 
     stdin = stdout = stderr = None
 
@@ -115,7 +115,7 @@ class Forked:
         return None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Until it has ended."""
+        """Waits until it has ended."""
         end = None if timeout is None else time.monotonic() + timeout
         while self.poll() is None:
             if end is not None and time.monotonic() > end:
@@ -124,16 +124,16 @@ class Forked:
         return 0
 
     def send_signal(self, number: int) -> None:
-        """To the process, if it lives."""
+        """Sends a signal to the process, if it lives."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """Sends SIGTERM."""
         self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Sends SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
 
@@ -143,7 +143,7 @@ class Provisioner(LocalProvisioner):
     nursery: Nursery
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        """Forks; `cmd` is what would have been run: a program, its module, and the arguments of the kernel."""
+        """Forks a kernel; `cmd` is the usual command line: a program, its module, and the arguments of the kernel."""
         arguments = cmd[cmd.index("-f") :]
         cwd = str(kwargs.get("cwd") or os.getcwd())  # noqa: PTH109 - it is handed on as text
         forked = self.nursery.fork(arguments, dict(kwargs.get("env") or os.environ), cwd)
@@ -152,7 +152,7 @@ class Provisioner(LocalProvisioner):
         return self.connection_info
 
     async def kill(self, restart: bool = False) -> None:
-        """SIGKILL; returns when it is gone, for which the manager would look once in 0.1 s."""
+        """Sends SIGKILL; returns when the process is gone, for which the manager would look every 0.1 s."""
         await super().kill(restart=restart)
         end = time.monotonic() + 1.0
         while self.process and self.process.poll() is None and time.monotonic() < end:
@@ -166,7 +166,7 @@ def main(modules: Sequence[str]) -> None:
     for module in modules:
         importlib.import_module(module)
     _read_models()
-    # What is there by now stays: no kernel's collector need look at it, nor copy its pages by doing so.
+    # The objects of the imports stay: no kernel's collector needs to visit them, which would copy their pages.
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -179,7 +179,7 @@ def main(modules: Sequence[str]) -> None:
 
 
 def _read_models() -> None:
-    """Has botocore's descriptions of the services that every notebook asks read once, not again in each kernel."""
+    """Lets botocore load its models of the services of every notebook once, not again in each kernel."""
     import boto3
     from botocore import loaders
 
@@ -192,7 +192,7 @@ def _read_models() -> None:
 
 
 def _become(order: dict[str, Any]) -> None:
-    """In the child: an ipykernel, until it ends."""
+    """Turns the child into an ipykernel, until it ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -202,7 +202,7 @@ def _become(order: dict[str, Any]) -> None:
     os.environ.update(order["env"])
     os.chdir(order["cwd"])
     sys.path[0] = order["cwd"]
-    # A kernel ends when its parent does: that is the nursery now, and the environment's word was read at import.
+    # A kernel ends when its parent does: that is the nursery now, and the environment was read at import.
     sys.argv = ["ipykernel_launcher", *order["argv"], f"--IPKernelApp.parent_handle={os.getppid()}"]
     from ipykernel import kernelapp
 

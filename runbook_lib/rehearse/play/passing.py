@@ -11,7 +11,7 @@ from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.world.world import World, advance_all
 
 STEP_S = 300
-"""Virtual seconds: the finest period that the metrics are filed in."""
+"""Virtual seconds: the shortest period of the metrics."""
 _LOOK_S = 15.0
 _STOP_S = 60.0
 
@@ -20,10 +20,10 @@ _STOP_S = 60.0
 def passing(
     aws: EmbeddedAws, worlds: Sequence[World], told: Callable[[str], object], look_s: float = _LOOK_S
 ) -> Iterator[None]:
-    """Meanwhile the worlds follow AWS's clock by whole steps: jobs under way end, alarms are looked at.
+    """Inside the block the worlds follow AWS's clock by whole steps: jobs end, alarms are evaluated.
 
     Args:
-        told: is given a sentence if they can no longer.
+        told: called with a sentence if they cannot follow any more.
         look_s: real seconds between two looks at the clock.
     """
     stop = threading.Event()
@@ -32,7 +32,7 @@ def passing(
         try:
             while not stop.wait(look_s):
                 follow(aws, worlds)
-        except Exception as error:  # whatever it is: the lab goes on, and says that nobody is in it
+        except Exception as error:  # on any error the lab goes on, and says that its users are gone
             if not stop.is_set():
                 told(f"the lab's users are gone ({type(error).__name__}: {error}); start it again")
 
@@ -46,10 +46,10 @@ def passing(
 
 
 def follow(aws: EmbeddedAws, worlds: Sequence[World]) -> bool:
-    """One look: whether a step has gone by that the worlds had not lived yet."""
+    """Follows the clock once; returns whether there was a step that the worlds had not lived yet."""
     due = aws.now().timestamp() // STEP_S * STEP_S
     if not worlds or min(world.service.now for world in worlds) >= due:
         return False
     advance_all(worlds, dt.datetime.fromtimestamp(due, dt.UTC))
-    aws.move_to(aws.now() + dt.timedelta(seconds=1))  # what a move brings: alarms, expiry
+    aws.move_to(aws.now() + dt.timedelta(seconds=1))  # a move evaluates alarms and expires items
     return True

@@ -1,7 +1,7 @@
-"""A scenario played through the notebooks: shift, looks, decision, the rollback's own notebook, and the curve turning.
+"""Plays a scenario through the notebooks: shift, looks, decision, the rollback's own notebook, and the curve's turn.
 
-Everything before production may be taken as passed (`start_phase`), for practice. The end is held against what the
-scenario declares.
+Everything before production may be taken as passed (`start_phase`), for practice. The end is compared with the one
+that the scenario declares.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from runbook_lib.rehearse.play.director import Rehearsal, Rehearsed, Scene, rais
 from runbook_lib.rehearse.play.matrix import expected_words, found_words
 from runbook_lib.rehearse.play.played import DRAIN, PATIENCE, Ended, detected_s, turned
 from runbook_lib.rehearse.play.rollout import DEPRECATE, PHASE3, WEEK, Rollout, Stopped
-from runbook_lib.rehearse.play.stage import overlaid, shown, take_as_passed
+from runbook_lib.rehearse.play.stage import overlaid, places, shown, take_as_passed
 from runbook_lib.rehearse.world.scenario import Scenario, played
 from runbook_lib.rehearse.world.scenario import find as scenario_of
 from runbook_lib.run.launch import Finished
 
 HISTORY_H = 24
 ANSWER_RUNS = 12
-"""At most this many runs of a rollback's notebook: it says itself when it must be run again."""
+"""Most runs of a rollback's notebook: it says itself when it must be run again."""
 CALM_MIN = 20
-"""Minutes after the last action before the curve is looked at: longer than a poll, a job and a quarter of an hour."""
+"""Minutes after the last action before the curve is checked: longer than a poll, a job and a quarter of an hour."""
 
 
 class Play(Rollout):
@@ -45,7 +45,7 @@ class Play(Rollout):
         self.shift_at: dt.datetime | None = None
 
     def play(self) -> Ended:
-        """To its end, whatever that is."""
+        """Plays the scenario to its end, whatever that is."""
         try:
             self.set_stage()
             last = self._phases()
@@ -54,19 +54,19 @@ class Play(Rollout):
         return self._ended(last)
 
     def set_stage(self) -> None:
-        """Everything before the first phase: rehearsed, or taken as passed."""
+        """Goes to the first phase: rehearses the steps before it, or takes them as passed."""
         if not self.start_phase:
             self.before_production()
             return
         stage, notebook = self.stage, self.from_start()[0]
         stage.set_up("async", HISTORY_H)
-        params = stage.params["prod"]
+        params = stage.params[places().prod]
         take_as_passed(stage.root / stage.archive, params, notebook, iso(self.aws.now()))
         before = params.policy.phases[notebook].before_percent
         if before:
             self._dial(before)
             self.shift_at = self.aws.now()
-            # Whoever shifts by hand waits for the end of the bake, which AppConfig would refuse to interrupt.
+            # A shift by hand waits for the end of the bake, which AppConfig would refuse to interrupt.
             hours = 25 if self.scenario.by_hand else 1
             stage.soak(self.aws.now() + dt.timedelta(hours=hours), f" at {before:g} %")
 
@@ -74,10 +74,11 @@ class Play(Rollout):
         """Sets the dial without a notebook and without a record.
 
         Args:
-            notebook: a phase in whose name somebody does it at the console, with a bake and no step over 0; empty: as
-                the phase before would have.
+            notebook: phase in whose name somebody does it at the console, with a bake and no step over 0; empty: in the
+                way of the phase before.
         """
-        params = load({**overlaid("prod", self.stage.release), "mode": "apply", "confirm": "prod"})
+        prod = places().prod
+        params = load({**overlaid(prod, self.stage.release), "mode": "apply", "confirm": prod})
         journal = SimpleNamespace(append=lambda *_, **__: None, append_or_stderr=lambda *_, **__: None)
         identity = SimpleNamespace(account=params.account_id, arn="arn:aws:iam::rehearsal", now=self.aws.now())
         client, about, hours = self.aws.client("appconfig"), "taken as passed, for practice", 0.0
@@ -90,7 +91,7 @@ class Play(Rollout):
         AppConfigTraffic(client, Guard(params, identity, journal), params).apply(plan)
 
     def from_start(self) -> list[str]:
-        """The phases that are played."""
+        """The phases to play."""
         return [name for name in self.production if name >= self.start_phase]
 
     def _phases(self) -> Finished:
@@ -100,16 +101,16 @@ class Play(Rollout):
                 return last
         if not self.scenario.notebooks_only:
             return last
-        self.sign(f"{PHASE3}@prod")
+        self.sign(f"{PHASE3}@{places().prod}")
         return self.first_week()
 
     def first_week(self) -> Finished:
-        """As in the rollout; its faults have their time from now on."""
-        self.stage.worlds["prod"].begin(DEPRECATE)
+        """As in the rollout; faults of the first week can begin from now on."""
+        self.stage.worlds[places().prod].begin(DEPRECATE)
         return super().first_week()
 
     def _phase(self, notebook: str) -> Finished:
-        """One phase: the shift, and looks until it is decided."""
+        """One phase: the shift, and looks until a decision."""
         stage, last = self.stage, self.shift(notebook)
         begun = self.aws.now()
         while last.decision == "SOAK" and last.come_back_at:
@@ -121,8 +122,8 @@ class Play(Rollout):
         return last
 
     def shift(self, notebook: str) -> Finished:
-        """The phase is approved and its weight set, by its notebook or by hand; faults that wait for it begin."""
-        stage, weight = self.stage, self.stage.params["prod"].policy.phases[notebook].percent
+        """Approves the phase and sets its weight, by its notebook or by hand; faults that wait for it begin."""
+        stage, weight = self.stage, self.stage.params[places().prod].policy.phases[notebook].percent
         self.approve(notebook)
         by_hand = self.scenario.by_hand and notebook[:2] == self.scenario.first_phase
         if by_hand:
@@ -130,18 +131,18 @@ class Play(Rollout):
         what = "look: the shift was made by hand" if by_hand else f"shift to {weight:g} %"
         last = stage.run(Scene(notebook, what=what))
         if last.decision == "PLANNED":
-            # The first run of a release may find something to deploy; then the next one shifts.
+            # The first run of a release may find something to deploy; then the next run shifts.
             last = stage.run(Scene(notebook, what=f"shift to {weight:g} %"))
         if last.decision == "SOAK":
-            stage.worlds["prod"].begin(notebook)
+            stage.worlds[places().prod].begin(notebook)
         self.shift_at = self.shift_at or self.aws.now()
         return last
 
     def _ended(self, last: Finished) -> Ended:
-        """The end as found: after a ROLLBACK its notebook is run, and the curve looked at."""
+        """The real end: after a ROLLBACK it runs the rollback's notebook, and checks the curve."""
         archive = Archive(self.stage.root / self.stage.archive)
         record = archive.load(archive.find(last.run_id))
-        world = self.stage.worlds["prod"]
+        world = self.stage.worlds[places().prod]
         promoted = last.decision == "PROMOTE"
         taken = _taken_back(self.aws, self.stage) if record.moment == "taken_back" else None
         felt = None
@@ -162,8 +163,8 @@ class Play(Rollout):
         )
 
     def _curve(self, named: str) -> bool:
-        """The rollback's notebook acts, time goes by, and the curve turns, or does not."""
-        stage, world, params = self.stage, self.stage.worlds["prod"], self.stage.params["prod"]
+        """Runs the rollback's notebook and lets time pass; returns whether the curve turns."""
+        stage, world, params = self.stage, self.stage.worlds[places().prod], self.stage.params[places().prod]
         begun = self.aws.now()
         self._answer(named)
         stage.soak(self.aws.now() + dt.timedelta(minutes=CALM_MIN), ": does the curve turn?")
@@ -175,11 +176,11 @@ class Play(Rollout):
             stage.soak(self.aws.now() + DRAIN, ": too few jobs to tell yet")
 
     def _answer(self, named: str) -> None:
-        """The rollback's notebook, as often as it needs to be run; where it is no cure, scenario 1's, as it says.
+        """Runs the rollback's notebook as often as needed; if it is no cure, runs scenario 1's, as it says.
 
-        Nobody gives a reason: what a mitigation does follows from the symptoms that it finds itself.
+        Nobody gives a reason: a mitigation acts on the symptoms that it finds itself.
         """
-        stage, rollbacks = self.stage, self.stage.params["prod"].policy.rollbacks
+        stage, rollbacks = self.stage, self.stage.params[places().prod].policy.rollbacks
         notebook = next(name for name in rollbacks if name.startswith(f"{named}_"))
         for count in range(ANSWER_RUNS):
             last = stage.run(Scene(notebook, what="rollback" if not count else "once more"))
@@ -193,7 +194,7 @@ class Play(Rollout):
             stage.soak(max(parse(last.come_back_at), self.aws.now() + dt.timedelta(minutes=1)))
 
     def _no_symptom(self, last: Finished) -> bool:
-        """The run was refused, since it saw no symptom of its scenario."""
+        """Whether the run was refused because it saw no symptom of its scenario."""
         archive = Archive(self.stage.root / self.stage.archive)
         checks = archive.load(archive.find(last.run_id)).checks
         return any(one["id"].endswith(".symptoms") and one["verdict"] != "PASS" for one in checks)
@@ -204,8 +205,8 @@ def _by(record: Record) -> str:
 
 
 def _taken_back(aws: EmbeddedAws, stage: Rehearsal) -> str | None:
-    """When AppConfig took the weight back by itself."""
-    state = traffic.read_state(aws.client("appconfig"), stage.params["prod"])
+    """Time at which AppConfig took the weight back by itself; None: it did not."""
+    state = traffic.read_state(aws.client("appconfig"), stage.params[places().prod])
     return next((one.taken_back_at for one in state.history if one.taken_back_by == "CLOUDWATCH_ALARM"), None)
 
 
@@ -213,18 +214,18 @@ def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False
     """Plays a scenario on an embedded AWS of its own.
 
     Args:
-        start_phase: `06`, `07` or `08`: what comes before is taken as passed; empty: from preflight on.
+        start_phase: `06`, `07` or `08`: the steps before are taken as passed; empty: from preflight on.
 
     Raises:
-        UsageError: no such scenario or phase, or the scenario does not say how it should end.
-        AwsError: the embedded AWS does not start or does not do what AWS does.
+        UsageError: no such scenario or phase, or the scenario does not declare its end.
+        AwsError: the embedded AWS does not start or does not behave like AWS.
     """
     scenario = scenario_of(name)
     if scenario.expected is None:
         known = ", ".join(one.name for one in played())
         raise UsageError(f"scenario '{name}' does not say how it should end; these do: {known}")
     scenario.starts_at(start_phase)
-    scenario.fits(load_file(params_dir() / "prod.yaml").policy.phases)
+    scenario.fits(load_file(params_dir() / f"{places().prod}.yaml").policy.phases)
     board = Board(quiet)
     with raised(name, seed, board) as rehearsal:
         began = rehearsal.aws.now()
@@ -237,16 +238,25 @@ def play(name: str, *, seed: int = 7, start_phase: str = "", quiet: bool = False
 
 
 def _rows(rehearsal: Rehearsal, scenario: Scenario, start_phase: str) -> list[tuple[str, str]]:
-    policy = rehearsal.params["prod"].policy
-    phases = [(f"{name}@prod", policy.steps[name].title) for name in policy.phases_of("prod") if name >= start_phase]
+    policy = rehearsal.params[places().prod].policy
+    phases = [
+        (f"{name}@{places().prod}", policy.steps[name].title)
+        for name in policy.phases_of(places().prod)
+        if name >= start_phase
+    ]
     before = [] if start_phase else [row for row in Rollout.steps(rehearsal) if row[0][:2] < "06"]
     after = [DEPRECATE, WEEK] if scenario.notebooks_only else []
-    week = [(f"{name}@prod", policy.steps[name].title) for name in after]
-    return [*before, *phases, *week, *((f"{name}@prod", one.title) for name, one in policy.rollbacks.items())]
+    week = [(f"{name}@{places().prod}", policy.steps[name].title) for name in after]
+    return [
+        *before,
+        *phases,
+        *week,
+        *((f"{name}@{places().prod}", one.title) for name, one in policy.rollbacks.items()),
+    ]
 
 
 def _summary(rehearsal: Rehearsal, scenario: Scenario, ended: Ended, wrong: list[str]) -> None:
-    """The last table: what should have been, and what was."""
+    """Prints the last table: the declared end, and the real one."""
     from rich.table import Table
 
     board = rehearsal.board

@@ -1,4 +1,4 @@
-"""How a scenario that was played has ended, against how it should."""
+"""The real end of a played scenario, compared with its declared end."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from runbook_lib.rehearse.world.truth import Truth
 
 Seconds = float
 QUIET_S = 900.0
-"""So long nobody must have gone to async."""
+"""Seconds without a request to async that prove that it is off."""
 ENOUGH_JOBS = 20
 DRAIN = dt.timedelta(hours=1)
-"""After the action, jobs of this time are not judged: they waited in the queue that it drained."""
+"""Time after the action whose jobs are not judged: they waited in the queue that it drained."""
 PATIENCE = dt.timedelta(hours=12)
-"""So long at most until enough jobs have come: at night few do."""
+"""Longest wait for enough jobs: at night there are few."""
 
 
 def detected_s(service: Service, at: dt.datetime | str, shift_at: dt.datetime | str) -> Seconds:
-    """From the moment at which the fault could first be felt to `at`.
+    """Seconds from the moment at which the fault could first be felt to `at`.
 
     Args:
-        shift_at: when the rollout first set a weight.
+        shift_at: time at which the rollout first set a weight.
     """
     when, shifted = (parse(one).timestamp() if isinstance(one, str) else one.timestamp() for one in (at, shift_at))
     return when - (fault_since(service, dt.datetime.fromtimestamp(shifted, dt.UTC)) or shifted)
 
 
 def fault_since(service: Service, shift_at: dt.datetime) -> float | None:
-    """The moment (epoch seconds) from which on a fault that has begun can be felt; None: none has."""
+    """The moment (epoch seconds) from which a fault that has begun can be felt; None: none has."""
     begun = [service.origin + fault.start * 3600 for fault in service.scenario.faults if fault.after is None]
     return max(shift_at.timestamp(), min(begun)) if begun else None
 
@@ -40,8 +40,8 @@ def fault_since(service: Service, shift_at: dt.datetime) -> float | None:
 def turned(service: Service, truth: Truth, params: Params, since: float) -> bool | None:
     """Whether the curve has turned; None: too few jobs to tell yet.
 
-    With the weight at 0: no request goes to async any more. Else what jobs got that were created after `since` (epoch
-    seconds) is no collapse, and the queue is short.
+    With the weight at 0: no request goes to async any more. Else: the results of jobs created after `since` (epoch
+    seconds) are no collapse, and the queue is short.
     """
     now = service.now
     if not service.share:
@@ -62,20 +62,20 @@ class Ended:
     decision: str
     """PROMOTE (all phases), HOLD or ROLLBACK."""
     phase: str
-    """Number of the notebook in which it was caught; empty if it was not."""
+    """Number of the notebook that caught it; empty if none did."""
     by: str
-    """`watch` (an interim look), `look` (a declared one), `AppConfig`, or `budget` (the shift was refused before it was
-    made: `harm.users`); empty if nobody."""
+    """`watch` (an interim look), `look` (a declared one), `AppConfig`, or `budget` (the shift was refused beforehand:
+    `harm.users`); empty if nobody."""
     rollback: int | None
-    """Scenario of the rollback that the decision names."""
+    """Rollback scenario that the decision names."""
     detect_s: Seconds | None
     """Virtual seconds from the fault's first moment under a weight to the decision; None if it was not caught."""
     recovered: bool | None
-    """After a ROLLBACK: the curve turned; None: nothing was to turn."""
+    """Whether the curve turned after a ROLLBACK; None: there was nothing to turn."""
     reason: str = ""
 
     def wrong(self, scenario: Scenario) -> list[str]:
-        """In which points it did not end as declared, in words; empty: it did."""
+        """The differences from the declared end, in words; empty: there are none."""
         wanted = scenario.expected
         if wanted is None:
             return [f"scenario '{scenario.name}' does not say how it should end"]

@@ -13,21 +13,22 @@ from runbook_lib.observe.names import alarm_name
 from runbook_lib.rehearse.play.director import Scene
 from runbook_lib.rehearse.play.play import Play
 from runbook_lib.rehearse.play.played import fault_since
+from runbook_lib.rehearse.play.stage import places
 from runbook_lib.rehearse.world.scenario import Scenario, find, played
 
 STEP = dt.timedelta(minutes=10)
-"""So often it is looked whether somebody would be called by now."""
+"""Time between two checks whether somebody would be called."""
 FEW = 3
-"""Users who must have been failed before one would be called for them."""
+"""Fewest failed users for which somebody is called."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """What somebody is called for, and when: the exercise begins."""
+    """The reason and time of a call: the exercise begins."""
 
     at: dt.datetime
     notebook: str
-    """The phase that is under way."""
+    """The phase under way."""
     said: str
 
 
@@ -37,7 +38,7 @@ def practised() -> list[Scenario]:
 
 
 def scenario_for(name: str) -> Scenario:
-    """The scenario of that name, or of the YAML file that `name` is the path of.
+    """The scenario with that name, or in the YAML file with the path `name`.
 
     Raises:
         UsageError: there is none, or it is not for practice.
@@ -60,7 +61,7 @@ def called(play: Play) -> Call:
     """Goes through the rollout until somebody would be called: users without a report, a guard alarm, or a look.
 
     Raises:
-        UsageError: with this seed the rollout goes through.
+        UsageError: with this seed nothing goes wrong.
     """
     stage = play.stage
     for notebook in play.from_start():
@@ -81,9 +82,9 @@ def called(play: Play) -> Call:
 
 
 def _alarmed(play: Play) -> str:
-    """Which guard alarm fires; empty: none."""
+    """Name of the guard alarm that fires; empty: none."""
     stage = play.stage
-    params = stage.params["prod"]
+    params = stage.params[places().prod]
     guards = [alarm_name(one, params) for one in params.policy.alarms if one.guard]
     found = stage.aws.client("cloudwatch").describe_alarms(AlarmNames=guards, StateValue="ALARM")
     firing = [one["AlarmName"] for one in found["MetricAlarms"]]
@@ -91,8 +92,8 @@ def _alarmed(play: Play) -> str:
 
 
 def _failed(play: Play) -> str:
-    """How many users got no report, where their success has collapsed since the fault began; empty: it has not."""
-    world, params = play.stage.worlds["prod"], play.stage.params["prod"]
+    """Number of users without a report, if their success has collapsed since the fault began; empty: it has not."""
+    world, params = play.stage.worlds[places().prod], play.stage.params[places().prod]
     if play.shift_at is None or (since := fault_since(world.service, play.shift_at)) is None:
         return ""
     submitted, served = world.truth.users(since, world.service.now - params.service.job_deadline_s)

@@ -1,4 +1,4 @@
-"""The script of a whole rehearsal: which notebook when, who signs, how long between; all else comes from the runs."""
+"""The script of a whole rehearsal: which notebook when, who signs, the time between; the rest comes from the runs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from runbook_lib.params.phases import Phase
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, Kind, enter
 from runbook_lib.rehearse.play.director import Rehearsal, Scene
-from runbook_lib.rehearse.play.stage import shown
+from runbook_lib.rehearse.play.stage import places, shown
 from runbook_lib.rollout.approval import evidence
 from runbook_lib.run.launch import Finished
 
 HISTORY_DAYS = 7
 LOAD_TRIES = 3
 PATIENCE_S = 20.0
-"""Real seconds until a machine that was too slow for the load is asked again."""
+"""Real seconds until a machine that was too slow for the load is tried again."""
 BY_THE_CLOCK = ("load.concurrent", "load.submit_p95", "load.drained")
-"""Checks of the load test that a slow machine fails with nothing lost and nothing refused."""
+"""Checks of the load test that a slow machine fails although nothing is lost or refused."""
 INTERIM_H = 12
 PREFLIGHT, DEV, DASHBOARD, ALARMS = "01_preflight", "02_deploy_dev", "03_dashboard", "04_alarms"
 STAGING = "05_staging"
@@ -40,7 +40,7 @@ PHASE3, DEPRECATE, WEEK, ACCEPTANCE = (
 
 
 class Stopped(Exception):
-    """A run did not end as the rollout needs it to go on: the rehearsal ends here."""
+    """A run did not end as the rollout needs it: the rehearsal ends here."""
 
     def __init__(self, last: Finished) -> None:
         super().__init__(last.headline)
@@ -48,7 +48,7 @@ class Stopped(Exception):
 
 
 class Rollout:
-    """From preflight to acceptance; stops at the first run that does not let the rollout go on."""
+    """The rollout from preflight to acceptance; it stops at the first run that does not let it go on."""
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         self.stage = rehearsal
@@ -57,13 +57,13 @@ class Rollout:
     @staticmethod
     def steps(rehearsal: Rehearsal) -> list[tuple[str, str]]:
         """Key and title of each row of the table."""
-        steps = rehearsal.params["prod"].policy.steps
-        order = (*ENVIRONMENTS_OF, *((name, env) for name, step in steps.items() for env in step.envs))
-        keys = dict.fromkeys(f"{name}@{env}" for name, env in order if f"{name}@{env}" not in LEFT_OUT)
+        steps = rehearsal.params[places().prod].policy.steps
+        order = (*environments_of(), *((name, env) for name, step in steps.items() for env in step.envs))
+        keys = dict.fromkeys(f"{name}@{env}" for name, env in order if f"{name}@{env}" not in left_out())
         return [(key, steps[key.partition("@")[0]].title) for key in keys]
 
     def walk(self) -> Finished:
-        """Everything; the last run of it."""
+        """Runs everything; returns the last run."""
         try:
             self.before_production()
             self.phases()
@@ -72,37 +72,38 @@ class Rollout:
             return stopped.last
 
     def phases(self) -> None:
-        """Every phase of production in its order, as `gates.yaml` declares them."""
+        """Runs every phase of production in order, as `gates.yaml` declares them."""
         for place, (notebook, phase) in enumerate(self.production.items()):
             self.approve(notebook)
             if place == 0:
                 self.first_phase(notebook)
             else:
                 self.through(Scene(notebook, what=f"shift to {phase.percent:g} %"))
-        self.sign(f"{PHASE3}@prod")
+        self.sign(f"{PHASE3}@{places().prod}")
 
     @property
     def production(self) -> dict[str, Phase]:
         """The phases of production."""
-        return self.stage.params["prod"].policy.phases_of("prod")
+        return self.stage.params[places().prod].policy.phases_of(places().prod)
 
     def before_production(self) -> None:
-        """From the first note to new resources in production that take no traffic yet."""
+        """Runs the steps from the first note to new resources in production without traffic."""
         stage = self.stage
         stage.set_up("baseline", HISTORY_DAYS * 24)
         self.sign()
         self._enter("note", "rehearsal", "release engineer", "The rehearsal began on a sandbox, not on AWS.")
         self.promoted(Scene(PREFLIGHT))
-        self.promoted(Scene(DEV, "dev", "deploy and smoke test"))
-        self.prepared("staging", STAGING)
-        stage.people("staging", "staging")
+        at = places()
+        self.promoted(Scene(DEV, at.dev, "deploy and smoke test"))
+        self.prepared(at.staging, STAGING)
+        stage.people(at.staging, "staging")
         self.staging()
-        stage.leave("staging")
-        self.prepared("prod", next(iter(self.production)))
+        stage.leave(at.staging)
+        self.prepared(at.prod, next(iter(self.production)))
 
     def staging(self) -> Finished:
-        """Tests, load test and soak; the load again where this machine was just too slow for it, as people would."""
-        scene = Scene(STAGING, "staging", "tests, load test, shift")
+        """Runs tests, load test and soak; the load again if this machine was just too slow for it, as people would."""
+        scene = Scene(STAGING, places().staging, "tests, load test, shift")
         last = self.stage.run(scene)
         for left in range(LOAD_TRIES - 1, 0, -1):
             slow = self.too_slow(last)
@@ -115,7 +116,7 @@ class Rollout:
         return self.through(scene, last)
 
     def too_slow(self, last: Finished) -> str:
-        """What a run of 05 says of a load test that failed by the clock alone; empty: it did not, or not alone."""
+        """The reason of a run of 05 whose load test failed only by its times; empty: it did not, or not only."""
         if last.decision != "HOLD":
             return ""
         archive = Archive(self.stage.root / self.stage.archive)
@@ -125,22 +126,22 @@ class Rollout:
         return wrong[0].reason if wrong and len(slow) == len(wrong) else ""
 
     def sign(self, after: str | None = None) -> None:
-        """The people of the rehearsal attest what only people can, and what can be said by now."""
-        params = self.stage.params["prod"]
+        """Enters the attestations of the rehearsal's people that are possible after `after`."""
+        params = self.stage.params[places().prod]
         for wanted in params.policy.attestations:
             if wanted.after == after:
                 self._enter("attestation", wanted.id, wanted.role, f"rehearsed: {wanted.title}")
 
     def approve(self, notebook: str) -> None:
-        """The people whose approval the phase needs give it."""
-        params = self.stage.params["prod"]
+        """Enters the approvals that the phase needs."""
+        params = self.stage.params[places().prod]
         for role in params.policy.phases[notebook].approvers:
             stands = evidence(Archive(self.stage.root / self.stage.archive), params, notebook)
             facts = {"evidence": [one.model_dump() for one in stands]}
             self._enter("approval", notebook, role, "rehearsed approval", facts)
 
     def _enter(self, kind: Kind, item: str, role: str, text: str, facts: dict[str, Any] | None = None) -> None:
-        params = self.stage.params["prod"]
+        params = self.stage.params[places().prod]
         entry = Entry(
             kind=kind,
             item=item,
@@ -154,14 +155,14 @@ class Rollout:
         enter(Archive(self.stage.root / self.stage.archive), params, entry, caller_arn="arn:aws:iam::rehearsal")
 
     def promoted(self, scene: Scene) -> Finished:
-        """One run that must promote."""
+        """Runs a notebook that must promote."""
         return self._must(self.stage.run(scene), "PROMOTE")
 
     def prepared(self, env: str, notebook: str) -> None:
-        """The resources are deployed, with no traffic; then dashboard and alarms, side by side."""
+        """Deploys the resources, without traffic; then runs dashboard and alarms at the same time."""
         self._must(self.stage.run(Scene(notebook, env, "deploy the new resources")), "PLANNED")
         self.sign(f"{notebook}@{env}")
-        # Metrics of new resources and alarms need some minutes of life before anything can be said of them.
+        # New resources and alarms need some minutes before their metrics can be judged.
         self.stage.soak(self.aws.now() + dt.timedelta(minutes=20))
         for finished in self.stage.side_by_side([Scene(DASHBOARD, env), Scene(ALARMS, env)]):
             self._must(finished, "PROMOTE")
@@ -173,10 +174,10 @@ class Rollout:
             self.stage.soak(self.aws.now() + dt.timedelta(seconds=period, minutes=5))
 
     def through(self, scene: Scene, last: Finished | None = None) -> Finished:
-        """Run again whenever it says so, until it promotes; an undecided soak is extended by the notebook itself.
+        """Runs a notebook again whenever it says so, until it promotes; the notebook itself extends an undecided soak.
 
         Args:
-            last: the first run of it, if it was made already.
+            last: the first run, if it was made already.
         """
         last = last or self.stage.run(scene)
         while last.decision == "SOAK" and last.come_back_at:
@@ -185,7 +186,7 @@ class Rollout:
         return self._must(last, "PROMOTE")
 
     def first_phase(self, notebook: str) -> None:
-        """As `through`, with an interim look, and the end of AppConfig's bake seen."""
+        """As `through`, with an interim look, and a check of the end of AppConfig's bake."""
         percent = self.production[notebook].percent
         shift = self._must(self.stage.run(Scene(notebook, what=f"shift to {percent:g} %")), "SOAK")
         set_at = self.aws.now()
@@ -197,7 +198,7 @@ class Rollout:
         self.through(Scene(notebook, what="verdict at a declared look"))
 
     def bake(self, set_at: dt.datetime) -> None:
-        """AppConfig's bake ends at its hour, by itself: seen, not assumed.
+        """Waits for the end of AppConfig's bake, and checks that it comes by itself.
 
         Raises:
             AwsError: it did not.
@@ -206,7 +207,7 @@ class Rollout:
         states = []
         for moment in (end - dt.timedelta(minutes=10), end + dt.timedelta(minutes=1)):
             self.stage.soak(moment)
-            found = traffic.read_state(self.aws.client("appconfig"), self.stage.params["prod"]).dial_deployment
+            found = traffic.read_state(self.aws.client("appconfig"), self.stage.params[places().prod]).dial_deployment
             states.append(found.state if found else "none")
         before, after = states
         self.stage.board.say(f"  AppConfig's deployment: {before} ten minutes before hour 24, {after} after it")
@@ -214,13 +215,13 @@ class Rollout:
             raise AwsError(f"the bake was {before}, then {after}; expected BAKING, then COMPLETE")
 
     def first_week(self) -> Finished:
-        """Deprecation, the looks of the cadence, each at its time, and acceptance.
+        """Runs the deprecation, the looks of the cadence, each at its time, and acceptance.
 
-        A look waits for nobody: jobs stay in the table for a day, and one that comes later finds none.
+        A look cannot wait: jobs stay in the table for a day, and a later look finds none.
         """
         stage, start = self.stage, self.aws.now()
         self.promoted(Scene(DEPRECATE, what="archive and remove the old handler"))
-        slots = cadence.slots(stage.params["prod"].policy.cadence, start)
+        slots = cadence.slots(stage.params[places().prod].policy.cadence, start)
         for slot in slots:
             stage.soak(parse(slot.due), f" to {slot.name}")
             if slot is not slots[-1]:
@@ -234,19 +235,26 @@ class Rollout:
         return finished
 
 
-ENVIRONMENTS_OF = (
-    (PREFLIGHT, "prod"),
-    (DEV, "dev"),
-    (DASHBOARD, "staging"),
-    (ALARMS, "staging"),
-    (STAGING, "staging"),
-)
-LEFT_OUT = (f"{DASHBOARD}@dev", f"{ALARMS}@dev")
-"""Allowed in dev, and no step of the rollout there."""
+def environments_of() -> tuple[tuple[str, str], ...]:
+    """The steps before production in their order, and where each is applied."""
+    at = places()
+    return (
+        (PREFLIGHT, at.prod),
+        (DEV, at.dev),
+        (DASHBOARD, at.staging),
+        (ALARMS, at.staging),
+        (STAGING, at.staging),
+    )
+
+
+def left_out() -> tuple[str, ...]:
+    """Allowed in development, and no step of the rollout there."""
+    at = places()
+    return (f"{DASHBOARD}@{at.dev}", f"{ALARMS}@{at.dev}") if at.dev != at.staging else ()
 
 
 def summary(rehearsal: Rehearsal, last: Finished, hours: float) -> int:
-    """Says how it ended: table, verdict, what was not served, report. The exit code."""
+    """Prints the end: table, verdict, requests not served, report. Returns the exit code."""
     from runbook_lib.rollout.requirement import unserved
 
     board = rehearsal.board

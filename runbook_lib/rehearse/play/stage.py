@@ -1,4 +1,4 @@
-"""The stage of a rehearsal: parameters laid over, environment of this process, progress on the terminal."""
+"""The stage of a rehearsal: overridden parameters, environment of this process, progress on the terminal."""
 
 from __future__ import annotations
 
@@ -7,29 +7,53 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.params.load import Params, load, project_root, read_yaml
-from runbook_lib.params.phases import PhaseStep
+from runbook_lib.params.phases import ENVIRONMENTS, PhaseStep, stand_in
 
-ENVIRONMENTS = ("dev", "staging", "prod")
+
+@dataclass(frozen=True)
+class Places:
+    """The project's environments that the delivered three stand for."""
+
+    dev: str
+    staging: str
+    prod: str
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """Each once."""
+        return tuple(dict.fromkeys((self.dev, self.staging, self.prod)))
+
+
+def places() -> Places:
+    """As `environments` of the project's gates.yaml says."""
+    return _places(project_root() / "params" / "gates.yaml")
+
+
+@lru_cache(maxsize=8)
+def _places(file: Path) -> Places:
+    return Places(**stand_in(read_yaml(file).get("environments") or ENVIRONMENTS))
 
 
 def overlaid(env: str, release: str) -> dict[str, Any]:
-    """The flat parameters of `env` with `params/rehearsal.yaml` laid over them: production's own, on a small stage."""
+    """The flat parameters of `env`, overridden by `params/rehearsal.yaml`: production's own, on a small stage."""
     return {**read_yaml(project_root() / "params" / f"{env}.yaml"), **overlay_only(release)}
 
 
 def params_of(env: str, release: str) -> Params:
-    """The same, validated."""
+    """Those parameters, validated."""
     return load(overlaid(env, release), source=f"params/{env}.yaml with params/rehearsal.yaml")
 
 
 def overlay_only(release: str) -> dict[str, Any]:
-    """What the rehearsal overrides, for a run with `params/<env>.yaml`.
+    """The values that the rehearsal overrides, for a run with `params/<env>.yaml`.
 
-    Each has an archive of its own, as it has an AWS of its own: a deviation that the last one left open is not there.
+    Each rehearsal has an archive of its own, like its AWS: deviations of an earlier one are not open there.
     """
     overlay = read_yaml(project_root() / "params" / "rehearsal.yaml")
     return {**overlay, "release": release, "archive": f"{overlay['archive']}/{release}"}
@@ -37,7 +61,7 @@ def overlay_only(release: str) -> dict[str, Any]:
 
 @contextmanager
 def only(environment: Mapping[str, str]) -> Iterator[None]:
-    """This process and its kernels see the embedded AWS and no other: every `AWS_*` of the caller is put aside."""
+    """Shows this process and its kernels only the embedded AWS: hides every `AWS_*` variable of the caller."""
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
@@ -50,19 +74,19 @@ def only(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 class Progress:
-    """What is being done and how long it took: a spinner on a terminal, plain lines elsewhere."""
+    """The current step and its duration: a spinner on a terminal, plain lines elsewhere."""
 
     def __init__(self, quiet: bool = False) -> None:
         from rich.console import Console
 
         out = sys.stderr if quiet else sys.stdout
-        # Where nobody sits, rich would take 80 columns and break every table.
+        # Outside a terminal, rich would use 80 columns and break every table.
         self.console = Console(file=out, highlight=False, soft_wrap=True, width=None if out.isatty() else 140)
         self.began = time.monotonic()
 
     @contextmanager
     def step(self, title: str) -> Iterator[list[str]]:
-        """One step; what is appended to the list is said behind its title when it is done."""
+        """One step; texts appended to the list are printed behind its title when it is done."""
         said: list[str] = []
         start = time.monotonic()
         try:
@@ -78,7 +102,7 @@ class Progress:
         self.console.print(f"[green]✔[/] {title}{tail} [dim]({time.monotonic() - start:.1f} s)[/]")
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Prints one line."""
         self.console.print(text)
 
     @property
@@ -96,12 +120,12 @@ def before(steps: Mapping[str, PhaseStep], notebook: str) -> list[str]:
 
 
 def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "") -> None:
-    """Seals a record that says PROMOTE for each step that `notebook` stands on, so that one can begin there.
+    """Seals a record with PROMOTE for each step that `notebook` depends on, so that a play can begin there.
 
-    For practice only: each says in its reason that nothing was proven.
+    For practice only: the reason of each says that nothing was proven.
 
     Args:
-        at: the instant that they judged by, ISO 8601; empty: none.
+        at: the instant of their judgement, ISO 8601; empty: none.
     """
     from runbook_lib.record import recording
     from runbook_lib.record.archive import Archive, seal_staged
@@ -121,7 +145,7 @@ def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "") -
 
 
 def shown(path: Path | str) -> str:
-    """A path as the user would type it: relative to where they are, if it lies below."""
+    """A path as the user would type it: relative to the working folder, if it lies below."""
     try:
         return str(Path(path).resolve().relative_to(Path.cwd()))
     except ValueError:

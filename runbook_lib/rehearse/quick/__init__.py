@@ -1,1 +1,1 @@
-"""World and judge in one process: many plays in little time, without notebooks and without the embedded AWS."""
+"""World and judge in one process: many plays in little time, without notebooks and the embedded AWS."""

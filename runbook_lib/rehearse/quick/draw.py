@@ -1,4 +1,4 @@
-"""Worlds at random, for the fuzzer: traffic, faults of every kind, looks at any time. Pure; the seed says it all."""
+"""Random worlds for the fuzzer: traffic, faults of every kind, looks at any time. Pure; the seed decides everything."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Where = Literal["06", "07", "08", "migration"]
 PHASES: tuple[Where, ...] = ("06", "07", "08", "migration")
 WEIGHT = {"06": 0.1, "07": 0.5, "08": 1.0, "migration": 1.0}
 LEAST_TRAFFIC, MOST_TRAFFIC = 20.0, 300_000.0
-"""Requests a day."""
+"""Requests per day."""
 MOST_JOBS = 6_000.0
-"""Asynchronous requests a day that most plays have at most: traffic is drawn up to that, by the phase's weight."""
+"""Most asynchronous requests per day in the usual play: traffic is drawn up to that, by the phase's weight."""
 GENERATION_S = 45.0
 WORKERS = 5
-"""Of service.yaml."""
+"""Workers in service.yaml."""
 HIGH = 0.01
-"""Share of the plays whose traffic is drawn from there up to the most: each takes as long as dozens of the others."""
+"""Share of the plays with traffic between that and the most: each takes as long as dozens of the others."""
 HIDDEN = 0.5
-"""Share of the plays with several faults in which one spoils just the signals that tell of another."""
+"""Share of the plays with several faults in which one spoils exactly the signals that would show another."""
 
 HARM = (
     "refused_429",
@@ -45,7 +45,7 @@ HARM = (
 )
 """Kinds of fault that users feel."""
 BLIND = ("late", "silent", "dropped", "scaled", "stuck", "dead_guard")
-"""Kinds that spoil what is seen."""
+"""Kinds that spoil the signals."""
 HARMLESS = ("duplicate", "cost", "no_tokens", "resubmitted", "slow_submit", "old_clients", "sync_refused")
 KINDS = (*HARM, *BLIND, *HARMLESS)
 
@@ -73,11 +73,11 @@ _TELLS = {
     "throttled_table": ("submit_5xx", "submit_errors"),
     "throttled_index": ("submit_5xx", "submit_errors"),
 }
-"""Kind of fault that users feel, to the signals that tell of it: what a second fault would have to spoil to hide it."""
+"""Kind of fault that users feel to the signals that show it: a second fault must spoil these to hide it."""
 
 
 class Drawn(Frozen):
-    """One fault as drawn."""
+    """One drawn fault."""
 
     kind: str
     size: float
@@ -92,7 +92,7 @@ class Drawn(Frozen):
     to_hour: float = 6.0
 
     def fault(self, begin: Where) -> Fault:
-        """As the world knows it."""
+        """The fault in the form of the world."""
         end = None if self.length is None else self.start + self.length
         form = {
             "pulse_min": self.pulse_min,
@@ -115,7 +115,7 @@ class Burst(Frozen):
     times: float
 
     def fault(self, begin: Where) -> Fault:
-        """As the world knows it."""
+        """The burst in the form of the world."""
         end = self.start + self.hours
         return Fault(name="burst", start=self.start, end=end, after=begin, times={"traffic": self.times})
 
@@ -127,7 +127,7 @@ class Play(Frozen):
     where: Where
     requests_per_day: float
     quick: float
-    """How often the synchronous endpoint succeeds."""
+    """Success rate of the synchronous endpoint."""
     caller: float
     access_log: bool
     late_h: float
@@ -138,7 +138,7 @@ class Play(Frozen):
     faults: tuple[Drawn, ...]
 
     def scenario(self) -> Scenario:
-        """The world."""
+        """The scenario of this play."""
         return Scenario(
             name=f"fuzz-{self.seed}",
             title="drawn at random",
@@ -153,13 +153,13 @@ class Play(Frozen):
 
     @property
     def workers(self) -> int:
-        """Of the service: those of service.yaml, and where the mean traffic takes more, a fifth more than it takes."""
+        """Number of workers: as in service.yaml or, if the mean traffic needs more, a fifth more than it needs."""
         busy = self.requests_per_day * WEIGHT[self.where] * GENERATION_S / 86_400
         return max(WORKERS, math.ceil(1.2 * busy))
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of its faults."""
+        """Kinds of the play's faults."""
         return tuple(one.kind for one in self.faults)
 
 
@@ -214,7 +214,7 @@ def _fault(one: Drawn) -> dict[str, Any]:  # noqa: PLR0911, PLR0912 (a table of 
 
 
 def play(seed: int) -> Play:
-    """The play of a seed."""
+    """The play for a seed."""
     rng = np.random.default_rng([20261127, seed])
     where = PHASES[int(rng.integers(len(PHASES)))]
     usual = MOST_JOBS / WEIGHT[where]
@@ -260,7 +260,7 @@ def _burst(rng: np.random.Generator) -> Burst:
 def _drawn(rng: np.random.Generator, kind: str, late_h: float, signals: tuple[str, ...]) -> Drawn:
     shape: Any = "step" if kind in BLIND else str(rng.choice(["step", "step", "ramp", "pulse", "nightly"]))
     length = None if rng.random() < 0.5 else _log_uniform(rng, 0.5, 40)
-    # From the shift on; at any time; or after the first declared look, for one that is taken late.
+    # At the shift; at any time; or after the first declared look, for a look that is taken late.
     start = float(rng.choice([0.0, rng.uniform(0, 50), 23 + rng.uniform(0, max(3.0, late_h))]))
     every, begin = _log_uniform(rng, 1, 12), float(rng.integers(0, 21))
     return Drawn(

@@ -1,4 +1,4 @@
-"""Nature against the judge: one soak of a drawn world, and what was true of its users when the decision fell."""
+"""The world against the judge: one soak of a drawn world, and the truth about its users when the decision fell."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ NOTEBOOKS = {
 
 @dataclass(frozen=True)
 class Truth:
-    """Users of one span: who came, and who got a report in time."""
+    """Users of one span: the arrivals, and those who got a report in time."""
 
     submitted: int
     succeeded: int
 
     @property
     def success(self) -> float | None:
-        """Share that was served; None where nobody came."""
+        """Share of served users; None without users."""
         return self.succeeded / self.submitted if self.submitted else None
 
 
 @dataclass(frozen=True)
 class Played:
-    """How one play ended, and what was true."""
+    """The end of one play, and the truth."""
 
     play: Play
     decision: str
@@ -50,12 +50,12 @@ class Played:
     first_gate: str
     """Id of the failed gate that the reason names first; empty: none."""
     hours: float
-    """From the shift to the decision."""
+    """Hours from the shift to the decision."""
     judged: Truth
     since: Truth
-    """Since the judged hours, as far as it had settled when the decision fell."""
+    """The truth since the judged hours, as far as it had settled when the decision fell."""
     settled_since_fault: int
-    """Requests since the first fault that users feel began (none: since the judged hours), settled by then."""
+    """Settled requests since the first fault that users feel began (without one: since the judged hours)."""
     harm: float
     """The largest share of the users that one fault harmed at any moment up to the decision."""
     backlog: bool
@@ -64,7 +64,7 @@ class Played:
 
 
 class _One(InProcess):
-    """One soak; what comes before is taken as passed."""
+    """One soak; the steps before are taken as passed."""
 
     def __init__(self, params: Params, scenario: Scenario, seed: int, baseline: float) -> None:
         super().__init__(params, scenario, seed)
@@ -102,12 +102,12 @@ def designed(params: Params, drawn: Play) -> Params:
 
 
 def opened(params: Params, drawn: Play) -> InProcess:
-    """Its world before the soak; what comes before is taken as passed."""
+    """The world of a play before its soak; the steps before are taken as passed."""
     return _One(params, drawn.scenario(), drawn.seed, drawn.quick)
 
 
 def run(drawn: Play, params: Params) -> Played:
-    """Plays it."""
+    """Plays a drawn world."""
     params = designed(params, drawn)
     player = opened(params, drawn)
     world = player.world
@@ -151,7 +151,7 @@ def _told(drawn: Play, params: Params, player: InProcess, outcome: Outcome, by: 
 
 
 def _harm(drawn: Play, world: Local, begun: dt.datetime) -> float:
-    """What of each harmful fault was in force between the shift and now, as drawn: its size times its shape's level."""
+    """Largest level of a harmful fault in force between the shift and now: drawn size times its shape's level."""
     sizes = {one.kind: one.size for one in drawn.faults if one.kind in HARM}
     low, high = ((at.timestamp() - world.service.origin) / 3600 for at in (begun, world.now))
     mine = [fault for fault in world.service.scenario.faults if fault.name in sizes and fault.after is None]

@@ -1,4 +1,4 @@
-"""docs/fuzz.md: what the fuzzer demanded, how often it was met, and in which strata it was not."""
+"""docs/fuzz.md: the fuzzer's rules, how often they held, and in which strata they did not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runbook_lib.rehearse.quick.fuzz import Played
 from runbook_lib.rehearse.quick.fuzz_rules import Counted, table
 
 WORST = 40
-"""Strata that the page lists at most: those that broke a rule, then those with the most plays."""
+"""Most strata on the page: those that broke a rule, then those with the most plays."""
 
 HEAD = """# Nature against the judge
 
@@ -37,7 +37,7 @@ the time since the judged hours holds once as many itself: of fewer users a shar
 
 
 def page(found: Sequence[Played], seed: int) -> str:
-    """The page."""
+    """The page as Markdown."""
     rows = table(found)
     whole, parts = [one for one in rows if one.stratum == "all"], [one for one in rows if one.stratum != "all"]
     broken = [one for one in parts if not one.holds]

@@ -1,4 +1,4 @@
-"""What the fuzzer demands of the judge, and how sure it is of it. Pure."""
+"""The fuzzer's rules for the judge, and the certainty of their results. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runbook_lib.rehearse.quick.draw import BLIND, HARM, Play
 from runbook_lib.rehearse.quick.fuzz import Played
 
 ALERT, TARGET, COLLAPSE = 0.98, 0.99, 0.90
-"""The policy's limits of the success rate; a test holds them against `gates.yaml`."""
+"""The policy's limits of the success rate; a test compares them with `gates.yaml`."""
 ALPHA = 0.05
 OTHER = (
     "slow_llm",
@@ -27,7 +27,7 @@ OTHER = (
     "llm_slots",
     "slow_submit",
 )
-"""Faults of another gate than the users' success: a rollback for them is right whatever the success is."""
+"""Faults of other gates than the users' success: a rollback for them is right whatever the success is."""
 
 
 _SLOW = ("slow_llm", "backlog")
@@ -46,16 +46,16 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "cost": (*HARM, "cost"),
     "observed_split": ("old_clients",),
 }
-"""Gate to the kinds of fault that may fail it; any that spoils what is seen may, too."""
+"""Gate to the kinds of fault that may fail it; a kind that spoils signals may fail any."""
 _OF_A_BACKLOG = ("success_rate", "generation_time", "queue_depth", "cost", "lost_jobs")
-"""Gates that a queue fails which is long because more come than five workers serve, without any fault."""
+"""Gates that fail without any fault if more jobs come than five workers can serve."""
 
 
 def wald(share: float, limit: float = 1 - ALERT, alpha: float = 0.01) -> float:
-    """Requests that Wald's sequential test takes on the mean to tell a failure share of `share` from `limit`.
+    """Mean number of requests with which Wald's sequential test tells a failure share of `share` from `limit`.
 
     E[n] = ln(1/alpha) / KL(share, limit), for a test that is never wrong the other way (Wald 1947, "Sequential
-    Analysis", sec. 3.4). Infinite where the share is not worse.
+    Analysis", sec. 3.4). Infinite if the share is not worse.
     """
     if share <= limit:
         return math.inf
@@ -67,7 +67,7 @@ def wald(share: float, limit: float = 1 - ALERT, alpha: float = 0.01) -> float:
 
 @dataclass(frozen=True)
 class Rule:
-    """One demand: of the plays that it is about, at most this share may break it."""
+    """One rule: at most this share of the plays that it is about may break it."""
 
     id: str
     title: str
@@ -89,7 +89,7 @@ def about(rule: str, one: Played) -> bool | None:  # noqa: PLR0911 (a table of r
     """Whether the play breaks the rule; None: the rule is not about it."""
     promoted, taken = one.decision == "PROMOTE", one.decision == "ROLLBACK"
     judged, since = one.judged.success, one.since.success
-    # A share of a handful of users says nothing of the service: the time since holds one test's worth itself.
+    # A share of a handful of users says nothing about the service: the time since must have enough for one test.
     enough = math.inf if since is None else wald(1 - since)
     seen = one.settled_since_fault >= 3 * enough and one.since.submitted >= enough
     match rule:
@@ -102,7 +102,7 @@ def about(rule: str, one: Played) -> bool | None:  # noqa: PLR0911 (a table of r
         case "promoted_collapsed_since":
             return promoted if since is not None and since < COLLAPSE and seen else None
         case "taken_back_good":
-            # Throughout: neither the whole nor any moment. A fault of an hour is no chance, though the day was well.
+            # Throughout: neither the whole nor any moment. A fault of an hour is no chance, even on a good day.
             well = all(share is None or share >= TARGET for share in (judged, since)) and one.harm <= 1 - TARGET
             other = set(one.play.kinds) & set(OTHER) or one.backlog or one.throttled
             return taken if well and not other else None
@@ -127,9 +127,9 @@ class Counted:
     broken: int
     plays: int
     seeds: tuple[int, ...]
-    """Of the plays that break it."""
+    """Seeds of the plays that break it."""
     alpha: float = ALPHA
-    """Of each bound. A rule's strata share `ALPHA` (Bonferroni): among a hundred of them, some are unlucky."""
+    """Alpha of each bound. A rule's strata share `ALPHA` (Bonferroni): among a hundred of them, some are unlucky."""
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -138,12 +138,12 @@ class Counted:
 
     @property
     def holds(self) -> bool:
-        """No proof that the rule is broken: the lower bound is not above what it allows. None at all means none."""
+        """Whether the rule is not proven broken: the lower bound is within its limit. A limit of 0 allows none."""
         return self.broken == 0 if self.rule.most == 0 else self.bounds[0] <= self.rule.most
 
     @property
     def shown(self) -> bool:
-        """Proof that the rule holds: the upper bound, too, is within what it allows. None at all means none."""
+        """Whether the rule is proven to hold: the upper bound, too, is within its limit. A limit of 0 allows none."""
         return self.broken == 0 if self.rule.most == 0 else self.bounds[1] <= self.rule.most
 
 
@@ -154,7 +154,7 @@ def strata(drawn: Play) -> list[str]:
 
 
 def count(rule: Rule, plays: Iterable[Played], stratum: str = "all") -> Counted:
-    """How often the rule was broken."""
+    """The number of plays that break the rule."""
     found = [(one, broken) for one in plays if (broken := about(rule.id, one)) is not None]
     seeds = tuple(one.play.seed for one, broken in found if broken)
     return Counted(rule, stratum, len(seeds), len(found), seeds)

@@ -1,8 +1,8 @@
-"""The harm forecast against the world: what was said before the shift, and how many users a failure really harmed.
+"""The harm forecast compared with the world: the users that it names before the shift, and those really harmed.
 
 A play is one soak of a world drawn at random, with one failure of a known share that begins with the shift or half a
-soak later. The forecast (`steps/harm.py`) is told the traffic, and nothing of the failure but its share and its hour;
-the world tells how many users got no report, until AppConfig or a look stopped it.
+soak later. The forecast (`steps/harm.py`) knows the traffic, and of the failure only its share and hour; the world
+tells how many users got no report, until AppConfig or a look stopped it.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ FIGURES: dict[str, Callable[[Harm], Pair]] = {
     "refused_429": lambda row: row.by_looks,
     "accepted_lost": lambda row: row.unseen,
 }
-"""Kinds of failure, to the figure that speaks of them: a guard counts it; only those who look do; a request that was
-accepted and became no job is told from a callers' repeat by a declared look alone."""
+"""Kind of failure to the figure for it: a guard counts it; only looks find it; an accepted request without a job
+differs from a callers' repeat only for a declared look."""
 WATCHES_MIN = (15.0, 30.0, 60.0)
 WHERE = ("06", "07", "08")
 LEAST_TRAFFIC, MOST_TRAFFIC = 600.0, 5_000.0
-"""Requests a day of both routes: as many as the five workers serve in the busiest hour."""
+"""Requests per day of both routes: as many as the five workers serve in the busiest hour."""
 DAY = (
     *(0.25, 0.2, 0.2, 0.2, 0.25, 0.4, 0.7, 1.0, 1.4, 1.6, 1.7, 1.7),
     *(1.6, 1.7, 1.7, 1.6, 1.5, 1.4, 1.2, 1.1, 0.9, 0.7, 0.5, 0.4),
 )
 SETTLES = dt.timedelta(minutes=15)
-"""How long the world goes on after the end, until what became of everybody is known."""
+"""Time that the world goes on after the end, until everybody's result is known."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """One play: what was said, and what was true."""
+    """One play: the forecast, and the truth."""
 
     seed: int
     where: str
@@ -59,25 +59,25 @@ class Held:
     requests_per_day: float
     watch_min: float
     said: float | None
-    """Users harmed at most, by the forecast; None: it said that the soak might not stop it."""
+    """Most users harmed, by the forecast; None: it said that the soak might not stop the failure."""
     true: float
-    """Users harmed; infinite: it was promoted."""
+    """Users harmed; infinite: the phase was promoted."""
     by: str
 
     @property
     def within(self) -> bool:
-        """Whether the truth is within what was said."""
+        """Whether the truth is within the forecast."""
         return self.said is None or self.true <= self.said
 
 
 def drawn(seed: int, limit: float, per_day: float | None = None) -> Play:
-    """The play of a seed: shares beyond `limit`; with so many requests a day, or drawn ones."""
+    """The play for a seed: shares beyond `limit`; with `per_day` requests a day, or drawn ones."""
     rng = np.random.default_rng([20261128, seed])
     size = float(rng.choice([one for one in SHARES if one > limit]))
     fault = Drawn(
         kind=str(rng.choice(list(FIGURES))),
         size=size,
-        start=float(rng.choice([0.0, 1.0])),  # 1 stands for late; `run` knows the hour
+        start=float(rng.choice([0.0, 1.0])),  # 1 means late; `run` knows the hour
         length=None,
         shape="step",
     )
@@ -99,7 +99,7 @@ def drawn(seed: int, limit: float, per_day: float | None = None) -> Play:
 
 
 def run(seed: int, params: Params, per_day: float | None = None) -> Held:
-    """Plays it, and holds it against what was said beforehand; with so many requests a day, or drawn ones."""
+    """Plays it, and compares it with the forecast; with `per_day` requests a day, or drawn ones."""
     policy = params.policy
     play = drawn(seed, watch_of(params, *next(iter(policy.phases.items()))).limit, per_day)
     notebook = NOTEBOOKS[play.where]
@@ -133,7 +133,7 @@ def run(seed: int, params: Params, per_day: float | None = None) -> Held:
 
 
 def _harmed(play: Play, params: Params, notebook: str, begins: dt.datetime) -> tuple[float, str]:
-    """Users without a report from `begins` until the failure is stopped and the last client has left; and by whom."""
+    """Users without a report from `begins` until the failure is stopped and the last client has left; and the cause."""
     player = opened(params, play)
     world = player.world
     world.live(START + HISTORY)
@@ -167,7 +167,7 @@ The forecast holds if the truth is within what was said in at least {confidence:
 
 
 def page(found: Sequence[Held], seed: int, confidence: float) -> str:
-    """`docs/harm.md`."""
+    """`docs/harm.md` as Markdown."""
     within = sum(one.within for one in found)
     rows = [("all", found)]
     for title, key in (("phase", "where"), ("failure", "kind"), ("share", "share"), ("late", "late")):

@@ -1,7 +1,7 @@
-"""What was measured of the scenarios, kept in one file: several benches may write it at a time, and none is lost.
+"""The results of the scenarios, kept in one file that several benches may write at a time without loss.
 
-Each writes what it has played, scenario by scenario and seed by seed, into what the file says by then: read, merged and
-put in place under a lock of the file's folder, so a reader finds the old file or the new one, never a half.
+Each merges its plays, by scenario and seed, into the file's present content: it reads, merges and replaces the file
+under a lock of the file's folder, so a reader finds the old file or the new one, never a half.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Part = Literal["in_process", "notebooks"]
 
 @dataclass(frozen=True)
 class Kept:
-    """Every play that is kept."""
+    """All plays in the file."""
 
     in_process: tuple[Ended, ...] = ()
-    """Of world and judge in one process, any number of seeds for each scenario."""
+    """Plays of world and judge in one process, any number of seeds for each scenario."""
     notebooks: tuple[Ended, ...] = ()
-    """One for each scenario."""
+    """Plays through the notebooks, one for each scenario."""
 
     @property
     def through(self) -> dict[str, Ended]:
@@ -35,19 +35,19 @@ class Kept:
         return {one.scenario: one for one in self.notebooks}
 
     def text(self) -> str:
-        """As it is in the file: one line for each play, so that a difference can be read."""
+        """The text of the file: one line for each play, so that a difference is readable."""
         parts = [f' "{name}": [\n' + ",\n".join(_lines(rows)) + "\n ]" for name, rows in vars(self).items()]
         return "{\n" + ",\n".join(parts) + "\n}\n"
 
     def with_(self, part: Part, ended: Sequence[Ended], known: Sequence[str]) -> Kept:
-        """With `ended` in the place of the same plays; plays of scenarios that are not `known` any more go."""
+        """A copy with `ended` in place of the same plays, without plays of scenarios that are not `known` any more."""
         rows = {_key(part, one): one for one in (*getattr(self, part), *ended)}
         merged = {**vars(self), part: tuple(rows.values())}
         return Kept(**{name: tuple(one for one in found if one.scenario in known) for name, found in merged.items()})
 
 
 def read(path: Path) -> Kept:
-    """What the file says; nothing where there is none."""
+    """The content of the file; empty if it does not exist."""
     if not path.is_file():
         return Kept()
     raw: dict[str, list[dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
@@ -61,12 +61,12 @@ def keep(
     known: Sequence[str],
     then: Callable[[Kept], object] = lambda _: None,
 ) -> Kept:
-    """Merges `ended` into the file, and gives all that is in it then.
+    """Merges `ended` into the file, and returns its content.
 
     Args:
-        part: how they were played.
-        known: names of the scenarios that there are.
-        then: is given the same, while nobody else may write: for a page that is made of it.
+        part: way of playing.
+        known: names of the existing scenarios.
+        then: called with the content while nobody else may write: for a page made of it.
     """
     with _alone(path.parent):
         merged = read(path).with_(part, ended, known)
@@ -79,7 +79,7 @@ def keep(
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """A lock of the folder itself: it leaves no file behind, and the kernel opens it when its holder dies."""
+    """A lock on the folder itself: it leaves no file behind, and the kernel releases it when its holder dies."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

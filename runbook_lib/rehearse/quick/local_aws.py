@@ -1,8 +1,8 @@
-"""What a look asks of AWS, answered from the simulation's own rows in this process: for many seeds in little time.
+"""AWS's answers to a look, from the simulation's own rows in this process: for many seeds in little time.
 
 No emulator, no network, no clock of its own. The questions are those of `observe` (addresses, dimensions, statistics,
-the census's scan), and they are answered only where the world published under the same address; so a metric that is
-asked for under a wrong name has no data here either. What AWS does by itself is in `local_flags.py`.
+the census's scan), and they get an answer only if the world published under the same address; so a metric with a wrong
+name has no data here either. `local_flags.py` has what AWS does by itself.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from runbook_lib.rehearse.world.rows import ID, SIGNALS, Floats, Rows
 from runbook_lib.rehearse.world.targets import Target
 
 _STEP_S = MINUTE_S * np.array([COARSE_MINUTES if COARSE.search(name) else 1 for name in SIGNALS])
-"""In what steps each signal is filed."""
+"""Seconds between two points of each signal."""
 _NONE: tuple[Floats, Floats] = (np.empty(0), np.empty(0))
 
 
 class _Column:
-    """Points of one signal; put in order of time when somebody asks."""
+    """Points of one signal; sorted by time at the first use."""
 
     def __init__(self) -> None:
         self._stamp, self._value, self._n = np.empty(256), np.empty(256), 0
         self._new: list[tuple[Floats, Floats]] = []
 
     def add(self, stamp: Floats, value: Floats) -> None:
-        """More points; those of one time stay in the order in which they came."""
+        """Adds points; those of one time keep the order of their arrival."""
         self._new.append((stamp, value))
 
     @property
@@ -59,7 +59,7 @@ class _Column:
             self._stamp, self._value = (np.concatenate([one[:before], room]) for one in (self._stamp, self._value))
         order = np.argsort(stamp, kind="stable")
         self._stamp[before:end], self._value[before:end], self._n = stamp[order], value[order], end
-        if before and self._stamp[before] < self._stamp[before - 1]:  # told late
+        if before and self._stamp[before] < self._stamp[before - 1]:  # published late
             order = np.argsort(self._stamp[:end], kind="stable")
             self._stamp[:end], self._value[:end] = self._stamp[order], self._value[order]
 
@@ -75,10 +75,10 @@ class LocalMetrics:
         self._columns: defaultdict[int, _Column] = defaultdict(_Column)
         self._own: dict[Key, _Column] = {}
         self._grids: dict[tuple[float, int], list[dt.datetime]] = {}
-        """Start of a window and period, to the starts of its buckets as times: looks ask for the same ones again."""
+        """Start of a window and period to the starts of its buckets as times: looks ask for the same ones again."""
 
     def put(self, rows: Rows) -> None:
-        """Take in what CloudWatch is told, filed as `publish.Metrics` files it: by the minute, or by five."""
+        """Adds the values for CloudWatch, filed as in `publish.Metrics`: by the minute, or by five."""
         if not len(rows):
             return
         order = np.argsort(rows.signal, kind="stable")
@@ -90,7 +90,7 @@ class LocalMetrics:
             self._columns[int(signal[low])].add(stamp[low:high], value[low:high])
 
     def put_own(self, told: Iterable[Told]) -> None:
-        """Take in what the service publishes of its own, filed by the minute."""
+        """Adds the service's own metrics, filed by the minute."""
         for one in told:
             self._own.setdefault(key_of(one.address), _Column()).add(np.floor(one.at / MINUTE_S) * MINUTE_S, one.value)
 
@@ -107,7 +107,7 @@ class LocalMetrics:
         return stamp[order], value[order]
 
     def answers(self, params: Params, asks: Sequence[Ask], now: dt.datetime) -> Answers:
-        """What `observe.fetch.fetch` would give for `asks`, without the way through JSON."""
+        """The answers of `observe.fetch.fetch` to `asks`, without the way through JSON."""
         queries, series = [], dict[str, Series]()
         for ask in asks:
             if ask.window.empty:
@@ -174,12 +174,12 @@ class LocalMetrics:
 
 
 def statistics(values: Floats, first: NDArray[np.intp], stat: str) -> Floats:
-    """One of CloudWatch's statistics of each run of `values` (n,) that begins at `first` (m,); shape (m,).
+    """A statistic of CloudWatch for each run of `values` (n,) that begins at `first` (m,); shape (m,).
 
     Percentiles interpolate linearly.
 
     Raises:
-        ValueError: a statistic that nothing here asks for.
+        ValueError: the statistic is not used here.
     """
     if stat == "Sum":
         return np.add.reduceat(values, first)
@@ -215,11 +215,11 @@ class LocalTable:
         self._place: dict[str, int] = {}
         self._jobs: list[Job] = []
         self._plain: list[dict[str, Any] | None] = []
-        """Each job as the census reads it; None: not asked for since it changed last."""
+        """Each job as the census reads it; None: not asked for since its last change."""
         self._created = np.empty(1024)
 
     def put(self, jobs: Iterable[Job]) -> None:
-        """The jobs' items as their last status has it."""
+        """Stores the jobs' items with their last status."""
         for job in jobs:
             place = self._place.setdefault(job.job_id, len(self._jobs))
             if place == len(self._jobs):
@@ -230,7 +230,7 @@ class LocalTable:
             self._jobs[place], self._plain[place], self._created[place] = job, None, job.created
 
     def jobs(self, window: Window) -> tuple[list[dict[str, Any]], float]:
-        """Those created in `window`, and some at its edges; and that nothing was used for reading them."""
+        """The items created in `window`, and some at its edges; and 0 read units."""
         created = self._created[: len(self._jobs)]
         low, high = window.start.timestamp() - 1, window.end.timestamp() + 1
         return [self._item(place) for place in np.flatnonzero((created >= low) & (created < high)).tolist()], 0.0

@@ -1,7 +1,7 @@
-"""Dial, switch and guards in this process: what AppConfig and CloudWatch alarms do by themselves.
+"""Dial, switch and guards in this process: the automatic actions of AppConfig and CloudWatch alarms.
 
-Rules from AppConfig's documentation (docs/domain.md, "AppConfig: what bites"): a deployment bakes, and a monitored
-alarm that goes to ALARM meanwhile takes it back to the version before, which is 0, for each shift steps over 0.
+The rules are AppConfig's (docs/domain.md, "AppConfig: what bites"): a deployment bakes, and a monitored alarm that
+goes to ALARM meanwhile takes it back to the version before, which is 0, since each shift steps over 0.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ class LocalFlags:
     switch_on: bool = True
     switch_since: str | None = None
     deployments: list[Deployment] = field(default_factory=list)
-    """The dial's, oldest first."""
+    """The dial's deployments, oldest first."""
     migrated: bool = False
-    """The synchronous route is asynchronous: dial and switch move nothing, and AppConfig guards nothing."""
+    """Whether the synchronous route is asynchronous: dial and switch move nothing, and AppConfig guards nothing."""
     temporary: bool = True
-    """The temporary route is there."""
+    """Whether the temporary route exists."""
     migrated_since: str | None = None
-    """Since when the migration is complete."""
+    """Time at which the migration was complete."""
 
     @property
     def percent(self) -> float:
-        """The dial in force."""
+        """The dial's value in force."""
         return next((one.percent or 0.0 for one in reversed(self.deployments) if one.in_force), 0.0)
 
     @property
     def weight(self) -> float:
-        """Percent of the requests that clients send to async."""
+        """Percentage of the requests that clients send to async."""
         return self.percent if self.switch_on else 0.0
 
     @property
     def baking(self) -> bool:
-        """AppConfig watches the guards."""
+        """Whether AppConfig watches the guards."""
         return bool(self.deployments) and self.deployments[-1].state == "BAKING"
 
     def shift(self, percent: float, now: dt.datetime, description: str, *, over: float = 0) -> None:
-        """Steps over `over` (0, where it is not done by hand) and bakes at `percent`."""
+        """Steps over `over` (0 unless it is done by hand) and bakes at `percent`."""
         self.set(over, now, description)
         number = len(self.deployments) + 1
         bake = BAKE.total_seconds() / 60
@@ -72,7 +72,7 @@ class LocalFlags:
         )
 
     def set(self, percent: float, now: dt.datetime, description: str) -> None:
-        """The dial at once, without a bake."""
+        """Sets the dial at once, without a bake."""
         self.tick(now)
         number, at = len(self.deployments) + 1, iso(now)
         self.deployments.append(
@@ -87,27 +87,27 @@ class LocalFlags:
         )
 
     def move(self, now: dt.datetime, description: str) -> None:
-        """The synchronous route becomes asynchronous, and the dial goes to 0."""
+        """Makes the synchronous route asynchronous, and sets the dial to 0."""
         self.migrated = True
         self.set(0, now, description)
 
     def move_back(self) -> None:
-        """The infrastructure's step before: the synchronous route and the temporary one are there again."""
+        """Restores the infrastructure's step before: the synchronous route and the temporary one exist again."""
         self.migrated, self.temporary = False, True
 
     def remove_temporary(self, now: dt.datetime) -> None:
-        """The last step of the migration."""
+        """Removes the temporary route, the last step of the migration."""
         self.temporary, self.migrated_since = False, iso(now)
 
     def tick(self, now: dt.datetime) -> None:
-        """A bake whose time is over is complete."""
+        """Completes a bake whose time is over."""
         if self.baking and now - dt.datetime.fromisoformat(self.deployments[-1].started_at or "") >= BAKE:
             self.deployments[-1] = self.deployments[-1].model_copy(
                 update={"state": "COMPLETE", "completed_at": iso(now)}
             )
 
     def take_back(self, now: dt.datetime, alarm: str) -> None:
-        """AppConfig's own rollback on `alarm`."""
+        """Takes the dial back because of `alarm`, as AppConfig does."""
         said = f"Rollback initiated by alarm:{alarm}"
         event = Event(type="ROLLBACK_COMPLETED", triggered_by="CLOUDWATCH_ALARM", description=said, at=iso(now))
         self.deployments[-1] = self.deployments[-1].model_copy(
@@ -115,11 +115,11 @@ class LocalFlags:
         )
 
     def switch_off(self, now: dt.datetime) -> None:
-        """Scenario 1."""
+        """Turns the switch off (scenario 1)."""
         self.switch_on, self.switch_since = False, iso(now)
 
     def state(self) -> TrafficState:
-        """As `observe.traffic.read` tells it."""
+        """The state in the form of `observe.traffic.read`."""
         newest = self.deployments[-1] if self.deployments else None
         since = None if newest is None else newest.started_at if newest.in_force else newest.taken_back_at
         return TrafficState(
@@ -147,13 +147,13 @@ class LocalGuards:
         self._phase, self._metrics = partial(params.policy.guard_phase, params.env), metrics
 
     def firing(self, now: float, percent: float = 0.0) -> Sequence[str]:
-        """Names of those in ALARM at `now`, epoch seconds, with the counts of the phase of a weight."""
+        """Names of the guards in ALARM at `now` (epoch seconds), with the counts of the phase for a weight."""
         alarms = self._alarms[self._phase(percent)]
         states = ((one, alarm_clock.state(one, self._values(one, key, now))) for one, key in alarms)
         return [one["AlarmName"] for one, state in states if state == "ALARM"]
 
     def _values(self, alarm: dict[str, Any], key: Key, now: float) -> list[float | None]:
-        """The statistic of each of its periods, newest first."""
+        """The statistic of each of the alarm's periods, newest first."""
         stamp, value = self._metrics.series(key)
         known = int(np.searchsorted(stamp, now, side="right"))
         end = alarm_clock.window_end(now, float(stamp[known - 1]) if known else None)

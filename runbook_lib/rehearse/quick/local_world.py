@@ -25,11 +25,11 @@ from runbook_lib.rehearse.world.world import settings
 
 START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
 BEFORE = dt.timedelta(hours=24)
-"""The day before the first hour of the world: what the synchronous route was like."""
+"""The day before the first hour of the world, for the synchronous route's history."""
 STEP_S = 300.0
-"""How often time stops during a bake: guards are evaluated, and flags obeyed."""
+"""Seconds between two stops during a bake: guards are evaluated, and flags obeyed."""
 CALM_S = 3600.0
-"""How often it stops where AppConfig watches nothing. The world is the same in steps of any length."""
+"""Seconds between two stops while AppConfig watches nothing. The world is the same in steps of any length."""
 MEMORY_MB = {"submit": 256, "worker": 1024, "status": 256}
 
 
@@ -58,18 +58,18 @@ class Local:
         self.table = LocalTable(self.params)
         self.guards = LocalGuards(self.params, self.metrics)
         self.most_waiting, self.throttled = 0, 0.0
-        """The longest that the queue ever was, and throttled requests so far: symptoms that a remedy is for."""
+        """Greatest length of the queue, and throttled requests so far: the symptoms of the remedies."""
         self.answered: list[Answer] = []
-        """What the access log has."""
+        """Lines of the access log."""
         self.levels: dict[str, int] = {"queue_visible": 0, "queue_in_flight": 0, "dlq_visible": 0}
 
     @property
     def now(self) -> dt.datetime:
-        """Up to where it has lived."""
+        """The time up to which the world has lived."""
         return dt.datetime.fromtimestamp(self.service.now, dt.UTC)
 
     def live(self, until: dt.datetime) -> None:
-        """Time goes by; a guard that fires during a bake takes the weight back by itself."""
+        """Lets time pass; a guard that fires during a bake takes the weight back by itself."""
         end = until.timestamp()
         while self.service.now < end:
             self.service.set_weight(self.flags.weight / 100)
@@ -97,7 +97,7 @@ class Local:
                     self.most_waiting = max(self.most_waiting, int(value.max()))
 
     def access_log(self, params: Params, window: Window) -> dict[str, Any] | None:
-        """As `observe.access_log.read` answers."""
+        """The answer of `observe.access_log.read`."""
         if not self.scenario.access_log:
             return None
         mine = self._lines(params, window, lambda one: 400 <= one.status < 500)
@@ -105,7 +105,7 @@ class Local:
         return told if mine else None
 
     def clients(self, params: Params, window: Window) -> dict[str, Any] | None:
-        """As `observe.access_log.read_clients` answers."""
+        """The answer of `observe.access_log.read_clients`."""
         if not self.scenario.access_log or not self.flags.state().only_old_clients:
             return None
         mine = self._lines(params, window, lambda one: one.path == "sync")
@@ -114,12 +114,12 @@ class Local:
 
     def _lines(self, params: Params, window: Window, wanted: Callable[[Answer], bool]) -> list[str]:
         paths = publish.submitted(params)
-        if self.flags.migrated:  # the parameters are as routed: jobs are submitted at what was the synchronous route
+        if self.flags.migrated:  # the parameters are as routed: jobs are submitted at the formerly synchronous route
             paths = {"sync": paths["submit"], "submit": paths["sync"]}
         low, high = window.start.timestamp(), window.end.timestamp()
         return [publish.access_line(one, paths) for one in self.answered if low <= one.at < high and wanted(one)]
 
     def live_levels(self) -> dict[str, Any]:
-        """As `observe.live.read` answers."""
+        """The answer of `observe.live.read`."""
         receives = self.params.service.max_receives
         return {**self.levels, "dlq_in_flight": 0, "max_receives": receives, "memory_mb": MEMORY_MB}

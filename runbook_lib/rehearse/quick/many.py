@@ -1,4 +1,4 @@
-"""One scenario many times over in one process each: what `runbook rehearse --quick` shows."""
+"""One scenario many times, each in one process: the output of `runbook rehearse --quick`."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from runbook_lib.rehearse.world.scenario import Scenario
 
 @dataclass(frozen=True)
 class QuickPlay:
-    """One play: how it ended, and what was true of the users."""
+    """One play: its end, and the truth about the users."""
 
     ended: Ended
     submitted: int
-    """Users on async from the first shift to the decision."""
+    """Number of users on async from the first shift to the decision."""
     succeeded: int
     success_while_judged: float | None
-    """Share served in the hours that the last look judged; None: nobody came."""
+    """Share of served users in the hours that the last look judged; None: there were none."""
     success_since: float | None
-    """The same since then, as far as it had settled."""
+    """Share of served users since then, as far as it had settled."""
     wrong: tuple[str, ...]
-    """In which points it did not end as the scenario expects."""
+    """The differences from the expected end."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The play as JSON, for `--json`."""
         one = self.ended
         minutes = None if one.detect_s is None else round(one.detect_s / 60, 1)
         truth = {
@@ -71,10 +71,10 @@ def play(seed: int, *, params: Params, scenario: Scenario, start_phase: str = ""
 
 
 def plays(params: Params, scenario: Scenario, seeds: range, start_phase: str = "") -> Iterator[QuickPlay]:
-    """One play for each seed, over the cores, in the order of the seeds.
+    """One play for each seed, in parallel on all cores, in the order of the seeds.
 
     Raises:
-        UsageError: a fault comes after a step that the policy does not have.
+        UsageError: a fault waits for a step that the policy does not have.
     """
     scenario.fits(params.policy.phases)
     work = partial(play, params=params, scenario=scenario, start_phase=start_phase)
@@ -102,7 +102,7 @@ def rows(scenario: Scenario, found: list[QuickPlay]) -> list[dict[str, str]]:
 
 
 def remarks(found: list[QuickPlay]) -> list[str]:
-    """What did not end as expected, one sentence a play."""
+    """The differences from the expected ends, one sentence per play."""
     return [f"seed {one.ended.seed}: {'; '.join(one.wrong)}. {one.ended.reason}" for one in found if one.wrong]
 
 

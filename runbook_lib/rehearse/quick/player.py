@@ -1,12 +1,12 @@
-"""World and judge in one process: a scenario played from phase 1 on with no emulator, no notebook and no kernel.
+"""World and judge in one process: plays a scenario from phase 1 on without emulator, notebooks and kernels.
 
-For many seeds. The same from the rehearsal with notebooks: the world (`Service`, `Outbox`), the questions and the
-evidence (`observe`), the moment, the case, the gates and the decision. Stood in for: CloudWatch and the jobs table
+For many seeds. The same as in the rehearsal with notebooks: the world (`Service`, `Outbox`), the questions and the
+evidence (`observe`), the moment, the case, the gates and the decision. Replaced: CloudWatch and the jobs table
 (`local_aws`), AppConfig and the guard alarms (`local_flags`), SQS's and Lambda's live figures (the world's own). Of the
-migration and of the rollback notebooks only the effect is made (the synchronous route moved, the dial at 0, the
-temporary route
-gone; switch off or the route back, ten workers, provisioned units), to judge the 48 h after the one, and to see the
-curve turn after the other. Left out: preflight to staging, approvals and checks of the inventory, the first week.
+migration and of the rollback notebooks only the effect exists (the synchronous route moved, the dial at 0, the
+temporary route gone; switch off or the route back, ten workers, provisioned units), to judge the 48 h after the one,
+and to see the curve turn after the other. Left out: preflight to staging, approvals and checks of the inventory, the
+first week.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from runbook_lib.rollout.look import BASELINE
 
 HISTORY = dt.timedelta(hours=2)
 LAST_INTERIM = dt.timedelta(hours=23)
-"""Also where nobody watches: jobs stay in the table for a day, so one look comes before they are gone."""
+"""Latest interim look, even without a watch: jobs stay in the table for a day, so one look finds them."""
 ENOUGH_UNITS, FEW = 100.0, 100
 
 
@@ -50,14 +50,14 @@ class InProcess:
         """The hours that the last look judged."""
         self.decided_at = START
         self.kept: Evidence | None = None
-        """The baseline's success as the phase before saw it last."""
+        """The baseline's success as last seen in the phase before."""
         self.promoted: dict[str, dict[str, Any]] = {}
-        """Phase to its soak, hour by hour, for gates that compare with it; as its record would give it."""
+        """Phase to its soak, hour by hour, for gates that compare with it; as in its record."""
 
     def play(self) -> Ended:
-        """From the first shift to the end; phases before all faults are left out, for nothing happens there."""
+        """Plays from the first shift to the end; phases before all faults are left out, since nothing happens there."""
         self.world.live(START + HISTORY)
-        # What is played is the world's: an environment without phases of its own plays those of the rollout.
+        # The world's scenario is played: an environment without phases of its own plays those of the rollout.
         phases = list(self.params.policy.phases_of(self.params.env) or self.params.policy.phases)
         soaks = [_Soak(self, name) for name in phases if name >= self.start_phase]
         for soak in (*soaks, _AfterMigration(self, phases[-1])):
@@ -80,17 +80,17 @@ class InProcess:
         )
 
     def detected(self) -> Seconds | None:
-        """Until the decision, or AppConfig's own rollback; None: no weight ever was in force."""
+        """Seconds until the decision, or AppConfig's own rollback; None: no weight ever was in force."""
         if not self.world.flags.deployments:
             return None
         first, newest = self.world.flags.deployments[0], self.world.flags.deployments[-1]
         return detected_s(self.world.service, newest.taken_back_at or self.world.now, first.started_at or "")
 
     def recovered(self, outcome: Outcome) -> bool:
-        """The action is made, and the curve is seen to turn; if more workers do not turn it, async goes off after all.
+        """Takes the action, and checks that the curve turns; if more workers do not turn it, turns async off after all.
 
-        True where at the end no request goes to async, or the queue is drained and nothing is throttled. Workers whom
-        the LLM's rate limit refuses are no cure, as rollback 2 has it.
+        True if at the end no request goes to async, or the queue is drained and nothing is throttled. Workers whom the
+        LLM's rate limit refuses are no cure, as in rollback 2.
         """
         world = self.world
         begun = world.now
@@ -108,14 +108,14 @@ class InProcess:
         return self._turned(begun)
 
     def _refused(self, since: dt.datetime) -> bool:
-        """The LLM's rate limit refuses more of the jobs than rollback 2 bears."""
+        """Whether the LLM's rate limit refuses a larger share of jobs than rollback 2 tolerates."""
         limits = (spec.backlog for spec in self.params.policy.rollbacks.values() if spec.backlog is not None)
         jobs = [job for job in self.world.truth.jobs.values() if job.created >= since.timestamp()]
         share = sum(job.error == RATE_LIMITED for job in jobs) / max(1, len(jobs))
         return any(limit.llm_limited.holds(share) for limit in limits)
 
     def _async_off(self) -> None:
-        """Scenario 1: the switch; and where it has no effect any more, the infrastructure's step before."""
+        """Scenario 1: the switch or, if it has no effect any more, the infrastructure's step before."""
         self.world.flags.switch_off(self.world.now)
         self.world.flags.move_back()
 
@@ -139,7 +139,7 @@ class _Soak:
         self.about = describe(release=play.params.release, notebook=notebook, attempt=play.params.attempt, run="bench")
 
     def walk(self) -> tuple[Outcome, str]:
-        """The decision that ends the phase, and by whom it was caught: `watch`, `look`, `AppConfig` or `budget`."""
+        """The decision that ends the phase, and who caught it: `watch`, `look`, `AppConfig` or `budget`."""
         world = self.world
         if refused := self.beyond_budget():
             return refused, "budget"
@@ -149,7 +149,7 @@ class _Soak:
         return self.looks()
 
     def beyond_budget(self) -> Outcome | None:
-        """Why the phase's notebook would not make the shift: what a failure would cost the users; None: it would."""
+        """The outcome if the phase's notebook would refuse the shift because of the harm budget; None: it would not."""
         if self.params.policy.harm.users is None:
             return None
         from runbook_lib.steps import alarm_odds, harm
@@ -160,7 +160,7 @@ class _Soak:
         return None if one.ok else Outcome(decision=Decision.HOLD, reason=one.reason, next="Put that right first.")
 
     def looks(self) -> tuple[Outcome, str]:
-        """Looks, from now on until one decides."""
+        """Looks from now on until one decides."""
         world = self.world
         begun, extended = world.now, self.moment().come_back_at
         while True:
@@ -168,7 +168,7 @@ class _Soak:
             late = dt.timedelta(hours=self.play.scenario.late_h)
             watched = world.now + every if every else begun + LAST_INTERIM
             declared = extended + late if extended else None
-            # Nobody looks between a declared look and the hour at which the scenario has it taken.
+            # Nobody looks between a declared look and the hour at which the scenario takes it.
             wanted = [declared if extended and declared and extended <= watched < declared else watched, declared]
             world.live(min(at for at in wanted if at is not None and at > world.now))
             outcome = self.look()
@@ -178,15 +178,15 @@ class _Soak:
                 return outcome, "look" if self.moment().look is not None else "watch"
             extended = self.moment().come_back_at
             if self.moment().name == "after" and not world.flags.baking and not world.flags.migrated:
-                # An extended soak is watched again, as the notebook does it when it is applied.
+                # An extended soak is watched again, as when the notebook is applied.
                 world.flags.shift(self.spec.percent, world.now, self.about)
 
     def moment(self) -> moments.Moment:
-        """Where the phase stands."""
+        """The moment of the phase."""
         return moments.which(self.world.flags.state(), self.params, self.notebook, self.spec, self.world.now)
 
     def look(self) -> Outcome:
-        """One look, as the phase's notebook takes it."""
+        """One look, as in the phase's notebook."""
         now = self.moment()
         assert now.effective_at is not None  # noqa: S101
         window = Window(now.effective_at, max(now.effective_at, now.window_end(self.world.now)))
@@ -202,7 +202,7 @@ class _Soak:
         return outcome
 
     def _stands(self, outcome: Outcome, judged: Window, users: Evidence | None) -> Outcome:
-        """The outcome, if the time since the judged hours bears it out, as in the notebook (`rollout/present.py`)."""
+        """The outcome, if the time since the judged hours supports it, as in the notebook (`rollout/present.py`)."""
         window = present.since_of(judged.end, self.world.now)
         if outcome.decision is Decision.SOAK and not present.worth_looking(window, self.params):
             return outcome
@@ -218,7 +218,7 @@ class _Soak:
         return case_of(self.params, self.spec, self.moment(), evidence, None, moment="during").verdict()
 
     def evidence(self, window: Window, look: Look | None, *, keep: bool) -> dict[str, Evidence]:
-        """Everything asked over `window`, made into evidence by `observe`."""
+        """The answers to all questions over `window`, made into evidence by `observe`."""
         world, now, state = self.world, self.world.now, self.world.flags.state()
         params = traffic.as_routed(self.params, state)
         earlier = [one for one in self.counted if window.start <= one.start and one.end_settled <= window.end]
@@ -242,29 +242,29 @@ class _Soak:
         return found
 
     def _baseline(self, own: Evidence) -> Evidence:
-        """The baseline's success; where hardly anybody calls it any more, as the phase before saw it last."""
+        """The baseline's success; if hardly anybody calls it any more, as last seen in the phase before."""
         if not self.world.flags.migrated and ((own.n or 0) >= FEW or self.play.kept is None):
             return own
         return self.play.kept or own.model_copy(update={"bad": None, "n": None})
 
 
 class _AfterMigration(_Soak):
-    """The rest of the last phase: the synchronous route is moved, the temporary route goes, and all is asynchronous
-    for 48 h."""
+    """The rest of the last phase: the synchronous route is moved, the temporary route is removed, and everything is
+    asynchronous for 48 h."""
 
     def walk(self) -> tuple[Outcome, str]:
-        """The decision that ends the rollout, and by whom it was caught."""
+        """The decision that ends the rollout, and who caught it."""
         world, service = self.world, self.params.service
         world.flags.move(world.now, self.about)
         world.service.live_by(world.service.scenario.begun("migration", world.service.hour))
-        # As long as clients may hold the old weight and poll (`steps/phase/migration.py`).
+        # As long as clients may keep the old weight and poll (`steps/phase/migration.py`).
         silent = 2 * service.traffic.client_poll_s + service.job_deadline_s + self.params.policy.metric_delay_s
         world.live(world.now + dt.timedelta(seconds=silent))
         world.flags.remove_temporary(world.now)
         return self.looks()
 
     def moment(self) -> moments.Moment:
-        """Where the soak after the migration stands."""
+        """The moment of the soak after the migration."""
         flags, now = self.world.flags, self.world.now
         assert flags.migrated_since is not None  # noqa: S101
         return moments.after_migration(flags.state(), self.params, self.spec, parse(flags.migrated_since), now)

@@ -1,4 +1,4 @@
-"""The smallest world that still breaks a rule, and that world as a scenario's YAML."""
+"""Finds the smallest world that still breaks a rule, and writes it as a scenario's YAML."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from runbook_lib.rehearse.quick.draw import Play
 from runbook_lib.rehearse.quick.fuzz_rules import about
 
 MOST = 40
-"""Plays that a shrinking may take."""
+"""Most plays of one shrinking."""
 
 
 def simpler(drawn: Play) -> Iterator[Play]:
-    """Worlds one step simpler: a fault less, no lateness, round numbers, a flat day. In order of what is gained."""
+    """Worlds that are one step simpler: a fault less, no lateness, round numbers, a flat day; largest gain first."""
     for place in range(len(drawn.faults)):
         yield drawn.model_copy(update={"faults": drawn.faults[:place] + drawn.faults[place + 1 :]})
     plain = {"late_h": 0.0, "caller": 0.0, "bursts": (), "profile": (1.0,) * 24, "watch_min": 0.0}
@@ -34,7 +34,7 @@ def simpler(drawn: Play) -> Iterator[Play]:
 
 
 def shrink(drawn: Play, rule: str, params: Params) -> Play:
-    """The simplest world found that breaks `rule` as `drawn` does; greedy, and the same each time."""
+    """The simplest world found that breaks `rule` as `drawn` does; greedy and deterministic."""
     left, best = MOST, drawn
     again = True
     while again and left:
@@ -50,7 +50,7 @@ def shrink(drawn: Play, rule: str, params: Params) -> Play:
 
 
 def write(drawn: Play, rule: str, folder: Path) -> Path:
-    """Writes the world as a scenario file; its name says rule and seed."""
+    """Writes the world as a scenario file; its name has rule and seed."""
     folder.mkdir(parents=True, exist_ok=True)
     scenario = drawn.scenario().model_copy(update={"name": f"{rule}-{drawn.seed}", "title": f"Breaks {rule}"})
     path = folder / f"{rule}-{drawn.seed}.yaml"

@@ -1,4 +1,4 @@
-"""Differences between two templates, written as `cdk diff` writes them: a line a resource, a tree of its properties."""
+"""Differences between two templates, as `cdk diff` prints them: a line per resource, a tree of its properties."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NAMES = (
     "StageName",
     "Name",
 )
-"""Properties that hold a resource's own name, most telling first."""
+"""Properties with a resource's own name, most telling first."""
 _LONGEST = 100
 
 
 def differences(before: Resources, after: Resources, defaults: Mapping[str, str] | None = None) -> Iterator[str]:
-    """A line for each resource that is added, removed or changed, and below it a tree of its changed properties.
+    """A line for each added, removed or changed resource, followed by a tree of its changed properties.
 
     Args:
         defaults: values of the template's parameters, for the resources' names.
@@ -46,7 +46,7 @@ def differences(before: Resources, after: Resources, defaults: Mapping[str, str]
 
 
 def _parts(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """Its properties, and what stands beside them."""
+    """A resource's properties, and its other attributes."""
     beside = {key: value for key, value in resource.items() if key not in ("Type", "Properties")}
     return {**resource.get("Properties", {}), **beside}
 
@@ -92,7 +92,7 @@ def _labelled(id: str, resources: Resources, defaults: Mapping[str, str]) -> str
 
 
 def _label(id: str, resources: Resources, defaults: Mapping[str, str]) -> str:
-    """The path that stands in front of the logical id: of a route its path and method, else the resource's name."""
+    """The text in front of the logical id: for a route its path and method, else the resource's name."""
     resource = resources.get(id, {})
     kind, properties = resource.get("Type"), resource.get("Properties", {})
     if kind == "AWS::ApiGateway::Method":
@@ -118,7 +118,7 @@ def _path(resource: Any, resources: Resources) -> str:
 
 
 def resolved(value: object, defaults: Mapping[str, str]) -> str | None:
-    """The name behind a parameter or a substitution; None for what only AWS knows."""
+    """The name behind a parameter or a substitution; None for a name that only AWS knows."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and isinstance(value.get("Ref"), str):

@@ -1,8 +1,8 @@
-"""Deploys the sandbox on the embedded AWS with CloudFormation, and does by API what its CloudFormation cannot.
+"""Deploys the sandbox on the embedded AWS with CloudFormation, and does through the API what its CloudFormation cannot.
 
-What it cannot (ministack 1.5.33; `tests/rehearse/sandbox/test_deploy.py` names each): metric-math alarms are refused, a
-function's reserved concurrency, a table's TTL, a bucket's lifecycle and a stage's access logs are dropped, and so are
-rollback triggers.
+The gaps (ministack 1.5.33; `tests/rehearse/sandbox/test_deploy.py` names each): metric-math alarms are refused; a
+function's reserved concurrency, a table's TTL, a bucket's lifecycle, a stage's access logs and rollback triggers are
+dropped.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from runbook_lib.params.references import read
 from runbook_lib.rehearse.sandbox.template import access_log_format, alarm_id, bucket_name, build, own_name
 
 STAND_IN = "stand-in-of-the-sandbox"
-"""Value of every secret that the contract's headers name."""
+"""Value of every secret in the contract's headers."""
 MONITORING_MIN = 180
-"""For so long CloudFormation watches the guards after an update: the longest it offers."""
+"""Minutes for which CloudFormation watches the guards after an update: the most that it offers."""
 _WAIT = {"Delay": 0.05, "MaxAttempts": 1200}
 
 
@@ -50,7 +50,7 @@ class Sandbox:
     api_url: str
     """Address of the API's stage; routes are appended to it."""
     outputs: dict[str, str]
-    """The stack's outputs, and `InboxUrl`: a queue that receives what the alarm topic says."""
+    """The stack's outputs, and `InboxUrl`: a queue that receives the messages of the alarm topic."""
 
 
 def deploy(aws: Place, params: Params, step: str = "async", guards: Sequence[str] = ()) -> Sandbox:
@@ -60,7 +60,7 @@ def deploy(aws: Place, params: Params, step: str = "async", guards: Sequence[str
         guards: ARNs of the alarms that take an update back if they fire (`rollback_triggers`).
 
     Raises:
-        AwsError: the stack failed; the sentence names the first resource that did, and why.
+        AwsError: the stack failed; the sentence names the first failed resource, and the reason.
     """
     return deploy_all(aws, [params], step, guards)[0]
 
@@ -68,10 +68,10 @@ def deploy(aws: Place, params: Params, step: str = "async", guards: Sequence[str
 def deploy_all(
     aws: Place, environments: Iterable[Params], step: str = "async", guards: Sequence[str] = ()
 ) -> list[Sandbox]:
-    """Several environments at a time: all are begun, then waited for.
+    """Deploys several environments at a time: starts all, then waits for them.
 
     Raises:
-        AwsError: a stack failed; the sentence names the first resource that did, and why.
+        AwsError: a stack failed; the sentence names the first failed resource, and the reason.
     """
     with aws_errors("deploying the sandbox"):
         begun = [(params, _begin(aws, params, step, guards)) for params in environments]
@@ -81,7 +81,7 @@ def deploy_all(
 def rollback_triggers(guards: Sequence[str]) -> dict[str, Any]:
     """CloudFormation's RollbackConfiguration of an update that `guards` (alarm ARNs) watch.
 
-    At most five alarms, for at most 180 minutes after the last resource was updated (CloudFormation's API reference,
+    At most five alarms, for at most 180 minutes after the update of the last resource (CloudFormation's API reference,
     RollbackConfiguration).
     """
     triggers = [{"Arn": arn, "Type": "AWS::CloudWatch::Alarm"} for arn in guards]
@@ -98,11 +98,11 @@ def embedded_template(params: Params, step: str = "async") -> dict[str, Any]:
 
 
 def _begin(aws: Place, params: Params, step: str, guards: Sequence[str]) -> str:
-    """Starts the stack's change; the name of the waiter that sees its end."""
+    """Starts the stack's change; returns the name of the waiter for its end."""
     cloudformation = aws.client("cloudformation")
     request = {
         "StackName": params.name("stack"),
-        "TemplateBody": json.dumps(embedded_template(params, step)),
+        "TemplateBody": json.dumps(embedded_template(params, step), separators=(",", ":")),
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
     try:
@@ -143,9 +143,9 @@ def _finish(aws: Place, params: Params, waiter: str, step: str) -> Sandbox:
 
 
 def _first_failure(cloudformation: Any, name: str) -> str:
-    """Which resource failed first, and why.
+    """The resource that failed first, and the reason.
 
-    A template that CloudFormation refuses before it makes anything has its reasons in DescribeEvents alone.
+    If CloudFormation refuses a template before it makes anything, only DescribeEvents has the reasons.
     """
     refused: Sequence[dict[str, Any]] = cloudformation.describe_events(StackName=name)["OperationEvents"]
     reasons = [(one["LogicalResourceId"], one["ValidationStatusReason"]) for one in refused if _is_refusal(one)]
@@ -163,15 +163,15 @@ def _is_refusal(event: dict[str, Any]) -> bool:
 
 
 def _fill_gaps(aws: Place, params: Params) -> None:
-    """Makes true what the template says and the embedded CloudFormation does not do."""
+    """Does what the template says and the embedded CloudFormation leaves out."""
     resources = {id: one.get("Properties", {}) for id, one in build(params)["Resources"].items()}
     for alarm in (one for one in params.policy.alarms if one.owner == "stack"):
         if alarm.metric is None:
             aws.client("cloudwatch").put_metric_alarm(**realise(alarm, params))
-    aws.client("lambda").put_function_concurrency(
-        FunctionName=params.name("worker"),
-        ReservedConcurrentExecutions=resources["Worker"]["ReservedConcurrentExecutions"],
-    )
+    for post in params.service.crew:
+        aws.client("lambda").put_function_concurrency(
+            FunctionName=params.name(post.worker), ReservedConcurrentExecutions=post.concurrency
+        )
     aws.client("dynamodb").update_time_to_live(
         TableName=params.name("table"), TimeToLiveSpecification=resources["Table"]["TimeToLiveSpecification"]
     )
@@ -185,7 +185,7 @@ def _fill_gaps(aws: Place, params: Params) -> None:
 
 
 def _keep_secrets(aws: Place, params: Params) -> None:
-    """Stand-ins for the secrets that the contract's headers name: the sandbox's API asks for none of them."""
+    """Writes stand-ins for the secrets in the contract's headers: the sandbox's API checks none of them."""
     kept = [read(text, params.env) for text in params.service.contract.secrets.values()]
     for one in kept:
         if one.kind == "env":
@@ -215,7 +215,7 @@ def _log_access(aws: Place, params: Params, api_id: str) -> None:
 
 
 def _measure_routes(aws: Place, params: Params, api_id: str) -> None:
-    """Turns an HTTP API's detailed metrics on: the embedded CloudFormation keeps them under a name that AWS has not."""
+    """Turns an HTTP API's detailed metrics on: the embedded CloudFormation stores them under a name that AWS lacks."""
     aws.client("apigatewayv2").update_stage(
         ApiId=api_id, StageName=params.service.api.stage, DefaultRouteSettings={"DetailedMetricsEnabled": True}
     )

@@ -1,8 +1,8 @@
-"""What AWS does with a weighted alias and a stage's canary, and the embedded AWS does not: each call goes to one side.
+"""Splits calls as AWS does for a weighted alias and a stage's canary, which the embedded AWS does not.
 
-The embedded AWS stores both weights and acts on neither (docs/emulator.md). Here the weight is read as it is stored,
-the side is drawn for each call, real messages are taken from the queue and handed to the version that was drawn, and
-CloudWatch is told what Lambda would tell it: invocations, errors and durations by ExecutedVersion.
+The embedded AWS stores both weights and uses neither (docs/emulator.md). This module reads the stored weight, draws
+the side of each call, takes real messages from the queue and hands them to the drawn version, and publishes Lambda's
+metrics: invocations, errors and durations by ExecutedVersion.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runbook_lib.params.load import Params
 from runbook_lib.params.traffic import AliasHome
 
 STEP = dt.timedelta(minutes=5)
-"""What is simulated is told in steps of this length."""
+"""Length of the simulated steps."""
 _AT_ONCE = 500
 
 
@@ -42,14 +42,14 @@ class Dispatcher:
         return READERS[kind](self._client, self._params).percent / 100
 
     def sides(self, calls: int) -> Counter[str]:
-        """`new` or `stable` for each of so many calls."""
+        """Number of `new` and `stable` among this many calls."""
         share = self.share
         return Counter("new" if self._random.random() < share else "stable" for _ in range(calls))
 
     def drain(self, queue_url: str) -> Counter[str]:
-        """Hands each message of a queue to the version that is drawn for it; how many each version has done.
+        """Hands each message of a queue to the version drawn for it; returns how many each version has done.
 
-        A version that raises leaves its message to the queue, as Lambda does.
+        If a version raises, its message stays in the queue, as with Lambda.
         """
         home, sqs = self._alias, self._client("sqs")
         done = Counter[str]()
@@ -74,12 +74,12 @@ class Dispatcher:
         failing: Mapping[str, float] | None = None,
         seconds: float = 45.0,
     ) -> Counter[str]:
-        """Tells CloudWatch of the calls of a time, with the weight of now; how many each side had.
+        """Publishes the calls of a span to CloudWatch, with the present weight; returns how many each side had.
 
         Args:
-            per_hour: calls in an hour, on the mean.
+            per_hour: mean number of calls per hour.
             failing: share of the calls that fail, by side.
-            seconds: what one call takes, on the mean.
+            seconds: mean seconds of one call.
         """
         data, total, at = list[dict[str, Any]](), Counter[str](), start
         while at < end:
@@ -106,7 +106,7 @@ class Dispatcher:
         return home
 
     def _drawn(self, mean: float) -> int:
-        """A count about `mean`: arrivals one after the other."""
+        """A random count with this mean: independent arrivals."""
         count, time = 0, self._random.expovariate(1.0)
         while time < mean:
             count, time = count + 1, time + self._random.expovariate(1.0)

@@ -1,5 +1,5 @@
-"""The sandbox's HTTP API, in the place of its REST API: routes, integrations and permissions as CDK's
-`HttpLambdaIntegration` makes them."""
+"""The sandbox's HTTP API in place of its REST API: routes, integrations and permissions as in CDK's
+`HttpLambdaIntegration`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Routes = Iterable[tuple[str, str, str, str]]
 
 
 def put(params: Params, resources: dict[str, Any], log_format: str) -> None:
-    """Puts an HTTP API and its stage, which deploys by itself, where the template has a REST API."""
+    """Replaces the template's REST API by an HTTP API and its stage, which deploys by itself."""
     tags = {one["Key"]: one["Value"] for one in resources["Api"]["Properties"]["Tags"]}
-    # The embedded AWS takes an id from this tag, as AWS gives one; whoever names none is given one by chance.
+    # The embedded AWS takes an id from this tag, as AWS assigns one; without it the id is random.
     pinned = {"ms-custom-id": params.name("api_id")} if params.named("api_id") else {}
     resources["Api"] = {
         "Type": "AWS::ApiGatewayV2::Api",
@@ -60,7 +60,7 @@ def routes(wanted: Routes) -> dict[str, Any]:
 
 
 def permission(route: str, function: str) -> dict[str, Any]:
-    """Who may call the Lambda: the route, as IAM has it behind the API's id, in every stage."""
+    """Permission to call the Lambda: for the route, behind the API's id, in every stage."""
     source = f"arn:${{AWS::Partition}}:execute-api:${{AWS::Region}}:${{AWS::AccountId}}:${{Api}}/*/{route}"
     return {
         "Type": "AWS::Lambda::Permission",

@@ -1,4 +1,4 @@
-"""The sandbox's infrastructure tool: stands where the team's `cdk` stands, as a command of its own.
+"""The sandbox's infrastructure tool, as a command of its own in place of the team's `cdk`.
 
     python -m runbook_lib.rehearse.sandbox.iac diff   --env prod --step migrate --fail
     python -m runbook_lib.rehearse.sandbox.iac deploy --env prod --step migrate --guards ARN,ARN
@@ -35,12 +35,12 @@ from runbook_lib.rehearse.sandbox import template
 from runbook_lib.rehearse.sandbox.cdk_text import differences, resolved
 
 _WATCHED = ("migrate", "remove_temporary")
-"""Steps whose update the guards watch: AppConfig guards nothing any more (docs/domain.md, trap 18)."""
+"""Steps whose update the guards watch, because AppConfig guards nothing any more (docs/domain.md, trap 18)."""
 _NAMED = re.compile(r"(?:Function|Queue|Table|Bucket|Topic|Role|Alarm|Dashboard)?Name")
 
 
 class Remote:
-    """The embedded AWS as another process sees it: by its endpoint."""
+    """The embedded AWS as seen by another process: through its endpoint."""
 
     def __init__(self) -> None:
         self.endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
@@ -71,7 +71,7 @@ def deployed(aws: Remote, params: Params) -> dict[str, Any]:
 
 
 def diff(aws: Remote, params: Params, step: str) -> list[str]:
-    """What deploying `step` would change, as `cdk diff` writes it."""
+    """The changes that deploying `step` would make, as in `cdk diff`."""
     wanted = json.loads(json.dumps(sandbox.embedded_template(params, step)))
     defaults = {name: str(one.get("Default", "")) for name, one in wanted["Parameters"].items()}
     lines = list(differences(deployed(aws, params), wanted["Resources"], {**template.defaults(params), **defaults}))
@@ -79,7 +79,7 @@ def diff(aws: Remote, params: Params, step: str) -> list[str]:
 
 
 def _made_apart(aws: Remote, params: Params) -> list[str]:
-    """Alarms of the stack that `sandbox.deploy` makes by API, and that are missing."""
+    """Missing alarms of the stack among those that `sandbox.deploy` makes through the API."""
     wanted = {alarm_name(one, params): one for one in params.policy.alarms if one.owner == "stack" and not one.metric}
     found = aws.client("cloudwatch").describe_alarms(AlarmNames=list(wanted)) if wanted else {"MetricAlarms": []}
     there = {one["AlarmName"] for one in found["MetricAlarms"]}
@@ -104,7 +104,7 @@ def violations(params: Params) -> list[str]:
 
 def _deploy(aws: Remote, params: Params, step: str, guards: Sequence[str]) -> int:
     lines = diff(aws, params, step)
-    # CloudFormation refuses an update whose trigger does not exist: until 04 has made the guards there are none.
+    # CloudFormation refuses an update with a missing trigger: before 04 makes the guards there are none.
     guards = guards if step in _WATCHED else ()
     print(f"{params.name('stack')}: deploying step {step}")
     if guards:
@@ -120,7 +120,7 @@ def _deploy(aws: Remote, params: Params, step: str, guards: Sequence[str]) -> in
 
 
 def _verify(aws: Remote, params: Params, wanted: str | None) -> int:
-    """The stack is whole, and is at the wanted step; at any known one where none is wanted."""
+    """Checks that the stack is complete and at the wanted step (without one, at any known step); the exit status."""
     stacks = aws.client("cloudformation").describe_stacks(StackName=params.name("stack"))["Stacks"]
     status = stacks[0]["StackStatus"]
     step = next((step for step in template.STEPS if not diff(aws, params, step)), None)
@@ -156,10 +156,10 @@ def _smoke(aws: Remote, params: Params, routes: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Runs the command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="iac", description="The sandbox's infrastructure, as code.")
     parser.add_argument("what", choices=("diff", "deploy", "verify", "naming", "smoke"))
-    parser.add_argument("--env", required=True, choices=("dev", "staging", "prod"))
+    parser.add_argument("--env", required=True)
     parser.add_argument("--step", choices=template.STEPS, help="default: async; of `verify`: any")
     parser.add_argument("--fail", action="store_true", help="exit with 1 if there are differences")
     parser.add_argument("--guards", default="", help="of `deploy`: ARNs of the alarms that take the update back")

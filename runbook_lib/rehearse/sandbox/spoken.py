@@ -1,7 +1,7 @@
-"""What the sandbox's handlers say: the contract of service.yaml turned into answers, attributes and words to write.
+"""The words of the sandbox's handlers: the contract of service.yaml as answers, attributes and words to write.
 
-The runbook reads answers by the contract; here they are made by it. A state that the contract has no answer for is
-answered as if the job were under way, as a route does that tells nothing. The handlers know no other words.
+The runbook reads answers by the contract; this makes them. If the contract has no answer for a state, the answer is
+that of a running job, as in a route that tells nothing. The handlers know no other words.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KPIS = {
 
 
 def environment(params: Params, function: str) -> str:
-    """`CONTRACT` of a function: what it needs, as JSON (Lambda's variables have 4 kB in all)."""
+    """A function's variable `CONTRACT`: the facts that it needs, as JSON (all variables of a Lambda have 4 kB)."""
     contract = params.service.contract
     said = {"submit": submit, "worker": worker, "status": status, "sync": sync}[function](contract)
     if function == "worker":
@@ -49,7 +49,7 @@ def _pairs(dimensions: list[dict[str, str]]) -> dict[str, str]:
 def failed_jobs(params: Params) -> dict[str, Any]:
     """The metric filter that counts the worker's failure lines under the address that the guard watches.
 
-    A filter takes the values of dimensions from fields of the line, so each is looked for in the sample line.
+    A filter takes the values of dimensions from fields of the line, so each is searched in the sample line.
     """
     line, where = _json(params.service.failure_line), address(params.metric("jobs_failed"), params)
     word = params.service.failure_word
@@ -72,7 +72,7 @@ def failed_jobs(params: Params) -> dict[str, Any]:
 
 
 def submit(contract: Contract) -> dict[str, Any]:
-    """What the submit function takes, stores and says."""
+    """The facts for the submit function: its inputs, what it stores, and its answers."""
     asked, probe = contract.submit, contract.probe
     header = next((name for name, text in probe.headers.items() if "{probe}" in text), "")
     field = next((path for path, text in texts(asked.valid) if "{probe}" in text and text.startswith(probe.prefix)), "")
@@ -92,7 +92,7 @@ def submit(contract: Contract) -> dict[str, Any]:
 
 
 def worker(contract: Contract) -> dict[str, Any]:
-    """What the worker reads, stores and logs."""
+    """The facts for the worker: what it reads, stores and logs."""
     tokens, result = contract.tokens, contract.result
     return {
         "id": parts(contract.message.job_id),
@@ -105,7 +105,7 @@ def worker(contract: Contract) -> dict[str, Any]:
 
 
 def status(contract: Contract) -> dict[str, Any]:
-    """What the status function says of each of the table's words, and of a job that is not there."""
+    """The facts for the status function: its answers for each of the table's words, and for a missing job."""
     asked, result = contract.status, contract.result
     running = _answer(asked.running)
     gone, table = asked.unknown or asked.running, contract.table
@@ -127,7 +127,7 @@ def status(contract: Contract) -> dict[str, Any]:
 
 
 def sync(contract: Contract) -> dict[str, Any]:
-    """What the old function takes and answers with."""
+    """The facts for the old function: its input and its answers."""
     return {
         "needs": _needs(contract),
         "answer": [contract.sync.codes[0], {k: v for k, v in document(contract).items() if v != ID}],
@@ -136,7 +136,7 @@ def sync(contract: Contract) -> dict[str, Any]:
 
 
 def document(contract: Contract) -> dict[str, Any]:
-    """The result that the worker writes, with `{job_id}` where it names its job."""
+    """The result that the worker writes, with `{job_id}` in place of the job's id."""
     result = contract.result
     made: dict[str, Any] = dict(result.example or {})
     for path in result.required:
@@ -146,13 +146,13 @@ def document(contract: Contract) -> dict[str, Any]:
 
 
 def _needs(contract: Contract) -> list[list[str]]:
-    """Where the valid body has texts, each of which a submission must have."""
+    """Paths of the valid body's texts, each of which a submission must have."""
     paths = (parts(path) for path, _ in texts(contract.submit.valid))
     return [names for names in paths if names != [""] and not any(name.isdigit() for name in names)]
 
 
 def _table(contract: Contract) -> dict[str, Any]:
-    """The table's attributes by the runbook's own names, and how it writes times."""
+    """The table's attributes by the runbook's own names, and its form of times."""
     return {**{name: getattr(contract.table, name) for name in ATTRIBUTES}, "times": contract.table.times}
 
 
@@ -164,7 +164,7 @@ def _json(line: str) -> Any:
 
 
 def _answer(of: Answers, path: str = "", value: str = ID, *, code: int | None = None) -> list[Any]:
-    """Code and body of an answer that is one of these, with a value to be filled in at a path."""
+    """Code and body of one of these answers, with a value to be filled in at a path."""
     body: dict[str, Any] = {}
     for where, values in of.where.items():
         body = with_value(body, where, values[0])

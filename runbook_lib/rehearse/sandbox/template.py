@@ -1,6 +1,6 @@
-"""The sandbox's CloudFormation template: `stack.yaml` with what the parameters know filled in.
+"""The sandbox's CloudFormation template: `stack.yaml` filled in from the parameters.
 
-The same for the embedded AWS and for a real sandbox account; what the embedded one cannot do, `sandbox.deploy` does.
+It is the same for the embedded AWS and for a real sandbox account; `sandbox.deploy` fills the gaps of the embedded one.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from runbook_lib.observe.api_address import with_api
 from runbook_lib.observe.inventory.access_log import FACTS, OPTIONAL
 from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params.load import Params
-from runbook_lib.rehearse.sandbox import http_api, spoken
+from runbook_lib.rehearse.sandbox import http_api, several, spoken
 
 _HERE = Path(__file__).parent
 FUNCTIONS = {"Submit": "submit", "Worker": "worker", "Status": "status", "Sync": "sync"}
-"""Logical id of each Lambda, and its handler's file."""
+"""Logical id of each Lambda to the file of its handler."""
 STEPS = ("baseline", "async", "migrate", "remove_temporary", "remove_sync")
 """Variants of the team's infrastructure, in the order of the rollout (docs/domain.md, traps 18 and 19).
 
-`baseline` is what production is before; `async` adds everything and leaves the synchronous route alone; `migrate` moves
-it to the submit Lambda; `remove_temporary` takes the temporary route away; `remove_sync` the old Lambda.
+`baseline` is production before the rollout; `async` adds everything and keeps the synchronous route; `migrate` moves
+it to the submit Lambda; `remove_temporary` removes the temporary route; `remove_sync` removes the old Lambda.
 """
 _SYNC = ("Sync", "SyncLogs", "SyncRole")
 _BASELINE = (*_SYNC, "Api", "ApiLogs", "ApiStage")
@@ -79,7 +79,7 @@ def bucket_name(params: Params) -> str:
 
 
 def own_name(params: Params, what: str, kind: str) -> str:
-    """Name of a resource that the sandbox alone has, by the service's own rule: as its queue for drills is called."""
+    """Name of a resource that only the sandbox has, by the service's own rule: like its queue for drills."""
     drill = params.name("drill_queue")
     made = drill.replace("queue", kind).replace("drill", what)
     return made if what in made and kind in made else f"{drill}-{what}-{kind}"
@@ -96,7 +96,7 @@ _OWN = {
 
 
 def defaults(params: Params) -> dict[str, str]:
-    """Value of each of the template's parameters that the parameter files know."""
+    """Value of each template parameter that the parameter files know."""
     service, traffic = params.service, params.service.appconfig
     named = ("queue", "dlq", "table", "submit", "worker", "status", "sync", "api", "topic")
     flagged = ("application", "dial_environment", "switch_environment", "immediate_strategy", "soak_strategy")
@@ -123,10 +123,10 @@ def defaults(params: Params) -> dict[str, str]:
 
 
 def build(params: Params, step: str = "async") -> dict[str, Any]:
-    """The template for one environment at one of `STEPS`, JSON-able.
+    """The template for one environment at one of `STEPS`, as JSON values.
 
     Raises:
-        UsageError: there is no such step.
+        UsageError: the step does not exist.
     """
     if step not in STEPS:
         raise UsageError(f"step '{step}': the sandbox's infrastructure has {', '.join(STEPS)}")
@@ -163,6 +163,8 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
         resources["ApiStage"]["Properties"]["DeploymentId"] = {"Ref": next(iter(deployment))}
         resources |= deployment
     if step != "baseline":
+        own = {f"{key}Name": own_name(params, *_OWN[key]) for key in ("WorkerRole", "FailedJobsFilter")}
+        several.put(params, template, own)
         resources |= _alarms(params, resources)
         _flags(params, resources)
     text = json.dumps(resources)
@@ -171,7 +173,7 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
 
 
 def _attributes(params: Params, table: dict[str, Any]) -> None:
-    """The table's keys, its index's and its TTL, as the contract calls them."""
+    """Sets the keys of the table, its index and its TTL as in the contract."""
     said = params.service.contract.table
     index = said.idempotency_key or "idempotency_key"
     table["AttributeDefinitions"] = [{"AttributeName": name, "AttributeType": "S"} for name in (said.job_id, index)]
@@ -181,14 +183,14 @@ def _attributes(params: Params, table: dict[str, Any]) -> None:
 
 
 HERE = "the-api-of-this-template"
-"""Stands for the id that CloudFormation gives an HTTP API."""
+"""Placeholder for the id that CloudFormation gives an HTTP API."""
 
 
 def access_log_format(params: Params) -> str:
     """The stage's access log format: every fact of `api.access_log_fields`, each as a JSON string."""
     fields = params.service.api.access_log_fields.model_dump()
     sources = {**FACTS, **OPTIONAL}
-    # Of the path: REST APIs have it as the first source says, HTTP APIs as the last.
+    # For the path: REST APIs use the first source, HTTP APIs the last.
     return json.dumps({key: sources[fact][-1 if is_http(params) else 0] for fact, key in fields.items()})
 
 
@@ -246,7 +248,7 @@ def _method(method: str, resource: dict[str, Any], function: str) -> dict[str, A
 
 
 def _deployment(resources: dict[str, Any]) -> dict[str, Any]:
-    """The API's deployment; its logical id changes with the routes, else an update would leave the stage as it was."""
+    """The API's deployment; its logical id changes with the routes, else an update would leave the stage unchanged."""
     kinds = ("AWS::ApiGateway::Resource", "AWS::ApiGateway::Method")
     routes = {id: one for id, one in resources.items() if one["Type"] in kinds}
     digest = hashlib.sha256(json.dumps(routes, sort_keys=True).encode()).hexdigest()[:8]

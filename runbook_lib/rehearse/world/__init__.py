@@ -1,1 +1,1 @@
-"""The simulated service: traffic, jobs, faults, and what AWS is told of them."""
+"""The simulated service: traffic, jobs, faults, and the metrics for AWS."""

@@ -1,7 +1,7 @@
-"""Who arrives when, and every random number that the request will ever need: drawn hour by hour, up front.
+"""The arrivals, and every random number that a request will ever need: drawn hour by hour, up front.
 
-An hour's numbers depend on (seed, hour of the world's life) alone, so a day comes out the same however time is cut
-into steps, and whatever the runbook does in between.
+An hour's numbers depend on (seed, hour of the world's life) alone, so a day comes out the same for any division of
+time into steps, and whatever the runbook does in between.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Arrivals:
     z_input: Floats
     z_output: Floats
     key: NDArray[np.uint64]
-    """Shape (n, 2): the 128 bits that job id and idempotency key are made of."""
+    """Shape (n, 2): the 128 bits for job id and idempotency key."""
 
     def __len__(self) -> int:
         return len(self.at)
 
     def between(self, start: float, end: float) -> Arrivals:
-        """Those that arrive in [start, end)."""
+        """The arrivals in [start, end)."""
         low, high = np.searchsorted(self.at, [start, end])
         if low == high:
             return NO_ARRIVALS
@@ -60,7 +60,7 @@ _NORMAL = tuple(name for name in Arrivals.__annotations__ if name.startswith("z_
 def draw(scenario: Scenario, seed: int, hour: int, start: float) -> Arrivals:
     """The arrivals of the `hour`-th hour of the world's life, which began at `start` (epoch seconds, a full hour).
 
-    Poisson in number, uniform within the hour, so a Poisson process that is constant for an hour at a time.
+    Poisson in number, uniform within the hour: a Poisson process that is constant for an hour at a time.
     """
     generator = np.random.default_rng([seed, hour % 2**32])
     begins = start + hour * HOUR_S
@@ -68,7 +68,7 @@ def draw(scenario: Scenario, seed: int, hour: int, start: float) -> Arrivals:
     n = int(generator.poisson(expected))
     uniform = generator.random((1 + len(_UNIFORM), n))
     normal = generator.standard_normal((len(_NORMAL), n))
-    # Floor to the millisecond, the resolution of every time the service writes down.
+    # Floor to the millisecond, the resolution of every time that the service writes down.
     at = np.sort(np.floor(uniform[0] * HOUR_S * 1000) / 1000) + begins
     columns = dict(zip((*_UNIFORM, *_NORMAL), (*uniform[1:], *normal), strict=True))
     return Arrivals(at=at, **columns, key=generator.integers(0, 2**64, (n, 2), dtype=np.uint64))

@@ -1,4 +1,4 @@
-"""The asynchronous route: a submission is accepted and becomes a job in the queue, or is refused, or lost."""
+"""The asynchronous route: a submission becomes a job in the queue, or is refused, or lost."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _AT_THE_DOOR = (
 def submitted(
     inside: Inside, who: Arrivals, path: str
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-    """What the gateway lets through is accepted, refused by the Lambda, or breaks it: (accepted, status, job)."""
+    """The fate of requests that pass the gateway: (accepted, status, job); the Lambda may refuse them, or break."""
     n = len(who)
     ok, status, number = np.zeros(n, dtype=bool), np.full(n, 202), np.zeros(n, dtype=np.int64)
     if not n:
         return ok, status, number
     u, at = second(who, 0), who.at
-    # One uniform number, cut into pieces; later ones of the list give way where the shares exceed 1.
+    # One uniform number, cut into pieces; later ones of the list give way if the shares exceed 1.
     edge = np.zeros(n)
     for knob, code in _AT_THE_DOOR:
         low, edge = edge, edge + inside.knob(knob, at)
@@ -55,7 +55,7 @@ def submitted(
 def _accepted(
     inside: Inside, who: Arrivals, path: str, status: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-    """Accepted submissions become jobs; the idempotency key is looked up in the index first."""
+    """Makes accepted submissions jobs; looks the idempotency key up in the index first."""
     status = status.copy()
     waited = np.round(inside.knob("submit_latency_s", who.at) * np.exp(SUBMIT_SIGMA * who.z_submit), 3)
     mistake = status == CALLERS_OWN
@@ -117,7 +117,7 @@ def _accepted(
 
 
 def _broken(inside: Inside, who: Arrivals) -> NDArray[np.bool_]:
-    """Submissions that crash the submit Lambda: by themselves, or because table or index turn the write away."""
+    """Submissions that crash the submit Lambda: by themselves, or because table or index throttle the write."""
     crashed = inside.knob("submit_5xx", who.at)
     by_table = crashed + (1 - crashed) * _throttled(inside, "table", who.at)
     by_index = by_table + (1 - by_table) * _throttled(inside, "index", who.at)
@@ -131,7 +131,7 @@ def _broken(inside: Inside, who: Arrivals) -> NDArray[np.bool_]:
 
 
 def _throttled(inside: Inside, part: Literal["table", "index"], at: Floats) -> Floats:
-    """Share turned away at each time: none where the provisioned units are enough."""
+    """Throttled share at each time: none if the provisioned units are enough."""
     units = inside.units[0 if part == "table" else 1]
     share = inside.knob(f"{part}_throttled", at)
     return share if units is None else np.where(units >= inside.knob("units_needed", at), 0.0, share)

@@ -1,4 +1,4 @@
-"""How the service behaves, and how a fault changes it: size, beginning, length, shape."""
+"""The service's behaviour, and how a fault changes it: size, beginning, length, shape."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.rehearse.world.rows import ID
 
 FAILURE = "LLMError: the answer is not valid JSON"
-"""What the few jobs say that fail on a healthy day."""
+"""Error text of the few jobs that fail on a healthy day."""
 
 
 class Finite(Frozen):
-    """A declaration whose numbers are numbers: nothing takes infinitely long."""
+    """A declaration with finite numbers only."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -106,17 +106,17 @@ def begins(begin: str, what: str) -> bool:
 
 
 RAMP_STEPS = 12
-"""Pieces of equal length that a ramp is made of."""
+"""Number of equal pieces of a ramp."""
 
 
 HORIZON_H = 400.0
-"""How far ahead pulses and nights are laid out, in hours from the fault's start."""
+"""Hours from the fault's start for which pulses and nights are laid out."""
 
 
 class Fault(Finite):
-    """From hour `start` to hour `end` (None: for ever) numbers of `Behaviour` are other ones.
+    """Changes numbers of `Behaviour` from hour `start` to hour `end` (None: for ever).
 
-    The hours are those of the world's life; with `after`, those since that came about: before, the fault is off.
+    The hours are those of the world's life; with `after`, those since that event: before, the fault is off.
     """
 
     name: str
@@ -132,20 +132,20 @@ class Fault(Finite):
     from_hour: float = Field(default=0.0, ge=0, lt=24)
     to_hour: float = Field(default=6.0, gt=0, le=24)
     silent: tuple[str, ...] = ()
-    """Signals (`rows.SIGNALS`) that CloudWatch is never told."""
+    """Signals (`rows.SIGNALS`) that CloudWatch never gets."""
     dropped: dict[str, float] = Field(default_factory=dict)
     """Signal to the share of its minutes that never arrive."""
     scaled: dict[str, float] = Field(default_factory=dict)
     """Signal to the factor by which its values are wrong."""
     stuck: tuple[str, ...] = ()
-    """Signals that go on saying what they said first."""
+    """Signals that repeat their first value."""
     set: dict[str, float] = Field(default_factory=dict)
     times: dict[str, float] = Field(default_factory=dict)
     measures: dict[str, float | None] = Field(default_factory=dict)
     """Measure of gates.yaml to what it is meanwhile: a rate's failing share, or the level in its gate's unit; null:
     nothing is published."""
     reason: str = ""
-    """What failed jobs say while this fault is on; empty: what they always say."""
+    """Error text of failed jobs while this fault is on; empty: the usual one."""
 
     @model_validator(mode="after")
     def _whole(self) -> Fault:
@@ -176,12 +176,12 @@ class Fault(Finite):
         return self
 
     def on(self, hour: float) -> bool:
-        """Whether it is on at `hour`; the end is not included."""
+        """Whether the fault is on at `hour`; the end is not included."""
         return self.level(hour) > 0
 
     @cached_property
     def pieces(self) -> tuple[tuple[float, float, float], ...]:
-        """(from hour, to hour, how much of it: 0 to 1) of its life, in order."""
+        """(from hour, to hour, level: 0 to 1) of its life, in order."""
         end = math.inf if self.end is None else self.end
         last = min(end, self.start + HORIZON_H)
         match self.shape:
@@ -205,14 +205,14 @@ class Fault(Finite):
         return tuple(piece for piece in cut if piece[0] < piece[1])
 
     def level(self, hour: float) -> float:
-        """How much of it is in force at `hour`: 0 to 1."""
+        """Level of the fault at `hour`: 0 to 1."""
         if self.after is not None:
             return 0.0
         return next((level for low, high, level in self.pieces if low <= hour < high), 0.0)
 
     def counted_from(self, hour: float) -> Fault:
-        """The same fault, its hours counted from `hour` of the world's life."""
+        """The same fault, with its hours counted from `hour` of the world's life."""
         end = None if self.end is None else self.end + hour
         moved = self.model_copy(update={"after": None, "start": self.start + hour, "end": end})
-        moved.__dict__.pop("pieces", None)  # a copy carries what was reckoned of the original
+        moved.__dict__.pop("pieces", None)  # a copy has the cached values of the original
         return moved

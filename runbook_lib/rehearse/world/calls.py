@@ -1,4 +1,4 @@
-"""What one HTTP response and one Lambda invocation leave in CloudWatch."""
+"""The metrics of one HTTP response and one Lambda invocation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from runbook_lib.rehearse.world.rows import Floats, Rows
 GATEWAY_MS = 4.0
 """The gateway's own share of the latency."""
 LOG_BYTES = 1800.0
-"""What an invocation writes to its log: the platform's START, END and REPORT, and some structured lines."""
+"""Bytes that an invocation writes to its log: the platform's START, END and REPORT, and some structured lines."""
 
 
 def responses(
     route: str, at: Floats, waited: Floats, broken: NDArray[np.bool_], wrong: NDArray[np.bool_] | None = None
 ) -> list[Rows]:
-    """Answers given at `at` after `waited` seconds; those `broken` are 5xx, those `wrong` 4xx. Shape (n,) each."""
+    """Metrics of answers given at `at` after `waited` seconds; `broken` means 5xx, `wrong` 4xx. Shape (n,) each."""
     ms = np.round(waited * 1000)
     told: dict[str, Floats | float] = {
         f"{route}_count": 1.0,
@@ -31,7 +31,7 @@ def responses(
 def invocations(
     function: str, start: Floats, took: Floats, failed: NDArray[np.bool_], concurrent: Floats
 ) -> list[Rows]:
-    """Invocations begun at `start`; Lambda stamps its metrics with the start, and sends them at the end."""
+    """Metrics of invocations begun at `start`; Lambda stamps them with the start, and sends them at the end."""
     told: dict[str, Floats | float] = {
         f"{function}_invocations": 1.0,
         f"{function}_errors": failed.astype(float),

@@ -1,4 +1,4 @@
-"""The gateway: what it answers by itself, and its access log."""
+"""The gateway: its own answers, and its access log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KINDS = {429: "THROTTLED", 403: "WAF_FILTERED", GATEWAY_BROKEN: "DEFAULT_5XX", 
 def note(
     inside: Inside, who: Arrivals, path: str, status: NDArray[np.int64], whole: NDArray[np.bool_] | None = None
 ) -> None:
-    """The access log's lines that somebody reads: what was answered 4xx or 5xx, and all where `whole`."""
+    """Writes the access log's lines that are read later: those of 4xx and 5xx answers, and all where `whole`."""
     if not inside.course.scenario.access_log:
         return
     for k in np.flatnonzero(status >= 400 if whole is None else (status >= 400) | whole):
@@ -29,7 +29,7 @@ def note(
 
 
 def turned_away(inside: Inside, who: Arrivals, path: str, status: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which the gateway answers by itself: counted, and no Lambda is called."""
+    """The requests that the gateway answers by itself: counted, and no Lambda is called."""
     away = np.isin(status, (429, 403, GATEWAY_BROKEN))
     if away.any():
         waited = np.full(int(away.sum()), 0.004)
@@ -45,7 +45,7 @@ def second(who: Arrivals, part: int) -> Floats:
 
 
 def take(who: Arrivals, mask: NDArray[np.bool_]) -> Arrivals:
-    """Those that `mask` is true for."""
+    """The arrivals for which `mask` is true."""
     if mask.all():
         return who
     return Arrivals(**{name: column[mask] for name, column in vars(who).items()})

@@ -1,4 +1,4 @@
-"""The levels of the queues, from the ups and downs of their messages."""
+"""The levels of the queues, from the changes that their messages make."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runbook_lib.rehearse.world.rows import Floats, Rows
 GAUGE_S = 60.0
 IDLE_GAUGE_S = 300.0
 EMPTY_RECEIVES_PER_S = 5 / 20.0
-"""Five pollers of the event source, long polls of 20 s: they go on with no traffic at all, and cost."""
+"""Empty receives per second of five pollers with long polls of 20 s: they go on without any traffic, and cost."""
 
 
 @dataclass
@@ -28,9 +28,9 @@ class Gauges:
     dead: float = 0.0
 
     def show(self, done: Rows, start: float, until: float, ages: NDArray[np.float64]) -> Rows:
-        """`done` with the ups and downs of [start, until) replaced by what SQS shows: levels on the full minute.
+        """`done` with the changes in [start, until) replaced by SQS's metrics: levels on the full minute.
 
-        `ages` (n, 2) has when each message was sent and when it was gone, of all that may be in the queue.
+        `ages` (n, 2) has the times at which each message was sent and gone, of all that may be in the queue.
         AWS shows them every minute. Here an empty queue is shown every five minutes and one with messages waiting
         every minute: the same curve for a fifth of the points.
         """

@@ -1,4 +1,4 @@
-"""What the parts of the service share: its settings, its behaviour over time, what is under way, what a step tells."""
+"""The shared state of the service's parts: settings, behaviour over time, what is under way, the rows of a step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKEN_SIGMA = 0.08
 
 
 class Course:
-    """The behaviour that a scenario declares, at any time; `origin` is the epoch second from which its hours count."""
+    """The behaviour that a scenario declares, at any time; `origin` is the epoch second at which its hours begin."""
 
     def __init__(self, scenario: Scenario, origin: float) -> None:
         self.scenario, self.origin, self._edges = scenario, origin, scenario.edges()
@@ -41,18 +41,18 @@ class Course:
         return self._behaviours[bisect_right(self._edges, (at - self.origin) / HOUR_S)]
 
     def reason(self, at: float) -> str:
-        """What jobs that fail then fail of."""
+        """Error text of jobs that fail then."""
         return self.scenario.reason((at - self.origin) / HOUR_S)
 
     def change_after(self, at: float) -> float:
-        """The next moment after `at` at which the behaviour changes; infinite if it does not any more."""
+        """The next moment after `at` at which the behaviour changes; infinite if there is none."""
         later = [edge for edge in self._edges if self.origin + edge * HOUR_S > at]
         return self.origin + later[0] * HOUR_S if later else math.inf
 
 
 @dataclass
 class State:
-    """What is carried from step to step."""
+    """The state carried from step to step."""
 
     now: float
     gauges: Gauges
@@ -64,14 +64,14 @@ class State:
     """Jobs whose item may still change, or whose client still polls."""
     failures: list[Failure] = field(default_factory=list)
     pending: Rows = field(default_factory=Rows.empty)
-    """Rows of the future: the ends of what is under way."""
+    """Future rows: the ends of what is under way."""
     sync_ends: Floats = field(default_factory=lambda: np.empty(0))
     jobs: int = 0
 
 
 @dataclass
 class Inside:
-    """What the parts of the service work on."""
+    """The common data of the service's parts."""
 
     settings: Settings
     course: Course
@@ -84,7 +84,7 @@ class Inside:
     answers: list[Answer] = field(default_factory=list)
 
     def fork(self) -> Inside:
-        """A copy that can live on by itself; it has told nothing yet."""
+        """A copy that can live on by itself, without rows."""
         return Inside(self.settings, self.course, copy.deepcopy(self.state), self.units)
 
     def knob(self, name: str, at: Floats) -> Floats:
@@ -92,17 +92,17 @@ class Inside:
         return self.course.knob(name, at)
 
     def emit(self, signal: str, emit: Floats, value: Floats | float, stamp: Floats | None = None) -> None:
-        """Tells one value at each time, where there are any."""
+        """Adds one value at each time, if there are any times."""
         if len(emit):
             self.out.append(Rows.of(signal, emit, value, stamp))
 
     def llm_s(self, who: Arrivals) -> Floats:
-        """What the LLM takes for each, before the fault's factor."""
+        """The LLM's seconds for each request, before the fault's factor."""
         quick = who.u_quick < self.knob("quick", who.at)
         return np.where(quick, 18 + 10 * who.u_llm, 30 + 30 * who.u_llm)
 
     def tokens(self, who: Arrivals) -> tuple[Floats, Floats]:
-        """Input and output tokens of each."""
+        """Input and output tokens of each request."""
         factor = self.knob("tokens", who.at)
         return (
             np.round(self.settings.input_tokens * factor * np.exp(TOKEN_SIGMA * who.z_input)),

@@ -15,13 +15,13 @@ from runbook_lib.rehearse.world.rows import Rows
 
 WORKER_TIMEOUT_S = 300.0
 REFUSED_S = 2.0
-"""What a job takes that the LLM refuses by its rate limit."""
+"""Seconds that a job takes if the LLM's rate limit refuses it."""
 RATE_LIMITED = "LLMError: 429 rate_limit_error: too many requests at a time"
 THROTTLED = "ThrottlingException: the jobs table turned the update away"
 THROTTLED_TRIES = 10.0
-"""Attempts of the SDK on one request to DynamoDB, each of which is a throttle event (botocore's own default)."""
+"""Attempts of the SDK for one request to DynamoDB, each of which is a throttle event (botocore's own default)."""
 GOLDEN = 0.6180339887498949
-"""Its multiples modulo 1 are spread evenly: further draws from one uniform number, with no generator to carry over."""
+"""Its multiples modulo 1 are spread evenly: more draws from one uniform number, without a generator's state."""
 
 
 @dataclass(frozen=True)
@@ -46,30 +46,30 @@ class Settings:
 
 @dataclass
 class Job:
-    """One asynchronous job; times are epoch seconds, infinite where not known yet."""
+    """One asynchronous job; times are epoch seconds, infinite if not known yet."""
 
     job_id: str
     idempotency_key: str
     created: float
     enqueued: float
     llm_s: float
-    """Before the fault's factor."""
+    """Seconds of the LLM, before the fault's factor."""
     u_failed: float
     u_crash: float
     u_poll: float
     input_tokens: int
     output_tokens: int
     number: int = 0
-    """Of the submission that made it, from 1 on."""
+    """Number of the submission that made it, from 1 on."""
     u_quota: float = 1.0
     untold: bool = False
-    """Its item does not say how many tokens it took."""
+    """Whether its item lacks the number of tokens."""
     poison: bool = False
-    """Its message crashes whatever worker it is delivered to."""
+    """Whether its message crashes every worker."""
     started: float = math.inf
     finished: float = math.inf
     gone: float = math.inf
-    """When its message was deleted, or moved to the DLQ."""
+    """Time at which its message was deleted, or moved to the DLQ."""
     failed: bool = False
     error: str = ""
     receives: int = 0
@@ -77,17 +77,17 @@ class Job:
     written: str = ""
     """The status last handed out in a `Step`."""
     written_start: float = math.inf
-    """The start handed out with it; a further delivery is a later one."""
+    """The start handed out with it; a further delivery has a later one."""
 
     def status(self, at: float) -> str:
-        """What its item says at `at`; a job that crashed its worker stays PROCESSING."""
+        """The status in its item at `at`; a job that crashed its worker stays PROCESSING."""
         if self.finished <= at:
             return "FAILED" if self.failed else "COMPLETED"
         return "PROCESSING" if self.started <= at else "PENDING"
 
 
 class Failure(NamedTuple):
-    """A job that the worker marked FAILED: what its log line says."""
+    """A job that the worker marked FAILED: the facts in its log line."""
 
     at: float
     job_id: str
@@ -95,7 +95,7 @@ class Failure(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A request as the gateway's access log has it."""
+    """A request in the gateway's access log."""
 
     at: float
     path: str
@@ -108,26 +108,26 @@ class Answer(NamedTuple):
 
 
 Row = tuple[str, float, float, float]
-"""A signal, the time at which it is told, the one that it is about, and its number."""
+"""A signal, the time at which it becomes known, the time that it is about, and its number."""
 
 
 class Attempt(NamedTuple):
-    """What one delivery leaves behind."""
+    """The result of one delivery."""
 
     rows: list[Row]
     end: float
-    """When the worker is free again."""
+    """Time at which the worker is free again."""
     again: float | None
-    """When the message can be received again, if it was not worked off and deliveries are left."""
+    """Time at which the message can be received again, if it failed and deliveries are left."""
 
 
 def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, settings: Settings) -> Attempt:
-    """Deliver `job` to a worker at `at`; notes in the job what becomes of it.
+    """Delivers `job` to a worker at `at`; notes the result in the job.
 
     Args:
         now: the behaviour at that time.
-        reason: what the job says if it fails.
-        busy: workers at work, this one included.
+        reason: error text of the job if it fails.
+        busy: number of busy workers, including this one.
     """
     job.started = at
     limited = busy > now.llm_slots or job.u_quota < now.llm_quota
@@ -146,7 +146,7 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
         ("worker_concurrent", end, at, float(busy)),
         ("worker_log_bytes", end, at, LOG_BYTES),
     ]
-    if not limited:  # the LLM was called: its tokens are paid for, whatever comes of the job
+    if not limited:  # the LLM was called: its tokens are paid for, whatever the result
         one += [
             ("d_paid_async_input", end, end, float(job.input_tokens)),
             ("d_paid_async_output", end, end, float(job.output_tokens)),
@@ -182,7 +182,7 @@ def attempt(job: Job, at: float, now: Behaviour, reason: str, busy: int, setting
 
 
 def throttled(job: Job, at: float, settings: Settings) -> Attempt:
-    """Receive `job`'s message at `at` with no concurrency to run it: the receive counts, and the job is not begun.
+    """Receives `job`'s message at `at` without concurrency to run it: the receive counts, and the job is not begun.
 
     Lambda's own throttle is no invocation (AWS Lambda developer guide, "Types of metrics for Lambda functions").
     """
@@ -192,13 +192,13 @@ def throttled(job: Job, at: float, settings: Settings) -> Attempt:
 
 
 def _received(job: Job, at: float) -> list[Row]:
-    """The receive of its message, counted."""
+    """The row of a receive of its message."""
     job.receives += 1
     return [("queue_received", at, at, 1.0), ("d_visible", at, at, -1.0), ("d_in_flight", at, at, 1.0)]
 
 
 def _returned(job: Job, at: float, one: list[Row], settings: Settings) -> float | None:
-    """The message was not deleted: after the visibility timeout it is there again (when, is returned), or dead."""
+    """Puts the message back after the visibility timeout (returns when), or into the DLQ (None)."""
     hidden_until = at + settings.visibility_timeout_s
     one.append(("d_in_flight", hidden_until, hidden_until, -1.0))
     if job.receives < settings.max_receives:
@@ -210,7 +210,7 @@ def _returned(job: Job, at: float, one: list[Row], settings: Settings) -> float 
 
 
 def polls(jobs: Iterable[Job], until: float, settings: Settings) -> list[Rows]:
-    """The clients' polls not counted yet: up to `until`, or up to the one that sees the end, where the end is known.
+    """The clients' polls not counted yet: up to `until`, or up to the one that sees the end, if the end is known.
 
     Notes in each job how far its client got.
     """

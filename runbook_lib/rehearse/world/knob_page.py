@@ -1,4 +1,4 @@
-"""The knobs of a world, as a section in Markdown: made from the models' own fields, so that it names all of them."""
+"""The knobs of a world as a Markdown section, made from the models' own fields, so that it lists all of them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ WORDS: Mapping[str, str] = {
     "Scenario.behaviour": "The service with no fault on: knobs and their values.",
     "Scenario.faults": "What goes wrong; later ones lie over earlier ones.",
 }
-"""Of the fields whose name and type say it in the code, where they have no words of their own."""
+"""Texts for the fields without a docstring, whose name and type are clear in the code."""
 MODELS: tuple[type[BaseModel], ...] = (Scenario, Fault, Behaviour)
 
 
 def words(model: type[BaseModel]) -> dict[str, str]:
-    """Field to what is said of it: the string under it in the code, or `WORDS`; empty where nothing is."""
+    """Field to its text: its docstring in the code, or `WORDS`; empty if there is none."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
     body = next(node for node in tree.body if isinstance(node, ast.ClassDef))
     said = {name: WORDS.get(f"{model.__name__}.{name}", "") for name in model.model_fields}

@@ -1,8 +1,8 @@
-"""The knobs that the simulated service obeys, read from the embedded AWS as the real service would meet them.
+"""The knobs of the simulated service, read from the embedded AWS as the real service would see them.
 
-The weight through AppConfig's data plane or from Parameter Store, as clients read it (so AppConfig's own rollback is
-seen, and this is not the code by which the runbook reads it back); what the routes lead to from API Gateway; the
-workers from the Lambda's reserved concurrency; the billing mode from the table. Where the new resources are not
+The weight comes through AppConfig's data plane or from Parameter Store, as for clients (so AppConfig's own rollback is
+seen, and the code differs from that of the runbook's read-back); the targets of routes come from API Gateway; the
+workers from the Lambda's reserved concurrency; the billing mode from the table. If the new resources are not
 deployed, nothing goes to async.
 """
 
@@ -21,12 +21,12 @@ from runbook_lib.params.load import Params
 from runbook_lib.params.traffic import SsmHome
 
 UNRESERVED_WORKERS = 1000
-"""Concurrency of a function that nothing was reserved for: the account's pool."""
+"""Concurrency of a function without a reservation: the account's pool."""
 
 
 @dataclass(frozen=True)
 class Knobs:
-    """What is in force at one moment."""
+    """The knobs in force at one moment."""
 
     percent: float
     switch_on: bool
@@ -35,13 +35,13 @@ class Knobs:
     table_units: float | None = None
     """Provisioned write units of the table; None: on demand."""
     index_units: float | None = None
-    """Those of the idempotency index."""
+    """Provisioned write units of the idempotency index; None: on demand."""
     deployed: bool = True
-    """The worker exists, and with it queue and table."""
+    """Whether the worker exists, and with it queue and table."""
     migrated: bool = False
-    """The synchronous route leads to the submit Lambda."""
+    """Whether the synchronous route leads to the submit Lambda."""
     temporary: bool = True
-    """The temporary route exists."""
+    """Whether the temporary route exists."""
 
     @property
     def share(self) -> float:
@@ -50,7 +50,7 @@ class Knobs:
 
 
 class _Flag:
-    """One flag as a client holds it: a session, and the last document it was given."""
+    """One flag as a client holds it: a session, and the last document."""
 
     def __init__(self, client: Any, application: str, environment: str, profile: str, flag: str) -> None:
         self._client, self._flag = client, flag
@@ -66,7 +66,7 @@ class _Flag:
         """The flag's attributes; empty if nothing was ever deployed.
 
         Raises:
-            AwsError: what is deployed is no flag document.
+            AwsError: the deployed document is no flag document.
         """
         try:
             if self._token is None:
@@ -76,7 +76,7 @@ class _Flag:
         try:
             answer = self._client.get_latest_configuration(ConfigurationToken=self._token)
         except self._client.exceptions.BadRequestException:
-            # The token is older than AppConfig keeps one: a client that slept starts again.
+            # AppConfig has dropped the old token: a client that slept starts again.
             self._token = None
             return self.read()
         self._token = answer["NextPollConfigurationToken"]
@@ -91,13 +91,13 @@ class _Flag:
 
 
 class _Parameter:
-    """The weight as a client holds it that reads a parameter; turned off it stands there too."""
+    """The weight for a client that reads a parameter; the parameter also has the switch."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client, self._name = client, name
 
     def read(self) -> dict[str, Any]:
-        """What it holds; empty if nothing was ever written."""
+        """The content of the parameter; empty if nothing was ever written."""
         try:
             held: dict[str, Any] = json.loads(self._client.get_parameter(Name=self._name)["Parameter"]["Value"])
         except self._client.exceptions.ParameterNotFound:
@@ -106,7 +106,7 @@ class _Parameter:
 
 
 class _Paths:
-    """What the paths of the API lead to, asked of API Gateway as it is now."""
+    """The targets of the API's paths, asked of API Gateway as it is now."""
 
     def __init__(self, client: Callable[[str], Any], params: Params) -> None:
         self._clients, self._name, self._id, self._params = client, params.name("api"), "", params
@@ -116,7 +116,7 @@ class _Paths:
         return self._clients(service)
 
     def read(self) -> dict[str, str]:
-        """Address of the integration behind the method that submits, by path."""
+        """Address of the integration behind the submitting method, by path."""
         if is_http(self._params):
             there = routes(Place(self, self._params, step=""))
             methods = {path: method for method, path in there if method != "GET"}
@@ -190,5 +190,5 @@ def _weights(client: Callable[[str], Any], params: Params) -> tuple[_Flag | _Par
 
 
 def _units(part: dict[str, Any]) -> float:
-    """Provisioned write units of a table or an index; 0 where none were given."""
+    """Provisioned write units of a table or an index; 0 if there are none."""
     return float(part.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0))

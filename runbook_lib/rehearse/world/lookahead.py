@@ -1,4 +1,4 @@
-"""How far time may be moved at once: up to where a guard alarm could change, and in fine steps from there on."""
+"""The longest safe move of time: up to where a guard alarm could change, and in fine steps from there on."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SIGNAL = {
 
 @dataclass
 class Guard:
-    """One guard alarm, as far as it matters for the steps: when could it be in ALARM?
+    """One guard alarm, reduced to the question of the steps: when could it be in ALARM?
 
-    A sum is followed exactly; of any other statistic a single breaching value counts, so that time is moved too
-    finely at worst, never too coarsely.
+    A sum is followed exactly; for any other statistic a single breaching value counts, so that time is at worst moved
+    too finely, never too coarsely.
     """
 
     signal: str
@@ -48,7 +48,7 @@ class Guard:
         return at[order], value[order]
 
     def breaches(self, rows: Rows) -> float:
-        """The first moment, epoch seconds, at which it breaches once `rows` are known; infinite if at none."""
+        """The first moment, epoch seconds, at which it breaches with `rows`; infinite if there is none."""
         at, value = self._with(rows)
         if self.is_sum:
             upto = np.cumsum(value)
@@ -58,9 +58,9 @@ class Guard:
         return float(at[late[0]]) if len(late) else math.inf
 
     def remember(self, rows: Rows, now: float) -> None:
-        """Take in what was published, forget what has left the window that ends at `now`."""
+        """Adds published rows, and drops those that have left the window that ends at `now`."""
         at, value = self._with(rows)
-        # A minute more: the window slides over full minutes.
+        # One more minute: the window slides over full minutes.
         kept = at > now - self.window_s - 60
         self._at, self._value = at[kept], value[kept]
 
@@ -71,12 +71,12 @@ class LookAhead:
 
     guards: Sequence[Guard]
     blind: bool
-    """A guard watches something that is not known here: then every step is a fine one."""
+    """Whether a guard watches an unknown metric: then every step is a fine one."""
 
     @staticmethod
     def of(params: Params) -> LookAhead:
-        """From the alarms declared in `gates.yaml`."""
-        # Every count that any phase may put in force: time is moved too finely at worst.
+        """Makes one from the alarms declared in `gates.yaml`."""
+        # Every count that any phase may put in force: time is at worst moved too finely.
         counts = [None, *params.policy.phases]
         alarms = list(
             {
@@ -99,10 +99,10 @@ class LookAhead:
         return LookAhead(guards, blind=len(known) < len(alarms))
 
     def breaches(self, rows: Rows) -> float:
-        """The first moment at which any guard breaches once `rows` are known; infinite if at none."""
+        """The first moment at which any guard breaches with `rows`; infinite if there is none."""
         return min((guard.breaches(rows) for guard in self.guards), default=math.inf)
 
     def remember(self, rows: Rows, now: float) -> None:
-        """Take in what was published up to `now`."""
+        """Adds the rows published up to `now`."""
         for guard in self.guards:
             guard.remember(rows, now)

@@ -1,4 +1,4 @@
-"""What CloudWatch is told, and when: on a bad day some metrics never come, and others come late."""
+"""The values for CloudWatch, and their times: on a bad day some metrics never come, and others come late."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runbook_lib.rehearse.world.scenario import Scenario
 
 
 class Outbox:
-    """Rows on their way to CloudWatch; what is late waits here."""
+    """Rows on their way to CloudWatch; late ones wait here."""
 
     def __init__(self) -> None:
         self._held = Rows.empty()
@@ -25,10 +25,10 @@ class Outbox:
         self._late: Floats = np.zeros(1)
 
     def send(self, rows: Rows, scenario: Scenario, origin: float, until: float) -> Rows:
-        """Of `rows` and of those that waited, the ones that CloudWatch knows by `until` (epoch seconds).
+        """Those rows, new or waiting, that CloudWatch knows by `until` (epoch seconds).
 
         Args:
-            scenario: which signals are silent, and how late the others are.
+            scenario: tells which signals are silent, and how late the others are.
             origin: epoch seconds from which the hours of the scenario are counted.
         """
         hour = (rows.emit - origin) / HOUR_S
@@ -54,7 +54,7 @@ class Outbox:
         return known
 
     def _spoilt(self, rows: Rows, hour: Floats, scenario: Scenario) -> Rows:
-        """`rows` with the values that are mis-scaled or stuck."""
+        """`rows` with the values of mis-scaled or stuck signals."""
         value = rows.value
         for fault in scenario.faults:
             if not (fault.scaled or fault.stuck) or fault.after is not None:
@@ -71,7 +71,7 @@ class Outbox:
 
 
 def _on(fault: Fault, hour: Floats) -> NDArray[np.bool_]:
-    """Where the fault is on, at the hours of the world's life; shape (n,)."""
+    """Whether the fault is on, at the hours of the world's life; shape (n,)."""
     on = np.zeros(len(hour), dtype=bool)
     for low, high, _ in fault.pieces:
         on |= (hour >= low) & (hour < high)

@@ -1,9 +1,9 @@
-"""What the service publishes of its own: the metrics that `measures:` of gates.yaml describe, as its code puts them.
+"""The service's own metrics: those that `measures:` of gates.yaml describe, as the service's code publishes them.
 
-Nothing is known of them but the declaration and its gate. So on a good day each is well within its target, and a fault
-says how it is meanwhile (`measures` of a fault). Requests count and are timed one by one; levels are told once a
-minute, so that the statistic that is asked is the level, whichever it is. A metric of several measures has one run of
-points (`own_metrics`). The same numbers come out however time is cut into steps.
+Only the declaration and its gate are known. So on a good day each is well within its target, and a fault sets its level
+for a time (`measures` of a fault). Requests are counted and timed one by one; levels are published once a minute, so
+that any statistic gives the level. A metric of several measures has one run of points (`own_metrics`). The numbers are
+the same for any division of time into steps.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from runbook_lib.rehearse.world.step import WorldStep
 
 MINUTE_S = 60.0
 WAVERS = 0.1
-"""A level goes up and down by this much of it, from one period of a gauge to the next."""
+"""Share of its value by which a level goes up and down from one period of a gauge to the next."""
 
 
 class Told(NamedTuple):
     """Points of one metric, in order of time; shape (n,) each."""
 
     address: dict[str, object]
-    """Namespace, MetricName and Dimensions, as CloudWatch has them."""
+    """Namespace, MetricName and Dimensions, as in CloudWatch."""
     at: Floats
     value: Floats
 
@@ -43,24 +43,24 @@ Points = tuple[Floats, Floats]
 
 
 class Own:
-    """The metrics of the service's own in one world.
+    """The service's own metrics in one world.
 
     Args:
-        scenario: whose faults name measures.
-        seed: of the world.
+        scenario: scenario whose faults name measures.
+        seed: seed of the world.
 
     Raises:
-        UsageError: what a fault sets of the measures cannot be played.
+        UsageError: a fault sets a measure to what cannot be played.
     """
 
     def __init__(self, params: Params, scenario: Scenario, seed: int) -> None:
         self._metrics, self._seed = OwnMetrics(params, scenario), seed
 
     def tell(self, step: WorldStep, scenario: Scenario, origin: float) -> list[Told]:
-        """What is published of a step.
+        """The published points of a step.
 
         Args:
-            origin: epoch seconds from which the scenario's hours are counted.
+            origin: epoch seconds at which the scenario's hours begin.
         """
         if not self._metrics.published:
             return []
@@ -90,7 +90,7 @@ class _Play:
         self.points = functools.cache(self._points)
 
     def _points(self, key: Key) -> Points:
-        """Those of a metric of the service's own."""
+        """The points of one of the service's own metrics."""
         players = self._metrics.players.get(key, [])
         if not players:
             made = self._metrics.made_of(key)
@@ -105,7 +105,7 @@ class _Play:
         return at[known], value[known]
 
     def _played(self, part: Part, players: list[Part]) -> Points:
-        """What a player of a metric publishes while it is the one that plays."""
+        """The points that a player of a metric publishes while it is the one that plays."""
         at = self._times(part)
         hour = self._hour(at)
         mine = self._faulty(part, hour)
@@ -115,7 +115,7 @@ class _Play:
         return _figure(part, at, self._level(part, hour[mine]), self._seed, silent=self._metrics.silent_at_zero(part))
 
     def _times(self, part: Part) -> Floats:
-        """When there is something to count or to tell."""
+        """The times at which there is something to count or to publish."""
         among = self._metrics.among(part)
         if not among:
             return self._asked if self._metrics.by_request(part) else self._minutes
@@ -123,15 +123,15 @@ class _Play:
         return at[value > 0] if part.sides["of"].stat == "Sum" else at
 
     def _level(self, part: Part, hour: Floats) -> Floats:
-        """How the measure is at each hour; NaN: nothing is published."""
+        """The measure's level at each hour; NaN: nothing is published."""
         return self._in_force(part, hour)[0]
 
     def _faulty(self, part: Part, hour: Floats) -> NDArray[np.bool_]:
-        """Whether a fault says how it is."""
+        """Whether a fault sets the measure at each hour."""
         return self._in_force(part, hour)[1]
 
     def _silent(self, parts: list[Part], at: Floats) -> NDArray[np.bool_]:
-        """Whether a fault silences one of the measures, and with it what it is made of."""
+        """Whether a fault silences one of the measures, and with it its metrics."""
         return np.asarray(np.any([np.isnan(self._level(one, self._hour(at))) for one in parts], axis=0))
 
     def _in_force(self, part: Part, hour: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -150,7 +150,7 @@ class _Play:
 
 
 def _figure(part: Part, at: Floats, level: Floats, seed: int, *, silent: bool) -> Points:
-    """The points that make a measure's figure be at `level`; none where that is NaN."""
+    """The points that put a measure's figure at `level`; none where that is NaN."""
     known = ~np.isnan(level)
     at, level = at[known], level[known]
     own, gate, salt = part.own, part.gate, f"{seed}:{part.name}"
@@ -162,7 +162,7 @@ def _figure(part: Part, at: Floats, level: Floats, seed: int, *, silent: bool) -
         chance, middle = _uniform(at, salt), ndtri(gate.quantile or 0.5)
         return at, own.divided_by * level * np.exp(SPREAD * (ndtri(np.clip(chance, 1e-9, 1 - 1e-9)) - middle))
     if not gate.constant and own.kind == "gauge":
-        # A level wavers on its good side: it is what the fault says at its worst.
+        # A level wavers on its good side: the fault's value is its worst.
         period = GAUGE_MIN * MINUTE_S
         wave = WAVERS * _uniform(np.floor(at / period) * period, salt)
         level = level * (1 + wave * (1 if gate.higher_is_better else -1))
@@ -180,7 +180,7 @@ def _told(part: Part, at: Floats, level: Floats) -> Points:
     whole = part.gate.unit == "messages"
     if not main.adds_up or (main.stat == "Sum" and not whole):
         return at, np.round(each) if whole else each
-    # Whole numbers: as many after k minutes as k times the rate has room for.
+    # Whole numbers: after k minutes as many as fit into k times the rate.
     minute = np.round(at / MINUTE_S)
     count = (np.floor(minute * each + each + 1e-6) - np.floor(minute * each + 1e-6)).astype(int)
     if main.stat == "Sum":
@@ -189,7 +189,7 @@ def _told(part: Part, at: Floats, level: Floats) -> Points:
 
 
 def _uniform(at: Floats, salt: str) -> Floats:
-    """A number in [0, 1) for each time, by its millisecond (splitmix64: Steele, Lea and Flood 2014)."""
+    """A number in [0, 1) for each time, from its millisecond (splitmix64: Steele, Lea and Flood 2014)."""
     mixed = np.round(at * 1000).astype(np.uint64) + np.uint64(zlib.crc32(salt.encode()) << 20)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)

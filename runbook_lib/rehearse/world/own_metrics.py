@@ -1,8 +1,8 @@
-"""Which metric is made of which measures of the service's own, and what a scenario may set of them.
+"""Which measures each of the service's own metrics belongs to, and what a scenario may set of them.
 
-A metric has one run of points, however many measures are made of it. So each has its players: the measures whose own
-figure it is (`value`, `bad`, `good`). On a good day the strictest of them plays it, and the one that a fault is about
-while that fault is on. A metric that is only divided by, or only proves a zero, has a point for each request or minute.
+A metric has one run of points, however many measures use it. Its players are the measures whose own figure it is
+(`value`, `bad`, `good`). On a good day the strictest of them plays it, and during a fault the one that the fault is
+about. A metric that is only a divisor, or only proves a zero, has a point for each request or minute.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from runbook_lib.params.metrics import METRICS
 from runbook_lib.rehearse.world.scenario import Scenario
 
 FAILING = 0.1
-"""On a good day this share of what the target allows fails."""
+"""Share of the failures within the target that occur on a good day."""
 SPREAD = 0.5
 """Sigma of the lognormal times."""
 MOST_A_MINUTE = 1_000.0
-"""Points that a level told by their number (SampleCount) may take."""
+"""Most points per minute for a level given by their number (SampleCount)."""
 GAUGE_MIN, DAY_MIN = 5, 1440
-"""Minutes of a gauge's period, and of what an amount without `of` is per."""
+"""Minutes of a gauge's period, and of the span of an amount without `of`."""
 
 Key = tuple[str, str, frozenset[tuple[str, str]]]
 
 
 def key_of(metric: Mapping[str, Any]) -> Key:
-    """The address of a metric, whatever order its dimensions come in."""
+    """The address of a metric, for any order of its dimensions."""
     pairs = ((one["Name"], one["Value"]) for one in metric.get("Dimensions") or ())
     return metric["Namespace"], metric["MetricName"], frozenset(pairs)
 
 
 def good_day(gate: Gate) -> float:
-    """A rate's failing share, or the level in the gate's unit, of a service that is well."""
+    """A rate's failing share, or the level in the gate's unit, of a healthy service."""
     limit = gate.target.limit
     if gate.kind == "rate":
         return FAILING * (1 - limit if gate.higher_is_better else limit)
@@ -53,24 +53,24 @@ def good_day(gate: Gate) -> float:
 
 
 class Asked(NamedTuple):
-    """One side of a measure: the metric that it asks, and how."""
+    """One side of a measure: its metric, and the statistic."""
 
     key: Key
     stat: str
     address: dict[str, Any]
     id: str
-    """Of the catalogue, or `measure.side`."""
+    """Id in the catalogue, or `measure.side`."""
     worlds: bool
-    """It is of the catalogue, whatever it is called here: the knobs of the simulated service play it."""
+    """Whether the metric is in the catalogue, under any name: the knobs of the simulated service play it."""
 
     @property
     def adds_up(self) -> bool:
-        """Its figure grows with the time that it is asked of."""
+        """Whether its figure grows with the length of the window."""
         return self.stat in COUNTS
 
 
 class Part(NamedTuple):
-    """One measure that is judged, with the metrics that it is made of."""
+    """One judged measure, with its metrics."""
 
     name: str
     gate: Gate
@@ -79,7 +79,7 @@ class Part(NamedTuple):
 
     @property
     def figure(self) -> Side:
-        """The side that tells how the measure is."""
+        """The side that shows the measure's state."""
         return next(side for side in ("bad", "good", "value") if side in self.sides)
 
     @property
@@ -94,13 +94,13 @@ class Part(NamedTuple):
 
     @property
     def by_request(self) -> bool:
-        """It has points at requests whatever else is made of its metrics; else once a minute."""
+        """Whether it has points at requests in any case; else once a minute."""
         sums = "of" in self.sides and self.main.adds_up and self.sides["of"].adds_up
         return self.own.kind in ("rate", "quantile") or (self.own.kind == "amount" and sums)
 
     @property
     def strictness(self) -> tuple[int, float]:
-        """Of several measures of one metric the one with the least of it plays a good day."""
+        """Sort key: of several measures of one metric the one with the least plays a good day."""
         middle = ndtri(self.gate.quantile or 0.5) if self.own.kind == "quantile" else 0.0
         typical = self.own.divided_by * self.usual * math.exp(-SPREAD * middle)
         best_is_high = self.gate.higher_is_better and self.own.kind != "rate"
@@ -108,13 +108,13 @@ class Part(NamedTuple):
 
 
 class OwnMetrics:
-    """The metrics that the service publishes of its own, and the measures that each is made of.
+    """The service's own metrics, and the measures of each.
 
     Args:
-        scenario: whose faults name measures.
+        scenario: scenario whose faults name measures.
 
     Raises:
-        UsageError: what a fault sets cannot be played; measures are counted among one another in a circle.
+        UsageError: a fault sets what cannot be played; or measures divide by each other in a circle.
     """
 
     def __init__(self, params: Params, scenario: Scenario) -> None:
@@ -153,28 +153,28 @@ class OwnMetrics:
 
     @property
     def published(self) -> dict[Key, dict[str, Any]]:
-        """Every metric of the service's own with its address."""
+        """Each of the service's own metrics, with its address."""
         sides = (side for part in self.parts.values() for side in part.sides.values())
         return {side.key: side.address for side in sides if not side.worlds}
 
     def made_of(self, key: Key) -> list[Part]:
-        """The measures that are made of a metric, in whatever role."""
+        """The measures that use a metric, in any role."""
         return [part for part in self.parts.values() if any(side.key == key for side in part.sides.values())]
 
     def among(self, part: Part) -> list[Part]:
-        """The measures whose figures are this one's `of`: it is a share of what they count."""
+        """The measures whose figure is this one's `of`: it is a share of what they count."""
         of = part.sides.get("of")
         return [] if of is None or of.worlds or of.key == part.main.key else self.players.get(of.key, [])
 
     def by_request(self, part: Part) -> bool:
-        """It has a point at each request: it counts them, or is divided by what does."""
+        """Whether it has a point at each request: it counts requests, or is divided by a metric that does."""
         of = part.sides.get("of")
         return part.by_request or (
             of is not None and any(one.by_request for one in self.made_of(of.key) if one.name != part.name)
         )
 
     def silent_at_zero(self, part: Part) -> bool:
-        """A request that is not counted has no point; else it has a 0."""
+        """Whether a request that does not count has no point; else it has a 0."""
         key = part.main.key
         proves = any(
             one.main.key == key and side.key == key
@@ -186,7 +186,7 @@ class OwnMetrics:
 
 
 def _catalogue(params: Params) -> dict[Key, str]:
-    """Id of each metric of the catalogue by its address, but for those whose names `service.yaml` does not have."""
+    """Id of each metric of the catalogue by its address, without those whose names `service.yaml` lacks."""
     found = dict[Key, str]()
     for id, metric in METRICS.items():
         with contextlib.suppress(UsageError):
@@ -195,7 +195,7 @@ def _catalogue(params: Params) -> dict[Key, str]:
 
 
 def _checked(found: OwnMetrics, scenario: Scenario) -> None:
-    """Refuses what a scenario sets and cannot be played."""
+    """Refuses a scenario's settings that cannot be played."""
     told = dict[str, str]()
     for fault in scenario.faults:
         where = f"fault '{fault.name}' of scenario '{scenario.name}' sets measure"
@@ -222,7 +222,7 @@ def _checked(found: OwnMetrics, scenario: Scenario) -> None:
 
 
 def _impossible(part: Part, level: float) -> Iterator[str]:
-    """Why a level cannot be; nothing where it can."""
+    """Why a level is impossible; nothing if it is possible."""
     said = f"to {level:g}"
     if part.own.kind == "rate" or part.gate.unit == "ratio":
         if not 0 <= level <= 1:
@@ -234,7 +234,7 @@ def _impossible(part: Part, level: float) -> Iterator[str]:
 
 
 def _unplayable(found: OwnMetrics, part: Part, level: float) -> Iterator[str]:
-    """Why a measure cannot be played as it is declared; nothing where it can."""
+    """Why a measure cannot be played as it is declared; nothing if it can."""
     main, of = part.main, part.sides.get("of")
     if (
         part.own.kind == "rate"
@@ -290,7 +290,7 @@ def knob(id: str) -> str:
 
 
 def _knobs(main: Asked, level: float | None) -> str:
-    """What to turn instead."""
+    """The advice which knob to turn instead."""
     said = f"which is made of {main.id} of the catalogue, and the simulated service plays that"
     if level is None:
         return f"{said}; name its signal under `silent` of the fault instead"

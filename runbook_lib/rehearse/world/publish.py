@@ -1,7 +1,7 @@
-"""What AWS and the service leave behind, put into CloudWatch, DynamoDB and CloudWatch Logs.
+"""Publishes the traces of AWS and of the service in CloudWatch, DynamoDB and CloudWatch Logs.
 
-The addresses (namespace, name, dimensions) are declared here once more, after AWS's documentation, and not taken
-from `observe.catalogue`: a wrong dimension there then finds no data here.
+The addresses (namespace, name, dimensions) are declared here again, from AWS's documentation, and not taken from
+`observe.catalogue`: a wrong dimension there then finds no data here.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ COARSE_MINUTES = 5
 COARSE = re.compile(
     r"_(latency|integration|duration|concurrent|throttles|reads|writes|tokens|ms|usd|age|empty|received|deleted|log_bytes)$"
 )
-"""Signals filed by five minutes, the finest period that anybody reads them in: a third of the data. Not the counts of
-requests and failures, whose minute decides what a window and a guard see."""
+"""Signals filed by five minutes, the shortest period in which they are read: a third of the data. Counts of requests
+and failures are not among them: their minute decides what a window and a guard see."""
 DATA_A_CALL = 1000
 VALUES_A_DATUM = 150
 ITEMS_A_CALL = 25
@@ -49,8 +49,8 @@ T = TypeVar("T")
 class Packed:
     """Calls whose body is packed here, not by botocore.
 
-    botocore validates and packs a datum in 45 us, two thirds of a whole day's time. Where it would speak JSON, the body
-    is packed here; everything else (address, signature, retries, errors) stays botocore's.
+    botocore validates and packs a datum in 45 us, two thirds of a whole day's time. For its JSON protocols the body is
+    packed here; everything else (address, signature, retries, errors) stays botocore's.
     """
 
     def __init__(self, client: Any, operation: str) -> None:
@@ -69,13 +69,13 @@ class Packed:
             self._packed.body = None
 
     def _swap_body(self, params: dict[str, Any], **_: Any) -> None:
-        """botocore's `before-call` hook: the body packed above instead of the empty one."""
+        """botocore's `before-call` hook: replaces the empty body by the one packed above."""
         if getattr(self._packed, "body", None) is not None:
             params["body"] = self._packed.body
 
 
 class Metrics:
-    """Turns rows into MetricData and puts them; where there is an `inbox` folder, by the file instead."""
+    """Turns rows into MetricData and puts them; with an `inbox` folder, through files instead."""
 
     def __init__(self, client: Any, targets: Sequence[Target], inbox: Path | None = None) -> None:
         self.client, self._inbox, self._left = client, inbox, itertools.count()
@@ -92,9 +92,9 @@ class Metrics:
         self._step = np.array([COARSE_MINUTES if COARSE.search(name) else 1 for name in ID])
 
     def data(self, rows: Rows) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        """(namespace, its MetricData) of `rows`: one datum a series and minute, equal values counted.
+        """(namespace, its MetricData) of `rows`: one datum per series and minute, equal values counted.
 
-        A datum of more than 150 different values is cut into several.
+        A datum with more than 150 different values is cut into several.
         """
         series, minute, value, count = self._counted(rows)
         if not len(series):
@@ -140,7 +140,7 @@ class Metrics:
         return series[first], minute[first], value[first], np.diff(np.append(first, len(series))).astype(float)
 
     def put(self, rows: Rows) -> int:
-        """Put `rows`; how many data that were. Two calls at a time: one is packed while the other is stored."""
+        """Puts `rows`; returns the number of data. Two calls at a time: one is packed while the other is stored."""
         if self._inbox is not None:
             return self._leave(self._inbox, rows)
         calls = [(namespace, part) for namespace, data in self.data(rows) for part in _parts(data, DATA_A_CALL)]
@@ -175,7 +175,7 @@ class Metrics:
 
 
 def put_own(client: Any, told: Iterable[Told]) -> int:
-    """Put what the service publishes of its own, a datum a minute; how many data that were."""
+    """Puts the service's own metrics, a datum per minute; returns the number of data."""
     count = 0
     for one in told:
         minute = np.floor(one.at / MINUTE_S) * MINUTE_S
@@ -193,23 +193,23 @@ def put_own(client: Any, told: Iterable[Told]) -> int:
 
 
 def iso(at: float) -> str:
-    """Epoch seconds as the service writes times: ISO 8601, UTC, milliseconds."""
+    """Epoch seconds in the service's form: ISO 8601, UTC, milliseconds."""
     return dt.datetime.fromtimestamp(round(at, 3), dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def item(job: Job, params: Params) -> dict[str, Any]:
-    """The item of `job` in the jobs table, in the service's words, by the status last handed out (`job.written`)."""
+    """The item of `job` in the jobs table, in the service's words, with the status last handed out (`job.written`)."""
     return tagged(plain_item(job, params))
 
 
 def plain_item(job: Job, params: Params) -> dict[str, Any]:
-    """The same without DynamoDB's types."""
+    """The item of `job` without DynamoDB's types."""
     contract = params.service.contract
     return stored(_own(job, contract.result.key, params.service.job_ttl_s), contract)
 
 
 def _own(job: Job, result_key: str, ttl_s: int) -> dict[str, Any]:
-    """The same in the runbook's own words (`params/item.py`)."""
+    """The item of `job` in the runbook's own words (`params/item.py`)."""
     found: dict[str, Any] = {
         "job_id": job.job_id,
         "status": job.written,
@@ -238,10 +238,10 @@ class Items:
         self._packed = Packed(client, "dynamodb.BatchWriteItem")
 
     def put(self, jobs: Iterable[Job]) -> int:
-        """Write the items of `jobs`, 25 a call, two calls at a time; how many.
+        """Writes the items of `jobs`, 25 per call, two calls at a time; returns their number.
 
         Raises:
-            AwsError: the table goes on refusing some of them.
+            AwsError: the table refuses some of them repeatedly.
         """
         parts = list(_parts(list(jobs), ITEMS_A_CALL))
         if len(parts) <= 1:
@@ -261,7 +261,7 @@ class Items:
 
 
 def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> int:
-    """Write the worker's log lines of jobs it marked FAILED; how many."""
+    """Writes the worker's log lines of jobs that it marked FAILED; returns their number."""
     if not failures:
         return 0
     group = f"/aws/lambda/{params.name('worker')}"
@@ -275,7 +275,7 @@ def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> in
 
 
 def put_access(client: Any, params: Params, answers: Sequence[Answer]) -> int:
-    """Write the gateway's access log of refused and failed requests; how many lines. None where no log is declared."""
+    """Writes the gateway's access log of refused and failed requests; returns the number of lines, 0 without a log."""
     if not answers or not params.named("access_log"):
         return 0
     group = params.name("access_log")
@@ -295,7 +295,7 @@ def submitted(params: Params) -> dict[str, tuple[str, str]]:
 
 
 def access_line(answer: Answer, paths: dict[str, tuple[str, str]]) -> str:
-    """One line of the access log, with the fields of `$context` that the inventory wants."""
+    """One line of the access log, with the fields of `$context` that the inventory expects."""
     at = int(answer.at * 1000)
     method, path = paths[answer.path]
     said = {"request_id": f"{at:x}", "time": at, "method": method, "path": path}
@@ -305,7 +305,7 @@ def access_line(answer: Answer, paths: dict[str, tuple[str, str]]) -> str:
 
 
 def log_line(failure: Failure, sample: str) -> str:
-    """The worker's own log line, as the sample of service.yaml has it: what the filter looks for, which job, why."""
+    """The worker's own log line in the form of the sample in service.yaml: the filter's text, the job, the reason."""
     try:
         said = json.loads(sample)
     except ValueError:

@@ -13,11 +13,11 @@ Floats = NDArray[np.float64]
 _ROUTE = ("count", "4xx", "5xx", "latency", "integration")
 _FUNCTION = ("invocations", "errors", "throttles", "duration", "concurrent", "log_bytes")
 SIGNALS: tuple[str, ...] = (
-    # Ups and downs of the queues come first: they never leave the simulation (see `Rows.public`).
+    # Changes of the queues come first: they never leave the simulation (see `Rows.public`).
     *(f"d_{name}" for name in ("visible", "in_flight", "dlq")),
-    # Tokens that were paid for, whatever came of the call: only the LLM's provider knows them all.
+    # Tokens that were paid for, whatever the call's result: only the LLM's provider knows them all.
     *(f"d_paid_{path}_{side}" for path in ("async", "sync") for side in ("input", "output")),
-    # By path: `sync` is the synchronous route's, whatever answers there, and `submit` the async one's.
+    # By path: `sync` is the synchronous route, whatever answers there, and `submit` the async one.
     *(f"{route}_{what}" for route in ("sync", "submit", "status") for what in _ROUTE),
     *("nowhere_count", "nowhere_4xx"),
     *(f"{function}_{what}" for function in ("sync", "submit", "worker", "status") for what in _FUNCTION),
@@ -40,9 +40,9 @@ class Rows:
     signal: NDArray[np.int64]
     """Index into `SIGNALS`."""
     emit: Floats
-    """Epoch seconds at which the value comes to be known."""
+    """Epoch seconds at which the value becomes known."""
     stamp: Floats
-    """Epoch seconds that it is filed under; never after `emit`."""
+    """Epoch seconds under which it is filed; never after `emit`."""
     value: Floats
 
     def __len__(self) -> int:
@@ -73,36 +73,36 @@ class Rows:
 
     @staticmethod
     def many(rows: Sequence[tuple[str, float, float, float]]) -> Rows:
-        """From (signal, emit, stamp, value)."""
+        """Makes rows from (signal, emit, stamp, value)."""
         names, emit, stamp, value = zip(*rows, strict=True)
         return Rows(np.array([ID[name] for name in names]), np.array(emit), np.array(stamp), np.array(value))
 
     @staticmethod
     def concatenate(parts: Sequence[Rows]) -> Rows:
-        """All of them, one after the other."""
+        """All parts, one after the other."""
         if not parts:
             return Rows.empty()
         return Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__annotations__))
 
     def where(self, mask: NDArray[np.bool_]) -> Rows:
-        """Those for which `mask` (n,) is true."""
+        """The rows for which `mask` (n,) is true."""
         return Rows(self.signal[mask], self.emit[mask], self.stamp[mask], self.value[mask])
 
     def split(self, until: float) -> tuple[Rows, Rows]:
-        """Those known before `until`, and the others."""
+        """The rows known before `until`, and the others."""
         early = self.emit < until
         return self.where(early), self.where(~early)
 
     def only(self, signal: str) -> Rows:
-        """Those of one signal."""
+        """The rows of one signal."""
         return self.where(self.signal == ID[signal])
 
     def public(self) -> Rows:
-        """Without what only the simulation itself knows."""
+        """The rows without the signals that only the simulation knows."""
         return self.where(self.signal >= _PUBLIC)
 
     def totals(self) -> dict[str, float]:
-        """Sum of the values, by signal; those that occur."""
+        """Sum of the values of each signal that occurs."""
         sums = np.bincount(self.signal, weights=self.value, minlength=len(SIGNALS))
         return {SIGNALS[k]: float(sums[k]) for k in np.unique(self.signal)}
 

@@ -1,4 +1,4 @@
-"""Scenarios: how the simulated service behaves, what goes wrong when, and how that should end. Data, read from YAML."""
+"""Scenarios: the simulated service's behaviour, what goes wrong when, and the expected end. Data, read from YAML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Caught = Literal["06", "07", "08", "10"]
 
 
 class Expected(Finite):
-    """How a scenario should end. Where chance has a say, several ends are right, and all of them are named."""
+    """The expected end of a scenario. If chance has a part, several ends are right, and all of them are named."""
 
     decisions: tuple[Literal["PROMOTE", "HOLD", "ROLLBACK"], ...] = Field(min_length=1)
     phases: tuple[Caught, ...] = ()
@@ -41,7 +41,7 @@ class Expected(Finite):
 
 
 class Scenario(Finite):
-    """A world: how much traffic, spread how over the day, behaving how, with which faults."""
+    """A world: amount and daily profile of the traffic, behaviour, and faults."""
 
     name: str
     title: str
@@ -66,7 +66,7 @@ class Scenario(Finite):
     by_hand: bool = False
     """The shift is made at AppConfig's console in the phase's name, with no step over 0; else by the notebook."""
     idle_queue_hours: float = Field(default=6.0, ge=0)
-    """SQS stops publishing for a queue that nothing touched for so long (the DLQ, on healthy days)."""
+    """Hours after which SQS stops publishing for a queue that nothing touched (the DLQ, on healthy days)."""
     behaviour: Behaviour = Behaviour()
     faults: tuple[Fault, ...] = ()
 
@@ -95,25 +95,25 @@ class Scenario(Finite):
 
     @property
     def last_start(self) -> str:
-        """Number of the last phase to start from: later, a fault that comes with a phase would never begin."""
+        """Number of the last possible start phase: later, a fault that comes with a phase would never begin."""
         return min((_within(fault.after) for fault in self.faults if fault.after), default="08")
 
     @property
     def notebooks_only(self) -> bool:
-        """It is found after phase 3, and what comes then is in the notebooks alone."""
+        """Whether it is found after phase 3, which only the notebooks play."""
         return self.expected is not None and "10" in self.expected.phases
 
     @property
     def in_a_soak(self) -> bool:
-        """It goes wrong while a phase soaks, and is found there."""
+        """Whether it goes wrong while a phase soaks, and is found there."""
         found = self.expected is not None and bool(self.expected.phases) and not self.notebooks_only
         return found and not any(self.waits_for(begin) for begin in ("migration", "09"))
 
     def starts_at(self, phase: str) -> None:
-        """Whether it can be played from `phase` on (06, 07, 08; empty: from the beginning).
+        """Checks that it can be played from `phase` on (06, 07, 08; empty: from the beginning).
 
         Raises:
-            UsageError: no such phase, or its fault would never begin.
+            UsageError: the phase does not exist, or its fault would never begin.
         """
         if phase not in ("", *_PHASES):
             raise UsageError(f"start phase '{phase}': expects one of {', '.join(_PHASES)}")
@@ -124,10 +124,10 @@ class Scenario(Finite):
             )
 
     def fits(self, phases: Iterable[str]) -> None:
-        """Whether a rollout of these phases, in their order, comes to everything that a fault waits for.
+        """Checks that a rollout of these phases, in their order, reaches everything that a fault waits for.
 
         Raises:
-            UsageError: a fault waits for another one, and would never begin.
+            UsageError: a fault waits for something else, and would never begin.
         """
         known = list(phases)
         for fault in self.faults:
@@ -149,13 +149,13 @@ class Scenario(Finite):
         return self.requests_per_day * self.profile[hour_of_day] / sum(self.profile)
 
     def begun(self, phase: str, hour: float) -> Scenario:
-        """The same world once `phase` (a step, or `migration`) has come about at `hour`: its faults begin now."""
+        """A copy after `phase` (a step, or `migration`) has happened at `hour`: its faults begin now."""
         due = [fault.after is not None and begins(fault.after, phase) for fault in self.faults]
         faults = [f.counted_from(hour) if now else f for f, now in zip(self.faults, due, strict=True)]
         return self.model_copy(update={"faults": tuple(faults)})
 
     def silent(self, hour: float) -> frozenset[str]:
-        """Signals that CloudWatch is not told at `hour`."""
+        """Signals that CloudWatch does not get at `hour`."""
         return frozenset(name for fault in self.faults if fault.on(hour) for name in fault.silent)
 
     def edges(self) -> tuple[float, ...]:
@@ -164,7 +164,7 @@ class Scenario(Finite):
         return tuple(sorted({x for f in known for low, high, _ in f.pieces for x in (low, high) if x < math.inf}))
 
     def at(self, hour: float) -> Behaviour:
-        """The behaviour at `hour` of the world's life; later faults of the list lie over earlier ones.
+        """The behaviour at `hour` of the world's life; later faults of the list override earlier ones.
 
         Raises:
             ValueError: a fault takes a number out of its range.
@@ -176,18 +176,18 @@ class Scenario(Finite):
         return Behaviour.model_validate(values)
 
     def reason(self, hour: float) -> str:
-        """What a job that fails at `hour` says."""
+        """Error text of a job that fails at `hour`."""
         said = [fault.reason for fault in self.faults if fault.reason and fault.on(hour)]
         return said[-1] if said else FAILURE
 
 
 def _within(begin: Begin) -> str:
-    """Number of the phase to start from, for that to come about."""
+    """Number of the phase to start from, so that this event happens."""
     return "08" if begin in ("migration", "09") else begin[:2]
 
 
 def _with(values: dict[str, float], fault: Fault, level: float = 1.0) -> dict[str, float]:
-    """`values` under so much of `fault`."""
+    """`values` with this level of `fault`."""
     if level == 1.0:
         values = {**values, **fault.set}
         return {**values, **{knob: values[knob] * factor for knob, factor in fault.times.items()}}
@@ -212,7 +212,7 @@ def load(name: str | Path) -> Scenario:
 
 
 def find(name: str) -> Scenario:
-    """The scenario of that name, or of the YAML file that `name` is the path of.
+    """The scenario with that name, or in the YAML file with the path `name`.
 
     Raises:
         UsageError: there is none, or it is wrong.
@@ -221,11 +221,11 @@ def find(name: str) -> Scenario:
 
 
 def names() -> list[str]:
-    """Names of the scenarios that come along."""
+    """Names of the delivered scenarios."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def played() -> list[Scenario]:
-    """The scenarios that say how they should end: the healthy ones first."""
+    """The scenarios with a declared end: the healthy ones first."""
     known = [scenario for scenario in map(load, names()) if scenario.expected is not None]
     return sorted(known, key=lambda one: (one.expected is not None and bool(one.expected.phases), one.name))

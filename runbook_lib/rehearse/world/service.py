@@ -1,9 +1,9 @@
 """The service, simulated request by request; pure: no I/O, no clock, no random numbers beyond those of `arrivals`.
 
-`Service.run(until)` lives up to `until` and returns what came to pass: rows (signal, stamp, value) that CloudWatch
-would be given, jobs whose item changed, jobs that failed, and the truth about each request. What is under way at
-`until` (calls, jobs, polls) is carried over, so that one run of 24 h equals 24 runs of 1 h, bit by bit.
-The parts are `gateway`, `sync_route`, `async_route` and `workers`; what they share is `inside`.
+`Service.run(until)` lives up to `until` and returns the events: rows (signal, stamp, value) for CloudWatch, jobs whose
+item changed, jobs that failed, and the truth about each request. What is under way at `until` (calls, jobs, polls) is
+carried over, so that one run of 24 h equals 24 runs of 1 h, bit by bit.
+The parts are `gateway`, `sync_route`, `async_route` and `workers`; they share `inside`.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Service:
         scenario: traffic, behaviour, faults.
         settings: the service's settings.
         seed: of the random numbers.
-        start: beginning of its life, epoch seconds; the hours are counted from the full hour before.
-        workers: concurrent workers at first.
-        origin: epoch seconds from which the hours are counted; None: from the start. Before it the world is as then.
+        start: beginning of its life, epoch seconds; the hours count from the full hour before.
+        workers: number of concurrent workers at first.
+        origin: epoch seconds from which the hours count; None: from the start. Before it the world is as at it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Service:
 
     @property
     def scenario(self) -> Scenario:
-        """What it lives by."""
+        """The present scenario."""
         return self._inside.course.scenario
 
     @property
@@ -67,17 +67,17 @@ class Service:
 
     @property
     def share(self) -> float:
-        """What the flags say now, 0 to 1."""
+        """The flags' present share, 0 to 1."""
         return self._weights[-1][1]
 
     @property
     def waiting(self) -> int:
-        """Messages that no worker has taken yet."""
+        """Number of messages that no worker has taken yet."""
         return len(self._inside.state.waiting)
 
     @property
     def backlog(self) -> int:
-        """Jobs whose item may still change."""
+        """Number of jobs whose item may still change."""
         return len(self._inside.state.active)
 
     @property
@@ -86,22 +86,22 @@ class Service:
         return (self.now - self.origin) / HOUR_S
 
     def live_by(self, scenario: Scenario) -> None:
-        """From now on the world is this one."""
+        """Replaces the scenario from now on."""
         self._inside.course, self._hours = Course(scenario, self.origin), {}
 
     def set_weight(self, share: float) -> None:
-        """From now on the flags say `share` (0 to 1); each client sees it when it reads them next."""
+        """Sets the flags' share (0 to 1) from now on; each client sees it at its next read."""
         if share != self._weights[-1][1]:
             self._weights.append((self.now, share))
 
     def set_routes(self, *, migrated: bool, temporary: bool) -> None:
-        """From now on the synchronous route is asynchronous or not, and the temporary route is there or not; the
+        """Sets from now on whether the synchronous route is asynchronous and whether the temporary route exists; the
         gateway obeys at once.
         """
         self._routes = (migrated, temporary)
 
     def set_units(self, *, table: float | None, index: float | None) -> None:
-        """From now on table and index have this many write units a second; None: on demand."""
+        """Sets the write units per second of table and index from now on; None: on demand."""
         self._inside.units = (table, index)
 
     def fork(self) -> Service:
@@ -111,7 +111,7 @@ class Service:
         return twin
 
     def run(self, until: float) -> WorldStep:
-        """Live up to `until` with the present flags and workers."""
+        """Lives up to `until` with the present flags and workers."""
         inside, state = self._inside, self._inside.state
         start = state.now
         requests = self._arrive(start, until)
@@ -148,7 +148,7 @@ class Service:
         seen = []
         for hour in range(first, last):
             if hour not in self._hours:
-                # Only the present hour is kept; a twin that looks ahead shares it.
+                # Only the present hour is kept; a copy that looks ahead shares it.
                 self._hours = {h: a for h, a in self._hours.items() if h >= first - 1}
                 self._hours[hour] = draw(self.scenario, self.seed, hour, self.origin)
             if len(who := self._hours[hour].between(start, until)):
@@ -158,9 +158,9 @@ class Service:
         return Requests(*(np.concatenate(column) for column in zip(*seen, strict=True))) if seen else NOBODY
 
     def _serve(self, who: Arrivals) -> Requests:
-        """Split the arrivals as the clients do: by the flags as each of them saw them last.
+        """Splits the arrivals as the clients do: by the flags as each client last saw them.
 
-        Which path a client takes is its own doing; what answers there is the gateway's.
+        The client chooses the path; the gateway chooses what answers there.
         """
         inside = self._inside
         times = np.array([at for at, _ in self._weights])

@@ -1,4 +1,4 @@
-"""What came to pass in one step of the service: the truth about each request, and what CloudWatch would be given."""
+"""The events of one step of the service: the truth about each request, and the rows for CloudWatch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runbook_lib.rehearse.world.rows import Rows
 CALLERS_OWN, GATEWAY_BROKEN, DOUBLED = 400, 503, 207
 """Statuses: a caller's mistake, the gateway's own 5xx; and, inside, a submission that makes two jobs."""
 SWALLOWED, REPEATED = 299, 200
-"""Accepted, and no job is written; a repeated submission, answered with the job that there is."""
+"""Statuses: accepted, but no job is written; a repeated submission, answered with the existing job."""
 
 
 class Requests(NamedTuple):
@@ -24,32 +24,32 @@ class Requests(NamedTuple):
     at: Floats
     is_async: NDArray[np.bool_]
     ok: NDArray[np.bool_]
-    """Sync: answered within the gateway's patience. Async: the submission was accepted."""
+    """Sync: answered within the gateway's time limit. Async: the submission was accepted."""
     refused: NDArray[np.bool_]
-    """The route was not there any more: 403."""
+    """The route did not exist any more: 403."""
     status: NDArray[np.int64]
-    """What the gateway answered."""
+    """Status of the gateway's answer."""
     number: NDArray[np.int64]
-    """Of the job that it made; 0: none."""
+    """Number of the job that it made; 0: none."""
     mistake: NDArray[np.bool_]
-    """The caller's own: no user of the service."""
+    """A mistake of the caller, who is no user of the service."""
 
 
 @dataclass
 class WorldStep:
-    """What came to pass in [start, end)."""
+    """The events in [start, end)."""
 
     start: float
     end: float
     rows: Rows
     jobs: list[Job]
-    """Copies of the jobs whose status at `end` is another one than in the step before."""
+    """Copies of the jobs whose status at `end` differs from the step before."""
     failures: list[Failure]
     requests: Requests
     answers: list[Answer] = field(default_factory=list)
-    """Requests answered 4xx or 5xx, where the world writes an access log."""
+    """Requests answered 4xx or 5xx, if the world writes an access log."""
     used: dict[str, float] = field(default_factory=dict)
-    """Signal to the sum of its values: what was used, whether AWS is told or not."""
+    """Signal to the sum of its values: the usage, whether AWS gets it or not."""
 
 
 _NO = np.empty(0, dtype=bool)

@@ -1,4 +1,4 @@
-"""The synchronous route: the gateway waits for the Lambda, which generates while the client holds the line."""
+"""The synchronous route: the gateway waits for the Lambda, which generates while the client waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SYNC_TIMEOUT_S = 60.0
 
 
 def answered(inside: Inside, who: Arrivals) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """The gateway gives up after 29 s; the Lambda goes on, is paid for, and so are its tokens."""
+    """Answers of the route: the gateway gives up after 29 s; the Lambda goes on, and its time and tokens are paid."""
     n = len(who)
     ok, status = np.zeros(n, dtype=bool), np.full(n, 200)
     if not n:
@@ -40,7 +40,7 @@ def answered(inside: Inside, who: Arrivals) -> tuple[NDArray[np.bool_], NDArray[
 
 
 def _generated(inside: Inside, who: Arrivals) -> NDArray[np.bool_]:
-    """The synchronous Lambda at work; which were answered in time."""
+    """Runs the synchronous Lambda; returns which requests were answered in time."""
     if not len(who):
         return np.zeros(0, dtype=bool)
     wanted = inside.llm_s(who) * inside.knob("llm_time", who.at) + 0.3
@@ -62,7 +62,7 @@ def _generated(inside: Inside, who: Arrivals) -> NDArray[np.bool_]:
 
 
 def _concurrency(inside: Inside, starts: Floats, ends: Floats) -> Floats:
-    """Calls under way at each start, itself included."""
+    """Number of calls under way at each start, including the new one."""
     state = inside.state
     carried, mine = np.sort(state.sync_ends), np.sort(ends)
     before = len(carried) - np.searchsorted(carried, starts, side="right")

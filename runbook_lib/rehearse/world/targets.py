@@ -1,4 +1,4 @@
-"""Every metric that the world publishes: the signal it is made of, and where CloudWatch keeps it."""
+"""Every metric that the world publishes: its signal, and its address in CloudWatch."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _KPI = (
     ("vpr_generated", "Count"),
     ("vpr_cost_usd", "None"),
 )
-"""Metrics of the service's own by their ids in the catalogue, and the unit that they are published with."""
+"""The service's own metrics by their ids in the catalogue, and the unit of their values."""
 
 
 _BESIDE = (
@@ -72,31 +72,36 @@ _BESIDE = (
     ("status_completed", "StatusCompleted", "Count"),
     ("status_failed", "StatusFailed", "Count"),
 )
-"""What a service counts as well, and no question is about."""
+"""Additional metrics of a service, which no question is about."""
 
 
 def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
-    """Every metric that is published, with the dimension sets that AWS uses (but for the API without its stage).
+    """Every published metric, with AWS's dimension sets (without the API's set that lacks the stage).
 
     Args:
-        api_id: of the HTTP API, whose metrics have no name in their dimensions; not used for a REST API.
+        api_id: id of the HTTP API, whose metrics have no name in their dimensions; unused for a REST API.
     """
+    functions = [(one, one) for one in ("sync", "submit", "worker", "status")]
+    queues = [("queue", "queue"), ("dlq", "dlq")]
+    for post in params.service.crew[1:]:  # each job goes through every worker
+        functions.append(("worker", post.worker))
+        queues += [("queue", post.queue), ("dlq", post.dlq)]
     return (
         *_api_targets(params, api_id),
         *(
-            Target(f"{function}_{key}", "AWS/Lambda", name, unit, (("FunctionName", params.name(function)),))
-            for function in ("sync", "submit", "worker", "status")
+            Target(f"{signal}_{key}", "AWS/Lambda", name, unit, (("FunctionName", params.name(function)),))
+            for signal, function in functions
             for key, name, unit in _FUNCTION
         ),
         *(
-            Target(f"{queue}_{key}", "AWS/SQS", name, unit, (("QueueName", params.name(queue)),))
-            for queue in ("queue", "dlq")
+            Target(f"{signal}_{key}", "AWS/SQS", name, unit, (("QueueName", params.name(queue)),))
+            for signal, queue in queues
             for key, name, unit in _QUEUE
-            if f"{queue}_{key}" in ID
+            if f"{signal}_{key}" in ID
         ),
         *(
-            Target(f"{function}_log_bytes", "AWS/Logs", "IncomingBytes", "Bytes", (("LogGroupName", group),))
-            for function in ("sync", "submit", "worker", "status")
+            Target(f"{signal}_log_bytes", "AWS/Logs", "IncomingBytes", "Bytes", (("LogGroupName", group),))
+            for signal, function in functions
             for group in (f"/aws/lambda/{params.name(function)}",)
         ),
         *_table_targets(params),
@@ -105,7 +110,7 @@ def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
 
 
 def _kpi_targets(params: Params) -> Iterator[Target]:
-    """The business metrics where the catalogue and `contract.kpi` have them."""
+    """The business metrics at the addresses of the catalogue and `contract.kpi`."""
     for key, unit in _KPI:
         found = address(params.metric(key), params)
         dimensions = tuple((one["Name"], one["Value"]) for one in found["Dimensions"])
@@ -134,7 +139,7 @@ def _api_targets(params: Params, api_id: str) -> Iterator[Target]:
             shown = name if api.kind == "rest" else _HTTP_NAMES.get(name, name)
             for dimensions in sets:
                 yield Target(f"{route}_{key}", "AWS/ApiGateway", shown, unit, dimensions)
-            # A path that is not there has no metrics of its own.
+            # A missing path has no metrics of its own.
             if route == "sync" and f"nowhere_{key}" in ID:
                 yield Target(f"nowhere_{key}", "AWS/ApiGateway", shown, unit, stage)
 

@@ -1,4 +1,4 @@
-"""What really happened in the simulated world: for tests that hold the runbook's estimates against it."""
+"""The real events of the simulated world: for tests that compare the runbook's estimates with them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Tally:
     submitted: int
     submit_5xx: int
     refused: int
-    """Requests to a route that is not there any more: 403."""
+    """Requests to a removed route: 403."""
     created: int
     completed: int
-    """In time for the client."""
+    """Jobs completed in time for the client."""
     late: int
     failed: int
     unfinished: int
-    """In flight at the end of what was simulated, or lost."""
+    """Jobs in flight at the end of the simulation, or lost."""
     input_tokens: int
     output_tokens: int
     """Tokens of the jobs completed in time."""
@@ -48,47 +48,47 @@ class Tally:
 
 
 class Users(NamedTuple):
-    """What became of the users of one window: `submitted` is the sum of the five ends."""
+    """The results of one window's users: `submitted` is the sum of the five ends."""
 
     submitted: int
     succeeded: int
     refused: int
-    """By the gateway, before the submit Lambda was called: 429, 403, or its own 5xx."""
+    """Refused by the gateway, before the submit Lambda was called: 429, 403, or its own 5xx."""
     failed: int
     """The submit Lambda broke, or the job was marked FAILED."""
     late: int
-    """A report came, after the client had given up."""
+    """A report came after the client had given up."""
     lost: int
-    """Accepted, and no end to be seen: lost, or still under way."""
+    """Accepted without a visible end: lost, or still under way."""
     own_mistakes: int
-    """Not users of the service, and not in `submitted`."""
+    """Requests by callers who are no users of the service, and not in `submitted`."""
 
 
 _FAILED, _LATE, _GOOD = 1, 2, 3
-"""How a submission's jobs ended; of two jobs the better end counts. 0: no end yet."""
+"""The end of a submission's jobs; of two jobs the better end counts. 0: no end yet."""
 _TURNED_AWAY = (429, 403, GATEWAY_BROKEN)
 
 
 @dataclass
 class Truth:
-    """Grows with every step."""
+    """The truth so far; it grows with every step."""
 
     job_deadline_s: float = 300.0
     jobs: dict[str, Job] = field(default_factory=dict)
-    """By id, as of the last step that changed it."""
+    """Jobs by id, as of the last step that changed them."""
     data: int = 0
-    """Metric data put so far."""
+    """Number of metric data put so far."""
     items: int = 0
-    """Job items written so far."""
+    """Number of job items written so far."""
     _requests: list[Requests] = field(default_factory=list)
     _used: list[tuple[float, float, dict[str, float]]] = field(default_factory=list)
     _end: NDArray[np.int8] = field(default_factory=lambda: np.zeros(1024, dtype=np.int8))
-    """By number of the submission: the best end of its jobs. 0 is no job's number."""
+    """Best end of a submission's jobs, by its number. 0 is no job's number."""
     _users: list[tuple[Floats, NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
-    """Users in order of arrival: when, number, status. Joined into one part when somebody asks."""
+    """Users in order of arrival: when, number, status. Joined into one part at the first use."""
 
     def add(self, step: WorldStep) -> None:
-        """Take in what came to pass."""
+        """Adds the events of a step."""
         self._requests.append(step.requests)
         self._used.append((step.start, step.end, step.used))
         self.jobs.update((job.job_id, job) for job in step.jobs)
@@ -114,14 +114,14 @@ class Truth:
     def served(self, start: float = -math.inf, end: float = math.inf) -> tuple[Floats, NDArray[np.bool_]]:
         """Users who arrive in [start, end), in order: (n,) epoch seconds, and whether each got a report in time.
 
-        A user is a request that took the asynchronous path and is no mistake of the caller's own; a refused one is
-        a user too. One that is still waited for counts as not served.
+        A user is a request that took the asynchronous path and is no caller's mistake; a refused one is a user, too.
+        A report that is still pending counts as not served.
         """
         at, end_of, status = self._window(start, end)
         return at, (end_of == _GOOD) | (status == REPEATED)
 
     def _window(self, start: float, end: float) -> tuple[Floats, NDArray[np.int8], NDArray[np.int64]]:
-        """Users who arrive in [start, end), in order: when, how their jobs ended, and what the gateway answered."""
+        """Users who arrive in [start, end), in order: when, how their jobs ended, and the gateway's answer."""
         if not self._users:
             return np.zeros(0), np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int64)
         if len(self._users) > 1:
@@ -129,7 +129,7 @@ class Truth:
         at, number, status = self._users[0]
         window = slice(*np.searchsorted(at, [start, end]))
         number = number[window]
-        # The number of a job that no step has shown yet may lie beyond those known.
+        # The number of a job that no step has shown yet may be beyond the known ones.
         return at[window], self._end[np.where(number < len(self._end), number, 0)], status[window]
 
     def users(self, start: float = -math.inf, end: float = math.inf) -> tuple[int, int]:
@@ -138,7 +138,7 @@ class Truth:
         return len(at), int(ok.sum())
 
     def account(self, start: float = -math.inf, end: float = math.inf) -> Users:
-        """What became of each user of [start, end)."""
+        """The results of the users of [start, end)."""
         at, end_of, status = self._window(start, end)
         good = (end_of == _GOOD) | (status == REPEATED)
         refused = np.isin(status, _TURNED_AWAY)
@@ -150,9 +150,9 @@ class Truth:
         return Users(len(at), *(int(which.sum()) for which in (good, refused, failed, late, lost, mine)))
 
     def used(self, start: float = -math.inf, end: float = math.inf) -> dict[str, float]:
-        """What was used in the steps that lie wholly in [start, end): signal to the sum of its values.
+        """The usage in the steps that lie completely in [start, end): signal to the sum of its values.
 
-        `d_paid_*` are the tokens of every call of the LLM, those of failed, retried and cut-off ones too.
+        `d_paid_*` are the tokens of every call of the LLM, also of failed, retried and interrupted ones.
         """
         sums: dict[str, float] = {}
         for first, last, used in self._used:
@@ -162,7 +162,7 @@ class Truth:
         return sums
 
     def between(self, start: float = -math.inf, end: float = math.inf) -> Tally:
-        """The window [start, end), epoch seconds."""
+        """The counts of the window [start, end), epoch seconds."""
         seen = self.requests()
         inside = (seen.at >= start) & (seen.at < end)
         is_async, ok, refused = seen.is_async[inside], seen.ok[inside], seen.refused[inside]

@@ -1,4 +1,4 @@
-"""The workers: messages are given to those that are free, and come back to the queue where they are not done with."""
+"""The workers: free ones get messages, which return to the queue if they are not completed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runbook_lib.rehearse.world.jobs import Attempt, Failure, Job, attempt, thro
 
 
 def work(inside: Inside, until: float, most: int) -> None:
-    """Give messages to free workers, first come first served, while one can start before `until`."""
+    """Gives messages to free workers, first come first served, while one can start before `until`."""
     state = inside.state
     waiting, running, floor = state.waiting, state.running, state.now
     while waiting:
@@ -46,7 +46,7 @@ def work(inside: Inside, until: float, most: int) -> None:
 
 
 def _back(inside: Inside, number: int, job: Job, made: Attempt) -> None:
-    """What a delivery leaves behind, and its message in the queue again if it is not done with."""
+    """Records the result of a delivery, and returns its message to the queue if it is not completed."""
     inside.told += made.rows
     if made.again is not None:
         heapq.heappush(inside.state.waiting, (made.again, number, job))

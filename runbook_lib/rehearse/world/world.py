@@ -1,4 +1,4 @@
-"""The closed loop: time passes, the service lives, AWS is told, and what AWS makes of it changes what comes next."""
+"""The closed loop: time passes, the service lives and publishes to AWS, and AWS's reaction changes what comes next."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ HISTORY_S = 6 * 3600.0
 COARSE_S = 3600.0
 FINE_S = 300.0
 _BASELINE = [number for name, number in ID.items() if name.startswith(("sync_", "vpr_", "generation_", "nowhere_"))]
-"""Signals that there are before the new resources are deployed."""
+"""Signals that exist before the new resources are deployed."""
 
 
 class Aws(Protocol):
-    """What the world needs of the embedded AWS."""
+    """The interface of the embedded AWS that the world needs."""
 
     @property
     def inbox(self) -> Path:
-        """Where metrics may be left by the file."""
+        """Folder for files of metrics."""
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service."""
@@ -47,7 +47,7 @@ class Aws(Protocol):
         """AWS's own clock."""
 
     def move_to(self, instant: dt.datetime) -> None:
-        """Move that clock forward."""
+        """Moves that clock forward."""
 
 
 class World:
@@ -58,9 +58,9 @@ class World:
 
     Args:
         aws: the embedded AWS, with the sandbox of `params.env` deployed.
-        params: names, settings, guard alarms of the environment.
+        params: names, settings and guard alarms of the environment.
         scenario: a `Scenario`, the name of one, or the path of its YAML file.
-        seed: of everything random.
+        seed: seed of everything random.
     """
 
     def __init__(self, aws: Aws, params: Params, scenario: Scenario | str = "healthy", seed: int = 1) -> None:
@@ -80,7 +80,7 @@ class World:
 
     @property
     def now(self) -> dt.datetime:
-        """Up to where it has lived and published."""
+        """The time up to which it has lived and published."""
         return dt.datetime.fromtimestamp(self.service.now, dt.UTC)
 
     def advance(self, until: dt.datetime, on_step: Callable[[World], None] | None = None) -> None:
@@ -96,7 +96,7 @@ class World:
         self.advance(self.aws.now() + dt.timedelta(**timedelta), on_step)
 
     def obey(self) -> None:
-        """Look at the knobs, and live by them from now on."""
+        """Reads the knobs, and uses them from now on."""
         self._obey(self._read())
 
     def _obey(self, knobs: Knobs) -> None:
@@ -109,12 +109,12 @@ class World:
             self.begin("migration")
 
     def begin(self, phase: str) -> None:
-        """`phase` (a notebook) has set its weight, or `migration` has come about: the faults that wait for it begin."""
+        """Notes that `phase` (a notebook) has set its weight, or `migration` has happened: waiting faults begin."""
         if self.service.scenario.waits_for(phase):
             self.service.live_by(self.service.scenario.begun(phase, self.service.hour))
 
     def horizon(self, end: float) -> float:
-        """Where the next step ends: at the next full hour, or before the first moment that a guard may change at."""
+        """End of the next step: the next full hour, or before the first moment at which a guard may change."""
         now = self.service.now
         if not self.knobs.deployed:  # there are no guards
             return min(end, _after(now, HISTORY_S))
@@ -128,15 +128,15 @@ class World:
         return max(fine, first // FINE_S * FINE_S)
 
     def live(self, until: float) -> WorldStep:
-        """What comes to pass up to `until`, told to nobody yet."""
+        """The events up to `until`, not published yet."""
         return self.service.run(until)
 
     def publish(self, step: WorldStep) -> None:
-        """Tells AWS: jobs, logs and metrics side by side, since one is packed while another is stored."""
+        """Publishes to AWS: jobs, logs and metrics in parallel, since one is packed while another is stored."""
         service = self.service
         step.rows = self._outbox.send(step.rows, service.scenario, service.origin, step.end)
         if not self.knobs.deployed:
-            # There is no queue, no table and no worker that could tell anything.
+            # No queue, table and worker exist that could publish anything.
             step.rows = step.rows.where(np.isin(step.rows.signal, _BASELINE))
         with ThreadPoolExecutor(2) as pool:
             items = pool.submit(self._items.put, step.jobs)
@@ -155,14 +155,14 @@ class World:
 def advance_all(
     worlds: Sequence[World], until: dt.datetime, on_step: Callable[[dt.datetime], None] | None = None
 ) -> None:
-    """Let time pass up to `until` for all of them; afterwards AWS's clock is there, and so is everything published.
+    """Lets time pass up to `until` for all of them; afterwards AWS's clock is there, and everything is published.
 
-    They live in step: time is moved an hour at a time while no guard alarm of any can change, and five minutes at a
-    time while one can; the knobs are read again after each step, so whatever AWS did by itself is followed.
+    They live in step: time is moved by an hour while no guard alarm of any can change, and by five minutes while one
+    can; the knobs are read again after each step, so every automatic change by AWS is followed.
 
     Args:
-        worlds: on one embedded AWS, each of another environment.
-        until: aware; nothing happens if it has passed.
+        worlds: worlds on one embedded AWS, each of another environment.
+        until: aware; nothing happens if it is past.
         on_step: called after each step with the time reached.
     """
     if not worlds:
@@ -172,13 +172,13 @@ def advance_all(
     def live(to: float) -> None:
         steps = [(world, world.live(to)) for world in worlds if world.service.now < to]
         instant = dt.datetime.fromtimestamp(to, dt.UTC)
-        # Its clock ticks on by itself while points are put: it may be there already.
+        # Its clock runs on while points are put: it may be there already.
         if instant > aws.now():
             aws.move_to(instant)
         for world, step in steps:
             world.publish(step)
 
-    # Whoever changed a knob did so while the clock ticked on: up to now the old ones were in force.
+    # A knob may have changed while the clock ran on: until now the old values were in force.
     live(min(aws.now().timestamp(), end))
     while min(world.service.now for world in worlds) < end:
         for world in worlds:

@@ -53,8 +53,7 @@ def previous_soaks(run: Run) -> tuple[list[Check], list[Record]]:
 
 
 def sync_route(run: Run) -> Check:
-    """Whether the synchronous route is integrated as it was when the rollout first looked, by the hash kept in that
-    record."""
+    """Checks that the synchronous route's integration still has the hash that the rollout's first look recorded."""
     route = run.params.service.api.routes.sync
     now = integration_hash(run.aws, run.params, route)
     first = first_hash(run)
@@ -81,8 +80,7 @@ def sync_route(run: Run) -> Check:
 
 
 def first_hash(run: Run) -> tuple[str, str] | None:
-    """The hash of the synchronous route in the oldest record of this release here that has one, and which run that
-    was."""
+    """The earliest recorded hash of the synchronous route for this release and environment, and the run that has it."""
     archive, params = run.archive, run.params
     for name in params.policy.phases:
         refs = archive.records(env=params.env, release=params.release, notebook=name)

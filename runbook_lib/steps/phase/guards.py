@@ -15,7 +15,7 @@ OF_PHASE = "guards.of_phase"
 
 
 def planned(run: Run) -> alarms.Counts:
-    """The counts of the run's phase against those in force, noted as a check that the shift mends where it may.
+    """Compares the guards' counts for the run's phase with those in force, and notes it as `guards.of_phase`.
 
     Raises:
         AwsError: CloudWatch or CloudFormation refused or did not answer.
@@ -26,7 +26,7 @@ def planned(run: Run) -> alarms.Counts:
 
 
 def shown(found: alarms.Counts) -> Any:
-    """One line of the plan; where the shift may not write them, what the stack's template must say."""
+    """The plan's line about the guards; where the shift may not write them, also what the stack's template must say."""
     if not found.refusal:
         return line(found.sentence)
     rows: list[list[object]] = [

@@ -1,5 +1,5 @@
-"""How a phase looks: where it stands, everything asked over one window and kept raw in the record, turned into
-evidence, and shown. Decides and changes nothing.
+"""A phase's look: reads where the phase stands, asks AWS over one window, keeps the answers raw in the record, turns
+them into evidence, and shows them. Decides and changes nothing.
 """
 
 from __future__ import annotations
@@ -45,40 +45,40 @@ from runbook_lib.show.verdicts import findings_table
 CONTEXT_H = 6.0
 """Hours before the shift that the charts show."""
 BASELINE_H = 24.0
-"""Hours that the baseline is read from while there is no soak."""
+"""Hours of traffic that the baseline is read from while there is no soak."""
 BESIDE = "beside:"
-"""Begin of the labels under which the latencies of this phase and the one before are asked."""
+"""Prefix of the labels under which the latencies of this phase and the one before are asked."""
 REMOVE = "remove_temporary"
-"""Step of the infrastructure with which the temporary route goes, and the soak after the migration begins."""
+"""Infrastructure step that removes the temporary route; the soak after the migration begins with it."""
 
 
 @dataclass(frozen=True)
 class Stand:
-    """Where a phase stands at the run's instant: what its verdict and its plan are made from, beside the evidence."""
+    """Where a phase stands at the run's instant: with the evidence, the input of its verdict and its plan."""
 
     params: Params
     spec: Spec
     now: dt.datetime
     state: traffic.TrafficState
     deployed: bool
-    """The rollout's flags are there; without them nothing goes to async."""
+    """Whether the rollout's flags exist; without them no request goes to async."""
     moment: moments.Moment
 
     @property
     def window(self) -> Window:
-        """The time that is judged; before the shift, the last hours, for the baseline alone."""
+        """The time that is judged; before the shift, the last `BASELINE_H` hours, for the baseline alone."""
         end = self.moment.window_end(self.now)
         start = self.moment.effective_at or end - dt.timedelta(hours=BASELINE_H)
         return Window(min(start, end), end)
 
     def first_look(self, shift: dt.datetime) -> dt.datetime:
-        """When the soak of a shift made at `shift` is over, and its metrics have come in."""
+        """When the first look after a shift at `shift` is due: its soak is over and the metrics have come in."""
         in_effect = dt.timedelta(seconds=self.params.service.traffic.client_poll_s)
         return shift + in_effect + dt.timedelta(hours=self.spec.soak_hours) + moments.settle(self.params)
 
 
 class PhaseLook:
-    """One phase as far as it asks AWS and shows the answers.
+    """The part of a phase that asks AWS and shows the answers.
 
     Args:
         run: open, of a notebook that `policy.phases` knows.
@@ -122,7 +122,7 @@ class PhaseLook:
         return updated.astimezone(dt.UTC)
 
     def read_again(self, *, absent: bool = False) -> Stand:
-        """The traffic after a change; the moment stays the one that the run began in.
+        """Reads the traffic again after a change; the moment stays the one that the run began in.
 
         Args:
             absent: whether the flags may be missing yet.
@@ -136,18 +136,18 @@ class PhaseLook:
 
     @cached_property
     def earlier(self) -> list[Record]:
-        """This attempt's earlier records, oldest first; an altered one is left out, and named."""
+        """This attempt's earlier records, oldest first; an altered one is left out with a warning."""
         run = self.run
         return history.of_attempt(run.archive, self.params, run.notebook, run.warn, "an earlier look is not used")
 
     @cached_property
     def before_this(self) -> Record | None:
-        """The record of the phase before this one in the same environment, verified and saying PROMOTE; else None."""
+        """The previous phase's verified record in the same environment that says PROMOTE; None if there is none."""
         return history.phase_before(self.run.archive, self.params, self.run.notebook)
 
     @cached_property
     def arm_before(self) -> dict[str, Any] | None:
-        """The phase before, hour by hour, where a gate compares with it."""
+        """The previous phase hour by hour, where a gate compares with it; else None."""
         return arm_before.of(self.run.archive, self.before_this, self.params, self.run.warn)
 
     def traffic_table(self) -> Any:
@@ -168,7 +168,7 @@ class PhaseLook:
 
     @cached_property
     def guards(self) -> list[alarms.Finding]:
-        """The findings about the guards, asked once a run."""
+        """The findings about the guards, asked once per run."""
         found = list(alarms.guard_findings(self.run.aws.client, self.params, self.run.notebook))
         self.run.journal.append("guards", findings=[finding.model_dump(mode="json") for finding in found])
         return found
@@ -185,16 +185,16 @@ class PhaseLook:
         return stack(*tables, census_table(seen.segment)) if seen.segment else tables[0]
 
     def looked(self) -> Seen:
-        """The look of this run."""
+        """This run's look, taken on first use."""
         if self.seen is None:
             self.seen = self.take(self.stand.window, self.stand.moment.look)
         return self.seen
 
     def take(self, window: Window, look: Look | None, *, counted: bool | None = None) -> Seen:
-        """One look at `window`: everything asked, kept raw, and turned into evidence.
+        """Takes one look at `window`: asks everything, keeps the answers raw and turns them into evidence.
 
         Args:
-            counted: whether jobs are counted; None: where a soak of this phase is under way.
+            counted: whether jobs are counted; None: only while a soak of this phase is under way.
         """
         run, state = self.run, self.stand.state
         if counted is None:
@@ -217,9 +217,9 @@ class PhaseLook:
         return take(run, state, window, look, segment, levels, more=more, baseline=baseline)
 
     def _latencies(self, window: Window) -> list[fetch.Ask]:
-        """The submission's median for each period: of this window, and of the soak before it, under its route of then.
+        """Asks for the submission's median latency in each period of this window, and of the previous phase's soak.
 
-        Medians, because a p95 of the few requests of a period is lower than one of many, and phases differ in traffic.
+        Medians, because the p95 of a period is lower with few requests than with many, and phases differ in traffic.
         """
         before = self.before_this
         kept = before.evidence.get("submit_latency") if before else None
@@ -260,11 +260,11 @@ class PhaseLook:
         return stack(shown, checks_table(found, "Beside its neighbours (advice: the gates decide)", keep_order=True))
 
     def cost_table(self) -> Any:
-        """What a report costs, infrastructure and tokens apart, and what a month of it comes to."""
+        """Cost of a report, infrastructure and tokens apart, and of a month of reports."""
         return costs.bill(self.looked().evidence["cost_per_vpr"], self.params)
 
     def cost_comparison(self) -> Any:
-        """The cost of a success on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
+        """Compares the cost of a success on both routes, infrastructure and tokens apart; notes `cost.compared`."""
         seen = self.looked()
         kept = costs.from_record(self.before_this)
         found = seen.evidence
@@ -294,7 +294,7 @@ class PhaseLook:
         return stack(*(part for part in (certain, self._gates(seen, case, results, marks), around) if part is not None))
 
     def _drawn(self, seen: Seen) -> Case:
-        """What the charts draw. Where nothing is judged, what was seen is drawn as of a soak under way."""
+        """The case that the charts draw; where nothing is judged, as if a soak were under way."""
         stand = self.stand
         unjudged = stand.moment.effective_at is None or stand.moment.name in ("over", "migrating")
         moment: moments.Name | None = "during" if unjudged else None
@@ -303,12 +303,12 @@ class PhaseLook:
     def _gates(
         self, seen: Seen, case: Case, results: Sequence[GateResult], marks: list[tuple[dt.datetime, str]]
     ) -> Any:
-        """A timeline for each gate; nothing where nothing is judged yet."""
+        """A timeline for each gate; empty while nothing is judged."""
         since, end = self.stand.moment.effective_at, seen.window.end
         if since is None:
             return multiples([])
         ends = [(since + dt.timedelta(hours=one.hours), f"look {k}") for k, one in enumerate(case.looks, 1)]
-        # The last moment is the edge of the chart, where the look itself stands.
+        # A look that ends at the chart's edge is this look itself: it gets no mark.
         marks = [*marks, *(one for one in ends if one[0] < end)]
         soak = [one for one in self.earlier if parse(one.as_of or one.sealed_at) >= since]
         return multiples(tiles(seen.answered(self.params), case, results, soak), marks)

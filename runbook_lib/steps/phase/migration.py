@@ -1,9 +1,9 @@
 """Phase 3: after the soak at dial 100, the synchronous route itself becomes asynchronous, in an order that loses no
 request.
 
-docs/domain.md, trap 18: whoever still reads weight 100 calls the temporary route, so it stays until it has been silent
-for longer than a client may hold a weight and poll. Where the migration stands is found from AWS (what the routes lead
-to, the dial) and from the sealed records (when it was done), so one notebook is run again and again:
+docs/domain.md, trap 18: a client that still reads weight 100 calls the temporary route, so the route stays until it has
+been silent for longer than a client may hold a weight and poll. AWS shows where the migration stands (what the routes
+lead to, the dial), and the sealed records when each step was done. So the same notebook is run again for each step:
 
     shifted -> moved (and the dial to 0 in the same run) -> silent -> removed -> 48 h -> all async
 """
@@ -40,11 +40,11 @@ from runbook_lib.steps.phase.verdict import hold_because, planned_because
 
 MIGRATE = "migrate"
 AGAIN = dt.timedelta(minutes=15)
-"""When to look again where too few requests came to show anything."""
+"""Wait until the next look where too few requests came to show anything."""
 
 
 class Migration(Phase):
-    """The last phase, as its notebook goes through it."""
+    """Notebook 08: the last phase, and the migration of the synchronous route."""
 
     def __init__(self, run: Run, look: PhaseLook | None = None) -> None:
         super().__init__(run, look)
@@ -59,14 +59,14 @@ class Migration(Phase):
         return checks_table(found, "The migration, step by step", keep_order=True)
 
     def steps(self) -> list[Check]:
-        """The steps in their order; what is not there yet is brought about by a later run."""
+        """The migration's steps in order, as checks; a later run completes the missing ones."""
         moved, zero, removed = self._from_state()
         route = self.params.service.api.routes.sync
         shifted = self._kept("migrate.shifted", f"{self.stand.spec.soak_hours:g} h at dial 100, {route} untouched")
         return [shifted, moved, zero, self._silent(), removed, self._all_async()]
 
     def _from_state(self) -> list[Check]:
-        """The steps that AWS shows as it is now."""
+        """The steps that AWS's present state shows: route moved, dial at 0, temporary route gone."""
         state, routes = self.state, self.params.service.api.routes
         moved, dial = state.migrated, state.dial_percent
         return [
@@ -91,7 +91,7 @@ class Migration(Phase):
         ]
 
     def _kept(self, id: str, title: str) -> Check:
-        """A check that an earlier run has passed, as its record has it; until then it is still to come."""
+        """The check as an earlier run's record or this run passed it; else as a step still to come."""
         known = history.passed(self.look.earlier, id)
         if known is not None:
             return known
@@ -117,8 +117,7 @@ class Migration(Phase):
         return float(self.params.service.traffic.client_poll_s + self.params.service.job_deadline_s)
 
     def _all_async(self) -> Check:
-        """All requests are asynchronous: no synchronous invocation, and the submit Lambda answers the synchronous
-        route."""
+        """`migrate.all_async`: no synchronous invocation, and about as many submit invocations as requests."""
         title, id = "Every request is asynchronous", "migrate.all_async"
         routes = self.params.service.api.routes
         if self.moment.effective_at is None or not self.state.migrated:
@@ -152,7 +151,7 @@ class Migration(Phase):
         return due.model_copy(update={"results": outcome.results})
 
     def _promoted(self, outcome: Outcome) -> Outcome:
-        """Before the migration its own steps are still to come; after it they must all have been seen."""
+        """As `Phase._promoted`, but the migration's own steps are required only after the migration."""
         if not self.stand.spec.after_migration:
             return super()._promoted(outcome)
         if self.state.migrated:
@@ -169,7 +168,7 @@ class Migration(Phase):
         self.run.check(_step("migrate.shifted", title, True, reason, window=[iso(window.start), iso(window.end)]))
 
     def _migrating(self) -> Outcome:
-        """The decision between the move of the synchronous route and the removal of the temporary route."""
+        """The decision after the synchronous route has moved and before the temporary route is removed."""
         routes, state, now = self.params.service.api.routes, self.state, self.run.now
         if state.dial_percent:
             what = f"{routes.sync} is asynchronous and the dial still says {state.dial_percent:g} %"
@@ -187,7 +186,7 @@ class Migration(Phase):
         return _wait(f"{routes.sync} is asynchronous; {silent.reason}", at)
 
     def _since_the_move(self) -> Outcome | None:
-        """What came since the synchronous route became asynchronous; None: nothing that stops the next step."""
+        """The outcome that stops the next step, by what came since the synchronous route moved; None: nothing does."""
         zero, now = self.state.dial_since, self.run.now
         moved = history.done_at(self.look.earlier, MIGRATE) or (parse(zero) if zero else now)
         waiting = planned_because("nothing fails since the move", "Go on.")
@@ -259,10 +258,10 @@ class Migration(Phase):
         self._dial_to_zero()
 
     def _deploy(self, step: str) -> None:
-        """Deploys a step of the infrastructure code, the stack as it was kept before.
+        """Keeps the stack's template in the record, then deploys a step of the infrastructure code.
 
         Raises:
-            AwsError: it is not deployed, or that is not proven: its command failed, or nobody can say what differs.
+            AwsError: the command failed, or the diff does not prove that the step is deployed.
         """
         infra = Infra(self.run, step)
         show(infra.previous_template())
@@ -295,7 +294,7 @@ class Migration(Phase):
         self._noted(verdict.before_jobs_are_gone(self.stand, waiting, None))
 
     def _read_again(self) -> None:
-        """The state after a change, and the steps as AWS shows them now."""
+        """Reads the traffic again after a change, and notes the steps as AWS shows them now."""
         self.look.read_again()
         self.run.check(*self._from_state())
 

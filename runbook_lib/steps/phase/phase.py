@@ -42,11 +42,11 @@ from runbook_lib.steps.phase.verdict import hold_because, planned_because
 
 
 class Phase:
-    """One phase of the rollout, as its notebook goes through it.
+    """One phase of the rollout: what its notebook's cells call.
 
     Args:
         run: open, of a notebook that `policy.phases` knows.
-        look: another way to look than to ask AWS now.
+        look: used instead of a new `PhaseLook` of the run.
     """
 
     def __init__(self, run: Run, look: PhaseLook | None = None) -> None:
@@ -81,7 +81,7 @@ class Phase:
         return self.look.traffic_table()
 
     def infrastructure(self) -> Any:
-        """What deploying the new resources would change; where they are, every setting of them."""
+        """The diff of the new resources before they are deployed, and their inventory once they are."""
         if self.params.service.traffic.kind == "lambda-alias":
             return line("Nothing to deploy: the new version is published already.")
         self.infra = infra = Infra(self.run, "async")
@@ -114,10 +114,10 @@ class Phase:
         return checks_table(found, "Approvals") if found else line("This phase needs no approval.")
 
     def _approvals(self) -> list[Check]:
-        """Each approval as a check, asked and noted once a run."""
+        """Each approval as a check, asked and noted once per run."""
         if self._asked is None:
             run, moment, spec = self.run, self.moment, self.stand.spec
-            # Who only looks at a soak operates nothing; the migration is a second raise of the same step.
+            # A run that only looks at a soak has no operator; the migration is a second raise of the same step.
             raises = moment.name == "before" or (run.applying and bool(spec.after_migration))
             who = Operator(run.identity.arn if raises else "", before=moment.name == "before")
             self._asked = approval_checks(run, spec.approvers, who)
@@ -135,7 +135,7 @@ class Phase:
         return harm.shown(self._harm())
 
     def _harm(self) -> harm.Forecast:
-        """The forecast, asked and noted once a run; where a budget is declared, it has to be held."""
+        """The forecast, made and noted once per run; a broken budget blocks the shift."""
         if self._forecast is None:
             run = self.run
             seen = submissions(run.aws.client("cloudwatch"), self.params, run.now)
@@ -155,15 +155,15 @@ class Phase:
         return self.look.baseline_table()
 
     def cost_table(self) -> Any:
-        """What a report costs, infrastructure and tokens apart, and what a month of it comes to."""
+        """Cost of a report, infrastructure and tokens apart, and of a month of reports."""
         return self.look.cost_table()
 
     def cost_comparison(self) -> Any:
-        """The cost of a success on both sides, infrastructure and tokens apart; noted as `cost.compared`."""
+        """Compares the cost of a success on both routes, infrastructure and tokens apart; notes `cost.compared`."""
         return self.look.cost_comparison()
 
     def charts(self) -> Any:
-        """One timeline for each group of metrics, thresholds and the moment of the shift drawn in."""
+        """A timeline of what each gate judges, then the traffic around it."""
         return self.look.charts()
 
     # What follows from it
@@ -189,7 +189,7 @@ class Phase:
         return verdict.before_jobs_are_gone(stand, outcome, seen) if outcome.decision is Decision.SOAK else outcome
 
     def _before(self, outcome: Outcome, seen: Seen) -> Outcome:
-        """The decision before the shift, once what must hold before it is asked and noted."""
+        """The decision before the shift, after noting the checks that must hold for it."""
         run, stand = self.run, self.stand
         self._approvals()
         if stand.deployed and self.params.policy.has_users(self.params.env):
@@ -206,18 +206,18 @@ class Phase:
         return verdict.before_shift(run, stand, outcome, differs=differs, blockers=self.blockers)
 
     def _promoted(self, outcome: Outcome) -> Outcome:
-        """A promotion holds only if every required check of this run does, too."""
+        """The promotion, if every required check of this run passes too."""
         return settled(outcome, self.run.checks.values())
 
     def _noted(self, outcome: Outcome, state: TrafficState | None = None) -> Outcome:
-        """The decision from now on, in the journal too."""
+        """Makes `outcome` the decision of this run, and writes it into the journal."""
         now = self.moment
         self.decided_at = self.run.guard.now
         self.outcome = self.run.decide(outcome, now.name, look=now.look_number, state=state or self.state)
         return self.outcome
 
     def decided(self) -> Outcome:
-        """The decision so far."""
+        """The decision so far; judges first if there is none."""
         return self.outcome if self.outcome is not None else self.judge()
 
     def gate_table(self) -> Any:
@@ -235,7 +235,7 @@ class Phase:
     # Action
 
     def deploy(self) -> Any:
-        """Deploys the new resources if the run may and there is something to deploy; then they are verified."""
+        """Deploys the new resources if the run may and there is something to deploy; then verifies them."""
         infra = self.infra
         if infra is None or self.moment.name != "before" or infra.differs is False:
             return line("Nothing to deploy.")
@@ -285,7 +285,7 @@ class Phase:
         return [*said, *self._shift(run.now).blockers]
 
     def _shift(self, until: dt.datetime | None) -> act.ShiftPlan:
-        """The plan to this phase's weight; `until` is when its next look is due."""
+        """The plan of the shift to this phase's weight; `until` is when its next look is due."""
         spec = self.stand.spec
         return act.plan_shift(
             self.state,
@@ -338,7 +338,7 @@ class Phase:
         return self.decided()
 
     def proof(self) -> Any:
-        """Read back from AWS, and the split that was observed against the weight in force."""
+        """Reads the traffic back from AWS, and shows the observed split beside the weight in force."""
         after, there = read_or_nothing(self.run.aws, self.params)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         if not there:

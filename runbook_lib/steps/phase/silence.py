@@ -17,10 +17,10 @@ MINUTE = dt.timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Silence:
-    """What the temporary route heard since clients had time to read the dial at 0."""
+    """How long the temporary route has had no request, counted from when clients had time to read the dial at 0."""
 
     since: dt.datetime
-    """From then on nobody called it."""
+    """Begin of the silence: no request came to the temporary route after it."""
     until: dt.datetime
     calls: float
     """Requests to the temporary route since the dial was set to 0."""
@@ -34,7 +34,7 @@ class Silence:
 
 
 def listen(run: Run, state: TrafficState) -> Silence:
-    """What the temporary route and the synchronous route heard since the dial was set to 0; noted in the journal.
+    """Counts the requests to the temporary and the synchronous route since the dial was set to 0; notes the answers.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.

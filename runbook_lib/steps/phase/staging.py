@@ -16,6 +16,7 @@ from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.dashboard import declared as dashboard
 from runbook_lib.observe.dashboard.board import Widget
+from runbook_lib.observe.evidence.questions import functions
 from runbook_lib.observe.jobs.load_census import settled
 from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.observe.references import with_secrets
@@ -32,16 +33,15 @@ from runbook_lib.steps.phase.look import PhaseLook
 from runbook_lib.steps.phase.phase import Phase
 
 LOAD = ("accepted", "concurrent", "submit_p95", "throttles", "downloaded", "dlq", "none_lost", "drained")
-FUNCTIONS = ("submit", "worker", "status_fn")
-"""Whose throttles are counted (ids in the metric catalogue begin so)."""
+"""Functions whose throttles are counted: the metric `<function>_throttles` of each."""
 KEPT = ("staging.tests", *(f"load.{name}" for name in (*LOAD, "clients_wait", "marked")))
-"""Checks that are made once before the soak, and carried through its looks."""
+"""Checks that are made once before the soak and carried through its looks."""
 LEAST_WAIT_S, LEAST_POLL_S = 5.0, 0.5
-"""The least that the end of the last jobs is waited for, whatever the time scale: processes start in real time."""
+"""Least seconds to wait for the last jobs, and between polls, at any time scale: processes start in real time."""
 
 
 class Staging(Phase):
-    """The phase on staging: first it is tested and loaded, then it soaks."""
+    """Notebook 05: the phase on staging, with tests and a load before its soak."""
 
     def __init__(self, run: Run, look: PhaseLook | None = None) -> None:
         super().__init__(run, look)
@@ -49,7 +49,7 @@ class Staging(Phase):
 
     @property
     def ready(self) -> bool:
-        """The resources are there, dashboard and alarms too, and the soak has not begun: it is time to test."""
+        """Whether it is time to test: an earlier run has deployed everything, and the soak has not begun."""
         fresh = self.infra is not None and self.infra.deployed
         here = self.moment.name == "before" and self.stand.deployed and not fresh and not self.run.missing_to_shift
         return here and not (self.infra is not None and self.infra.differs)
@@ -70,7 +70,7 @@ class Staging(Phase):
         return checks_table([*found.values(), *lost], "Before the soak")
 
     def dashboard_table(self) -> Any:
-        """The dashboard's metrics during the soak: each has data."""
+        """Checks during the soak that every widget of the dashboard has data."""
         if self.moment.name not in ("during", "after"):
             return line("The dashboard is looked at while the soak runs.")
         found = self._dashboard()
@@ -78,7 +78,10 @@ class Staging(Phase):
         return checks_table([found])
 
     def _dashboard(self) -> Check:
-        """It is there, and no widget is empty. A single silent metric is named: nobody may have called that route."""
+        """`dashboard.metrics`: the dashboard exists, and no widget is empty.
+
+        A silent metric beside others is only named: perhaps nobody called its route.
+        """
         board, params, window = dashboard.declared(self.params), self.params, self.stand.window
         cloudwatch, name = self.run.aws.client("cloudwatch"), dashboard.board_name(board, params)
         title, wants = f"Metrics on {name}", f"{len(board.widgets)} widgets"
@@ -97,7 +100,7 @@ class Staging(Phase):
         return check("dashboard.metrics", title, not empty, reason, expected=wants, found=f"{full}")
 
     def tests(self) -> Any:
-        """The configured full test suite."""
+        """Runs the configured full test suite, if it is time."""
         infra = self.infra or Infra(self.run)
         command = infra.commands.named("staging.tests")
         if not self._acts(("staging.tests",), "the full suite runs"):
@@ -109,7 +112,7 @@ class Staging(Phase):
         return folded(f"{'✔' if ran.ok else '✘'} {ran.line}: {ran.said}", ran.tail, opened=not ran.ok)
 
     def people(self) -> Any:
-        """Manual QA and its sign-off."""
+        """Checks the attestations of this notebook, such as the sign-off of manual QA."""
         if not self.ready:
             return line("Manual QA signs off once everything is deployed, before the soak.")
         found = attestation_checks(self.run, wanted_by(self.params.policy, self.run.notebook))
@@ -117,7 +120,7 @@ class Staging(Phase):
         return checks_table(found, "Attested")
 
     def load_test(self) -> Any:
-        """Users at once, through the real API: judged, and every one of their jobs accounted for."""
+        """Runs the load test through the real API, judges it, and accounts for every one of its jobs."""
         plan = self.plan_of_load
         if not self._acts(tuple(f"load.{name}" for name in LOAD), f"{plan.users} users"):
             return line(f"No load is made now; {plan.users} users would come at {plan.spawn_per_s:g} a second.")
@@ -144,7 +147,7 @@ class Staging(Phase):
         done = self._sent(live)
         journal.attach("load-users.json", events(done.met).decode())
         journal.attach("load-statistics.csv", done.statistics)
-        journal.attach("load-report.html", done.report, clean=True)  # redacted, its program aside
+        journal.attach("load-report.html", done.report, clean=True)  # redacted already, except its script
         ids = list(dict.fromkeys(one.job_id for one in done.met if one.job_id))
         about = plan.drain_factor * len(ids) * plan.generation_s / service.workers + service.visibility_timeout_s
         jobs = settled(
@@ -180,7 +183,7 @@ class Staging(Phase):
         return f"load-{self.run.run_id}"
 
     def _sent(self, live: Any) -> Loaded:
-        """Sends the load: like every change, it is written down before it is made."""
+        """Sends the load through the guard, which writes it down first, like every change."""
         plan, service, run = self.plan_of_load, self.params.service, self.run
         url, probe, kept = stage_url(run.aws, run.params), self._mark, list[Loaded]()
         contract = with_secrets(service.contract, run.aws, run.params.env)
@@ -211,25 +214,27 @@ class Staging(Phase):
         return kept[0]
 
     def _throttled(self, began: dt.datetime) -> float | None:
-        """Throttled invocations since the load began, as far as CloudWatch has heard of them; None: nothing yet."""
+        """Throttled invocations since the load began, as far as CloudWatch knows; None: no data yet."""
         end = self.run.guard.now + dt.timedelta(minutes=1)
-        # A point carries the begin of its minute.
+        # A point bears the time at which its minute begins.
         window = Window(began.replace(second=0, microsecond=0), end)
-        asks = [Ask(f"{name}_throttles", window, "Sum", 60) for name in FUNCTIONS]
+        asks = [Ask(f"{name}_throttles", window, "Sum", 60) for name in functions(self.params)]
         answers = fetch(self.run.aws.client("cloudwatch"), self.params, asks, end)
         counts = [count for ask in asks if (count := answers.total(ask.label)) is not None]
         return sum(counts) if counts else None
 
     def _dlq(self) -> Check:
-        depth = live.read(self.run.aws.client("sqs"), self.run.aws.client("lambda"), self.params)["dlq_visible"]
+        levels = live.read(self.run.aws.client("sqs"), self.run.aws.client("lambda"), self.params)
+        depth = live.held(levels, "dlq", in_flight=False)
+        queues = " and ".join(self.params.name(post.dlq) for post in self.params.service.crew)
         said = (
-            f"{depth} messages in {self.params.name('dlq')} after the load (a message gets there after "
+            f"{depth} messages in {queues} after the load (a message gets there after "
             f"{self.params.service.max_receives} receives; the soak's gate goes on watching it)"
         )
         return check("load.dlq", "Nothing in the DLQ", depth == 0, said, expected="0", found=f"{depth}")
 
     def judge_again(self) -> Any:
-        """The decision once more, by what the tests and the load have shown: only then is the shift planned."""
+        """Judges again with the results of the tests and the load; a failed one holds the shift."""
         if not self.ready or not self.run.applying:
             return line(f"Decision: {self.decided().told}")
         outcome = self.judge()
@@ -240,7 +245,7 @@ class Staging(Phase):
         return line(f"Decision: {outcome.told}")
 
     def _acts(self, ids: tuple[str, ...], what: str) -> bool:
-        """Whether it is time, and allowed; where only the permission is missing, the checks say what is to come."""
+        """Whether to act now. Where only the permission is missing, it notes the checks as still to come."""
         if not self.ready or self.decided().decision is Decision.HOLD:
             return False
         if self.run.applying:

@@ -1,7 +1,7 @@
-"""The verdict of a phase: from where it stands, what was seen and the checks of the run to one decision.
+"""The verdict of a phase: one decision from where it stands, what was seen and the checks of the run.
 
-Functions of the look, which is asked again where what came since the judged hours must bear the verdict out. Nothing is
-changed in AWS. In which order a phase goes through them says `Phase._judged` in `phase.py`.
+These functions change nothing in AWS. Some of them look again: what came after the judged hours must bear the verdict
+out. `Phase._judged` in `phase.py` calls them in order.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from runbook_lib.run.run import Run
 from runbook_lib.steps.phase.look import PhaseLook, Stand
 
 MARGIN = dt.timedelta(minutes=30)
-"""So long before jobs begin to disappear from the table the next look is due."""
+"""How long before jobs begin to leave the table the next look is due."""
 
 
-# Of one look
+# One look
 
 
 def case(stand: Stand, seen: Seen, look: Look | None, moment: moments.Name | None = None) -> Case:
@@ -39,7 +39,7 @@ def case(stand: Stand, seen: Seen, look: Look | None, moment: moments.Name | Non
 
     Args:
         look: the declared look; None for an interim one.
-        moment: another than the one that the phase stands in.
+        moment: replaces the moment that the phase is in.
     """
     now = stand.moment
     back = stand.first_look(stand.now) if now.name == "before" else now.come_back_at
@@ -47,7 +47,7 @@ def case(stand: Stand, seen: Seen, look: Look | None, moment: moments.Name | Non
 
 
 def decide(run: Run, stand: Stand, seen: Seen, look: Look | None, moment: moments.Name | None = None) -> Outcome:
-    """The decision on what was seen; the run keeps what it was made of. Arguments as in `case`."""
+    """Decides on what was seen, and keeps the case in the run. Arguments as in `case`."""
     made = case(stand, seen, look, moment)
     outcome = made.verdict()
     run.made_of(made, outcome, seen)
@@ -55,7 +55,7 @@ def decide(run: Run, stand: Stand, seen: Seen, look: Look | None, moment: moment
 
 
 def way_back(stand: Stand, outcome: Outcome) -> Outcome:
-    """The decision with what rollback 1 does where the switch has no effect any more."""
+    """The outcome with the next step of rollback 1: after the migration, where the switch has no effect, another."""
     if not stand.state.migrated:
         return outcome
     said = (
@@ -67,7 +67,7 @@ def way_back(stand: Stand, outcome: Outcome) -> Outcome:
 
 
 def offered(stand: Stand, outcome: Outcome) -> Outcome:
-    """Where a declared look had too few samples: how more could be had sooner."""
+    """The outcome with a hint how to get more samples sooner, where a declared look had too few."""
     users = [one for one in outcome.results if one.gate.measure == USER_SUCCESS and one.gate.required]
     short = [one.needed for one in users if one.verdict is Verdict.INCONCLUSIVE and one.needed]
     if stand.moment.look is None or not short or outcome.decision not in (Decision.SOAK, Decision.HOLD):
@@ -76,7 +76,7 @@ def offered(stand: Stand, outcome: Outcome) -> Outcome:
 
 
 def before_jobs_are_gone(stand: Stand, outcome: Outcome, seen: Seen | None) -> Outcome:
-    """Comes back before jobs that no look has counted leave the table (their TTL)."""
+    """The outcome with an earlier next look, where jobs would leave the table (their TTL) before a look counts them."""
     service, now = stand.params.service, stand.now
     counted = seen.segment.end_settled if seen and seen.segment else now
     latest = counted + dt.timedelta(seconds=service.job_ttl_s - service.job_deadline_s) - MARGIN
@@ -93,7 +93,7 @@ def before_jobs_are_gone(stand: Stand, outcome: Outcome, seen: Seen | None) -> O
     )
 
 
-# Of what came since
+# What came since
 
 
 def up_to_now(look: PhaseLook, outcome: Outcome, seen: Seen) -> Outcome:
@@ -105,7 +105,7 @@ def up_to_now(look: PhaseLook, outcome: Outcome, seen: Seen) -> Outcome:
 
 
 def since_the_phase_before(look: PhaseLook, outcome: Outcome) -> Outcome | None:
-    """What came under the weight in force since the phase before was judged; None: nothing that stops the shift."""
+    """The outcome that stops the shift, by what came since the previous phase was judged; None: nothing does."""
     stand = look.stand
     before = look.before_this if stand.state.weight and stand.spec.before_percent else None
     kept = before.evidence.get(USER_SUCCESS) if before else None
@@ -124,7 +124,7 @@ def borne_out(
     start: dt.datetime | None = None,
     judged: Evidence | None = None,
 ) -> Outcome:
-    """The outcome, if `window` bears it out; what was seen is noted as a check.
+    """The outcome if what came in `window` bears it out, else the one that it demands; noted as a check.
 
     Args:
         start, judged: as in `present.looked`.
@@ -145,11 +145,11 @@ def borne_out(
     return stood
 
 
-# Of a shift
+# The shift
 
 
 def flags_read(stand: Stand, seen: Seen) -> Check | None:
-    """`reads_flags` of the time that the weight has been 0; None: it is not 0, or the phase begins at another."""
+    """`reads_flags` for the time at weight 0; None: the weight is not 0, need not be, or no client reads a flag."""
     start, end, state = seen.window.start, seen.window.end, stand.state
     splits = stand.params.service.traffic.kind in WITHOUT_ROUTES  # AWS itself: no client reads a flag
     if state.weight != 0 or stand.spec.before_percent or splits:
@@ -164,7 +164,7 @@ def flags_read(stand: Stand, seen: Seen) -> Check | None:
 
 
 def reads_flags(requests: float | None, sync: float | None, hours: float) -> Check:
-    """Advisory: at weight 0 nobody calls the temporary route, so the client obeys the flags, absent ones included."""
+    """`client.reads_flags`, advisory: at weight 0 no request goes to the temporary route, so clients obey the flags."""
     ok = None if not requests and not sync else not requests
     reason = {
         None: "no request at all was seen at weight 0, so nothing is shown about the client",
@@ -185,10 +185,10 @@ def reads_flags(requests: float | None, sync: float | None, hours: float) -> Che
 def before_shift(
     run: Run, stand: Stand, outcome: Outcome, *, differs: bool, blockers: Callable[[], list[str]]
 ) -> Outcome:
-    """Whether the shift may be planned: deployed, every check passed, approved, guarded.
+    """The given outcome, if the shift may be planned; else HOLD or PLANNED with what comes first.
 
     Args:
-        differs: the code of the infrastructure says something else than AWS has.
+        differs: whether the infrastructure code differs from AWS.
         blockers: why the shift must not be made, asked last.
     """
     stuck = [one.reason for one in unmet(run.checks.values()) if not one.mends]
@@ -206,14 +206,14 @@ def before_shift(
 
 
 def _mistrusted(run: Run) -> bool:
-    """Whether a record that the shift needs is there, and cannot be trusted or says no."""
+    """Whether a record that the shift needs exists, but cannot be trusted or does not say PROMOTE."""
     wanted = run.params.policy.steps[run.notebook].requires_to_shift
     found = predecessors(run.archive, wanted, run.params.release)
     return any(not finding.ok and finding.record for finding in found)
 
 
 def only_deployed(run: Run) -> Outcome:
-    """Everything is deployed, and other notebooks come first."""
+    """PLANNED: everything is deployed; the next step names what comes before the shift."""
     env, missing = run.params.env, run.missing_to_shift
     wanted = run.params.policy.steps[run.notebook].requires_to_shift
     todo = ", ".join(one.partition("@")[0] for one in wanted)

@@ -1,8 +1,8 @@
-"""Scenario 1, async endpoint failing: async off at once, read back, and only then everything else that must be known.
+"""Scenario 1, async endpoint failing: turn async off at once, read it back, and only then look at everything else.
 
-Three ways lead back, by where the rollout stands (docs/domain.md, traps 18 and 19): the switch; from the migration on,
-when the synchronous route itself is asynchronous, the infrastructure's own command with the step before; after the
-deprecation none. What has been done already, by the command, by AppConfig or by an earlier run, is found and said.
+The way back depends on where the rollout stands (docs/domain.md, traps 18 and 19): before the migration the switch,
+after it the infrastructure's command with the step before, after the deprecation none. The notebook finds and says what
+the command, AppConfig or an earlier run has done already.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack
 from runbook_lib.judge.model import Outcome
+from runbook_lib.observe.traffic.sides import new_side, then_off
 from runbook_lib.observe.traffic.state import NotDeployed, TrafficState, routing
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout import moment as moments
@@ -41,15 +42,11 @@ from runbook_lib.steps.rollbacks.sync_baseline import MIGRATE, kept_template, sa
 from runbook_lib.steps.rollbacks.telling import OFF
 
 CALM = dt.timedelta(minutes=15)
-"""When to try again to bring the dial to 0, where an alarm still fires."""
-THEN = (
-    "find the cause (failures and dead letters are in this record), mend it and redeploy from dev on; then raise "
-    "`attempt` and shift again"
-)
+"""Wait before the next try to bring the dial to 0, where an alarm still fires."""
 
 
 class AsyncFailing:
-    """Scenario 1, as its notebook goes through it."""
+    """Scenario 1: what its notebook's cells call."""
 
     def __init__(self, run: Run) -> None:
         self.run, self.params, self.incident = run, run.params, Incident(run)
@@ -63,13 +60,13 @@ class AsyncFailing:
 
     @property
     def deployed(self) -> bool:
-        """The rollout's flags are there; without them nothing goes to async."""
+        """Whether the rollout's flags exist; without them no request goes to async."""
         return self.seen.traffic[1]
 
     # Action
 
     def act(self) -> Any:
-        """Async off, if the run may; the state is read after it, never before.
+        """Turns async off, if the run applies; reads the state only after that.
 
         Raises:
             UsageError, Refused: account or confirmation.
@@ -94,7 +91,7 @@ class AsyncFailing:
         try:
             self.switched = home_of(run.aws, run.guard, self.params).switch_off(about)
         except NotDeployed as error:
-            self.switched = Turned(False, f"no request can go to async: {error}", 0)
+            self.switched = Turned(False, f"no request can go to {self._side}: {error}", 0)
         if not self.switched.changed:
             self.run.journal.append("incident", clock=None)
         else:
@@ -104,7 +101,7 @@ class AsyncFailing:
             )
 
     def _resume(self) -> None:
-        """Where async was off before this run: the clock of whoever turned it off."""
+        """Takes over the clock of the run or the command that turned async off before this run."""
         made = self.state.switch_deployment
         if self.incident.clock is not None or self.state.switch_on or made is None or self.state.migrated:
             return
@@ -126,22 +123,26 @@ class AsyncFailing:
         """Why there is nothing to turn off; empty: there is."""
         state = self.state
         if not self.deployed:
-            return "nothing to do: the new resources are not deployed, and no request can go to async"
+            return f"nothing to do: the new resources are not deployed, and no request can go to {self._side}"
         if state.migrated:
             return "the switch has no effect any more: the synchronous route itself is asynchronous"
-        return (
-            "" if state.switch_on else f"nothing to do: async is off already, by {act.whose(state.switch_deployment)}"
-        )
+        by = act.whose(state.switch_deployment)
+        return "" if state.switch_on else f"nothing to do: {self._side} is off already, by {by}"
 
     @property
     def _plan(self) -> str:
-        return f"turn the switch off. Async goes from {self.state.weight:g} % to 0 within a minute"
+        side = f"{self._side[0].upper()}{self._side[1:]}"
+        return f"turn the switch off. {side} goes from {self.state.weight:g} % to 0 within a minute"
+
+    @property
+    def _side(self) -> str:
+        return new_side(self.params.service.traffic)
 
     # After the migration
 
     @cached_property
     def sync_gone(self) -> bool:
-        """The synchronous Lambda was removed (notebook 09): there is nothing to go back to."""
+        """Whether the synchronous Lambda was removed (notebook 09), so that there is nothing to go back to."""
         return sync_gone(self.run.aws, self.params)
 
     def _back_by_infrastructure(self) -> Any:
@@ -176,12 +177,12 @@ class AsyncFailing:
         self.seen.restored = True
         self.seen.read_again()
         number = self.state.switch_deployment.number if self.state.switch_deployment else 0
-        # Clients go on calling the same route; there is nothing that they would have to read first.
+        # Clients go on calling the same route and need not read anything first: it is in effect at once.
         self.incident.was_set(self.incident.aws_now, 0, str(number))
         return folded(f"{command}: done", told)
 
     def _template_check(self) -> Check:
-        """Whether the stack is again what was kept before the migration."""
+        """Checks that the stack's template is again the one that was kept before the migration."""
         title = "The stack is as it was before the migration"
         run_id, kept = kept_template(self.run.archive, self.seen.records)
         if not run_id:
@@ -205,10 +206,10 @@ class AsyncFailing:
         )
         return no_way_back(self.params, f"sync-handler.zip and sync-configuration.json, run {kept}" if kept else "")
 
-    # In calm
+    # What can wait
 
     def calm(self) -> Any:
-        """The dial to 0, so that switching on again restores nothing (trap 20); nothing waits for it."""
+        """Brings the dial to 0, so that switching on again restores nothing (trap 20)."""
         title = "The dial is at 0"
         if not self.deployed or self.state.migrated:
             id = f"{self.incident.id}.dial_zero"
@@ -246,33 +247,33 @@ class AsyncFailing:
         return act.describe(release=flat.release, notebook=run.notebook, attempt=flat.attempt, run=run.run_id)
 
     def told(self) -> Any:
-        """People are told, once."""
+        """Tells people that async is off, once per incident."""
         return self.incident.tell(OFF) if self.acted else line("Nobody is told: nothing was changed.")
 
     # What is looked at, once async is off
 
     def split(self) -> Any:
-        """Whether the split that is observed has gone to 0 since the last client followed."""
+        """Checks that no request has gone to async since the last client followed the change."""
         return self.seen.split()
 
     def sync_endpoint(self) -> Any:
-        """The endpoint that users get now: whether it answers, and how often it succeeds, honestly."""
+        """Checks that the endpoint that users get now answers, and tells how often it succeeds."""
         return self.seen.sync_endpoint()
 
     def look_for_symptoms(self) -> Any:
-        """High error rate, failed generations, dead letters, guards that fire, a weight that AWS took back."""
+        """Looks for a high error rate, failed generations, dead letters, firing guards, a weight that AWS took back."""
         return self.seen.look_for_symptoms()
 
     def failures(self) -> Any:
-        """The failed jobs, explained from the logs: grouped, with counts and times, and one example each, redacted."""
+        """Explains the failed jobs from the logs: groups with counts, times and a redacted example each."""
         return self.seen.failures()
 
     def dead_letters(self) -> Any:
-        """The dead-letter queue, listed and not consumed: what is in it can be driven again later."""
+        """Lists the dead-letter queue without consuming it: its messages can be redriven later."""
         return self.seen.dead_letters()
 
     def in_flight(self) -> Any:
-        """Jobs that were submitted before async was off, followed to their end."""
+        """Follows the jobs that were submitted before async was off to their end."""
         return self.seen.in_flight()
 
     def charts(self) -> Any:
@@ -285,11 +286,11 @@ class AsyncFailing:
 
     @property
     def acted(self) -> bool:
-        """No request is meant to go to async: by the switch, or because the route was brought back."""
+        """Whether async is off: by the switch, or because the synchronous route was brought back."""
         return self.deployed and not self.state.switch_on and not self.state.migrated
 
     def proof(self) -> Any:
-        """Read back from AWS: switch, dial, routes; after a migration also the template, against the one kept."""
+        """Reads switch, dial and routes back from AWS; where this run brought the route back, also the template."""
         if not self.deployed:
             return self.incident.note(self._off_check())
         after = self.seen.read_again()
@@ -327,8 +328,8 @@ class AsyncFailing:
         return self.incident.conclude(
             acted=self.acted,
             would=would,
-            done="async is off and read back",
-            then=THEN,
+            done=f"{self._side} is off and read back",
+            then=then_off(self.params.service.traffic),
             come_back_at=max(self.incident.come_back, default=None),
             no_way=self.no_way,
             state=self.state,
@@ -339,7 +340,7 @@ class AsyncFailing:
         return self.incident.verdict(self.incident.outcome or self.judge())
 
     def report(self) -> Any:
-        """The skeleton of the post-mortem, with what this scenario knows."""
+        """Writes the skeleton of the post-mortem with what this scenario knows."""
         try:
             return self.incident.post_mortem(self.seen.sections(), moves(self.state))
         except RunbookError as error:

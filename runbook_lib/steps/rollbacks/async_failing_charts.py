@@ -15,11 +15,11 @@ from runbook_lib.steps.rollbacks.incident import Incident
 
 PANELS = (REQUESTS, JOBS, QUEUES)
 BEFORE = dt.timedelta(hours=3)
-"""So long before the decision the charts begin."""
+"""How long before the decision the charts begin."""
 
 
 def charts(incident: Incident, decided_at: dt.datetime, now: dt.datetime) -> Any:
-    """The panels of a phase's charts that show what async does; the points are kept in the record.
+    """Draws those panels of a phase's charts that show what async does; keeps their points in the record.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.

@@ -1,5 +1,5 @@
-"""Scenario 1 as far as it looks: symptoms, who still calls async, the synchronous endpoint, failures, dead letters,
-jobs under way, charts. Changes nothing but for probes, and one question without an answer never hides the others.
+"""What scenario 1 looks at: symptoms, who still calls async, the synchronous endpoint, failures, dead letters and jobs
+under way. It sends probes and changes nothing else. A question without an answer never hides the others.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from runbook_lib.steps.rollbacks import sync_baseline
 from runbook_lib.steps.rollbacks.incident import Incident, Symptom
 
 LOOK_BACK = dt.timedelta(hours=6)
-"""So long before the decision symptoms and failures are looked for."""
+"""How long before the decision symptoms and failures are looked for."""
 MINUTE = dt.timedelta(minutes=1)
 PROBES = 3
-"""Requests to the synchronous endpoint: each is a whole report, and is paid for."""
+"""Number of probes of the synchronous endpoint; each makes a whole report and costs money."""
 EXAMPLES = 8
 
 
 class Aftermath:
-    """What an async pipeline that fails looks like, before and after it is turned off.
+    """A failing async pipeline as it looks before and after it is turned off.
 
     Args:
         incident: its clock says what is before and after.
@@ -50,7 +50,7 @@ class Aftermath:
     def __init__(self, incident: Incident) -> None:
         self.incident, self.run, self.params = incident, incident.run, incident.params
         self.restored = False
-        """This run has had the infrastructure's command bring the synchronous route back."""
+        """Whether this run brought the synchronous route back by the infrastructure's command."""
         self._explained: list[str] = []
         """The failures, as Markdown lines."""
         self._census: Segment | None = None
@@ -58,7 +58,7 @@ class Aftermath:
 
     @cached_property
     def traffic(self) -> tuple[TrafficState, bool]:
-        """The state as read last, and whether the flags are there. Not read before it is needed: first the action."""
+        """The traffic as it was read last, and whether the flags exist. Read on first use: the action comes first."""
         return weights.read_or_nothing(self.run.aws, self.params)
 
     @property
@@ -67,7 +67,7 @@ class Aftermath:
         return self.traffic[0]
 
     def read_again(self, *, absent: bool = False) -> TrafficState:
-        """The traffic as it is now.
+        """Reads the traffic again.
 
         Args:
             absent: whether the flags may be missing.
@@ -93,12 +93,12 @@ class Aftermath:
         return sync_baseline.async_since(self.decided_at, moved_on, self.incident.earlier, self.records)
 
     def records(self, notebook: str) -> list[Record]:
-        """This release's records of a notebook, oldest first, those that can be trusted."""
+        """This release's trusted records of a notebook, oldest first."""
         return history.of_release(self.run.archive, self.params, notebook, self.run.guard.warn)
 
     @property
     def effective_at(self) -> dt.datetime | None:
-        """When the last client had followed."""
+        """When the last client has followed the change; None: not known yet."""
         clock = self.incident.clock
         return parse(clock.effective_at) if clock and clock.effective_at else None
 
@@ -108,7 +108,7 @@ class Aftermath:
         return self.run.now if self.params.as_of and not self.run.applying else self.incident.aws_now
 
     def look_for_symptoms(self) -> Any:
-        """High error rate, failed generations, dead letters, guards that fire, a weight that AWS took back."""
+        """Looks for a high error rate, failed generations, dead letters, firing guards, a weight that AWS took back."""
         return self.incident.looked("symptoms", "Symptoms", self._symptoms, required=False)
 
     def _symptoms(self) -> Any:
@@ -183,7 +183,7 @@ class Aftermath:
         return back is not None, back or "no deployment of the dial was taken back by an alarm"
 
     def split(self) -> Any:
-        """Whether the split that is observed has gone to 0 since the last client followed."""
+        """Checks that no request has gone to async since the last client followed the change."""
         return self.incident.looked("split_zero", "No request goes to async any more", self._split, required=True)
 
     def _split(self) -> Any:
@@ -211,7 +211,7 @@ class Aftermath:
         return self.incident.later("split_zero", title, ok, told, again, expected="0 async", **facts)
 
     def sync_endpoint(self) -> Any:
-        """The endpoint that users get now: whether it answers, and how often it succeeds, honestly."""
+        """Checks that the endpoint that users get now answers, and tells how often it succeeds."""
         title = "The synchronous endpoint answers"
         return self.incident.looked(
             "sync_verified", title, lambda: self.incident.note(self._sync_check(title)), required=True
@@ -239,13 +239,13 @@ class Aftermath:
         )
 
     def _baseline(self) -> str:
-        """The endpoint's own success, from the day before the decision, or before the migration."""
+        """The endpoint's own success in words, on the day before the decision or before the migration."""
         until = (since := self.async_since) or self.decided_at
         window, client = Window(until - sync_baseline.DAY, until), self.run.aws.client("cloudwatch")
         return sync_baseline.success(client, self.params, window, self.records, migrated=since is not None)
 
     def _probe(self) -> list[Any]:
-        """Real requests, marked as probes, so that no census counts them as a user's (trap 9)."""
+        """Sends real requests, marked as probes so that no census counts them as a user's (trap 9)."""
         self.run.guard.authorise(raises=False)
         url, path = stage_url(self.run.aws, self.params), self.params.service.api.routes.sync
         marks = [f"rollback-{self.run.run_id}-{n}" for n in range(PROBES)]
@@ -254,7 +254,7 @@ class Aftermath:
             return list(pool.map(lambda mark: sync_answer(url, path, mark, contract), marks))
 
     def failures(self) -> Any:
-        """The failed jobs, explained from the logs: grouped, with counts and times, and one example each, redacted."""
+        """Explains the failed jobs from the logs: groups with counts, times and a redacted example each."""
         return self.incident.looked(
             "failures", "The failures are explained from the logs", self._failures, required=False
         )
@@ -262,7 +262,7 @@ class Aftermath:
     def _failures(self) -> Any:
         window = Window(self.decided_at - LOOK_BACK, self.now)
         client, found = self.run.aws.client("logs"), []
-        for resource in ("worker", "submit", "status"):
+        for resource in (*(post.worker for post in self.params.service.crew), "submit", "status"):
             found += [(resource, one) for one in logs.failures(client, self.params, window, resource=resource)]
         self._explained = [
             f"- {resource}, {one.count}x, {when(one.first)} to {when(one.last)}: {markdown(one.example)}"
@@ -287,7 +287,7 @@ class Aftermath:
         return stack(table(head, rows, caption="Failures by signature"), self.incident.note(noted))
 
     def dead_letters(self) -> Any:
-        """The dead-letter queue, listed and not consumed: what is in it can be driven again later."""
+        """Lists the dead-letter queue without consuming it: its messages can be redriven later."""
         return self.incident.looked("dlq", "The dead-letter queue is listed", self._dead_letters, required=False)
 
     def _dead_letters(self) -> Any:
@@ -306,7 +306,7 @@ class Aftermath:
         return stack(listed, self.incident.note(noted)) if found else self.incident.note(noted)
 
     def in_flight(self) -> Any:
-        """Jobs that were submitted before async was off, followed to their end."""
+        """Follows the jobs that were submitted before async was off to their end."""
         title = "Jobs under way have come to their end"
         return self.incident.looked("in_flight", title, lambda: self._in_flight(title), required=True)
 
@@ -340,7 +340,7 @@ class Aftermath:
     # For the post-mortem
 
     def sections(self) -> dict[str, list[str]]:
-        """What has been seen, for the post-mortem: heading to Markdown lines; asks nothing more."""
+        """What was seen, for the post-mortem: Markdown lines by heading. Asks AWS nothing more."""
         letters = [f"- job {markdown(one.job_id)}, {markdown(one.status or 'no such job')}" for one in self._held or []]
         found = {"Failures, from logs and table (secrets redacted)": self._explained, "Dead letters": letters}
         if (jobs := self._census) is not None:

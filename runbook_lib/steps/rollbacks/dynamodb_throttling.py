@@ -1,6 +1,6 @@
 """What the cells of `rollback_3_dynamodb_throttling` call to act: provision, wait, keep, or fall to scenario 1.
 
-The time limit counts from the decision until table and index are ACTIVE; the watching comes after, and a later run of
+The time limit counts from the decision until table and index are ACTIVE. The watch comes after that, and a later run of
 the same notebook judges it.
 """
 
@@ -26,7 +26,7 @@ from runbook_lib.steps.rollbacks.mitigation import Mitigation, Setting
 
 
 class Throttling:
-    """Scenario 3 as its notebook goes through it.
+    """Scenario 3: what its notebook's cells call.
 
     Raises:
         AwsError: DynamoDB or CloudWatch refused or did not answer.
@@ -44,7 +44,7 @@ class Throttling:
         return self.seen.state_table()
 
     def symptoms_table(self) -> Any:
-        """The requirement's symptoms, and the events that say throttling itself (trap 10)."""
+        """Checks the symptoms: throttle events of table or index (trap 10), and failed job updates."""
         return self.seen.symptoms_table()
 
     def peaks_table(self) -> Any:
@@ -52,7 +52,7 @@ class Throttling:
         return self.seen.peaks_table()
 
     def errors_table(self) -> Any:
-        """HTTP 500s of DynamoDB: no capacity cures those."""
+        """Counts the HTTP 500s of DynamoDB, which more capacity does not cure."""
         return self.seen.errors_table()
 
     def charts(self) -> Any:
@@ -63,7 +63,7 @@ class Throttling:
 
     @property
     def failed(self) -> str:
-        """Why capacity is no cure; empty: it may be."""
+        """Why more capacity does not cure it; empty: it may."""
         found = self.seen.watched
         if found is not None and found.state == "throttled" and self.mitigation.open:
             return found.words
@@ -103,7 +103,7 @@ class Throttling:
         )
 
     def _come_back(self) -> dt.datetime:
-        """When the watch is over and its metrics have come in; while the table is UPDATING, soon."""
+        """When to look again: when the watch is over and its metrics have come in; in a minute while it is UPDATING."""
         at, now = self.seen.active_at, self.run.now
         if at is None or not self.seen.in_force:
             return now + dt.timedelta(minutes=1)
@@ -114,10 +114,10 @@ class Throttling:
 
     @property
     def planned(self) -> act.BillingPlan:
-        """What is to be asked of DynamoDB."""
+        """The plan: the capacity to ask DynamoDB for."""
         seen = self.seen
         has = seen.billing.units
-        # What was decided is completed as it was decided, and nothing that is more by now is taken away.
+        # A decided capacity is completed as decided; a table that has more by now keeps it.
         decided = {name: one if name not in has else one.most(has[name]) for name, one in seen.decided_units.items()}
         throttled = 1.0 if seen.provisioned else sum(seen.lately.values())
         return act.plan_provisioned(
@@ -125,7 +125,7 @@ class Throttling:
         )
 
     def plan(self) -> Any:
-        """What applying would do now, whose table it is, the limit on the way back."""
+        """What applying would do now, who owns the table, and how often a day the way back is open."""
         plan = self.planned
         self.run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
         if self.failed:
@@ -147,7 +147,7 @@ class Throttling:
         return stack(shown, self.mitigation.owners_table(settings))
 
     def apply(self) -> Any:
-        """Provisions and waits until ACTIVE, or falls through to scenario 1; twice is harmless.
+        """Provisions and waits until ACTIVE, or falls through to scenario 1; safe to repeat.
 
         Raises:
             Refused: not authorised; no throttle events; or somebody changed the capacity meanwhile.
@@ -198,7 +198,7 @@ class Throttling:
         )
 
     def proof(self) -> Any:
-        """Read back from DynamoDB, and the deviations on record."""
+        """Reads the billing back from DynamoDB, and shows the open deviations."""
         self.seen.read_again()
         if not self.mitigation.open:
             return self.mitigation.deviations_table()
@@ -212,5 +212,5 @@ class Throttling:
         return self.incident.verdict(self.incident.outcome or self.judge())
 
     def post_mortem(self) -> Any:
-        """The skeleton of the post-mortem, in the record."""
+        """Writes the skeleton of the post-mortem into the record."""
         return self.incident.post_mortem()

@@ -1,4 +1,4 @@
-"""What is true of a throttled table: symptoms, busiest minute, the watch after the change."""
+"""What scenario 3 looks at: symptoms, the busiest minute, the watch after the change."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from runbook_lib.steps.rollbacks.incident import Symptom
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, declared
 
 FAILED_UPDATE = ("Throttl", "ProvisionedThroughputExceeded")
-"""How the handlers' logs call a write that DynamoDB turned away (its error codes)."""
+"""Error codes of DynamoDB that the handlers log for a throttled write; parts of them are enough."""
 
 
 def _summed(points: Sequence[tuple[float, float]], period_s: int) -> list[tuple[dt.datetime, float]]:
-    """(epoch seconds, value) as sums of each period, oldest first."""
+    """Sums of the points (epoch seconds, value) in each period, oldest first."""
     sums: dict[float, float] = {}
     for at, value in points:
         start = at // period_s * period_s
@@ -39,10 +39,10 @@ def _summed(points: Sequence[tuple[float, float]], period_s: int) -> list[tuple[
 
 
 class ThrottlingSeen:
-    """Scenario 3 as far as it is looked at.
+    """The state of scenario 3: the table's billing and its throttle events.
 
     Args:
-        mitigation: of the incident: its deviations say what was done.
+        mitigation: the incident's; its deviations say what was done.
 
     Raises:
         AwsError: DynamoDB or CloudWatch refused or did not answer.
@@ -66,15 +66,15 @@ class ThrottlingSeen:
         run.journal.attach("answers.json", json.dumps(self.pressure.answers.raw, default=str).encode())
 
     def read_again(self) -> billing.Billing:
-        """The billing as it is now."""
+        """Reads the billing again."""
         self.billing = billing.read_billing(self.client, self.params)
         return self.billing
 
     @property
     def provisioned(self) -> bool:
-        """The capacity is there, by this scenario and on record.
+        """Whether the table has the capacity that this scenario's open deviation records.
 
-        A table that was PROVISIONED before has got it only once its units are those on record, or more.
+        The mode alone does not show it, for the table may have been PROVISIONED before: it needs at least those units.
         """
         has = self.billing.units
         enough = all(
@@ -85,18 +85,18 @@ class ThrottlingSeen:
 
     @property
     def decided_units(self) -> dict[str, Units]:
-        """The units that the open deviation was decided with, by name; empty: there is none."""
+        """Units that the open deviation records, by name of table or index; empty: there is no deviation."""
         found = self.mitigation.open.get(BILLING)
         return {name: Units.model_validate(one) for name, one in found.facts.get(UNITS, {}).items()} if found else {}
 
     @property
     def in_force(self) -> bool:
-        """Provisioned, and table and index are ACTIVE."""
+        """Whether the table is provisioned, and table and index are ACTIVE."""
         return self.provisioned and self.billing.active
 
     @cached_property
     def lately(self) -> dict[str, float]:
-        """Throttle events of the last minutes."""
+        """Throttle events of the last `window_min` minutes, by name."""
         return self.pressure.events(self.run.now - dt.timedelta(minutes=self.policy.window_min))
 
     # What is true
@@ -124,11 +124,11 @@ class ThrottlingSeen:
         return "; ".join(f"{name}: {one}" for name, one in self.billing.units.items()) or "on demand"
 
     def symptoms_table(self) -> Any:
-        """The requirement's symptoms, and the events that say throttling itself (trap 10)."""
+        """Checks the symptoms: throttle events of table or index (trap 10), and failed job updates."""
         now, minutes = self.run.now, self.policy.window_min
         start = now - dt.timedelta(minutes=minutes)
         events = ", ".join(f"{count:g} {name}" for name, count in self.lately.items())
-        # No event is published where none happened: under traffic that is none, else nothing is known (trap 5).
+        # DynamoDB publishes no zeros: without an event, traffic shows that none happened (trap 5).
         throttled = True if self.lately else False if self.pressure.used(start, now) else None
         told = f"throttle events: {events}" if events else f"no throttle event in {minutes:g} min"
         failed = self._failed_updates(Window(start, now))
@@ -141,11 +141,12 @@ class ThrottlingSeen:
 
     def _failed_updates(self, window: Window) -> int:
         client = self.run.aws.client("logs")
-        both = [logs.failures(client, self.params, window, resource=name) for name in ("worker", "submit")]
+        workers = [post.worker for post in self.params.service.crew]
+        both = [logs.failures(client, self.params, window, resource=name) for name in (*workers, "submit")]
         return sum(one.count for each in both for one in each if any(word in one.text for word in FAILED_UPDATE))
 
     def errors_table(self) -> Any:
-        """HTTP 500s of DynamoDB: no capacity cures those."""
+        """Counts the HTTP 500s of DynamoDB, which more capacity does not cure."""
         count = self.pressure.server_errors(self.run.now - dt.timedelta(minutes=self.policy.window_min))
         told = "none" if count is not None else "no data: DynamoDB publishes SystemErrors only where there are any"
         if count:
@@ -216,14 +217,14 @@ class ThrottlingSeen:
         return timelines(groups, marks=marks)
 
     def _events(self) -> dict[str, list[tuple[dt.datetime, float]]]:
-        """Throttle events in the periods of their gate; none where the table was used and no event was published."""
+        """Throttle events summed by the gate's period; 0 where the table was written to and no event was published."""
         period = questions.GAUGE_PERIOD_S
         zero = [(at, 0.0) for at, value in self.pressure.points("table_writes") if value > 0]
         found = {name: _summed([*points, *zero], period) for name, points in self.pressure.series().items() if points}
         return found or {"table and index": _summed(zero, period)}
 
     def _provisioned(self, side: str) -> str:
-        """What there is of that side, in the chart's unit; empty on demand."""
+        """Provisioned units of one side (reads or writes) a minute, in words; empty on demand."""
         found = {getattr(one, side.removesuffix("s")) * 60 for one in self.billing.units.values()}
         return f", of {' and '.join(f'{each:,}' for each in sorted(found))} provisioned" if found else ""
 
@@ -253,7 +254,7 @@ class ThrottlingSeen:
         )
 
     def watch_check(self) -> Check:
-        """`rollback_3.watch`: no throttle event for so long; INCONCLUSIVE until it is over."""
+        """`rollback_3.watch`: no throttle event in the first `quiet_min` minutes; INCONCLUSIVE until they are over."""
         found, minutes = self.watched, self.incident.spec.quiet_min
         ok = {"resolved": True, "throttled": False}.get(found.state) if found else None
         made = check(
@@ -270,7 +271,7 @@ class ThrottlingSeen:
 
     @property
     def orders(self) -> list[Order]:
-        """The gates that call for capacity, since it is in force: throttle events by period, to this moment."""
+        """The gates that call for capacity, judged by the throttle events since the capacity is in force."""
         return [self._order(gate) for gate in self.mitigation.calling]
 
     def _order(self, gate: Gate) -> Order:

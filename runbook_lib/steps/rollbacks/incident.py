@@ -1,13 +1,13 @@
 """What the rollback notebooks share: symptoms, the clock of the incident, the message to people, the post-mortem, the
-decision. Each scenario has an `Incident`; `async_failing.py` is one.
+decision. Each scenario has an `Incident`; `async_failing.py` is an example.
 
-A rollback acts first and tells afterwards. Its notebook has the rooms of all notebooks with *Action* and *Proof* right
-after *May I run*; its policy is `rollbacks:` in `params/gates.yaml` (time limit, minutes to watch), and
-`Run.may_i_run()` refuses it for nothing but account and confirmation (docs/domain.md, trap 16): its journal is lenient.
+A rollback acts first and tells afterwards. Its notebook has the headings of all notebooks, with *Action* and *Proof*
+right after *May I run*. Its policy is `rollbacks:` in `params/gates.yaml` (time limit, minutes to watch). Its journal
+is lenient: `Run.may_i_run()` refuses it only for account and confirmation (docs/domain.md, trap 16).
 
 What a scenario does with it, in the order of the notebook:
 
-    incident = Incident(run)                     # may call `self.resume(key)` if what it brings about is in force
+    incident = Incident(run)                     # may call `self.resume(key)` if its change is in force already
     incident.symptoms(found, required=True)      # before the action where it raises capacity; `reason` overrides
     incident.may_raise()                         # ... and refuses without symptoms and without a reason
     incident.decided()                           # the clock begins: the last thing before the first call
@@ -18,8 +18,8 @@ What a scenario does with it, in the order of the notebook:
     incident.verdict(outcome)                    # the decision, shown
     incident.post_mortem(sections)               # `post-mortem.md` in the record
 
-What is brought about is named by a `key` (a deployment's number, a deviation's id), so that a later run, or one after a
-crash, goes on with the same clock instead of starting one of its own.
+A `key` (a deployment's number, a deviation's id) names the change, so that a later run, or one after a crash, goes on
+with the same clock instead of starting one of its own.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from runbook_lib.steps.rollbacks.post_mortem import FILE, Facts, post_mortem
 from runbook_lib.steps.rollbacks.telling import Telling
 
 ENOUGH = 400
-"""Records of the release that the timeline is told from, at most, newest first."""
+"""At most this many of the release's newest records go into the timeline."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Symptom:
 
 
 class Incident:
-    """One rollback, whichever scenario it is.
+    """One rollback of any scenario.
 
     Args:
         run: open, of a notebook that `policy.rollbacks` knows.
@@ -84,20 +84,20 @@ class Incident:
         self.found: tuple[Symptom, ...] = ()
         self.outcome: Outcome | None = None
         self.come_back: list[dt.datetime] = []
-        """When to look again at what only time answers (`later`)."""
+        """When to look again at the checks that only time answers (`later`)."""
 
     # The clock
 
     @property
     def aws_now(self) -> dt.datetime:
-        """AWS's own clock now: not `as_of`, for what is done is done now."""
+        """The present time by AWS's clock. Not `as_of`: a change happens now."""
         return self.run.guard.now
 
     def decided(self, at: dt.datetime | None = None) -> Clock:
-        """Begins the clock, unless it runs already; written down before anything is changed.
+        """Starts the clock, unless it runs already, and writes it down before anything is changed.
 
         Args:
-            at: when it was decided, if that was earlier than now (a command that did the first call).
+            at: when it was decided, if that was earlier than now (a command made the first call).
         """
         return self.clock or self.go_on_with(Clock(decided_at=iso(at or self.aws_now)))
 
@@ -107,18 +107,19 @@ class Incident:
         return parse(self.clock.decided_at) if self.clock else None
 
     def was_set(self, at: dt.datetime, follows_s: float, key: str) -> Clock:
-        """Notes that AWS read it back at `at`; it is in effect `follows_s` seconds later (clients poll, or AWS waits).
+        """Notes that the change was read back at `at`; clients or AWS follow it `follows_s` seconds later.
 
         Args:
-            key: names what was brought about, see `resume`.
+            key: names the change, see `resume`.
         """
         began = self.decided()
         effective = iso(at + dt.timedelta(seconds=follows_s))
         return self.go_on_with(began.model_copy(update={"set_at": iso(at), "effective_at": effective, "key": key}))
 
     def resume(self, key: str, set_at: dt.datetime | None = None) -> Clock | None:
-        """The clock of the first decision that brought about `key` (`judge.incident.first_decision`), taken over; None
-        if no record knows it.
+        """Takes over the clock of the first decision for the change `key`; None if no record has it.
+
+        See `judge.incidents.incident.first_decision`.
 
         Args:
             set_at: when AWS says that it was set, if it says so.
@@ -135,7 +136,7 @@ class Incident:
 
     @cached_property
     def earlier(self) -> list[Record]:
-        """This attempt's earlier records of this rollback, oldest first; a damaged one is left out, and named."""
+        """This attempt's earlier records of this rollback, oldest first; a damaged one is left out with a warning."""
         return history.of_attempt(self.run.archive, self.params, self.run.notebook, self.run.guard.warn)
 
     # Symptoms
@@ -144,7 +145,7 @@ class Incident:
         """Notes the symptoms as one check (`<id>.symptoms`) and shows them.
 
         Args:
-            required: whether the rollback may not go without them (`may_raise`); turning async off never waits.
+            required: whether the rollback is refused without one (`may_raise`); turning async off needs none.
         """
         self.found = tuple(found)
         there = [one for one in found if one.present]
@@ -174,14 +175,14 @@ class Incident:
 
     @property
     def confirmed(self) -> bool:
-        """At least one symptom was seen, or a reason was given."""
+        """Whether at least one symptom was seen, or a reason was given."""
         return any(one.present for one in self.found) or bool(self.params.reason)
 
     def may_raise(self) -> None:
-        """For what adds capacity: symptoms, or a reason.
+        """Refuses to add capacity without a symptom and without a reason.
 
         Raises:
-            Refused: neither.
+            Refused: there is neither.
         """
         if not self.confirmed:
             title = self.spec.title
@@ -193,7 +194,7 @@ class Incident:
     # Telling people
 
     def tell(self, what: str) -> Any:
-        """Tells people what was done, once for each `key` of the clock; whatever fails is a warning."""
+        """Tells people what was done, once for each `key` of the clock; a failure to tell is noted, not raised."""
         if not self.run.applying or not self.spec.notify:
             return line("Nobody is told: " + ("the policy says so." if self.run.applying else "mode is plan."))
         key = self.clock.key if self.clock else ""
@@ -211,7 +212,7 @@ class Incident:
         return checks_table(checks, caption)
 
     def later(self, id: str, title: str, ok: bool | None, reason: str, at: dt.datetime | None, **more: Any) -> Check:
-        """A check that time answers: INCONCLUSIVE, and looked at again at `at`, where `ok` is None."""
+        """A check that time answers: where `ok` is None, it is INCONCLUSIVE and due again at `at`."""
         made = check(f"{self.id}.{id}", title, ok, reason, **more)
         if ok is None and at is not None:
             self.come_back.append(at)
@@ -219,7 +220,7 @@ class Incident:
         return made
 
     def looked(self, id: str, title: str, look: Callable[[], Any], *, required: bool) -> Any:
-        """What `look` shows; where AWS does not answer, a check without data that says so."""
+        """What `look` shows; where it raises an error, a check without data that gives the error's words."""
         try:
             return look()
         except RunbookError as error:
@@ -243,7 +244,7 @@ class Incident:
         """Notes `<id>.time_to_effect` and decides by every check so far (`judge.incident.decide_rollback`).
 
         Args:
-            besides: what is to be known beside `done`; it follows the time to the effect.
+            besides: a remark to `done`; it follows the time to effect.
             state: the traffic as it was read last; None: it is asked for.
         """
         if acted:
@@ -266,7 +267,7 @@ class Incident:
         return self.outcome
 
     def _in_effect(self) -> str:
-        """The time to effect beside its limit, as the first line of a report says it."""
+        """The time to effect beside its limit, in words for the first line of a report."""
         if self.clock is not None and not self.clock.measures:
             return "; it was so before this run, whose time to the effect is not measured"
         seconds = self.clock.to_effect_s if self.clock else None
@@ -283,8 +284,8 @@ class Incident:
         """Writes the skeleton of the post-mortem into the record, its timeline told by the records of the release.
 
         Args:
-            sections: what this scenario knows beside it: heading to Markdown lines.
-            more: what it knows to have happened: time and words, any order.
+            sections: further sections of this scenario: Markdown lines by heading.
+            more: further events: time and words, in any order.
         """
         now, refs = self.aws_now, self.run.archive.records(release=self.params.release)[-ENOUGH:]
         facts = Facts(
@@ -320,7 +321,7 @@ class Incident:
         return within(text)
 
     def _so_far(self, now: dt.datetime) -> list[Record]:
-        """This run as far as it has come by `now`; none where its journal cannot be read."""
+        """This run's record so far, in a list; empty where its journal cannot be read."""
         try:
             found = from_journal(read_events(self.run.staging), status="completed")
             return [found.model_copy(update={"sealed_at": iso(now)})]
@@ -329,7 +330,7 @@ class Incident:
             return []
 
     def _happened(self) -> list[tuple[dt.datetime, str]]:
-        """What belongs into the post-mortem's timeline and is in no other record: time and words, any order."""
+        """Events of this rollback's own clock for the timeline of the post-mortem: time and words."""
         clock = self.clock
         if clock is None:
             return []

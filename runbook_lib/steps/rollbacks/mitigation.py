@@ -1,7 +1,7 @@
 """What the two mitigations share (scenarios 2 and 3): deviations on record, owners, the fall to scenario 1.
 
-A mitigation changes by hand what the infrastructure code says otherwise (docs/domain.md, trap 23). So it is recorded
-before it is made, shown with the difference that the code would need, and reminded of until it is undone or adopted.
+A mitigation changes by hand what the infrastructure code declares (docs/domain.md, trap 23). So it is recorded before
+it is made, and shown with the change that the code would need. It stays open until it is undone or adopted.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from runbook_lib.steps.rollbacks.incident import Incident, Symptom
 
 T = TypeVar("T")
 SYMPTOM = "symptom"
-"""Key of a deviation's facts: a symptom was seen when it was decided; False: the operator's reason overrode that."""
+"""Fact of a deviation: True if a symptom was seen at the decision, False if the operator's reason stood in for it."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One property of a resource, as the template says it and as the mitigation has it."""
+    """One property of a resource: its value before the mitigation and with it."""
 
     physical: str
     """CloudFormation's physical id."""
@@ -48,10 +48,10 @@ class Setting:
 
 
 def declared(policy: T | None, name: str) -> T:
-    """What `rollbacks:` in gates.yaml says of a mitigation.
+    """The part of `rollbacks:` in gates.yaml that a mitigation needs.
 
     Raises:
-        UsageError: it says nothing.
+        UsageError: it is missing.
     """
     if policy is None:
         raise UsageError(f"gates.yaml: the rollback of this notebook has no '{name}:'")
@@ -68,11 +68,11 @@ class Plan(Protocol):
 
 
 class Mitigation:
-    """What changes a setting by hand for an incident, and what comes of it.
+    """A mitigation: settings that are changed by hand for an incident, and their deviations on record.
 
     Args:
         settings: ids of the inventory's checks that the mitigation makes deviate.
-        response: of the gates that call for it.
+        response: the `response` of the gates that call for it.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Mitigation:
         return {id: one for id, one in found.items() if id in self.settings and one.notebook == self.run.notebook}
 
     def _last_closed(self) -> dict[str, Deviation]:
-        """What this attempt's earlier runs opened and somebody closed."""
+        """Deviations by check id that earlier runs of this attempt opened and somebody undid or adopted."""
         known, altered = deviations.said(self.run.archive, self.params.env)
         for sentence in altered:
             self.run.guard.warn(sentence)
@@ -103,26 +103,26 @@ class Mitigation:
 
     @property
     def key(self) -> str:
-        """Names the mitigation for later runs; empty while there is none."""
+        """Name of the mitigation for later runs; empty while there is none."""
         found = self.open or self.closed
         return next((f"deviation {one.at}" for one in found.values()), "")
 
     def begin_anew(self) -> None:
-        """Starts a new clock: the closed deviation belongs to another incident."""
+        """Forgets the clock and the closed deviation, which belong to another incident."""
         self.incident.clock, self.closed = None, {}
 
     def go_on(self) -> None:
-        """Takes over the clock of the run that opened (or closed) the deviation, or at least its time."""
+        """Takes over the clock of the run that made the deviation; else starts a clock at the deviation's time."""
         if self.incident.resume(self.key) is None:
             self.incident.decided(dt.datetime.fromisoformat(next(iter((self.open or self.closed).values())).at))
 
     def seen_in_force(self, follows_s: float) -> None:
-        """What a run before this one brought about, and did not live to read back, was set by now at the latest."""
+        """Notes the change as set now, where an earlier run made it and ended before it read it back."""
         if self.incident.clock is not None and self.incident.clock.set_at is None:
             self.incident.was_set(self.incident.aws_now, follows_s, self.key)
 
     def record(self, found: Sequence[Deviation]) -> None:
-        """Puts the deviations on record, before they are made; those that are there already are left as they are.
+        """Puts the deviations on record before they are made; one that is on record already stays as it is.
 
         Raises:
             Refused: the run may not raise anything, or the archive cannot be written.
@@ -135,7 +135,7 @@ class Mitigation:
         self.open = {one.check: one for one in opened}
 
     def close_deviations(self, how: Act) -> None:
-        """Says that the deviations are over; those that were withdrawn are as if they had never been."""
+        """Closes the open deviations on record; a withdrawn one was never made and does not count as closed."""
         deviations.close(
             self.run.archive,
             self.params,
@@ -148,8 +148,9 @@ class Mitigation:
         self.closed, self.open = {} if how == "withdrawn" else self.open, {}
 
     def withdraw(self) -> None:
-        """The change was refused, so there is no deviation. Why it was refused must be heard, even where this cannot be
-        written: the next run finds the deviation open then, and goes on.
+        """Withdraws the deviations, because the change was refused.
+
+        A failure to write this is only a warning, so that the refusal is heard: the next run finds the deviation open.
         """
         try:
             self.close_deviations("withdrawn")
@@ -191,7 +192,7 @@ class Mitigation:
         )
 
     def owners_table(self, settings: Sequence[Setting]) -> Any:
-        """Who owns what is changed, and the difference that its template would need to keep it."""
+        """The owner of each changed setting, and the change that its template needs to keep it."""
         rows = []
         for one in settings:
             found = owner(self.run.aws, one.physical, one.kind)
@@ -252,7 +253,7 @@ class Mitigation:
         """As `Incident.conclude`; a plan says what applying needs, since it raises capacity.
 
         Args:
-            planned: what is to be done now.
+            planned: makes the plan of what to do now.
         """
         outcome = self.incident.conclude(**told)
         return self.say_next(outcome, self._to_apply(planned)) if outcome.decision is Decision.PLANNED else outcome
@@ -271,15 +272,15 @@ class Mitigation:
 
     @property
     def calling(self) -> list[Gate]:
-        """The gates whose failure calls for this mitigation; not those that compare arms: since it there is but one."""
+        """The gates whose failure calls for this mitigation; without those that compare arms, for one arm is left."""
         own = (gate for gate in self.params.policy.gates if gate.against is None)
         return [gate for gate in own if gate.response == self.response and gate.required and not gate.muted]
 
     def gates_check(self, orders: Sequence[Order]) -> Check:
-        """`<id>.gates`: the gates that called for it are in order since; INCONCLUSIVE while it cannot be told.
+        """`<id>.gates`: the gates that called for it are in order since; INCONCLUSIVE while that is not known.
 
         Args:
-            orders: each of them, judged afresh by what was measured since the action.
+            orders: one for each gate, judged by what was measured since the action.
         """
         found = list(orders)
         bad = [one for one in found if one.verdict is Verdict.FAIL]
@@ -297,10 +298,10 @@ class Mitigation:
         return made if bad or not open_ else made.model_copy(update={"verdict": Verdict.INCONCLUSIVE})
 
     def not_cured(self, orders: Callable[[], Sequence[Order]]) -> str:
-        """Why another remedy is the answer: a gate is out of order since, and the table names scenario 1 for it.
+        """Why scenario 1 is the remedy: a gate is out of order since, and `remedies` names it for that; else empty.
 
         Args:
-            orders: as for `gates_check`, asked only where the table names a remedy.
+            orders: as for `gates_check`; called only where `remedies` has an entry for this mitigation.
         """
         remedy = self.params.policy.remedies.get(self.response)
         if remedy is None:
@@ -310,11 +311,11 @@ class Mitigation:
         return f"{answers[0].words}: this did not cure it" if answers else ""
 
     def symptom_seen(self) -> bool:
-        """Whether a symptom was there when it was decided to act, by the deviation; those of version 0.1 do not say."""
+        """Whether the deviations record a symptom at the decision; those of version 0.1 do not say and count as yes."""
         found = self.open or self.closed
         return all(one.facts.get(SYMPTOM, True) for one in found.values())
 
     def say_next(self, outcome: Outcome, then: str) -> Outcome:
-        """The same decision with another next step."""
+        """Decides the same again, with another next step."""
         self.incident.outcome = self.run.decide(outcome.model_copy(update={"next": then}), moment=self.incident.id)
         return self.incident.outcome

@@ -17,7 +17,7 @@ from runbook_lib.show.style import rank
 
 FILE = "post-mortem.md"
 BEFORE = dt.timedelta(days=3)
-"""So long before the decision the timeline begins."""
+"""How long before the decision the timeline begins."""
 TO_FILL_IN = {
     "Impact": "How many users, from when to when, and what did they see? What did it cost?",
     "Root cause": "What failed, and why did it fail now?",
@@ -29,7 +29,7 @@ TO_FILL_IN = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known when a rollback has been made."""
+    """Facts of a rollback that fill the skeleton."""
 
     title: str
     env: str
@@ -42,16 +42,16 @@ class Facts:
     limit_min: float
     decision: str
     until: dt.datetime | None = None
-    """Now: a decision after it belongs to another story (such as a rehearsal's steps that were taken as passed)."""
+    """Now: later decisions are left out (a rehearsal may have taken later steps as passed)."""
     own: Sequence[tuple[dt.datetime, str]] = ()
     """What this incident's runs did: time and words."""
     checks: Sequence[Check] = ()
     sections: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """More that is known, by heading: Markdown lines."""
+    """Further sections: Markdown lines by heading."""
 
 
 def post_mortem(facts: Facts, told: Story) -> str:
-    """The skeleton as Markdown. Nothing in it blames anybody, and nothing is made up: what is not known says so."""
+    """The skeleton as Markdown. It blames nobody and makes nothing up: where something is not known, it says so."""
     lines = [
         f"# Post-mortem: {markdown(facts.title)} ({facts.env})",
         "",
@@ -106,7 +106,7 @@ def _timeline(facts: Facts, told: Story) -> list[str]:
         for env, points in told.weights.items()
         for at, weight in points
     ]
-    # Within one second: what was done, what came of it, what it was judged to be, what was said of it.
+    # Order within one second: what this rollback did, other changes, weights, decisions, notes.
     causes: tuple[Iterable[tuple[dt.datetime, str, str]], ...] = (
         ((at, words, "this rollback") for at, words in facts.own),
         told.changes,
@@ -123,7 +123,7 @@ def _timeline(facts: Facts, told: Story) -> list[str]:
 
 
 def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
-    """Each decision; the same one of a notebook, again and again, is one row that says so."""
+    """One row for each decision; a decision that a notebook repeats is one row with a count."""
     rows: list[list[Decided]] = []
     newest: dict[tuple[str, str], list[Decided]] = {}
     for one in told.decisions:
@@ -143,7 +143,7 @@ def _decision(same: Sequence[Decided]) -> str:
 
 
 def moves(state: TrafficState) -> list[tuple[dt.datetime, str]]:
-    """How the dial was moved, and who took it back, as AppConfig tells it."""
+    """Moves of the dial and who took them back, by AppConfig's history."""
     rows = []
     for one in state.history:
         if one.started_at:

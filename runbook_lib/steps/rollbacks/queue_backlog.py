@@ -1,6 +1,6 @@
 """What the cells of `rollback_2_queue_backlog` call to act: raise, watch, put back, or fall through to scenario 1.
 
-Which it is follows from AWS and the deviations on record (`queue_backlog_seen.py`, `queue_backlog_after.py`).
+AWS and the deviations on record show which one is due (`queue_backlog_seen.py`, `queue_backlog_after.py`).
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from runbook_lib.show.tables import stack
 from runbook_lib.steps.rollbacks.incident import Incident
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, Setting
 from runbook_lib.steps.rollbacks.queue_backlog_after import BacklogAfter
-from runbook_lib.steps.rollbacks.queue_backlog_seen import FOLLOWS_S, MAXIMUM, RESERVED, SETTINGS, BacklogSeen
+from runbook_lib.steps.rollbacks.queue_backlog_seen import FOLLOWS_S, BacklogSeen
+from runbook_lib.steps.rollbacks.queue_backlog_worker import chosen, maximum, reserved, settings
 
 SLOW = (
     "More workers do not cure it. Call people: find out why reports are slow (the LLM's own time), then run the "
     "notebook of the phase again; the workers are put back once the arrivals allow it."
 )
 DRAINED = dt.timedelta(hours=1)
-"""When to look again where the queue is drained and the workers are needed yet."""
+"""Wait until the next look where the queue is drained but the workers are still needed."""
 
 
 class Backlog:
-    """Scenario 2 as its notebook goes through it.
+    """Scenario 2: what its notebook's cells call.
 
     Raises:
         AwsError: Lambda, CloudWatch or SQS refused or did not answer.
@@ -42,8 +43,9 @@ class Backlog:
 
     def __init__(self, run: Run) -> None:
         self.run, self.params, self.incident = run, run.params, Incident(run)
-        self.mitigation = Mitigation(self.incident, SETTINGS, "backlog")
-        self.seen = BacklogSeen(self.mitigation)
+        post = chosen(run)
+        self.mitigation = Mitigation(self.incident, settings(post), "backlog")
+        self.seen = BacklogSeen(self.mitigation, post)
         self.after = BacklogAfter(self.seen)
 
     # What is true
@@ -53,26 +55,26 @@ class Backlog:
         return self.seen.state_table()
 
     def symptoms_table(self) -> Any:
-        """The requirement's symptoms: queue depth, slow generation."""
+        """Checks the symptoms: queue depth, slow generation."""
         return self.seen.symptoms_table()
 
     def llm_table(self) -> Any:
-        """Whether the LLM turns jobs away: then more workers are the disease, not the cure."""
+        """Checks whether the LLM refuses jobs: then more workers make it worse."""
         return self.seen.llm_table()
 
     def forecast_table(self) -> Any:
-        """How long the backlog takes as it is, and after each option; Step Functions explained."""
+        """How long the backlog takes as it is and with each option, and why Step Functions are not one."""
         return self.seen.forecast_table()
 
     def charts(self) -> Any:
-        """The forecast, and the curve that came of it."""
+        """The forecast beside the measured curve."""
         return self.seen.charts()
 
     # What comes of it
 
     @property
     def failed(self) -> str:
-        """Why more workers are no cure; empty: they may be. A curve that turned late has turned."""
+        """Why more workers do not cure it; empty: they may. A curve that turned late counts as turned."""
         seen, after = self.seen, self.after
         if not (seen.raised or seen.deep):
             return ""
@@ -134,17 +136,17 @@ class Backlog:
 
     @property
     def _kept(self) -> bool:
-        """The queue is drained, but the workers are still needed."""
+        """Whether the queue is drained, but the workers are still needed."""
         seen, after = self.seen, self.after
         return seen.raised and not seen.returning and after.drained and bool(after.missing_back)
 
     def _come_back(self) -> dt.datetime:
-        """When there is more to see: the limit, then the forecast's end."""
+        """When to look again: at the curve's limit, then at the forecast's end."""
         seen, after, now = self.seen, self.after, self.run.now
         if after.due and now < after.due:
             return after.due
         if after.drained and after.missing_back:
-            return now + DRAINED  # what keeps the workers is the arrivals, and those change with the hours
+            return now + DRAINED  # the arrivals keep the workers needed, and they change with the hours
         if seen.over or (after.drained and not after.missing_back):
             return now + after.until_judged()
         found = {one.option.id: one for one in seen.forecasts(seen.now_seen)}
@@ -190,26 +192,26 @@ class Backlog:
 
     @property
     def planned(self) -> act.ConcurrencyPlan:
-        """What is to be done now."""
+        """The plan of what to do now: raise the workers or put them back."""
         seen, after, policy = self.seen, self.after, self.seen.policy
         whole = seen.workers.maximum == policy.workers or seen.returning
         if seen.raised and whole and (not after.missing_back or self.llm_fails):
             return self._lowering()
         return act.plan_raise(
-            seen.workers, policy.workers, keep_unreserved=policy.keep_unreserved, back_to=self.params.service.workers
+            seen.workers, policy.workers, keep_unreserved=policy.keep_unreserved, back_to=seen.post.concurrency
         )
 
     def _lowering(self) -> act.ConcurrencyPlan:
-        found, back = self.mitigation.open.get(MAXIMUM), self.seen.was
+        found, back = self.mitigation.open.get(maximum(self.seen.post)), self.seen.was
         return act.plan_lower(self.seen.workers, back, found.was if found else back)
 
     @property
     def llm_fails(self) -> bool:
-        """The LLM turns away more than the policy allows."""
+        """Whether the LLM refuses more jobs than the policy allows."""
         return not self.seen.llm_check().ok
 
     def plan(self) -> Any:
-        """What applying would do now, whose settings they are, and the way back."""
+        """What applying would do now, who owns the settings, and the way back."""
         plan = self.planned
         self.run.journal.append("plan", plan=plan.model_dump(mode="json"), text=plan.text())
         if self.seen.over:
@@ -217,7 +219,7 @@ class Backlog:
         shown = [folded(plan.text().splitlines()[0], plan.text().splitlines(), opened=True)]
         if self.failed:
             shown.insert(0, self.fall_line())
-        settings = [
+        owned = [
             Setting(
                 self.seen.workers.function,
                 "AWS::Lambda::Function",
@@ -233,14 +235,14 @@ class Backlog:
                 plan.maximum,
             ),
         ]
-        return stack(*shown, *([self.mitigation.owners_table(settings)] if plan.raises and plan.todo else []))
+        return stack(*shown, *([self.mitigation.owners_table(owned)] if plan.raises and plan.todo else []))
 
     def fall_line(self) -> Any:
-        """What applying does when the mitigation is no cure."""
+        """One line: what applying does where the mitigation is no cure."""
         return line(f"Applying turns async off (scenario 1), because {self.failed}.")
 
     def apply(self) -> Any:
-        """Raises, watches, puts back or falls through, whichever is its turn; twice is harmless.
+        """Raises the workers, puts them back or falls through to scenario 1, whichever is due; safe to repeat.
 
         Raises:
             Refused: not authorised; no symptom and no reason; blocked; or somebody changed the workers meanwhile.
@@ -272,8 +274,10 @@ class Backlog:
         found, wanted = seen.workers, seen.policy.workers
         mitigation.record(
             [
-                mitigation.deviation(RESERVED, "Worker Lambda: reserved concurrency", found.reserved, wanted),
-                mitigation.deviation(MAXIMUM, "Event source: maximum concurrency", found.maximum, wanted),
+                mitigation.deviation(
+                    reserved(seen.post), "Worker Lambda: reserved concurrency", found.reserved, wanted
+                ),
+                mitigation.deviation(maximum(seen.post), "Event source: maximum concurrency", found.maximum, wanted),
             ]
         )
         try:
@@ -300,7 +304,7 @@ class Backlog:
         self.after = BacklogAfter(self.seen)
 
     def proof(self) -> Any:
-        """Read back from Lambda, and judged by the deviations on record."""
+        """Reads the settings back from Lambda, and checks them against the deviations on record."""
         self.seen.read_again()
         return stack(self.incident.note(self._raised(), caption="Read back"), self.mitigation.deviations_table())
 
@@ -311,5 +315,5 @@ class Backlog:
         return self.incident.verdict(self.incident.outcome or self.judge())
 
     def post_mortem(self) -> Any:
-        """The skeleton of the post-mortem, in the record."""
+        """Writes the skeleton of the post-mortem into the record."""
         return self.incident.post_mortem()

@@ -19,7 +19,7 @@ from runbook_lib.steps.rollbacks.queue_backlog_seen import BacklogSeen
 
 
 class BacklogAfter:
-    """Scenario 2 since it was decided, by what was seen; made anew when the workers have changed."""
+    """The state of scenario 2 since the decision; a new one is made when the workers change."""
 
     def __init__(self, seen: BacklogSeen) -> None:
         self.seen, self.mitigation, self.incident = seen, seen.mitigation, seen.incident
@@ -67,7 +67,7 @@ class BacklogAfter:
 
     @property
     def drained(self) -> bool:
-        """The queue has reached its target and stayed there."""
+        """Whether the queue has reached its target and stayed there."""
         return self.turned is not None and self.turned.drained
 
     @property
@@ -84,7 +84,7 @@ class BacklogAfter:
 
     @cached_property
     def orders(self) -> list[Order]:
-        """The gates that call for more workers, since the queue was drained: what waited in it was late anyhow."""
+        """The gates that call for more workers, judged since the queue was drained: jobs that waited were late."""
         since = self.drained_at
         return [self._order(gate, since) for gate in self.mitigation.calling]
 
@@ -99,7 +99,7 @@ class BacklogAfter:
             times = census.take(
                 self.run.aws.client("dynamodb"), self.params, Window(since, self.run.now), self.run.now
             ).generation_s
-            # The nearest rank, as `observe.levels.generation_time` has it.
+            # The nearest rank, as in `observe.evidence.levels.generation_time`.
             rank = max(1, math.ceil(round((gate.quantile or 1.0) * len(times), 9)))
             value = times[rank - 1 : rank]
             return in_order(gate, levels=value, n=len(times), at_least=self.seen.policy.enough_jobs)
@@ -114,7 +114,7 @@ class BacklogAfter:
 
     @property
     def missing_back(self) -> str:
-        """Why the workers cannot be put back yet; empty: they can. What arrives must be less than they finish then."""
+        """Why the workers cannot be put back yet; empty: the former number can finish more than arrives."""
         if not self.drained:
             return "the queue is not drained yet"
         load = self.seen.now_seen.load(self.seen.was)

@@ -1,6 +1,6 @@
-"""What is true of a backlog: symptoms, forecast, the LLM watched. What came of it: `queue_backlog_after.py`.
+"""What scenario 2 looks at: symptoms, forecast, the LLM's limit. What came of the action: `queue_backlog_after.py`.
 
-Which moment it is follows from AWS and the deviations on record: nothing done yet, workers raised, drained, over.
+AWS and the deviations on record show the moment: nothing done yet, workers raised, drained, over.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from runbook_lib.judge.incidents.incident import spell
 from runbook_lib.observe.jobs import backlog as queue
 from runbook_lib.observe.jobs import llm
 from runbook_lib.observe.resources import workers
+from runbook_lib.params.crew import Post
 from runbook_lib.show.forecast import forecast_chart, forecast_table
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack, where_table
 from runbook_lib.steps.rollbacks.incident import Symptom
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, declared
+from runbook_lib.steps.rollbacks.queue_backlog_worker import reserved
 
-RESERVED, MAXIMUM = "inventory.worker.reserved_concurrency", "inventory.event_source.maximum_concurrency"
-SETTINGS = (RESERVED, MAXIMUM)
-"""Checks of the inventory that the mitigation makes deviate."""
 FOLLOWS_S = 60.0
 """Lambda adds pollers to an SQS event source within a minute (AWS Lambda developer guide, "Scaling behavior")."""
 STEP_FUNCTIONS = (
@@ -41,33 +40,35 @@ STEP_FUNCTIONS = (
 
 
 class BacklogSeen:
-    """Scenario 2 as far as it is looked at.
+    """The state of scenario 2: the workers' settings and the queue.
 
     Args:
         mitigation: of the incident: its deviations say what was done.
+        post: the worker that it is about.
 
     Raises:
         AwsError: Lambda, CloudWatch or SQS refused or did not answer.
     """
 
-    def __init__(self, mitigation: Mitigation) -> None:
+    def __init__(self, mitigation: Mitigation, post: Post) -> None:
+        self.post = post
         self.mitigation, self.incident = mitigation, mitigation.incident
         self.run, self.params = mitigation.run, mitigation.params
         self.policy = declared(self.incident.spec.backlog, "backlog")
         self.client = self.run.aws.client("lambda")
-        self.workers = workers.read_workers(self.client, self.params)
+        self.workers = workers.read_workers(self.client, self.params, self.post.worker)
         now = self.run.now
-        self.now_seen = queue.read(self.run.aws, self.params, now, now, minutes=self.policy.window_min, live=True)
+        self.now_seen = self._queue(now, live=True)
         if mitigation.closed and self.deep:
-            mitigation.begin_anew()  # another backlog, and an incident of its own
+            mitigation.begin_anew()  # another backlog is an incident of its own
         if mitigation.closed:
             mitigation.go_on()
         if self.raised:
             mitigation.seen_in_force(FOLLOWS_S)
 
     def read_again(self) -> workers.Workers:
-        """The settings as they are now."""
-        self.workers = workers.read_workers(self.client, self.params)
+        """Reads the settings again."""
+        self.workers = workers.read_workers(self.client, self.params, self.post.worker)
         return self.workers
 
     def changed(self, found: workers.Workers) -> None:
@@ -83,7 +84,7 @@ class BacklogSeen:
 
     @cached_property
     def returning(self) -> bool:
-        """Putting back was begun by a run that did not live to close the deviation: the record's last word on it."""
+        """Whether an earlier run began to put the workers back and ended before it closed the deviation."""
         if not self.mitigation.open:
             return False
         since = min(dt.datetime.fromisoformat(one.at) for one in self.mitigation.open.values())
@@ -97,12 +98,12 @@ class BacklogSeen:
 
     @property
     def over(self) -> bool:
-        """It was done, and undone or adopted, and nothing is wrong any more."""
+        """Whether the incident is over: the deviation is undone or adopted, and the queue is not deep."""
         return bool(self.mitigation.closed) and not self.mitigation.open and not self.deep
 
     @property
     def deep(self) -> bool:
-        """The queue is deep now."""
+        """Whether the queue is deep now."""
         waiting = self.now_seen.waiting
         return waiting is not None and self.policy.depth.holds(waiting)
 
@@ -122,6 +123,7 @@ class BacklogSeen:
             told = "over: the workers were raised, and the deviation is undone or adopted"
         return where_table(
             {
+                **({"Worker": found.function} if len(self.params.service.crew) > 1 else {}),
                 "Reserved concurrency": "none" if found.reserved is None else found.reserved,
                 "MaximumConcurrency": "none" if found.maximum is None else found.maximum,
                 "Left to all other functions": f"{found.unreserved}, at least {self.policy.keep_unreserved} must stay",
@@ -130,7 +132,7 @@ class BacklogSeen:
         )
 
     def symptoms_table(self) -> Any:
-        """The requirement's symptoms: queue depth, slow generation."""
+        """Checks the symptoms: queue depth, slow generation."""
         seen, limit = self.now_seen, self.params.policy.gate("generation_time").alert
         deep, slow = None, None
         told, waited = "no data about the queue's depth", "no data about the oldest message"
@@ -147,20 +149,26 @@ class BacklogSeen:
 
     @cached_property
     def decided_seen(self) -> queue.Queue:
-        """The queue when it was decided to act; now, if it was not."""
+        """The queue at the time of the decision; without a decision, the queue now."""
         at = self.incident.decided_time
         if at is None or at >= self.run.now:
             return self.now_seen
-        return queue.read(self.run.aws, self.params, at, self.run.now, minutes=self.policy.window_min, live=False)
+        return self._queue(at, live=False)
+
+    def _queue(self, at: dt.datetime, *, live: bool) -> queue.Queue:
+        minutes, post = self.policy.window_min, self.post
+        return queue.read(self.run.aws, self.params, at, self.run.now, minutes=minutes, live=live, post=post)
 
     def forecasts(self, seen: queue.Queue) -> list[Forecast]:
-        """What each option makes of the queue; none where it could not be measured."""
-        before = next((one.was for id, one in self.mitigation.open.items() if id == RESERVED), self.workers.in_force)
-        load = seen.load(int(before or self.params.service.workers))
+        """A forecast of the queue for each option; empty where the queue could not be measured."""
+        before = next(
+            (one.was for id, one in self.mitigation.open.items() if id == reserved(self.post)), self.workers.in_force
+        )
+        load = seen.load(int(before or self.post.concurrency))
         return [forecast(load, one) for one in options(load, self.policy.workers)] if load else []
 
     def forecast_table(self) -> Any:
-        """How long the backlog takes as it is, and after each option; Step Functions explained."""
+        """How long the backlog takes as it is and with each option, and why Step Functions are not one."""
         found, told = self.forecasts(self.decided_seen), queue.measured(self.decided_seen)
         by_id = {one.option.id: one for one in found}
         drain = spell(by_id["workers"].drain_s) if found and by_id["workers"].drains else "never"
@@ -189,19 +197,19 @@ class BacklogSeen:
 
     @cached_property
     def limited(self) -> llm.Limited:
-        """The LLM's rate-limit errors: since the raise, or before it over the measured window."""
+        """The LLM's rate-limit errors: since the decision once the workers are raised, else in `window_min`."""
         since, now = self.incident.decided_time, self.run.now
         start = since if since and self.raised else now - dt.timedelta(minutes=self.policy.window_min)
         window = Window(min(start, now), now)
         client = self.run.aws.client
-        return llm.limited(client("logs"), client("cloudwatch"), self.params, window, now)
+        return llm.limited(client("logs"), client("cloudwatch"), self.params, window, now, self.post.worker)
 
     def llm_table(self) -> Any:
-        """Whether the LLM turns jobs away: then more workers are the disease, not the cure."""
+        """Checks whether the LLM refuses jobs: then more workers make it worse."""
         return self.incident.note(self.llm_check(), caption="The LLM's rate limit")
 
     def llm_check(self) -> Check:
-        """`rollback_2.llm`: not more refused than the policy allows."""
+        """`rollback_2.llm`: the LLM refuses no more jobs than the policy allows."""
         found, limit = self.limited, self.policy.llm_limited
         share = found.share or 0.0
         ok = not limit.holds(share)
@@ -223,7 +231,7 @@ class BacklogSeen:
         )
 
     def charts(self) -> Any:
-        """The forecast, and the curve that came of it."""
+        """The forecast beside the measured curve."""
         decided, seen = self.incident.decided_time, self.decided_seen
         marks = [(decided, "decided")] if decided else []
         gate = self.params.policy.gate("queue_depth")
@@ -238,6 +246,6 @@ class BacklogSeen:
 
     @property
     def was(self) -> int:
-        """Workers that the undo puts back."""
-        found = (self.mitigation.open or self.mitigation.closed).get(RESERVED)
-        return int(found.was) if found and found.was is not None else self.params.service.workers
+        """Number of workers that the undo puts back."""
+        found = (self.mitigation.open or self.mitigation.closed).get(reserved(self.post))
+        return int(found.was) if found and found.was is not None else self.post.concurrency

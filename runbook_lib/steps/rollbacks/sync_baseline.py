@@ -1,8 +1,8 @@
-"""What scenario 1 returns to: the synchronous endpoint's own success, as far as anybody has measured it, and the stack
-as it was kept before the migration.
+"""What scenario 1 returns to: the measured success of the synchronous endpoint, and the stack's template as it was kept
+before the migration.
 
-Where the synchronous route itself was asynchronous when it was decided, what it answered since the migration was the
-submit Lambda's 202, and says nothing of the endpoint that users get back.
+Where the synchronous route itself was asynchronous at the decision, its answers since the migration were the submit
+Lambda's 202. They say nothing about the endpoint that users get back.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from runbook_lib.rollout.look import BASELINE
 from runbook_lib.steps.infra import PREVIOUS
 
 DAY = dt.timedelta(hours=24)
-"""How long before the decision, or the migration, the endpoint's own success is taken from."""
+"""Time before the decision, or before the migration, over which the endpoint's own success is measured."""
 MIGRATE = "08_phase3_100_percent"
 Records = Callable[[str], Sequence[Record]]
-"""This release's records of a notebook, oldest first, those that can be trusted."""
+"""Gives this release's trusted records of a notebook, oldest first."""
 
 
 def async_since(decided_at: dt.datetime, moved_on: bool, earlier: Sequence[Record], of: Records) -> dt.datetime | None:
@@ -52,7 +52,7 @@ def async_since(decided_at: dt.datetime, moved_on: bool, earlier: Sequence[Recor
 def success(cloudwatch: Any, params: Params, window: Window, of: Records, *, migrated: bool) -> str:
     """The measured success of the synchronous endpoint in `window`, in words.
 
-    Where hardly anybody called it then, the newest phase that saw enough of its requests is asked.
+    With too few requests in `window`, it takes the newest phase whose record saw enough of them.
 
     Args:
         migrated: the window ends with the migration, not with the decision.
@@ -78,7 +78,7 @@ def success(cloudwatch: Any, params: Params, window: Window, of: Records, *, mig
 
 
 def kept_template(archive: Archive, of: Records) -> tuple[str, Any]:
-    """Run that kept the template of the stack from before the migration, and that template; empty if none did."""
+    """Id of the run that kept the stack's template before the migration, and that template; empty if none did."""
     for record in of(MIGRATE):
         if PREVIOUS in record.files:
             kept = strict(read_plain(archive.find(record.run_id).folder / PREVIOUS))
@@ -99,7 +99,7 @@ def _parsed(template: Any) -> Any:
 
 
 def _kept(params: Params, of: Records) -> tuple[int, float, str] | None:
-    """Requests, failures and when, of the newest phase whose record saw enough synchronous requests."""
+    """Requests, failures and their time in words, of the newest phase whose record saw enough synchronous requests."""
     for notebook in reversed(params.policy.phases):
         for record in reversed(of(notebook)):
             kept = record.evidence.get(BASELINE) or {}
@@ -112,6 +112,6 @@ def _kept(params: Params, of: Records) -> tuple[int, float, str] | None:
 
 
 def _deployed(record: Record, step: str = "", way_back: bool = False) -> list[dt.datetime]:
-    """When a step, or the way back, was deployed, by a record."""
+    """Times at which the changes of a record deployed `step`, or the way back."""
     meant = (one for one in record.changes if (one.way_back if way_back else one.step == step))
     return [at for one in meant if (at := one.done_at())]

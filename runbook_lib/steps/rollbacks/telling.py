@@ -1,5 +1,5 @@
-"""People are told of a way back: by SNS topic and webhook, once for what was done, whoever does it (a notebook, the
-command, a watch). Records of the same rollback know whom it was told.
+"""Tells people of a rollback by SNS topic and webhook, once for each thing done, be it by a notebook, the command or a
+watch. Records of the same rollback show what people were told already.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from runbook_lib.params.load import Params
 from runbook_lib.record.record import Record
 
 OFF = "async is off; the synchronous endpoint takes all requests"
-"""What rollback 1 tells."""
+"""What people are told after rollback 1."""
 NOT_OFF = "async could NOT be turned off; a person is needed now"
-"""What it tells where it failed."""
+"""What people are told where rollback 1 failed."""
 
 
 class Telling:
-    """Tells of one rollback, in one run of it.
+    """Tells people of one rollback, from one of its runs.
 
     Args:
-        notebook: of the rollback, as the policy names it; its beginning is the id of the check.
+        notebook: the rollback's, as the policy names it; it begins with the id that the check gets.
     """
 
     def __init__(self, aws: Any, guard: Guard, notebook: str, run_id: str) -> None:
         self._aws, self._guard, self._notebook, self._run_id = aws, guard, notebook, run_id
         self.id = notebook[: len("rollback_N")]
         self._keys: list[str] = []
-        """What this run has told, as keys."""
+        """Keys of what this run has told."""
 
     def tell(self, what: str, key: str, earlier: Iterable[Record], trouble: str = "") -> Check:
-        """Tells it, unless one of the `earlier` records did; whatever fails is in the check `<id>.notified`.
+        """Tells people `what`, unless one of the `earlier` records did; the check `<id>.notified` tells of a failure.
 
         Args:
-            key: of the incident's clock: a deployment's number, a deviation's id.
+            key: the one of the incident's clock: a deployment's number, a deviation's id.
             trouble: what went wrong, in a sentence.
         """
         key = f"{key}: {what}"
@@ -82,6 +82,6 @@ def message(params: Params, notebook: str, what: str, *, who: str, run: str = ""
 
 
 def _told(record: Record, id: str) -> list[str]:
-    """What people were told by a run, as keys."""
+    """Keys of what a run has told people, by its record."""
     found = next((one for one in record.checks if one.get("id") == f"{id}.notified"), None)
     return list((found or {}).get("facts", {}).get("keys", []))

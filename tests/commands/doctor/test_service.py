@@ -13,7 +13,7 @@ from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.commands.doctor import service
 from runbook_lib.commands.doctor.model import Found, Ground
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.observe.traffic.flag_ids import NotDeployed
+from runbook_lib.observe.traffic.flag_ids import Misnamed, NotDeployed
 from runbook_lib.params.load import load_file, params_dir
 
 FILE = params_dir() / "prod.yaml"
@@ -56,7 +56,29 @@ def test_the_flags(account: Account, ground: Ground) -> None:
     assert service.flags(ground).said == "async is on, 10 % of the requests go there"
     account.state = NotDeployed("AppConfig has no application 'x'")
     found = service.flags(ground)
-    assert (found.state, found.mend) == ("NOTE", "runbook run 02_deploy_dev --params params/dev.yaml")
+    assert found.state == "NOTE" and found.mend.startswith(
+        "runbook run 02_deploy_dev --params params/dev.yaml   (or edit "
+    )
+    account.state = Misnamed("version 3 has no flag 'async', and has orders", "flag")
+    found = service.flags(ground)
+    assert found.state == "WRONG" and found.mend.startswith("edit traffic.flag in params/service.yaml, or ")
+
+
+@pytest.mark.parametrize(
+    ("check_id", "where"),
+    [
+        ("alarm_dlq.exists", "`name` of alarm dlq in params/gates.yaml"),
+        ("route_submit.exists", "api.routes.submit in params/service.yaml"),
+        ("flags.dial_profile", "traffic.dial_profile in params/service.yaml"),
+        ("bucket.exists", "names.bucket_prefix in params/service.yaml"),
+    ],
+)
+def test_what_is_not_there_may_go_by_another_name_and_the_mend_says_where_that_stands(
+    account: Account, ground: Ground, check_id: str, where: str
+) -> None:
+    account.checks = {"async": [check(f"inventory.{check_id}", "It", False, "missing")]}
+    (found,) = service.resources(ground)
+    assert found.mend == f"deploy it, or edit {where}, if it goes by another name"
 
 
 def test_before_the_deployment_only_what_was_there_before_must_be(account: Account, ground: Ground) -> None:
@@ -86,7 +108,7 @@ def test_the_step_follows_from_the_routes(
 def test_each_deviation_is_a_line_and_what_could_not_be_seen_one_a_resource(account: Account, ground: Ground) -> None:
     account.checks = {"async": [FINE, GONE, LOW, ADVICE, *UNSEEN]}
     gone, low, unseen = service.resources(ground)
-    assert gone.mend == "deploy it, or edit its name in params/service.yaml (sync)"
+    assert gone.mend == "deploy it, or edit names.sync in params/service.yaml, if it goes by another name"
     assert low.said == "Worker: memory: 128 MB, expects 1024 MB"
     assert low.mend.endswith("or edit params/inventory.yaml (inventory.worker.memory)")
     assert unseen.said == "a: not allowed (and 2 settings more of it)"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.template import filled
-from runbook_lib.commands.init.answers import Said, of_flags, templated
+from runbook_lib.commands.init.answers import ALARMS, TRAFFIC, Said, of_flags, templated
+from runbook_lib.commands.init.folder import planned
 from runbook_lib.params.cross_check import OPTIONAL, RESOURCES
 from runbook_lib.params.phases import ENVIRONMENTS
 
@@ -77,3 +81,19 @@ def test_what_params_check_would_refuse_is_refused_before_a_file_is_written(
 ) -> None:
     with pytest.raises(UsageError, match=says):
         of_flags("orders", **flags)  # type: ignore[arg-type]
+
+
+def test_every_guess_is_said_on_the_screen_and_in_the_file() -> None:
+    answers = of_flags("orders-export")
+    answers.complete()
+    made = planned(answers)
+    guessed = {what: value for source, what, value in answers.told() if source == "guessed"}
+    assert guessed["traffic.flag"] == "async" and guessed["alarms.dlq.name"] == "orders-export-dlq-alarm-{env}"
+    service, gates = (made[f"params/{name}.yaml"].decode() for name in ("service", "gates"))
+    for key in TRAFFIC:
+        assert re.search(rf"(?m)^  {key}: .*# guessed", service), key
+    for id in ALARMS:
+        assert re.search(rf"- id: {id}\n    name: .*# guessed", gates), id
+    # Each of the team's alarms has its guess: none is left out as the delivered gates grow.
+    stack = {one["id"] for one in yaml.safe_load(gates)["alarms"] if one.get("owner", "stack") == "stack"}
+    assert stack == set(ALARMS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import NO_ACCOUNT, Answers, of_flags
-from runbook_lib.commands.init.rewrite import put, rewritten
+from runbook_lib.commands.init.rewrite import environment, put, rewritten
 
 PARAMS = {path.removeprefix("params/"): content.decode() for path, content in files().items() if "params/" in path}
 KEPT = "cost_per_vpr"
@@ -42,9 +42,9 @@ def test_values_are_where_they_belong_and_say_where_they_come_from() -> None:
         routes=["submit=/v2/orders"],
         release="r-1",
     )
-    prod = yaml.safe_load(rewritten("prod.yaml", PARAMS["prod.yaml"], answers))
+    prod = yaml.safe_load(environment("prod", PARAMS["prod.yaml"], answers))
     assert (prod["account_id"], prod["region"], prod["release"]) == ("000000000777", "eu-central-1", "r-1")
-    assert yaml.safe_load(rewritten("dev.yaml", PARAMS["dev.yaml"], answers))["account_id"] == NO_ACCOUNT
+    assert yaml.safe_load(environment("dev", PARAMS["dev.yaml"], answers))["account_id"] == NO_ACCOUNT
     text = rewritten("service.yaml", PARAMS["service.yaml"], answers)
     assert "  worker: OrdersWorker_{env}\n" in text and "  queue: orders-export-jobs-queue-{env}   # guessed\n" in text
     assert yaml.safe_load(text)["api"]["routes"]["submit"] == "/v2/orders"

@@ -6,6 +6,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.observe.metrics.catalogue import address, dimensions
 from runbook_lib.params.load import Params
 from runbook_lib.params.metrics import METRICS, metric
+from tests.elsewhere import params_of
 
 REST = {
     "async_requests": ("Count", "POST", "/api/vpr-async"),
@@ -107,3 +108,16 @@ def test_unknown_names_are_one_sentence(params: Params) -> None:
     without_id = params.model_copy(update={"service": params.service.model_copy(update={"api": api})})
     with pytest.raises(UsageError, match="names has no 'api_id'"):
         address(metric("async_5xx"), without_id)
+
+
+def test_of_a_canary_the_function_behind_it_stands_for_the_route(params: Params) -> None:
+    """Its requests have the stage's own paths, so the submit route's metrics see none: delivered gates had NO DATA."""
+    canary = params_of("rest-canary")
+    for route, function in (
+        ("async_requests", "submit_invocations"),
+        ("async_5xx", "submit_errors"),
+        ("async_latency", "submit_duration"),
+    ):
+        assert address(canary.metric(route), canary) == address(params.metric(function), params)
+        assert canary.metrics[route] == canary.metric(route)
+    assert address(canary.metric("sync_requests"), canary) == address(params.metric("sync_requests"), params)

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from runbook_lib.commands.init.answers import Answers, of_flags
+from runbook_lib.commands.init.folder import planned, write
+from runbook_lib.params.phases import EnvironmentKind
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import predecessors
 from runbook_lib.rehearse.play import stage
+from runbook_lib.rehearse.play.director import Scene
+from runbook_lib.rehearse.play.rollout import environments_of, left_out
+from runbook_lib.rehearse.play.stage import params_of, places
 
 
 def test_what_one_rehearsal_left_open_is_not_in_the_archive_of_the_next() -> None:
@@ -17,6 +25,15 @@ def test_what_one_rehearsal_left_open_is_not_in_the_archive_of_the_next() -> Non
 
 def test_a_run_is_given_the_archive_that_the_rehearsal_looks_into() -> None:
     assert stage.overlay_only("rehearsal-1")["archive"] == stage.params_of("prod", "rehearsal-1").archive
+
+
+def test_the_projects_own_environments_are_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, planned(_answers({"qa": "development", "live-eu": "production"})))
+    monkeypatch.chdir(tmp_path)
+    assert places().every == ("qa", "live-eu")
+    assert Scene("01_preflight").key == "01_preflight@live-eu"
+    assert params_of(places().dev, "rehearsal").env == "qa"
+    assert environments_of()[2:4] == (("03_dashboard", "qa"), ("04_alarms", "qa")) and left_out() == ()
 
 
 def test_nothing_that_a_phase_stands_on_is_left_to_be_done_when_it_is_practised(tmp_path: Path) -> None:
@@ -31,3 +48,9 @@ def test_nothing_that_a_phase_stands_on_is_left_to_be_done_when_it_is_practised(
         assert all(one.ok for one in predecessors(Archive(tmp_path / notebook), found, params.release))
         last = stage.before(steps, "11_acceptance")
         assert next(one for one in last if one not in found) == f"{notebook}@prod", "so `status` proposes the phase"
+
+
+def _answers(environments: dict[str, EnvironmentKind]) -> Answers:
+    answers = of_flags("orders", environments=environments)
+    answers.complete()
+    return answers

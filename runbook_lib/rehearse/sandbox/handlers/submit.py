@@ -1,7 +1,6 @@
 """The submit route: a job in the table, a message in the queue, the contract's answers (`spoken.py`).
 
-Self-contained and under 4,096 characters, for it is inlined into the template. Time is the gateway's, not this
-process's.
+Self-contained and under 4,096 characters, for it is inlined into the template. Time is the gateway's own.
 """
 
 import base64
@@ -90,6 +89,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     parts = C["message"].items()
     sent = {name: payload if isinstance(v, dict) and v.keys() == payload.keys() else v for name, v in parts}
     body = json.dumps(sent).replace("{job_id}", job_id)
-    SQS.send_message(QueueUrl=os.environ["QUEUE_URL"], MessageBody=body)
+    urls = os.environ["QUEUE_URL"].split()  # a queue for each worker
+    SQS.send_message(QueueUrl=urls[int(job_id[0], 16) % len(urls)], MessageBody=body)
     kpi(created, 1)
     return answer(C["accepted"], job_id)

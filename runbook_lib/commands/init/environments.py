@@ -1,0 +1,90 @@
+"""A project's own environments: named on the command line, or in the folder's gates.yaml, in place of the delivered
+three.
+
+The first environment of each kind stands where the delivered one of that kind does. Without one of development or
+staging, the other stands for it: one environment before production is enough.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import read_yaml
+from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, stand_in
+
+KINDS: tuple[EnvironmentKind, ...] = get_args(EnvironmentKind)
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
+_DELIVERED = "|".join(ENVIRONMENTS)
+
+
+def of_flags(given: Sequence[str]) -> dict[str, EnvironmentKind]:
+    """Environments as `--environment NAME=KIND` says them; empty where nothing is said.
+
+    Raises:
+        UsageError: the first that cannot be understood, or none is production.
+    """
+    found: dict[str, EnvironmentKind] = {}
+    for pair in given:
+        name, _, said = pair.partition("=")
+        kind = next((one for one in KINDS if one == said), None)
+        if not _NAME.fullmatch(name) or kind is None:
+            raise UsageError(
+                f"--environment {pair}: expects NAME=KIND, a name in small letters, digits and dashes, and one of "
+                f"{', '.join(KINDS)}"
+            )
+        if name in found:
+            raise UsageError(f"--environment {pair}: '{name}' is said twice; say it once")
+        found[name] = kind
+    if found and "production" not in found.values():
+        raise UsageError("--environment: none is production; say which one has users, such as prod-eu=production")
+    return found
+
+
+def of_folder(root: Path) -> dict[str, EnvironmentKind]:
+    """Environments of a project that is there already; empty: there is none, or its gates.yaml cannot be read."""
+    try:
+        said = read_yaml(root / "params" / "gates.yaml").get("environments")
+    except UsageError:
+        return {}
+    if not isinstance(said, Mapping) or "production" not in said.values():
+        return {}
+    return {name: kind for name, kind in said.items() if isinstance(name, str) and kind in KINDS}
+
+
+def besides(environments: Mapping[str, EnvironmentKind]) -> list[str]:
+    """Environments that no delivered step is applied in: a second one of a kind."""
+    placed = set(stand_in(environments).values())
+    return [name for name in environments if name not in placed]
+
+
+def renamed(path: str, text: str, environments: Mapping[str, EnvironmentKind]) -> str:
+    """A delivered file with the project's environments where it names the delivered ones.
+
+    Args:
+        path: of the file in the project.
+    """
+    if dict(environments) == dict(ENVIRONMENTS):
+        return text
+    names = stand_in(environments)
+    listed = list(environments)
+    spoken = f"{', '.join(listed[:-1])} or {listed[-1]}" if len(listed) > 1 else listed[0]
+
+    def several(found: re.Match[str]) -> str:
+        mine = dict.fromkeys(names[one] for one in re.split(r",\s*", found[2]))
+        return f"{found[1]}[{', '.join(mine)}]"
+
+    text = text.replace("dev, staging or prod", spoken).replace("(dev, staging, prod)", f"({', '.join(listed)})")
+    text = text.replace("options: [dev, staging, prod]", f"options: [{', '.join(listed)}]")
+    text = re.sub(rf"(?<=[a-z0-9_]@)({_DELIVERED})\b", lambda found: names[found[1]], text)
+    text = re.sub(rf"(\benvs: )\[((?:{_DELIVERED})(?:, (?:{_DELIVERED}))*)\]", several, text)
+    text = re.sub(rf"\b(on|to) ({_DELIVERED})\b", lambda found: f"{found[1]} {names[found[2]]}", text)
+    text = re.sub(rf"\bparams/({_DELIVERED})\.yaml", lambda found: f"params/{names[found[1]]}.yaml", text)
+    text = re.sub(rf'(?<=env = \\")({_DELIVERED})(?=\\")', lambda found: names[found[1]], text)
+    if path.endswith("gates.yaml"):
+        said = ", ".join(f"{name}: {kind}" for name, kind in environments.items())
+        text = re.sub(r"(?m)^environments: \{[^}]*\}", f"environments: {{{said}}}", text)
+    return text

@@ -1,0 +1,151 @@
+"""One rule for what lies around the records: `list`, `show`, `replay --all` and the standalone verifier end as `verify`
+does, whatever is put into the archive.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from runbook_lib.base.errors import RunbookError
+from runbook_lib.cli.archive import archive_list, archive_show
+from runbook_lib.cli.replay import replay
+from runbook_lib.commands.archive import verify
+from runbook_lib.record import verify_standalone
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.frame import frame
+from runbook_lib.record.place import RecordRef
+from tests.archives import of_version_0_2_and_earlier
+
+CHAIN = "env=dev/release=r1/06_phase1_10_percent"
+
+
+def ended(command: Callable[[], object]) -> int:
+    """The exit code that a command comes to."""
+    try:
+        command()
+    except RunbookError as error:
+        assert "\n" not in str(error)
+        return int(error.exit_code)
+    except typer.Exit as done:
+        return done.exit_code
+    return 0
+
+
+@pytest.fixture
+def kept(archive: Archive, sealed: Callable[..., RecordRef]) -> Archive:
+    sealed("SOAK")
+    sealed("PROMOTE")
+    return archive
+
+
+def linked(root: Path, place: str) -> None:
+    """What lies there is put elsewhere, and a link in its place."""
+    (root / place).rename(root.parent / "elsewhere")
+    (root / place).symlink_to(root.parent / "elsewhere")
+
+
+def copied(root: Path, place: str) -> None:
+    """Another archive, whole."""
+    shutil.copytree(root, root.parent / "other")
+    shutil.copytree(root.parent / "other", root / place)
+
+
+def put(content: str) -> Callable[[Path, str], None]:
+    return lambda root, place: (root / place).write_text(content) and None
+
+
+def folder(root: Path, place: str) -> None:
+    (root / place).mkdir(parents=True)
+
+
+def pipe(root: Path, place: str) -> None:
+    os.mkfifo(root / place)
+
+
+def nothing(root: Path, place: str) -> None:
+    pass
+
+
+def moved(root: Path, place: str) -> None:
+    (root / CHAIN).rename(root / place)
+
+
+def of_before_the_log(root: Path, place: str) -> None:
+    of_version_0_2_and_earlier(Archive(root))
+
+
+def emptied(root: Path, place: str) -> None:
+    """The log and the records of a chain removed, and its HEAD left."""
+    of_version_0_2_and_earlier(Archive(root))
+    for one in (root / CHAIN).glob("2*"):
+        shutil.rmtree(one)
+
+
+KINDS: list[tuple[Callable[[Path, str], object], str, int]] = [
+    (nothing, "", 0),
+    (linked, "log", 1),
+    (linked, "log/leaves.jsonl", 1),
+    (linked, "log/checkpoint", 1),
+    (linked, "log/tree.json", 1),
+    (pipe, "log/sealing.json", 1),
+    (pipe, "log/evil", 1),
+    (put("no seal"), "log/sealing.json", 1),
+    (put("{}"), "log/sealing.json", 1),
+    (folder, "log/sealing.json", 1),
+    (linked, f"{CHAIN}/HEAD", 1),
+    (linked, CHAIN, 1),
+    (linked, "env=dev/release=r1", 1),
+    (linked, "env=dev", 1),
+    (put("x"), "env=dev/readme.txt", 1),
+    (put("x"), "env=dev/release=r1/readme.txt", 1),
+    (put("x"), f"{CHAIN}/readme.txt", 1),
+    (folder, f"{CHAIN}/more", 1),
+    (folder, "env=dev/r1", 1),
+    (folder, "env=dev/.part-r1", 1),
+    (folder, f"{CHAIN}/.part-cut-short", 0),
+    (folder, "env=dev/release=r2/06_phase1_10_percent", 0),
+    (put("x"), "env=prod", 1),
+    (pipe, "env=prod", 1),
+    (pipe, "env=dev/release=r1/more", 1),
+    (put("x"), "readme.txt", 0),
+    (pipe, "pipe", 0),
+    (folder, "env=a\nintact: 9 records: b", 1),
+    (folder, "env=dev/release=\x1b[2J", 1),
+    (folder, "env=dev/release=r1/.hidden", 1),
+    (moved, "env=dev/release=r1/.part-06_phase1_10_percent", 1),
+    (moved, "env=dev/release=r1/06_phase1_10_percent\n", 1),
+    (copied, "env=prod", 1),
+    (copied, "env=dev/release=foreign", 1),
+    (of_before_the_log, "", 3),
+    (emptied, "", 1),
+]
+
+
+@pytest.mark.parametrize(("do", "place", "code"), KINDS, ids=lambda one: getattr(one, "__name__", None))
+def test_all_commands_end_as_verify_does(
+    kept: Archive, do: Callable[[Path, str], object], place: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, root = kept.records()[0].run_id, kept.root
+    do(root, place)
+    found = {"verify": int(verify(root).exit_code), "standalone": verify_standalone.main([str(root)])}
+    assert not {"\x1b", "intact: 9 records: b"} & {*capsys.readouterr().out.replace("\x1b", "\n\x1b\n").splitlines()}
+    found["list"] = ended(lambda: archive_list(root, json_=True))
+    if kept.records():
+        found["show"] = ended(lambda: archive_show(run, root, json_=True))
+    found["replay"] = ended(lambda: replay(all_=True, archive=root, json_=True))
+    assert found == dict.fromkeys(found, code)
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and all(isinstance(json.loads(line), (list, dict)) for line in out.splitlines())
+
+
+def test_what_is_said_names_places_on_one_line(kept: Archive) -> None:
+    folder(kept.root, "env=dev/release=a\nintact")
+    (one,) = frame(kept.root).damage
+    assert one.place == "env=dev/release=a\\nintact" and "\\nintact was put there" in one.sentence
