@@ -27,6 +27,10 @@ PAGES, SITE = ROOT / "build" / "pages", ROOT / "build" / "docs"
 _LINK = re.compile(r"(\]\()(?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?(\))")
 _MERMAID = re.compile(r"```mermaid\n(.*?)```", re.S)
 _ROLLOUT = "![A rollout: the weight goes from 0 to 10, 50 and 100 %, with a soak after each shift](images/rollout.svg)"
+_STYLE = """/* A name is not broken within a word: a table that is too wide scrolls. */
+.md-typeset table:not([class]) code { word-break: normal; overflow-wrap: normal; }
+.md-typeset table:not([class]) :is(th, td):first-child code { white-space: nowrap; }
+"""
 _TEXT = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json", ".md": "markdown"}
 
 
@@ -72,8 +76,13 @@ def cli_reference() -> str:
         if shown:
             lines += ["| argument or option | what it is | default |", "|---|---|---|", *map(_parameter, shown), ""]
         if command.epilog:
-            lines += ["```text", command.epilog.strip().removeprefix("\b").strip("\n"), "```", ""]
+            lines += [*_epilog(command.epilog.strip()), ""]
     return "\n".join(lines)
+
+
+def _epilog(text: str) -> list[str]:
+    """What a command says at its end: a list as it stands, a sentence as one."""
+    return ["```text", text.removeprefix("\b").strip("\n"), "```"] if text.startswith("\b") else [_cell(text)]
 
 
 def rooms() -> str:
@@ -148,6 +157,7 @@ def assemble(into: Path = PAGES) -> None:
     """Writes the site's pages into a folder, which is emptied before."""
     shutil.rmtree(into, ignore_errors=True)
     shutil.copytree(ROOT / "docs" / "images", into / "images")
+    (into / "site.css").write_text(_STYLE, "utf-8")
     outside: set[Path] = set()
     texts = {"cli.md": cli_reference()}
     for source in sources():

@@ -16,13 +16,16 @@ def width() -> int | None:
 
 
 def wrapped(text: str, columns: int | None, hang: str = "") -> list[str]:
-    """A line as lines of at most `columns`, but where one word is longer; None: as it stands."""
-    if columns is None:
-        return [text]
-    room = max(20, columns)
-    return textwrap.wrap(
-        text, room, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
-    ) or [text]
+    """Each line of a text as lines of at most `columns`, but where one word is longer; None: as it stands."""
+    found: list[str] = []
+    for line in text.splitlines():
+        if columns is None:
+            found.append(line)
+            continue
+        found += textwrap.wrap(
+            line, max(20, columns), subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
+        ) or [""]
+    return found or [""]
 
 
 def advice(name: str, text: str, columns: int | None) -> list[str]:

@@ -47,7 +47,7 @@ def attest(
     role: _Role = "",
     link: _Link = "",
     text: _Text = "",
-    list_: Annotated[bool, typer.Option("--list", help="Show what is asked for, given and missing, and stop.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Show what is required, given and missing, and stop.")] = False,
     set_: Set = None,
     json_: AsJson = False,
 ) -> None:

@@ -79,7 +79,7 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
 
 
 def not_open(id: str, known: Iterable[str]) -> str:
-    """That there is no open deviation of that name, and which there are."""
+    """The sentence that no deviation with that id is open, and which ones are."""
     there = ", ".join(known)
     return f"deviation '{id}': it is not open; " + (f"open are: {there}" if there else "none is open")
 

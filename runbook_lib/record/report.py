@@ -44,7 +44,7 @@ _MOMENTS = {
     "over": "the phase is over",
     "migrating": "during the migration",
 }
-"""A phase's moments for reading; a step that is made of checks, and a rollback, have none to tell."""
+"""A phase's moments as text; `step`, of a notebook that is made of checks, and those of a rollback have none."""
 _MANY, _LONG = 4, 160
 """From this many equal facts on they are counted; a way back with more characters is folded away."""
 _BOOLEANS = ("yes", "no")

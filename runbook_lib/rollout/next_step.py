@@ -148,11 +148,13 @@ def _bare(text: str) -> str:
 
 
 def told(outcome: Outcome, pending: Record, found: Next, params: Params | None = None) -> Outcome:
-    """The outcome of the run that is about to be sealed, with what is next: its own advice where that is about what the
-    command runs; else what the command is for, and after it what is still to be done with this run.
+    """The outcome of the run that is about to be sealed, with the next step and its command.
+
+    The run's own advice stays where it is about that command; else the words of the next step replace it, after what
+    is still to be done with this run.
 
     Args:
-        params: of the run: with them a HOLD that leaves it to people to roll back gives them that command, too.
+        params: of the run: with them a HOLD that leaves it to people to roll back has that command, too.
     """
     off = hints.rollback_1(params) if params is not None else ""
     said, command = outcome.next, _command(found.command)

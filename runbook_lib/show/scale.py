@@ -35,10 +35,10 @@ _SLIM_ROW_IN, _SLIM_CHARACTERS = 0.92, 40
 
 
 def failing_first(results: Sequence[GateResult], interim: bool = False) -> list[GateResult]:
-    """FAIL, then what could not be seen or decided, then PASS; the severe ones first, those that do not count last.
+    """The results in order: FAIL, not seen or decided, PASS; severe ones first, gates that do not decide last.
 
     Args:
-        interim: between two declared looks (`words.of_gate`): what is in doubt comes before what is only watched.
+        interim: between two declared looks (`words.of_gate`): INCONCLUSIVE comes before WATCH.
     """
     return sorted(
         results,

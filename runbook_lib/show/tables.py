@@ -22,9 +22,9 @@ from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
 WIDTH = 150
 """Width of the plain text in characters."""
 _SHORT = 12
-"""Characters of a cell that never needs to be wrapped."""
+"""Most characters of a cell that is never wrapped."""
 _LONG, _CLAUSE = 160, 40
-"""Characters of a reason that is too long to stand out as a whole, and the fewest of the clause that does."""
+"""Most characters of a reason that stands out as a whole, and the fewest of a first clause that does."""
 _NONE = ' class="none"'
 """Attribute of an empty cell, which a telephone leaves out."""
 _TELEPHONE, _WRAPS, _GAP = 46, 22, 3

@@ -25,4 +25,5 @@ def test_a_pipe_gets_one_line_and_a_word_in_backticks_is_no_command() -> None:
     assert lines.advice("next:   ", told, None) == [f"next:   {told}"]
     assert lines.advice("next:   ", told, 80) == ["next:   Go on with `mode=apply`. The command:", AGAIN]
     assert lines.advice("next:   ", OFF, 20) == [f"next:   {OFF}"]
+    assert lines.wrapped("async is off\nASYNC IS OFF: read back", 40) == ["async is off", "ASYNC IS OFF: read back"]
     assert lines.wrapped("", 40) == [""] and lines.width() is None

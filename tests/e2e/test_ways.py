@@ -15,6 +15,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.attach import attach
 from runbook_lib.rehearse.play.stage import take_as_passed
 from runbook_lib.rehearse.sandbox.deploy import deploy
+from runbook_lib.run.launch import START
 
 pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
 
@@ -92,10 +93,11 @@ def test_nbval_runs_it_with_its_default_parameters(stage: Any, command: Any, tmp
     notebook = tmp_path / "notebooks" / f"{source}.ipynb"
     env = {**stage.environ(), "AWS_ACCESS_KEY_ID": ACCOUNT}
     plain = ["-p", "no:cacheprovider", "-p", "no:xdist", f"--rootdir={tmp_path}"]
-    finished = command(["pytest", "--nbval-lax", *plain, notebook], env, cwd=tmp_path)
+    start = [tmp_path / "notebooks" / f"{START}.ipynb"] if source == NOTEBOOK.stem else []
+    finished = command(["pytest", "--nbval-lax", *plain, *start, notebook], env, cwd=tmp_path)
     assert finished.returncode == 0, finished.stdout
-    code = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
-    assert re.search(rf"\b{len(code)} passed", finished.stdout)
+    cells = [cell for one in (*start, notebook) for cell in json.loads(one.read_text())["cells"]]
+    assert re.search(rf"\b{sum(one['cell_type'] == 'code' for one in cells)} passed", finished.stdout)
     archive = Archive(tmp_path / "archive")
     (ref,) = [ref for ref in archive.records() if ref.notebook == source]
     archive.verify(ref)

@@ -108,7 +108,8 @@ class Exercise:
         if self.call.said:
             lines += ["", f"[bold]{when(self.call.at)}: you are called: {markup(self.call.said)}.[/]"]
         lines += [
-            f"First: in JupyterLab open {self.call.notebook} and Run All: it says what is wrong, and what is next.",
+            "First: in JupyterLab Run All of 00_start, which is open: it says where the rollout stands.",
+            f"Then follow its link to {self.call.notebook} and Run All: it says what is wrong, and what is next.",
             f"Or in a terminal of JupyterLab: runbook status --env {places().prod}. "
             f"All of it lies in {shown(self.folder)}.",
             "Ctrl-C ends everything" + (", and says how long it took and what was right." if self.call.said else "."),
