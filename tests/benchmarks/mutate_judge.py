@@ -25,7 +25,7 @@ from mutations import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 JUDGE = ROOT / "runbook_lib" / "judge"
-MOST_CPU_S = 60
+MOST_CPU_S = 30
 """Of a fork: a change with which the tests run on and on is found by that."""
 MOST_BYTES = 3 * 2**30
 PAGE = ROOT / "docs" / "mutation.md"
@@ -35,10 +35,10 @@ HEAD = """\
 Made by `make mutate-judge SEED={seed}`; do not edit. A mutant is one small change of one function of
 `runbook_lib/judge`: another comparison, operator, constant or word, a negated condition, an argument left out,
 nothing returned, nothing assigned, a loop left or gone on. Of each module's mutants some are drawn at random, and
-tried by the tests in `tests/judge` that reach the function. A mutant is killed if one of them fails, or if a test
-runs without end with it. Properties draw at most 15 examples each, the same every time; the suite draws more, and
-the tests of other rooms use the judge too, so a survivor here may die there. Functions that run at import alone,
-and constants of modules, are not changed.
+tried by the tests in `tests/judge` that reach the function, except slow simulations. A mutant is killed if one of
+them fails, or if a test runs without end with it. Properties draw at most 15 examples each, the same every time, where
+the suite draws more; tests of other rooms use the judge too. So a survivor here may die there. Functions that run at
+import alone, and constants of modules, are not changed.
 
 **{gone:,} of {drawn:,} killed** ({share:.1%}), of {there:,} that there are.
 
@@ -193,7 +193,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             few = random.Random(f"{asked.seed} {_name(path)}").sample(every, min(asked.most, len(every)))
             drawn[path] = sorted(few, key=lambda one: one.line)
     trial = Trial(drawn, asked.jobs)
-    code = pytest.main(["tests/judge", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"], plugins=[trial])
+    code = pytest.main(
+        ["tests/judge", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist"], plugins=[trial]
+    )
     if code:
         return int(code)
     text = page(there, drawn, trial.ended, asked.seed)
