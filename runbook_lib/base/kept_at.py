@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -48,16 +49,23 @@ def archive_root(value: str | Path, root: Path) -> Path:
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / HOME).is_file():
-            (folder / HOME).write_text(f"{where}\n")
+        if home_address(folder) != where:
+            part = folder / f"{HOME}.{os.getpid()}"
+            part.write_text(f"{where}\n")
+            part.replace(folder / HOME)
     except OSError:
         pass  # staging a run there reports it
     return folder
 
 
 def home_address(folder: Path) -> str:
-    """The address of the archive that the folder is a copy of; empty: the folder is the archive itself."""
+    """The address of the archive that the folder is a copy of; empty: the folder is the archive itself.
+
+    The copy lies where its address says (`files_of`). A file that names another bucket was put there, so that records
+    would go to it: it does not count.
+    """
     try:
-        return address(read_plain(folder / HOME).decode().strip())
+        where = address(read_plain(folder / HOME).decode().strip())
     except (OSError, ValueError, UsageError):
         return ""
+    return where if folder.absolute().as_posix().endswith(f"/s3/{where.removeprefix(S3)}") else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,15 @@ def test_a_copy_says_what_it_is_the_copy_of(tmp_path: Path) -> None:
     assert home_address(root) == "s3://records/team"
     (root / ".home").write_text("s3://\n")
     assert home_address(root) == ""
+
+
+@pytest.mark.parametrize("put", ["s3://elsewhere/team\n", "s3://records/team/more\n", "\xff", None])
+def test_a_bucket_that_somebody_else_wrote_there_is_not_the_archives_home(tmp_path: Path, put: str | None) -> None:
+    plain, copy = tmp_path / "archive", archive_root("s3://records/team", tmp_path)
+    plain.mkdir(exist_ok=True)
+    for folder in (plain, copy):
+        (folder / ".home").unlink(missing_ok=True)
+        (folder / ".home").write_text(put, "latin-1") if put else os.mkfifo(folder / ".home")
+        assert home_address(folder) == ""
+    assert home_address(archive_root("s3://records/team", tmp_path)) == "s3://records/team"
+    assert home_address(archive_root("s3://records", tmp_path)) == "s3://records"

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runbook_lib.cli.archive import archive_list
 from runbook_lib.commands.archive import verify
 from runbook_lib.record import listing, seen, verify_standalone
 from runbook_lib.record.archive import Archive, seal_staged
@@ -29,6 +30,7 @@ from runbook_lib.record.place import new_run_id
 from runbook_lib.record.seal import record_hash, written
 from tests.archives import of_version_0_2_and_earlier
 from tests.record.tampering import TABLE, names, notebook, table
+from tests.record.test_frame import ended
 
 DOCS = Path(__file__).parents[2] / "docs" / "audit.md"
 
@@ -229,6 +231,12 @@ def test_product_and_standalone_verifier_come_to_the_same_of_whatever_is_done(
         words = [str(root), *(["--key", key] if key else []), *(f"--witness={one}" for one in witness)]
         found = verify(root, key, witness)
         assert int(found.exit_code) == verify_standalone.main(words), (done, found.damage, found.unknown)
+        alone = verify(root, "", []) if key or witness else found
+        assert int(alone.exit_code) == ended(lambda: archive_list(root, json_=True)), (
+            done,
+            alone.damage,
+            alone.unknown,
+        )
 
 
 def test_the_table_is_in_the_docs() -> None:

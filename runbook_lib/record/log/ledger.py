@@ -39,7 +39,7 @@ from runbook_lib.record.log.leaf import How, Leaf
 from runbook_lib.record.log.merkle import appended, leaf_hash, roots
 from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.witness import Witness, kept
-from runbook_lib.record.place import is_path
+from runbook_lib.record.place import is_name, is_path
 from runbook_lib.record.staging import NAME as STAGING
 
 ORIGIN = "rollout-runbook/"
@@ -96,7 +96,13 @@ class Ledger:
         Returns:
             Whether the log can be appended to.
         """
-        if log is None or log.damage or log.sealing or log.checkpoint is None:
+        own = f"{FOLDER}/{TREE} "  # whatever lies in its place is written over
+        if (
+            log is None
+            or log.sealing
+            or log.checkpoint is None
+            or [one for one in log.damage if not one.startswith(own)]
+        ):
             return False
         peaks: list[bytes] = []
         for size, one in enumerate(log.hashes):
@@ -139,7 +145,8 @@ class Ledger:
         if facts["hash"] != begun.hash:
             return f"{begun.path} is not the record that was being sealed"
         advance(folder, begun.hash)
-        shutil.rmtree(self.root / STAGING / Path(begun.staging).name, ignore_errors=True)
+        if is_name(begun.staging):
+            shutil.rmtree(self.root / STAGING / begun.staging, ignore_errors=True)
         if tree.size > begun.size:
             self._sign(tree)
             return ""

@@ -226,7 +226,7 @@ def test_a_damaged_log_is_never_grown_and_does_not_cost_the_record(
     assert audit(archive).state == "damaged"
 
 
-@pytest.mark.parametrize("how", ["gone", "cut", "older", "a peak", "another size", "another origin"])
+@pytest.mark.parametrize("how", ["gone", "a pipe", "cut", "older", "a peak", "another size", "another origin"])
 def test_what_appending_needs_to_know_is_made_anew_from_leaves_that_are_whole(
     archive: Archive, sealed: Seal, how: str
 ) -> None:
@@ -243,8 +243,10 @@ def test_what_appending_needs_to_know_is_made_anew_from_leaves_that_are_whole(
         "another size": {"size": 99},
         "another origin": {"origin": "rollout-runbook/other"},
     }
-    if how == "gone":
+    if how in ("gone", "a pipe"):
         file.unlink()
+        if how == "a pipe":
+            os.mkfifo(file)
     else:
         other = json.dumps({**said, **spoilt.get(how, {})}).encode()
         file.write_bytes({"cut": whole[:-20], "older": older}.get(how, other))
@@ -261,6 +263,21 @@ def test_a_note_of_a_seal_that_fits_to_nothing_is_taken_away(archive: Archive, s
         (archive.root / "log" / SEALING).write_text(text)
         sealed()
         assert not (archive.root / "log" / SEALING).exists() and audit(archive).state == "intact"
+
+
+@pytest.mark.parametrize("staging", ["..", ".", "", "a/../.."])
+def test_a_note_of_a_seal_that_names_no_run_removes_nothing(
+    archive: Archive, sealed: Seal, stage: Stage, monkeypatch: pytest.MonkeyPatch, staging: str
+) -> None:
+    """A crash's own note, in which somebody has written another folder to be cleared up."""
+    sealed()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ledger.Ledger, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        sealed()
+    file, open_run = archive.root / "log" / SEALING, stage()
+    file.write_text(json.dumps({**json.loads(file.read_text()), "staging": staging}))
+    sealed()
+    assert audit(archive).state == "intact" and len(archive.records()) == 3 and (open_run / "owner.json").exists()
 
 
 def test_two_writers_make_one_log(archive: Archive, stage: Stage) -> None:
