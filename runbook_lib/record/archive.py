@@ -74,7 +74,7 @@ class Archive:
         """The archive that the parameters name, in the project's folder, whatever the working folder.
 
         Raises:
-            UsageError: there is no project here, or the parameters name what cannot be an archive (`anyhow`: none).
+            UsageError: there is no project here, or the parameters name what cannot be an archive (`anyhow`: as there).
         """
         archive = cls(archive_root(params.archive, project_root(), anyhow=anyhow))
         archive.refresh(str(getattr(params, "release", "")))

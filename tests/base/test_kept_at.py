@@ -60,5 +60,5 @@ def test_what_is_no_folder_is_no_archive(written: str, tmp_path: Path) -> None:
     named = written.partition("/below")[0]
     with pytest.raises(UsageError, match=f"archive is '{written}': .*{named} is no folder; name one"):
         archive_root(written, tmp_path)
-    assert archive_root(written, tmp_path, anyhow=True) == tmp_path / "archive"
+    assert archive_root(written, tmp_path, anyhow=True) == tmp_path / written
     assert archive_root("gone/below", tmp_path) == tmp_path / "gone" / "below"
