@@ -146,6 +146,13 @@ SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "coloured by a source": LETTERS.map(lambda x: (f'print("pass\\x1b[31m{"word"}=\\033[0m{x}")', x)),
     "coloured in json": LETTERS.map(lambda x: (json.dumps(f"pass\x1b[1m{'word'}\x1b[0m={x}"), x)),
     "escaped sign": LETTERS.map(lambda x: (f"pass{'word'}\\u003d{x}", x)),
+    "handed over": LETTERS.map(lambda x: (f"get(url, au{'th'}=('ada', '{x}'))", x)),
+    "handed over, by class": LETTERS.map(lambda x: (f'HTTPBasicAu{"th"}("ada", "{x}")', x)),
+    "header as a pair": LETTERS.map(lambda x: (f"[('Authori{'zation'}', 'token {x}')]", x)),
+    "configured": LETTERS.map(lambda x: (f"aws configure set aws_secret_access_{'key'} {x}", x)),
+    "put as a parameter": LETTERS.map(lambda x: (f"aws ssm put-parameter --value {x} --type Secure{'String'}", x)),
+    "quoted by a shell": LETTERS.map(lambda x: (f"pass{'word'}=$'{x}'", x)),
+    "behind a link": LETTERS.map(lambda x: (f"pass{'word'}: \x1b]8;;//a\x07{x}", x)),
     # Tables
     "data frame": LETTERS.map(
         lambda x: (f"\n  user {f'pass{chr(119)}ord':>20} n\n0  ada {x:>20} 1\n1  bob {'a':>20} 2", x)

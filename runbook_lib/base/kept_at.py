@@ -24,7 +24,7 @@ def address(value: str | Path) -> str:
         UsageError: the text begins like an address, but is none.
     """
     written = str(value)
-    if not re.match("s3:/", written, re.IGNORECASE):
+    if not re.match("[a-z][a-z0-9+.-]{1,20}:/", written, re.IGNORECASE):
         return ""
     found = _ADDRESS.fullmatch(written)
     if found is None:
@@ -38,13 +38,19 @@ def files_of(value: str | Path, root: Path) -> Path:
     return root / "archive" / "s3" / where.removeprefix(S3) if where else root / expanded(value, "archive")
 
 
-def archive_root(value: str | Path, root: Path) -> Path:
+def archive_root(value: str | Path, root: Path, *, anyhow: bool = False) -> Path:
     """The folder of the archive that a person named, relative to `root`, or the local copy of one in a bucket.
 
+    Args:
+        anyhow: nobody looks what is there: who stages a run there says so, and takes a spare folder.
+
     Raises:
-        UsageError: the text is no valid address, or a path with a variable.
+        UsageError: the text is no valid address, a path with a variable, or what is there is no folder.
     """
     where, folder = address(value), files_of(value, root)
+    there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
+    if not (where or anyhow or there.is_dir()):  # a file, a device, a link to nowhere, or something below one
+        raise UsageError(f"archive is '{value}': {there} is no folder; name one, or s3://bucket/prefix")
     if not where:
         return folder
     try:

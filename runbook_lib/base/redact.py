@@ -31,14 +31,15 @@ __all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "
 # Charts in HTML: in a hundred thousand characters a pattern can only match by chance, which spoils the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
 _COLOURS = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])|\\{1,4}(?:x1[bB]|033|u001[bB]|e)\[[0-9;:]{0,20}[mK]"
+    r"\x1b(?:\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])"
+    r"|\\{1,4}(?:x1[bB]|033|u001[bB]|e)(?:\[[0-9;:]{0,20}[mK]|\][^\n\"'\\]{0,300}\\{1,4}(?:x07|a|007|u0007))"
     r"|(?P<wide>[０-９Ａ-Ｚａ-ｚ＿－])|(?P<drawn>[\U0001d400-\U0001d7ff])"
     r"|[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
 """What a reader does not see: a terminal's colours, also as a program's source has them, characters without width, and
 that a letter is a wide one or one of mathematics.
 """
-_WRITTEN = ("\\x1b[", "\\033[", "\\u001b[", "\\e[")
+_WRITTEN = tuple(f"\\{escape}{sign}" for escape in ("x1b", "033", "u001b", "e") for sign in "[]")
 _NAMED, _VALUES = ("name", "key", "parameterkey", "header"), ("value", "parametervalue", "stringvalue")
 _USERS = ("user", "username", "login", "usr")
 """Next to one of these names `pass` means a password, not a verdict."""

@@ -169,6 +169,37 @@ KINDS: tuple[Kind, ...] = (
         ),
         KEEP,
     ),
+    Kind(  # how a program hands a password over
+        ("auth",),
+        re.compile(
+            r"((?i:\bauth\s?=\s?\(|http(?:basic|digest)auth\(|basic_auth\s?=\s?\()\s{0,4}(?P<q>\\{0,3}[\"'])[^\"'\n\\]{1,80}(?P=q)"
+            r"\s{0,4},\s{0,4}(?P=q))(?!\[redacted\])[^\"'\n\\]+"
+        ),
+        KEEP,
+    ),
+    Kind(
+        ("authorization",),
+        re.compile(
+            r"(?i)((?P<q>\\{0,3}[\"'])(?:proxy-)?authorization(?P=q),\s{0,4}(?P=q))(?!\[redacted\])[^\"'\n\\]{6,}"
+        ),
+        KEEP,
+    ),
+    Kind(
+        ("configure set",),
+        re.compile(
+            r"(\bconfigure set (?:[\w.-]{1,60}\.)?aws_(?:secret_access_key|session_token) {1,4})"
+            r"(?!\[redacted\])[^\s\"'<>\\]+"
+        ),
+        KEEP,
+    ),
+    Kind(
+        ("put-parameter",),
+        re.compile(
+            r"(\bput-parameter\b(?=[^\n]{0,600}SecureString)[^\n]{0,300}?\s--value(?:\s{1,4}|=)\\{0,3}[\"']?)"
+            r"(?!\[redacted\])[^\s\"'<>\\]+"
+        ),
+        KEEP,
+    ),
     Kind(
         ("cookie",),
         re.compile(

@@ -45,7 +45,7 @@ AFTER = rf"{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
 _TAG = r"(?:[!&][^\s\"'<>\[({]{1,40}[ \t]{1,4})?"
 """What YAML may have before a value: its kind, or an anchor."""
 _QUOTED = re.compile(
-    rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}[rbuf]{{0,2}}(?P<q>{QUOTE}))"
+    rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}(?:[rbuf]{{0,2}}|\$)(?P<q>{QUOTE}))"
     r"(?P<value>(?:(?!(?P=q))(?:\\[^\n]|[^\n]))+)"
 )
 _BARE = re.compile(

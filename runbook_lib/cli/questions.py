@@ -32,6 +32,7 @@ def register(noun: typer.Typer) -> None:
 def archive_query(
     sql: Annotated[str, typer.Argument(help="The question in SQL, as duckdb has it; - reads it from standard input.")],
     archive: ArchiveRoot = Path("archive"),
+    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Give up a question after so long.")] = 60.0,
     json_: AsJson = False,
 ) -> None:
     """Ask the archive in SQL. Tables: runs, gates, costs, actions, people (docs/questions.md).
@@ -42,7 +43,7 @@ def archive_query(
     """
     from runbook_lib.commands.questions import query
 
-    asked = query(existing(archive), _sql() if sql == "-" else sql, _told)
+    asked = query(existing(archive), _sql() if sql == "-" else sql, _told, seconds)
     if json_:
         typer.echo(json.dumps(asked.answer.rows))
     elif asked.answer.rows:

@@ -183,4 +183,4 @@ def _root(params: Essentials) -> Path:
     root = params.folder.parent
     with contextlib.suppress(UsageError):
         root = project_root()
-    return archive_root(str(params.archive), root).absolute()
+    return archive_root(str(params.archive), root, anyhow=True).absolute()

@@ -33,6 +33,8 @@ from runbook_lib.run.command import CommandRun
 
 NAME = "probe"
 """The chain of these records, beside those of the notebooks."""
+MOST_MINUTES = 24 * 60.0
+"""Longest that probes may take together: a window that is judged by them is shorter."""
 MOST_SHARE = 0.25
 """Largest share of the workers' capacity for probes: users come first."""
 
@@ -81,7 +83,7 @@ def planned(params: Params, count: int, per_minute: float, generation_s: float) 
         generation_s: seconds that a worker needs for one report.
 
     Raises:
-        UsageError: no probes, or too fast a pace.
+        UsageError: no probes, too fast a pace, or more probes than a day has time for.
     """
     if count < 1:
         raise UsageError(f"probe: the number of probes is {count}, expects 1 or more")
@@ -97,6 +99,11 @@ def planned(params: Params, count: int, per_minute: float, generation_s: float) 
         for kind, each in (("input", service.input_tokens), ("output", service.output_tokens))
     )
     minutes = (count - 1) / per_minute + service.job_deadline_s / 60
+    if minutes > MOST_MINUTES:
+        raise UsageError(
+            f"probe: {count:,} probes at {per_minute:g} a minute take {minutes / 1440:,.1f} days; expects one day at "
+            f"most, so no more than {int(MOST_MINUTES * per_minute):,}"
+        )
     return ProbePlan(count, per_minute, most, minutes, usd)
 
 

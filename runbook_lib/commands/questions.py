@@ -25,8 +25,8 @@ class Asked(NamedTuple):
     damage: list[str]
 
 
-def query(root: Path, sql: str, told: Callable[[str], object]) -> Asked:
-    """Asks the archive at `root`; a damaged record is in no answer.
+def query(root: Path, sql: str, told: Callable[[str], object], limit_s: float | None = None) -> Asked:
+    """Asks the archive at `root`; a damaged record is in no answer. `limit_s`: as of `ask`.
 
     Raises:
         UsageError: the text is no question.
@@ -34,7 +34,7 @@ def query(root: Path, sql: str, told: Callable[[str], object]) -> Asked:
     if not sql.strip():
         raise UsageError('archive query: expects a question, such as "SELECT notebook, count(*) FROM runs GROUP BY 1"')
     with index(Archive(root), told) as made:
-        return Asked(ask(made.file, sql), made.damage)
+        return Asked(ask(made.file, sql, limit_s), made.damage)
 
 
 def write(

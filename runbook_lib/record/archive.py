@@ -70,13 +70,13 @@ class Archive:
         self.told = told
 
     @classmethod
-    def of(cls, params: Named) -> Archive:
+    def of(cls, params: Named, *, anyhow: bool = False) -> Archive:
         """The archive that the parameters name, in the project's folder, whatever the working folder.
 
         Raises:
-            UsageError: there is no project here, or the path cannot be filled in.
+            UsageError: there is no project here, or the parameters name what cannot be an archive (`anyhow`: as there).
         """
-        archive = cls(archive_root(params.archive, project_root()))
+        archive = cls(archive_root(params.archive, project_root(), anyhow=anyhow))
         archive.refresh(str(getattr(params, "release", "")))
         return archive
 

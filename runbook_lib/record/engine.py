@@ -219,7 +219,7 @@ def _archive(flat: dict[str, Any], root: Path) -> Archive:
 
     named = root / "archive"
     with contextlib.suppress(UsageError):  # where the parameters are read, the error is reported
-        named = archive_root(str(flat.get("archive") or "archive"), root)
+        named = archive_root(str(flat.get("archive") or "archive"), root, anyhow=True)
     return Archive(named)
 
 

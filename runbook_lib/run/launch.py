@@ -167,7 +167,7 @@ def launch(
     params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
     root = root or project_root()
     sealed: list[Any] = []
-    archive = Archive(archive_root(params.archive, root))
+    archive = Archive(archive_root(params.archive, root, anyhow=incident))
     with _read_from(Path(params.source), root), _signed_in(params), scratch.folder("run", archive.root) as folder:
         try:
             papermill.execute_notebook(

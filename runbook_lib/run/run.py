@@ -97,9 +97,9 @@ class Run:
             notebook = params.policy.carried_out(notebook, params.rollout_step)
         except ValueError as error:
             raise UsageError(str(error), nothing_changed=True) from None
-        archive, trouble = Archive.of(params), ""
         rollback = params.policy.rollbacks.get(notebook)
         lowers = rollback is not None and rollback.lowers
+        archive, trouble = Archive.of(params, anyhow=lowers), ""
         cls._abandon()
         origin = os.environ.get("RUNBOOK_ORIGIN", "interactive")
         staged = os.environ.pop("RUNBOOK_STAGING", None)

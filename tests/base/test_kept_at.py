@@ -27,7 +27,18 @@ def test_an_address_is_told_from_a_folder(written: str | Path, meant: str) -> No
 
 
 @pytest.mark.parametrize(
-    "written", ["s3://", "s3://A", "s3://records/../x", "s3://records//x", "s3://records/a b", "S3://x"]
+    "written",
+    [
+        "s3://",
+        "s3://A",
+        "s3://records/../x",
+        "s3://records//x",
+        "s3://records/a b",
+        "S3://x",
+        "ftp://h/x",
+        "file:///x",
+        "https:/x",
+    ],
 )
 def test_what_is_no_address_is_one_sentence(written: str) -> None:
     with pytest.raises(UsageError, match="which is no address such as s3://bucket/prefix"):
@@ -53,3 +64,14 @@ def test_a_bucket_that_somebody_else_wrote_there_is_not_the_archives_home(tmp_pa
         assert home_address(folder) == ""
     assert home_address(archive_root("s3://records/team", tmp_path)) == "s3://records/team"
     assert home_address(archive_root("s3://records", tmp_path)) == "s3://records"
+
+
+@pytest.mark.parametrize("written", ["/dev/null", "file", "file/below/it", "nowhere", "nowhere/below"])
+def test_what_is_no_folder_is_no_archive(written: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    named = written.partition("/below")[0]
+    with pytest.raises(UsageError, match=f"archive is '{written}': .*{named} is no folder; name one"):
+        archive_root(written, tmp_path)
+    assert archive_root(written, tmp_path, anyhow=True) == tmp_path / written
+    assert archive_root("gone/below", tmp_path) == tmp_path / "gone" / "below"

@@ -131,6 +131,7 @@ CHAINS = [
     *("password  ", "password:\n", "value ", "<dt>password</dt>", "password</td><td>", "mot de ", "|", "a\t"),
     *("token=[", "token=['a',", "password={'", "password=('a' ", "secret='''", "password:\n- a\n- ", "'a' + 'b'"),
     *("password='a' + 'a' ", "<input ", "<input type=password value=a ", "-u a:b ", "--user a:", "\\x1b[31m", "ｐ"),
+    *("auth=('a', ", "'authorization', '", "configure set ", "put-parameter --value ", "\x1b]"),
     *("token<b>", "AKIA", "%26sig%3D", "pypi-", "api_key =", "token \t", "sig=", "\x1b[", "&quot;token"),
 ]
 

@@ -51,6 +51,12 @@ def test_nonsense_and_a_pace_that_users_would_feel_are_refused(count: int, per_m
         room.planned(PARAMS, count, per_minute, 45)
 
 
+def test_more_probes_than_a_day_has_time_for_are_refused() -> None:
+    assert room.planned(PARAMS, 1000, 1.0, 45).minutes < 1440
+    with pytest.raises(UsageError, match=r"999,999,999 probes at 1 a minute take 694,44\d\.\d days; .*than 1,440"):
+        room.planned(PARAMS, 999_999_999, 1.0, 45)
+
+
 def test_they_are_judged_by_the_users_gate_and_told_apart() -> None:
     judged = room.judged(probes(149), GATE, "2026-11-23T03:00:00Z", "2026-11-23T05:00:00Z", 0.95)
     assert judged.verdict is Verdict.PASS

@@ -28,6 +28,10 @@ LIMIT_S = 60.0
 GRACE_S = 3.0
 MOST_ROWS = 100_000
 """Most rows of an answer; an export has all rows of a table."""
+MOST_CHARS = 200_000_000
+"""Characters of all values of an answer; duckdb's limit of memory does not count what it has given away."""
+_AT_ONCE = 1_000
+"""Rows that are taken from duckdb at once, where they are small."""
 _ASKS = ("SELECT", "EXPLAIN")
 
 
@@ -49,8 +53,8 @@ def opened(file: Path) -> Any:
     return base
 
 
-def ask(file: Path, sql: str) -> Answer:
-    """The answer to one question.
+def ask(file: Path, sql: str, limit_s: float | None = None) -> Answer:
+    """The answer to one question, for which it has `limit_s` seconds (default: `LIMIT_S`).
 
     Raises:
         UsageError: the text is not exactly one question, or duckdb does not understand it.
@@ -68,7 +72,7 @@ def ask(file: Path, sql: str) -> Answer:
             raise UsageError(
                 f"archive query: {asked[0].type.name} is no question; the archive is only read: begin with SELECT"
             )
-        names, rows = _in_time(base, asked[0])
+        names, rows = _in_time(base, asked[0], LIMIT_S if limit_s is None else limit_s)
     if len(rows) > MOST_ROWS:
         raise UsageError(
             f"archive query: the answer has more than {MOST_ROWS:,} rows; add LIMIT, or take `runbook archive export`"
@@ -91,7 +95,7 @@ def _closing(base: Any) -> Iterator[Any]:
     base.close()
 
 
-def _in_time(base: Any, statement: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _in_time(base: Any, statement: Any, limit_s: float) -> tuple[list[str], list[tuple[Any, ...]]]:
     """The names of the columns, and the rows, at most one more than `MOST_ROWS`.
 
     A thread asks: after `LIMIT_S` a question without an end (a recursion, a product of tables) is interrupted, and the
@@ -104,21 +108,55 @@ def _in_time(base: Any, statement: Any) -> tuple[list[str], list[tuple[Any, ...]
     def asked() -> None:
         try:
             done = base.execute(statement)
-            found.append((_once([one[0] for one in done.description]), done.fetchmany(MOST_ROWS + 1)))
-        except (duckdb.Error, MemoryError, ValueError, OverflowError) as error:  # or a value that Python cannot hold
+            found.append((_once([one[0] for one in done.description]), _taken(done)))
+        except (
+            UsageError,
+            duckdb.Error,
+            MemoryError,
+            ValueError,
+            OverflowError,
+        ) as error:  # or a value that Python cannot hold
             found.append(error)
 
     beside = threading.Thread(target=asked, daemon=True)
     beside.start()
-    beside.join(LIMIT_S)
+    beside.join(limit_s)
     if beside.is_alive():
         base.interrupt()
         beside.join(GRACE_S)
-        raise Endless(f"archive query: no answer within {LIMIT_S:g} s; ask for less", beside.is_alive())
+        told = f"archive query: no answer within {limit_s:g} s; ask for less, or give it longer by --seconds"
+        raise Endless(told, beside.is_alive())
+    if isinstance(found[0], UsageError):
+        raise found[0]
     if isinstance(found[0], Exception):
         raise UsageError(_told(found[0]))
     names, rows = found[0]
     return names, rows
+
+
+def _taken(done: Any) -> list[tuple[Any, ...]]:
+    """The rows, one more than `MOST_ROWS` at most; few at once where they are large.
+
+    Raises:
+        UsageError: together they are too large.
+    """
+    rows: list[tuple[Any, ...]] = []
+    size, at_once = 0, 1
+    while len(rows) <= MOST_ROWS and (more := done.fetchmany(min(at_once, MOST_ROWS + 1 - len(rows)))):
+        rows += more
+        size += sum(map(_size, more))
+        if size > MOST_CHARS:
+            raise UsageError(f"archive query: the answer has more than {MOST_CHARS:,} characters; ask for less")
+        at_once = max(1, min(_AT_ONCE, 2 * at_once, MOST_CHARS * len(rows) // (10 * max(1, size))))
+    return rows
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_size, value)) + sum(map(_size, value.values()))
+    return sum(map(_size, value)) if isinstance(value, (list, tuple)) else 8
 
 
 class Endless(UsageError):
