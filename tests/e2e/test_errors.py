@@ -22,16 +22,8 @@ pytestmark = [pytest.mark.emulator]
 in_a_kernel = [pytest.mark.kernel, pytest.mark.slow]
 
 
-def run(rollout: Any, command: Any, *more: str, env: dict[str, str] | None = None, **values: Any) -> Any:
-    """`runbook run`, which must fail decently."""
-    arguments = ["runbook", "run", "06", *rollout.settings(**values), *more]
-    finished = command(arguments, {**rollout.aws.environ(), **(env or {})})
-    assert "Traceback" not in finished.stdout + finished.stderr
-    return finished
-
-
-def run_in_a_fork(rollout: Any, *more: str, env: dict[str, str] | None = None, **values: Any) -> Any:
-    """The same, soon there: what a run says, and not how the command starts."""
+def run(rollout: Any, *more: str, env: dict[str, str] | None = None, **values: Any) -> Any:
+    """`runbook run`, which must fail decently; soon there, as a fork: how the command starts is not asked here."""
     finished = rollout.command("run", "06", *rollout.settings(**values), *more, env=env)
     assert "Traceback" not in finished.stdout + finished.stderr
     return finished
@@ -69,28 +61,27 @@ def assert_it_failed(rollout: Any, finished: Any, code: int, *words: str) -> Non
     assert words[0] in html.unescape(report_of(ref).read_text())
 
 
-def test_an_environment_that_nobody_knows(rollout: Any, command: Any) -> None:
-    finished = run(rollout, command, "--set", "env=qa")
+def test_an_environment_that_nobody_knows(rollout: Any) -> None:
+    finished = run(rollout, "--set", "env=qa")
     assert_nothing_was_begun(rollout, finished, "params/prod.yaml", "'env' is 'qa'", "there are dev, prod, staging")
 
 
-def test_the_file_of_an_environment_that_nobody_knows(rollout: Any, command: Any) -> None:
-    finished = run(rollout, command, "--params", "params/qa.yaml")
+def test_the_file_of_an_environment_that_nobody_knows(rollout: Any) -> None:
+    finished = run(rollout, "--params", "params/qa.yaml")
     assert_nothing_was_begun(rollout, finished, "params/qa.yaml", "no such file")
 
 
-def test_yaml_that_is_none(rollout: Any, command: Any, tmp_path: Path) -> None:
+def test_yaml_that_is_none(rollout: Any, tmp_path: Path) -> None:
     file = tmp_path / "prod.yaml"
     file.write_text('env: prod\naccount_id: "000000000000\nregion: us-east-1\n')
-    finished = run(rollout, command, "--params", str(file))
+    finished = run(rollout, "--params", str(file))
     assert_nothing_was_begun(rollout, finished, str(file), "line ", "not valid YAML")
 
 
-def test_an_account_id_that_lost_its_zeros(rollout: Any, command: Any, tmp_path: Path) -> None:
+def test_an_account_id_that_lost_its_zeros(rollout: Any, tmp_path: Path) -> None:
     file = tmp_path / "prod.yaml"
     file.write_text(rollout.file.read_text().replace('"000000000103"', "000000000103"))
-    arguments = ["runbook", "run", "06", "--params", file, "--set", f"archive={rollout.folder}"]
-    finished = command(arguments, rollout.aws.environ())
+    finished = rollout.command("run", "06", "--params", str(file), "--set", f"archive={rollout.folder}")
     assert_nothing_was_begun(rollout, finished, str(file), "000000000103 is a number", '"000000000103" if it is text')
 
 
@@ -105,31 +96,31 @@ class TestInTheKernel:
     pytestmark = in_a_kernel
 
     def test_another_account(self, rollout: Any) -> None:
-        finished = run_in_a_fork(rollout, account_id="000000000103")
+        finished = run(rollout, account_id="000000000103")
         assert_it_failed(rollout, finished, 2, "account_id", "'000000000103'", "'000000000000'", "prod")
 
     def test_an_endpoint_where_nobody_answers(self, rollout: Any) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             closed = f"http://127.0.0.1:{probe.getsockname()[1]}"
-            finished = run_in_a_fork(rollout, env={"AWS_ENDPOINT_URL": closed})
+            finished = run(rollout, env={"AWS_ENDPOINT_URL": closed})
         assert_it_failed(rollout, finished, 1, closed, "does not answer", "AWS_ENDPOINT_URL")
 
     def test_credentials_that_have_expired(self, rollout: Any, expired: str) -> None:
-        finished = run_in_a_fork(rollout, env={"AWS_ENDPOINT_URL": expired})
+        finished = run(rollout, env={"AWS_ENDPOINT_URL": expired})
         assert_it_failed(rollout, finished, 1, "sts:GetCallerIdentity", "expired", "ExpiredToken", "sign in again")
 
     def test_no_credentials_at_all(self, rollout: Any) -> None:
-        finished = run_in_a_fork(rollout, env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
+        finished = run(rollout, env={"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
         assert_it_failed(rollout, finished, 1, "no AWS credentials found", "sign in")
 
     def test_applying_on_evidence_of_an_hour_ago(self, rollout: Any) -> None:
         as_of = (rollout.aws.now() - dt.timedelta(hours=1)).isoformat(timespec="seconds")
-        finished = run_in_a_fork(rollout, "--apply", "--confirm", "prod", as_of=as_of)
+        finished = run(rollout, "--apply", "--confirm", "prod", as_of=as_of)
         assert_it_failed(rollout, finished, 3, "as_of", when(as_of), "10 min allowed", "nothing was changed")
 
     def test_a_confirmation_of_another_environment(self, rollout: Any) -> None:
-        finished = run_in_a_fork(rollout, "--apply", "--confirm", "staging")
+        finished = run(rollout, "--apply", "--confirm", "staging")
         assert_it_failed(rollout, finished, 2, "confirm is 'staging'", "expects 'prod'", "nothing was changed")
 
 

@@ -71,7 +71,7 @@ def test_runbook_run_says_what_came_of_it_as_text_and_as_json(rollout: Any, comm
     (record,) = rollout.records()
     assert (told["decision"], told["run_id"], told["exit_code"]) == ("PLANNED", record.run_id, 0)
     assert Path(told["report"]).is_file()
-    listed = command(["runbook", "archive", "list", "--archive", rollout.folder, "--json"], rollout.aws.environ())
+    listed = rollout.command("archive", "list", "--archive", str(rollout.folder), "--json")
     rows = json.loads(listed.stdout)
     assert {row["intact"] for row in rows} == {True}
     assert record.run_id in [row["run"] for row in rows]

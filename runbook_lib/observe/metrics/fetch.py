@@ -238,17 +238,17 @@ class Answers:
         Whole-window figures are not among them: they are no points of a line. By hand: pandas takes a second for a
         soak's hundred thousand points, most of it for times that many series share.
         """
-        written = io.StringIO()
-        rows = csv.writer(written, lineterminator="\n")
-        rows.writerow(("metric", "stat", "time", "value", "period_s"))
+        lines = ["metric,stat,time,value,period_s"]
         times: dict[dt.datetime, str] = {}
         for one in self.series.values():
             if one.whole:
                 continue
+            name = io.StringIO()
+            csv.writer(name, lineterminator="").writerow((one.metric, one.stat))
             for when, value in one.points:
                 time = times.get(when) or times.setdefault(when, str(when))
-                rows.writerow((one.metric, one.stat, time, value, one.period_s))
-        return written.getvalue()
+                lines.append(f"{name.getvalue()},{time},{value},{one.period_s}")
+        return "\n".join([*lines, ""])
 
 
 def _cleaned(call: dict[str, Any]) -> Iterator[Series]:

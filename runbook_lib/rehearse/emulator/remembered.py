@@ -123,4 +123,5 @@ def install() -> None:
     cloudwatch._json_timestamps = dated(cloudwatch._json_timestamps)
     dynamodb._project_item = projected(dynamodb._project_item)
     dynamodb._tokenize = split(dynamodb._tokenize)
+    dynamodb._number_size_bytes = of_text(dynamodb._number_size_bytes)
     dynamodb._item_size_bytes = sized(dynamodb._item_size_bytes)
