@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import named
 from runbook_lib.cli.app import app
 from runbook_lib.cli.rehearse import _PLAYS
 from runbook_lib.cli.terminal import fitted
@@ -35,6 +36,7 @@ expected: {decisions: [ROLLBACK], phases: ["06"], rollback: [1]}
 
 
 def call(*words: str | Path) -> Result:
+    named.clear()  # each is a process of its own
     done = CliRunner().invoke(app, ["rehearse", *map(str, words)], env={"COLUMNS": "80"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
