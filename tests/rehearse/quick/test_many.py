@@ -113,15 +113,15 @@ def test_the_policy_is_that_of_the_file(ours: Path, tmp_path: Path) -> None:
 
     from runbook_lib.base.project import params_dir
 
-    folder = tmp_path / "params"
-    shutil.copytree(params_dir(), folder)
+    folder, delivered = tmp_path / "params", params_dir()
+    shutil.copytree(delivered, folder)
     gates = yaml.safe_load((folder / "gates.yaml").read_text())
     for gate in gates["gates"]:
         gate["required"] = gate["id"] not in ("success_rate", "refused")
     (folder / "gates.yaml").write_text(yaml.safe_dump(gates, allow_unicode=True))
     found = json.loads(call("--scenario", ours, "--quick", "--params", folder / "prod.yaml", "--json").stdout)
     assert found[0]["decision"] != "ROLLBACK"
-    by_file = call("--scenario", ours, "--quick", "--params", params_dir() / "dev.yaml", "--json")
+    by_file = call("--scenario", ours, "--quick", "--params", delivered / "dev.yaml", "--json")
     assert call("--scenario", ours, "--quick", "--env", "dev", "--json").stdout == by_file.stdout
 
 
