@@ -100,9 +100,12 @@ def test_each_line_of_a_diff() -> None:
         ("Stack s\nStack a/b (c)\nStack s\nThere were no differences", Diff(kind="cdk", stacks=("s", "c"))),
         ("Stack s\n✨  Number of stacks with differences: 0", Diff(kind="cdk", stacks=("s",))),
         ("Stack s\nmore: There were no differences", Diff()),
-        (" ├─ [~] Lost\n[-] AWS::A::B C", Diff(kind="cdk", changes=(Change(action="remove", type="AWS::A::B", logical_id="C"),))),
+        (
+            " ├─ [~] Lost\n[-] AWS::A::B C",
+            Diff(kind="cdk", changes=(Change(action="remove", type="AWS::A::B", logical_id="C"),)),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_text_without_a_resource_is_a_diff_only_where_it_says_so(text: str, diff: Diff) -> None:
     assert parse_cdk(text) == diff
 
