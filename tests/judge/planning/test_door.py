@@ -234,7 +234,7 @@ ALL = Limits(
     unreserved=0,
     keyed=("status", "another"),
     plans=(DoorPlan(name="r"), DoorPlan(name="s")),
-    unseen={"stage": "denied"},
+    unseen={"account": "denied"},
 )
 MOVED = MANNER.model_copy(update={"migrated": True})
 ASKED: dict[str, tuple[Limits, Peak | None, float, Manner]] = {
