@@ -310,7 +310,11 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
 
 def _earlier(params: Params, guard: Guard) -> list[Record]:
     """This attempt's records of this rollback, newest first."""
-    archive = Archive.of(params)
+    try:
+        archive = Archive.of(params, anyhow=True)
+    except UsageError as error:  # no address of an archive: the others are told all the same
+        guard.warn(str(error))
+        return []
     refs = archive.records(env=params.env, release=params.release, notebook=NOTEBOOK)
     found = [record for _, record in archive.trusted(refs, guard.warn)]
     return [one for one in reversed(found) if one.attempt == params.attempt]

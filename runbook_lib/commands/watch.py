@@ -144,7 +144,7 @@ class Watch:
         confirm = self.values.get("confirm", "")
         if auto_rollback and confirm != self.params.env:
             raise UsageError(f"--auto-rollback: --confirm is '{confirm}', expects '{self.params.env}'")
-        self._archive = Archive.of(self.params)
+        self._archive = Archive.of(self.params, anyhow=True)  # one that cannot be written stops no look
         with contextlib.suppress(ArchiveError, OSError):
             self._archive.sweep()
         self._pending: OneLook | None = None

@@ -140,7 +140,7 @@ class OneLook:
         self.migrated = False
         """Whether the synchronous route itself has become asynchronous."""
         self.results: tuple[GateResult, ...] = ()
-        where = (Archive.of(self.params).root, self.params.env, self.params.release, notebook, ORIGIN)
+        where = (Archive.of(self.params, anyhow=True).root, self.params.env, self.params.release, notebook, ORIGIN)
         # A full disk must not prevent a look, nor switching off.
         root, staging, run_id, self.trouble = recording.staged(*where, spare="this look")
         self.journal = Held(staging)

@@ -431,3 +431,14 @@ def test_where_the_parameters_are_not_whole_people_are_told_all_the_same(
     assert done.applied and len(inbox()) == 1 and done.told.endswith("was told")
     said = capsys.readouterr().err
     assert "the parameters are incomplete" in said and "no notebook verifies it" in said and "not told" not in said
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("archive", ["/dev/null", "ftp://records.example/team", "params/service.yaml"])
+def test_an_archive_that_is_none_keeps_nobody_from_acting_and_from_being_told(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], archive: str
+) -> None:
+    done = rollback_1(file, {**APPLY, "archive": archive})
+    assert not state(aws, file).switch_on
+    assert done.applied and done.record is not None, "sealed in a spare folder"
+    assert "not told" not in (done.told or "") and len(inbox()) == 1

@@ -201,7 +201,7 @@ def in_view(page: Any, text: str | re.Pattern[str]) -> Any:
 def test_from_something_is_wrong_to_async_is_off_without_scrolling(browser: Any, tmp_path: Path) -> None:
     """As whoever is on call: the page, the phase's notebook, what it says is next, the rollback's notebook, its end."""
     with opened(tmp_path, "--scenario", "async_failing") as practice:
-        assert f"open {NOTEBOOK} and Run All" in (tmp_path / "log").read_text()
+        assert f"follow its link to {NOTEBOOK} and Run All" in (tmp_path / "log").read_text()
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         page.goto(f"{practice.url}/?token={practice.token}")
         run_cells(page)

@@ -29,6 +29,10 @@ RELEASE = PARAMS.release
 DAYS = {name: day for day, name in enumerate(PARAMS.policy.steps, 1)}
 
 
+class Nobody:
+    """A client of AWS without a question that it knows."""
+
+
 class Rollout:
     """An archive of a rollout; records are what the map of the requirement asks for, unless told otherwise."""
 
@@ -81,7 +85,7 @@ class Rollout:
         params = PARAMS.model_copy(update={"flat": PARAMS.flat.model_copy(update={"mode": "apply", "confirm": "prod"})})
         run = Run("11_acceptance", params, archive=self.archive, staging=staging, run_id=run_id, origin="papermill")
         run.now = parse("2025-06-28T03:00:00Z")
-        run.aws = SimpleNamespace(client=lambda name: None)  # nobody answers what is next
+        run.aws = SimpleNamespace(client=lambda name: Nobody())  # nobody answers what is next
         made = Acceptance(run)
         made.chain_table()
         made.replayed()

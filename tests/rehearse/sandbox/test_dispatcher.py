@@ -55,6 +55,13 @@ def versions(client: Any, function: str) -> None:
     client.create_alias(FunctionName=function, Name="live", FunctionVersion="1")
 
 
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[EmbeddedAws]:
+    """An AWS of its own: in the one of all tests another may have deployed the sandbox, with a worker of this name."""
+    with EmbeddedAws() as aws:
+        yield aws
+
+
 @pytest.fixture
 def small(embedded: EmbeddedAws) -> Iterator[Elsewhere]:
     """A function that says its version, with an alias at half and half, and the weight of it."""
