@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import functools
 import gc
+import importlib
 import os
 import random
 import resource
@@ -105,7 +106,9 @@ class Trial:
             self.reach[one].append(item)
 
     def _look_through(self) -> None:
-        """The judge's functions, however they are wrapped, and its caches."""
+        """The judge's functions, however they are wrapped, and its caches; also of a module that a function imports."""
+        for path in self.drawn:
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
         for one in gc.get_objects():
             if isinstance(one, functools._lru_cache_wrapper) and one.__module__.startswith("runbook_lib.judge"):
                 self.caches.append(one)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from runbook_lib.judge.model import Evidence, Gate, Outcome, of_today
+from runbook_lib.judge.model import Evidence, Gate, Outcome, bad_side, of_today, word_of
 from runbook_lib.judge.terms import Decision, Word
 
 GATE: dict[str, Any] = {
@@ -77,3 +77,84 @@ def test_the_word_in_the_reason_of_version_0_1_is_a_field(
     found = of_today({"decision": decision, "reason": reason, "next": "n"})
     assert found == {"decision": decision, "said": said, "reason": rest, "next": "n"}
     assert of_today(found) == found, "of today already"
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"kind": "quantile"}, "a gate of kind quantile needs its `quantile`"),
+        ({"margin": 0.01}, "margin 0.01 without `against`: say what the gate compares with"),
+        ({"against": "baseline"}, "against baseline needs its `margin`: how much worse is as good, such as 0.01"),
+        (
+            {"kind": "gauge", "against": "baseline", "margin": 0.01},
+            "against baseline: a gate of kind gauge cannot be compared, only a rate or a quantile",
+        ),
+        ({"alert": ">= 0.98"}, "target > 0.99 and alert >= 0.98 point the same way"),
+        ({"target": "< 3", "alert": "<= 4"}, "target < 3 and alert <= 4 point the same way"),
+        ({"alert": "< 0.991"}, "target > 0.99 is on the wrong side of its alert limit < 0.991"),
+        ({"target": "<= 3", "alert": ">= 2.9"}, "target <= 3 is on the wrong side of its alert limit >= 2.9"),
+        ({"alert": "< 0.98", "collapse": "< 0.981"}, "collapse < 0.981 is milder than the alert limit < 0.98"),
+        ({"target": "< 3", "alert": "> 5", "collapse": "> 4.9"}, "collapse > 4.9 is milder than the alert limit > 5"),
+    ],
+)
+def test_what_a_gate_lacks_is_said_to_the_letter(changed: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Gate.model_validate({**GATE, **changed})
+    assert [one["msg"] for one in refused.value.errors()] == [f"Value error, {why}"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"alert": "<= 0.99", "collapse": "< 0.99"},
+        {"target": ">= 0.99", "alert": "< 0.99"},
+        {"target": "< 3", "alert": ">= 3", "collapse": "> 3"},
+        {"target": "<= 3", "alert": "> 3"},
+        {"kind": "quantile", "quantile": 0.95, "against": "phase_before", "margin": 0.01},
+        {"against": "baseline", "margin": 0.01},
+    ],
+)
+def test_a_gate_whose_limits_are_the_same_makes_sense(changed: dict[str, Any]) -> None:
+    assert Gate.model_validate({**GATE, **changed})
+
+
+@pytest.mark.parametrize(
+    ("target", "alert", "higher", "bad"),
+    [
+        ("> 0.99", "< 0.98", True, "< 0.98"),
+        ("> 0.99", None, True, "<= 0.99"),
+        (">= 0.99", None, True, "< 0.99"),
+        ("< 3", None, False, ">= 3"),
+        ("<= 3", None, False, "> 3"),
+        ("<= 3", "> 5", False, "> 5"),
+    ],
+)
+def test_the_bad_side_is_the_alert_limit_or_the_target_negated(
+    target: str, alert: str | None, higher: bool, bad: str
+) -> None:
+    gate = Gate.model_validate({**GATE, "target": target, "alert": alert})
+    assert (gate.higher_is_better, str(bad_side(gate))) == (higher, bad)
+
+
+@pytest.mark.parametrize(
+    ("status", "decision", "outcome", "origin", "word"),
+    [
+        ("completed", "SOAK", {"said": "ASYNC IS OFF"}, "", "ASYNC IS OFF"),
+        ("completed", "SOAK", {"said": None}, "", "SOAK"),
+        (None, "SOAK", {}, "", "SOAK"),
+        ("died", "SOAK", {}, "", "DIED"),
+        ("failed", None, {}, "command", "FAILED"),
+        ("completed", None, {}, "command", "DONE"),
+        (None, None, {"said": "X"}, "command", "DONE"),
+        ("completed", None, {}, "", "CLOSED"),
+        ("completed", "", {}, "notebook", "CLOSED"),
+        # Of version 0.1 the word is in the reason.
+        ("completed", "PROMOTE", {"reason": "DONE: async is off"}, "", "DONE"),
+        ("completed", "PROMOTE", {"reason": "HOLD: not its word"}, "", "PROMOTE"),
+        ("completed", "HOLD", {"decision": "PROMOTE", "reason": "HOLD: no"}, "", "HOLD"),
+    ],
+)
+def test_the_one_word_of_a_run(
+    status: str | None, decision: str | None, outcome: dict[str, Any], origin: str, word: str
+) -> None:
+    assert word_of(status, decision, outcome, origin=origin) == word

@@ -90,8 +90,7 @@ def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rule
     for course, limit, forgiven in ((kept, 1 - least, allowed), (evidence.course, weight, 0)):
         _, since = found(course, limit, SHARE_PRIOR, alpha, evidence.end, forgiven=forgiven)
         if since is not None:
-            sent = since.n - since.bad, (since.now[1] - since.now[0], since.now[1])
-            return replace(since, bad=sent[0], now=sent[1]) if course is kept else since
+            return replace(since, bad=since.n - since.bad) if course is kept else since
     return None
 
 

@@ -185,10 +185,9 @@ def soak(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> tupl
     None: the longest soak is not enough.
     """
     rates = asked.per_s if len(asked.per_s) == HOURS else asked.per_s * HOURS
-    expected, at = 0.0, begins.hour + begins.minute / 60
+    expected = 0.0
     for hour in range(1, MOST_SOAK_H + 1):
-        expected += rates[int(at % HOURS)] * percent / 100 * 3600
-        at += 1
+        expected += rates[(begins.hour + hour - 1) % HOURS] * percent / 100 * 3600
         if hour >= asked.least_h and stats.poisson.ppf(1 - asked.power, expected) >= wanted:
             return float(hour), expected
     return None

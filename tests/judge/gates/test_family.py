@@ -84,3 +84,45 @@ def test_a_policy_with_a_family_gives_each_gate_its_share_and_says_it(policy: Po
         ValidationError, match=r"family: 'sucess_rate' is no gate that spends.*did you mean 'success_rate'"
     ):
         Policy.model_validate({**raw, "family": {"alpha_early": 0.05, "shares": {"sucess_rate": 4}}})
+
+
+GATE = {"id": "g", "title": "Gate", "measure": "m", "unit": "ratio", "why": "test"}
+
+
+@pytest.mark.parametrize(
+    ("gate", "so"),
+    [
+        ({"kind": "rate", "target": "> 0.99", "alert": "< 0.98"}, True),
+        ({"kind": "rate", "target": ">= 1", "alert": "< 1"}, False),
+        ({"kind": "rate", "target": ">= 1"}, False),
+        ({"kind": "rate", "target": "<= 0"}, False),
+        ({"kind": "rate", "target": "<= 0.001"}, True),
+        ({"kind": "rate", "target": "<= 1.5"}, False),
+        ({"kind": "quantile", "target": "< 3", "alert": "> 5", "quantile": 0.95}, True),
+        ({"kind": "quantile", "target": "<= 0", "quantile": 0.95}, True),
+        ({"kind": "gauge", "target": "< 0.5"}, False),
+        ({"kind": "amount", "target": "< 0.5"}, False),
+        ({"kind": "split", "target": "< 0.5"}, False),
+        ({"kind": "rate", "target": "<= 0.001", "muted": "why"}, False),
+        ({"kind": "rate", "target": "<= 0.001", "required": False}, False),
+    ],
+)
+def test_a_gate_spends_where_chance_may_fail_it(gate: dict[str, object], so: bool) -> None:
+    assert spends(Gate.model_validate({**GATE, **gate})) is so
+
+
+def test_the_split_by_hand_and_in_words() -> None:
+    gates = [
+        Gate.model_validate({**GATE, "id": id, "kind": kind, "target": "<= 0.01"})
+        for id, kind in (("a", "rate"), ("b", "rate"), ("c", "rate"), ("depth", "gauge"))
+    ]
+    split = Family(alpha_early=0.05, shares={"b": 3, "depth": 7}).split(gates)
+    assert split == {"a": pytest.approx(0.01), "b": pytest.approx(0.03), "c": pytest.approx(0.01)}
+    assert told(split) == ("The gates share 5 % for a false FAIL before the end of a soak: b 3 %, a 1 %, c 1 %.")
+    assert told({}) == "" and Family(alpha_early=0.05).split(gates[3:]) == {}
+
+
+@pytest.mark.parametrize("wrong", [{"alpha_early": 0}, {"alpha_early": 0.5}, {"alpha_early": 0.1, "shares": {"a": 0}}])
+def test_a_family_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Family.model_validate(wrong)

@@ -164,3 +164,39 @@ def test_what_cannot_be_is_refused() -> None:
         moment([1, 0], [3, 0], [0, 0], [0, 5], MARGIN, SHARE)
     with pytest.raises(ValueError, match="alpha"):
         two_arms_change.tested([1], [3], [0], [5], MARGIN, SHARE, alpha=0)
+
+
+GOOD, BAD, OTHER, ALONE, MIXED = (0, 100, 0, 900), (20, 100, 0, 900), (0, 0, 0, 900), (5, 10, 0, 0), (8, 40, 2, 300)
+
+
+@pytest.mark.parametrize(
+    ("rows", "alpha", "log_e", "later", "over", "when"),
+    [
+        ([GOOD] * 5 + [BAD] * 4, 0.01, 50.529464, True, None, (5, 4, 5)),
+        # An hour without requests of both arms is none in which a change may begin.
+        ([GOOD] * 5 + [OTHER] * 2 + [BAD] * 4, 0.01, 50.529464, True, None, (7, 4, 7)),
+        ([GOOD] * 5 + [ALONE] + [BAD] * 4, 0.01, 50.529464, True, None, (6, 4, 6)),
+        # Good hours after it: it is over only for an alpha that the evidence no longer reaches.
+        ([GOOD] * 5 + [BAD] * 3 + [GOOD] * 5, 0.01, 36.319306, True, None, (5, 3, 5)),
+        ([GOOD] * 5 + [BAD] * 3 + [GOOD] * 5, 1e-15, 36.319306, True, 7, (5, 3, 5)),
+        ([GOOD] * 6 + [MIXED] * 2, 0.01, 4.960515, True, None, (6, 3, 6)),
+        ([BAD] * 3, 0.01, 39.767483, False, None, (0, 0, 0)),
+        ([(3, 10, 1, 10)], 0.01, -0.689008, False, None, (0, 0, 0)),
+        ([ALONE, OTHER], 0.01, -0.693147, False, None, None),
+    ],
+)
+def test_what_is_found_and_when_it_began_as_it_was(
+    rows: list[Row], alpha: float, log_e: float, later: bool, over: int | None, when: tuple[int, int, int] | None
+) -> None:
+    found = two_arms_change.tested(*columns(rows), 0.01, 0.5, alpha=alpha)
+    assert (found.log_e, found.later, found.over) == (pytest.approx(log_e, abs=1e-6), later, over)
+    if when is not None:
+        assert moment(*columns(rows), 0.01, 0.5) == change.Moment(*when)
+
+
+def test_each_hours_part_from_the_start_and_of_later_starts_as_it_was() -> None:
+    start, later = log_e(*columns([OTHER, GOOD, GOOD, ALONE, BAD, MIXED]), 0.01, 0.5)
+    expected = [-0.693147, -1.621079, -2.003799, -2.003799, 8.260418, 13.19948]
+    assert start.tolist() == pytest.approx(expected, abs=1e-6)
+    expected = [-math.inf, -math.inf, -4.839955, -4.839955, 8.492001, 13.685963]
+    assert later.tolist() == pytest.approx(expected, abs=1e-6)

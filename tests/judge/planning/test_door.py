@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from runbook_lib.judge.planning.door import LIMITS, DoorPlan, Limits, Manner, Pe
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.traffic.peak import grid, peak_of
 
+GOLDEN = Path(__file__).with_name("door.yaml")
 MANNER = Manner(
     burst=3,
     headroom=2,
@@ -202,3 +205,95 @@ def test_the_peak_of_any_minutes(minutes: list[tuple[int, int]]) -> None:
 def test_nothing_submitted_has_no_peak() -> None:
     assert peak_of([], 60) is None
     assert peak_of([at(0, 0.0)], 60) is None
+
+
+KEYS = Limits(
+    stage=Throttle(rate=2, burst=10),
+    routes={"submit": Throttle(rate=1), "status": Throttle(burst=20)},
+    account=Throttle(rate=10_000, burst=5000),
+    unreserved=900,
+    reserved={"sync": 10, "submit": None, "status": None, "worker": 7},
+    keyed=("sync", "submit"),
+    plans=(
+        DoorPlan(
+            name="p",
+            throttle=Throttle(rate=1),
+            routes={"sync": Throttle(rate=0.5, burst=1), "status": Throttle(rate=0.001)},
+            quota=50_000,
+            period="WEEK",
+        ),
+        DoorPlan(name="q", quota=1e6, period="MONTH"),
+        DoorPlan(name="r"),
+    ),
+)
+"""A limit of each sort."""
+ALL = Limits(
+    stage=Throttle(rate=1),
+    routes={name: Throttle(rate=0.5, burst=0.25) for name in ("sync", "submit", "status")},
+    reserved={"sync": 0, "submit": 1, "status": 2, "worker": 0},
+    unreserved=0,
+    keyed=("status", "another"),
+    plans=(DoorPlan(name="r"), DoorPlan(name="s")),
+    unseen={"account": "denied"},
+)
+MOVED = MANNER.model_copy(update={"migrated": True})
+ASKED: dict[str, tuple[Limits, Peak | None, float, Manner]] = {
+    "a limit of each sort": (KEYS, PEAK, 10, MANNER),
+    "after the migration": (KEYS, PEAK, 0, MOVED),
+    "a wide door": (WIDE, PEAK, 100, MANNER),
+    "none that AWS tells, and a plan without keys": (
+        Limits(keyed=("x",), plans=(DoorPlan(name="r"),)),
+        PEAK.model_copy(update={"period_s": 300}),
+        50,
+        MANNER,
+    ),
+    "every route its own, and plans without limits": (ALL, PEAK, 50, MANNER),
+    "no traffic": (KEYS, None, 100, MANNER),
+}
+
+
+def told(name: str) -> list[list[object]]:
+    return [
+        [one.id, str(one.verdict), one.required, one.reason, one.expected, one.found, one.facts.get("factor")]
+        for one in door_checks(*ASKED[name])
+    ]
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_each_limit_to_the_letter(name: str) -> None:
+    assert told(name) == yaml.safe_load(GOLDEN.read_text("utf-8"))[name]
+
+
+@pytest.mark.parametrize(
+    ("rate", "burst", "mean", "peak", "factor"),
+    [
+        (None, None, 1, 3, None),
+        (2, None, 1, 3, 2 / 3),
+        (2, None, 1, 0, 2),
+        (2, 10, 1, 3, 2),
+        (2, 5, 1, 4, 5 / 4),
+        (None, 6, 1, 3, 2),
+        (None, 6, 1, 0, None),
+        (2, 1, 0, 1, 2),
+        (0, 0, 1, 3, 0),
+        (2, 10, 0, 0, None),
+    ],
+)
+def test_how_often_a_load_fits_by_hand(
+    rate: float | None, burst: float | None, mean: float, peak: float, factor: float | None
+) -> None:
+    assert Throttle(rate=rate, burst=burst).factor(mean, peak) == factor
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "per_day", "words"),
+    [
+        (None, "DAY", None, "usage plan p: no rate, burst not set, no quota"),
+        (3000.0, "DAY", 3000, "usage plan p: no rate, burst not set, 3,000 requests a day"),
+        (21.0, "WEEK", 3, "usage plan p: no rate, burst not set, 21 requests a week"),
+        (62.0, "MONTH", 2, "usage plan p: no rate, burst not set, 62 requests a month"),
+    ],
+)
+def test_a_plans_quota_a_day(quota: float | None, period: str, per_day: float | None, words: str) -> None:
+    plan = DoorPlan.model_validate({"name": "p", "quota": quota, "period": period})
+    assert (plan.per_day, plan.words) == (per_day, words)

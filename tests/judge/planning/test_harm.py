@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.project import params_dir
 from runbook_lib.judge.gates import change
+from runbook_lib.judge.planning import harm
 from runbook_lib.judge.planning.guard_math import Demands, figures
-from runbook_lib.judge.planning.harm import SHARES, Harm, _rank, forecast
-from runbook_lib.judge.planning.harm_play import _course, _declared, _judged, _watched
+from runbook_lib.judge.planning.harm import SHARES, Harm, Pair, _pair, _rank, forecast
+from runbook_lib.judge.planning.harm_play import Played, _course, _declared, _judged, _watched
 from runbook_lib.judge.planning.harm_terms import Traffic, Watch, late
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import load_file
@@ -227,3 +228,98 @@ def test_a_declared_look_says_what_the_gate_says_of_the_whole_course(
     mine = times < look.hours * 3600
     whole = _judged(who, look, _course(times[mine], bad[mine], n[mine]), int(bad[mine].sum()), int(n[mine].sum()))
     assert _declared(times, bad, n, look, who, quiet=False) is whole
+
+
+def plays(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Plays that are told and not simulated: each, by its number, costs as much; gives what was asked of them."""
+    asked: list[Any] = []
+
+    def play(rng: np.random.Generator, came: Any, part_s: float, failure: Any, traffic: Any, watch: Any) -> Played:
+        asked.append((rng.integers(10**9), int(came.sum()), part_s, failure))
+        place = len(asked)
+        by = ("guard", "watch", "look", None)[place % 4]
+        return Played(by, 60.0 * place, place, place + 0.25, place + 0.5, place + 0.75, place % 5 > 0)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(harm, "play", play)
+    return asked
+
+
+def test_the_figures_are_those_of_the_plays_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = plays(monkeypatch)
+    rates = Traffic((0.001,), 0.5, baseline=0.5)
+    (one,) = forecast(rates, watch(), shares=(0.3,), begins=(0.5,), confidence=0.5, plays=8, seed=3)
+    # Of the 8 plays, 4 and 8 are promoted: the rank of the median is the 5th, that of the limit at 50 % the 7th.
+    assert one.model_dump() == {
+        "share": 0.3,
+        "begins_h": 0.5,
+        "requests": {"median": 6, "most": None},
+        "minutes": {"median": 6, "most": None},
+        "users": {"median": 6.25, "most": None},
+        "baseline": {"median": 3, "most": None},
+        "by_looks": {"median": 6.5, "most": 8.5},
+        "unseen": {"median": 5.75, "most": 7.75},
+        "stopped_by": {"guard": 0.25, "watch": 0.25, "look": 0.25},
+        "goes_on": 0.25,
+        "plays": 8,
+    }
+    assert [each for *_, each in asked] == [(1800.0, 0.3)] * 8
+    assert {part_s for _, _, part_s, _ in asked} == {10}
+    (none,) = forecast(Traffic((0.001,), 0.5), watch(), shares=(0.3,), begins=(0.5,), confidence=0.5, plays=8)
+    assert none.baseline is None
+
+
+def test_each_share_is_played_with_the_same_requests_and_each_beginning_with_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = plays(monkeypatch)
+    found = forecast(traffic(), watch(), shares=(0.1, 0.2), begins=(0.0, 12.0), confidence=0.5, plays=6)
+    assert [(one.begins_h, one.share, one.plays) for one in found] == [
+        (0, 0.1, 6), (0, 0.2, 6), (12, 0.1, 6), (12, 0.2, 6),
+    ]  # fmt: skip
+    drawn, came = ([one[place] for one in asked] for place in (0, 1))
+    for each in (drawn, came):
+        first, again, later, last = each[:6], each[6:12], each[12:18], each[18:]
+        assert first == again and later == last and first != later and len(set(first)) == 6
+    assert [failure for *_, failure in asked[::6]] == [(0, 0.1), (0, 0.2), (43_200, 0.1), (43_200, 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("most", "plays_of", "per_day", "count"),
+    [
+        (400_000, 200, 3e6, 184),  # 2,165 parts, with a request in each
+        (400_000, 184, 3e6, 184),
+        (400_000, 183, 3e6, 183),
+        (2165 * 70, 93, 3e6, 70),
+        (2165 * 70 - 1, 93, 3e6, 69),
+        (1, 93, 3e6, 59),  # never fewer than the limit takes
+        (60, 93, 0, 60),
+    ],
+)
+def test_with_much_traffic_there_are_fewer_plays(
+    monkeypatch: pytest.MonkeyPatch, most: int, plays_of: int, per_day: float, count: int
+) -> None:
+    plays(monkeypatch)
+    monkeypatch.setattr(harm, "_MOST_PARTS", most)
+    (one,) = forecast(traffic(per_day, 1.0), watch(), shares=(1.0,), begins=(0.0,), plays=plays_of, seed=most)
+    assert one.plays == count
+
+
+def test_a_pair_is_the_middle_one_and_the_one_of_the_rank() -> None:
+    values = [float(one) for one in range(100, 40, -1)]
+    assert _pair(values, 0.95) == Pair(median=71, most=100)
+    assert _pair([*values[1:], math.inf], 0.95) == Pair(median=71, most=None)
+    assert _pair([math.inf] * 31 + values[:29], 0.95) == Pair(median=None, most=None)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"begins": (0.0, -0.5)}, "a failure that begins after -0.5 h begins in no soak of 36 h"),
+        ({"begins": (36 + 300 / 3600,)}, "a failure that begins after 36.0833 h begins in no soak of 36 h"),
+        ({"shares": (0.5, 1.01)}, "share 1.01 1.01 is no share from 0 to 1"),
+    ],
+)
+def test_what_is_refused_to_the_letter(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=" no ") as refused:
+        forecast(traffic(), watch(), **given)
+    assert str(refused.value) == why

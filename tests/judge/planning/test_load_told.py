@@ -450,9 +450,37 @@ def test_jobs_without_the_mark_of_a_probe_fail_the_test() -> None:
     assert marked({}, "origin").verdict is Verdict.NO_DATA
 
 
+@pytest.mark.parametrize(
+    ("ids", "unmarked", "verdict", "reason", "found"),
+    [
+        ("ab", "", "PASS", "2 of 2 jobs bear the mark in 'origin'", "2"),
+        ("", "", "NO_DATA", "0 of 0 jobs bear the mark in 'origin'", "0"),
+        (
+            "a",
+            "hgfedcb",
+            "FAIL",
+            "1 of 8 jobs bear the mark in 'origin'; not b, c, d: the users' figures count them (contract.probe)",
+            "1",
+        ),
+    ],
+)
+def test_the_marks_to_the_letter(ids: str, unmarked: str, verdict: str, reason: str, found: str) -> None:
+    jobs = {**dict.fromkeys(ids, DONE), **dict.fromkeys(unmarked, DONE.model_copy(update={"probe": False}))}
+    one = marked(jobs, "origin")
+    assert (one.id, one.required) == ("load.marked", True)
+    assert told(one) == (verdict, "Every job marked as a probe", reason, str(len(jobs)), found)
+
+
 def test_an_api_that_tells_no_user_is_not_asked_for_the_report() -> None:
     found = untold()
-    assert (found.id, found.verdict) == ("load.downloaded", Verdict.PASS)
+    assert (found.id, *told(found)) == (
+        "load.downloaded",
+        "PASS",
+        "Every finished report downloaded",
+        "not asked: this service's API tells no user that a report is there; table and bucket say whether one is lost",
+        "",
+        "",
+    )
 
 
 @pytest.mark.parametrize(

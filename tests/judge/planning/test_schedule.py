@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -128,3 +129,187 @@ def test_what_is_impossible_says_why(given: dict[str, Any], why: str) -> None:
 def test_what_cannot_be_is_refused(given: dict[str, float], name: str) -> None:
     with pytest.raises(ValueError, match=name):
         replace(asked(), **given)
+
+
+@pytest.mark.parametrize(
+    ("percent", "hour", "wanted", "more", "hours", "requests"),
+    [
+        # In the hour h come 36 h requests at 100 %; of m expected, the 5 % quantile counts.
+        (50, 21, 346, {}, 1, 18 * 21),
+        (50, 21, 347, {}, 2, 18 * (21 + 22)),
+        (100, 23, 1, {}, 1, 36 * 23),
+        (100, 23, 782, {}, 3, 36 * (23 + 0 + 1)),
+        (50, 0, 347, {}, 8, 18 * 28),
+        (100, 1, 1, {"least_h": 2.5}, 3, 36 * 6),
+        (100, 1, 1, {"least_h": 3.0}, 3, 36 * 6),
+        (100, 23, 791, {"power": 0.9}, 1, 36 * 23),
+        (100, 23, 792, {"power": 0.9}, 3, 36 * 24),
+        (1, 0, 176, {}, 48, 0.36 * 276 * 2),
+        (1, 0, 177, {}, None, None),
+    ],
+)
+def test_a_soak_is_as_long_as_its_hours_of_the_day_say(
+    percent: float, hour: int, wanted: int, more: dict[str, float], hours: float | None, requests: float | None
+) -> None:
+    day = tuple(hour / 100 for hour in range(24))
+    for minute in (0, 59):
+        found = soak(asked(per_s=day, **more), percent, BEGINS.replace(hour=hour, minute=minute), wanted)
+        assert found == (None if hours is None else (hours, pytest.approx(requests)))
+
+
+def costs(monkeypatch: pytest.MonkeyPatch, users: Any) -> list[Any]:
+    """Forecasts as `users` says, by weight in percent and hours of the soak; gives what was asked of them."""
+    seen: list[Any] = []
+
+    def forecast(traffic: Any, watch: Any, *, shares: Any, confidence: float) -> list[Any]:
+        seen.append((traffic, watch, shares, confidence))
+        most = users(round(traffic.weight * 100), watch.looks[0].hours)
+        return [SimpleNamespace(share=one, users=SimpleNamespace(most=most if one == 0.5 else 1)) for one in shares]
+
+    monkeypatch.setattr(schedule, "forecast", forecast)
+    monkeypatch.setattr(schedule, "needed", lambda asked: 347)
+    return seen
+
+
+def test_the_schedule_to_the_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = costs(monkeypatch, lambda percent, hours: percent + hours)
+    found = plan(asked(after_h=48.0, guard=lambda percent: (int(percent), 60.0) if percent < 100 else None))
+    rows = [(one.percent, one.begins[5:], one.ends[5:], one.hours, one.requests, one.guard) for one in found.steps]
+    assert rows == [
+        (10, "12-01T03:00:00Z", "12-01T07:06:00Z", 4, 500, (10, 60)),
+        (40, "12-01T07:06:00Z", "12-01T08:12:00Z", 1, 500, (40, 60)),
+        (100, "12-01T08:12:00Z", "12-01T09:18:00Z", 1, 1250, None),
+    ]
+    assert [(one.needed, one.users, one.worst) for one in found.steps] == [
+        (347, 14, 0.5),
+        (347, 41, 0.5),
+        (347, 101, 0.5),
+    ]
+    assert [(one.hours, one.alpha) for one in found.steps[0].looks] == [(4, 0.03), (5, 0.01), (6, 0.01)]
+    assert (found.ends, found.after_h) == ("2026-12-03T09:24:00Z", 48)
+    assert [(one.per_s, one.weight, one.from_hour, one.failing) for one, *_ in seen] == [
+        ((30_000 / 86_400,), weight, hour, 0.002) for weight, hour in ((0.1, 3), (0.4, 7), (1.0, 8))
+    ]
+    for (_, watch, shares, confidence), step in zip(seen, found.steps, strict=True):
+        assert (watch.looks, watch.guards) == (step.looks, (step.guard,) if step.guard else ())
+        assert (shares, confidence) == ([0.05, 0.1, 0.2, 0.5, 1.0], 0.95), "2 % failing is at the limit, not beyond it"
+
+
+@pytest.mark.parametrize(
+    ("given", "ways"),
+    [
+        ({}, [(10, 4), (40, 1), (100, 1)]),
+        ({"after_h": 0.0, "first": 9.9}, [(5, 7), (20, 2), (100, 1)]),
+        ({"first": 40.0}, [(40, 1), (100, 1)]),
+        ({"first": 100.0, "least_h": 3.0}, [(100, 3)]),
+        ({"times": 2.0}, [(10, 4), (20, 2), (40, 1), (50, 1), (100, 1)]),
+        ({"times": 10.0}, [(10, 4), (100, 1)]),
+    ],
+)
+def test_the_ways_through_the_weights(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, float], ways: list[tuple[float, float]]
+) -> None:
+    costs(monkeypatch, lambda percent, hours: 0)
+    found = plan(asked(**given))
+    assert [(one.percent, one.hours) for one in found.steps] == ways
+    assert found.ends == found.steps[-1].ends
+
+
+def test_a_step_costs_at_most_the_budget_and_soaks_longer_where_a_short_soak_does_not_stop_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    costs(monkeypatch, lambda percent, hours: 7 if percent <= 10 or hours >= 12 else None)
+    found = plan(asked(users=7))
+    assert [(one.percent, one.hours, one.users) for one in found.steps] == [(10, 4, 7), (20, 12, 7), (100, 12, 7)]
+    costs(monkeypatch, lambda percent, hours: 8 if 10 < percent < 60 else 7)
+    assert [one.percent for one in plan(asked(users=7, times=6.0)).steps] == [10, 60, 100]
+
+
+@pytest.mark.parametrize(
+    ("given", "users", "why"),
+    [
+        (
+            {"per_day": 300},
+            None,
+            "at 10 % of 300 requests a day 48 h hold some 60, and a proof takes 347 with a chance of 95 %: begin with "
+            "75 % (--first 75), or have more requests (runbook probe)",
+        ),
+        (
+            {"per_day": 30, "first": 24.0, "power": 0.9},
+            None,
+            "at 20 % of 30 requests a day 48 h hold some 12, and a proof takes 347 with a chance of 90 %: not even "
+            "100 % gets that many, or have more requests (runbook probe)",
+        ),
+        (
+            {"times": 1.25, "first": 24.0},
+            None,
+            "no step that is tried is above 30 % and at most 1.25 times as large: the next is 40 %; allow 1.34 times "
+            "(--times 1.34)",
+        ),
+        (
+            {"times": 1.5, "first": 1.0},
+            None,
+            "no step that is tried is above 1 % and at most 1.5 times as large: the next is 2 %; allow 2.5 times "
+            "(--times 2.5)",
+        ),
+        (
+            {"users": 9},
+            lambda percent, hours: 10,
+            "at 10 % of 30,000 requests a day a failure of 50 % harms up to 10 users, and the budget is 9; no "
+            "step holds it: look more often than every 5 min, or allow more users",
+        ),
+        (
+            {"users": 1000},
+            lambda percent, hours: 1234 if percent == 100 else 1000,
+            "at 100 % of 30,000 requests a day a failure of 50 % harms up to 1,234 users, and the budget is 1,000; "
+            "up to 75 % it is held: look more often than every 5 min, or allow more users",
+        ),
+        (
+            {"users": 1000},
+            lambda percent, hours: None if percent > 15 else 1000,
+            "at 75 % of 30,000 requests a day a failure of 50 % is not stopped by its soak, and the budget is 1,000; "
+            "up to 15 % it is held: look more often than every 5 min, or allow more users",
+        ),
+        ({"per_day": 0}, None, "no requests were seen, and without traffic no soak can promote anything"),
+    ],
+)  # fmt: skip
+def test_what_is_impossible_to_the_letter(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], users: Any, why: str
+) -> None:
+    costs(monkeypatch, users)
+    with pytest.raises(ImpossibleError) as refused:
+        plan(asked(**given))
+    assert str(refused.value) == why
+    monkeypatch.setattr(schedule, "needed", lambda asked: None)
+    with pytest.raises(ImpossibleError) as refused:
+        plan(asked(healthy=0.03))
+    assert str(refused.value) == (
+        "a service of 97.0 % does not pass the gates, whatever the traffic: look at their limits"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"per_day": 10_000_001}, "10,000,001 requests a day: expects at most 10,000,000"),
+        ({"first": 0.9}, "first is 0.9: a step is 1 to 100 percent"),
+        ({"first": 101.0}, "first is 101: a step is 1 to 100 percent"),
+        (
+            {"times": 1.0},
+            "times is 1: expects more than 1, for a step that is no larger than the one before leads nowhere, and "
+            "at most 100",
+        ),
+        ({"least_h": 49.0}, "least_h is 49: expects more than 0 h, and at most 48 h"),
+        ({"least_h": 0.0}, "least_h is 0: expects more than 0 h, and at most 48 h"),
+        ({"begins": BEGINS.replace(year=1999)}, "it begins in the year 1999: expects 2000 to 2999"),
+        ({"begins": BEGINS.replace(year=3000)}, "it begins in the year 3000: expects 2000 to 2999"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_to_the_letter(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=r"expects|a step is") as refused:
+        asked(**given)
+    assert str(refused.value) == why
+    fits = {"first": (1.0, 100.0), "times": (100.0,), "least_h": (48.0,), "per_day": (1e7,)}
+    for name, values in fits.items():
+        for one in values:
+            asked(**{name: one})

@@ -1,0 +1,240 @@
+"""The observed split: each verdict's words, and the counts at which it turns, by tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, Rules
+from runbook_lib.judge.gates.split import split
+from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
+from runbook_lib.judge.terms import RULES
+
+LOOK = Look(hours=24, alpha=0.03)
+OLD = (
+    {"from_percent": 10, "share": 0.05, "count": 2},
+    {"from_percent": 50, "share": 0.1, "count": 5},
+    {"from_percent": 100, "share": 0, "count": 3},
+)
+"""Old clients that are allowed."""
+GATE = {
+    "id": "split",
+    "title": "Split",
+    "kind": "split",
+    "measure": "observed_split",
+    "unit": "ratio",
+    "target": "<= 1",
+    "why": "test",
+    "min_samples": 100,
+}
+WINDOW = {"start": "2026-11-23T00:00:00Z", "end": "2026-11-24T00:00:00Z", "query": "by hand"}
+Hours = Sequence[tuple[int, int]]
+
+
+def judged(
+    k: int,
+    n: int,
+    weight: float,
+    *,
+    look: Look | None = LOOK,
+    old: Any = (),
+    hours: Hours = (),
+    version: int = RULES,
+    clients: dict[str, int] | None = None,
+) -> GateResult:
+    seen = {"kind": "split", "measure": "observed_split", "bad": k, "n": n, "weight": weight, **WINDOW}
+    course = [(f"2026-11-23T{hour:02d}:00:00Z", *one) for hour, one in enumerate(hours)]
+    evidence = Evidence.model_validate({**seen, "course": course, "extra": {"clients": clients} if clients else {}})
+    gate = Gate.model_validate({**GATE, "stragglers": old})
+    return split(gate, evidence, Rules(look, (LOOK,), 0.95, 0.01, (1.0, 9.0), version))
+
+
+def by_hours(hours: Hours, **given: Any) -> GateResult:
+    return judged(sum(k for k, _ in hours), sum(n for _, n in hours), 0.5, hours=hours, **given)
+
+
+AGREES, FAILS, CLIENTS = "agrees with the weight in force", "the weight is not what takes effect", {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "weight", "more", "verdict", "reason"),
+    [
+        (52, 500, 0.1, {}, "PASS", f"10.4 % async (95 % 7.9-13.4 %, 52 of 500) {AGREES}, 10 % (p = 0.81)."),
+        (
+            215,
+            500,
+            0.5,
+            {"old": OLD},
+            "PASS",
+            f"43.0 % async (95 % 38.6-47.5 %, 215 of 500) {AGREES}, 50 % (allowing for 10 % and 5 old clients) (p = "
+            "0.69).",
+        ),
+        # Nothing is missing: nobody is forgiven, and nothing is said of it.
+        (250, 500, 0.5, {"old": OLD}, "PASS", f"50.0 % async (95 % 45.5-54.5 %, 250 of 500) {AGREES}, 50 % (p = 1)."),
+        (
+            460,
+            500,
+            1.0,
+            {"old": OLD},
+            "FAIL",
+            "92.0 % async (95 % 89.3-94.2 %, 460 of 500) contradicts the weight in force, 100 % (allowing for 0 % "
+            f"and 3 old clients): {FAILS}.",
+        ),
+        (
+            5,
+            500,
+            0.1,
+            {"clients": {"a": 1000, "b": 20, "c": 3, "d": 2, "e": 1}},
+            "FAIL",
+            f"1.0 % async (95 % 0.3-2.3 %, 5 of 500) contradicts the weight in force, 10 %: {FAILS}; at the "
+            "synchronous route the access log names a (1,000), b (20), c (3) and 2 more.",
+        ),
+        (
+            4,
+            40,
+            0.1,
+            {"clients": {"a": 1, "b": 2, "c": 3}},
+            "INCONCLUSIVE",
+            "10.0 % async (95 % 2.8-23.7 %, 4 of 40) rests on fewer than 100 samples.",
+        ),
+        (
+            4,
+            40,
+            0.1,
+            {"look": None, "clients": {"a": 3, "b": 2, "c": 1}},
+            "INCONCLUSIVE",
+            "10.0 % async (95 % 2.8-23.7 %, 4 of 40) so far, in agreement with the weight in force, 10 %; at the "
+            "synchronous route the access log names a (3), b (2), c (1).",
+        ),
+        (
+            100,
+            100,
+            1.0,
+            {"clients": CLIENTS},
+            "PASS",
+            f"100.0 % async (95 % 96.4-100.0 %, 100 of 100) {AGREES}, 100 % (p = 1).",
+        ),
+    ],
+)  # fmt: skip
+def test_each_verdict_to_the_letter(
+    k: int, n: int, weight: float, more: dict[str, Any], verdict: str, reason: str
+) -> None:
+    found = judged(k, n, weight, **more)
+    soaking = "soaking: " if "look" in more else ""
+    assert (found.verdict, found.reason) == (verdict, f"{soaking}split: {reason}")
+    assert (found.value, found.n, found.alpha) == (k / n, n, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("n", "weight", "given", "least", "most"),
+    [
+        (1000, 0.1, {}, 70, 132),
+        (1000, 0.5, {}, 448, 552),
+        (400, 1.0, {}, 400, 400),
+        (400, 0.0, {}, 0, 0),
+        (1000, 0.1, {"look": None}, 62, 143),
+        (1000, 0.5, {"look": None}, 432, 568),
+        # Old clients are allowed on the one side: 5 % and 2 requests, 10 % and 5, and 3 where all should be async.
+        (1000, 0.1, {"old": OLD}, 64, 132),
+        (1000, 0.5, {"old": OLD}, 393, 552),
+        (1000, 0.1, {"old": OLD, "look": None}, 56, 143),
+        (1000, 0.5, {"old": OLD, "look": None}, 377, 568),
+        (400, 1.0, {"old": OLD}, 397, 400),
+        (400, 1.0, {"old": OLD, "look": None}, 397, 400),
+        (400, 0.0, {"old": OLD}, 0, 0),
+        # Half of its alpha is left for the start where there is a course; older rules spend all of it.
+        (1000, 0.5, {"look": None, "hours": True}, 430, 570),
+        (1000, 0.5, {"look": None, "hours": True, "version": NOTHING_FORGOTTEN - 1}, 432, 568),
+    ],
+)
+def test_the_counts_at_which_it_turns(n: int, weight: float, given: dict[str, Any], least: int, most: int) -> None:
+    def fails(k: int) -> bool:
+        hours = {"hours": [(k, n)]} if given.get("hours") else {}
+        return judged(k, n, weight, **{**given, **hours}).verdict == "FAIL"
+
+    assert not fails(least) and not fails(most)
+    assert (least == 0 or fails(least - 1)) and (most == n or fails(most + 1))
+
+
+BEGINS = "2026-11-23T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("then", "share", "n", "until", "told"),
+    [
+        (
+            [(5, 100)] * 6,
+            0.05,
+            600,
+            None,
+            "5.0 % async (95 % 3.4-7.1 %); since 2026-11-23 10:00 UTC 30 of 600 were async: that contradicts the "
+            "weight in force, 50 %; the whole time: 33.1 % (530 of 1,600)",
+        ),
+        (
+            [(95, 100)] * 6,
+            0.95,
+            600,
+            None,
+            "95.0 % async (95 % 92.9-96.6 %); since 2026-11-23 10:00 UTC 570 of 600 were async: that contradicts the "
+            "weight in force, 50 %; the whole time: 66.9 % (1,070 of 1,600)",
+        ),
+        (
+            [(0, 100)] * 2 + [(50, 100)] * 12,
+            0.0,
+            200,
+            "2026-11-23T12:00:00Z",
+            "0.0 % async (95 % 0.0-1.8 %); from 2026-11-23 10:00 UTC to 2026-11-23 12:00 UTC 0 of 200 were async, "
+            "and it is over: that contradicts the weight in force, 50 %; the whole time: 45.8 % (1,100 of 2,400)",
+        ),
+        (
+            [(100, 100)] * 2 + [(50, 100)] * 12,
+            1.0,
+            200,
+            "2026-11-23T12:00:00Z",
+            "100.0 % async (95 % 98.2-100.0 %); from 2026-11-23 10:00 UTC to 2026-11-23 12:00 UTC 200 of 200 were "
+            "async, and it is over: that contradicts the weight in force, 50 %; the whole time: 54.2 % (1,300 of "
+            "2,400)",
+        ),
+    ],
+)  # fmt: skip
+def test_a_split_that_goes_wrong_in_the_middle_of_a_soak(
+    then: Hours, share: float, n: int, until: str | None, told: str
+) -> None:
+    hours = [(50, 100)] * 10 + [*then]
+    for look in (LOOK, None):
+        found = by_hours(hours, look=look, clients=CLIENTS)
+        assert found.verdict == "FAIL"
+        assert found.reason == f"split: {told}; at the synchronous route the access log names a (1)."
+        assert (found.value, found.n, found.since, found.until) == (share, n, BEGINS, until)
+        assert found.since_between == (BEGINS, BEGINS) and found.low is not None and found.high is not None
+        assert found.low <= share <= found.high and found.high - found.low < 0.04
+    assert by_hours(hours, version=NOTHING_FORGOTTEN - 1).since is None
+
+
+@pytest.mark.parametrize(
+    ("weight", "good", "wrong", "old"),
+    [
+        (0.5, 50, 23, ()),
+        (0.5, 50, 77, ()),
+        (0.5, 50, 14, OLD),
+        (0.5, 50, 77, OLD),
+        (0.1, 10, 30, ()),
+        (0.1, 10, 30, OLD),
+    ],
+)
+def test_the_last_hour_from_which_on_a_change_is_seen(weight: float, good: int, wrong: int, old: Any) -> None:
+    """After ten good hours of 100 requests each: `wrong` async requests of the eleventh hour, and one less wrong."""
+    milder = wrong + (1 if wrong < good else -1)
+
+    def seen(k: int) -> str | None:
+        hours = [(good, 100)] * 10 + [(k, 100)]
+        return judged(10 * good + k, 1100, weight, look=None, hours=hours, old=old).since
+
+    assert (seen(wrong), seen(milder)) == (BEGINS, None)
+
+
+def test_what_is_wrong_from_the_start_has_no_time_of_a_change() -> None:
+    found = by_hours([(5, 100)] * 16)
+    assert found.verdict == "FAIL" and found.since is None and "80 of 1,600" in found.reason
