@@ -12,7 +12,7 @@ import typer
 
 from runbook_lib.base import standard_input
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
+from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, number, written
 from runbook_lib.cli.terminal import Column, say, table
 from runbook_lib.judge import words
 
@@ -32,7 +32,9 @@ def register(noun: typer.Typer) -> None:
 def archive_query(
     sql: Annotated[str, typer.Argument(help="The question in SQL, as duckdb has it; - reads it from standard input.")],
     archive: ArchiveRoot = Path("archive"),
-    seconds: Annotated[float, typer.Option(min=0.1, max=86_400, help="Give up a question after so long.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(callback=number, min=0.1, max=86_400, help="Give up after this many seconds.")
+    ] = 60.0,
     json_: AsJson = False,
 ) -> None:
     """Ask the archive in SQL. Tables: runs, gates, costs, actions, people (docs/questions.md).

@@ -92,7 +92,7 @@ def call(sandbox: Sandbox, embedded: EmbeddedAws, tmp_path: Path) -> Iterator[An
 def test_without_apply_nothing_is_sent_and_the_price_is_told(call: Any) -> None:
     done, record = call("200", "--json")
     assert done.exit_code == 0
-    assert "nothing was sent; apply would send 200 probes, 1.66667 a minute" in json.loads(done.stdout)["sentence"]
+    assert "nothing was sent; apply would send 200 probes, 1.67 a minute" in json.loads(done.stdout)["sentence"]
     assert record is None
 
 

@@ -52,7 +52,7 @@ def test_who_tells_that_a_job_has_ended_has_to_be_said(tmp_path: Path) -> None:
 def test_nothing_of_a_status_route_is_asked_watched_or_drawn(params: Params, tmp_path: Path) -> None:
     assert [one.sentence for one in check(tmp_path) if not one.ok] == []
     asked = asks(params, Window(NOW - dt.timedelta(hours=24), NOW), NOW)
-    queries = [query_of(one, params, NOW) for one in asked]  # each has an address: no name is missing
+    queries = [query_of(one, params, NOW, {}) for one in asked]  # each has an address: no name is missing
     assert len(queries) == len(asked) and not [one for one in asked if one.metric_id.startswith("status_")]
     assert not [metric for one in declared(params).widgets for metric, _ in one.asked if metric.startswith("status_")]
     assert not {"status", "route_status"} & rules(params).resources.keys()

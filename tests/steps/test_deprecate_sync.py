@@ -335,7 +335,7 @@ def test_applied_removes_proves_and_again_is_harmless(tmp_path: Path, vouched: d
             step, infra = _walk(stage, run)
         assert step.outcome is not None
         assert step.outcome.decision is Decision.HOLD, "gone, and nobody kept it"
-        assert "no record of this release holds its code" in step.outcome.reason
+        assert "no record of this release has its code" in step.outcome.reason
 
 
 def test_the_announcement_tells_each_step_once_from_its_newest_promotion(stage: Stage, tmp_path: Path) -> None:

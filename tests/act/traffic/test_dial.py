@@ -242,7 +242,12 @@ class _Killed(BaseException):
     [
         ("after", ConnectionClosedError(endpoint_url="http://x"), None, 10),
         ("before", refusal("AccessDeniedException", "StopDeployment"), "stopping deployment 2: AWS answered Acc", 10),
-        ("before", ConnectionClosedError(endpoint_url="http://x"), "stopping deployment 2: http://x does not", 10),
+        (
+            "before",
+            ConnectionClosedError(endpoint_url="http://x"),
+            "stopping deployment 2: http://x gives no whole answer",
+            10,
+        ),
         ("before", _Killed(), "^$", 10),
         ("after", _Killed(), "^$", 0),
     ],
