@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most", type=int, default=25, help="mutants of each module")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="modules whose path has this in it")
+    parser.add_argument("--only", nargs="+", default=[""], help="modules whose path has one of these in it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--write", action="store_true", help="write docs/mutation.md")
     asked = parser.parse_args(arguments)
@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
     there, drawn = dict[Path, int](), dict[Path, list[Mutant]]()
     for path in sorted(JUDGE.rglob("*.py")):
-        every = list(mutants(path.read_text(), str(path))) if asked.only in str(path) else []
+        every = list(mutants(path.read_text(), str(path))) if any(one in str(path) for one in asked.only) else []
         if every:
             there[path] = len(every)
             few = random.Random(f"{asked.seed} {_name(path)}").sample(every, min(asked.most, len(every)))

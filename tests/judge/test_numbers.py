@@ -539,3 +539,45 @@ def test_a_long_wait_is_said_as_what_it_is() -> None:
         "about 110 years",
     ]
     assert words.hours(math.inf) == "for ever" and words.hours(math.nan) == "an unknown time"
+
+
+LARGEST = 2**53
+
+
+@pytest.mark.parametrize(
+    ("check", "fits", "refused"),
+    [
+        (numbers.finite, [-LARGEST, -1.5, 0, LARGEST], {math.nan: "", math.inf: "", LARGEST + 2: "", -LARGEST - 2: ""}),
+        (numbers.positive, [1e-15, LARGEST], {0: " above 0", 9e-16: " above 0", LARGEST + 2: " above 0"}),
+    ],
+)
+def test_which_numbers_fit_and_how_another_is_refused(
+    check: Callable[..., None], fits: list[float], refused: dict[float, str]
+) -> None:
+    for one in fits:
+        check(it=one)
+    for one, why in refused.items():
+        with pytest.raises(ValueError, match="it ") as said:
+            check(it=one)
+        assert str(said.value) == f"it {one} is no number{why}"
+
+
+@pytest.mark.parametrize(
+    ("check", "given", "why"),
+    [
+        (lambda it: numbers.finite(0.5, it=it), 0.4, "it 0.4 is no number of 0.5 or more"),
+        (numbers.share, 1.1, "it 1.1 is no share from 0 to 1"),
+        (numbers.chance, 0, "it 0 is no probability between 0 and 1"),
+        (numbers.chance, 1, "it 1 is no probability between 0 and 1"),
+        (numbers.count, 0.5, "it 0.5 is no count"),
+        (numbers.count, -1, "it -1 is no count"),
+        (lambda it: numbers.count(2, it=it), 1, "it 1 is no count of 2 or more"),
+    ],
+)
+def test_how_a_number_is_refused(check: Callable[..., None], given: float, why: str) -> None:
+    with pytest.raises(ValueError, match="it ") as said:
+        check(it=given)
+    assert str(said.value) == why
+    for ends, fits in ((numbers.share, (0, 1)), (numbers.chance, (1e-15, 0.999)), (numbers.count, (0, LARGEST))):
+        for one in fits:
+            ends(it=one)

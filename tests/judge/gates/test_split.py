@@ -117,7 +117,7 @@ AGREES, FAILS, CLIENTS = "agrees with the weight in force", "the weight is not w
             f"100.0 % async (95 % 96.4-100.0 %, 100 of 100) {AGREES}, 100 % (p = 1).",
         ),
     ],
-)  # fmt: skip
+)
 def test_each_verdict_to_the_letter(
     k: int, n: int, weight: float, more: dict[str, Any], verdict: str, reason: str
 ) -> None:
@@ -198,7 +198,7 @@ BEGINS = "2026-11-23T10:00:00Z"
             "2,400)",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_split_that_goes_wrong_in_the_middle_of_a_soak(
     then: Hours, share: float, n: int, until: str | None, told: str
 ) -> None:

@@ -179,3 +179,23 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 def test_any_text_of_its_letters_is_read_without_an_error(text: str) -> None:
     for one in parse(text).changes:
         assert one.type.count("::") >= 1
+
+
+@pytest.mark.parametrize(
+    ("action", "policy", "read"),
+    [
+        ("Remove", {}, "remove"),
+        ("Remove", {"PolicyAction": "Delete"}, "remove"),
+        ("Remove", {"PolicyAction": "Snapshot"}, "remove"),
+        ("Remove", {"PolicyAction": "Retain"}, "orphan"),
+        ("Remove", {"PolicyAction": "RetainExceptOnCreate"}, "orphan"),
+        ("Modify", {"PolicyAction": "Retain"}, "modify"),
+        ("Add", {"PolicyAction": "Retain"}, "add"),
+    ],
+)
+def test_what_a_change_set_retains_leaves_the_stack_alone(action: str, policy: dict[str, str], read: str) -> None:
+    change = {"Action": action, "ResourceType": "AWS::A::B", "LogicalResourceId": "C", **policy}
+    found = joined([{"StackName": "s", "Changes": [{"Type": "Resource", "ResourceChange": change}]}])
+    assert [(one.action, one.type, one.logical_id, one.stack) for one in found.changes] == [
+        (read, "AWS::A::B", "C", "s")
+    ]

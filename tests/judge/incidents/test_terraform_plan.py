@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.judge.incidents.diff import parse
 from runbook_lib.judge.incidents.mending import Place, Wanted, mended
-from runbook_lib.judge.incidents.terraform_plan import TYPES, parse_plan
+from runbook_lib.judge.incidents.terraform_plan import TYPES, _at, parse_plan
 
 NAME = "orders-jobs-queue-prod"
 QUEUE = Place("AWS::SQS::Queue", names=(NAME,), named=True)
@@ -163,3 +163,35 @@ def test_whatever_a_plan_holds_it_is_read_or_left(
     assert parse_plan(plan(one, other)).kind == "terraform"
     parse_plan(plan(entry))  # type: ignore[arg-type]
     parse_plan(json.dumps({"format_version": "1.0", "resource_changes": entry}))
+
+
+@pytest.mark.parametrize(
+    ("plan", "kind"),
+    [
+        ({"format_version": "1.2", "planned_values": {}}, "terraform"),
+        ({"format_version": "1.2", "resource_changes": []}, "terraform"),
+        ({"format_version": "1.2"}, "none"),
+        ({"planned_values": {}}, "none"),
+        ({"format_version": "99.0", "planned_values": {}}, "none"),
+        ({"format_version": "1.2", "resource_changes": {}}, "none"),
+    ],
+)
+def test_a_plan_without_changes_is_known_by_what_it_plans(plan: dict[str, Any], kind: str) -> None:
+    assert parse_plan(json.dumps(plan)).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("told", "path", "value"),
+    [
+        ({"a": [{"b": 3}]}, "a.0.b", 3),
+        ({"a": [{"b": 3}]}, "a.1.b", None),
+        ({"a": [{"b": 3}]}, "a.b", None),
+        ({"a": [{"b": 3}]}, "b.0", None),
+        ({"a": True}, "a.0.b", True),
+        ({"a": 1}, "a.b", None),
+        ({"a": 1}, "a", 1),
+        (True, "a", True),
+    ],
+)
+def test_the_value_at_a_path(told: Any, path: str, value: Any) -> None:
+    assert _at(told, path) == value

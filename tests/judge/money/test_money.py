@@ -61,3 +61,10 @@ def test_what_is_not_finite_is_refused(value: float) -> None:
 def test_a_total_out_of_reach_is_refused() -> None:
     with pytest.raises(ValueError, match="add up to 3"):
         parts([1.0, 1.0], Decimal(3))
+
+
+@pytest.mark.parametrize("usd", [math.nan, math.inf, -math.inf, Decimal("NaN"), Decimal("Infinity")])
+def test_what_is_no_amount_is_said(usd: float | Decimal) -> None:
+    with pytest.raises(ValueError, match="amount") as said:
+        exact(usd)
+    assert str(said.value) == f"{usd} is no amount of money"

@@ -248,7 +248,7 @@ def test_the_figures_are_those_of_the_plays_in_their_order(monkeypatch: pytest.M
     asked = plays(monkeypatch)
     rates = Traffic((0.001,), 0.5, baseline=0.5)
     (one,) = forecast(rates, watch(), shares=(0.3,), begins=(0.5,), confidence=0.5, plays=8, seed=3)
-    # Of the 8 plays, 4 and 8 are promoted: the rank of the median is the 5th, that of the limit at 50 % the 7th.
+    # Of the 8 plays, 3 and 7 are promoted: the rank of the median is the 5th, that of the limit at 50 % the 7th.
     assert one.model_dump() == {
         "share": 0.3,
         "begins_h": 0.5,
@@ -274,8 +274,11 @@ def test_each_share_is_played_with_the_same_requests_and_each_beginning_with_oth
     asked = plays(monkeypatch)
     found = forecast(traffic(), watch(), shares=(0.1, 0.2), begins=(0.0, 12.0), confidence=0.5, plays=6)
     assert [(one.begins_h, one.share, one.plays) for one in found] == [
-        (0, 0.1, 6), (0, 0.2, 6), (12, 0.1, 6), (12, 0.2, 6),
-    ]  # fmt: skip
+        (0, 0.1, 6),
+        (0, 0.2, 6),
+        (12, 0.1, 6),
+        (12, 0.2, 6),
+    ]
     drawn, came = ([one[place] for one in asked] for place in (0, 1))
     for each in (drawn, came):
         first, again, later, last = each[:6], each[6:12], each[12:18], each[18:]
@@ -291,6 +294,7 @@ def test_each_share_is_played_with_the_same_requests_and_each_beginning_with_oth
         (400_000, 183, 3e6, 183),
         (2165 * 70, 93, 3e6, 70),
         (2165 * 70 - 1, 93, 3e6, 69),
+        (59, 93, 0, 59),
         (1, 93, 3e6, 59),  # never fewer than the limit takes
         (60, 93, 0, 60),
     ],
@@ -308,7 +312,21 @@ def test_a_pair_is_the_middle_one_and_the_one_of_the_rank() -> None:
     values = [float(one) for one in range(100, 40, -1)]
     assert _pair(values, 0.95) == Pair(median=71, most=100)
     assert _pair([*values[1:], math.inf], 0.95) == Pair(median=71, most=None)
+    assert _pair([*values[:31], *[math.inf] * 29], 0.95) == Pair(median=100, most=None)
     assert _pair([math.inf] * 31 + values[:29], 0.95) == Pair(median=None, most=None)
+
+
+def test_one_play_is_enough_for_a_small_share_of_soaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 0.05 of all soaks, the first play is the limit with certainty 0.95: and none is no number of plays."""
+    plays(monkeypatch)
+    (one,) = forecast(traffic(), watch(), shares=(1.0,), begins=(0.0,), confidence=0.05, plays=1)
+    assert (one.plays, one.unseen) == (1, Pair(median=1.75, most=1.75))
+
+
+def test_what_is_unseen_costs_something_where_it_is_promoted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    plays(monkeypatch)
+    (one,) = forecast(traffic(), watch(), shares=(1.0,), begins=(0.0,), confidence=0.95, plays=59)
+    assert (one.users, one.unseen) == (Pair(median=40.25, most=None), Pair(median=30.75, most=59.75))
 
 
 @pytest.mark.parametrize(

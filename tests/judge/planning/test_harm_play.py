@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from runbook_lib.judge.planning.harm_play import Played, _course, _fires, _iso, _looked, _watched, play
+from runbook_lib.judge.planning.harm_play import Played, _course, _fires, _iso, _judged, _looked, _watched, play
 from runbook_lib.judge.planning.harm_terms import Traffic
 from tests.judge.planning.test_harm import watch
 
@@ -166,3 +167,11 @@ def test_the_parts_between_failures_are_joined() -> None:
 )
 def test_a_second_of_the_soak_as_a_time(seconds: float, told: str) -> None:
     assert _iso(seconds) == told
+
+
+@pytest.mark.parametrize(("alpha", "verdict"), [(0.01, "FAIL"), (1e-12, "PASS")])
+def test_a_change_before_a_declared_look_is_tested_with_the_watchs_own_alpha(alpha: float, verdict: str) -> None:
+    """Of 24,000 requests 160 fail, all of them in the last four of 24 hours."""
+    who = replace(watch(), alpha_early=alpha)
+    course = tuple((_iso(hour * 3600), 40 if hour >= 20 else 0, 1000) for hour in range(24))
+    assert _judged(who, who.looks[0], course, 160, 24_000) == verdict

@@ -272,7 +272,7 @@ def test_a_step_costs_at_most_the_budget_and_soaks_longer_where_a_short_soak_doe
         ),
         ({"per_day": 0}, None, "no requests were seen, and without traffic no soak can promote anything"),
     ],
-)  # fmt: skip
+)
 def test_what_is_impossible_to_the_letter(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], users: Any, why: str
 ) -> None:
@@ -304,7 +304,7 @@ def test_what_is_impossible_to_the_letter(
         ({"begins": BEGINS.replace(year=1999)}, "it begins in the year 1999: expects 2000 to 2999"),
         ({"begins": BEGINS.replace(year=3000)}, "it begins in the year 3000: expects 2000 to 2999"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_to_the_letter(given: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=r"expects|a step is") as refused:
         asked(**given)
