@@ -101,7 +101,8 @@ def _forecast(
     seed: int,
 ) -> tuple[Harm, ...]:
     """The same as `forecast`, cached: a notebook that runs again with the same traffic does not simulate again."""
-    numbers.share(**{f"share {share}": share for share in shares})
+    for one in shares:
+        numbers.share(share=one)
     numbers.chance(confidence=confidence)
     numbers.count(1, plays=plays)
     for begin in begins:

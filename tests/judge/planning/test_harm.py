@@ -334,7 +334,7 @@ def test_what_is_unseen_costs_something_where_it_is_promoted_too(monkeypatch: py
     [
         ({"begins": (0.0, -0.5)}, "a failure that begins after -0.5 h begins in no soak of 36 h"),
         ({"begins": (36 + 300 / 3600,)}, "a failure that begins after 36.0833 h begins in no soak of 36 h"),
-        ({"shares": (0.5, 1.01)}, "share 1.01 1.01 is no share from 0 to 1"),
+        ({"shares": (0.5, 1.01)}, "share 1.01 is no share from 0 to 1"),
     ],
 )
 def test_what_is_refused_to_the_letter(given: dict[str, Any], why: str) -> None:
