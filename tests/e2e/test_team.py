@@ -21,6 +21,7 @@ PHASE1, ROLLBACK_1 = "06_phase1_10_percent", "rollback_1_async_failing"
 
 
 def test_one_shifts_the_other_takes_it_back_and_both_see_the_same(rollout: Any, tmp_path: Path) -> None:
+    rollout.quiet()
     bucket = "records-of-a-team"
     fit_bucket(rollout.aws.client("s3"), bucket)
 
