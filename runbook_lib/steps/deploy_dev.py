@@ -138,7 +138,9 @@ class DeployDev(Step):
     def log_errors(self) -> Any:
         """Counts errors in the logs of the four functions since this run began.
 
-        A function without any log line is no data, not a pass: the smoke test has just called each of them.
+        A function without any log line is no data, not a pass: the smoke test has just called each of them. Of several
+        workers the service itself chooses who gets the job of the smoke test: one of them must have spoken, and the
+        others are named. The load test in staging gives work to all.
         """
         id, title = "logs.errors", "Logs since the deployment"
         if not self.run.applying:
@@ -147,17 +149,24 @@ class DeployDev(Step):
         client = self.run.aws.client("logs")
         names = functions(self.params)
         silent = [name for name in names if not logs.spoke(client, self.params, window, resource=name)]
+        crew = {post.worker for post in self.params.service.crew}
+        idle = sorted(crew.intersection(silent)) if crew.difference(silent) else []
         found = [(name, one) for name in names for one in logs.failures(client, self.params, window, resource=name)]
         count = sum(one.count for _, one in found)
         since = f"since {when(self.began)}"
-        said = f"no error in any log {since}"
+        said = f"no error in any log {since}" + (
+            f"; the job went to another worker than {', '.join(idle)}" if idle else ""
+        )
+        silent = [name for name in silent if name not in idle]
         if count:
             said = f"{count} lines with errors {since}, the most frequent: {found[0][1].text[:120]}; read them below"
         elif silent:
             said = f"nothing at all in the log of {', '.join(silent)} {since}: look at the function, or run it again"
         ok = False if count else None if silent else True
         shown = self.note(
-            check(id, title, ok, said, expected="lines, and no errors", found=f"{count} errors", silent=silent),
+            check(
+                id, title, ok, said, expected="lines, and no errors", found=f"{count} errors", silent=silent, idle=idle
+            ),
             caption="Logs",
         )
         if not found:

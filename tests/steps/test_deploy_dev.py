@@ -166,6 +166,31 @@ def test_silent_logs_prove_nothing(step: DeployDev) -> None:
     assert "submit, worker, status, sync" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("spoke", "verdict", "told"),
+    [
+        ({"worker"}, Verdict.PASS, "; the job of the smoke test went to another worker than worker_2"),
+        ({"worker_2"}, Verdict.PASS, "; the job of the smoke test went to another worker than worker"),
+        ({"worker", "worker_2"}, Verdict.PASS, ""),
+        (set(), Verdict.NO_DATA, "nothing at all in the log of worker, worker_2 since"),
+    ],
+    ids=str,
+)
+def test_of_several_workers_one_gets_the_job_and_the_others_are_named(
+    step: DeployDev, monkeypatch: pytest.MonkeyPatch, spoke: set[str], verdict: Verdict, told: str
+) -> None:
+    names = {**step.params.service.names, **{f"{one}_2": f"second-{one}-{{env}}" for one in ("worker", "queue", "dlq")}}
+    service = step.params.service.model_copy(update={"names": names, "more_workers": (1,)})
+    step.params = step.run.params = step.params.model_copy(update={"service": service})
+    others = {"submit", "status", "sync"}
+    monkeypatch.setattr(room.logs, "spoke", lambda *_, resource: resource in spoke | others)
+    monkeypatch.setattr(room.logs, "failures", lambda *_, resource: [])
+    step.log_errors()
+    found = step.run.checks["logs.errors"]
+    assert found.verdict is verdict and told in found.reason
+    assert ("another worker" in found.reason) is ("another worker" in told)
+
+
 def test_a_broken_route_is_a_failed_smoke_test(step: DeployDev, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "stage_url", lambda *_: f"{step.run.aws.endpoint}/restapis/nothing/prod/_user_request_")
     step.smoke()
