@@ -154,9 +154,9 @@ class DeployDev(Step):
         found = [(name, one) for name in names for one in logs.failures(client, self.params, window, resource=name)]
         count = sum(one.count for _, one in found)
         since = f"since {when(self.began)}"
-        said = f"no error in any log {since}" + (
-            f"; the job went to another worker than {', '.join(idle)}" if idle else ""
-        )
+        said = f"no error in any log {since}"
+        if idle:
+            said += f"; the job of the smoke test went to another worker than {', '.join(idle)}"
         silent = [name for name in silent if name not in idle]
         if count:
             said = f"{count} lines with errors {since}, the most frequent: {found[0][1].text[:120]}; read them below"
