@@ -12,7 +12,7 @@ import typer
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import environments, params_dir
-from runbook_lib.cli.options import AsJson, Set, placed
+from runbook_lib.cli.options import AsJson, Set, file_option
 from runbook_lib.cli.terminal import prose, say, say_line
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ def register(app: typer.Typer) -> None:
 def doctor(
     params: Annotated[
         Path | None,
-        typer.Option(
-            "--params", "-f", "--env", metavar="FILE|ENV", callback=placed, help="Default: the first environment."
-        ),
+        file_option("Default: the first environment."),
     ] = None,
     role: Annotated[
         str, typer.Option(help="Role whose permissions are checked: read-only, operator, watch or archive.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -94,16 +94,15 @@ ArchiveRoot = Annotated[
         help="Folder of the audit records, or s3://bucket/prefix. Default: as the parameters name it.",
     ),
 ]
+
+
+def file_option(help: str) -> Any:
+    """The option that names a parameter file or its environment, with what it means to a command."""
+    return typer.Option("--params", "-f", "--env", metavar="FILE|ENV", callback=placed, help=help)
+
+
 ParamsFile = Annotated[
-    Path,
-    typer.Option(
-        "--params",
-        "-f",
-        "--env",
-        metavar="FILE|ENV",
-        callback=placed,
-        help="Flat parameter file, such as params/prod.yaml; or only its environment, such as prod.",
-    ),
+    Path, file_option("Flat parameter file, such as params/prod.yaml; or only its environment, such as prod.")
 ]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="K=V", help="Override one parameter; may be repeated.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]

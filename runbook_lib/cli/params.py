@@ -11,7 +11,7 @@ import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.misuse import Group
-from runbook_lib.cli.options import AsJson, placed, written
+from runbook_lib.cli.options import AsJson, file_option, written
 from runbook_lib.cli.terminal import Column, prose, table
 
 _EXITS = """\b
@@ -38,14 +38,7 @@ def check(
     ] = None,
     params: Annotated[
         Path | None,
-        typer.Option(
-            "--params",
-            "-f",
-            "--env",
-            metavar="FILE|ENV",
-            callback=placed,
-            help="Only this flat parameter file, such as params/prod.yaml, or its environment, and what it reads.",
-        ),
+        file_option("Only this flat parameter file, such as params/prod.yaml, or its environment, and what it reads."),
     ] = None,
     commands: Annotated[
         bool,

@@ -12,7 +12,7 @@ import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.project import expanded
-from runbook_lib.cli.options import AsJson, number, placed
+from runbook_lib.cli.options import AsJson, file_option, number
 from runbook_lib.cli.terminal import Column, prose, say, table
 
 REHEARSAL_EXITS = """\b
@@ -66,14 +66,7 @@ def rehearse(
     ] = 1,
     params: Annotated[
         Path | None,
-        typer.Option(
-            "--params",
-            "-f",
-            "--env",
-            metavar="FILE|ENV",
-            callback=placed,
-            help="With --quick: judge by the policy and service of this file, or of this environment.",
-        ),
+        file_option("With --quick: judge by the policy and service of this file, or of this environment."),
     ] = None,
     project: Annotated[
         Path | None,

@@ -300,7 +300,7 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
         if off is None:
             told = telling.tell(NOT_OFF, effect.run_id, (), str(effect.error))
         else:
-            told = telling.tell(OFF, str(off.deployment), _earlier(params, guard))
+            told = telling.tell(OFF, str(off.deployment), _earlier(params, effect.root, guard))
     except RunbookError as error:
         journal.append("warning", text=_untold(str(error)))
         return _untold(str(error))
@@ -308,13 +308,10 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
     return told.reason if told.ok else f"not everybody was told: {told.reason}"
 
 
-def _earlier(params: Params, guard: Guard) -> list[Record]:
-    """This attempt's records of this rollback, newest first."""
-    try:
-        archive = Archive.of(params, anyhow=True)
-    except UsageError as error:  # no address of an archive: the others are told all the same
-        guard.warn(str(error))
-        return []
+def _earlier(params: Params, root: Path, guard: Guard) -> list[Record]:
+    """This attempt's records of this rollback, newest first; none in a spare archive (`root`)."""
+    archive = Archive(root)
+    archive.refresh(params.release)
     refs = archive.records(env=params.env, release=params.release, notebook=NOTEBOOK)
     found = [record for _, record in archive.trusted(refs, guard.warn)]
     return [one for one in reversed(found) if one.attempt == params.attempt]
