@@ -155,6 +155,22 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Refuses cases in no order, or named by one: each worker would have its own, and then no test runs at all."""
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        cases = mark.args[1] if len(mark.args) > 1 else mark.kwargs.get("argvalues", ())
+        if isinstance(cases, (set, frozenset)):
+            raise pytest.UsageError(f"{metafunc.definition.nodeid}: give the cases as a list, a set has no order")
+        values = itertools.chain.from_iterable(case if isinstance(case, tuple) else (case,) for case in cases)
+        if callable(mark.kwargs.get("ids")) and any(isinstance(value, (set, frozenset)) for value in values):
+            raise pytest.UsageError(f"{metafunc.definition.nodeid}: sets have no order, so no `ids` of them")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A case that is a set has the same name in each worker: text is hashed in another way in each process."""
+    return ", ".join(sorted(map(str, val))) or "nothing" if isinstance(val, (set, frozenset)) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks who starts an embedded AWS; puts the heaviest modules first, so that at the end no worker waits for one.
 

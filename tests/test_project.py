@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import itertools
 import json
@@ -24,7 +25,7 @@ from packaging.requirements import Requirement
 from runbook_lib.params.load import FLAT_NAMES, Flat, read_yaml
 from runbook_lib.run.launch import START
 from tests import lines
-from tests.conftest import QUICK, dealt, draw_few
+from tests.conftest import QUICK, dealt, draw_few, pytest_generate_tests, pytest_make_parametrize_id
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(one for one in (ROOT / "notebooks").glob("*.ipynb") if one.stem != START)
@@ -303,6 +304,27 @@ def test_properties_are_drawn_with_few_examples_where_that_is_asked_for() -> Non
     draw_few(SimpleNamespace(obj=test))  # type: ignore[arg-type]
     test()
     assert len(seen) == QUICK
+
+
+def test_each_worker_has_the_same_cases_under_the_same_names() -> None:
+    """Text is hashed in another way in each process: cases named after a set once kept every test from running."""
+    assert [pytest_make_parametrize_id(case) for case in ({"b", "a"}, {"a", "b"}, frozenset(), "b")] == [
+        "a, b",
+        "a, b",
+        "nothing",
+        None,
+    ]
+    for cases, ids, refused in (
+        (["a", "b"], None, False),
+        ({"a", "b"}, None, True),
+        ([{"a", "b"}], None, False),
+        ([({"a", "b"}, 1)], str, True),
+        ([("a", 1)], str, False),
+    ):
+        mark = pytest.mark.parametrize("name", cases, ids=ids).mark
+        own = SimpleNamespace(definition=SimpleNamespace(nodeid="test_it", iter_markers=lambda _, mark=mark: [mark]))
+        with pytest.raises(pytest.UsageError, match="test_it") if refused else contextlib.nullcontext():
+            pytest_generate_tests(own)  # type: ignore[arg-type]
 
 
 def test_the_wheel_has_every_file_of_the_library() -> None:

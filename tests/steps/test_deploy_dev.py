@@ -174,7 +174,6 @@ def test_silent_logs_prove_nothing(step: DeployDev) -> None:
         ({"worker", "worker_2"}, Verdict.PASS, ""),
         (set(), Verdict.NO_DATA, "nothing at all in the log of worker, worker_2 since"),
     ],
-    ids=str,
 )
 def test_of_several_workers_one_gets_the_job_and_the_others_are_named(
     step: DeployDev, monkeypatch: pytest.MonkeyPatch, spoke: set[str], verdict: Verdict, told: str
