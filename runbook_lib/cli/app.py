@@ -176,7 +176,7 @@ def _show_status(seen: Status) -> None:
         prose(forecast.words, fg=None if forecast.holds else "yellow")
     for reminder in seen.reminders():
         prose(reminder, fg="yellow")
-    prose(f"next: {seen.next_beside or seen.next_words}", fg="red" if seen.unfinished else None, bold=True)
+    prose(f"next: {seen.next_beside}", fg="red" if seen.unfinished else None, bold=True)
     if seen.next:
         say(seen.next, bold=True)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import AwsError
+from runbook_lib.observe.traffic import state
 from runbook_lib.observe.traffic.state import TrafficState, handles, read_state
 from runbook_lib.params.load import Params
 
@@ -150,3 +151,19 @@ def test_a_document_of_another_kind_is_refused(params: Params, AppConfig: Any) -
     stub.broken = True
     with pytest.raises(AwsError, match="no feature-flag document"):
         read_state(stub, params)
+
+
+def test_what_appconfig_calls_its_resources_is_asked_again_after_a_moment(
+    params: Params, AppConfig: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within it a look asks once; another client, and other names, are never answered from what was kept."""
+    now, asked = [100.0], []
+    monkeypatch.setattr(state, "handles", lambda client, params: asked.append(params.env) or handles(client, params))
+    monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
+    client = AppConfig([(10, "COMPLETE")], ON)
+    for later, times in ((0.0, 1), (state.MOMENT_S, 1), (1.0, 2), (state.MOMENT_S, 2)):
+        now[0] += later
+        assert read_state(client, params).dial_percent == 10
+        assert len(asked) == times
+    read_state(AppConfig([(10, "COMPLETE")], ON), params)
+    assert len(asked) == 3, "another client"
