@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import beside, environments, read_yaml
+from runbook_lib.base.project import ENVIRONMENT, beside, environments, read_yaml
 from runbook_lib.base.template import filled
 from runbook_lib.base.yaml_file import unquoted
 
@@ -30,7 +30,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """Defaults as in `params.Flat`; a test compares them."""
 _WANTED = {
-    "env": r"[a-z][a-z0-9-]{0,29}",
+    "env": ENVIRONMENT,
     "account_id": r"[0-9]{12}",
     "region": r"[a-z]{2}(-[a-z]+)+-[0-9]",
     "release": r"[A-Za-z0-9][A-Za-z0-9._-]*",
