@@ -63,7 +63,12 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Embedde
         del said["names"][name]
     said["contract"] = CONTRACT
     said["workers"] = [
-        {"function": f"p-{one}-{{env}}", "queue": f"p-{one}-q-{{env}}", "dlq": f"p-{one}-dead-{{env}}", "concurrency": 2}
+        {
+            "function": f"p-{one}-{{env}}",
+            "queue": f"p-{one}-q-{{env}}",
+            "dlq": f"p-{one}-dead-{{env}}",
+            "concurrency": 2,
+        }
         for one in WORKERS
     ]
     (folder / "service.yaml").write_text(yaml.safe_dump(said), "utf-8")
