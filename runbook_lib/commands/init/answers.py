@@ -11,7 +11,6 @@ import yaml
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault, filled
-from runbook_lib.commands.init.environments import besides
 from runbook_lib.commands.init.tools import DEFAULT
 from runbook_lib.params.aws_names import fault as name_fault
 from runbook_lib.params.cross_check import RESOURCES
@@ -123,10 +122,6 @@ class Answers:
             ("missing", f"account_id of {env}", f"params/{env}.yaml, or --account {env}=ID")
             for env in self.environments
             if env not in self.accounts
-        ]
-        missing += [
-            ("missing", f"which steps are applied in {env}", "params/gates.yaml, `envs` of its steps")
-            for env in besides(self.environments)
         ]
         if self.region.value != REGION:
             where = f"params/prices-{self.region.value}.yaml, as prices.yaml has those of {REGION}; until then no cost"
