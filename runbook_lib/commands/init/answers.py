@@ -19,6 +19,8 @@ from runbook_lib.params.service import JOB, NO_JOB
 
 REGION = "us-east-1"
 ROUTES = ("sync", "submit", "status")
+NO_ROUTE = "none"
+"""Value of `--route status=`: the API has no such route, and no function for one."""
 NO_ACCOUNT = "000000000000"
 """An account of nobody: a run with it reports that the caller's account is another one."""
 _SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -104,9 +106,16 @@ class Answers:
             self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
         for key, template in _ROUTES.items():
             self.routes.setdefault(key, Said(_named(template, self.service), "guessed"))
+        if self.tells_no_status:
+            self.names.pop("status", None)
         for known, guesses in ((self.traffic, TRAFFIC), (self.alarms, ALARMS)):
             for key, template in guesses.items():
                 known.setdefault(key, Said(_named(template, self.service), "guessed"))
+
+    @property
+    def tells_no_status(self) -> bool:
+        """Whether the API has no status route (`--route status=none`)."""
+        return "status" in self.routes and self.routes["status"].value == NO_ROUTE
 
     def told(self) -> list[tuple[str, str, str]]:
         """Source, name and value of each fact; missing ones last, with the place to say them."""
@@ -191,8 +200,13 @@ def of_flags(
         if wrong := name_fault(key, filled(said.value, {"env": next(iter(made.environments))})):
             raise UsageError(f"--name {key}={said.value}: {wrong}")
     for key, said in made.routes.items():
+        if key == "status" and said.value == NO_ROUTE:
+            continue
         if not said.value.startswith("/"):
-            raise UsageError(f"--route {key}={said.value}: expects a path that begins with /")
+            raise UsageError(
+                f"--route {key}={said.value}: expects a path that begins with /"
+                + (", or none" if key == "status" else "")
+            )
         if key == "status" and not JOB.search(said.value):
             raise UsageError(f"--route {key}={said.value}: {NO_JOB}")
     return made

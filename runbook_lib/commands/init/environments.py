@@ -31,9 +31,10 @@ def of_flags(given: Sequence[str]) -> dict[str, EnvironmentKind]:
         name, _, said = pair.partition("=")
         kind = next((one for one in KINDS if one == said), None)
         if not re.fullmatch(ENVIRONMENT, name) or kind is None:
+            meant = next((one for one in KINDS if said and one.startswith(said)), "")
             raise UsageError(
                 f"--environment {pair}: expects NAME=KIND, a name in small letters, digits and dashes, and one of "
-                f"{', '.join(KINDS)}"
+                f"{', '.join(KINDS)}" + (f"; did you mean {name}={meant}?" if meant else "")
             )
         if name in found:
             raise UsageError(f"--environment {pair}: '{name}' is said twice; say it once")

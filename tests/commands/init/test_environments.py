@@ -74,7 +74,8 @@ def test_an_account_of_an_environment_of_ones_own(tmp_path: Path) -> None:
     [
         (("qa",), "--environment qa: expects NAME=KIND"),
         (("Qa=development",), "expects NAME=KIND"),
-        (("qa=live",), "development, staging, production"),
+        (("qa=live",), "development, staging, production$"),
+        (("qa=dev",), r"did you mean qa=development\?"),
         (("qa=development",), "none is production"),
         (("qa=production", "qa=staging"), "'qa' is said twice"),
     ],
