@@ -93,10 +93,7 @@ def _reader(shape: Any, known: dict[str, Read | None]) -> Read | None:
         if shape.is_document_type or shape.is_tagged_union:
             return lambda parser, value: parser._handle_structure(shape, value)
         return _structure(
-            {
-                one.serialization.get("name", name): (name, _learn(one, known))
-                for name, one in shape.members.items()
-            }
+            {one.serialization.get("name", name): (name, _learn(one, known)) for name, one in shape.members.items()}
         )
     if kind == "list":
         return _list(_learn(shape.member, known))
