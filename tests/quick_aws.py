@@ -82,7 +82,12 @@ def _learn(shape: Any, known: dict[str, Read | None]) -> Read | None:
     """Puts the reader of a shape, and of all that is in it, into `known`."""
     if shape.name in known:
         return known[shape.name]
-    known[shape.name] = lambda parser, value: known[shape.name](parser, value)  # type: ignore[misc]  # in itself
+
+    def later(parser: Any, value: Any) -> Any:  # for a shape that is in itself
+        read = known[shape.name]
+        return value if read is None else read(parser, value)
+
+    known[shape.name] = later
     known[shape.name] = made = _reader(shape, known)
     return made
 
