@@ -199,17 +199,20 @@ def of_flags(
             raise UsageError(f"--name {key}={said.value}: {wrong}")
         if wrong := name_fault(key, filled(said.value, {"env": next(iter(made.environments))})):
             raise UsageError(f"--name {key}={said.value}: {wrong}")
-    for key, said in made.routes.items():
+    _routed(made.routes)
+    return made
+
+
+def _routed(routes: Mapping[str, Said]) -> None:
+    """Refuses what is no path of a route."""
+    for key, said in routes.items():
         if key == "status" and said.value == NO_ROUTE:
             continue
         if not said.value.startswith("/"):
-            raise UsageError(
-                f"--route {key}={said.value}: expects a path that begins with /"
-                + (", or none" if key == "status" else "")
-            )
+            also = ", or none" if key == "status" else ""
+            raise UsageError(f"--route {key}={said.value}: expects a path that begins with /{also}")
         if key == "status" and not JOB.search(said.value):
             raise UsageError(f"--route {key}={said.value}: {NO_JOB}")
-    return made
 
 
 def _accounts(given: Sequence[str], environments: Sequence[str]) -> dict[str, Said]:

@@ -1,8 +1,8 @@
 """A project's own environments: named on the command line, or in the folder's gates.yaml, in place of the delivered
 three.
 
-The first environment of each kind replaces the delivered one of that kind; a further one has the same steps. Without one of development or
-staging, the other replaces it: one environment before production is enough.
+The first environment of each kind replaces the delivered one of that kind; a further one has the same steps.
+Without one of development or staging, the other replaces it: one environment before production is enough.
 """
 
 from __future__ import annotations

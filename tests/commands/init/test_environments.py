@@ -100,7 +100,7 @@ def test_two_productions_have_a_rollout_each_and_the_environments_before_them_to
         first = policy.steps["06_phase1_10_percent"]
         assert first.requires == (f"01_preflight@{env}", "02_deploy_dev@qa", "05_staging@qa")
         assert first.requires_to_shift == (f"03_dashboard@{env}", f"04_alarms@{env}")
-        assert (f"11_acceptance", env) in needed(policy.steps) and other not in {
+        assert ("11_acceptance", env) in needed(policy.steps) and other not in {
             e for n, e in needed(policy.steps) if n > "05"
         }
         assert {one.after for one in policy.attestations if one.after} >= {f"08_phase3_100_percent@{env}"}
