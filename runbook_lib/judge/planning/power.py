@@ -201,9 +201,7 @@ def _counted(n: int, gate: Gate, look: Look, power: float) -> dict[str, object]:
     return {**found, "detects": detects}
 
 
-def _split(
-    n: int, weight: float, gate: Gate, looks: Sequence[Look], look: Look, power: float
-) -> dict[str, object]:
+def _split(n: int, weight: float, gate: Gate, looks: Sequence[Look], look: Look, power: float) -> dict[str, object]:
     """The fields of `Power` for the observed split: `needed` requests show a shift without effect; `detects` is the
     largest share of async requests, below the weight, that is detected with probability `power`.
     """
