@@ -36,7 +36,7 @@ from runbook_lib.params import load as parameters
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
-from tests import forks, loads, quick_aws
+from tests import forks, loads, memory, quick_aws
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -53,6 +53,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]
 # The modules of all tests live as long as their process: looking through them for garbage takes a tenth of the time.
 gc.set_threshold(100_000, 20, 100)
+memory.install()
 quick_aws.install()
 
 # Nobody draws from numpy's global generator (ruff's NPY002), so hypothesis need not seed it and put it back for each
