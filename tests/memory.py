@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - of the system's memory, what everybody may write to
+MEMORY = Path("/dev/shm")
 ROOM = 4 << 30
 """Bytes that have to be free: several times what a run of all tests leaves."""
 
