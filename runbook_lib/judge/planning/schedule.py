@@ -17,11 +17,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from scipy import stats
-
 from runbook_lib.base.window import iso
 from runbook_lib.judge import numbers
 from runbook_lib.judge.model import Gate, Look
+from runbook_lib.judge.planning.alarm_math import least_likely
 from runbook_lib.judge.planning.harm import SHARES, forecast
 from runbook_lib.judge.planning.harm_terms import HOURS, Traffic, Watch
 from runbook_lib.judge.planning.power import fewest, powers
@@ -188,7 +187,7 @@ def soak(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> tupl
     expected = 0.0
     for hour in range(1, MOST_SOAK_H + 1):
         expected += rates[(begins.hour + hour - 1) % HOURS] * percent / 100 * 3600
-        if hour >= asked.least_h and stats.poisson.ppf(1 - asked.power, expected) >= wanted:
+        if hour >= asked.least_h and least_likely(1 - asked.power, expected) >= wanted:
             return float(hour), expected
     return None
 
