@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
@@ -181,6 +181,9 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks who starts an embedded AWS; puts the heaviest modules first, so that at the end no worker waits for one.
 
+    Of these, first those that fork this process: near its end it has three times the memory, and a fork takes as much
+    longer. They kill some hundred forks.
+
     A module stays together, in its own order: what is built for a module is built once. So each of xdist's workers has
     its own share of the heavy ones, and light ones to be taken away by a worker that has nothing left.
     """
@@ -194,7 +197,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         weight = next((place for place, name in enumerate(HEAVY) if item.get_closest_marker(name)), len(HEAVY))
         weights[item.path] = min(weight, weights.get(item.path, weight))
-    items.sort(key=lambda item: weights[item.path])
+    modules_of = {item.path: item.module for item in items if isinstance(item, pytest.Function)}
+    forking = {path for path, module in modules_of.items() if weights[path] == 0 and _forks(vars(module))}
+    items.sort(key=lambda item: (weights[item.path], item.path not in forking))
     light = next((place for place, item in enumerate(items) if weights[item.path] == len(HEAVY)), len(items))
     modules = [list(tests) for _, tests in itertools.groupby(items[:light], key=lambda item: item.path)]
     items[:] = dealt(modules, items[light:], int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
@@ -229,6 +234,12 @@ def _functions(item: pytest.Function) -> Iterator[Callable[..., object]]:
 def _starts_aws(function: Callable[..., object]) -> bool:
     code = getattr(function, "__code__", None)
     return code is not None and EmbeddedAws.__name__ in code.co_names
+
+
+def _forks(names: Mapping[str, object]) -> bool:
+    """Whether a function of a module with these names forks this process, also by `tests/killed.py`."""
+    codes = (getattr(value, "__code__", None) for value in names.values())
+    return any(not {"fork", "killed"}.isdisjoint(code.co_names) for code in codes if code is not None)
 
 
 def draw_few(item: pytest.Item) -> None:

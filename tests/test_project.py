@@ -25,8 +25,9 @@ from packaging.requirements import Requirement
 
 from runbook_lib.params.load import FLAT_NAMES, Flat, read_yaml
 from runbook_lib.run.launch import START
+from tests import killed as deaths
 from tests import lines, memory
-from tests.conftest import QUICK, dealt, draw_few, pytest_generate_tests, pytest_make_parametrize_id
+from tests.conftest import QUICK, _forks, dealt, draw_few, pytest_generate_tests, pytest_make_parametrize_id
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(one for one in (ROOT / "notebooks").glob("*.ipynb") if one.stem != START)
@@ -305,6 +306,13 @@ def test_properties_are_drawn_with_few_examples_where_that_is_asked_for() -> Non
     draw_few(SimpleNamespace(obj=test))  # type: ignore[arg-type]
     test()
     assert len(seen) == QUICK
+
+
+def test_modules_that_fork_their_process_are_known() -> None:
+    def kills() -> None:
+        deaths.killed(kills, 1)
+
+    assert _forks(vars(deaths)) and _forks({"kills": kills, "NAME": "x"}) and not _forks(vars(memory))
 
 
 def test_folders_are_in_memory_only_where_there_is_room_and_programs_run(monkeypatch: pytest.MonkeyPatch) -> None:
