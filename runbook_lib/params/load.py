@@ -18,7 +18,7 @@ from runbook_lib.base.kept_at import address
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.params import crew
+from runbook_lib.params import crew, own_steps
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.phases import EnvironmentName
 from runbook_lib.params.policy import Policy
@@ -252,6 +252,7 @@ def load(
     if flat.env not in policy.environments:
         named = hint(flat.env, policy.environments) or f"there are {', '.join(policy.environments)}"
         raise UsageError(f"{source}: 'env' is '{flat.env}', which gates.yaml does not name as an environment; {named}")
+    policy = own_steps.seen_from(policy, flat.env)
     try:
         prices = _prices(where, flat.region)
     except UsageError as error:
