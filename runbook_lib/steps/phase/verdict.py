@@ -76,7 +76,9 @@ def offered(stand: Stand, outcome: Outcome) -> Outcome:
 
 def turned_off(outcome: Outcome) -> Outcome:
     """The outcome of a run that has turned async off: rollback 1 is left to prove it, not to do it."""
-    left = "Async is off: this run turned it off. Run rollback_1: it proves that, explains the failures and tells people."
+    left = (
+        "Async is off: this run turned it off. Run rollback_1: it proves that, explains the failures and tells people."
+    )
     return outcome.model_copy(update={"next": left})
 
 

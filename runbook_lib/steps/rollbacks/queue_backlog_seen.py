@@ -213,8 +213,11 @@ class BacklogSeen:
         found, limit = self.limited, self.policy.llm_limited
         share = found.share or 0.0
         ok = not limit.holds(share)
-        ended = "no job ended" if found.ended is None else f"{words.count(round(found.ended), 'job')} that ended"
-        told, most = f"{found.count} rate-limit errors of the LLM among {ended}", words.comparison(limit, "ratio")
+        ended = f"; {'no job' if found.ended is None else words.count(round(found.ended), 'job')} ended"
+        told, most = (
+            f"{words.count(found.count, 'rate-limit error')} of the LLM{ended}",
+            words.comparison(limit, "ratio"),
+        )
         if not ok:
             told += f" ({'; '.join(found.examples)}): more workers would only be refused more often"
         return check(
