@@ -239,7 +239,10 @@ class BacklogSeen:
         marks = [(decided, "decided")] if decided else []
         gate = self.params.policy.gate("queue_depth")
         lines = {f"symptom {self.policy.depth}": self.policy.depth.limit, f"target {gate.target}": gate.target.limit}
-        return forecast_chart(self.forecasts(seen), seen.at, self.now_seen_levels, marks=marks, limits=lines)
+        forecasts, levels = self.forecasts(seen), self.now_seen_levels
+        if not forecasts and not levels:
+            return line("Nothing to draw: no forecast, and CloudWatch has no point of the queue yet.")
+        return forecast_chart(forecasts, seen.at, levels, marks=marks, limits=lines)
 
     @property
     def now_seen_levels(self) -> list[tuple[dt.datetime, float]]:
