@@ -107,6 +107,8 @@ class Link:
     spelt: bool
     """Whether the file's bytes are exactly those that sealing writes."""
     schema: int = 0
+    file: str = ""
+    """SHA-256 of the bytes of its file."""
 
     @property
     def altered(self) -> bool:
@@ -146,7 +148,8 @@ def state_of(folder: Path) -> tuple[int, ...]:
 def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
     raw = _raw(folder)
     record = _parsed(folder, raw)
-    if vouched and hashlib.sha256(raw).hexdigest() == vouched:
+    file = hashlib.sha256(raw).hexdigest()
+    if vouched and file == vouched:
         found, spelt = str(record.get("hash")), True
     else:
         try:
@@ -157,7 +160,8 @@ def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
     name = _named(record.get("sealed_at"), place[-1])
     schema = record.get("schema")
     number = schema if isinstance(schema, int) else 0
-    return Link(record.get("previous"), record.get("hash"), found, place, record.get("files", {}), name, spelt, number)
+    own = record.get("previous"), record.get("hash"), found, place, record.get("files", {})
+    return Link(*own, name, spelt, number, file)
 
 
 def _named(sealed_at: Any, run_id: str) -> str:
