@@ -49,7 +49,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
 """Gate to the kinds of fault that may fail it; a kind that spoils signals may fail any."""
 _OF_A_BACKLOG = ("success_rate", "generation_time", "queue_depth", "cost", "lost_jobs")
 """Gates that fail without any fault if for a time more jobs come than the workers can serve. Where more wait than there
-are workers, the last of them waits for one whole job, and its own doubles that: generation is slow for a few minutes."""
+are workers, the last of them waits for one whole job and then takes one: generation is slow for a few minutes."""
 
 
 def wald(share: float, limit: float = 1 - ALERT, alpha: float = 0.01) -> float:
