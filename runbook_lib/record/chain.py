@@ -107,8 +107,7 @@ class Link:
     spelt: bool
     """Whether the file's bytes are exactly those that sealing writes."""
     schema: int = 0
-    file: str = ""
-    """SHA-256 of the bytes of its file."""
+    file: str = ""  # SHA-256 of its bytes
 
     @property
     def altered(self) -> bool:
@@ -157,11 +156,9 @@ def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
         except (ValueError, RecursionError):
             raise ArchiveError(f"{folder.name}: record.json has a value that is not sealed so") from None
     place = tuple(str(record.get(key)) for key in ("env", "release", "notebook", "run_id"))
-    name = _named(record.get("sealed_at"), place[-1])
-    schema = record.get("schema")
-    number = schema if isinstance(schema, int) else 0
-    own = record.get("previous"), record.get("hash"), found, place, record.get("files", {})
-    return Link(*own, name, spelt, number, file)
+    name, schema = _named(record.get("sealed_at"), place[-1]), record.get("schema")
+    number, files = schema if isinstance(schema, int) else 0, record.get("files", {})
+    return Link(record.get("previous"), record.get("hash"), found, place, files, name, spelt, number, file)
 
 
 def _named(sealed_at: Any, run_id: str) -> str:

@@ -192,7 +192,7 @@ def _spelt(archive: Archive) -> None:
 
 
 def behind(archive: Archive, record: dict[str, Any], folder: Path) -> None:
-    """A record of one's own with chain and HEAD, its leaf behind the checkpoint, as if a crash had cut its seal short."""
+    """A record of one's own, its leaf behind the checkpoint, as if a crash had cut its seal short."""
     record["hash"] = record_hash(record)
     shutil.copytree(max(folder.parent.glob("2*")), folder, ignore=shutil.ignore_patterns("attachments"))
     (folder / "record.json").write_bytes(written(record))
