@@ -50,19 +50,19 @@ _BLOCK = re.compile(
     r"(?P<body>(?:(?P=indent)[ ]+[^\n]*(?:\n|\Z)|[ ]*\n)+)"
 )
 _MAPPING = re.compile(
-    rf"(?im)(^(?P<indent>[ ]*)(?:-[ ])?[\"']?{_TELLING}[\"']?[ ]*:[ ]*(?:#[^\n]*)?\n)"
+    rf"(?im)({_BEGIN}(?P<indent>[ ]*)(?:-[ ])?[\"']?{_TELLING}[\"']?[ ]*:[ ]*(?:#[^\n]*)?\n)"
     r"(?P<body>(?:(?P=indent)[ ]+[^\n]*(?:\n|\Z)|[ ]*\n)+)"
 )
 _ENTRY = re.compile(
     r"(?m)^([ ]*(?:-[ ]+)?[\"']?(?P<key>[\w./-]{1,80})[\"']?[ ]*:[ ]+)"
-    r"(?:(?P<q>[\"'])(?P<quoted>[^\n\"']+)(?P=q)|(?P<bare>[^\s\"'\[{|>&*!#][^\s\"'<>]*))(?=[ ]*(?:#[^\n]*)?$)"
+    r"(?:(?P<q>[\"'])(?P<quoted>[^\n\"']+)(?P=q)|(?P<bare>[^\s\"'\[{|>&*!#][^\s\"'<>]*))(?=[ ]*(?:#[^\n]*)?(?:$|<|\'\'\'|\"\"\"))"
 )
 _ORDINARY = re.compile(r"[\d.,:TZ+-]+%?")
 """A number or a time."""
 _UNDER = re.compile(
-    rf"(?im)(^[ \t]*[\w.-]{{0,40}}?(?:{SURE}|secret[_-]?access[_-]?key|session[_-]?token|client[_-]?secret)"
+    rf"(?im)({_BEGIN}[ \t]*[\w.-]{{0,40}}?(?:{SURE}|secret[_-]?access[_-]?key|session[_-]?token|client[_-]?secret)"
     r"(?:[_-]?[0-9]{1,2})?[ \t]*\n[ \t]*)"
-    r"(?P<bare>(?=[^\s]{0,200}[0-9])(?=[^\s]{0,200}[a-z])(?!\d{4}-\d\d-\d\d)[^\s:=\"'<>|-][^\s\"'<>]{5,199})(?=[ \t]*$)"
+    r"(?P<bare>(?=[^\s]{0,200}[0-9])(?=[^\s]{0,200}[a-z])(?!\d{4}-\d\d-\d\d)[^\s:=\"'<>|-][^\s\"'<>]{5,199})(?=[ \t]*(?:$|<|\'\'\'|\"\"\"))"
 )
 """A name alone on its line, and a word with a digit alone on the next."""
 _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<bare>[^\s/:@\"'<>]{1,200})(?=@)")
