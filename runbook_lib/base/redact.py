@@ -41,7 +41,7 @@ that a letter is a wide one or one of mathematics.
 """
 _ALIKE = dict(
     zip(
-        "аеорсухѕіјԁһѵԝԛктмАВЕКМНОРСТУХЅІЈԜοανριυκτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",  # noqa: RUF001
+        "аеорсухѕіјԁһѵԝԛктмАВЕКМНОРСТУХЅІЈԜοανριυκτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
         "aeopcyxsijdhvwqktmABEKMHOPCTYXSIJWoavpiuktABEZHIKMNOPTYX",
         strict=True,
     )
@@ -208,8 +208,10 @@ def redact(value: Any, _depth: int = 0) -> Any:
     return _mapping(value, _depth + 1) if isinstance(value, Mapping) else _list(value, _depth + 1)
 
 
-def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False) -> dict[Any, Any]:
-    """Redacts keys and values; `below`: the mapping is the value of a telling name, such as `secrets`."""
+def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False, whole: bool = False) -> dict[Any, Any]:
+    """Redacts keys and values; `below`: the mapping is the value of a telling name, such as `secrets`; `whole`: of a
+    sure one.
+    """
     found: dict[Any, Any] = {}
     pair = {str(key).casefold(): item for key, item in value.items()} if 1 < len(value) <= 8 else {}
     named = any(isinstance(pair.get(name), str) and telling(pair[name]) for name in _NAMED)
@@ -225,8 +227,8 @@ def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False) -> di
             found[shown] = _masked(item, True)
         elif telling(name) or (login and name.casefold() in ("pass", "pw")):
             found[shown] = _masked(item, surely(name), depth)
-        elif below and not describes(name):
-            found[shown] = _masked(item, False, depth)
+        elif whole or (below and not describes(name)):
+            found[shown] = _masked(item, whole, depth)
         else:
             found[shown] = redact(item, depth)
     return found
@@ -236,17 +238,15 @@ def _masked(item: Any, whole: bool, depth: int = 0) -> Any:
     """The value behind a telling name: texts are masked; behind a sure name everything that could be a secret."""
     if isinstance(item, str):
         return item if not item or harmless(item) else MASK
-    if not whole and isinstance(item, Mapping) and depth <= _DEEP:
-        return _mapping(item, depth + 1, below=True)
-    if not whole and isinstance(item, (list, tuple)):
+    if item is None or isinstance(item, bool):
+        return item
+    if not isinstance(item, (Mapping, list, tuple)):
+        return MASK if whole else redact(item, depth)
+    if depth > _DEEP:
+        return MASK
+    if not isinstance(item, Mapping):
         return [_masked(inner, whole, depth + 1) for inner in item]
-    if not whole or item is None or isinstance(item, bool):
-        return redact(item, depth)
-    if isinstance(item, Mapping):
-        return {key: _masked(inner, whole) for key, inner in item.items()}
-    if isinstance(item, (list, tuple)):
-        return [_masked(inner, whole) for inner in item]
-    return MASK
+    return _mapping(item, depth + 1, below=True, whole=whole)
 
 
 def _list(value: Sequence[Any], depth: int) -> list[Any]:

@@ -9,8 +9,8 @@ import re
 from runbook_lib.base.secret_kinds import MASK, Match
 from runbook_lib.base.secret_names import (
     AFTER,
-    NAMES,
     LIKELY,
+    NAMES,
     PREFIXED,
     QUOTE,
     START,

@@ -85,7 +85,7 @@ def test_a_secret_never_survives_whatever_stands_around_it_and_redacting_twice_i
         "<input type=text name=user value=ada> <input type=checkbox value=on>",
         "the password:\n- must be long\n- has no name in it",
         r"re.compile('\e[a-z]') and \x1b[31mred\x1b[0m",
-        '{"secrets": {"name": "db", "secretArn": "arn:aws:x", "rotated": "2026-11-01", "count": 3, "versionId": "4f1c9a7b"}}',
+        '{"secrets": {"name": "db", "secretArn": "arn:aws:x", "rotated": "2026-11-01", "versionId": "4f1c9a7b"}}',
         "secrets:\n  name: db\n  token:\n    required: true\n    description: for the pager\nhost: h",
         "credentials:\n  username: ada\n  region: us-east-1\n",
         "пароль и логин, p\u0430ge, Ελλάδα, COBO\u0422: a",
