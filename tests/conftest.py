@@ -146,12 +146,18 @@ def rehearsal_params(env: str) -> Params:
 def pytest_configure(config: pytest.Config) -> None:
     """A folder that the workers of this run share, in which `tests/made_before.py` keeps what was made once.
 
-    At its end a process looks through its garbage once: five times, pytest's default, is for another Python.
+    In the processes that the tests start, as in their own, jsonschema does without its grammars. At its end a
+    process looks through its garbage once: five times, pytest's default, is for another Python.
     """
     config.stash[gc_collect_iterations_key] = 1
     if not hasattr(config, "workerinput"):
         folder = tempfile.mkdtemp(prefix="runbook-tests-")
         os.environ["RUNBOOK_TESTS_SHARED"] = folder
+        hidden = Path(folder, "hidden", f"{GRAMMARS}.py")
+        hidden.parent.mkdir()
+        hidden.write_text('raise ImportError("the tests do without it")\n')
+        before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(hidden.parent), *([before] if before else [])])
         config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
 
 

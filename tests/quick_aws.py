@@ -12,8 +12,11 @@ import http.client
 from collections.abc import Callable
 from typing import Any
 
-from botocore import hooks, useragent
+from botocore import hooks, parsers, useragent
 from botocore.session import EVENT_ALIASES
+
+Read = Callable[[Any, Any], Any]
+"""What makes an answer's value of botocore's parser and of the value as it came."""
 
 
 def install() -> None:
@@ -22,6 +25,7 @@ def install() -> None:
     useragent.sanitize_user_agent_string_component = kept(useragent.sanitize_user_agent_string_component)
     http.client.parse_headers = _parse_headers  # type: ignore[assignment]
     hooks.EventAliaser._alias_event_name = _aliased(hooks.EventAliaser._alias_event_name)
+    parsers.JSONParser._parse_shape = _parse_shape
 
 
 def _aliased(alias: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
@@ -52,3 +56,81 @@ def _parse_headers(fp: Any, _class: Any = http.client.HTTPMessage) -> Any:
         found._headers.append((name, value.lstrip(" \t")))
     found.set_payload("")
     return found
+
+
+def _parse_shape(parser: Any, shape: Any, value: Any) -> Any:
+    """As botocore's: what a shape asks for is looked up once for all answers, and not for each value of each."""
+    resolver = getattr(shape, "_shape_resolver", None)
+    if resolver is None or shape.serialization:  # a shape that says how it is sent is known by more than its name
+        return parsers.ResponseParser._parse_shape(parser, shape, value)
+    known = _shapes(id(resolver._shape_map), resolver._shape_map)
+    if shape.name not in known:
+        _learn(shape, known)
+    read = known[shape.name]
+    return value if read is None else read(parser, value)
+
+
+_SHAPES: dict[int, tuple[Any, dict[str, Read | None]]] = {}
+
+
+def _shapes(number: int, model: Any) -> dict[str, Read | None]:
+    """The readers of a service's model by the names of its shapes; None: a value is taken as it is."""
+    return _SHAPES.setdefault(number, (model, {}))[1]  # the model is held, so that no other gets its number
+
+
+def _learn(shape: Any, known: dict[str, Read | None]) -> Read | None:
+    """Puts the reader of a shape, and of all that is in it, into `known`."""
+    if shape.name in known:
+        return known[shape.name]
+
+    def later(parser: Any, value: Any) -> Any:  # for a shape that is in itself
+        read = known[shape.name]
+        return value if read is None else read(parser, value)
+
+    known[shape.name] = later
+    known[shape.name] = made = _reader(shape, known)
+    return made
+
+
+def _reader(shape: Any, known: dict[str, Read | None]) -> Read | None:
+    kind = shape.type_name
+    if kind == "structure":
+        if shape.is_document_type or shape.is_tagged_union:
+            return lambda parser, value: parser._handle_structure(shape, value)
+        return _structure(
+            {one.serialization.get("name", name): (name, _learn(one, known)) for name, one in shape.members.items()}
+        )
+    if kind == "list":
+        return _list(_learn(shape.member, known))
+    if kind == "map":
+        return _map(_learn(shape.key, known), _learn(shape.value, known))
+    if kind in ("timestamp", "blob"):
+        return lambda parser, value: getattr(parser, f"_handle_{kind}")(shape, value)
+    return None
+
+
+def _structure(members: dict[str, tuple[str, Read | None]]) -> Read:
+    def read(parser: Any, value: Any) -> Any:
+        if value is None:
+            return None
+        found = {}
+        for sent, one in value.items():
+            if one is not None and sent in members:
+                name, inner = members[sent]
+                found[name] = one if inner is None else inner(parser, one)
+        return found
+
+    return read
+
+
+def _list(inner: Read | None) -> Read:
+    if inner is None:
+        return lambda parser, value: list(value)
+    return lambda parser, value: [None if one is None else inner(parser, one) for one in value]
+
+
+def _map(key: Read | None, inner: Read | None) -> Read:
+    assert key is None, "a key is a text"
+    if inner is None:
+        return lambda parser, value: dict(value)
+    return lambda parser, value: {name: inner(parser, one) for name, one in value.items()}

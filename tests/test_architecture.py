@@ -60,6 +60,17 @@ def test_every_module_is_read_at_one_sitting() -> None:
     assert {str(path.relative_to(ROOT)): count for path, count in lines.items() if count > MOST_LINES} == {}
 
 
+def test_no_module_takes_scipys_distributions() -> None:
+    """They, and what integrates, take half a second to import: in each command, kernel and look."""
+    heavy = re.compile(r"scipy\.(stats|integrate|optimize)|scipy import .*\b(stats|integrate|optimize)\b")
+    found = [
+        path
+        for path in (ROOT / "runbook_lib").rglob("*.py")
+        if re.search(rf"^\s*(from|import) .*({heavy.pattern})", path.read_text("utf-8"), re.M)
+    ]
+    assert [str(path) for path in found] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_every_file_that_a_page_names_exists(page: Path) -> None:
     named = [path for path, _ in PATH.findall(page.read_text("utf-8"))]

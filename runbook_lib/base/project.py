@@ -14,6 +14,8 @@ __all__ = ["beside", "expanded", "named", "params_dir", "params_file", "project_
 PROJECT = "RUNBOOK_PROJECT"
 """Environment variable with the project's folder, as the engine found it, for its kernel, which may run elsewhere."""
 GONE = "the working folder is not there any more; change into one that is"
+ENVIRONMENT = r"[a-z][a-z0-9-]{0,29}"
+"""Name of an environment: in names, in the archive's folders and behind `--env`."""
 READER = "RUNBOOK_READER"
 """Environment variable with the working folder of the reader of a kernel's commands, if the kernel has another."""
 named: list[Path] = []

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def release(
     params: ParamsFile,
-    function: Annotated[str, typer.Option(help="Its key in names of service.yaml: worker, submit or status.")],
+    function: Annotated[str, typer.Option(help="Its key in names of service.yaml: worker, worker_2, submit.")],
     version: Annotated[str, typer.Option(help="The published version to bring from 10 to 100 %.")],
     alias: Annotated[str, typer.Option(help="Alias that its event source or its route calls.")] = "live",
     name: Annotated[str, typer.Option("--release", help="Id of the release; default: FUNCTION-VERSION.")] = "",

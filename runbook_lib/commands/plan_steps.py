@@ -167,7 +167,7 @@ def _in_range(asked: Options) -> None:
             0 <= asked.requests_per_day <= MOST_PER_DAY,
             f"a number up to {MOST_PER_DAY:,.0f}, or 0 for what CloudWatch has seen",
         ),
-        ("--users", asked.users, 0 <= asked.users <= MOST_PER_DAY, f"a number up to {MOST_PER_DAY:,.0f}"),
+        ("--users", asked.users, 0 <= asked.users <= MOST_PER_DAY, f"a number from 0 to {MOST_PER_DAY:,.0f}"),
         ("--first", asked.first, first <= asked.first <= last, f"{first:g} to {last:g} percent"),
         ("--times", asked.times, 1 < asked.times <= last, f"more than 1, and at most {last:g}"),
         (

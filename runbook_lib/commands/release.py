@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
 
@@ -25,7 +25,7 @@ from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic.state import routing
 from runbook_lib.params.load import RELEASE, Params, load_file
 from runbook_lib.params.sentence import in_words
-from runbook_lib.params.traffic import ALIAS, VERSION, AliasHome
+from runbook_lib.params.traffic import ALIAS, VERSION
 
 FOLDER = "releases"
 """Folder for releases, beside `params/`."""
@@ -62,7 +62,7 @@ def prepare(file: Path, function: str, version: str, alias: str, name: str = "")
 
     Args:
         file: the service's own parameter file of the environment.
-        function: key in `names`: worker, submit or status.
+        function: key in `names`: worker, worker_2, submit or status.
         version: a published version.
         alias: the alias that the function's event source or route calls.
         name: id of the release; empty: made from function and version.
@@ -103,7 +103,8 @@ def prepare(file: Path, function: str, version: str, alias: str, name: str = "")
 
 def _said(params: Params, function: str, version: str, alias: str) -> None:
     """Refuses impossible values, before AWS is asked and a file is written."""
-    known = [one for one in get_args(AliasHome.model_fields["function"].annotation) if params.named(one)]
+    keys = ("submit", *(post.worker for post in params.service.crew), "status", "sync")
+    known = [one for one in keys if params.named(one)]
     if function not in known:
         env, meant = params.env, hint(function, known)
         raise UsageError(

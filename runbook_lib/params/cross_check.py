@@ -253,6 +253,7 @@ def _inventory(found: Any, params: Params) -> Iterator[Named]:
         "{job_ttl_variable}",
         *(f"{{name.{key}}}" for key in RESOURCES),
         *(f"{{metric.{key}}}" for key in METRICS),
+        *(f"{{table.{key}}}" for key, value in params.service.contract.table if isinstance(value, str)),
     }
     for id, resource in found.resources.items():
         yield f"resources.{id}.kind", resource.kind, KINDS

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import beside, environments, read_yaml
+from runbook_lib.base.project import ENVIRONMENT, beside, environments, read_yaml
 from runbook_lib.base.template import filled
 from runbook_lib.base.yaml_file import unquoted
 
@@ -30,7 +30,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """Defaults as in `params.Flat`; a test compares them."""
 _WANTED = {
-    "env": r"[a-z][a-z0-9-]{0,29}",
+    "env": ENVIRONMENT,
     "account_id": r"[0-9]{12}",
     "region": r"[a-z]{2}(-[a-z]+)+-[0-9]",
     "release": r"[A-Za-z0-9][A-Za-z0-9._-]*",
@@ -55,7 +55,7 @@ class Essentials:
     def __init__(self, flat: Mapping[str, Any], service: Mapping[str, Any], folder: Path, source: str) -> None:
         self.values = {str(key): value for key, value in flat.items()}  # for YAML `1: x` is a name, too
         self.flat = SimpleNamespace(**self.values)
-        self._names = service.get("names") or {}
+        self._names = {**_workers(service.get("workers")), **(service.get("names") or {})}
         stage = (service.get("api") or {}).get("stage", "")
         traffic = {"client_poll_s": POLL_S, **service["traffic"]}
         self.service = SimpleNamespace(traffic=SimpleNamespace(**traffic), api=SimpleNamespace(stage=stage))
@@ -87,6 +87,16 @@ class Essentials:
         with suppress(UsageError, KeyError, TypeError, ValueError):
             tolerance = float(read_yaml(self.folder / "gates.yaml")["as_of_tolerance_s"])
         return SimpleNamespace(as_of_tolerance_s=tolerance)
+
+
+def _workers(listed: Any) -> dict[str, Any]:
+    """Functions of a list of workers by their keys in `names`, as `params/crew.py` has them: the first is `worker`."""
+    found = enumerate(listed, 1) if isinstance(listed, list) else ()
+    return {
+        f"worker_{place}" if place > 1 else "worker": one.get("function")
+        for place, one in found
+        if isinstance(one, dict)
+    }
 
 
 def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:

@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from runbook_lib.base.nearest import hint
+from runbook_lib.base.project import ENVIRONMENT
 from runbook_lib.judge.model import Look
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.approvals import once
 
-EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$")]
+EnvironmentName = Annotated[str, Field(pattern=f"^{ENVIRONMENT}$")]
 """Name of an environment in names, in the archive's folders and behind `--env`."""
 EnvironmentKind = Literal["development", "staging", "production"]
 """Rules of an environment: production has users; in the others a failure may be sent on purpose."""

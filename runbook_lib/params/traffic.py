@@ -13,6 +13,8 @@ PARAMETER = r"^/?[A-Za-z0-9_.{}-]+(/[A-Za-z0-9_.{}-]+)*$"
 """Form of a parameter's name (Systems Manager, PutParameter, `Name`), with `{env}` in it."""
 ALIAS = r"^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$"
 """Form of an alias (Lambda, CreateAlias, `Name`): not a number alone."""
+FUNCTION = r"^(submit|status|sync|worker(_[2-9])?)$"
+"""Keys of functions that a release can be about."""
 VERSION = r"^[1-9][0-9]*$"
 """A published version of a function; an alias with weights cannot point to $LATEST."""
 
@@ -94,8 +96,8 @@ class AliasHome(RegisterHome):
 
     kind: Literal["lambda-alias"]
     """Home of the weight, which decides the other keys (docs/homes.md)."""
-    function: Literal["submit", "worker", "status", "sync"]
-    """Function with the new version: its key in `names`."""
+    function: str = Field(pattern=FUNCTION)
+    """Function with the new version: its key in `names`; of several workers the second is `worker_2`."""
     alias: str = Field(pattern=ALIAS, max_length=128)
     """Alias that its event source or its route calls."""
     version: str = Field(pattern=VERSION)

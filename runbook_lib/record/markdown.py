@@ -56,7 +56,7 @@ def markdown(record: Record) -> str:
         rows = [
             (c["id"], _verdict(c["verdict"]), "required" if c["required"] else "advisory", c["reason"]) for c in bad
         ]
-        lines += ["", *_table(("Check", "Verdict", "", "Why"), rows)] if bad else []
+        lines += ["", *_table(("Check", "Verdict", "Kind", "Why"), rows)] if bad else []
     return "\n".join(lines) + "\n"
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -20,10 +20,12 @@ from runbook_lib.base.window import Window
 from runbook_lib.commands import kill_switch, release
 from runbook_lib.commands.doctor.model import Ground
 from runbook_lib.commands.release_policy import PHASES, policy_of
+from runbook_lib.observe.alarms.watching import _called_by_alias
 from runbook_lib.observe.evidence.measure import asks
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import RELEASE, load_file
+from runbook_lib.params.traffic import AliasHome
 from runbook_lib.rollout.moment import which
 from tests.elsewhere import T0, Elsewhere, Place
 
@@ -187,6 +189,39 @@ def test_the_phases_know_where_they_stand_and_rollback_1_takes_it_back(
     assert (account.alias["FunctionVersion"], place.home.read().weight) == ("6", 0)
     void = which(place.home.read(), params, PHASES[2], params.policy.phases[PHASES[2]], T0)
     assert void.name == "void" and "the switch is off" in void.words
+
+
+@pytest.mark.parametrize("function", ["worker", "worker_2"])
+def test_each_of_several_workers_is_released_and_taken_back(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    """`workers` is a list, so `names` has no worker: the kill switch has to find the function all the same."""
+    file = release.prepare(ROOT / "examples" / "orders-export" / "params" / "prod.yaml", function, "7", "live").file
+    params = load_file(file)
+    assert essentials(file, {}).name(function) == params.name(function)
+    where = {one["Name"]: one["Value"] for one in address(params.metric("new_errors"), params)["Dimensions"]}
+    assert where["FunctionName"] == params.name(function)
+    source = {"UUID": "u", "FunctionArn": f"arn:aws:lambda:eu-central-1:0:function:{params.name(function)}"}
+    monkeypatch.setattr(
+        account, "list_event_source_mappings", lambda **_: {"EventSourceMappings": [source]}, raising=False
+    )
+    (finding,) = _called_by_alias(account.client, params, cast("AliasHome", params.service.traffic))
+    assert not finding.ok and "event source u calls" in finding.sentence
+    name = params.service.traffic.parameter.replace("{env}", "prod")  # type: ignore[union-attr]
+    account.put_parameter(name, '{"enabled": true, "percent": 10}', "String", True, "10 %")
+    account.alias["RoutingConfig"] = {"AdditionalVersionWeights": {"7": 0.1}}
+    here = SimpleNamespace(
+        identity=lambda **_: SimpleNamespace(
+            account=params.account_id, arn="arn:aws:iam::1:user/ann", now=T0, trouble=""
+        ),
+        client=account.client,
+        endpoint=None,
+    )
+    monkeypatch.setattr(kill_switch, "Aws", lambda *_, **__: here)
+    values = {"mode": "apply", "confirm": "prod", "archive": str(tmp_path / "archive")}
+    done = kill_switch.off(kill_switch.Wanted("1", file, values))
+    assert done.error is None and done.off is not None and done.off.changed, done
+    assert account.alias["FunctionVersion"] == "6" and "0.1" not in str(account.alias)
 
 
 def test_the_kill_switch_reads_each_home_as_the_parameters_have_it(account: Account) -> None:

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import get_args
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import read_yaml
+from runbook_lib.base.project import ENVIRONMENT, read_yaml
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, stand_in
 
 KINDS: tuple[EnvironmentKind, ...] = get_args(EnvironmentKind)
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 _DELIVERED = "|".join(ENVIRONMENTS)
 
 
@@ -31,7 +30,7 @@ def of_flags(given: Sequence[str]) -> dict[str, EnvironmentKind]:
     for pair in given:
         name, _, said = pair.partition("=")
         kind = next((one for one in KINDS if one == said), None)
-        if not _NAME.fullmatch(name) or kind is None:
+        if not re.fullmatch(ENVIRONMENT, name) or kind is None:
             raise UsageError(
                 f"--environment {pair}: expects NAME=KIND, a name in small letters, digits and dashes, and one of "
                 f"{', '.join(KINDS)}"

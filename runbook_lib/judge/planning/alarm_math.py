@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import integrate, special, stats
+from scipy import special
 
 from runbook_lib.judge import numbers
 
@@ -30,6 +30,8 @@ DAY_S = 86_400.0
 EVALUATION_S = 60.0
 """CloudWatch evaluates an alarm every minute."""
 _TAIL = 1e-12
+_TINY = 1e-100
+"""With fewer failures expected in a window, none comes."""
 _MOST = 1e7
 """Most requests or failures in one window: with more, the sums below do not fit into memory."""
 
@@ -113,13 +115,29 @@ def least_count(op: str, threshold: float) -> int:
 
 
 def _cdf(n: int | NDArray[np.int64], mean: Floats) -> Floats:
-    """Poisson: chance of at most `n` (0 or more); `scipy.stats` takes ten times as long: it checks arguments."""
+    """Poisson: chance of at most `n` (0 or more).
+
+    Here and below `scipy.stats` would take ten times as long, since it checks arguments, and half a second to import.
+    """
     return np.asarray(special.pdtr(n, mean))
 
 
 def _pmf(n: NDArray[np.int64], mean: Floats) -> Floats:
     """Poisson: chance of exactly `n`."""
     return np.asarray(np.exp(special.xlogy(n, mean) - special.gammaln(n + 1) - mean))
+
+
+def _beyond(n: Floats, of: NDArray[np.int64], share: float) -> Floats:
+    """Binomial: chance of at least `n` among `of`, of which each is one with the chance `share`."""
+    within = np.where((n > 0) & (n <= of), n, 1)
+    chance = special.betainc(within, np.maximum(of - within + 1, 1), share)
+    return np.asarray(np.where(n <= 0, 1.0, np.where(n > of, 0.0, chance)))
+
+
+def least_likely(chance: float, mean: float) -> int:
+    """Poisson: the smallest count that is not exceeded with this chance, above 0 and below 1."""
+    found = math.ceil(special.pdtrik(chance, mean))
+    return found - int(found > 0 and special.pdtr(found - 1, mean) >= chance)
 
 
 def _quiet(k: int, mean: Floats) -> tuple[Floats, Floats]:
@@ -156,8 +174,7 @@ def _count_hazard(k: int, window_s: float, per_s: Floats) -> Floats:
 
 def _count_wait_s(k: int, window_s: float, per_s: float) -> float:
     """Expected seconds to the first alarm, from an empty window on: the integral of the chance that it is quiet."""
-    first = float(integrate.quad(lambda t: special.pdtr(k - 1, per_s * t), 0, window_s)[0])
-    mean = np.array([per_s * window_s])
+    mean, first = np.array([per_s * window_s]), first_window(k, window_s, per_s)
     one = float(_cdf(k - 1, mean)[0])
     two = float(_quiet(k, mean)[0][0])
     if two < _TAIL:
@@ -168,14 +185,20 @@ def _count_wait_s(k: int, window_s: float, per_s: float) -> float:
     return first + second + (two / hazard if hazard > 0 else math.inf)
 
 
+def first_window(k: int, window_s: float, per_s: float) -> float:
+    """Expected seconds of the first window before its `k`-th failure, whose time is gamma distributed."""
+    mean = per_s * window_s
+    come = k / mean * float(special.gammainc(k + 1, mean)) if mean > _TINY else 0.0
+    return window_s * (float(special.pdtr(k - 1, mean)) + come)
+
+
 def _rate_hazard(limit: float, window_s: float, per_s: float, share: float) -> float:
     """Alarms a second: failures a second, times the chance that one puts its window's rate above `limit`."""
     mean = per_s * window_s
-    others = np.arange(int(stats.poisson.isf(_TAIL, mean)) + 2)
+    others = np.arange(least_likely(1 - _TAIL, mean) + 2)
     # Failures needed among the others besides the known one: floor(limit n) + 1 - 1 of n = others + 1.
     needed = np.floor(limit * (others + 1))
-    beyond = float(np.sum(stats.poisson.pmf(others, mean) * stats.binom.sf(needed - 1, others, share)))
-    return per_s * share * beyond
+    return per_s * share * float(np.sum(_pmf(others, np.array(mean)) * _beyond(needed, others, share)))
 
 
 def _per_day(hazards: Floats) -> float:

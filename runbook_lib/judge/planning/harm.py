@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from runbook_lib.judge import numbers
 from runbook_lib.judge.planning.harm_play import By, Played, play
@@ -163,5 +163,5 @@ def _rank(plays: int, confidence: float) -> int:
     The share below the r-th of n is Beta(r, n - r + 1).
     """
     ranks = np.arange(1, plays + 1)
-    enough = stats.beta.sf(confidence, ranks, plays - ranks + 1) >= SURE
+    enough = special.betaincc(ranks, plays - ranks + 1, confidence) >= SURE
     return int(ranks[enough][0])

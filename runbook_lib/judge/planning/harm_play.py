@@ -71,8 +71,10 @@ def play(
     stop, who = (fires, "guard") if fires <= at else (at, by)
     known: By | None = who if math.isfinite(stop) else None  # type: ignore[assignment]
 
+    begun = int(times.searchsorted(begin_s))
+
     def since(counts: Counts, end: float) -> float:
-        return float(np.sum(counts[(times >= begin_s) & (times < min(end + watch.clear_s, watch.end_s))]))
+        return float(counts[begun : times.searchsorted(min(end + watch.clear_s, watch.end_s))].sum())
 
     return Played(
         known,
@@ -140,11 +142,11 @@ def _watched(
     window is not from the start of the course.
     """
     start, until = window
-    mine = spans[0] >= start
-    times, ends, bad, n = spans[0][mine], spans[1][mine], bad[mine], n[mine]
     every_s, enough = watch.every_min * 60, _enough(watch)
     if not every_s:
         return None, None
+    since = spans[0].searchsorted(start)
+    times, ends, bad, n = spans[0][since:], spans[1][since:], bad[since:], n[since:]
     low, last = math.floor(max(start, begin_s) / every_s), math.ceil(until / every_s) - 1
 
     def first(places: Counts) -> int:
@@ -191,8 +193,8 @@ def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch, *
     Args:
         quiet: whether it is already known that the test for a change finds nothing in them.
     """
-    mine = times < look.hours * 3600
-    times, bad, n = times[mine], bad[mine], n[mine]
+    until = times.searchsorted(look.hours * 3600)
+    times, bad, n = times[:until], bad[:until], n[:until]
     if not quiet and len(n):
         each, of = cast("Each", bad), cast("Each", n)
         tested = change.tested(each, of, watch.limit, watch.prior, watch.alpha_early)

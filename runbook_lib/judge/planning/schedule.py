@@ -17,11 +17,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from scipy import stats
-
 from runbook_lib.base.window import iso
 from runbook_lib.judge import numbers
 from runbook_lib.judge.model import Gate, Look
+from runbook_lib.judge.planning.alarm_math import least_likely
 from runbook_lib.judge.planning.harm import SHARES, forecast
 from runbook_lib.judge.planning.harm_terms import HOURS, Traffic, Watch
 from runbook_lib.judge.planning.power import fewest, powers
@@ -188,7 +187,7 @@ def soak(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> tupl
     expected = 0.0
     for hour in range(1, MOST_SOAK_H + 1):
         expected += rates[(begins.hour + hour - 1) % HOURS] * percent / 100 * 3600
-        if hour >= asked.least_h and stats.poisson.ppf(1 - asked.power, expected) >= wanted:
+        if hour >= asked.least_h and least_likely(1 - asked.power, expected) >= wanted:
             return float(hour), expected
     return None
 
@@ -293,7 +292,7 @@ def _costed(asked: Asked, step: Step) -> Step:
 def _why(asked: Asked, wanted: int, most: float, refused: Sequence[Step]) -> str:
     """The reason why no schedule reaches 100 %, and what would help."""
     per_day = sum(asked.per_s) / len(asked.per_s) * 86_400
-    about = f"{per_day:,.0f} requests a day"
+    about = f"{per_day:,.0f} requests a day" if per_day >= 10 else f"{per_day:.2g} requests a day"
     start = max(one for one in WEIGHTS if one <= asked.first)
     over = next((one for one in refused if one.percent == 100.0), refused[-1] if refused else None)
     if over is not None:
@@ -305,9 +304,9 @@ def _why(asked: Asked, wanted: int, most: float, refused: Sequence[Step]) -> str
         )
     enough = (one for one in WEIGHTS if soak(asked, one, asked.begins, wanted))
     least = next(enough, None)
-    more = f"begin with {least:g} % (--first {least:g})" if least else "not even 100 % gets that many"
+    more = f"begin with {least:g} % (--first {least:g}), or" if least else "not even 100 % gets that many:"
     some = per_day / HOURS * MOST_SOAK_H * start / 100
     return (
         f"at {start:g} % of {about} {MOST_SOAK_H} h hold some {some:,.0f}, and a proof "
-        f"takes {wanted:,} with a chance of {asked.power * 100:g} %: {more}, or have more requests (runbook probe)"
+        f"takes {wanted:,} with a chance of {asked.power * 100:g} %: {more} have more requests (runbook probe)"
     )

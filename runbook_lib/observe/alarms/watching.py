@@ -92,8 +92,9 @@ def _composite(client: Client, name: str) -> tuple[list[str], Finding]:
 def _called_by_alias(client: Client, params: Params, home: AliasHome) -> list[Finding]:
     """A finding whether every caller calls the function through the alias: the weight moves no other call."""
     function = params.name(home.function)
-    callers = _sources(client, function) if home.function == "worker" else _routes(client, params, home, function)
-    one = "event source" if home.function == "worker" else "route"
+    polled = home.function.startswith("worker")
+    callers = _sources(client, function) if polled else _routes(client, params, home, function)
+    one = "event source" if polled else "route"
     past = [name for name, alias in callers.items() if alias != home.alias]
     if past:
         called = f"{function}:{callers[past[0]]}" if callers[past[0]] else f"{function} itself"

@@ -1,6 +1,6 @@
 """The inventory of a service with several workers: each has a function, an event source, a queue and a dead-letter
 queue, and what must hold of the first worker's must hold of the others'. A service without a status route has nothing
-of one.
+of one, and the table's attributes are called as the contract says.
 """
 
 from __future__ import annotations
@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runbook_lib.observe.inventory.rules import Inventory, Resource
+from runbook_lib.observe.inventory.rules import Inventory, Resource, Setting
+from runbook_lib.params.contract import Table
 from runbook_lib.params.crew import KEYS, Post
 from runbook_lib.params.load import Params
 
+_OF_THE_TABLE = re.compile(r"\{table\.(\w+)\}")
+"""A name of `contract.table` in a rule."""
 _FIELD = re.compile(r"\{(workers|name\.(?:worker|queue|dlq))\}")
 
 
@@ -29,11 +32,41 @@ def of_all(params: Params) -> Inventory:
             continue
         if resource.name == "status" and not params.named("status"):
             continue
-        resources[id] = resource
+        resource = resources[id] = _named(resource, service.contract.table)
         if resource.name in KEYS.values():
             for post in service.crew[1:]:
                 resources.setdefault(post.id(id), _of(resource, post))
     return known.model_copy(update={"resources": resources})
+
+
+def _named(resource: Resource, table: Table) -> Resource:
+    """The resource with the table's attributes as the contract names them, without the rules about one that it has not.
+
+    An index finds repetitions, so nothing of it is asked where there is no key of one.
+    """
+    settings = dict[str, Setting]()
+    for name, setting in resource.settings.items():
+        if resource.kind == "table" and name.startswith("index") and not table.idempotency_key:
+            continue
+        said = setting.model_dump(exclude_unset=True)
+        if not _OF_THE_TABLE.search(str(said)):
+            settings[name] = setting
+        elif (filled := _attributes(said, table)) is not None:
+            settings[name] = Setting.model_validate(filled)
+    return resource.model_copy(update={"settings": settings})
+
+
+def _attributes(value: Any, table: Table) -> Any:
+    """Values with the fields of the table filled in; None: one of them is about an attribute that the table has not."""
+    if isinstance(value, str):
+        names = {found: str(getattr(table, found, f"{{table.{found}}}")) for found in _OF_THE_TABLE.findall(value)}
+        return _OF_THE_TABLE.sub(lambda found: names[found[1]], value) if all(names.values()) else None
+    if isinstance(value, list | tuple) and value:
+        return tuple(one for each in value if (one := _attributes(each, table)) is not None) or None
+    if isinstance(value, dict):
+        found = {key: _attributes(one, table) for key, one in value.items()}
+        return None if any(one is None and value[key] is not None for key, one in found.items()) else found
+    return value
 
 
 def _of(resource: Resource, post: Post) -> Resource:

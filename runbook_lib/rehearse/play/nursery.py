@@ -27,7 +27,7 @@ PRELOAD = (
     "ipykernel.kernelapp",
     "matplotlib.pyplot",
     "pandas",
-    "scipy.stats",
+    "scipy.special",
     "boto3",
     "jinja2",
     "rich.console",

@@ -61,6 +61,8 @@ class Played:
     backlog: bool
     throttled: bool
     """Whether the world ever had more than ten messages waiting, or a throttled request."""
+    waiting: int = 0
+    """Most messages that ever waited at once."""
 
 
 class _One(InProcess):
@@ -147,6 +149,7 @@ def _told(drawn: Play, params: Params, player: InProcess, outcome: Outcome, by: 
         harm=_harm(drawn, world, begun),
         backlog=world.most_waiting > 10,
         throttled=world.throttled > 0,
+        waiting=world.most_waiting,
     )
 
 

@@ -48,7 +48,8 @@ CAUSES: dict[str, tuple[str, ...]] = {
 }
 """Gate to the kinds of fault that may fail it; a kind that spoils signals may fail any."""
 _OF_A_BACKLOG = ("success_rate", "generation_time", "queue_depth", "cost", "lost_jobs")
-"""Gates that fail without any fault if more jobs come than five workers can serve."""
+"""Gates that fail without any fault if for a time more jobs come than the workers can serve. Where more wait than there
+are workers, the last of them waits for one whole job and then takes one: generation is slow for a few minutes."""
 
 
 def wald(share: float, limit: float = 1 - ALERT, alpha: float = 0.01) -> float:
@@ -109,7 +110,8 @@ def about(rule: str, one: Played) -> bool | None:  # noqa: PLR0911 (a table of r
         case "wrong_cause":
             if not one.first_gate:
                 return None
-            natural = one.backlog and one.first_gate in _OF_A_BACKLOG
+            waited = one.backlog or one.waiting > one.play.workers
+            natural = waited and one.first_gate in _OF_A_BACKLOG
             return not (natural or set(one.play.kinds) & {*CAUSES[one.first_gate], *BLIND})
         case "wrong_remedy":
             if one.rollback not in (2, 3):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,6 +27,8 @@ STAND_IN = "stand-in-of-the-sandbox"
 """Value of every secret in the contract's headers."""
 MONITORING_MIN = 180
 """Minutes for which CloudFormation watches the guards after an update: the most that it offers."""
+BODY_BYTES = 51_200
+"""Most bytes of a template in a request (CloudFormation quotas, "Template body size in a request")."""
 _WAIT = {"Delay": 0.05, "MaxAttempts": 1200}
 
 
@@ -102,7 +105,7 @@ def _begin(aws: Place, params: Params, step: str, guards: Sequence[str]) -> str:
     cloudformation = aws.client("cloudformation")
     request = {
         "StackName": params.name("stack"),
-        "TemplateBody": json.dumps(embedded_template(params, step), separators=(",", ":")),
+        **_template(aws, params, json.dumps(embedded_template(params, step), separators=(",", ":"))),
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
     try:
@@ -118,6 +121,19 @@ def _begin(aws: Place, params: Params, step: str, guards: Sequence[str]) -> str:
             raise
         return "stack_exists"
     return "stack_update_complete"
+
+
+def _template(aws: Place, params: Params, text: str) -> dict[str, str]:
+    """The template as a request has it: in itself, or, beyond what a request may carry (three workers), in a bucket."""
+    if len(text.encode()) <= BODY_BYTES:
+        return {"TemplateBody": text}
+    s3, bucket = aws.client("s3"), f"templates-of-the-sandbox-{params.account_id}"
+    place = {"CreateBucketConfiguration": {"LocationConstraint": params.region}}
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=bucket, **({} if params.region == "us-east-1" else place))
+    key = f"{params.name('stack')}.json"
+    s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
+    return {"TemplateURL": f"{aws.endpoint}/{bucket}/{key}"}
 
 
 def _finish(aws: Place, params: Params, waiter: str, step: str) -> Sandbox:

@@ -170,7 +170,7 @@ class Incident:
         )
         word = {True: "present", False: "absent", None: "not seen"}
         rows = [[one.title, word[one.present], one.words] for one in found]
-        shown = table(("Symptom", "", "What was seen"), rows, caption="Symptoms")
+        shown = table(("Symptom", "State", "What was seen"), rows, caption="Symptoms")
         return stack(shown, self.note(noted))
 
     @property

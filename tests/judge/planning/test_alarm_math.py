@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, stats
 
-from runbook_lib.judge.planning.alarm_math import DAY_S, EVALUATION_S, _quiet, count_odds, least_count, rate_odds
+from runbook_lib.judge.planning.alarm_math import (
+    DAY_S,
+    EVALUATION_S,
+    _beyond,
+    _quiet,
+    count_odds,
+    first_window,
+    least_count,
+    least_likely,
+    rate_odds,
+)
 
 FEW = [300 / DAY_S]
 MANY = [3000 / DAY_S]
@@ -47,6 +57,24 @@ def naus(k: int, mean: float) -> tuple[float, float]:
 def test_the_chances_of_quiet_are_those_of_the_printed_formulas(k: int, mean: float) -> None:
     two, three = _quiet(k, np.array([mean, 1.0]))
     assert (two[0], three[0]) == pytest.approx(naus(k, mean), abs=1e-12)
+
+
+@given(st.floats(0, 1e4), st.floats(1e-12, 1 - 1e-12), st.floats(0, 1), st.floats(0, 1))
+def test_what_is_reckoned_without_scipys_distributions_is_theirs(
+    mean: float, chance: float, limit: float, share: float
+) -> None:
+    assert least_likely(chance, mean) == stats.poisson.ppf(chance, mean)
+    of = np.arange(60)
+    needed = np.floor(limit * (of + 1))
+    assert _beyond(needed, of, share) == pytest.approx(stats.binom.sf(needed - 1, of, share), rel=1e-9, abs=1e-200)
+
+
+@pytest.mark.parametrize(("least", "mean"), [(1, 0.3), (3, 1e-6), (5, 4.0), (20, 31.0), (2, 0.0)])
+def test_the_time_to_an_alarm_within_the_first_window_is_its_integral(least: int, mean: float) -> None:
+    """Where nearly every window alarms, or none ever does."""
+    window = 300.0
+    alone = integrate.quad(lambda t: stats.poisson.cdf(least - 1, mean * t / window), 0, window)[0]
+    assert first_window(least, window, mean / window) == pytest.approx(alone, rel=1e-9)
 
 
 def test_a_rate_alarm_at_low_traffic_fires_on_45_percent_of_healthy_days() -> None:

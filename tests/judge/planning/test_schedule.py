@@ -235,10 +235,16 @@ def test_a_step_costs_at_most_the_budget_and_soaks_longer_where_a_short_soak_doe
             "75 % (--first 75), or have more requests (runbook probe)",
         ),
         (
+            {"per_day": 0.25},
+            None,
+            "at 10 % of 0.25 requests a day 48 h hold some 0, and a proof takes 347 with a chance of 95 %: not even "
+            "100 % gets that many: have more requests (runbook probe)",
+        ),
+        (
             {"per_day": 30, "first": 24.0, "power": 0.9},
             None,
             "at 20 % of 30 requests a day 48 h hold some 12, and a proof takes 347 with a chance of 90 %: not even "
-            "100 % gets that many, or have more requests (runbook probe)",
+            "100 % gets that many: have more requests (runbook probe)",
         ),
         (
             {"times": 1.25, "first": 24.0},

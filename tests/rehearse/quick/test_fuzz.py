@@ -122,6 +122,13 @@ def ended(
     )
 
 
+def named(gate: str, *, waiting: int = 0) -> Played:
+    """A HOLD whose reason names `gate` first, in a world without a fault that has five workers."""
+    one = replace(ended("HOLD", 0.999), first_gate=gate, waiting=waiting)
+    assert one.play.workers == 5
+    return one
+
+
 def five_since() -> Played:
     """One of the five users since the judged hours was refused: of a service that serves 92 %, found by the fuzzer."""
     return replace(ended("PROMOTE", 0.99), since=Truth(5, 4), settled_since_fault=280)
@@ -141,6 +148,10 @@ def five_since() -> Played:
         ("taken_back_good", ended("ROLLBACK", 0.995, rollback=1, harm=0.8), None),
         ("taken_back_good", ended("ROLLBACK", 0.995, rollback=1, harm=0.005), True),
         ("promoted_collapsed_since", five_since(), None),
+        ("wrong_cause", ended("HOLD", 0.999), None),
+        ("wrong_cause", named("generation_time", waiting=5), True),
+        ("wrong_cause", named("generation_time", waiting=6), False),
+        ("wrong_cause", named("observed_split", waiting=6), True),
         ("wrong_remedy", ended("ROLLBACK", 0.5, rollback=2), True),
         ("wrong_remedy", ended("ROLLBACK", 0.5, rollback=1), False),
     ],

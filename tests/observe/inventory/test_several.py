@@ -1,0 +1,50 @@
+"""What the contract says once, the inventory goes by: how the jobs table calls its attributes, and which it has not."""
+
+from __future__ import annotations
+
+import pytest
+
+from runbook_lib.observe.inventory.several import of_all
+from runbook_lib.observe.inventory.wanted import wanted
+from runbook_lib.params.load import Params, load_file, params_dir
+from runbook_lib.rehearse.sandbox.template import build
+
+DELIVERED = load_file(params_dir() / "prod.yaml")
+
+
+def called(**names: str) -> Params:
+    contract = DELIVERED.service.contract
+    table = contract.table.model_copy(update=names)
+    service = DELIVERED.service.model_copy(update={"contract": contract.model_copy(update={"table": table})})
+    return DELIVERED.model_copy(update={"service": service})
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ({}, (["job_id HASH"], ["job_id S", "idempotency_key S"], ["idempotency_key HASH"], "ttl")),
+        (
+            {"job_id": "ticket", "idempotency_key": "ref", "ttl": "gone"},
+            (["ticket HASH"], ["ticket S", "ref S"], ["ref HASH"], "gone"),
+        ),
+        ({"idempotency_key": "", "ttl": ""}, (["job_id HASH"], ["job_id S"], None, None)),
+    ],
+)
+def test_the_tables_attributes_are_called_as_the_contract_says(
+    names: dict[str, str], expected: tuple[object, ...]
+) -> None:
+    params = called(**names)
+    settings = of_all(params).resources["table"].settings
+    told = [settings.get(one) for one in ("key_schema", "attributes", "index_key", "ttl")]
+    assert (
+        *(one and list(one.equals or one.includes) for one in told[:3]),  # type: ignore[call-overload]
+        told[3] and told[3].equals,
+    ) == expected
+    assert not [one for one in settings if one.startswith("index")] or names.get("idempotency_key") != ""
+    assert "{table." not in str(settings)
+    assert {one for one in wanted(params, "async") if one.startswith("inventory.table.")} >= {
+        "inventory.table.exists",
+        "inventory.table.key_schema",
+    }
+    key = build(params)["Resources"]["Table"]["Properties"]["KeySchema"][0]["AttributeName"]
+    assert f"{key} HASH" in str(settings["key_schema"].equals), "the sandbox makes what the inventory expects"
