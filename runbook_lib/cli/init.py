@@ -53,7 +53,10 @@ def init(
     name: Annotated[
         list[str] | None, typer.Option(metavar="RESOURCE=NAME", help="As in service.yaml: worker=orders-{env}.")
     ] = None,
-    route: Annotated[list[str] | None, typer.Option(metavar="ROUTE=PATH", help="sync, submit or status.")] = None,
+    route: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROUTE=PATH", help="sync, submit or status (status=none: there is none)."),
+    ] = None,
     api: Annotated[str, typer.Option(help="Kind of the API: rest or http.")] = "",
     stage: Annotated[str, typer.Option(help="The API's stage.")] = "",
     release: Annotated[str, typer.Option(help="Id of the rollout.")] = "",

@@ -79,9 +79,21 @@ class PhaseStep(Frozen):
     notebook: str = ""
     """Notebook that carries it out, with its parameter `rollout_step`; empty: the one with the step's own name."""
     requires: tuple[str, ...] = ()
-    """Each `notebook@environment` whose newest record must say PROMOTE for this release, before anything changes."""
+    """Each `notebook@environment` whose newest record must say PROMOTE for this release, before anything changes;
+    `notebook@{env}`: in the same environment, so that several of one kind have a rollout each."""
     requires_to_shift: tuple[str, ...] = ()
     """As `requires`, but before the weight is raised; deploying something without traffic does not need them."""
+
+
+HERE = "{env}"
+"""Environment of a reference that means the step's own."""
+
+
+def applied(steps: Mapping[str, PhaseStep], step: PhaseStep, wanted: str) -> bool:
+    """Whether a step that another one requires is applied where that expects it."""
+    notebook, _, env = wanted.partition("@")
+    envs = set(step.envs) if env == HERE else {env}
+    return notebook in steps and envs <= set(steps[notebook].envs)
 
 
 def placed(steps: Mapping[str, PhaseStep], known: Collection[str]) -> None:

@@ -19,7 +19,7 @@ from runbook_lib.params.alarms import Alarm, AlarmMath
 from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.measures import Measure, described
 from runbook_lib.params.metrics import Metric
-from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, EnvironmentName, Phase, PhaseStep, placed
+from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, EnvironmentName, Phase, PhaseStep, applied, placed
 from runbook_lib.params.releases import ReleaseLimits
 from runbook_lib.params.rollbacks import Rollback
 
@@ -39,7 +39,7 @@ class Attestation(Frozen):
     """Hours after which it must be given again; None: it holds for the release."""
     env: Literal["any", "same"] = "any"
     """any: it is about the release, and counts in every environment; same: only in the environment of the run."""
-    after: str | None = Field(default=None, pattern=r"^\w+@[a-z][a-z0-9-]*$")
+    after: str | None = Field(default=None, pattern=r"^\w+@([a-z][a-z0-9-]*|\{env\})$")
     """`notebook@environment` that must have promoted before the statement: nobody vouches for the future. Of the
     notebook that asks, the first applied run counts: the one that deployed what the statement is about."""
     required: bool = True
@@ -170,8 +170,7 @@ class Policy(Frozen):
             raise ValueError(f"measure '{own[0]}' is one of the runbook's own; give it another name")
         for name, step in self.steps.items():
             for wanted in (*step.requires, *step.requires_to_shift):
-                notebook, _, env = wanted.partition("@")
-                if notebook not in self.steps or env not in self.steps[notebook].envs:
+                if not applied(self.steps, step, wanted):
                     placed(self.steps, self.environments)
                     places = [f"{step}@{env}" for step, one in self.steps.items() for env in one.envs]
                     raise ValueError(

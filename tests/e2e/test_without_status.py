@@ -6,7 +6,6 @@ Its template is longer than a request may be. Smoke test, probes and load test f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -11,7 +11,6 @@ import yaml
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault, filled
-from runbook_lib.commands.init.environments import besides
 from runbook_lib.commands.init.tools import DEFAULT
 from runbook_lib.params.aws_names import fault as name_fault
 from runbook_lib.params.cross_check import RESOURCES
@@ -20,6 +19,8 @@ from runbook_lib.params.service import JOB, NO_JOB
 
 REGION = "us-east-1"
 ROUTES = ("sync", "submit", "status")
+NO_ROUTE = "none"
+"""Value of `--route status=`: the API has no such route, and no function for one."""
 NO_ACCOUNT = "000000000000"
 """An account of nobody: a run with it reports that the caller's account is another one."""
 _SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -105,9 +106,16 @@ class Answers:
             self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
         for key, template in _ROUTES.items():
             self.routes.setdefault(key, Said(_named(template, self.service), "guessed"))
+        if self.tells_no_status:
+            self.names.pop("status", None)
         for known, guesses in ((self.traffic, TRAFFIC), (self.alarms, ALARMS)):
             for key, template in guesses.items():
                 known.setdefault(key, Said(_named(template, self.service), "guessed"))
+
+    @property
+    def tells_no_status(self) -> bool:
+        """Whether the API has no status route (`--route status=none`)."""
+        return "status" in self.routes and self.routes["status"].value == NO_ROUTE
 
     def told(self) -> list[tuple[str, str, str]]:
         """Source, name and value of each fact; missing ones last, with the place to say them."""
@@ -123,10 +131,6 @@ class Answers:
             ("missing", f"account_id of {env}", f"params/{env}.yaml, or --account {env}=ID")
             for env in self.environments
             if env not in self.accounts
-        ]
-        missing += [
-            ("missing", f"which steps are applied in {env}", "params/gates.yaml, `envs` of its steps")
-            for env in besides(self.environments)
         ]
         if self.region.value != REGION:
             where = f"params/prices-{self.region.value}.yaml, as prices.yaml has those of {REGION}; until then no cost"
@@ -195,12 +199,20 @@ def of_flags(
             raise UsageError(f"--name {key}={said.value}: {wrong}")
         if wrong := name_fault(key, filled(said.value, {"env": next(iter(made.environments))})):
             raise UsageError(f"--name {key}={said.value}: {wrong}")
-    for key, said in made.routes.items():
+    _routed(made.routes)
+    return made
+
+
+def _routed(routes: Mapping[str, Said]) -> None:
+    """Refuses what is no path of a route."""
+    for key, said in routes.items():
+        if key == "status" and said.value == NO_ROUTE:
+            continue
         if not said.value.startswith("/"):
-            raise UsageError(f"--route {key}={said.value}: expects a path that begins with /")
+            also = ", or none" if key == "status" else ""
+            raise UsageError(f"--route {key}={said.value}: expects a path that begins with /{also}")
         if key == "status" and not JOB.search(said.value):
             raise UsageError(f"--route {key}={said.value}: {NO_JOB}")
-    return made
 
 
 def _accounts(given: Sequence[str], environments: Sequence[str]) -> dict[str, Said]:

@@ -1,8 +1,8 @@
 """A project's own environments: named on the command line, or in the folder's gates.yaml, in place of the delivered
 three.
 
-The first environment of each kind replaces the delivered one of that kind. Without one of development or
-staging, the other replaces it: one environment before production is enough.
+The first environment of each kind replaces the delivered one of that kind; a further one has the same steps.
+Without one of development or staging, the other replaces it: one environment before production is enough.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import get_args
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import ENVIRONMENT, read_yaml
-from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, stand_in
+from runbook_lib.params.phases import ENVIRONMENTS, HERE, EnvironmentKind, stand_in
 
 KINDS: tuple[EnvironmentKind, ...] = get_args(EnvironmentKind)
 _DELIVERED = "|".join(ENVIRONMENTS)
@@ -31,9 +31,10 @@ def of_flags(given: Sequence[str]) -> dict[str, EnvironmentKind]:
         name, _, said = pair.partition("=")
         kind = next((one for one in KINDS if one == said), None)
         if not re.fullmatch(ENVIRONMENT, name) or kind is None:
+            meant = next((one for one in KINDS if said and one.startswith(said)), "")
             raise UsageError(
                 f"--environment {pair}: expects NAME=KIND, a name in small letters, digits and dashes, and one of "
-                f"{', '.join(KINDS)}"
+                f"{', '.join(KINDS)}" + (f"; did you mean {name}={meant}?" if meant else "")
             )
         if name in found:
             raise UsageError(f"--environment {pair}: '{name}' is said twice; say it once")
@@ -54,10 +55,23 @@ def of_folder(root: Path) -> dict[str, EnvironmentKind]:
     return {name: kind for name, kind in said.items() if isinstance(name, str) and kind in KINDS}
 
 
-def besides(environments: Mapping[str, EnvironmentKind]) -> list[str]:
-    """Environments that no delivered step applies to: a second one of a kind."""
-    placed = set(stand_in(environments).values())
-    return [name for name in environments if name not in placed]
+def every(environments: Mapping[str, EnvironmentKind]) -> dict[str, list[str]]:
+    """Each delivered environment to the project's that have its steps: all of its kind, else the one in its place."""
+    return {
+        delivered: [name for name, kind in environments.items() if kind == ENVIRONMENTS[delivered]] or [first]
+        for delivered, first in stand_in(environments).items()
+    }
+
+
+def _each_its_own(text: str, several: Mapping[str, list[str]]) -> str:
+    """The steps of an environment of which there are several: each has a rollout of its own (`@{env}`)."""
+
+    def own(found: re.Match[str]) -> str:
+        one = rf"(\w+)@{found[1]}\b"
+        return re.sub(one, rf'"\1@{HERE}"', found[0]) if len(several[found[1]]) > 1 else found[0]
+
+    text = re.sub(rf"(?m)^    envs: \[({_DELIVERED})\]\n(?:    requires\w*: .*\n)*", own, text)
+    return re.sub(rf"(?m)^    after: \w+@({_DELIVERED})$", own, text)
 
 
 def renamed(path: str, text: str, environments: Mapping[str, EnvironmentKind]) -> str:
@@ -69,15 +83,16 @@ def renamed(path: str, text: str, environments: Mapping[str, EnvironmentKind]) -
     if dict(environments) == dict(ENVIRONMENTS):
         return text
     names = stand_in(environments)
-    listed = list(environments)
+    listed, together = list(environments), every(environments)
     spoken = f"{', '.join(listed[:-1])} or {listed[-1]}" if len(listed) > 1 else listed[0]
 
     def several(found: re.Match[str]) -> str:
-        mine = dict.fromkeys(names[one] for one in re.split(r",\s*", found[2]))
+        mine = dict.fromkeys(name for one in re.split(r",\s*", found[2]) for name in together[one])
         return f"{found[1]}[{', '.join(mine)}]"
 
     text = text.replace("dev, staging or prod", spoken).replace("(dev, staging, prod)", f"({', '.join(listed)})")
     text = text.replace("options: [dev, staging, prod]", f"options: [{', '.join(listed)}]")
+    text = _each_its_own(text, together) if path.endswith("gates.yaml") else text
     requirement = path.endswith("requirement.yaml")
     if requirement and names["dev"] == names["staging"]:  # 02 has deployed there already, and 05 finds nothing to do
         text = text.replace("05_staging@staging infra.deploy", "02_deploy_dev@staging infra.deploy")

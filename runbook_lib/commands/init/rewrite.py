@@ -86,6 +86,10 @@ def _service(text: str, answers: Answers) -> str:
         text = put(text, ("names", key), said.value, "" if said.source == "said" else said.source)
     for key, said in answers.routes.items():
         text = put(text, ("api", "routes", key), said.value, "" if said.source == "said" else said.source)
+    if answers.tells_no_status:  # the table says it, and the bucket has the result
+        text = re.sub(r"(?m)^(?:  status: \S+-status-\S+|    status: none)(?:\s+#.*)?\n", "", text)
+        text = put(text, ("contract", "status", "told_by"), "table")
+        text = put(text, ("contract", "result", "fetched"), "bucket")
     for key, said in answers.traffic.items():
         text = put(text, ("traffic", key), said.value, said.source)
     text = put(text, ("api", "kind"), answers.kind.value)

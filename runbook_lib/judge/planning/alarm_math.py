@@ -136,7 +136,7 @@ def _beyond(n: Floats, of: NDArray[np.int64], share: float) -> Floats:
 
 def least_likely(chance: float, mean: float) -> int:
     """Poisson: the smallest count that is not exceeded with this chance, above 0 and below 1."""
-    found = math.ceil(special.pdtrik(chance, mean))
+    found: int = math.ceil(special.pdtrik(chance, mean))
     return found - int(found > 0 and special.pdtr(found - 1, mean) >= chance)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.planning.load import SHOWN, Job
+from runbook_lib.judge.planning.load import SHOWN, Job, Met
 
 
 def untold() -> Check:
@@ -34,3 +34,23 @@ def marked(jobs: Mapping[str, Job], place: str) -> Check:
         expected=f"{len(jobs)}",
         found=f"{len(jobs) - len(without)}",
     )
+
+
+def until_done(met: Sequence[Met], jobs: Mapping[str, Job]) -> list[Met]:
+    """The users of an API that tells them nothing: each is there until table and bucket have his report.
+
+    His requests end with the submission, so without this a quick API never has all users at the same time.
+    """
+
+    def there(one: Met) -> float:
+        job = jobs.get(one.job_id)
+        took = (job.stored or 0.0) - job.created if job is not None and job.created is not None else 0.0
+        return max(one.waited_s, took)
+
+    return [one.model_copy(update={"waited_s": there(one)}) for one in met]
+
+
+def undrained() -> Check:
+    """The drain where the table has no time at which a job begins: nothing can tell it, so nothing waits for it."""
+    said = "not asked: the table does not say when a job begins (contract.table.started_at is '')"
+    return check("load.drained", "Drained in the predicted time", None, said, required=False)

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from runbook_lib.observe.inventory.rules import Inventory, Resource, Setting
-from runbook_lib.params.contract import Table
+from runbook_lib.params.contract_inside import Table
 from runbook_lib.params.crew import KEYS, Post
 from runbook_lib.params.load import Params
 
@@ -27,12 +27,12 @@ def of_all(params: Params) -> Inventory:
     """
     known = params.nested("inventory", Inventory)
     service, resources = params.service, dict[str, Resource]()
-    for id, resource in known.resources.items():
-        if resource.route == "status" and not service.api.routes.status:
+    for id, written in known.resources.items():
+        if written.route == "status" and not service.api.routes.status:
             continue
-        if resource.name == "status" and not params.named("status"):
+        if written.name == "status" and not params.named("status"):
             continue
-        resource = resources[id] = _named(resource, service.contract.table)
+        resource = resources[id] = _named(written, service.contract.table)
         if resource.name in KEYS.values():
             for post in service.crew[1:]:
                 resources.setdefault(post.id(id), _of(resource, post))

@@ -16,9 +16,10 @@ from typing import Any
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.template import filled
 from runbook_lib.observe.asking import Place
+from runbook_lib.observe.traffic.in_force import canary
 from runbook_lib.observe.traffic.routes import function_of, is_http, routes
 from runbook_lib.params.load import Params
-from runbook_lib.params.traffic import SsmHome
+from runbook_lib.params.traffic import CanaryHome, SsmHome
 
 UNRESERVED_WORKERS = 1000
 """Concurrency of a function without a reservation: the account's pool."""
@@ -168,13 +169,29 @@ def reader(client: Callable[[str], Any], params: Params) -> Callable[[], Knobs]:
     return read
 
 
-def _weights(client: Callable[[str], Any], params: Params) -> tuple[_Flag | _Parameter, _Flag | _Parameter]:
-    """Dial and switch, as clients read them; a parameter is both.
+@dataclass(frozen=True)
+class _Canary:
+    """The share of a stage's canary, which the world acts on in place of the embedded AWS (docs/emulator.md)."""
+
+    client: Callable[[str], Any]
+    params: Params
+
+    def read(self) -> dict[str, Any]:
+        return {"enabled": True, "percent": canary(self.client, self.params).percent}
+
+
+_Weight = _Flag | _Parameter | _Canary
+
+
+def _weights(client: Callable[[str], Any], params: Params) -> tuple[_Weight, _Weight]:
+    """Dial and switch, as clients read them; a parameter is both, and so is a canary, which AWS acts on.
 
     Raises:
-        UsageError: AWS splits by itself there: clients read nothing.
+        UsageError: an alias splits the calls of one function, not the users.
     """
     home = params.service.traffic
+    if isinstance(home, CanaryHome):
+        return _Canary(client, params), _Canary(client, params)
     if isinstance(home, SsmHome):
         both = _Parameter(client("ssm"), filled(home.parameter, {"env": params.env}))
         return both, both

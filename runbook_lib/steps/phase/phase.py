@@ -319,6 +319,10 @@ class Phase:
         home = home_of(run.aws, run.guard, self.params)
         if self._takes_back():
             show(line(home.switch_off(self._describe(), self.decided_at).sentence))
+            off = self.state.model_copy(update={"switch_on": False, "weight": 0.0})
+            self.outcome = run.decide(
+                verdict.turned_off(outcome), self.moment.name, look=self.moment.look_number, state=off
+            )
         elif self.planned is not None:
             blocked = self.blockers() if self.moment.name == "before" else []
             if blocked:

@@ -11,7 +11,7 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.planning import load as judged
-from runbook_lib.judge.planning.load_told import marked, untold
+from runbook_lib.judge.planning.load_told import marked, undrained, until_done, untold
 from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.api_address import stage_url
 from runbook_lib.observe.dashboard import declared as dashboard
@@ -161,14 +161,17 @@ class Staging(Phase):
         )
         drain = judged.drain(jobs, service.workers)
         submit, alpha = params.policy.gate("submit_latency"), 1 - params.policy.confidence
-        served = judged.served(done.met, plan.users, submit, throttled=self._throttled(began), alpha=alpha)
         told = service.contract.tells_users
+        met = done.met if told else until_done(done.met, jobs)
+        served = judged.served(met, plan.users, submit, throttled=self._throttled(began), alpha=alpha)
         return [
             *(one if told or one.id != "load.downloaded" else untold() for one in served),
             marked(jobs, service.contract.probe.arrives_in),
             self._dlq(),
             judged.none_lost(done.met, jobs),
-            judged.drained(drain, plan.drain_factor, plan.drain_slack_s),
+            judged.drained(drain, plan.drain_factor, plan.drain_slack_s)
+            if service.contract.table.started_at
+            else undrained(),
             judged.clients_wait(
                 done.met,
                 plan.users,

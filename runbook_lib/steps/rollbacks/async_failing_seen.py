@@ -162,7 +162,10 @@ class Aftermath:
         if not found.n:
             return None, "no job of the hours before has settled"
         share = found.completed / found.n
-        told = f"{found.bad} of {found.n} jobs failed ({words.number(share, 'ratio')} succeeded)"
+        how = ", ".join(
+            f"{n:,} {kind}" for n, kind in ((found.failed, "failed"), (found.late, "late"), (found.lost, "lost")) if n
+        )
+        told = f"{found.bad:,} of {found.n:,} jobs ended in no report in time ({how or 'none failed, late or lost'})"
         return bool(gate.alert and gate.alert.holds(share)), told
 
     def _dead(self) -> tuple[bool | None, str]:
@@ -272,7 +275,11 @@ class Aftermath:
         self._explained += [f"- jobs table, {count}x: {markdown(text)}" for text, count in census_errors.items()]
         failed, lines = self._segment().failed, sum(one.count for _, one in found)
         ok = bool(found or census_errors) or not failed
-        reason = f"{lines} log lines in {words.count(len(found), 'kind')}; {failed} failed jobs in the table"
+        reason = (
+            f"{words.count(lines, 'log line')} of {words.count(len(found), 'kind')}; " if lines else "no log line; "
+        )
+        reason += f"{words.count(failed, 'failed job')} in the table" if failed else "no job failed with an error"
+        reason += f", {words.count(self._segment().late, 'job')} came late" if self._segment().late else ""
         noted = check(
             f"{self.incident.id}.failures",
             "The failures are explained from the logs",
@@ -302,7 +309,7 @@ class Aftermath:
             jobs=[one.job_id for one in found],
         )
         rows = [[one.job_id, when(one.sent_at), one.status, one.error or ""] for one in found[:50]]
-        listed = table(("Job", "Sent (UTC)", "Its state now", "Error, redacted"), rows, caption="Dead letters")
+        listed = table(("Job", "Sent", "Its state now", "Error, redacted"), rows, caption="Dead letters")
         return stack(listed, self.incident.note(noted)) if found else self.incident.note(noted)
 
     def in_flight(self) -> Any:

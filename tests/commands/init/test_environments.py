@@ -15,6 +15,7 @@ from runbook_lib.commands.init.folder import planned, upgraded, write
 from runbook_lib.commands.params_check import check
 from runbook_lib.params.load import load_file
 from runbook_lib.params.phases import ENVIRONMENTS, stand_in
+from runbook_lib.rollout.known import needed
 
 OURS = ("qa=development", "preprod=staging", "prod-eu=production")
 TWO = ("qa=development", "live=production", "live-us=production")
@@ -73,7 +74,8 @@ def test_an_account_of_an_environment_of_ones_own(tmp_path: Path) -> None:
     [
         (("qa",), "--environment qa: expects NAME=KIND"),
         (("Qa=development",), "expects NAME=KIND"),
-        (("qa=live",), "development, staging, production"),
+        (("qa=live",), "development, staging, production$"),
+        (("qa=dev",), r"did you mean qa=development\?"),
         (("qa=development",), "none is production"),
         (("qa=production", "qa=staging"), "'qa' is said twice"),
     ],
@@ -87,3 +89,34 @@ def test_one_environment_before_production_is_enough() -> None:
     assert stand_in(said(("qa=development", "live=production"))) == {"dev": "qa", "staging": "qa", "prod": "live"}
     assert stand_in(ENVIRONMENTS) == {name: name for name in ENVIRONMENTS}
     assert renamed("params/gates.yaml", "envs: [dev, prod]", ENVIRONMENTS) == "envs: [dev, prod]"
+
+
+def test_two_productions_have_a_rollout_each_and_the_environments_before_them_together(tmp_path: Path) -> None:
+    write(tmp_path, project(tmp_path, *TWO))
+    for env, other in (("live", "live-us"), ("live-us", "live")):
+        policy = load_file(tmp_path / "params" / f"{env}.yaml").policy
+        last = policy.steps["11_acceptance"]
+        assert (last.envs, last.requires) == ((env,), (f"09_deprecate_sync@{env}", f"10_post_deployment@{env}"))
+        first = policy.steps["06_phase1_10_percent"]
+        assert first.requires == (f"01_preflight@{env}", "02_deploy_dev@qa", "05_staging@qa")
+        assert first.requires_to_shift == (f"03_dashboard@{env}", f"04_alarms@{env}")
+        assert ("11_acceptance", env) in needed(policy.steps) and other not in {
+            e for n, e in needed(policy.steps) if n > "05"
+        }
+        assert {one.after for one in policy.attestations if one.after} >= {f"08_phase3_100_percent@{env}"}
+        assert list(policy.phases_of(env)) == [*list(policy.phases)[1:]] and not policy.phases_of(other)
+    before = load_file(tmp_path / "params" / "qa.yaml").policy
+    assert before.steps["02_deploy_dev"].requires == ("01_preflight@live",)
+    assert before.steps["07_phase2_50_percent"].envs == ("live",), "seen from elsewhere, the first one's"
+    assert set(before.rollbacks["rollback_1_async_failing"].envs) == {"qa", "live", "live-us"}
+
+
+def test_a_step_of_its_own_environment_has_to_be_applied_in_each(tmp_path: Path) -> None:
+    write(tmp_path, project(tmp_path, *TWO))
+    file = tmp_path / "params" / "gates.yaml"
+    text = file.read_text()
+    whole = '    envs: [live, live-us]\n    requires: ["06_phase1_10_percent@{env}"]'
+    assert whole in text
+    file.write_text(text.replace(whole, whole.replace("[live, live-us]", "[live, qa]")))
+    with pytest.raises(UsageError, match=r"requires '06_phase1_10_percent@\{env\}', which is no step"):
+        load_file(tmp_path / "params" / "live.yaml")

@@ -165,3 +165,11 @@ def test_a_project_is_rehearsed_without_the_runbooks_own_tests(tmp_path: Path) -
     runs = [one["run"] for one in yaml.safe_load(commands)["checks"]]
     assert runs and all(run.startswith("python -m runbook_lib.rehearse.sandbox.iac ") for run in runs)
     assert len(runs) == 8
+
+
+def test_a_service_without_a_status_route_is_said_at_the_beginning(tmp_path: Path) -> None:
+    write(tmp_path, wanted(routes=("status=none",)))  # which checks every file
+    said = yaml.safe_load((tmp_path / "params" / "service.yaml").read_text())
+    assert "status" not in said["api"]["routes"] and "status" not in said["names"]
+    assert said["contract"]["status"]["told_by"] == "table" and said["contract"]["result"]["fetched"] == "bucket"
+    assert said["api"]["access_log_fields"]["status"] == "status", "another one of that name stays"

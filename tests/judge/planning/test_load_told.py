@@ -10,7 +10,7 @@ from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Gate
 from runbook_lib.judge.planning import load
 from runbook_lib.judge.planning.load import Drain, Job, Met
-from runbook_lib.judge.planning.load_told import marked, untold
+from runbook_lib.judge.planning.load_told import marked, undrained, until_done, untold
 from runbook_lib.judge.terms import Verdict
 from tests.judge.planning.test_load import SUBMIT, user
 
@@ -490,3 +490,16 @@ def test_what_was_accepted_says_the_contract_or_in_older_records_202(
     status: int, accepted: bool | None, taken: int
 ) -> None:
     assert Met(at=0, submit_status=status, accepted=accepted).taken == bool(taken)
+
+
+def test_a_user_whom_the_api_tells_nothing_is_there_until_his_job_has_ended() -> None:
+    """His requests take 60 ms, so a hundred of them were never there together; their jobs were."""
+    met = [Met(at=i / 25, job_id=str(i), submit_s=0.06, submit_status=202, waited_s=0.06) for i in range(100)]
+    jobs = {str(i): DONE.model_copy(update={"created": 1000 + i / 25, "stored": 1045 + i / 25}) for i in range(100)}
+    assert served("concurrent", met).verdict is Verdict.FAIL
+    assert served("concurrent", until_done(met, jobs)).verdict is Verdict.PASS
+    assert until_done(met, {}) == met, "a job that is in no table keeps nobody"
+
+
+def test_a_drain_that_nothing_can_tell_holds_nobody() -> None:
+    assert (undrained().verdict, undrained().required) == (Verdict.NO_DATA, False)

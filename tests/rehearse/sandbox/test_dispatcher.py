@@ -230,7 +230,7 @@ def test_a_worker_is_released_by_its_alias_and_taken_back_at_once(tmp_path: Path
 class Homed(Notebooks):
     """Production before its rollout, with another home of the weight, and the notebooks of that."""
 
-    def __init__(self, aws: EmbeddedAws, folder: Path, **home: str) -> None:
+    def __init__(self, aws: EmbeddedAws, folder: Path, *, acted: bool = False, **home: str) -> None:
         self.aws, self.folder = aws, folder
         folder.mkdir()
         self.place = Place(aws, folder / "own", "06_phase1_10_percent", "healthy", percent=0)
@@ -246,6 +246,8 @@ class Homed(Notebooks):
             made = realise(alarm, self.params)
             aws.client("cloudwatch").put_metric_alarm(**made)
             aws.client("cloudwatch").set_alarm_state(AlarmName=made["AlarmName"], StateValue="OK", StateReason="new")
+        if acted:  # the world draws each request's side by the canary's share, as the stage of AWS would
+            self.place.world = World(aws, self.params, at_once("healthy"), seed=3)
         if home["kind"] == "ssm":
             zero = json.dumps({"enabled": True, "percent": 0})
             aws.client("ssm").put_parameter(Name="/ours/prod/ssm", Value=zero, Type="String", Description="at 0 %")
@@ -297,3 +299,20 @@ def test_a_rollout_by_parameter_and_by_canary_begins_and_is_taken_back_at_once(t
         place = Homed(aws, tmp_path / "canary", kind="rest-canary")
         told = place.there_and_back()
         assert (told.status, verdicts(told)["rollback_1.off"]) == ("completed", "PASS"), told.outcome
+
+
+@pytest.mark.slow
+def test_a_canary_whose_share_is_acted_on_is_promoted(tmp_path: Path) -> None:
+    """The embedded AWS serves the stage alone (the gap above): the world splits in its place, by the stored share."""
+    with EmbeddedAws(START) as aws, only(aws.env):
+        place = Homed(aws, tmp_path / "canary", acted=True, kind="rest-canary")
+        phases = read_yaml(place.file.with_name("gates.yaml"))["phases"]
+        place._change("gates", phases={name: {**one, "approvers": []} for name, one in phases.items()})
+        for notebook in PHASES[:2]:
+            assert place.run(notebook, **APPLY).decision == "SOAK"
+        assert place.weight == 50
+        place.place.pass_time(hours=12)
+        assert place.run(PHASES[1]).decision == "SOAK"
+        place.place.pass_time(hours=12.2)
+        ended = place.run(PHASES[1], **APPLY)
+        assert (ended.decision, gate(ended, "observed_split")) == ("PROMOTE", "PASS"), ended.outcome

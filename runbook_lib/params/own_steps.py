@@ -1,0 +1,47 @@
+"""Several environments of one kind, each with a rollout of its own: `notebook@{env}` means the step's own environment.
+
+The parameters of an environment are read for that environment alone, so a reference is resolved as soon as it is read,
+and nobody else knows of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from runbook_lib.params.phases import HERE, PhaseStep
+
+if TYPE_CHECKING:
+    from runbook_lib.params.policy import Policy
+
+
+def seen_from(policy: Policy, env: str) -> Policy:
+    """The policy as it holds for one environment; the same one where nothing refers to `{env}`."""
+    own = {name: _own(step, env) for name, step in policy.steps.items()}
+    items = tuple(
+        item.model_copy(update={"after": _at(item.after, policy.steps, env)})
+        if item.after and HERE in item.after
+        else item
+        for item in policy.attestations
+    )
+    if own == policy.steps and items == policy.attestations:
+        return policy
+    return policy.model_copy(update={"steps": own, "attestations": items})
+
+
+def _own(step: PhaseStep, env: str) -> PhaseStep:
+    """A step that refers to its own environment, in this one alone; from elsewhere, that of the first is seen."""
+    if not any(one.endswith(f"@{HERE}") for one in (*step.requires, *step.requires_to_shift)):
+        return step
+    own = env if env in step.envs else step.envs[0]
+    changed = {
+        key: tuple(one.replace(HERE, own) for one in said)
+        for key, said in (("requires", step.requires), ("requires_to_shift", step.requires_to_shift))
+    }
+    return step.model_copy(update={**changed, "envs": (own,)})
+
+
+def _at(after: str, steps: Mapping[str, PhaseStep], env: str) -> str:
+    """What an attestation comes after: in this environment where the step is applied in it, else in its first."""
+    step = steps.get(after.partition("@")[0])
+    return after if step is None else after.replace(HERE, env if env in step.envs else step.envs[0])
