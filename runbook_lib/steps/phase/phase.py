@@ -211,8 +211,7 @@ class Phase:
 
     def _noted(self, outcome: Outcome, state: TrafficState | None = None) -> Outcome:
         """Makes `outcome` the decision of this run, and writes it into the journal."""
-        now = self.moment
-        self.decided_at = self.run.guard.now
+        self.decided_at, now = self.run.guard.now, self.moment
         self.outcome = self.run.decide(outcome, now.name, look=now.look_number, state=state or self.state)
         return self.outcome
 

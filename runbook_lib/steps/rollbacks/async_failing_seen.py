@@ -188,13 +188,12 @@ class Aftermath:
 
     def split(self) -> Any:
         """Checks that no request has gone to async since the last client followed the change."""
-        return self.incident.looked("split_zero", "No request goes to async any more", self._split, required=True)
-
-    def _split(self) -> Any:
-        return self.incident.note(self._split_check())
-
-    def _split_check(self) -> Check:
         title = "No request goes to async any more"
+        return self.incident.looked(
+            "split_zero", title, lambda: self.incident.note(self._split_check(title)), required=True
+        )
+
+    def _split_check(self, title: str) -> Check:
         since = self.effective_at
         if since is None:
             return self.incident.later("split_zero", title, None, "async is not off yet", self.now)
@@ -208,8 +207,7 @@ class Aftermath:
             f"{seen.asynchronous:g} async and {seen.synchronous:g} synchronous requests in {minutes:.0f} min since "
             f"{when(seen.window.start, seconds=True)}"
         )
-        if seen.asynchronous:
-            told += "; somebody does not read the flags: find out who"
+        told += "; somebody does not read the flags: find out who" if seen.asynchronous else ""
         ok: bool | None = None if not seen.asynchronous and not seen.synchronous else not seen.asynchronous
         facts = {"asynchronous": seen.asynchronous, "synchronous": seen.synchronous, "minutes": minutes}
         return self.incident.later("split_zero", title, ok, told, again, expected="0 async", **facts)
@@ -259,11 +257,10 @@ class Aftermath:
 
     def failures(self) -> Any:
         """Explains the failed jobs from the logs: groups with counts, times and a redacted example each."""
-        return self.incident.looked(
-            "failures", "The failures are explained from the logs", self._failures, required=False
-        )
+        title = "The failures are explained from the logs"
+        return self.incident.looked("failures", title, lambda: self._failures(title), required=False)
 
-    def _failures(self) -> Any:
+    def _failures(self, title: str) -> Any:
         window = Window(self.decided_at - LOOK_BACK, self.now)
         client, names = self.run.aws.client("logs"), [one for one in functions(self.params) if one != "sync"]
         found = [(name, one) for name in names for one in logs.failures(client, self.params, window, resource=name)]
@@ -282,7 +279,7 @@ class Aftermath:
         reason += f", {words.count(self._segment().late, 'job')} came late" if self._segment().late else ""
         noted = check(
             f"{self.incident.id}.failures",
-            "The failures are explained from the logs",
+            title,
             ok,
             reason,
             required=False,
@@ -321,12 +318,8 @@ class Aftermath:
         service, now = self.params.service, self.now
         longest = dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
         ttl = dt.timedelta(seconds=service.job_ttl_s)
-        until = self.effective_at or now
-        jobs = [
-            one
-            for one in aftermath.unfinished(self.run.aws.client("dynamodb"), self.params, now - ttl, until)
-            if not one.probe
-        ]
+        client, until = self.run.aws.client("dynamodb"), self.effective_at or now
+        jobs = [one for one in aftermath.unfinished(client, self.params, now - ttl, until) if not one.probe]
         lost = [one for one in jobs if one.created_at < now - longest]
         alive = len(jobs) - len(lost)
         told = f"{alive} of the jobs from before are under way, {len(lost)} were given up by the queue without an end"
