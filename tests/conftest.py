@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
@@ -36,7 +36,7 @@ from runbook_lib.params import load as parameters
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
-from tests import forks, loads, quick_aws
+from tests import forks, loads, memory, quick_aws
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -53,6 +53,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]
 # The modules of all tests live as long as their process: looking through them for garbage takes a tenth of the time.
 gc.set_threshold(100_000, 20, 100)
+memory.install()
 quick_aws.install()
 
 # Nobody draws from numpy's global generator (ruff's NPY002), so hypothesis need not seed it and put it back for each
@@ -180,6 +181,9 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks who starts an embedded AWS; puts the heaviest modules first, so that at the end no worker waits for one.
 
+    Of these, first those that fork this process: near its end it has three times the memory, and a fork takes as much
+    longer. They kill some hundred forks.
+
     A module stays together, in its own order: what is built for a module is built once. So each of xdist's workers has
     its own share of the heavy ones, and light ones to be taken away by a worker that has nothing left.
     """
@@ -193,7 +197,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         weight = next((place for place, name in enumerate(HEAVY) if item.get_closest_marker(name)), len(HEAVY))
         weights[item.path] = min(weight, weights.get(item.path, weight))
-    items.sort(key=lambda item: weights[item.path])
+    modules_of = {item.path: item.module for item in items if isinstance(item, pytest.Function)}
+    forking = {path for path, module in modules_of.items() if weights[path] == 0 and _forks(vars(module))}
+    items.sort(key=lambda item: (weights[item.path], item.path not in forking))
     light = next((place for place, item in enumerate(items) if weights[item.path] == len(HEAVY)), len(items))
     modules = [list(tests) for _, tests in itertools.groupby(items[:light], key=lambda item: item.path)]
     items[:] = dealt(modules, items[light:], int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
@@ -228,6 +234,12 @@ def _functions(item: pytest.Function) -> Iterator[Callable[..., object]]:
 def _starts_aws(function: Callable[..., object]) -> bool:
     code = getattr(function, "__code__", None)
     return code is not None and EmbeddedAws.__name__ in code.co_names
+
+
+def _forks(names: Mapping[str, object]) -> bool:
+    """Whether a function of a module with these names forks this process, also by `tests/killed.py`."""
+    codes = (getattr(value, "__code__", None) for value in names.values())
+    return any(not {"fork", "killed"}.isdisjoint(code.co_names) for code in codes if code is not None)
 
 
 def draw_few(item: pytest.Item) -> None:

@@ -153,6 +153,22 @@ SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "put as a parameter": LETTERS.map(lambda x: (f"aws ssm put-parameter --value {x} --type Secure{'String'}", x)),
     "quoted by a shell": LETTERS.map(lambda x: (f"pass{'word'}=$'{x}'", x)),
     "behind a link": LETTERS.map(lambda x: (f"pass{'word'}: \x1b]8;;//a\x07{x}", x)),
+    # Below a name, in another script, glued to an option
+    "below secrets": LETTERS.map(lambda x: (json.dumps({"sec" + "rets": {"db": x}}), x)),
+    "below secrets, deeper": LETTERS.map(lambda x: (json.dumps({"sec" + "rets": {"db": {"main": [x]}}}, indent=1), x)),
+    "below credentials, escaped": LETTERS.map(lambda x: (json.dumps(json.dumps({"creden" + "tials": {"db": x}})), x)),
+    "below secrets in yaml": LETTERS.map(lambda x: (f"sec{'rets'}:\n  name: db\n  db: {x}\nhost: h", x)),
+    "below a password in yaml": LETTERS.map(lambda x: (f"- pass{'words'}:\n    db: '{x}'\n", x)),
+    "look-alike letters": LETTERS.map(lambda x: ("p\u0430ss" + f"w\u043erd={x}", x)),
+    "look-alike capitals": LETTERS.map(lambda x: ("DB_P\u0391\u0405S" + f"W\u041eRD: {x}", x)),
+    "dockerfile": LETTERS.map(lambda x: (f"Step 3/9 : ENV DB_PASS{'WORD'} {x}", x)),
+    "dockerfile, to the end of the line": LETTERS.map(lambda x: (f'ENV api_to{"ken"} "a {x}"\n', x)),
+    "the line after its name": TOKEN.map(lambda x: (f"DB_PASS{'WORD'}\nq{x}\n", f"q{x}")),
+    "glued login": LETTERS.map(lambda x: (f"tool -uada:{x} https://host", x)),
+    "login behind other options": LETTERS.map(lambda x: (f"curl -sSu 'ada:{x}' https://host", x)),
+    "token as the user of an address": TOKEN.map(lambda x: (f"git clone https://{x}0a@host/r.git", f"{x}0a")),
+    "element with a value": LETTERS.map(lambda x: (f'<db.pass{"word"} kind="a" value="{x}"/>', x)),
+    "element with a value, escaped": LETTERS.map(lambda x: (f"&lt;pass{'word'} value=&quot;{x}&quot;/&gt;", x)),
     # Tables
     "data frame": LETTERS.map(
         lambda x: (f"\n  user {f'pass{chr(119)}ord':>20} n\n0  ada {x:>20} 1\n1  bob {'a':>20} 2", x)

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import itertools
 import json
+import os
 import re
 import subprocess
 import textwrap
@@ -24,8 +25,9 @@ from packaging.requirements import Requirement
 
 from runbook_lib.params.load import FLAT_NAMES, Flat, read_yaml
 from runbook_lib.run.launch import START
-from tests import lines
-from tests.conftest import QUICK, dealt, draw_few, pytest_generate_tests, pytest_make_parametrize_id
+from tests import killed as deaths
+from tests import lines, memory
+from tests.conftest import QUICK, _forks, dealt, draw_few, pytest_generate_tests, pytest_make_parametrize_id
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(one for one in (ROOT / "notebooks").glob("*.ipynb") if one.stem != START)
@@ -304,6 +306,23 @@ def test_properties_are_drawn_with_few_examples_where_that_is_asked_for() -> Non
     draw_few(SimpleNamespace(obj=test))  # type: ignore[arg-type]
     test()
     assert len(seen) == QUICK
+
+
+def test_modules_that_fork_their_process_are_known() -> None:
+    def kills() -> None:
+        deaths.killed(kills, 1)
+
+    assert _forks(vars(deaths)) and _forks({"kills": kills, "NAME": "x"}) and not _forks(vars(memory))
+
+
+def test_folders_are_in_memory_only_where_there_is_room_and_programs_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, found = ROOT / "tests", SimpleNamespace(f_bavail=memory.ROOM // 4096, f_frsize=4096, f_flag=0)
+    monkeypatch.setattr(os, "statvfs", lambda _: found)
+    assert memory.fits(here) and not memory.fits(here / "none")
+    found.f_flag = os.ST_NOEXEC
+    assert not memory.fits(here)
+    found.f_bavail, found.f_flag = memory.ROOM // 4096 - 1, 0
+    assert not memory.fits(here)
 
 
 def test_each_worker_has_the_same_cases_under_the_same_names() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import Refused
+from runbook_lib.judge import words
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.resources.workers import Workers, read_workers
 from runbook_lib.params.load import Params
@@ -46,13 +47,13 @@ class ConcurrencyPlan(Frozen):
         """The plan as text for a terminal."""
         before = self.before
         if not self.todo:
-            return f"{before.function}: nothing to do, it has {self.reserved} workers already"
-        lines = [f"{before.function}: {_said(before.in_force)} -> {self.reserved} workers"]
-        words = {
+            return f"{before.function}: nothing to do, it has {words.count(self.reserved, 'worker')} already"
+        lines = [f"{before.function}: {_said(before.in_force)} -> {words.count(self.reserved, 'worker')}"]
+        steps = {
             "reserved": f"reserved concurrency {_said(before.reserved)} -> {self.reserved}",
             "maximum": f"MaximumConcurrency of the event source {_said(before.maximum)} -> {_said(self.maximum)}",
         }
-        lines += [f"  {place}. {words[one]}" for place, one in enumerate(self.todo, 1)]
+        lines += [f"  {place}. {steps[one]}" for place, one in enumerate(self.todo, 1)]
         lines += [f"  note: {note}" for note in self.notes]
         lines += [f"  blocked: {blocker}" for blocker in self.blockers]
         return "\n".join([*lines, f"  undo: {self.undo}"])

@@ -24,11 +24,12 @@ def address(value: str | Path) -> str:
         UsageError: the text begins like an address, but is none.
     """
     written = str(value)
-    if not re.match("[a-z][a-z0-9+.-]{1,20}:/", written, re.IGNORECASE):
+    if not re.match("[a-z][a-z0-9+.-]{1,20}:(?:/|$)", written, re.IGNORECASE):
         return ""
     found = _ADDRESS.fullmatch(written)
     if found is None:
-        raise UsageError(f"archive is '{written}', which is no address such as s3://bucket/prefix")
+        said = re.sub(":/*", "://", written, count=1)  # a path has lost a slash
+        raise UsageError(f"archive is '{said}', which is no address such as s3://bucket/prefix")
     return f"{S3}{found[1]}{found[2]}"
 
 

@@ -24,7 +24,7 @@ where archive and notebooks are, not the working folder."""
 
 
 def params_dir(start: Path | None = None) -> Path:
-    """The nearest `params/` folder at or above `start`.
+    """The nearest `params/` folder at or above `start`, else the folder of that file where it has a service of its own.
 
     Without `start`: at or above what this process was given (`named`, `RUNBOOK_PROJECT`), else the working folder (a
     kernel may run in `notebooks/` or in the project's root).
@@ -34,7 +34,7 @@ def params_dir(start: Path | None = None) -> Path:
     """
     told = [Path(os.environ[PROJECT])] if os.environ.get(PROJECT) else []
     for place in (*named, *told, *_working()) if start is None else (start,):
-        if found := _above(place):
+        if found := _above(place) or _own(place):
             return found
     where = next(iter([start] if start else _working()), None)
     if where is None:
@@ -50,6 +50,13 @@ def _above(place: Path) -> Path | None:
             if (folder / "params" / "gates.yaml").is_file():
                 return folder / "params"
     return None
+
+
+def _own(file: Path) -> Path | None:
+    """The folder of a parameter file, if `service.yaml` or `gates.yaml` lies beside it, whatever the folder's name."""
+    folder = Path(os.path.abspath(file)).parent  # noqa: PTH100 (a link stays one, `..` goes)
+    own = not file.is_dir() and any((folder / name).is_file() for name in ("service.yaml", "gates.yaml"))
+    return folder if own else None
 
 
 def _working() -> list[Path]:
@@ -68,9 +75,7 @@ def beside(file: Path) -> Path:
     Raises:
         UsageError: neither has them.
     """
-    folder = Path(os.path.abspath(file)).parent  # noqa: PTH100 (a link stays one, `..` goes)
-    own = any((folder / name).is_file() for name in ("service.yaml", "gates.yaml"))
-    return folder if own else _above(folder) or params_dir()
+    return _own(file) or _above(Path(os.path.abspath(file)).parent) or params_dir()  # noqa: PTH100
 
 
 def project_root(start: Path | None = None) -> Path:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
 from runbook_lib.base.secret_forms import Form, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
-from runbook_lib.base.secret_names import assigns, harmless, mask_named, surely, telling
+from runbook_lib.base.secret_names import assigns, describes, harmless, mask_named, surely, telling
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
 from runbook_lib.base.secret_tables import mask_tables
@@ -39,6 +39,17 @@ _COLOURS = re.compile(
 """What a reader does not see: a terminal's colours, also as a program's source has them, characters without width, and
 that a letter is a wide one or one of mathematics.
 """
+_ALIKE = dict(
+    zip(
+        "аеорсухѕіјԁһѵԝԛктмАВЕКМНОРСТУХЅІЈԜοανριυκτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
+        "aeopcyxsijdhvwqktmABEKMHOPCTYXSIJWoavpiuktABEZHIKMNOPTYX",
+        strict=True,
+    )
+)
+"""Letters of other scripts that look like Latin ones."""
+_OTHER = re.compile(f"[{''.join(_ALIKE)}]")
+_MIXED = re.compile(rf"(?<=[A-Za-z]){_OTHER.pattern}++|(?<!{_OTHER.pattern}){_OTHER.pattern}++(?=[A-Za-z])")
+"""Such letters within a Latin word: a word of one script is one of its language."""
 _WRITTEN = tuple(f"\\{escape}{sign}" for escape in ("x1b", "033", "u001b", "e") for sign in "[]")
 _NAMED, _VALUES = ("name", "key", "parameterkey", "header"), ("value", "parametervalue", "stringvalue")
 _USERS = ("user", "username", "login", "usr")
@@ -99,6 +110,8 @@ def redact_text(text: str) -> str:
 def _coloured(text: str) -> str:
     if "\x1b" in text or not text.isascii() or ("\\" in text and any(one in text.lower() for one in _WRITTEN)):
         bare = _COLOURS.sub(_seen, text)
+        if _OTHER.search(bare):
+            bare = _MIXED.sub(lambda match: "".join(_ALIKE[letter] for letter in match[0]), bare)
         clean = _redact(bare) if bare != text else bare
         if clean != bare:
             return clean
@@ -195,7 +208,10 @@ def redact(value: Any, _depth: int = 0) -> Any:
     return _mapping(value, _depth + 1) if isinstance(value, Mapping) else _list(value, _depth + 1)
 
 
-def _mapping(value: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
+def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False, whole: bool = False) -> dict[Any, Any]:
+    """Redacts keys and values; `below`: the mapping is the value of a telling name, such as `secrets`; `whole`: of a
+    sure one.
+    """
     found: dict[Any, Any] = {}
     pair = {str(key).casefold(): item for key, item in value.items()} if 1 < len(value) <= 8 else {}
     named = any(isinstance(pair.get(name), str) and telling(pair[name]) for name in _NAMED)
@@ -211,6 +227,8 @@ def _mapping(value: Mapping[Any, Any], depth: int) -> dict[Any, Any]:
             found[shown] = _masked(item, True)
         elif telling(name) or (login and name.casefold() in ("pass", "pw")):
             found[shown] = _masked(item, surely(name), depth)
+        elif whole or (below and not describes(name)):
+            found[shown] = _masked(item, whole, depth)
         else:
             found[shown] = redact(item, depth)
     return found
@@ -220,15 +238,15 @@ def _masked(item: Any, whole: bool, depth: int = 0) -> Any:
     """The value behind a telling name: texts are masked; behind a sure name everything that could be a secret."""
     if isinstance(item, str):
         return item if not item or harmless(item) else MASK
-    if not whole and isinstance(item, (list, tuple)):
+    if item is None or isinstance(item, bool):
+        return item
+    if not isinstance(item, (Mapping, list, tuple)):
+        return MASK if whole else redact(item, depth)
+    if depth > _DEEP:
+        return MASK
+    if not isinstance(item, Mapping):
         return [_masked(inner, whole, depth + 1) for inner in item]
-    if not whole or item is None or isinstance(item, bool):
-        return redact(item, depth)
-    if isinstance(item, Mapping):
-        return {key: _masked(inner, whole) for key, inner in item.items()}
-    if isinstance(item, (list, tuple)):
-        return [_masked(inner, whole) for inner in item]
-    return MASK
+    return _mapping(item, depth + 1, below=True, whole=whole)
 
 
 def _list(value: Sequence[Any], depth: int) -> list[Any]:

@@ -10,6 +10,7 @@ from runbook_lib.base.secret_names import harmless, has, no_value, telling
 
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
+    ("curl", r"-[a-zA-Z]{1,6}u\s{0,4}[\"']?[^\s:\"'-][^\s:\"']{0,80}:"),
     ("sshpass", r"-p\s{0,4}"),
     ("redis-cli|valkey-cli|keydb-cli", r"-a\s{1,4}"),
     ("openssl", r"-(?:pass|passin|passout)\s{1,4}pass:"),
@@ -45,9 +46,15 @@ _SET = re.compile(
     r"[ \t]{1,4})(?P<q>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+)"
 )
 """A variable as some shells set it, without an equals sign: `set -gx DB_PASSWORD x`, `setx DB_PASSWORD x`."""
+_ENV = re.compile(
+    r"(?<![\w-])(ENV[ \t]{1,4}(?P<name>[A-Za-z][A-Za-z0-9_]{2,80})[ \t]{1,4})"
+    r"(?P<value>\\{0,3}[\"'][^\"'\n\\]+\\{0,3}[\"']|[^\s=\"'<>\\][^\n\"'<>\\]*)"
+)
+"""A variable as a Dockerfile sets it: the value is the rest of the line."""
 _LOGIN_AS = re.compile(
-    r"((?<![\w-])(?:-u|-U|--(?:proxy-)?user(?:name)?|--auth|--login|--creds?|--credentials?)"
-    r"(?:\s{1,4}[\"']?|=[\"']?|[\"'],\s{0,4}[\"'])(?P<user>[^\s:\"'/\\<>-][^\s:\"'/\\<>]{0,80}):)"
+    r"((?<![\w-])(?:(?:-u|-U|--(?:proxy-)?user(?:name)?|--auth|--login|--creds?|--credentials?)"
+    r"(?:\s{1,4}[\"']?|=[\"']?|[\"'],\s{0,4}[\"'])"
+    r"|-u(?=[A-Za-z])(?!(?:rl|ri|rn|pdate|pgrade|pload|nset|nits?|nsafe|ser|sername|sb|dp|tf|tc)[:\W_]))(?P<user>[^\s:\"'/\\<>-][^\s:\"'/\\<>]{0,80}):)"
     r"(?![/\\:]|\[redacted\])(?P<value>[^\s\"'<>]+)"
 )
 _GROUPS = frozenset("root wheel staff users nogroup nobody adm docker daemon sudo admin".split())  # noqa: SIM905
@@ -58,6 +65,8 @@ def mask_commands(text: str, small: str) -> str:
     """`text` with the secrets of command lines masked; `small`: the same text in small letters."""
     if "set" in small:
         text = _SET.sub(_set, text)
+    if "env" in small:
+        text = _ENV.sub(_variable, text)
     if "-" not in small:
         return text
     if ":" in small and ("-u" in small or "--" in small):
@@ -87,6 +96,13 @@ def _set(match: Match) -> str:
     name, value = match["name"], match["value"]
     told = telling(name) and ("_" in name or any(char.isdigit() for char in value)) and not no_value(value)
     return f"{match[1]}{match['q']}{MASK}" if told else match[0]
+
+
+def _variable(match: Match) -> str:
+    """Masks the rest of the line; without quotes, a word of a sentence is none: `ENV API_TOKEN is not set`."""
+    value = match["value"].lstrip("\\\"'")
+    none = harmless(value) or (value == match["value"] and no_value(value.partition(" ")[0]))
+    return f"{match[1]}{MASK}" if telling(match["name"]) and not none else match[0]
 
 
 def _login(match: Match) -> str:

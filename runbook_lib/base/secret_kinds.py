@@ -87,6 +87,15 @@ def _scheme(match: Match) -> str:
     return f"{match[1] or ''}{match[2]}{MASK}" if told and len(value) >= (4 if match[1] else 12) else match[0]
 
 
+def _user(match: Match) -> str:
+    """Masks a token that stands for the user of an address; a name has no such long part."""
+    user = match[2]
+    long = any(
+        len(part) >= 16 and not part.isalpha() and not part.isdigit() for part in re.split(r"[-_.~%+=]", user)
+    ) or re.fullmatch(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", user)
+    return match[1] + MASK if long else match[0]
+
+
 def _cookie(match: Match) -> str:
     return match[1] + MASK if "=" in match[2] else match[0]
 
@@ -160,6 +169,11 @@ KINDS: tuple[Kind, ...] = (
         ("://",),
         re.compile(r"((?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s/:@\"'<>]{0,64}:)[^\s/\"'<>]+(?=@)"),
         KEEP,
+    ),
+    Kind(
+        ("://",),
+        re.compile(r"((?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{0,20}://)([A-Za-z0-9_.~%+=-]{16,400})(?=:?@)"),
+        _user,
     ),
     Kind(
         ("curl", "wget", "http"),

@@ -68,6 +68,13 @@ _ROOTS = ("secret", "token", "key", "pass", "x-amz-", "webhook", "auth", "creden
 _BEFORE, _BEHIND = 24, 12
 """... at most this many characters behind its beginning; as many more show whether it begins there."""
 _BEGINNING = re.compile(rf"(?i){START}")
+_FACTS = (
+    "name|type|kind|arn|ids?|version|stage|description|status|state|engine|region|account|created|updated|changed|rotated|date|at|by"
+    "|urls?|uri|host|port|user|username|email|path|provider|source|required|default|scopes?|algorithm|format|expires|expiration|alias"
+    "|count|length|ref|enabled"
+)
+_FACT = re.compile(rf"(?i)(?:.*[_.-])?(?:{_FACTS})|.*[a-z0-9](?-i:{_FACTS.title()})")
+"""Names of what is said about a secret, below its name."""
 _WORDS = frozenset(
     """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
     is was are of in for to and or""".split()  # noqa: SIM905
@@ -123,6 +130,11 @@ def telling(name: str) -> bool:
 def surely(name: str) -> bool:
     """Whether everything below such a key is secret, numbers and lists too; a `token` can be a count."""
     return len(name) <= 120 and _SURE_FULL.fullmatch(name.strip().lstrip("-").replace(" ", "_")) is not None
+
+
+def describes(name: str) -> bool:
+    """Whether a key below a telling name holds a fact about the secret, such as `name` or `secretArn`."""
+    return len(name) <= 120 and _FACT.fullmatch(name.strip()) is not None
 
 
 def harmless(value: str) -> bool:
@@ -241,7 +253,8 @@ def _bare(match: Match) -> str:
     value = match["value"].rstrip(",.)]}:|`") or match["value"]
     tail = match["value"][len(value) :]
     block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value follows below
-    if value == MASK[:-1] or not value or harmless(value) or block or value.startswith(("(", "[", "{")):
+    key = match["value"].endswith(":") and "\n" in match["sep"]  # YAML: the values follow below
+    if value == MASK[:-1] or not value or harmless(value) or block or key or value.startswith(("(", "[", "{")):
         return match[0]
     loose = match["sep"][-1:].isspace()
     code = _CODE.match(value) is not None and (loose or not match["sure"])

@@ -10,11 +10,14 @@ from runbook_lib.base.secret_kinds import MASK, Match
 from runbook_lib.base.secret_names import (
     AFTER,
     LIKELY,
+    NAMES,
     PREFIXED,
     QUOTE,
     START,
     SURE_NAMES,
+    at_names,
     beginnings,
+    describes,
     enough,
     harmless,
     has,
@@ -46,11 +49,18 @@ _PARTS = re.compile(
 _FIELD = re.compile(r"(?i)(?:<|&lt;)input\b(?:(?!&gt;)[^<>]){0,1000}")
 _KIND = re.compile(rf"(?i)\b(type|name|id|autocomplete)\s{{0,4}}=\s{{0,4}}{QUOTE}?([\w.-]{{1,80}})")
 _FILLED = re.compile(rf"(?i)(\bvalue\s{{0,4}}=\s{{0,4}})(?P<q>{QUOTE})?(?P<value>(?(q)(?:(?!(?P=q)).)+|[^\s<>]+))")
+_ELEMENT = re.compile(rf"(?i){START}(?:{NAMES}|{PREFIXED})(?=\s)(?:[^<>&]|&(?!gt;|lt;)){{1,1000}}")
+_TAG = re.compile(r"(?:<|&lt;)[\w.:-]{0,80}\Z")
+"""What stands before the name if it is an element's: `<db.password value="x">`."""
 
 
 def mask_fields(text: str, small: str) -> str:
-    """`text` with the contents of entry fields masked; `small`: the same text in small letters."""
-    return _FIELD.sub(_field, text) if "<input" in small or "&lt;input" in small else text
+    """`text` with the contents of entry fields and elements masked; `small`: the same text in small letters."""
+    if "value" not in small or ("<" not in small and "&lt;" not in small):
+        return text
+    if "<input" in small or "&lt;input" in small:
+        text = _FIELD.sub(_field, text)
+    return at_names(_ELEMENT, _element, text)
 
 
 def mask_nested(text: str) -> str:
@@ -93,9 +103,8 @@ def _below(text: str, head: Match) -> tuple[str, int]:
 
 def _items(text: str, begin: int, *, sure: bool) -> tuple[str, int]:
     """Masks a list's items or an object's values. Below a name that is not sure, an object has other facts, too."""
-    kept, at, depth = list[str](), begin + 1, 1
-    if text[begin] == "{" and not sure:
-        return "", at
+    kept, at, depth, key = list[str](), begin + 1, 1, ""
+    told = text[begin] == "{" and not sure
     flow = text[begin] == "[" and _FLOW.match(text, begin, begin + _LONGEST) is not None
     end = at
     for item in _ITEM.finditer(text, at, begin + _LONGEST):
@@ -105,6 +114,10 @@ def _items(text: str, begin: int, *, sure: bool) -> tuple[str, int]:
             break
         which = "quoted" if item["q"] else "bare"
         value = item[which] or ""
+        if item["key"] or item["name"]:
+            key = value
+        if told and describes(key):
+            continue
         if item["q"]:
             secret = not item["key"] and bool(value) and not harmless(value)
         else:
@@ -132,9 +145,21 @@ def _dashes(text: str, head: Match, *, sure: bool) -> tuple[str, int]:
     return "".join([*kept, text[at:end]]), end
 
 
+def _element(match: Match) -> str:
+    """Masks the value of an element whose name tells a secret."""
+    before = match.string[max(0, match.start() - 90) : match.start()]
+    return _FILLED.sub(_filled, match[0]) if _TAG.search(before) else match[0]
+
+
+def _filled(match: Match) -> str:
+    value = match["value"]
+    empty = not value.strip("\"'/")
+    return match[0] if empty or harmless(value) else f"{match[1]}{match['q'] or ''}{MASK}"
+
+
 def _field(match: Match) -> str:
     """Masks the content of a form field whose kind or name tells a secret."""
     said = [(kind[1].casefold(), kind[2]) for kind in _KIND.finditer(match[0])]
     if not any(name.casefold() == "password" if kind == "type" else telling(name) for kind, name in said):
         return match[0]
-    return _FILLED.sub(lambda one: one[0] if harmless(one["value"]) else f"{one[1]}{one['q'] or ''}{MASK}", match[0])
+    return _FILLED.sub(_filled, match[0])

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import FOLDS, NAMES, SURE, harmless, no_value, stemmed
+from runbook_lib.base.secret_names import FOLDS, NAMES, SURE, describes, harmless, no_value, stemmed
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
@@ -35,6 +35,7 @@ _SAID = re.compile(
     r"(?P<q>[\"'`*_]{0,3})(?P<bare>[^\s\"'`<>]+)"
 )
 _BEGIN = r"(?:^|(?<=>)|(?<=\'\'\')|(?<=\"\"\"))"
+_END = r"(?:$|<|\'\'\'|\"\"\")"
 _CELLS = re.compile(
     rf"(?im)({_BEGIN}[ \t]*[|│┃][ \t]*[*_`\"']{{0,3}}{_TELLING}[*_`\"']{{0,3}}[ \t]*[|│┃][ \t]*[*_`\"']{{0,3}})"
     r"(?P<bare>[^\s|│┃`*\"'][^|│┃\n`*\"']{0,500}?)(?=[*_`\"']{0,3}[ \t]*[|│┃])"
@@ -49,6 +50,25 @@ _BLOCK = re.compile(
     r"(?:#[^\n]*)?\n)"
     r"(?P<body>(?:(?P=indent)[ ]+[^\n]*(?:\n|\Z)|[ ]*\n)+)"
 )
+_MAPPING = re.compile(
+    rf"(?im)({_BEGIN}(?P<indent>[ ]*)(?:-[ ])?[\"']?{_TELLING}[\"']?[ ]*:[ ]*(?:#[^\n]*)?\n)"
+    r"(?P<body>(?:(?P=indent)[ ]+[^\n]*(?:\n|\Z)|[ ]*\n)+)"
+)
+_ENTRY = re.compile(
+    r"(?m)^([ ]*(?:-[ ]+)?[\"']?(?P<key>[\w./-]{1,80})[\"']?[ ]*:[ ]+)"
+    r"(?:(?P<q>[\"'])(?P<quoted>[^\n\"']+)(?P=q)|(?P<bare>[^\s\"'\[{|>&*!#][^\s\"'<>]*))"
+    rf"(?=[ ]*(?:#[^\n]*)?{_END})"
+)
+_ORDINARY = re.compile(r"[\d.,:TZ+-]+%?")
+"""A number or a time."""
+_UNDER = re.compile(
+    rf"(?im)({_BEGIN}[ \t]*[\w.-]{{0,40}}?(?:{SURE}|secret[_-]?access[_-]?key|session[_-]?token|client[_-]?secret)"
+    r"(?:[_-]?[0-9]{1,2})?[ \t]*\n[ \t]*)"
+    r"(?P<bare>(?=[^\s]{0,200}[0-9])(?=[^\s]{0,200}[a-z])(?!\d{4}-\d\d-\d\d)"
+    r"[^\s:=\"'<>|-][^\s\"'<>]{5,199})"
+    rf"(?=[ \t]*{_END})"
+)
+"""A name alone on its line, and a word with a digit alone on the next."""
 _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<bare>[^\s/:@\"'<>]{1,200})(?=@)")
 
 
@@ -97,6 +117,10 @@ def mask_pairs(text: str, small: str) -> str:
         text = _ARROW.sub(_changed, text)
     if ":" in small and ("|" in small or ">" in small):
         text = _near(_BLOCK, _blocked, text, _LINES, 120)
+    if "\n" in small:
+        if ":" in small:
+            text = _near(_MAPPING, _mapped, text, _LINES, 120)
+        text = _near(_UNDER, _masked, text, _LINES, 120)
     return _near(_SPACED, _masked, _near(_SAID, _said, text, _STEM, 0), _LINES, 120)
 
 
@@ -154,6 +178,20 @@ def _said(match: Match) -> str:
     if no_value(value) or (plain and (value.casefold() in _PLAIN or token)):
         return match[0]
     return f"{match[1]}{match['q']}{MASK}{bare[len(value) :]}"
+
+
+def _mapped(match: Match) -> str:
+    """Masks the values of a mapping below a telling name, except facts about the secret."""
+    return match[1] + _ENTRY.sub(_entry, match["body"])
+
+
+def _entry(match: Match) -> str:
+    value = match["quoted"] or match["bare"]
+    fact = describes(match["key"]) or harmless(value)
+    if fact or (match["bare"] and (no_value(value) or value.endswith(":") or _ORDINARY.fullmatch(value))):
+        return match[0]
+    quote = match["q"] or ""
+    return f"{match[1]}{quote}{MASK}{quote}"
 
 
 def _blocked(match: Match) -> str:

@@ -133,7 +133,7 @@ class Watch:
         clock: Clock | None = None,
     ) -> None:
         self.file, self.values = file, dict(values)
-        self.params = load_file(file, self.values)
+        self.params = load_file(file, self.values, spare=True)  # an archive that is none stops no look
         self.notebook = phase_of(self.params, phase)
         self.interval = dt.timedelta(seconds=interval_s)
         self.auto_rollback = auto_rollback

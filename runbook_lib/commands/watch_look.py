@@ -132,7 +132,7 @@ class OneLook:
 
     def __init__(self, file: Path, values: Mapping[str, Any], notebook: str, as_of: dt.datetime | None = None) -> None:
         quiet = {"mode": "plan", "confirm": "", "as_of": iso(as_of) if as_of else ""}
-        self.params = load_file(file, {**values, **quiet})
+        self.params = load_file(file, {**values, **quiet}, spare=True)
         self.back_filled = as_of is not None
         self.sealed: str | None = None
         self.outcome: Outcome | None = None

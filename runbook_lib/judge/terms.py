@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-RULES = 4
+RULES = 5
 """Version of today's rules, which every record has for its own verdict. Rules 1 are those of version 0.1. Rules 2 test
 only the users' success for a change, and forget one that is over at the look. Rules 3 do not test for a change where a
-gate compares two arms."""
+gate compares two arms. Rules 4 spend the split's error probability at each declared look anew."""
 
 
 class Frozen(BaseModel):

@@ -150,9 +150,11 @@ def said(verdict: str) -> Word:
     return Word(verdict.replace("_", " "))
 
 
-def count(n: int, noun: str) -> str:
-    """A number with its noun: `1 request`, `1,234 requests`."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+def count(n: float, noun: str) -> str:
+    """A number with its noun: `1 request`, `1,234 requests`; also a rate: `1 request/s`, `2.5 requests/s`."""
+    one, per, span = noun.partition("/")
+    many = f"{n:,.10g}" if isinstance(n, float) else f"{n:,}"
+    return f"{many} {one}{'' if n == 1 else 's'}{per}{span}"
 
 
 def unit(facts: Mapping[str, object]) -> str:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sys
+import tempfile
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -203,6 +206,14 @@ def validated(
         raise UsageError(sentence(error, model, values, source, file, overridden=model is Flat)) from None
 
 
+@lru_cache
+def _spare(why: str) -> str:
+    """The folder in place of an archive that cannot be one: the same for the whole process."""
+    folder = tempfile.mkdtemp(prefix="runbook-archive-")
+    print(f"{why}; what is recorded now is in {folder}", file=sys.stderr, flush=True)
+    return folder
+
+
 def read_model(model: type[M], path: Path, *, strict: bool = True) -> M:
     """`model` from a YAML file; `strict` as in `validated`.
 
@@ -289,11 +300,21 @@ def _prices(folder: Path, region: str) -> Prices | NoPrices:
     return prices
 
 
-def load_file(path: Path, overrides: Mapping[str, Any] | None = None, *, incident: bool = False) -> Params:
+def load_file(
+    path: Path, overrides: Mapping[str, Any] | None = None, *, incident: bool = False, spare: bool = False
+) -> Params:
     """`Params` from a flat parameter file with single values overridden; `incident` as in `load`.
+
+    Args:
+        spare: whether a temporary folder replaces an archive whose address is none, which is said once.
 
     Raises:
         UsageError: the file or an override is missing or wrong.
     """
     values = {**read_yaml(path), **(overrides or {})}
+    if spare and isinstance(said := values.get("archive"), str):
+        try:
+            _folder(said)
+        except UsageError as error:
+            values["archive"] = _spare(str(error))
     return load(values, source=str(path), folder=beside(path), incident=incident)

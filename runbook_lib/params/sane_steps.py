@@ -5,11 +5,13 @@ phase whose notebook plays none.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.params.bounds import Said
 from runbook_lib.params.sentence import shown, suggested
 
@@ -134,9 +136,11 @@ def _played(policy: Policy, folder: Path) -> Iterator[Said]:
 
 
 def _plays(notebook: Path) -> str | None:
-    """The kind of phase that a notebook plays; empty: none; None: it cannot be read."""
+    """The kind of phase that a notebook plays; empty: none; None: it cannot be read, which running it reports."""
     try:
-        found = _PLAYS.search(notebook.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
+        text = read_plain(notebook).decode(errors="replace")
+        if found := _PLAYS.search(text):
+            return found[1]
+        return "" if json.loads(text)["cells"] else None
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return None
-    return found[1] if found else ""

@@ -63,6 +63,7 @@ _FORMS = {
     r"^[a-z][a-z0-9-]{0,29}$": "small letters, digits and -, beginning with a letter, 30 at most",
     r"^[a-z]{2}(-[a-z]+)+-[0-9]$": "a region such as us-east-1",
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "letters, digits and . _ -, beginning with a letter or a digit",
+    r"^(submit|status|sync|worker(_[2-9])?)$": "submit, status, sync, worker, or a further worker such as worker_2",
     r"^#[0-9A-Fa-f]{6}$": "a colour such as #1f77b4",
     r"^[$A-Za-z0-9_-]{1,128}$": "a stage's name: 1 to 128 letters, digits, - and _, or $default",
     PATH: "a path of names with dots between them, such as data.job_id or $.data.job_id",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.base.plain_file import read_plain
+from runbook_lib.base.plain_file import MOST_BYTES, read_plain
 from runbook_lib.record.chain import Chain, read_record
 from runbook_lib.record.place import ENTRY, RecordRef, instant
 from runbook_lib.record.seal import file_hash, record_hash, strict
@@ -47,15 +47,15 @@ def attachments(
     """
     folder = ref.folder / FOLDER
     for one in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if one.name.startswith(".part-"):
+        if one.name.startswith(".part-") and not one.is_symlink() and (one.is_dir() or one.is_file()):
             continue  # a crash cut this attaching short; nothing reads it
         which = f"{ref.folder.name}: the attachment {one.name}"
         try:
             raw = read_plain(one / FACTS)
             facts = strict(raw)
             files, record = facts["files"], read_record(ref.folder)
-            there = {path.name for path in one.iterdir() if not path.is_symlink()}
-            intact = not one.is_symlink()
+            there = {path.name for path in one.iterdir()}
+            intact = not any(path.is_symlink() for path in (one, *one.iterdir()))
             intact = (
                 intact
                 and one.name == instant(dt.datetime.fromisoformat(facts["attached_at"]))
@@ -64,7 +64,7 @@ def attachments(
             intact = intact and raw == spelt(facts)
             intact = intact and facts["hash"] == record_hash(facts) and facts["run_id"] == ref.run_id
             intact = intact and facts["record"] == record.get("hash")
-            intact = intact and all(file_hash(one / name) == sha for name, sha in files.items())
+            intact = intact and all(file_hash(one / name, MOST_BYTES) == sha for name, sha in files.items())
         except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             intact = False
         if not intact:

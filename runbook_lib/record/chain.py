@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -96,17 +97,15 @@ class Link:
     """The claims of a record about itself, and what its file really is."""
 
     previous: Any
-    said: Any
-    """The hash that the record states."""
+    said: Any  # the hash that the record states
     hash: str
     place: tuple[str, ...]
     """Environment, release, notebook and run id as the record states them, not yet as folder names."""
     files: Any
-    name: str
-    """The folder name that follows from run id and sealing time; empty: the record has no sealing time."""
-    spelt: bool
-    """Whether the file's bytes are exactly those that sealing writes."""
+    name: str  # the folder name that follows from run id and sealing time; empty: it has no sealing time
+    spelt: bool  # whether the file's bytes are exactly those that sealing writes
     schema: int = 0
+    file: str = ""  # SHA-256 of its bytes
 
     @property
     def altered(self) -> bool:
@@ -146,7 +145,8 @@ def state_of(folder: Path) -> tuple[int, ...]:
 def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
     raw = _raw(folder)
     record = _parsed(folder, raw)
-    if vouched and hashlib.sha256(raw).hexdigest() == vouched:
+    file = hashlib.sha256(raw).hexdigest()
+    if vouched and file == vouched:
         found, spelt = str(record.get("hash")), True
     else:
         try:
@@ -154,10 +154,9 @@ def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
         except (ValueError, RecursionError):
             raise ArchiveError(f"{folder.name}: record.json has a value that is not sealed so") from None
     place = tuple(str(record.get(key)) for key in ("env", "release", "notebook", "run_id"))
-    name = _named(record.get("sealed_at"), place[-1])
-    schema = record.get("schema")
-    number = schema if isinstance(schema, int) else 0
-    return Link(record.get("previous"), record.get("hash"), found, place, record.get("files", {}), name, spelt, number)
+    name, schema = _named(record.get("sealed_at"), place[-1]), record.get("schema")
+    number, files = schema if isinstance(schema, int) else 0, record.get("files", {})
+    return Link(record.get("previous"), record.get("hash"), found, place, files, name, spelt, number, file)
 
 
 def _named(sealed_at: Any, run_id: str) -> str:
@@ -187,9 +186,11 @@ class Chain:
     def next_name(self, run_id: str, now: dt.datetime) -> tuple[str, dt.datetime]:
         """Name and instant for a record sealed at `now`, moved on if the clock stood still or went back."""
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        for last in self.names()[-1:]:
-            after = dt.datetime.strptime(last.rpartition("-")[0], _STAMP).replace(tzinfo=dt.UTC)
-            now = max(now, after + dt.timedelta(milliseconds=1))
+        for last in reversed(self.names()):
+            with suppress(ValueError, OverflowError):  # no seal made a folder of such an instant: it is passed over
+                after = dt.datetime.strptime(last.rpartition("-")[0], _STAMP).replace(tzinfo=dt.UTC)
+                now = max(now, after + dt.timedelta(milliseconds=1))
+                break
         return folder_name(run_id, now), now
 
     def tip(self) -> tuple[str | None, str | None]:

@@ -31,9 +31,12 @@ def outcome_of(nb: Any, staging: Path) -> tuple[Status, Problem | None]:
     return "failed", Problem(type="NotClosed", sentence=f"the notebook ended without {did}")
 
 
+_TIMEOUT = "the run took a cell longer than papermill's --execution-timeout allows,"
+
+
 def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
     """The end of a run that was interrupted."""
-    from nbclient.exceptions import DeadKernelError
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     from runbook_lib.record.record import Problem
 
@@ -45,6 +48,8 @@ def cut_short(nb: Any, error: BaseException) -> tuple[Status, Problem]:
         return "failed", Problem(type="NoKernel", sentence=str(error))
     if isinstance(error, DeadKernelError):
         return "died", Problem(type="DeadKernelError", sentence=f"the kernel died {where}", cell=cell)
+    if isinstance(error, CellTimeoutError):  # nbclient's text quotes the cell
+        return "failed", Problem(type="CellTimeoutError", sentence=f"{_TIMEOUT} {where}", cell=cell)
     return "failed", Problem(type=type(error).__name__, sentence=str(error) or f"papermill stopped {where}", cell=cell)
 
 

@@ -125,7 +125,8 @@ class RunbookEngine:
                 ending = outcome_of(nb, run.staging)
             except BaseException as error:
                 ending, stopped = cut_short(nb, error), True
-                raise _told(error, "no cell was run") from None
+                ran = "the record says what was done" if begun(nb) else "no cell was run"
+                raise _told(error, ran, ending[1].sentence if ending[1] else "") from None
             finally:
                 redact_notebook(nb)
                 manager.cleanup_pbar()
@@ -273,9 +274,9 @@ def _files() -> list[Path]:
     return [Path(file).absolute() for file in given if Path(file).is_file()]
 
 
-def _told(error: BaseException, what: str) -> BaseException:
-    """The error to raise if a run could not begin: on papermill's command line one that click prints as a sentence,
-    elsewhere the error itself.
+def _told(error: BaseException, what: str, sentence: str = "") -> BaseException:
+    """The error to raise if a run could not begin or was cut short: on papermill's command line one that click prints
+    as a sentence, elsewhere the error itself.
     """
     import click
 
@@ -283,7 +284,7 @@ def _told(error: BaseException, what: str) -> BaseException:
 
     if click.get_current_context(silent=True) is None or not isinstance(error, (OSError, NoKernel)):
         return error
-    return click.ClickException(f"{str(error).rstrip('.')}; {what}")
+    return click.ClickException(f"{(sentence or str(error)).rstrip('.')}; {what}")
 
 
 def _execute(

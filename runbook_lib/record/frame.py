@@ -14,13 +14,26 @@ from typing import NamedTuple
 
 from runbook_lib.base import foreign
 from runbook_lib.base.errors import ArchiveError, Unsure
+from runbook_lib.base.plain_file import MOST_BYTES
 from runbook_lib.record.chain import HEAD, Chain
-from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, SEALING, Log, read_log, read_sealing
+from runbook_lib.record.log.files import (
+    CHECKPOINT,
+    FOLDER,
+    LEAVES,
+    PART,
+    SEALING,
+    TREE,
+    Log,
+    read_log,
+    read_sealing,
+)
 from runbook_lib.record.place import ENV, NAME, RELEASE, is_name, path_of
 
 CHECKS = "`runbook archive verify` names each damage"
+OF_LOG = (LEAVES, TREE, CHECKPOINT, SEALING, "writer.json")  # the last one in a copy of a bucket
 MOST = 3
 """Most damages in one sentence."""
+CUT = "the next seal completes it, and so does `runbook archive sync`"
 NO_LOG = "there is no log yet: whether records were removed cannot be told; the next seal begins it"
 
 
@@ -77,6 +90,11 @@ def frame(root: Path, into: Frame | None = None) -> Frame:
         done.unknown.append(NO_LOG)
         if (root / FOLDER).is_symlink() or (root / FOLDER).is_file():
             done.add(FOLDER, f"{FOLDER} was put there: sealing makes no such thing")
+    for one in _inside(str(root / FOLDER)):
+        if not (one.name.startswith((PART, ".part-")) or one.name in OF_LOG) or one.is_dir(follow_symlinks=False):
+            done.add(f"{FOLDER}/{one.name}", f"{one.name} was put there: sealing makes no such thing")
+        elif one.is_file() and one.stat().st_size > MOST_BYTES:
+            done.add(f"{FOLDER}/{one.name}", f"{one.name} is larger than any that sealing makes")
     for sentence in log.damage if log else ():
         named = next((name for name in (CHECKPOINT, SEALING) if sentence.startswith(f"{FOLDER}/{name}")), LEAVES)
         done.add(f"{FOLDER}/{named}", sentence)
@@ -86,13 +104,14 @@ def frame(root: Path, into: Frame | None = None) -> Frame:
 def _pending(root: Path, log: Log | None, done: Frame) -> None:
     """Reports a seal that a crash cut short. Verifying repairs nothing: it may lack the key to sign."""
     begun = read_sealing(root / FOLDER)
-    if begun is None:
+    if log and not log.damage and log.checkpoint and len(log.hashes) > log.checkpoint.size:
+        done.unknown.append(f"{log.leaves[-1].path} is in the log, but not under its checkpoint: {CUT}")
+    elif begun is None:
         if (root / FOLDER / SEALING).exists() and log is None:
             done.add(f"{FOLDER}/{SEALING}", "it cannot be read; sealing writes it whole")
     elif (root / begun.path).exists() and not (log and begun.path in log.by_path):
         done.unknown.append(
-            f"{begun.path} was being sealed when its process ended, and the log does not have it: the next seal logs "
-            "it, and so does `runbook archive sync`"
+            f"{begun.path} was being sealed when its process ended, and the log does not have it: {CUT}"
         )
     else:
         done.notes.append("a seal was cut short: the next one puts it in order")
@@ -124,6 +143,7 @@ def _below(folder: str, prefixes: tuple[str, ...]) -> Iterator[Path]:
 def _sealed(one: os.DirEntry[str]) -> bool:
     """Whether sealing creates such an entry in a chain, or a crash leaves it from an interrupted write."""
     folder, file = one.is_dir(follow_symlinks=False), one.is_file(follow_symlinks=False)
+    file = file and one.stat().st_size <= MOST_BYTES
     if NAME.fullmatch(one.name):
         return folder
     return (folder or file) if one.name.startswith(".part-") else file and one.name == HEAD

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import MOST_BYTES
 from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
 from runbook_lib.record.chain import Chain, Link, link
 from runbook_lib.record.log.files import Log, read_log
@@ -116,7 +117,7 @@ def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link) -> str:
         begun = log.sealing
         under_way = begun is not None and (begun.path, begun.hash) == (path, own.hash)
         return "" if under_way else "it is not in the archive's log: it was put there, and not sealed"
-    if leaf.hash != own.hash:
+    if leaf.hash != own.hash or leaf.file != own.file:  # 1 and 1.0 have one hash: the file's own tells them apart
         return "it is not the record that was sealed: the archive's log has another hash"
     lost = leaf.how == "taken_in" and of_the_log
     return "it was in a log that was removed, and was taken in again" if lost else ""
@@ -143,7 +144,7 @@ def _verify_own(ref: RecordRef, vouched: str) -> Link:
         if Path(file).name != file or not path.is_file():
             raise ArchiveError(f"{name}: {file} is missing")
         try:
-            found = file_hash(path)
+            found = file_hash(path, MOST_BYTES)
         except OSError as error:
             raise ArchiveError(f"{name}: {file} cannot be read ({error.strerror})") from None
         if found != expected:

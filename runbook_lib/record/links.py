@@ -6,6 +6,7 @@ changes: its links lead to reports that were there before it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import html
 import os
@@ -93,12 +94,16 @@ class Links:
 
     def docs(self, page: str) -> str:
         """Address of a page in `docs/` if the archive lies inside its project; else empty."""
-        try:
+        there = self._project / DOCS / page if self._project else None
+        return self._to(there) if there and there.is_file() else ""
+
+    @functools.cached_property
+    def _project(self) -> Path | None:
+        """The project that the archive lies in; looked for once per report, which names many pages."""
+        with contextlib.suppress(UsageError):
             root = project_root(self.archive if self.archive.is_dir() else None)
-        except UsageError:
-            return ""
-        there = root / DOCS / page
-        return self._to(there) if self.archive.is_relative_to(root) and there.is_file() else ""
+            return root if self.archive.is_relative_to(root) else None
+        return None
 
     def _newest(self, chain: Path) -> str:
         """Name of a chain's newest record; empty: it has none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -103,9 +104,18 @@ def gates_digest(gates: Iterable[Mapping[str, Any]]) -> str:
     return digest([[gate.get("gate", {}).get("id"), *(gate.get(key) for key in seen)] for gate in gates])
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+def file_hash(path: Path, most: int = 0) -> str:
+    """SHA-256 of a file, hexadecimal.
+
+    Args:
+        most: most bytes that it may have; 0: any number. A file with a hole of terabytes takes no space, but hours.
+
+    Raises:
+        OSError: it cannot be read, or has more bytes.
+    """
     with open_plain(path) as file:
+        if most and os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

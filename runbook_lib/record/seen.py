@@ -26,7 +26,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.own_files import cache_of, own_key
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.attached import FOLDER as ATTACHED
-from runbook_lib.record.chain import Link
+from runbook_lib.record.chain import Link, link
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.record import Record
 from runbook_lib.record.seal import replace_file
@@ -54,12 +54,14 @@ class Found(NamedTuple):
     previous: Any
     hash: str
     schema: int
+    file: str
+    """SHA-256 of the bytes of `record.json`."""
     row: dict[str, Any]
     """Its row in a list."""
 
     def link(self, name: str) -> Link:
         """The record's link according to its own file; `name` is its folder's name."""
-        return Link(self.previous, self.hash, self.hash, (), {}, name, True, self.schema)
+        return Link(self.previous, self.hash, self.hash, (), {}, name, True, self.schema, self.file)
 
 
 class Seen:
@@ -102,7 +104,8 @@ class Seen:
         path = self._path(ref)
         if path in self._states:
             state, files = self._states[path]
-            own = Found(state, files, vouched, record.previous, record.hash, record.schema_version, row)
+            file = link(ref.folder, vouched).file
+            own = Found(state, files, vouched, record.previous, record.hash, record.schema_version, file, row)
             self._fresh[path] = own
 
     def close(self, there: Callable[[], Iterable[RecordRef]]) -> None:

@@ -50,6 +50,8 @@ def facts(found: Iterable[Stone]) -> dict[str, Any]:
 def stones(root: Path, log: Log | None) -> dict[str, Stone]:
     """The remaining facts of each pruned record, by path; after a crash the record itself may still exist."""
     found: dict[str, Stone] = {}
+    # What is removed lies under a checkpoint: a crash, or a forger, may have put a leaf behind it.
+    signed = log.checkpoint.size if log and log.checkpoint else 0
     for leaf in log.by_kind.get(KIND, ()) if log and not log.damage else ():
         folder = root / leaf.path
         try:
@@ -58,7 +60,8 @@ def stones(root: Path, log: Log | None) -> dict[str, Stone]:
             continue  # the tombstone itself is damaged, which is reported elsewhere
         for stone in each:
             own = log.by_path.get(stone.path) if log else None
-            if own is not None and own.index < leaf.index and own.model_dump(mode="json", by_alias=True) == stone.leaf:
+            early = own is not None and own.index < leaf.index < signed
+            if own is not None and early and own.model_dump(mode="json", by_alias=True) == stone.leaf:
                 found[stone.path] = stone
     return found
 

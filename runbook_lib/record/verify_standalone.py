@@ -1,9 +1,6 @@
 """Verifies an archive of the rollout runbook with the standard library alone; it imports nothing of the runbook.
 
-    python verify_standalone.py ARCHIVE [--witness FILE] [--key PUBLIC.pem]
-
-Exit code 0: intact. 1: damaged, each damage is named. 3: cannot tell. docs/audit.md has the formats; `openssl` checks
-signatures. Copy this file out of a release that you trust, not from the machine that you audit.
+Exit code 0: intact. 1: damaged, each damage is named. 3: cannot tell. Copy this file out of a release that you trust.
 """
 
 import argparse
@@ -14,17 +11,20 @@ import re
 import subprocess
 import tempfile
 from decimal import Decimal
-from functools import reduce
+from functools import partial, reduce
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-B64 = "(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{6}==)"
-NOTE = re.compile(rf"(\S[^\n]*)\n(0|[1-9][0-9]{{0,14}})\n([A-Za-z0-9+/]{{43}}=)\n\n((?:\u2014 \S+ {B64}\n)*)")
+X, Z, T = "[A-Za-z0-9+/]", "[AEIMQUYcgkosw048]=", '"[^"]*"'  # base64 has one spelling here
+B64 = rf"(?:{X}{{4}})+(?:{X}{{4}}(?:{X}[AQgw]==)?|{X}{{2}}{Z})"
+NOTE = re.compile(rf"(\S[^\n]*)\n(0|[1-9][0-9]{{0,14}})\n({X}{{42}}{Z})\n\n((?:\u2014 \S+ {B64}\n)*)")
 NAMED, RECORD = "[A-Za-z0-9][A-Za-z0-9._-]*", r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[A-Za-z0-9]+"
-LAID = re.compile(
-    rf"log/.*|env={NAMED}/(release={NAMED}/({NAMED}/(HEAD|\.part-.*|{RECORD}/(?!attachments$).*)?)?)?", re.DOTALL
-)
+DEEP, PLACE = rb"(?m)^ {101}|^ {100}.*[\]}],?$", rf"env={NAMED}/release={NAMED}/{NAMED}/{RECORD}"
+LEAF = rf'{{"attachments":\[[^]]*\],"file":{T},"hash":{T},"how":"(sealed|completed|taken_in)","index":\d+,"kind":{T},'
+LEAF += rf'"path":"{PLACE}","schema":1,"sealed_at":{T}}}'
+LAID = r"(?s)log/((tree|sealing|writer)\.json|leaves\.jsonl|checkpoint|(leaves)?\.part-[^/]*)?|"
+LAID += rf"env={NAMED}/(release={NAMED}/({NAMED}/(HEAD|\.part-.*|{RECORD}/(?!attachments$).*)?)?)?"
 WRONG = (ValueError, OSError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
@@ -79,7 +79,7 @@ def roots(leaves: list[bytes]) -> list[bytes]:  # the root of the tree at each s
 def checked(folder: Path) -> dict[str, Any]:  # the record in a folder, by itself
     record = strict(raw := (folder / "record.json").read_bytes())
     must(raw == json.dumps(record, indent=1, ensure_ascii=False).encode(), "record.json is spelt otherwise")
-    must(record["hash"] == record_hash(record), "record.json was altered")
+    must(record["hash"] == record_hash(record) and not re.search(DEEP, raw), "record.json was altered, or is too deep")
     must(folder.name == f"{stamp(record['sealed_at'])}-{record['run_id']}", "the folder was renamed")
     parts = zip(("env", "release", "notebook"), folder.parts[-4:-1], strict=True)
     must(all((part.partition("=")[2] or part) in safe(record[key]) for key, part in parts), "it is of another folder")
@@ -103,19 +103,18 @@ def attached(folder: Path, record: dict[str, Any], known: set[str], taken: list[
 
 
 def signed(note: re.Match[str], key: str) -> bool | None:  # None: there is no such key, or no openssl
-    def openssl(*words: object) -> bool:
-        return subprocess.run(["env", "openssl", *map(str, words)], check=False, capture_output=True).returncode == 0
-
+    openssl = partial(subprocess.call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory() as where:
         text, signature, public = (Path(where, one) for one in ("text", "signature", "public"))
-        if not any(openssl("pkey", *kind, "-in", key, "-pubout", "-out", public) for kind in (["-pubin"], [])):
+        made = ["env", "openssl", "pkey", "-pubout", "-out", str(public), "-in", key]
+        if openssl([*made, "-pubin"]) and openssl(made):
             return None  # of a private key the public one is in it
         der = base64.b64decode("".join(public.read_text().splitlines()[1:-1]))
         own = sha256(f"{note[1]}\n\1".encode() + der[12:] if len(der) == 44 else der).digest()[:4]  # Ed25519, or ECDSA
         blobs = [base64.b64decode(one[2]) for one in map(str.split, note[4].splitlines()) if one[1] == note[1]]
-        verify = f"pkeyutl -verify -rawin -pubin -inkey {public} -in {text} -sigfile {signature}".split()
+        verify = f"env openssl pkeyutl -verify -rawin -pubin -inkey {public} -in {text} -sigfile {signature}".split()
         text.write_bytes(f"{note[1]}\n{note[2]}\n{note[3]}\n".encode())
-        return any(one[:4] == own and signature.write_bytes(one[4:]) and openssl(*verify) for one in blobs)
+        return any(one[:4] == own and signature.write_bytes(one[4:]) and not openssl(verify) for one in blobs)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -124,47 +123,49 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--witness", type=Path, action="append", default=[])
     parser.add_argument("--key", default="")
     given = parser.parse_args(arguments)
-    log, begun = (root := given.archive.absolute()) / "log", root / "log" / "sealing.json"
+    log, begun, n = (root := given.archive.absolute()) / "log", root / "log" / "sealing.json", len(str(root)) + 1
     laid = [one for each in ("lo[g]", "log/*", "env=*", "env=*/**/*") for one in root.glob(each)]
-    if odd := [one for one in laid if one.exists() and not (one.is_file() or one.is_dir())]:
-        print(f"damaged: {str(odd[0])!a}: it is a pipe or a device, which may have no end")
+    laid = [one for one in laid if "/.part-" not in str(one.parent)[n:]]  # nobody reads what is in them
+    if odd := [x for x in laid if x.exists() and (x.stat().st_size > 256e6 if x.is_file() else not x.is_dir())]:
+        print(f"damaged: {str(odd[0])!a}: it is a pipe or a device, or too large to be read")
         return 1
     records, stones, known, leaves, late, bad, unsure, lines, note = json.loads("[{}, {}, {}, {}, {}, [], [], [], 0]")
     chains = {one: list[Any]() for one in root.glob("env=*/release=*/*")}
-    for path, folder in sorted((x.relative_to(root).as_posix(), x) for x in root.glob("env=*/release=*/*/[0-9]*")):
-        try:
-            record = records[path] = checked(folder)
-            chains[folder.parent].append((path, record.get("previous", ""), record["hash"]))
-            entry, bound = record.get("entry") or {}, known.setdefault(folder.parents[1], set())
-            bound.add(entry.get("kind") == "attachment" and entry["facts"]["attachment"])
-            stones |= entry["facts"]["records"] if entry.get("kind") == "tombstone" else {}
-        except WRONG as error:
-            bad.append(f"{path}: {error}")
     try:
         late = strict(begun.read_bytes()) if begun.exists() else {}
         right = {k: type(v) for k, v in late.items()} == {"path": str, "hash": str, "size": int, "staging": str}
-        sound = right and re.fullmatch(rf"env={NAMED}/release={NAMED}/{NAMED}/{RECORD}", late["path"])
-        must(sound or not begun.exists(), "sealing.json is none")
+        must(not begun.exists() or (right and re.fullmatch(PLACE, late["path"])), "sealing.json is none")
         parts = [log / "leaves.jsonl", *sorted(log.glob("leaves.part-*"))]
         there = any((log / one).exists() for one in ("leaves.jsonl", "tree.json", "checkpoint"))
         *lines, torn = b"".join(read := [part.read_bytes() for part in parts if there]).split(b"\n")
-        leaves = {one["path"]: one for one in map(strict, lines)}
-        must([one["index"] for one in leaves.values()] == [*range(len(lines))], "leaves were moved, or stand twice")
-        must(late or not (torn or b"" in read[1:]), "leaves are cut off")
+        found = {one["path"]: one for one in map(strict, lines)}
+        each = [jcs({**one, "index": index}) for index, one in enumerate(found.values())]
+        whole = each == [one.decode() for one in lines] and all(re.fullmatch(LEAF, one) for one in each)
+        must(whole and (late or not (torn or b"" in read[1:])), "a line is no leaf, or leaves were moved or cut off")
+        leaves = found
         if there and (late or (log / "checkpoint").exists() or {one["how"] for one in leaves.values()} - {"taken_in"}):
             must(note := NOTE.fullmatch((log / "checkpoint").read_bytes().decode()), "the checkpoint is none")
         lines, leaves = (lines, leaves) if note else ([], {})  # a crash may have kept the log from being begun
     except WRONG as error:
         bad.append(f"log: {error}")
     at, size = roots(lines), int(note[2]) if note else 0
+    for path, folder in sorted((x.relative_to(root).as_posix(), x) for x in root.glob("env=*/release=*/*/[0-9]*")):
+        try:
+            record = records[path] = checked(folder)
+            chains[folder.parent].append((path, record.get("previous", ""), record["hash"]))
+            entry, bound = record.get("entry") or {}, known.setdefault(folder.parents[1], set())
+            bound.add(entry.get("kind") == "attachment" and entry["facts"]["attachment"])
+            if entry.get("kind") == "tombstone" and path in leaves and leaves[path]["index"] < size:
+                stones |= {k: v["previous"] for k, v in entry["facts"]["records"].items() if v["leaf"] == leaves.get(k)}
+        except WRONG as error:
+            bad.append(f"{path}: {error}")
     fits = not note or (len(lines) - size in (0, late.get("size") == size) and base64.b64decode(note[3]) == at[size])
     bad += [] if fits else ["log: its leaves are not those of the checkpoint"]
-    good = not note or not given.key or signed(note, given.key)
-    bad += ["log/checkpoint: it is not signed by the key"] if good is False else []
-    unsure += [f"{given.key}: openssl reads no key there"] if good is None else []
-    gone = [path for path, one in stones.items() if path not in records and one["leaf"] == leaves.get(path)]
+    if note and given.key and not (good := signed(note, given.key)):
+        (unsure if good is None else bad).append(f"log/checkpoint: {given.key} did not sign it, or is no key")
+    gone = stones.keys() & leaves.keys() - records
     for chain, own in chains.items():
-        each = sorted(own + [(p, stones[p]["previous"], leaves[p]["hash"]) for p in gone if (root / p).parent == chain])
+        each = sorted(own + [(p, stones[p], leaves[p]["hash"]) for p in gone if (root / p).parent == chain])
         hashes = [None, *(one[2] for one in each)]
         head = (chain / "HEAD").read_bytes().decode("ascii", "replace").strip() if (chain / "HEAD").is_file() else None
         right = [one[1] for one in each] == hashes[:-1] and head in hashes[-2:]
@@ -176,19 +177,18 @@ def main(arguments: list[str] | None = None) -> int:
             attached(root / path, record, known.get((root / path).parents[1], set()), leaf and leaf["attachments"])
             pending = (late.get("path"), late.get("hash")) == (path, record["hash"])
             must(leaf or pending or not (leaves or record["schema"] >= 3), "it is not in the log")
-            unsure += [f"{path} was being sealed, and is not in the log yet"] if pending and not leaf else []
+            unsure += [f"{path} is not under the checkpoint"] if (leaf["index"] >= size if leaf else pending) else []
             must(not leaf or (leaf["hash"], leaf["file"]) == (record["hash"], file), "the log has another record")
             must(not leaf or leaf["how"] != "taken_in" or record["schema"] < 3, "it was in a log that was removed")
         except WRONG as error:
             bad.append(f"{path}: {error}")
     bad += [f"{path}: removed; the log has it" for path in leaves.keys() - gone if not (root / str(path)).is_dir()]
-    spelt = {one: one.relative_to(root).as_posix() + "/" * one.is_dir() for one in laid}
-    bad += [f"{one}: it was put there" for one in laid if one.is_symlink() or not LAID.fullmatch(spelt[one])]
+    laid = [x for x in laid if x.is_symlink() or not re.fullmatch(LAID, x.as_posix()[n:] + "/" * x.is_dir())]
+    bad += [f"{one}: it was put there" for one in laid]
     for one, file in ((one, one / "checkpoint" if one.is_dir() else one) for one in given.witness):
         seen = NOTE.fullmatch(file.read_bytes().decode("utf-8", "replace")) if file.is_file() else None
-        unsure += [] if seen else [f"{one} keeps no checkpoint"]
-        if seen and not (note and seen[1] == note[1] and [base64.b64decode(seen[3])] == at[int(seen[2]) :][:1]):
-            bad.append(f"{one}: it has seen {seen[2]} records of {seen[1]}, which are not those of this archive")
+        if not (seen and note and seen[1] == note[1] and [base64.b64decode(seen[3])] == at[int(seen[2]) :][:1]):
+            (bad if seen else unsure).append(f"{one}: its checkpoint is {'of other records' if seen else 'none'}")
     unsure += [] if note else ["there is no log: whether records were removed cannot be told"]
     said = [*(f"damaged: {one}" for one in bad), *(f"cannot tell: {one}" for one in unsure)] or ["intact"]
     print("\n".join(one.encode("unicode_escape").decode() for one in said))

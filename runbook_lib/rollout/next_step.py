@@ -27,6 +27,7 @@ from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.open_changes import OpenChange, open_changes
 from runbook_lib.rollout.progress import Line, Rollout
 from runbook_lib.rollout.rollbacks import Unfinished
+from runbook_lib.rollout.taking_on import LOOK_AGAIN
 
 Kind = Literal["change", "rollback", "hold", "approval", "due", "soaking", "deviation", "nothing"]
 _EXIT: dict[Kind, Exit] = {"change": Exit.HOLD, "rollback": Exit.ROLLBACK, "hold": Exit.HOLD}
@@ -134,6 +135,8 @@ def _first(
 def _of(line: Line) -> Next:
     kind: Kind = "rollback" if line.answer else "approval" if line.approver else _KINDS[line.state]
     told = "; ".join(_bare(part) for part in (line.words, line.note) if part)
+    if line.note.startswith(LOOK_AGAIN):
+        told = f"{_bare(line.note)} since it said {_bare(line.words)}"
     where, note = f"{line.notebook} in {line.env}", _bare(line.note)
     note = note or (f"rollback {line.answer} answers it" if line.answer else "")
     full, beside = (words.sentence(f"{where}: {said}" if said else where) for said in (told, note))

@@ -12,6 +12,9 @@ from runbook_lib.rollout import approval, hints, people
 from runbook_lib.rollout.known import LOST, Known
 from runbook_lib.rollout.rollbacks import made_at
 
+LOOK_AGAIN = "look again:"
+"""A note that begins with this answers a decision, which is history by then."""
+
 
 @dataclass(frozen=True)
 class Todo:
@@ -104,7 +107,7 @@ def _held(known: Known, notebook: str, env: str, decided: Record | None, run: st
     if decided and rolled_back and scenario in ("rollback_2", "rollback_3") and known.state.weight > 0 and not lost:
         number = int(scenario[-1])
         if known.rollbacks.done(number, made_at(decided)):
-            return Todo(run, f"rollback {number} is done; look again")
+            return Todo(run, f"{LOOK_AGAIN} rollback {number} is done")
         return _roll_back(known, number, f"{decided.told.reason}")
     unanswered = (rolled_back or lost) and not known.answered(decided if rolled_back else None, moment)
     if unanswered and (last or not known.state.migrated):

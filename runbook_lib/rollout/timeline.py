@@ -6,6 +6,7 @@ CloudWatch has forgotten the first minutes by the end of a rollout (docs/domain.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from runbook_lib.record.entry import NOTEBOOK as ENTRY
 from runbook_lib.record.record import Change, Record
 from runbook_lib.show.picture import image
 from runbook_lib.show.rollout import NOTE, Dot, rollout_chart
+
+_HASH = re.compile(r"[0-9a-f]{40,}")
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,23 @@ def story(records: Iterable[Record]) -> Story:
 def change_words(change: Change) -> str:
     """A change in one line: what, its values before and after, and whether it was read back."""
     told = str(change.intent.get("what", ""))
-    moved = [f"{key} {before} -> {after}" for key, (before, after) in change.moved.items() if key != "percent"]
+    same: dict[str, list[str]] = {}
+    for key, (before, after) in change.moved.items():
+        if key != "percent":
+            same.setdefault(f"{_short(before)} -> {_short(after)}", []).append(key)
+    moved = [f"{', '.join(keys)}: {how}" if len(keys) > 1 else f"{keys[0]} {how}" for how, keys in same.items()]
     if moved:  # the words contain a percentage already
-        told += f" ({', '.join(moved)})"
+        told += f" ({'; '.join(moved)})"
     if change.outcome is None:
         return f"{told}: started; how it ended is not known"
     return told if change.outcome.get("ok") else f"{told}: did not read back"
+
+
+def _short(value: Any) -> str:
+    """A value for a line: of a hash its beginning."""
+    if isinstance(value, str) and _HASH.fullmatch(value):
+        return f"{value[:12]}..."
+    return str(value) if value != "" else "none"
 
 
 def _acted(record: Record) -> list[dt.datetime]:

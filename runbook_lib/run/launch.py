@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -18,6 +19,7 @@ from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
 from runbook_lib.base.nearest import close
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.project import READER, named
 from runbook_lib.base.typed import typed
 from runbook_lib.base.unneeded import GRAMMARS, without
@@ -166,6 +168,7 @@ def launch(
     incident = is_incident(notebook.stem)
     params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
     root = root or project_root()
+    _runnable(notebook, params)
     sealed: list[Any] = []
     archive = Archive(archive_root(params.archive, root, anyhow=incident))
     with _read_from(Path(params.source), root), _signed_in(params), scratch.folder("run", archive.root) as folder:
@@ -191,6 +194,27 @@ def launch(
     if not sealed:
         raise ArchiveError(f"{notebook.name} ended without a record; see the messages above")
     return finished(archive, sealed[-1], before)
+
+
+def _runnable(notebook: Path, params: Params) -> None:
+    """Checks what a kernel would only find out later.
+
+    Raises:
+        UsageError: the file holds no notebook, or the notebook does not carry out the parameters' step.
+    """
+    try:
+        cells = json.loads(read_plain(notebook))["cells"]
+        why = "" if cells and isinstance(cells, list) else "it has no cells"
+    except OSError as error:
+        why = error.strerror or one_line(error)
+    except (ValueError, TypeError, LookupError, RecursionError):
+        why = "it is no notebook's JSON"
+    if why:
+        raise UsageError(f"{notebook}: the notebook cannot be read ({why}); `runbook upgrade --take` writes ours again")
+    try:
+        params.policy.carried_out(notebook.stem, params.rollout_step)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def prestart(archive: Path, folder: Path, root: Path, provisioner: Callable[[Any], Any] | None = None) -> None:

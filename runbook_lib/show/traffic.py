@@ -49,7 +49,7 @@ def baseline_table(canary: Evidence, baseline: Evidence, confidence: float = 0.9
     Both are rates whose `bad` are failures; one counts as better only where their intervals do not overlap.
     """
     rows = [_rate_row("Async (canary)", canary, confidence), _rate_row("Sync (baseline)", baseline, confidence)]
-    head = ("Users on", "Success", f"{words.sure(confidence)} interval", "n", "Window (UTC)", "Asked")
+    head = ("Users on", "Success", f"{words.sure(confidence)} interval", "n", "Window", "Asked")
     return stack(table(head, rows), edged(_honest(canary, baseline, confidence), ORANGE))
 
 
@@ -154,7 +154,7 @@ def traffic_table(state: Any, recent: int = 8) -> Shown:
         ]
         for deployment in state.history[:recent]
     ]
-    head = ("No.", "Started (UTC)", "Dial", "State", "Made by", "Last events")
+    head = ("No.", "Started", "Dial", "State", "Made by", "Last events")
     return stack(facts, table(head, rows, caption="Deployments of the dial, newest first"))
 
 

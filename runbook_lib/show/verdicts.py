@@ -30,7 +30,7 @@ def gate_table(outcome: Outcome | Sequence[GateResult], *, interim: bool = False
     """
     found = outcome.results if isinstance(outcome, Outcome) else tuple(outcome)
     results = sorted(found, key=lambda one: rank(words.of_gate(one, interim)))
-    head = ("Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)", "Why")
+    head = ("Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window", "Why")
     rows = [_gate_row(result, interim) for result in results]
     return table(head, rows, caption=_tally(results, interim), last_below=True)
 

@@ -168,7 +168,7 @@ class Acceptance(Step):
                 why = record.told.line or (record.failure if record.error else "")
                 rows.append([when(_when(record)), f"{record.notebook}@{record.env}", str(why or said)])
         rows.sort(key=lambda row: str(row[0]))
-        return table(("When (UTC)", "What", "Said"), rows, caption="Issues met on the way")
+        return table(("When", "What", "Said"), rows, caption="Issues met on the way")
 
     def summary(self) -> Any:
         """A one-page summary to sign; kept in the record as summary.md."""

@@ -159,13 +159,21 @@ class DeployDev(Step):
             said += f"; the job of the smoke test went to another worker than {', '.join(idle)}"
         silent = [name for name in silent if name not in idle]
         if count:
-            said = f"{count} lines with errors {since}, the most frequent: {found[0][1].text[:120]}; read them below"
+            lines = f"{words.count(count, 'line')} with errors {since}"
+            said = f"{lines}, the most frequent: {found[0][1].text[:120]}; read them below"
         elif silent:
             said = f"nothing at all in the log of {', '.join(silent)} {since}: look at the function, or run it again"
         ok = False if count else None if silent else True
         shown = self.note(
             check(
-                id, title, ok, said, expected="lines, and no errors", found=f"{count} errors", silent=silent, idle=idle
+                id,
+                title,
+                ok,
+                said,
+                expected="lines, and no errors",
+                found=words.count(count, "error"),
+                silent=silent,
+                idle=idle,
             ),
             caption="Logs",
         )

@@ -96,7 +96,7 @@ class Week:
         done = sum(slot.state == "done" for slot in self.slots)
         then = self.params.policy.cadence.then
         caption = f"{done} of {len(self.slots)} looks made since {when(self.start)}; then {then}"
-        return table(("Look", "Due from (UTC)", "State"), rows, caption=caption)
+        return table(("Look", "Due from", "State"), rows, caption=caption)
 
     def _slot(self, slot: Slot) -> Check:
         ok = slot.state == "done"

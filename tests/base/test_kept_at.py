@@ -45,6 +45,12 @@ def test_what_is_no_address_is_one_sentence(written: str) -> None:
         address(written)
 
 
+def test_an_address_is_told_as_it_was_written() -> None:
+    for written in ("ftp://h/x", "s3://"):
+        with pytest.raises(UsageError, match=f"archive is '{written}'"):
+            address(Path(written))
+
+
 def test_a_copy_says_what_it_is_the_copy_of(tmp_path: Path) -> None:
     assert archive_root("archive", tmp_path) == tmp_path / "archive" and home_address(tmp_path / "archive") == ""
     root = archive_root("s3://records/team", tmp_path)

@@ -111,6 +111,20 @@ def test_all_readers_take_the_files_from_one_folder(
             load_file(there)
 
 
+def test_a_parameter_file_of_its_own_service_leads_to_its_project_whatever_its_folder_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive was the working folder's: two services in one."""
+    here, there = two(tmp_path)
+    file = there.parent.rename(there.parent.parent / "conf") / there.name
+    monkeypatch.chdir(here.parent.parent)
+    assert project_root() == here.parent.parent
+    params_file(file)
+    assert project_root() == file.parent.parent == project_root(file)
+    with pytest.raises(UsageError, match=r"no params/gates.yaml"):
+        project_root(file.parent)
+
+
 def test_from_a_foreign_folder_the_file_leads_to_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, _ = two(tmp_path)
     monkeypatch.chdir(tmp_path)

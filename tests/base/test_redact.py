@@ -85,6 +85,15 @@ def test_a_secret_never_survives_whatever_stands_around_it_and_redacting_twice_i
         "<input type=text name=user value=ada> <input type=checkbox value=on>",
         "the password:\n- must be long\n- has no name in it",
         r"re.compile('\e[a-z]') and \x1b[31mred\x1b[0m",
+        '{"secrets": {"name": "db", "secretArn": "arn:aws:x", "rotated": "2026-11-01", "versionId": "4f1c9a7b"}}',
+        "secrets:\n  name: db\n  token:\n    required: true\n    description: for the pager\nhost: h",
+        "credentials:\n  username: ada\n  region: us-east-1\n",
+        "пароль и логин, p\u0430ge, Ελλάδα, COBO\u0422: a",
+        "ENV STAGE prod, ENV API_TOKEN is not set",
+        "password\nusername\nhost\n",
+        "git clone https://ada@host/r.git, https://ada-at-000000000101@git-codecommit.us-east-1.amazonaws.com/v1",
+        "java -url:x -update:yes; docker run -u1000:1000 img; chown -uroot:wheel x",
+        '<password kind="text" value=""/> <host value="db1"/>',
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -132,6 +141,8 @@ CHAINS = [
     *("token=[", "token=['a',", "password={'", "password=('a' ", "secret='''", "password:\n- a\n- ", "'a' + 'b'"),
     *("password='a' + 'a' ", "<input ", "<input type=password value=a ", "-u a:b ", "--user a:", "\\x1b[31m", "ｐ"),
     *("auth=('a', ", "'authorization', '", "configure set ", "put-parameter --value ", "\x1b]"),
+    *("secrets:{", "secrets:\n a: b\n", "p\u0430", "\u0430", "ENV A_TOKEN a ", "password\n", "-ua:b ", "curl -su "),
+    *("https://a1", "https://a@", "<password ", "<password a=b value=c ", "{'secret': {'a': "),
     *("token<b>", "AKIA", "%26sig%3D", "pypi-", "api_key =", "token \t", "sig=", "\x1b[", "&quot;token"),
 ]
 
@@ -163,6 +174,13 @@ def test_texts_of_a_list_behind_a_telling_name_go_and_counts_stay() -> None:
         "token": [MASK, 7, {"count": 1}],
         "tokens": ["a"],
     }
+
+
+def test_texts_below_a_name_go_and_what_describes_them_stays() -> None:
+    held = {"name": "db", "db": "zebra", "rotated": "2026-11-01", "on": True, "deeper": {"a": ["zebra"], "id": "x"}}
+    masked = {**held, "db": MASK, "deeper": {"a": [MASK], "id": "x"}}
+    for name in ("secrets", "credentials", "app_secret"):
+        assert redact({name: held}) == {name: masked}
 
 
 def test_pass_beside_a_user_is_no_verdict() -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.cli import archive as noun
-from tests.record.test_prune import archive  # noqa: F401
+from tests.record.test_prune import archive, made  # noqa: F401
 
 app = typer.Typer(rich_markup_mode="rich")
 noun.register(app)

@@ -33,6 +33,7 @@ def test_a_schedule_as_rows_and_as_json() -> None:
     assert (told["requests_a_day"], told["traffic_seen"], told["users"]) == (30_000, False, None)
 
 
+@pytest.mark.slow
 def test_no_schedule_by_then_names_the_soonest() -> None:
     with pytest.raises(Refused, match=r"no schedule is done by 2026-12-02 00:00 UTC: the soonest one .* ends at"):
         planned(FILE, {}, Options(**OPTIONS, by="2026-12-02"))  # type: ignore[arg-type]

@@ -230,6 +230,7 @@ TABLE: dict[str, Row] = {
         (half, usually(3600.0), rates, usually(0.01), usually(0.2), usually(300.0)),
         "without failures it never fires",
     ),
+    "alarm_math.least_likely": Row(alarm_math.least_likely, (half, odd)),
     "alarm_math.least_count": Row(alarm_math.least_count, (st.sampled_from([">", ">=", "<", ""]), odd)),
     "backlog.most_arrivals_per_s": Row(backlog.most_arrivals_per_s, (odd, some, half)),
     "backlog.capacity_per_s": Row(backlog.capacity_per_s, (some, some, st.one_of(st.none(), odd))),

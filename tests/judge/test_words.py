@@ -85,6 +85,7 @@ def test_small_words(policy: Policy) -> None:
         "P95 submit latency",
     ]
     assert words.count(1, "request") == "1 request" and words.count(1234, "request") == "1,234 requests"
+    assert words.count(1.0, "request/s") == "1 request/s" and words.count(2.5, "request/s") == "2.5 requests/s"
     assert [words.hours(h) for h in (0.001, 0.5, 2.34, 72)] == ["1 min", "30 min", "2.3 h", "3.0 days"]
     assert [words.hours(h) for h in (1, 1.5, 47.9, 48)] == ["1.0 h", "1.5 h", "47.9 h", "2.0 days"]
     assert words.sentence("so it is; ") == words.sentence("so it is.") == "so it is."

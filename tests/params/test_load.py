@@ -228,3 +228,15 @@ def test_a_time_that_no_rollout_has_is_refused(at: str) -> None:
     """No day can be added to the last of all days, or taken from the first."""
     with pytest.raises(UsageError, match="between the years 2006 and 3000"):
         load_file(params_dir() / "prod.yaml", {"as_of": at})
+
+
+@pytest.mark.parametrize("address", ["ftp://records.example/team", "$HERE/archive"])
+def test_where_the_archives_address_is_none_a_watch_has_a_spare_one(
+    address: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that cron starts ended with a sentence, and looked at nothing."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert "archive" in sentence(folder / "prod.yaml", archive=address)
+    roots = {load_file(folder / "prod.yaml", {"archive": address}, spare=True).archive for _ in range(2)}
+    assert [Path(root).parent for root in roots] == [tmp_path]
+    assert capsys.readouterr().err.count("what is recorded now is in") == 1

@@ -8,15 +8,18 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import FACTS, spelt
 from runbook_lib.record.chain import Chain, read_record
-from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.files import Sealing, Tree, read_log, read_tree
+from runbook_lib.record.log.leaf import Leaf
+from runbook_lib.record.log.ledger import facts_of
+from runbook_lib.record.log.merkle import appended, leaf_hash
 from runbook_lib.record.place import path_of
 from runbook_lib.record.prune import Pruning, prune
-from runbook_lib.record.seal import record_hash, written
+from runbook_lib.record.seal import jcs, record_hash, written
 from tests.archives import rechained, relogged, resealed
 
 By = Literal["the archive alone", "the signature", "the witness"]
@@ -179,6 +182,86 @@ def _widened(archive: Archive) -> None:
     rechained(Chain(tomb.parent))
 
 
+def _spelt(archive: Archive) -> None:
+    """The root in the checkpoint with another last digit, which base64 reads as the same bytes."""
+    path = archive.root / "log" / "checkpoint"
+    lines = path.read_text().split("\n")
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    lines[2] = f"{lines[2][:-2]}{digits[digits.index(lines[2][-2]) ^ 1]}="
+    path.write_text("\n".join(lines))
+
+
+def behind(archive: Archive, record: dict[str, Any], folder: Path) -> None:
+    """A record of one's own, its leaf behind the checkpoint, as if a crash had cut its seal short."""
+    record["hash"] = record_hash(record)
+    shutil.copytree(max(folder.parent.glob("2*")), folder, ignore=shutil.ignore_patterns("attachments"))
+    (folder / "record.json").write_bytes(written(record))
+    (folder.parent / "HEAD").write_text(record["hash"])
+    log, path = archive.root / "log", path_of(archive.root, folder)
+    leaves = (log / "leaves.jsonl").read_bytes()
+    size = leaves.count(b"\n")
+    leaf = Leaf.model_validate({**facts_of(path, written(record), record), "index": size})
+    (log / "leaves.jsonl").write_bytes(leaves + leaf.line() + b"\n")
+    (log / "sealing.json").write_bytes(Sealing(path, record["hash"], size, "").spelt())
+
+
+def _buried_behind(archive: Archive) -> None:
+    """A record removed, and a tombstone for it behind the checkpoint."""
+    lost, log = _folder(archive, 0), read_log(archive.root)
+    assert log is not None
+    path, last = path_of(archive.root, lost), max(lost.parents[1].glob("entry/2*"))
+    facts = {"previous": None, "leaf": log.by_path[path].model_dump(mode="json", by_alias=True)}
+    raw = read_record(last)
+    entry = {**raw["entry"], "kind": "tombstone", "facts": {"records": {path: facts}}}
+    raw |= {"run_id": "aaaaaaaaaaaa", "sealed_at": "2099-01-01T00:00:00.000+00:00", "previous": raw["hash"]}
+    behind(archive, {**raw, "entry": entry}, last.with_name("20990101T000000.000Z-aaaaaaaaaaaa"))
+    shutil.rmtree(lost)
+
+
+def _deep(archive: Archive) -> None:
+    folder = _folder(archive, -1)
+    raw = read_record(folder) | {"params": json.loads("[" * 150 + "]" * 150)}
+    raw["hash"] = record_hash(raw)
+    log, old = archive.root / "log" / "leaves.jsonl", (folder / "record.json").read_bytes()
+    (folder / "record.json").write_bytes(written(raw))
+    (folder.parent / "HEAD").write_text(raw["hash"])
+    for before, now in ((json.loads(old)["hash"], raw["hash"]), (_sha(old), _sha(written(raw)))):
+        _edit(log, before, now)
+    _signed_by_nobody(archive)
+
+
+def _no_record(archive: Archive) -> None:
+    """A leaf of no record at the end of the log."""
+    log = archive.root / "log" / "leaves.jsonl"
+    last = json.loads(log.read_bytes().splitlines()[-1])
+    with log.open("ab") as file:
+        file.write(jcs({**last, "index": last["index"] + 1, "path": "a/b/c/d"}) + b"\n")
+    _signed_by_nobody(archive)
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _signed_by_nobody(archive: Archive) -> None:
+    """Makes the checkpoint that of the leaves."""
+    log = archive.root / "log"
+    before, leaves = read_tree(log), (log / "leaves.jsonl").read_bytes()
+    assert before is not None
+    peaks: list[bytes] = []
+    for size, line in enumerate(leaves.splitlines()):
+        peaks = appended(peaks, size, leaf_hash(line))
+    tree = Tree(before.origin, leaves.count(b"\n"), len(leaves), tuple(peaks))
+    (log / "tree.json").write_bytes(tree.spelt())
+    (log / "checkpoint").write_bytes(tree.checkpoint().note())
+
+
+def _hole(path: Path) -> None:
+    """A file of a terabyte that takes no space."""
+    with path.open("wb") as file:
+        file.truncate(2**40)
+
+
 def _and(*steps: Callable[[Archive], object]) -> Callable[[Archive, Path], object]:
     return lambda archive, _: [step(archive) for step in steps]
 
@@ -227,6 +310,17 @@ TABLE: list[Tampering] = [
         ("the notebook edited", HERE, _and(lambda a: _edit(_folder(a, -1) / "notebook.ipynb", "nbformat", "nbforma"))),
         ("the report edited", HERE, _and(lambda a: _edit(_folder(a, -1) / "report.html", "SOAK", "DONE"))),
         ("the metrics edited", HERE, _and(lambda a: (_folder(a, -1) / "answers.json").write_text("[1, 3]"))),
+        (
+            "a number of the record spelt 1.0 instead of 1",
+            HERE,
+            _and(lambda a: _edit(_folder(a, -1) / "record.json", '"attempt": 1,', '"attempt": 1.0,')),
+        ),
+        ("a record nested hundred levels deep, and the log written anew", HERE, _and(_deep)),
+        (
+            "a file of a terabyte in the place of the metrics",
+            HERE,
+            _and(lambda a: _hole(_folder(a, -1) / "answers.json")),
+        ),
         ("a file added to a record", HERE, _and(lambda a: (_folder(a, -1) / "note.txt").write_text("x"))),
         (
             "a file in the place of the folder of attachments",
@@ -234,13 +328,23 @@ TABLE: list[Tampering] = [
             _and(lambda a: (_folder(a, -1) / "attachments").write_text("x")),
         ),
         ("a key of the record written twice", HERE, _and(_twice)),
+        ("a link added to an attachment", HERE, _and(lambda a: (_attached(a) / "more.html").symlink_to("report.html"))),
         ("a link in the place of a record", HERE, _and(_hidden)),
         ("a link in the place of the leaves of the log", HERE, _and(_leaves_hidden)),
         ("a file added to a chain", HERE, _and(lambda a: (_chain(a).folder / "note.txt").write_text("x"))),
         ("a record pruned, and its tombstone removed", HERE, _and(lambda a: shutil.rmtree(_pruned(a)))),
         ("a tombstone made to cover one record more, which was removed", HERE, _and(_widened)),
+        ("a record removed, and a tombstone for it put behind the checkpoint", HERE, _and(_buried_behind)),
+        ("a file added to the log", HERE, _and(lambda a: (a.root / "log" / "leaves.json").write_text("x"))),
+        (
+            "a folder in the place of the tree of the log",
+            HERE,
+            _and(lambda a: ((a.root / "log" / "tree.json").unlink(), (a.root / "log" / "tree.json").mkdir())),
+        ),
+        ("a leaf of no record added, and the log written anew", HERE, _and(_no_record)),
         ("a leaf of the log edited", HERE, _and(_leaf)),
         ("the last leaf of the log removed", HERE, _and(_cut)),
+        ("the checkpoint spelt otherwise", HERE, _and(_spelt)),
         ("the checkpoint rolled back", HERE, _checkpoint),
         ("everything rolled back to an earlier state that was signed", WITNESSED, _back),
     )

@@ -29,7 +29,7 @@ from runbook_lib.record.log.signers import public_key
 from runbook_lib.record.place import new_run_id
 from runbook_lib.record.seal import record_hash, written
 from tests.archives import of_version_0_2_and_earlier
-from tests.record.tampering import TABLE, names, notebook, table
+from tests.record.tampering import TABLE, behind, names, notebook, table
 from tests.record.test_frame import ended
 
 DOCS = Path(__file__).parents[2] / "docs" / "audit.md"
@@ -293,6 +293,19 @@ def test_a_forged_promotion_does_not_pass_as_a_seal_that_a_crash_cut_short(
     before = {path: path.read_bytes() for path in copy.root.rglob("*") if path.is_file()}
     assert _both(kept, copy.root)["the witness"] == ((3, 3) if fitting else (1, 1))
     assert {path: path.read_bytes() for path in copy.root.rglob("*") if path.is_file()} == before
+
+
+def test_a_leaf_behind_the_checkpoint_is_not_intact_whatever_the_seal_says(kept: Kept, copy: Archive) -> None:
+    """Nobody has signed it: a crash may have cut its seal short, or somebody put it there."""
+    last = max(copy.root.glob("env=dev/release=r1/06*/2*"))
+    raw = json.loads((last / "record.json").read_bytes())
+    raw |= {"run_id": "f" * 12, "decision": "PROMOTE", "previous": raw["hash"]}
+    raw["sealed_at"] = "2099-01-01T00:00:00.000+00:00"
+    behind(copy, raw, last.with_name(f"20990101T000000.000Z-{'f' * 12}"))
+    assert _both(kept, copy.root)["the witness"] == (3, 3)
+    sealing = copy.root / "log" / "sealing.json"
+    sealing.write_text(sealing.read_text().replace("f" * 12, "e" * 12))
+    assert _both(kept, copy.root)["the witness"] == (3, 3)
 
 
 def test_a_key_that_is_none_cannot_tell(kept: Kept, copy: Archive, tmp_path: Path) -> None:

@@ -143,3 +143,10 @@ def test_rewriting_a_record_with_a_new_hash_breaks_the_chain_after_it(archive: A
     path.write_bytes(written(forged | {"hash": record_hash(forged)}))
     with pytest.raises(ArchiveError, match="the record before it is missing, or not the one it was sealed after"):
         archive.verify(second)
+
+
+@pytest.mark.parametrize("forged", ["99991231T235959.999Z-aaaa", "20269999T999999.999Z-aaaa"])
+def test_a_folder_of_an_instant_that_is_none_keeps_nobody_from_sealing(tmp_path: Path, forged: str) -> None:
+    now = dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC)
+    chain = Chain(tmp_path, ["20261123T040000.000Z-bbbb", forged])
+    assert chain.next_name("cccc", now)[0] == "20261123T040000.001Z-cccc", "behind the newest that a seal made"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import v4
 
 from runbook_lib.record.ended import begun, cut_short, running
@@ -49,3 +49,8 @@ def test_nobody_is_told_that_no_cell_ran_when_one_did(ran: int, left: int) -> No
     nb = notebook(*["completed"] * ran, *["pending"] * left)
     assert begun(nb) == ran
     assert (running(nb)[1] == "before the first cell ran") == (ran == 0)
+
+
+def test_a_cell_that_took_too_long_is_one_line() -> None:
+    _, told = cut_short(notebook("completed", "failed"), CellTimeoutError("timed out\n---\nx = 1"))
+    assert told.sentence.endswith("--execution-timeout allows, while code cell 2 of 2 ran") and told.cell == 2

@@ -128,6 +128,7 @@ KINDS: list[tuple[Callable[[Path, str], object], str, int]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("do", "place", "code"), KINDS, ids=lambda one: getattr(one, "__name__", None))
 def test_all_commands_end_as_verify_does(
     kept: Archive, do: Callable[[Path, str], object], place: str, code: int, capsys: pytest.CaptureFixture[str]

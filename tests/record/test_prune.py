@@ -41,11 +41,14 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Archive:
-    """Release `old` was accepted two years ago, `open` began then and was not, `now` is in force, `new` runs."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    """Release `old` was accepted two years ago, `open` began then and was not, `now` is in force, `new` runs.
+
+    Made once for all tests, only to be copied.
+    """
     clock = Clock()
-    archive = Archive(tmp_path / "archive", clock)
+    archive = Archive(tmp_path_factory.mktemp("made") / "archive", clock)
     clock.now = NOW - dt.timedelta(days=730)
     for release in ("old", "open"):
         for decision in ("SOAK", "SOAK", "PROMOTE"):
@@ -57,6 +60,14 @@ def archive(tmp_path: Path) -> Archive:
     seal(archive, "now", "11_acceptance", "PROMOTE")
     seal(archive, "new", PHASE, "SOAK")
     return archive
+
+
+@pytest.fixture
+def archive(made: Archive, tmp_path: Path) -> Archive:
+    """What was `made`, a minute later."""
+    clock = Clock()
+    clock.now = NOW + dt.timedelta(minutes=1)
+    return Archive(shutil.copytree(made.root, tmp_path / "archive"), clock)
 
 
 def seal(archive: Archive, release: str, notebook: str, decision: str) -> RecordRef:

@@ -261,6 +261,14 @@ def test_the_proposal_after_rollback_1_is_to_prove_it_and_then_a_new_attempt(sta
     assert seen.command == again.command and "turns the switch off" not in seen.next
 
 
+def test_after_a_mitigation_the_old_verdict_is_told_as_history(stage: Stage) -> None:
+    stage.shift("06_phase1_10_percent")
+    stage.seal("06_phase1_10_percent@prod", outcome("ROLLBACK", "rollback_3"))
+    stage.seal(f"{ROLLBACKS[2]}@prod", outcome("PROMOTE"))
+    said = stage.next().words
+    assert said.startswith("06_phase1_10_percent in prod: look again: rollback 3 is done since it said ROLLBACK"), said
+
+
 def approved(stage: Stage, notebook: str, attempt: int = 1) -> None:
     """By its role, on the records that are there."""
     run = Asked(notebook, PARAMS, stage.archive, stage.now)

@@ -94,6 +94,16 @@ def test_what_was_changed_is_told_with_its_numbers_and_how_it_ended() -> None:
     )
 
 
+def test_what_is_the_same_for_many_is_told_once_and_a_hash_by_its_beginning() -> None:
+    alarms = changed("write alarms", 1, before={"a": "missing", "b": "missing"}, after={"a": "made", "b": "made"})
+    board = changed("dashboard", 2, before={"sha256": ""}, after={"sha256": "0123456789ab" + "c" * 52})
+    found = Record.model_validate({"notebook": "04", "as_of": at(1), "run_id": "r", "changes": [alarms, board]})
+    assert [told for _, told, _ in story([found]).changes] == [
+        "write alarms (a, b: missing -> made)",
+        "dashboard (sha256 none -> 0123456789ab...)",
+    ]
+
+
 def test_a_record_without_a_time_is_left_out() -> None:
     assert story([Record(notebook="01_preflight", decision="PROMOTE")]).decisions == ()
     assert story([]).began is None

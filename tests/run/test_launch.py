@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,30 @@ def test_values_are_validated_before_a_kernel_starts(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("started"))
     with pytest.raises(UsageError, match="'mode' is 'go'"):
         launch(find_notebook("06"), ROOT / "params" / "prod.yaml", {"mode": "go"})
+
+
+def test_a_step_that_the_notebook_does_not_carry_out_starts_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It began a chain of that name, with a record in it."""
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("started"))
+    with pytest.raises(UsageError, match="'rollout_step' is 'zzz', which is no step"):
+        launch(Path("notebooks/06_phase1_10_percent.ipynb"), Path("params/prod.yaml"), {"rollout_step": "zzz"})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("{", "JSON"), ("[]", "JSON"), ('{"cells": []}', "no cells"), (None, "a pipe or a device")]
+)
+def test_a_notebook_that_cannot_be_read_is_told_by_its_own_name(
+    text: str | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link to a device was read for ever, and gates.yaml was said to be wrong."""
+    file = own_project(tmp_path)
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    notebook = tmp_path / "notebooks" / "06_phase1_10_percent.ipynb"
+    notebook.unlink()
+    notebook.symlink_to("/dev/zero") if text is None else notebook.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=f"06_phase1_10_percent.ipynb: the notebook cannot be read .*{says}"):
+        launch(notebook, file)
 
 
 def test_a_misspelt_notebook_is_told_with_the_nearest() -> None:

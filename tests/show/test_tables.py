@@ -73,7 +73,7 @@ def luminance(colour: str) -> float:
 
 def test_the_gate_table_has_one_row_a_gate_with_everything_a_reader_needs(outcome: Outcome) -> None:
     rows = gate_rows(verdicts.gate_table(outcome))
-    assert rows[0] == ["Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window (UTC)"]
+    assert rows[0] == ["Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window"]
     assert len(rows) == 1 + len(outcome.results)
     window = "2026-11-10 03:01 to 2026-11-11 03:01 UTC (24.0 h)"
     assert rows[1][:8] == [
@@ -473,7 +473,7 @@ def test_a_column_that_says_nothing_is_left_out_and_no_row_has_an_empty_line_bel
 
 
 def test_a_short_word_asks_for_no_wide_column_on_a_telephone() -> None:
-    head = ("Look", "Due from (UTC)", "State")
+    head = ("Look", "Due from", "State")
     shown = tables.table(head, [["day 1", tables.Cell("2026-11-14 09:13 UTC", nowrap=True), "✔ done"]])._repr_html_()
     assert shown.count('class="brief"') == 2
 

@@ -44,6 +44,7 @@ def test_without_a_budget_it_is_advice(forecast: Forecast) -> None:
     assert tuple(rows) == forecast.rows, "the record has the whole forecast"
 
 
+@pytest.mark.slow
 def test_without_a_budget_too_what_is_not_stopped_is_said_first(forecast: Forecast) -> None:
     """Not the largest of those that are."""
     endless = forecast.rows[-1].model_copy(update={"users": Pair(median=9, most=None)})
@@ -53,6 +54,7 @@ def test_without_a_budget_too_what_is_not_stopped_is_said_first(forecast: Foreca
     assert found.facts["worst"] == {"share": 1.0, "begins_h": 12.0, "users": None}
 
 
+@pytest.mark.slow
 def test_what_the_policy_bears_does_not_break_a_budget(forecast: Forecast) -> None:
     """2 % failing is the alert limit: nothing stops it, and no budget could."""
     worst = max(one.users.most or 0 for one in forecast.rows if one.share > 0.02)
@@ -62,6 +64,7 @@ def test_what_the_policy_bears_does_not_break_a_budget(forecast: Forecast) -> No
     assert harm_check(PARAMS, replace(held, rows=(unseen, *forecast.rows)), required=True).ok
 
 
+@pytest.mark.slow
 def test_a_budget_that_is_not_held_refuses_with_what_would_hold_it(forecast: Forecast) -> None:
     worst = max(one.users.most or 0 for one in forecast.rows if one.share > 0.02)
     found = harm_check(with_budget(round(worst) - 1), replace(forecast, users=round(worst) - 1), required=True)
@@ -76,12 +79,14 @@ def test_what_nothing_holds_says_so(forecast: Forecast) -> None:
     assert found.reason.endswith("no smaller step, watch or guard would hold it")
 
 
+@pytest.mark.slow
 def test_a_failure_that_the_soak_does_not_stop_holds_no_budget(forecast: Forecast) -> None:
     endless = forecast.rows[-1].model_copy(update={"users": Pair(median=3, most=None), "share": 0.05, "begins_h": 12.0})
     found = replace(forecast, users=10**6, rows=(endless,))
     assert found.broken == (endless,)
 
 
+@pytest.mark.slow
 def test_it_is_shown_with_title_and_units(forecast: Forecast) -> None:
     text = str(shown(forecast))
     assert "What a failure would cost at 50 % (forecast" in text

@@ -72,7 +72,10 @@ def seal(archive: Archive, notebook: str, at: dt.datetime, decision: str, n: int
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
-    """`made(at, looks, ...)`: every cell of the notebook `at` hours after the acceptance."""
+    """`made(at, looks, ...)`: every cell of the notebook `at` hours after the acceptance.
+
+    Its charts take five times as long as all else, so they are made where `drawn` says that these would be others.
+    """
     archive = Archive(tmp_path)
     canned: dict[str, Any] = {}
     monkeypatch.setattr(room.weights, "read_or_nothing", lambda *_: (STATE, True))
@@ -87,7 +90,13 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.setattr(room.census, "take", census)
 
     def make(
-        at: float, looks: tuple[float, ...] = (), *, mode: str = "plan", accepted: bool = True, **given: Any
+        at: float,
+        looks: tuple[float, ...] = (),
+        *,
+        mode: str = "plan",
+        accepted: bool = True,
+        drawn: bool = False,
+        **given: Any,
     ) -> Week:
         if accepted:
             seal(archive, PHASE3, START, "PROMOTE")
@@ -102,15 +111,10 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
         run = Run(NOTEBOOK, params, archive=archive, staging=staging, run_id="now", origin="papermill")
         run.now, run.aws = hours(at), SimpleNamespace(client=lambda _: None)  # type: ignore[assignment]
         week = Week(run)
-        for cell in (
-            week.cadence_table,
-            week.observe,
-            week.trend_table,
-            week.charts,
-            week.judge,
-            week.gate_table,
-            week.plan,
-        ):
+        cells = [week.cadence_table, week.observe, week.trend_table, week.judge, week.gate_table, week.plan]
+        if drawn:
+            cells.insert(3, week.charts)
+        for cell in cells:
             cell()
         week.proof()
         return week
@@ -139,7 +143,7 @@ def decided(week: Week) -> tuple[Decision, str, str | None]:
 def test_a_look_judges_what_came_since_the_last_one(
     made: Made, at: float, looks: tuple[float, ...], window_h: float, back: float
 ) -> None:
-    week = made(at, looks, mode="apply")
+    week = made(at, looks, mode="apply", drawn=len(looks) == 1 and at > 24)
     decision, _, come_back_at = decided(week)
     assert decision is Decision.SOAK
     assert come_back_at is not None and parse(come_back_at) == hours(back)
@@ -148,7 +152,7 @@ def test_a_look_judges_what_came_since_the_last_one(
 
 
 def test_a_look_that_saw_nothing_is_no_look(made: Made) -> None:
-    week = made(9, (), blind=(4.5,))
+    week = made(9, (), blind=(4.5,), drawn=True)
     assert week.run.checks["cadence.day1_04h"].found == "missed"
 
 
@@ -172,7 +176,7 @@ def test_a_missed_look_says_whether_its_hours_are_judged(
 @pytest.mark.usefixtures("painted")
 def test_an_infinite_cost_is_no_pass(made: Made) -> None:
     blind = {"value": float("inf"), "low": float("inf"), "high": float("inf"), "n": 0}
-    week = made(4, (), seen=evidence(cost_per_vpr=blind))
+    week = made(4, (), seen=evidence(cost_per_vpr=blind), drawn=True)
     assert week.run.checks["metric.cost"].verdict is Verdict.NO_DATA
 
 
@@ -193,20 +197,20 @@ def test_made_due_and_missed_looks_are_checks(made: Made) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("painted")
 def test_all_seven_key_metrics_are_checks(made: Made) -> None:
-    checks = made(4).run.checks
+    checks = made(4, drawn=True).run.checks
     wanted = ("success_rate", "submit_latency", "generation_time", "queue_depth", "dlq", "lambda_errors", "cost")
     assert {f"metric.{gate}" for gate in wanted} <= set(checks)
     assert all(checks[f"metric.{gate}"].ok for gate in wanted)
 
 
 def test_few_samples_are_no_reason_to_worry_but_a_failure_is(made: Made) -> None:
-    assert decided(made(4, seen=evidence(n=20, bad=0)))[0] is Decision.SOAK
+    assert decided(made(4, seen=evidence(n=20, bad=0), drawn=True))[0] is Decision.SOAK
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("at", [4, 168])
 def test_a_failure_holds_and_never_rolls_back(made: Made, at: float) -> None:
-    week = made(at, mode="apply", seen=evidence(bad=900))
+    week = made(at, mode="apply", seen=evidence(bad=900), drawn=at < 24)
     decision, reason, _ = decided(week)
     assert decision is Decision.HOLD
     assert "no way back" in reason
@@ -216,7 +220,8 @@ def test_a_failure_holds_and_never_rolls_back(made: Made, at: float) -> None:
 
 @pytest.mark.slow
 def test_the_end_of_the_week_promotes_and_names_what_was_missed(made: Made) -> None:
-    decision, reason, come_back_at = decided(made(168.1, (4, 8, 12, 16, 20, 24, 36, 48, 60, 72, 96, 120), mode="apply"))
+    looks = (4, 8, 12, 16, 20, 24, 36, 48, 60, 72, 96, 120)
+    decision, reason, come_back_at = decided(made(168.1, looks, mode="apply", drawn=True))
     assert (decision, come_back_at) == (Decision.PROMOTE, None)
     assert "every gate passes" in reason and reason.rstrip(".").endswith("missed: day 6, 24 h")
 
@@ -248,11 +253,11 @@ def test_short_of_a_target_the_week_goes_on_for_a_day(made: Made) -> None:
     ids=["no generation time", "the DLQ was not asked"],
 )
 def test_without_data_the_week_does_not_end(made: Made, seen: dict[str, Evidence]) -> None:
-    assert decided(made(168, mode="apply", seen=seen))[0] is Decision.HOLD
+    assert decided(made(168, mode="apply", seen=seen, drawn=True))[0] is Decision.HOLD
 
 
 def test_before_phase_3_is_accepted_there_is_no_week(made: Made) -> None:
-    week = made(4, accepted=False)
+    week = made(4, accepted=False, drawn=True)
     assert decided(week)[0] is Decision.HOLD
     assert not week.run.checks["cadence.start"].ok
     assert week.run.case is None, "nothing is judged that a replay could make again otherwise"

@@ -335,7 +335,7 @@ def test_a_door_too_narrow_for_a_phase_is_a_hold_that_names_it(stage: Stage) -> 
     checks = {check["id"]: check for check in record.checks}
     assert checks["door.06_phase1_10_percent.stage"]["verdict"] != "FAIL"
     assert checks["door.08_phase3_100_percent.stage"]["verdict"] == "FAIL"
-    assert "The stage's throttle: 1 requests/s, burst 1" in record.outcome["reason"]
+    assert "The stage's throttle: 1 request/s, burst 1" in record.outcome["reason"]
     assert "raise the limit before the shift" in record.outcome["reason"]
 
 

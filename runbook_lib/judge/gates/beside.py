@@ -90,7 +90,7 @@ def latency(now: Sequence[float], before: Sequence[float], rule: Beside, confide
     wanted = f"slower in fewer than {words.sure(rule.slower)} of pairs"
     now, before = ([one for one in arm if math.isfinite(one)] for arm in (now, before))
     if min(len(now), len(before)) < LEAST_PERIODS:
-        few = f"{len(now)} and {len(before)} periods, expects {LEAST_PERIODS} of each"
+        few = f"there are {len(now)} and {len(before)} periods to compare, and {LEAST_PERIODS} of each are needed"
         return _told(LATENCY, title, Verdict.NO_DATA, few, wanted, "not known")
     found = compare.shift(now, before, confidence)
     share = words.number(found.superiority, "ratio")

@@ -20,6 +20,8 @@ NOTHING_FORGOTTEN = 3
 """First version of the rules that finds a change that was over before the look."""
 ARMS_CHANGE = 4
 """First version of the rules that finds a canary that becomes worse than the other arm inside the soak."""
+SPLIT_OF_A_SOAK = 5
+"""First version of the rules in which one error probability of the split is for the whole soak, not for each look."""
 
 
 @dataclass(frozen=True)

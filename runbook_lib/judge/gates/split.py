@@ -2,8 +2,12 @@
 
 The split may go wrong in the middle of a soak (a new client reads no flags), and to either side: too few requests are
 async, or too many. Each side is a rate with its own limit (the share of synchronous requests that the weight and the
-allowance for old clients leave, and the weight). So each side has the test for a change (`change.tested`) with a
-quarter of the error probability; the Bayes factor from the start has the other half.
+allowance for old clients leave, and the weight). So each side has the test for a change (`change.tested`).
+
+One error probability is for the whole soak. Half of it is spent by the tests that hold at every look: the Bayes factor
+from the start has half of that half, the test for a change to either side a quarter. The other half is for the exact
+test at the declared looks, in the shares in which the looks divide the chance of a false promotion. (Bonferroni; Dunn
+1961.) Requests count as independent: each is sent by a draw of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from dataclasses import replace
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import sequential, statistics
-from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, Rules
+from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, SPLIT_OF_A_SOAK, Rules
 from runbook_lib.judge.gates.since import Since, found
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult
@@ -22,9 +26,11 @@ from runbook_lib.judge.terms import Verdict
 MOST_CLIENTS = 3
 """At most this many clients are in the reason; the evidence has all."""
 SPLIT_ALPHA = 0.001
-"""p-value below which the observed split is wrong: small, because a false alarm costs a day of soak."""
+"""Chance that a whole soak calls a right split wrong: small, because a false alarm costs a day of soak."""
+AT_EVERY_LOOK = 0.5
+"""Share of it for the tests that hold at every look; the rest is for the exact test at the declared looks."""
 FROM_START = 0.5
-"""Share of it, at interim looks, for the test from the start; the rest is for a change to either side."""
+"""Share of the tests at every look for the one from the start; the rest is for a change to either side."""
 SHARE_PRIOR = (1.0, 1.0)
 """Beta prior of the share that goes the wrong way: a gross and a small error are equally likely."""
 
@@ -52,8 +58,8 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     missing = round(weight * n) - k
     if allowed and missing > 0 and (weight == 1 or least < weight):
         claim += f" (allowing for {words.limit(1 - least / weight, 'ratio')} and {allowed} old clients)"
-    spent = SPLIT_ALPHA * (FROM_START if evidence.course and rules.version >= NOTHING_FORGOTTEN else 1)
-    wrong = p < SPLIT_ALPHA if rules.look is not None else against >= -math.log(spent)
+    spent = _always(rules) * (FROM_START if evidence.course and rules.version >= NOTHING_FORGOTTEN else 1)
+    wrong = p < _declared(rules) if rules.look is not None else against >= -math.log(spent)
 
     def result(verdict: Verdict, reason: str, **more: object) -> GateResult:
         figures = {"value": k / n, "low": low, "high": high, "n": n, "alpha": SPLIT_ALPHA}
@@ -79,6 +85,19 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g}){who}")
 
 
+def _always(rules: Rules) -> float:
+    """Error probability of the tests that hold at every look, together."""
+    return SPLIT_ALPHA * (AT_EVERY_LOOK if rules.version >= SPLIT_OF_A_SOAK else 1)
+
+
+def _declared(rules: Rules) -> float:
+    """Error probability of the exact test at this declared look; all of it where no looks are declared."""
+    if rules.look is None or rules.version < SPLIT_OF_A_SOAK:
+        return SPLIT_ALPHA
+    shares = [one.alpha for one in rules.looks if one != rules.look]
+    return SPLIT_ALPHA * (1 - AT_EVERY_LOOK) * rules.look.alpha / math.fsum([rules.look.alpha, *shares])
+
+
 def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rules: Rules) -> Since | None:
     """The time in which the split was wrong, with the async requests as its `bad`; None: it was right, or wrong from
     the start on.
@@ -86,7 +105,7 @@ def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rule
     if not evidence.course or rules.version < NOTHING_FORGOTTEN:
         return None
     kept = [(at, n - k, n) for at, k, n in evidence.course]
-    alpha = SPLIT_ALPHA * (1 - FROM_START) / 2
+    alpha = _always(rules) * (1 - FROM_START) / 2
     for course, limit, forgiven in ((kept, 1 - least, allowed), (evidence.course, weight, 0)):
         _, since = found(course, limit, SHARE_PRIOR, alpha, evidence.end, forgiven=forgiven)
         if since is not None:

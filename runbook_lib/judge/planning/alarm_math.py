@@ -135,7 +135,13 @@ def _beyond(n: Floats, of: NDArray[np.int64], share: float) -> Floats:
 
 
 def least_likely(chance: float, mean: float) -> int:
-    """Poisson: the smallest count that is not exceeded with this chance, above 0 and below 1."""
+    """Poisson: the smallest count that is not exceeded with this chance.
+
+    Raises:
+        ValueError: a chance of 0 or 1 or beyond, or a mean that is negative, no number, or too large to count.
+    """
+    if not 0 < chance < 1 or not 0 <= mean <= _MOST:
+        raise ValueError(f"chance {chance} and mean {mean}: expects a chance between 0 and 1, a mean up to {_MOST:g}")
     found: int = math.ceil(special.pdtrik(chance, mean))
     return found - int(found > 0 and special.pdtr(found - 1, mean) >= chance)
 
@@ -174,7 +180,7 @@ def _count_hazard(k: int, window_s: float, per_s: Floats) -> Floats:
 
 def _count_wait_s(k: int, window_s: float, per_s: float) -> float:
     """Expected seconds to the first alarm, from an empty window on: the integral of the chance that it is quiet."""
-    mean, first = np.array([per_s * window_s]), first_window(k, window_s, per_s)
+    mean, first = np.array([per_s * window_s]), _first_window(k, window_s, per_s)
     one = float(_cdf(k - 1, mean)[0])
     two = float(_quiet(k, mean)[0][0])
     if two < _TAIL:
@@ -185,7 +191,7 @@ def _count_wait_s(k: int, window_s: float, per_s: float) -> float:
     return first + second + (two / hazard if hazard > 0 else math.inf)
 
 
-def first_window(k: int, window_s: float, per_s: float) -> float:
+def _first_window(k: int, window_s: float, per_s: float) -> float:
     """Expected seconds of the first window before its `k`-th failure, whose time is gamma distributed."""
     mean = per_s * window_s
     come = k / mean * float(special.gammainc(k + 1, mean)) if mean > _TINY else 0.0

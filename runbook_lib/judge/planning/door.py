@@ -57,7 +57,7 @@ class Throttle(Frozen):
     @property
     def words(self) -> str:
         """The limit in words: `2 requests/s, burst 10`."""
-        rate = "no rate" if self.rate is None else f"{self.rate:,g} requests/s"
+        rate = "no rate" if self.rate is None else words.count(float(f"{self.rate:g}"), "request/s")
         return f"{rate}, burst {'not set' if self.burst is None else f'{self.burst:,g}'}"
 
     def factor(self, mean: float, peak: float) -> float | None:

@@ -119,7 +119,7 @@ def _power(
     if gate.kind == "amount":
         found: dict[str, object] = {"needed": gate.min_samples}
     else:
-        found = _split(known.expected, percent / 100, gate, look, power) if gate.kind == "split" else {}
+        found = _split(known.expected, percent / 100, gate, looks, look, power) if gate.kind == "split" else {}
         found = found or _counted(known.expected, gate, look, power)
     return _concluded(known.model_copy(update=found), gate, looks, power)
 
@@ -132,9 +132,7 @@ def _concluded(known: Power, gate: Gate, looks: Sequence[Look], power: float) ->
     later = [
         one.hours
         for one in looks[1:]
-        # A split and an amount need the same at every look.
-        if ((fewest(gate, one) if gate.kind in ("rate", "quantile") else few) or math.inf)
-        <= math.floor(known.per_hour * one.hours)
+        if (_needed(gate, known.percent / 100, looks, one) or math.inf) <= math.floor(known.per_hour * one.hours)
     ]
     if few is None:
         why = f"{_seen(known)}: {name} cannot be decided, not even with {_TOO_MANY:,} samples"
@@ -145,6 +143,15 @@ def _concluded(known: Power, gate: Gate, looks: Sequence[Look], power: float) ->
         why += f"; the declared look at {later[0]:g} h can" if later else ""
     update = {"decides": False, "soak_hours": wait, "later": later[0] if later else None}
     return known.model_copy(update={**update, "reason": words.sentence(why)})
+
+
+def _needed(gate: Gate, weight: float, looks: Sequence[Look], look: Look) -> int | None:
+    """The fewest samples with which `look` decides; an amount needs the same at every look."""
+    if gate.kind == "amount":
+        return gate.min_samples
+    if gate.kind == "split":
+        return _first(lambda n: _wrong(gate, weight, looks, look, 0, n), 1)
+    return fewest(gate, look)
 
 
 def _seen(known: Power) -> str:
@@ -194,23 +201,25 @@ def _counted(n: int, gate: Gate, look: Look, power: float) -> dict[str, object]:
     return {**found, "detects": detects}
 
 
-def _split(n: int, weight: float, gate: Gate, look: Look, power: float) -> dict[str, object]:
+def _split(n: int, weight: float, gate: Gate, looks: Sequence[Look], look: Look, power: float) -> dict[str, object]:
     """The fields of `Power` for the observed split: `needed` requests show a shift without effect; `detects` is the
     largest share of async requests, below the weight, that is detected with probability `power`.
     """
 
-    def wrong(k: int, m: int) -> bool:
-        evidence = Evidence.model_validate(
-            {"measure": gate.measure, "kind": "split", **_WINDOW, "bad": k, "n": m, "weight": weight}
-        )
-        return judge(gate, evidence, look=look).verdict is Verdict.FAIL
-
-    found: dict[str, object] = {"needed": _first(lambda m: wrong(0, m), 1)}
-    if not wrong(0, n):
+    found: dict[str, object] = {"needed": _needed(gate, weight, looks, look)}
+    if not _wrong(gate, weight, looks, look, 0, n):
         return found
     # Up to the weight itself: above it, too many async requests are wrong again.
-    fits = _first(lambda k: not wrong(k, n), 1, math.floor(weight * n))
+    fits = _first(lambda k: not _wrong(gate, weight, looks, look, k, n), 1, math.floor(weight * n))
     return {**found, "detects": statistics.lower_bound(fits or 1, n, 1 - power)}
+
+
+def _wrong(gate: Gate, weight: float, looks: Sequence[Look], look: Look, k: int, n: int) -> bool:
+    """Whether the judge calls `k` async of `n` requests wrong at this weight."""
+    evidence = Evidence.model_validate(
+        {"measure": gate.measure, "kind": "split", **_WINDOW, "bad": k, "n": n, "weight": weight}
+    )
+    return judge(gate, evidence, look=look, looks=looks).verdict is Verdict.FAIL
 
 
 def _verdict(gate: Gate, look: Look, k: int, n: int) -> Verdict:

@@ -68,7 +68,8 @@ def _monitors(client: Client, params: Params) -> tuple[list[str], list[Finding]]
         environment = appconfig.get_environment(ApplicationId=where.application, EnvironmentId=where.dial_environment)
     watched = [monitor["AlarmArn"].rsplit(":alarm:", 1)[-1] for monitor in environment.get("Monitors", [])]
     many = len(watched)
-    said = f"{many} alarms watch the dial's environment; AppConfig takes {MAX_MONITORS} at most"
+    watching = f"{words.count(many, 'alarm')} {words.verb(many, 'watch')}"
+    said = f"{watching} the dial's environment; AppConfig takes {MAX_MONITORS} at most"
     further = [params.name(post.worker) for post in params.service.crew[1:]]
     if further:
         said += f"; the alarms of {', '.join(further)} are none of them: they call people, and take nothing back"

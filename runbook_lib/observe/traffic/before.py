@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.window import Window
+from runbook_lib.judge import words
 from runbook_lib.observe.metrics.fetch import Answers, Ask, Point, fetch
 from runbook_lib.params.load import Params
 
@@ -69,7 +70,8 @@ def read(cloudwatch: Any, params: Params, now: dt.datetime) -> BaselineTraffic:
             points.append((at, 0.0))
         at += dt.timedelta(seconds=PERIOD_S)
     if silent:
-        notes.append(f"{silent} hours without a point count as zero: nothing is published where nothing is asked")
+        zero = f"{words.count(silent, 'hour')} without a point {words.verb(silent, 'count')} as zero"
+        notes.append(f"{zero}: nothing is published where nothing is asked")
     if partial:
         notes.append("CloudWatch did not answer in full; only the hours since the last gap are counted")
     return BaselineTraffic(tuple(points), asked, tuple(notes), answers)

@@ -90,7 +90,8 @@ def _closing(base: Any) -> Iterator[Any]:
             base.close()
         raise
     except BaseException:
-        base.close()
+        with contextlib.suppress(Exception):  # busy still: what was raised says more
+            base.close()
         raise
     base.close()
 
@@ -104,6 +105,7 @@ def _in_time(base: Any, statement: Any, limit_s: float) -> tuple[list[str], list
     import duckdb
 
     found: list[Any] = []
+    ended = threading.Event()
 
     def asked() -> None:
         try:
@@ -117,15 +119,22 @@ def _in_time(base: Any, statement: Any, limit_s: float) -> tuple[list[str], list
             OverflowError,
         ) as error:  # or a value that Python cannot hold
             found.append(error)
+        finally:
+            ended.set()
 
     beside = threading.Thread(target=asked, daemon=True)
     beside.start()
-    beside.join(limit_s)
-    if beside.is_alive():
+    try:
+        ended.wait(limit_s)  # not `join`: a signal in it marks the thread as ended
+    except BaseException:  # a signal: the connection cannot be closed while it answers
         base.interrupt()
-        beside.join(GRACE_S)
+        ended.wait(GRACE_S)
+        raise
+    if not ended.is_set():
+        base.interrupt()
+        ended.wait(GRACE_S)
         told = f"archive query: no answer within {limit_s:g} s; ask for less, or give it longer by --seconds"
-        raise Endless(told, beside.is_alive())
+        raise Endless(told, not ended.is_set())
     if isinstance(found[0], UsageError):
         raise found[0]
     if isinstance(found[0], Exception):

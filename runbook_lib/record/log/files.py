@@ -255,6 +255,8 @@ def _read(folder: Path, _now: _State) -> Log:
         log.hashes.append(leaf_hash(line))
         try:
             leaf = read_leaf(line)
+            if not is_path(leaf.path):
+                raise ValueError("it is of no record")
         except (ValueError, RecursionError):
             log.damage.append(f"{_line(names, number)} was altered: it is no leaf of the log")
             continue

@@ -17,7 +17,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_FORM = re.compile(r"(\S[^\n]*)\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n\n((?:\u2014 \S+ \S+\n)*)")
+_FORM = re.compile(r"(\S[^\n]*)\n(0|[1-9][0-9]{0,14})\n([A-Za-z0-9+/]{43}=)\n\n((?:\u2014 \S+ \S+\n)*)")
 
 
 @dataclass(frozen=True)
@@ -69,4 +69,7 @@ def parsed(text: bytes) -> Checkpoint:
         if len(raw) < 5:
             raise ValueError("a signature is too short")
         signatures.append((name, raw))
-    return Checkpoint(origin, int(size), base64.b64decode(root), tuple(signatures))
+    made = Checkpoint(origin, int(size), base64.b64decode(root), tuple(signatures))
+    if made.note() != text:  # base64 can spell the same bytes in several ways; a signature is on one of them
+        raise ValueError("its base64 is not spelt as it is written")
+    return made

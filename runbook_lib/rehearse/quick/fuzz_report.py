@@ -36,8 +36,8 @@ the time since the judged hours holds once as many itself: of fewer users a shar
 """
 
 
-def page(found: Sequence[Played], seed: int) -> str:
-    """The page as Markdown."""
+def page(found: Sequence[Played], seed: int, told: str = "") -> str:
+    """The page as Markdown; `told`: a sentence on how the plays came about."""
     rows = table(found)
     whole, parts = [one for one in rows if one.stratum == "all"], [one for one in rows if one.stratum != "all"]
     broken = [one for one in parts if not one.holds]
@@ -53,7 +53,7 @@ def page(found: Sequence[Played], seed: int) -> str:
             blind=", ".join(BLIND),
             harmless=", ".join(HARMLESS),
         ),
-        f"**{len(found):,} plays**: {ended}.",
+        f"**{len(found):,} plays**: {ended}." + (f" {told}" if told else ""),
         "",
         "| rule | at most | broken | of | share, 95 % bounds | holds |",
         "|---|---|---|---|---|---|",

@@ -211,8 +211,7 @@ class Phase:
 
     def _noted(self, outcome: Outcome, state: TrafficState | None = None) -> Outcome:
         """Makes `outcome` the decision of this run, and writes it into the journal."""
-        now = self.moment
-        self.decided_at = self.run.guard.now
+        self.decided_at, now = self.run.guard.now, self.moment
         self.outcome = self.run.decide(outcome, now.name, look=now.look_number, state=state or self.state)
         return self.outcome
 
@@ -319,6 +318,10 @@ class Phase:
         home = home_of(run.aws, run.guard, self.params)
         if self._takes_back():
             show(line(home.switch_off(self._describe(), self.decided_at).sentence))
+            off = self.state.model_copy(update={"switch_on": False, "weight": 0.0})
+            self.outcome = run.decide(
+                verdict.turned_off(outcome), self.moment.name, look=self.moment.look_number, state=off
+            )
         elif self.planned is not None:
             blocked = self.blockers() if self.moment.name == "before" else []
             if blocked:

@@ -74,6 +74,14 @@ def offered(stand: Stand, outcome: Outcome) -> Outcome:
     return outcome.model_copy(update={"next": f"{outcome.next} {hints.offer(stand.params, max(short))}"})
 
 
+def turned_off(outcome: Outcome) -> Outcome:
+    """The outcome of a run that has turned async off: rollback 1 is left to prove it, not to do it."""
+    left = (
+        "Async is off: this run turned it off. Run rollback_1: it proves that, explains the failures and tells people."
+    )
+    return outcome.model_copy(update={"next": left})
+
+
 def before_jobs_are_gone(stand: Stand, outcome: Outcome, seen: Seen | None) -> Outcome:
     """The outcome with an earlier next look, where jobs would leave the table (their TTL) before a look counts them."""
     service, now = stand.params.service, stand.now

@@ -162,7 +162,10 @@ class Aftermath:
         if not found.n:
             return None, "no job of the hours before has settled"
         share = found.completed / found.n
-        told = f"{found.bad} of {found.n} jobs failed ({words.number(share, 'ratio')} succeeded)"
+        how = ", ".join(
+            f"{n:,} {kind}" for n, kind in ((found.failed, "failed"), (found.late, "late"), (found.lost, "lost")) if n
+        )
+        told = f"{found.bad:,} of {found.n:,} jobs ended in no report in time ({how or 'none failed, late or lost'})"
         return bool(gate.alert and gate.alert.holds(share)), told
 
     def _dead(self) -> tuple[bool | None, str]:
@@ -185,13 +188,12 @@ class Aftermath:
 
     def split(self) -> Any:
         """Checks that no request has gone to async since the last client followed the change."""
-        return self.incident.looked("split_zero", "No request goes to async any more", self._split, required=True)
-
-    def _split(self) -> Any:
-        return self.incident.note(self._split_check())
-
-    def _split_check(self) -> Check:
         title = "No request goes to async any more"
+        return self.incident.looked(
+            "split_zero", title, lambda: self.incident.note(self._split_check(title)), required=True
+        )
+
+    def _split_check(self, title: str) -> Check:
         since = self.effective_at
         if since is None:
             return self.incident.later("split_zero", title, None, "async is not off yet", self.now)
@@ -205,8 +207,7 @@ class Aftermath:
             f"{seen.asynchronous:g} async and {seen.synchronous:g} synchronous requests in {minutes:.0f} min since "
             f"{when(seen.window.start, seconds=True)}"
         )
-        if seen.asynchronous:
-            told += "; somebody does not read the flags: find out who"
+        told += "; somebody does not read the flags: find out who" if seen.asynchronous else ""
         ok: bool | None = None if not seen.asynchronous and not seen.synchronous else not seen.asynchronous
         facts = {"asynchronous": seen.asynchronous, "synchronous": seen.synchronous, "minutes": minutes}
         return self.incident.later("split_zero", title, ok, told, again, expected="0 async", **facts)
@@ -256,11 +257,10 @@ class Aftermath:
 
     def failures(self) -> Any:
         """Explains the failed jobs from the logs: groups with counts, times and a redacted example each."""
-        return self.incident.looked(
-            "failures", "The failures are explained from the logs", self._failures, required=False
-        )
+        title = "The failures are explained from the logs"
+        return self.incident.looked("failures", title, lambda: self._failures(title), required=False)
 
-    def _failures(self) -> Any:
+    def _failures(self, title: str) -> Any:
         window = Window(self.decided_at - LOOK_BACK, self.now)
         client, names = self.run.aws.client("logs"), [one for one in functions(self.params) if one != "sync"]
         found = [(name, one) for name in names for one in logs.failures(client, self.params, window, resource=name)]
@@ -272,10 +272,14 @@ class Aftermath:
         self._explained += [f"- jobs table, {count}x: {markdown(text)}" for text, count in census_errors.items()]
         failed, lines = self._segment().failed, sum(one.count for _, one in found)
         ok = bool(found or census_errors) or not failed
-        reason = f"{lines} log lines in {words.count(len(found), 'kind')}; {failed} failed jobs in the table"
+        reason = (
+            f"{words.count(lines, 'log line')} of {words.count(len(found), 'kind')}; " if lines else "no log line; "
+        )
+        reason += f"{words.count(failed, 'failed job')} in the table" if failed else "no job failed with an error"
+        reason += f", {words.count(self._segment().late, 'job')} came late" if self._segment().late else ""
         noted = check(
             f"{self.incident.id}.failures",
-            "The failures are explained from the logs",
+            title,
             ok,
             reason,
             required=False,
@@ -302,7 +306,7 @@ class Aftermath:
             jobs=[one.job_id for one in found],
         )
         rows = [[one.job_id, when(one.sent_at), one.status, one.error or ""] for one in found[:50]]
-        listed = table(("Job", "Sent (UTC)", "Its state now", "Error, redacted"), rows, caption="Dead letters")
+        listed = table(("Job", "Sent", "Its state now", "Error, redacted"), rows, caption="Dead letters")
         return stack(listed, self.incident.note(noted)) if found else self.incident.note(noted)
 
     def in_flight(self) -> Any:
@@ -314,12 +318,8 @@ class Aftermath:
         service, now = self.params.service, self.now
         longest = dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
         ttl = dt.timedelta(seconds=service.job_ttl_s)
-        until = self.effective_at or now
-        jobs = [
-            one
-            for one in aftermath.unfinished(self.run.aws.client("dynamodb"), self.params, now - ttl, until)
-            if not one.probe
-        ]
+        client, until = self.run.aws.client("dynamodb"), self.effective_at or now
+        jobs = [one for one in aftermath.unfinished(client, self.params, now - ttl, until) if not one.probe]
         lost = [one for one in jobs if one.created_at < now - longest]
         alive = len(jobs) - len(lost)
         told = f"{alive} of the jobs from before are under way, {len(lost)} were given up by the queue without an end"

@@ -191,7 +191,7 @@ class ThrottlingSeen:
                 provision = units.read if side == "reads" else units.write
                 rows.append([words, side, at, f"{found.consumed_per_s:.2f}", f"{found.throttled:g}", provision])
         return table(
-            ("Of the", "", "Busiest minute (UTC)", "Consumed a second", "Throttled in it", "Units to provision"),
+            ("Of the", "", "Busiest minute", "Consumed a second", "Throttled in it", "Units to provision"),
             rows,
             caption=f"max({self.policy.units}, {self.policy.times_peak:g} x peak), of {self.policy.peak_h:g} h",
             note="A throttled request consumed nothing and is counted as one unit. Units are those a second.",

@@ -145,7 +145,7 @@ def _decision(same: Sequence[Decided]) -> str:
 def moves(state: TrafficState) -> list[tuple[dt.datetime, str]]:
     """Moves of the dial and who took them back, by AppConfig's history."""
     rows = []
-    for one in state.history:
+    for one in reversed(state.history):  # oldest first, also within one second
         if one.started_at:
             rows.append((parse(one.started_at), f"dial set to {one.percent or 0:g} %, deployment {one.number}"))
         if one.taken_back_at:

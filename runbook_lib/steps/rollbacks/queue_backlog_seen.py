@@ -213,8 +213,11 @@ class BacklogSeen:
         found, limit = self.limited, self.policy.llm_limited
         share = found.share or 0.0
         ok = not limit.holds(share)
-        ended = "no job ended" if found.ended is None else f"{words.count(round(found.ended), 'job')} that ended"
-        told, most = f"{found.count} rate-limit errors of the LLM among {ended}", words.comparison(limit, "ratio")
+        ended = f"; {'no job' if found.ended is None else words.count(round(found.ended), 'job')} ended"
+        told, most = (
+            f"{words.count(found.count, 'rate-limit error')} of the LLM{ended}",
+            words.comparison(limit, "ratio"),
+        )
         if not ok:
             told += f" ({'; '.join(found.examples)}): more workers would only be refused more often"
         return check(
@@ -236,7 +239,10 @@ class BacklogSeen:
         marks = [(decided, "decided")] if decided else []
         gate = self.params.policy.gate("queue_depth")
         lines = {f"symptom {self.policy.depth}": self.policy.depth.limit, f"target {gate.target}": gate.target.limit}
-        return forecast_chart(self.forecasts(seen), seen.at, self.now_seen_levels, marks=marks, limits=lines)
+        forecasts, levels = self.forecasts(seen), self.now_seen_levels
+        if not forecasts and not levels:
+            return line("Nothing to draw: no forecast, and CloudWatch has no point of the queue yet.")
+        return forecast_chart(forecasts, seen.at, levels, marks=marks, limits=lines)
 
     @property
     def now_seen_levels(self) -> list[tuple[dt.datetime, float]]:

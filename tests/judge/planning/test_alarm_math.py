@@ -14,9 +14,9 @@ from runbook_lib.judge.planning.alarm_math import (
     DAY_S,
     EVALUATION_S,
     _beyond,
+    _first_window,
     _quiet,
     count_odds,
-    first_window,
     least_count,
     least_likely,
     rate_odds,
@@ -74,7 +74,7 @@ def test_the_time_to_an_alarm_within_the_first_window_is_its_integral(least: int
     """Where nearly every window alarms, or none ever does."""
     window = 300.0
     alone = integrate.quad(lambda t: stats.poisson.cdf(least - 1, mean * t / window), 0, window)[0]
-    assert first_window(least, window, mean / window) == pytest.approx(alone, rel=1e-9)
+    assert _first_window(least, window, mean / window) == pytest.approx(alone, rel=1e-9)
 
 
 def test_a_rate_alarm_at_low_traffic_fires_on_45_percent_of_healthy_days() -> None:

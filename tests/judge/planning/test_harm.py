@@ -73,6 +73,7 @@ def test_a_record_says_the_same_again(usual: tuple[Harm, ...]) -> None:
     assert Harm.model_validate_json(again[0].model_dump_json()) == again[0]
 
 
+@pytest.mark.slow
 def test_the_worse_it_is_the_sooner_it_is_stopped(usual: tuple[Harm, ...]) -> None:
     waits = [row(usual, share).minutes.median or math.inf for share in SHARES]
     assert waits == sorted(waits, reverse=True)
@@ -86,6 +87,7 @@ def test_everything_failing_takes_the_looks_requests_and_the_time_until_they_are
     assert found.stopped_by == {"guard": 0, "watch": 1, "look": 0}
 
 
+@pytest.mark.slow
 def test_nobody_looking_leaves_it_to_the_declared_look() -> None:
     found = forecast(traffic(), watch(every_min=0), shares=(0.5,), begins=(0.0,))[0]
     assert found.stopped_by == {"guard": 0, "watch": 0, "look": 1}

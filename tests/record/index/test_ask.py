@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,3 +134,20 @@ def test_a_value_that_python_cannot_have_is_a_sentence(file: Path) -> None:
         except UsageError:
             continue
         json.dumps(rows)
+
+
+def test_a_question_that_is_cut_short_ends_as_what_cut_it_short(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing the busy connection raised an error of its own: "a fault of the runbook itself"."""
+
+    wait, waited = threading.Event.wait, list[float | None]()
+
+    def cut(ended: threading.Event, most: float | None = None) -> bool:
+        waited.append(most)
+        if most == asking.LIMIT_S:
+            raise KeyboardInterrupt
+        return wait(ended, most)
+
+    monkeypatch.setattr(threading.Event, "wait", cut)
+    with pytest.raises(KeyboardInterrupt):
+        ask(file, "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT count(*) FROM r")
+    assert waited[-1] == asking.GRACE_S

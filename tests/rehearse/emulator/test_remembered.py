@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.rehearse.emulator.remembered import dated, of_text, projected, sized, split, summed
+from runbook_lib.rehearse.emulator.remembered import dated, of_text, projected, since, sized, split, summed
 
 
 def test_a_string_is_computed_once_and_anything_else_each_time() -> None:
@@ -97,3 +97,32 @@ def test_times_of_an_answer_are_found_beside_numbers() -> None:
     at = "2026-11-03T12:00:00Z"
     told = {"Results": [{"Values": [1, 2.5], "Timestamps": [at, at], "Dimensions": ["a", {"Timestamp": at}]}]}
     assert dated(cloudwatch._json_timestamps)(told) == cloudwatch._json_timestamps(told)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=9))),
+    st.integers(0, 40),
+    st.integers(1, 40),
+)
+def test_what_is_asked_of_a_metric_is_what_the_emulator_gives(
+    steps: list[tuple[str, list[tuple[int, int]]]], start: int, length: int
+) -> None:
+    """Whatever came late, and also where old points are thrown away between two questions."""
+    from ministack.services import cloudwatch
+
+    quick = since(cloudwatch._get_metric_data)
+    queries = [
+        {"Id": name, "MetricStat": {"Metric": {"Namespace": "n", "MetricName": name}, "Period": 5, "Stat": "Sum"}}
+        for name in "ab"
+    ]
+    body = {"StartTime": float(start), "EndTime": float(start + length), "MetricDataQueries": queries}
+    cloudwatch._metrics.clear()
+    try:
+        for number, (name, points) in enumerate(steps):
+            bucket = cloudwatch._metric_bucket(("n", name, "()"))
+            bucket.extend({"Timestamp": float(at), "Value": float(value)} for at, value in points)
+            if number == 2:
+                cloudwatch._metrics["n", name, "()"] = bucket[1:]
+            assert quick({}, body, False, True) == cloudwatch._get_metric_data({}, body, False, True)
+    finally:
+        cloudwatch._metrics.clear()

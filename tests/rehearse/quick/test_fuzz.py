@@ -204,8 +204,9 @@ def in_stratum(one: Played, kind: str, late: str) -> Played:
 
 
 def test_the_page_says_what_broke() -> None:
-    text = page([ended("PROMOTE", 0.97)] * 3 + [ended("PROMOTE", 1.0)], seed=1)
+    text = page([ended("PROMOTE", 0.97)] * 3 + [ended("PROMOTE", 1.0)], seed=1, told="Kept.")
     assert "| promoted while the judged hours were worse than the alert limit | 5% | 3 | 3 |" in text
+    assert "PROMOTE 4. Kept.\n" in text
     assert "**no**" in text
 
 

@@ -11,6 +11,7 @@ import pytest
 from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
+from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import load_file
 from runbook_lib.steps.phase.phase import Phase
 
@@ -44,9 +45,13 @@ def test_applying_turns_async_off_by_itself_for_scenario_1_alone(
     run: Any = SimpleNamespace(
         applying=True, guard=None, aws=SimpleNamespace(client=lambda _: None), params=PARAMS, notebook="06", run_id="r"
     )
-    look: Any = SimpleNamespace(stand=SimpleNamespace(state=SimpleNamespace(switch_on=on, migrated=migrated)))
+    run.decide = lambda outcome, moment, look, state: outcome if not state.weight else None
+    state = TrafficState(dial_percent=10, switch_on=on, weight=10.0 * on, migrated=migrated)
+    moment = SimpleNamespace(name="during", look_number=0)
+    look: Any = SimpleNamespace(stand=SimpleNamespace(state=state, moment=moment))
     phase = Phase(run, look)
     phase.outcome = Outcome(decision=decision, scenario=scenario, reason="", next="")
-    phase.apply()
+    said = phase.apply().next
     assert len(done) == off
+    assert ("Async is off" in said) == off, "what this run has done is not what is next"
     assert all("notebook=06" in one for one in done), done

@@ -12,6 +12,7 @@ import pytest
 from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.observe import aftermath
+from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.steps.rollbacks.async_failing_seen import Aftermath
@@ -80,6 +81,24 @@ def test_the_split_is_seen_to_go_to_0(
     found = noted(seen, "split_zero")
     assert (found.verdict, found.required, says in found.reason) == (verdict, True, True), found.reason
     assert bool(seen.incident.come_back) == (verdict == "INCONCLUSIVE"), "what time answers is looked at again"
+
+
+@pytest.mark.parametrize(
+    ("counted", "symptom", "explained"),
+    [
+        ({"late": 3, "completed": 7}, "3 of 10 jobs ended in no report in time (3 late)", "3 jobs came late"),
+        ({"failed": 1, "lost": 1, "completed": 8}, "(1 failed, 1 lost)", "1 failed job in the table"),
+    ],
+)
+def test_jobs_that_came_late_are_not_told_as_failed(
+    seen: Aftermath, monkeypatch: pytest.MonkeyPatch, counted: dict[str, int], symptom: str, explained: str
+) -> None:
+    segment = Segment(start=NOW, end=NOW, end_settled=NOW, **counted)
+    monkeypatch.setattr(seen, "_segment", lambda: segment)
+    monkeypatch.setattr("runbook_lib.observe.jobs.logs.failures", lambda *_, **__: [])
+    seen.failures()
+    assert symptom in seen._failed()[1]
+    assert explained in noted(seen, "failures").reason and "no log line" in noted(seen, "failures").reason
 
 
 def job(id: str, minutes_ago: float, probe: bool = False) -> aftermath.Open:
