@@ -59,7 +59,6 @@ _FORMS = {
     r"^[a-z0-9_-]+$": "small letters, digits, _ and -",
     r"^[^\s\d]\S*$": "one word that does not begin with a digit, such as req/s",
     r"^\w+@([a-z][a-z0-9-]*|\{env\})$": "a step and its environment, such as 05_staging@staging",
-    r"^(submit|status|sync|worker(_[2-9])?)$": "submit, status, sync or worker; of several workers, worker_2 to worker_9",
     r"^[a-z][a-z0-9-]{0,29}$": "small letters, digits and -, beginning with a letter, 30 at most",
     r"^[a-z]{2}(-[a-z]+)+-[0-9]$": "a region such as us-east-1",
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "letters, digits and . _ -, beginning with a letter or a digit",
