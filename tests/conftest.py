@@ -94,8 +94,18 @@ os.environ |= {
 
 
 @pytest.fixture(autouse=True)
-def a_process_of_its_own() -> None:
-    """A command is a process: what the tests before it changed, and who was told of it, is not its own."""
+def a_process_of_its_own() -> Iterator[None]:
+    """A command is a process: what the tests before it changed, and who was told of it, is not its own.
+
+    Nor is it that of a fixture of the next module, which is made before its first test: once one found the project of
+    the test before, and spoilt its parameters.
+    """
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
     begun.clear()
     here.done.clear()
     named.clear()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.status import rollout_status
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
@@ -49,6 +50,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Any:
     patch.chdir(folder)
     try:
         with director.raised("well", 7, Board(quiet=True)) as rehearsal:
+            assert rehearsal.root == folder, "the project of this test alone is written to"
             budgeted = Budgeted(rehearsal, scenarios.load("well"), "06")
             ended = budgeted.play()
             accepted = rehearsal.run(Scene("11_acceptance", apply=False))
@@ -119,5 +121,7 @@ def test_a_shift_that_cannot_hold_the_budget_is_refused(done: Any) -> None:
 
 def test_a_step_that_is_declared_of_another_notebook_is_refused(done: Any) -> None:
     rehearsal, _, _, _, _ = done
-    wrong = rehearsal.run(Scene("08_phase3_100_percent"), rollout_step=FIVE[0])
-    assert wrong.exit_code == 2 and "06_phase1_10_percent carries out, not 08_phase3_100_percent" in wrong.reason
+    before = len(rehearsal.runs)
+    with pytest.raises(UsageError, match="06_phase1_10_percent carries out, not 08_phase3_100_percent"):
+        rehearsal.run(Scene("08_phase3_100_percent"), rollout_step=FIVE[0])
+    assert len(rehearsal.runs) == before, "no kernel, and no record"
