@@ -277,8 +277,8 @@ def load(
         policy = crew.with_alarms(policy, service.crew, known)
     if flat.env not in policy.environments:
         named = hint(flat.env, policy.environments) or f"there are {', '.join(policy.environments)}"
-        said = f"--set env={flat.env}: it is one" if "env" in given else f"{source}: 'env' is '{flat.env}',"
-        raise UsageError(f"{said} which gates.yaml does not name as an environment; {named}")
+        said = f"--set env={flat.env}:" if "env" in given else f"{source}: 'env' is '{flat.env}', but"
+        raise UsageError(f"{said} gates.yaml names no such environment; {named}")
     policy = own_steps.seen_from(policy, flat.env)
     try:
         prices = _prices(where, flat.region)
