@@ -250,11 +250,13 @@ def unquoted(path: Path, keys: Sequence[int | str], value: Any) -> tuple[int, st
         node = _within(node, part)
     if not isinstance(node, yaml.ScalarNode) or node.style in ("'", '"') or node.tag == "tag:yaml.org,2002:str":
         return None
+    if not node.value:  # nothing stands there: it is empty, and quotes mend nothing
+        return None
     name = f"{keys[-1]}: " if keys and isinstance(keys[-1], str) else ""
     if isinstance(value, bytes):
         return node.start_mark.line + 1, f'the tag !!binary makes it bytes; write {name}"{node.value}" without the tag'
     kind = next((word for types, word in _KINDS if isinstance(value, types)), "no text")
-    told = f"{node.value or 'a value that is left out'} without quotes is {kind} for YAML"
+    told = f"{node.value} without quotes is {kind} for YAML"
     return node.start_mark.line + 1, f'{told}; write {name}"{node.value}"'
 
 

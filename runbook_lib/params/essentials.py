@@ -115,7 +115,11 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
             found = unquoted(file, [key], value) if key not in (*values, "account_id") else None
             if found is not None:
                 raise UsageError(f"{file}, line {found[0]}: '{key}': {found[1]}")
-            place = f"--set {key}={value}" if key in values else f"{file}: '{key}' is {value!r}"
+            place = (
+                f"--set {key}={value}"
+                if key in values
+                else f"{file}: '{key}' is {'empty' if value is None else repr(value)}"
+            )
             hint = "; quote it in YAML, or its leading zeros are lost" if isinstance(value, int) else ""
             raise UsageError(f"{place}, expects {pattern}{hint}")
     if "env" in values and flat["env"] not in (there := environments(file.parent)):

@@ -69,6 +69,9 @@ def test_what_is_missing_is_told_as_missing(key: str, tmp_path: Path) -> None:
     file.write_text("".join(line for line in file.open() if not line.startswith(f"{key}:")))
     with pytest.raises(UsageError, match=f"prod.yaml: '{key}' is missing$"):
         essentials(file, {})
+    file.write_text(f"{file.read_text()}{key}:\n")
+    with pytest.raises(UsageError, match=f"prod.yaml: '{key}' is empty, expects"):
+        essentials(file, {})
 
 
 @pytest.mark.parametrize(
