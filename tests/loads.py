@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,17 @@ def once(make: Callable[..., Params]) -> Callable[..., Params]:
 
     @functools.wraps(make)
     def load(
-        values: Mapping[str, Any], *, source: str = "parameters", folder: Path | None = None, incident: bool = False
+        values: Mapping[str, Any],
+        *,
+        source: str = "parameters",
+        folder: Path | None = None,
+        incident: bool = False,
+        given: Collection[str] = (),
     ) -> Params:
         where = folder or params_dir()
-        key = pickle.dumps((dict(values), source, str(where), incident, _files(where)))
+        key = pickle.dumps((dict(values), source, str(where), incident, "api_url" in given, _files(where)))
         if key not in known:
-            known[key] = make(values, source=source, folder=folder, incident=incident)
+            known[key] = make(values, source=source, folder=folder, incident=incident, given=given)
         return known[key]
 
     return load

@@ -95,11 +95,13 @@ def expanded(value: str | Path, what: str = "") -> Path:
         what: name of the parameter or the option, for the error.
 
     Raises:
-        UsageError: the path contains a variable, or the home folder of an unknown user.
+        UsageError: the path is empty, contains a variable, or the home folder of an unknown user.
     """
     written = os.fsdecode(str(value).encode("utf-8", "surrogateescape"))  # as this machine spells file names
     told = os.path.expanduser(written)  # noqa: PTH111 - `Path.expanduser` raises a RuntimeError
     name = f"{what} is" if what else "the path is"
+    if not written.strip():  # else it would be the working folder
+        raise UsageError(f"{name} '{value}', which is empty; write a path")
     if re.search(r"\$\{?[A-Za-z_]", told):
         raise UsageError(f"{name} '{value}': variables are not filled in; write the whole path")
     if told.startswith("~"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import pickle
 import re
 from collections.abc import Sequence
@@ -36,6 +37,9 @@ class _Once(_SAFE):  # type: ignore[misc]
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         """As in the loader, with each key only once."""
+        if not isinstance(node, yaml.MappingNode):  # a list with the tag of a mapping or a set
+            problem = f"what the tag {_tag_of(node)} stands before is no mapping"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         seen = set[Any]()
         for key, _ in node.value:
             name = getattr(key, "value", None)
@@ -45,6 +49,14 @@ class _Once(_SAFE):  # type: ignore[misc]
             if isinstance(name, str):
                 seen.add(name)
         return super().construct_mapping(node, deep)
+
+    def tagged(self, node: Any) -> Any:
+        """As in the loader; a tag that the value does not fit is an error of YAML's."""
+        try:
+            return _SAFE.yaml_constructors[node.tag](self, node)
+        except (LookupError, AttributeError, TypeError):
+            problem = f"'{node.value}' is not what its tag {_tag_of(node)} says"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
     def plain_number(self, node: Any) -> int | float:
         """A number as people read it; YAML knows other forms (`1:30` is 90, `010` is 8, `0x10` is 16, `1_000`)."""
@@ -59,6 +71,10 @@ class _Once(_SAFE):  # type: ignore[misc]
         return int(text) if whole else float(text)
 
 
+def _tag_of(node: Any) -> str:
+    return str(node.tag).replace("tag:yaml.org,2002:", "!!")
+
+
 class _Unplain(yaml.constructor.ConstructorError):
     """A number in an unusual form."""
 
@@ -67,6 +83,8 @@ _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]*)", re.ASCII)
 _REAL = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 MOST_DIGITS = 15
 """Most digits of a number: a float with more has another value."""
+for _tag in ("bool", "timestamp"):
+    _Once.add_constructor(f"tag:yaml.org,2002:{_tag}", _Once.tagged)
 for _tag in ("int", "float"):
     _Once.add_constructor(f"tag:yaml.org,2002:{_tag}", _Once.plain_number)
 
@@ -232,9 +250,13 @@ def unquoted(path: Path, keys: Sequence[int | str], value: Any) -> tuple[int, st
         node = _within(node, part)
     if not isinstance(node, yaml.ScalarNode) or node.style in ("'", '"') or node.tag == "tag:yaml.org,2002:str":
         return None
+    if not node.value:  # nothing stands there: it is empty, and quotes mend nothing
+        return None
     name = f"{keys[-1]}: " if keys and isinstance(keys[-1], str) else ""
-    kind = next((word for types, word in _KINDS if isinstance(value, types)), "a date")
-    told = f"{node.value or 'a value that is left out'} without quotes is {kind} for YAML"
+    if isinstance(value, bytes):
+        return node.start_mark.line + 1, f'the tag !!binary makes it bytes; write {name}"{node.value}" without the tag'
+    kind = next((word for types, word in _KINDS if isinstance(value, types)), "no text")
+    told = f"{node.value} without quotes is {kind} for YAML"
     return node.start_mark.line + 1, f'{told}; write {name}"{node.value}"'
 
 
@@ -276,7 +298,12 @@ def _entry(node: Any, part: int | str) -> tuple[Any, Any]:
     return None, None
 
 
-_KINDS: tuple[tuple[Any, str], ...] = ((bool, "yes or no"), ((int, float), "a number"), (type(None), "nothing"))
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (bool, "yes or no"),
+    ((int, float), "a number"),
+    (type(None), "nothing"),
+    (dt.date, "a date"),
+)
 
 
 def _within(node: Any, part: int | str) -> Any:

@@ -4,6 +4,7 @@ where the help is. typer would show a box of several lines, with pydantic's word
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -65,9 +66,35 @@ class Group(TyperGroup):
             UsageError: the command does not exist.
         """
         try:
-            return super().resolve_command(ctx, args)
+            found = super().resolve_command(ctx, args)
         except _Wrong:
             _unknown(ctx, args[0], "command", list(self.commands))
+        if found[1] is not None:
+            _no_empty_paths(ctx, found[1], found[2])
+        return found
+
+
+def takes_path(param: Any) -> bool:
+    """Whether a parameter of a command is a file or a folder; older versions of typer have click's type of it."""
+    kind = getattr(getattr(param, "type_descriptor", None), "annotation", None)
+    return kind in (Path, list[Path]) or getattr(getattr(param, "type", None), "name", "") in ("path", "file")
+
+
+def _no_empty_paths(ctx: Any, command: Any, args: list[str]) -> None:
+    """Refuses an option whose file or folder is an empty text, as an unset variable of a shell leaves it: a `Path` of
+    it is the working folder.
+
+    Raises:
+        UsageError: there is one.
+    """
+    names = {name for param in command.params if takes_path(param) for name in param.opts}
+    for before, word in zip(["", *args], args, strict=False):
+        name = before if before in names and not word.strip() else word.removesuffix("=")
+        if name in names and (name is before or word.endswith("=")):
+            raise UsageError(
+                f"{name} is empty: expects a file or a folder; see `{ctx.command_path} {command.name} --help`",
+                nothing_changed=True,
+            )
 
 
 def _unknown(ctx: Any, name: str, what: str, known: list[str]) -> NoReturn:

@@ -108,17 +108,22 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
     flat = {**DEFAULTS, **read_yaml(file, odd_numbers=True), **values}
     folder = beside(file)
     for key, pattern in _WANTED.items():
-        value = flat.get(key)
+        if key not in flat:
+            raise UsageError(f"{file}: '{key}' is missing")
+        value = flat[key]
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             found = unquoted(file, [key], value) if key not in (*values, "account_id") else None
             if found is not None:
                 raise UsageError(f"{file}, line {found[0]}: '{key}': {found[1]}")
+            place = (
+                f"--set {key}={value}"
+                if key in values
+                else f"{file}: '{key}' is {'empty' if value is None else repr(value)}"
+            )
             hint = "; quote it in YAML, or its leading zeros are lost" if isinstance(value, int) else ""
-            raise UsageError(f"{file}: '{key}' is {value!r}, expects {pattern}{hint}")
+            raise UsageError(f"{place}, expects {pattern}{hint}")
     if "env" in values and flat["env"] not in (there := environments(file.parent)):
-        raise UsageError(
-            f"{file}: 'env' is '{flat['env']}', which no file beside it is about; there are {', '.join(there)}"
-        )
+        raise UsageError(f"--set env={flat['env']}: no file beside {file} is about it; there are {', '.join(there)}")
     service = read_yaml(folder / "service.yaml", odd_numbers=True)
     traffic = service.get("traffic")
     if not isinstance(traffic, dict):

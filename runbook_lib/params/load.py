@@ -9,7 +9,7 @@ import datetime as dt
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -188,7 +188,13 @@ FLAT_NAMES: tuple[str, ...] = tuple(Flat.model_fields)
 
 
 def validated(
-    model: type[M], values: Mapping[str, Any], source: str, file: Path | None = None, *, strict: bool = True
+    model: type[M],
+    values: Mapping[str, Any],
+    source: str,
+    file: Path | None = None,
+    *,
+    strict: bool = True,
+    given: Collection[str] = (),
 ) -> M:
     """`model` from `values`, or an error of one sentence that names file, key and value.
 
@@ -196,6 +202,7 @@ def validated(
         source: name of the file in a sentence.
         file: file of the values; a sentence about a value without quotes names the line there.
         strict: whether each value must have the declared type (`params/written.py`).
+        given: keys whose values come from `--set`.
 
     Raises:
         UsageError: the first mistake.
@@ -203,7 +210,9 @@ def validated(
     try:
         return strictly(model, values) if strict else model.model_validate(dict(values))
     except ValidationError as error:
-        raise UsageError(sentence(error, model, values, source, file, overridden=model is Flat)) from None
+        raise UsageError(sentence(error, model, values, source, file, overridden=model is Flat, given=given)) from None
+    except UsageError as error:  # `_folder`
+        raise UsageError(f"{'--set' if 'archive' in given else source}: {error}") from None
 
 
 @lru_cache
@@ -241,18 +250,24 @@ def is_incident(notebook: str) -> bool:
 
 
 def load(
-    values: Mapping[str, Any], *, source: str = "parameters", folder: Path | None = None, incident: bool = False
+    values: Mapping[str, Any],
+    *,
+    source: str = "parameters",
+    folder: Path | None = None,
+    incident: bool = False,
+    given: Collection[str] = (),
 ) -> Params:
     """`Params` from flat `values` and the nested files in `folder` (default: the nearest `params/`).
 
     Args:
         incident: whether missing or wrong prices, and a policy that contradicts itself, stop nothing: they become
             `trouble`.
+        given: keys whose values come from `--set`: a sentence about one names that, not `source`.
 
     Raises:
         UsageError: one sentence that names file, key and value.
     """
-    flat = validated(Flat, values, source, Path(source))
+    flat = validated(Flat, values, source, Path(source), given=given)
     where = folder or params_dir()
     trouble: list[str] = []
     loose = trouble if incident else None
@@ -262,7 +277,8 @@ def load(
         policy = crew.with_alarms(policy, service.crew, known)
     if flat.env not in policy.environments:
         named = hint(flat.env, policy.environments) or f"there are {', '.join(policy.environments)}"
-        raise UsageError(f"{source}: 'env' is '{flat.env}', which gates.yaml does not name as an environment; {named}")
+        said = f"--set env={flat.env}:" if "env" in given else f"{source}: 'env' is '{flat.env}', but"
+        raise UsageError(f"{said} gates.yaml names no such environment; {named}")
     policy = own_steps.seen_from(policy, flat.env)
     try:
         prices = _prices(where, flat.region)
@@ -278,7 +294,11 @@ def load(
     )
     from runbook_lib.params import cross_check, sane  # here, since they import the parameters
 
-    for check in (lambda params: cross_check.check_address(params, source), cross_check.check, sane.check):
+    for check in (
+        lambda params: cross_check.check_address(params, "--set" if "api_url" in given else source),
+        cross_check.check,
+        sane.check,
+    ):
         try:
             check(params)
         except UsageError as error:
@@ -317,4 +337,4 @@ def load_file(
             _folder(said)
         except UsageError as error:
             values["archive"] = _spare(str(error))
-    return load(values, source=str(path), folder=beside(path), incident=incident)
+    return load(values, source=str(path), folder=beside(path), incident=incident, given=overrides or ())

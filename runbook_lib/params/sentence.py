@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -86,6 +86,7 @@ def sentence(
     file: Path | None,
     *,
     overridden: bool = False,
+    given: Collection[str] = (),
 ) -> str:
     """One sentence about the first mistake, with the number of the others.
 
@@ -94,13 +95,15 @@ def sentence(
         source: name of the file in the sentence.
         file: file of the values; None: the values have no lines.
         overridden: whether values may come from elsewhere, so that the file's lines are not reliable.
+        given: keys whose values come from `--set`: the sentence blames it, not the file.
     """
     first = error.errors()[0]
     kind, value, at = first["type"], first.get("input"), _untagged(first["loc"], values)
     key = ".".join(_named(at, values))
     if kind == "value_error":
         at = (*at, *_meant(first))
-    if kind == "string_type" and file is not None and key != "account_id":
+    ours = key in given
+    if kind == "string_type" and file is not None and not ours and key != "account_id":
         bare = unquoted(file, at, value)
         if bare is not None:
             return f"{source}, line {bare[0]}: '{key}': {bare[1]}"
@@ -117,6 +120,8 @@ def sentence(
         message = "a number loses its leading zeros; quote it in YAML, and use `-r` instead of `-p` with papermill"
     others = error.error_count() - len(same)
     more = f" (and {others} more)" if others else ""
+    if ours:
+        return one_line(f"--set {key}={shown(value)}: {message}{more}")
     if not key or isinstance(value, dict):
         return one_line(f"{source}: {key and repr(key) + ': '}{message}{more}")  # the message names the mistake
     return one_line(f"{source}: '{key}' is {shown(value)}: {message}{more}")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.record import recording
+from runbook_lib.record import recording, uncaught
 from runbook_lib.record.ended import begun, cut_short, deferring_signals, outcome_of
 from runbook_lib.record.given import parameters
 
@@ -247,6 +247,7 @@ def _stage(
     if trouble:
         print(trouble, file=sys.stderr, flush=True)
     nb.metadata["runbook"] = {"run_id": run_id}
+    uncaught.shorten()
     return Staged(Archive(root), staging, run_id, _places(_project(input_path)))
 
 

@@ -34,7 +34,7 @@ OF_LOG = (LEAVES, TREE, CHECKPOINT, SEALING, "writer.json")  # the last one in a
 MOST = 3
 """Most damages in one sentence."""
 CUT = "the next seal completes it, and so does `runbook archive sync`"
-NO_LOG = "there is no log yet: whether records were removed cannot be told; the next seal begins it"
+NO_LOG = "there is no log yet, which would show whether records were removed; the next seal begins it"
 
 
 class Damage(NamedTuple):

@@ -27,6 +27,7 @@ from runbook_lib.base.redact import mask_emails, redact, redact_file
 FILE = "journal.jsonl"
 RESERVED = frozenset({FILE, "owner.json", "record.json", "report.html", "notebook.ipynb", "attachments"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,119}")
+OVER = "run {} is over: its record was sealed meanwhile; run all cells again"
 
 
 def utc_now() -> dt.datetime:
@@ -105,10 +106,9 @@ class Journal:
             return entry
 
     def _told(self, error: ArchiveError) -> ArchiveError:
-        there = f"what is in {self.folder} is kept: mend that, then run it again"
-        return ArchiveError(
-            f"{error}; {there if self.folder.exists() else 'its record was sealed meanwhile: run it again'}"
-        )
+        if not self.folder.exists():
+            return ArchiveError(OVER.format(self.folder.name))
+        return ArchiveError(f"{error}; what is in {self.folder} is kept: mend that, then run it again")
 
     def append_all(self, event: str, items: Iterable[Mapping[str, Any]]) -> None:
         """As `append` for each of `items`, synced to disk once: sixty checks of an inventory wait for the disk once.
@@ -176,7 +176,7 @@ class Journal:
             except (OSError, ArchiveError) as error:
                 told = f"{path} cannot be written ({getattr(error, 'strerror', None) or error})"
                 if not self.lenient:
-                    raise ArchiveError(told) from None
+                    raise ArchiveError(told if self.folder.exists() else OVER.format(self.folder.name)) from None
                 print(f"{told}; the run goes on without it", file=sys.stderr, flush=True)
         return digest
 

@@ -168,7 +168,7 @@ def launch(
     incident = is_incident(notebook.stem)
     params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
     root = root or project_root()
-    _runnable(notebook, params)
+    runnable(notebook, params)
     sealed: list[Any] = []
     archive = Archive(archive_root(params.archive, root, anyhow=incident))
     with _read_from(Path(params.source), root), _signed_in(params), scratch.folder("run", archive.root) as folder:
@@ -196,7 +196,7 @@ def launch(
     return finished(archive, sealed[-1], before)
 
 
-def _runnable(notebook: Path, params: Params) -> None:
+def runnable(notebook: Path, params: Params) -> None:
     """Checks what a kernel would only find out later.
 
     Raises:

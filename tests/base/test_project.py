@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from runbook_lib.base import project
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import beside, params_dir, params_file, project_root, read_yaml
+from runbook_lib.base.project import beside, expanded, params_dir, params_file, project_root, read_yaml
 from runbook_lib.cli.app import app
 from runbook_lib.commands import kill_switch
 from runbook_lib.params.essentials import essentials
@@ -214,3 +214,10 @@ def test_a_name_that_no_file_can_have_is_a_sentence(name: str) -> None:
     with pytest.raises(UsageError, match=r"File name too long|is no environment"):
         read_yaml(params_file(name))
     kill_switch.parse(["rollback", "1", "-f", name, "--apply", "--confirm", "prod"])  # raises nothing
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t"])
+def test_an_empty_path_is_no_path(value: str) -> None:
+    for what in ("", "archive"):
+        with pytest.raises(UsageError, match="which is empty; write a path"):
+            expanded(value, what)

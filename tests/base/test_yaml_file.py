@@ -247,3 +247,27 @@ def test_what_is_too_deep_to_be_kept_is_read_all_the_same_or_refused(deep: int, 
 def test_what_is_no_mapping_is_told_in_words(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "dev.yaml").write_text(text)
     assert sentence(tmp_path / "dev.yaml").endswith(f": holds {said}, expects a mapping of names to values")
+
+
+TAGS = ["binary", "bool", "float", "int", "map", "null", "omap", "pairs", "seq", "set", "str", "timestamp", "value"]
+
+
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("value", ["x", "", "[a]", "[{a: b}]", "{a: b}", '"aGk="', "2026-99-99"])
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_tag_that_its_value_does_not_fit_is_a_sentence(tag: str, value: str, odd: bool, tmp_path: Path) -> None:
+    path = tmp_path / "dev.yaml"
+    path.write_text(f"env: !!{tag} {value}\n")
+    try:
+        read_yaml(path, odd_numbers=odd)
+    except UsageError as error:
+        assert "dev.yaml" in str(error) and "\n" not in str(error)
+
+
+def test_bytes_are_told_as_bytes_and_not_as_a_date(tmp_path: Path) -> None:
+    path = tmp_path / "dev.yaml"
+    path.write_text("env: !!binary aGk=\n")
+    assert unquoted(path, ["env"], b"hi") == (
+        1,
+        'the tag !!binary makes it bytes; write env: "aGk=" without the tag',
+    )

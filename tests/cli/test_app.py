@@ -88,7 +88,7 @@ def test_the_exit_codes_are_those_of_the_readme() -> None:
     [
         (["run", "06", "--params", "params/qa.yaml"], "params/qa.yaml: no such file"),
         (["run", "99", "--params", "params/prod.yaml"], "notebook '99'"),
-        (["run", "06", "--params", "params/prod.yaml", "--set", "mode=go"], "'mode' is 'go'"),
+        (["run", "06", "--params", "params/prod.yaml", "--set", "mode=go"], "--set mode='go': expects"),
         (["rollback", "7", "--params", "params/prod.yaml"], "rollback '7'"),
         (["rehearse", "--scenario", "apocalypse"], "apocalypse"),
         (["rehearse", "--project", "docs"], "--project docs: there is no params/gates.yaml in it"),
@@ -185,3 +185,8 @@ def test_status_watch_asks_again_and_ends_with_the_code_of_the_last_look(monkeyp
     done = CliRunner().invoke(app, [*words, "--set", "release=r9"])
     assert asked == [("r9", 30.0)] and done.exit_code == 4
     assert done.stdout.count("weight in force") == 2 and "AWS did not answer" in done.stderr
+
+
+def test_a_run_that_is_refused_before_its_kernel_is_not_told_as_running() -> None:
+    done = CliRunner().invoke(app, ["run", "06", "--params", "params/prod.yaml", "--set", "rollout_step=zzz"])
+    assert "which is no step of gates.yaml" in str(done.exception) and "running" not in done.output

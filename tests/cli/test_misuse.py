@@ -13,7 +13,7 @@ import typer
 from runbook_lib.base.errors import NOTHING, Exit, UsageError
 from runbook_lib.cli.app import app, main
 from runbook_lib.cli.ending import ending
-from runbook_lib.cli.misuse import Group
+from runbook_lib.cli.misuse import Group, takes_path
 
 ROOT: Any = typer.main.get_command(app)
 
@@ -89,3 +89,19 @@ def test_a_group_alone_shows_its_help(monkeypatch: pytest.MonkeyPatch, capsys: p
         main()
     assert ended.value.code == Exit.USAGE
     assert "Usage:" in "".join(capsys.readouterr())
+
+
+FOLDERS = [
+    (path, name)
+    for path, command in ALL.items()
+    for param in command.params
+    if param.param_type_name == "option" and takes_path(param)
+    for name in param.opts
+]
+
+
+@pytest.mark.parametrize(("path", "name"), FOLDERS, ids=str)
+def test_an_empty_path_is_refused_and_is_not_the_working_folder(path: tuple[str, ...], name: str) -> None:
+    assert len(FOLDERS) > 20
+    for given in ([name, ""], [name, " "], *([[f"{name}="]] if name.startswith("--") else [])):
+        assert f"{name} is empty: expects" in refused(*path, *given)

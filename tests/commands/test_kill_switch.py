@@ -127,10 +127,10 @@ def test_the_defaults_are_those_of_the_parameters() -> None:
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"env": "qa"}, "'env' is 'qa'"),
-        ({"account_id": 103}, "'account_id' is 103.*leading zeros"),
-        ({"release": ""}, "'release' is ''"),
-        ({"region": None}, "'region' is None"),
+        ({"env": "qa"}, "--set env=qa: "),
+        ({"account_id": 103}, "--set account_id=103.*leading zeros"),
+        ({"release": ""}, "--set release=, "),
+        ({"region": None}, "--set region=None, "),
     ],
 )
 def test_what_is_needed_is_checked(file: Path, values: dict[str, Any], says: str) -> None:

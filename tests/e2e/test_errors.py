@@ -63,7 +63,9 @@ def assert_it_failed(rollout: Any, finished: Any, code: int, *words: str) -> Non
 
 def test_an_environment_that_nobody_knows(rollout: Any) -> None:
     finished = run(rollout, "--set", "env=qa")
-    assert_nothing_was_begun(rollout, finished, "params/prod.yaml", "'env' is 'qa'", "there are dev, prod, staging")
+    assert_nothing_was_begun(
+        rollout, finished, "--set env=qa: gates.yaml names no such environment", "there are dev, prod, staging"
+    )
 
 
 def test_the_file_of_an_environment_that_nobody_knows(rollout: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from runbook_lib.base.errors import UsageError
 from runbook_lib.observe.names import topic_arn
 from runbook_lib.params.bare import bare
 from runbook_lib.params.essentials import essentials
@@ -60,3 +61,22 @@ def test_an_unknown_key_of_the_service_hides_no_webhook(file: Path) -> None:
 def test_without_a_topic_that_can_be_read_nobody_is_told(file: Path, names: Any) -> None:
     service(file, names=names)
     assert bare(essentials(file, {}), NOTEBOOK) is None
+
+
+@pytest.mark.parametrize("key", ["env", "account_id", "region", "release"])
+def test_what_is_missing_is_told_as_missing(key: str, tmp_path: Path) -> None:
+    file = Path(shutil.copytree(PARAMS, tmp_path / "params")) / "prod.yaml"
+    file.write_text("".join(line for line in file.open() if not line.startswith(f"{key}:")))
+    with pytest.raises(UsageError, match=f"prod.yaml: '{key}' is missing$"):
+        essentials(file, {})
+    file.write_text(f"{file.read_text()}{key}:\n")
+    with pytest.raises(UsageError, match=f"prod.yaml: '{key}' is empty, expects"):
+        essentials(file, {})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("env", "Q A"), ("env", "qa"), ("region", "moon"), ("release", ""), ("account_id", "12")]
+)
+def test_a_wrong_override_is_blamed_on_itself(key: str, value: str) -> None:
+    with pytest.raises(UsageError, match=rf"^--set {key}={value}[,:]"):
+        essentials(PARAMS / "prod.yaml", {key: value})

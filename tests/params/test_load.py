@@ -58,17 +58,17 @@ def test_params_are_frozen() -> None:
     ("overrides", "names"),
     [
         ({"acount_id": "000000000103"}, ["prod.yaml", "acount_id", "did you mean 'account_id'"]),
-        ({"account_id": 12345678901}, ["prod.yaml", "account_id", "12345678901", "quote it"]),
-        ({"account_id": "12345678901"}, ["prod.yaml", "account_id", "12345678901", "12 digits", "leading zero"]),
-        ({"env": "qa"}, ["prod.yaml", "env", "qa", "there are dev, prod, staging"]),
-        ({"mode": "force"}, ["prod.yaml", "mode", "force"]),
-        ({"time_scale": "1"}, ["prod.yaml", "time_scale", "'1'"]),
-        ({"time_scale": 0.0}, ["prod.yaml", "time_scale", "0.0", "greater than 0"]),
-        ({"attempt": 0}, ["prod.yaml", "attempt", "0"]),
-        ({"as_of": "yesterday"}, ["prod.yaml", "as_of", "yesterday", "ISO 8601"]),
-        ({"as_of": "2026-11-23T03:00:00"}, ["prod.yaml", "as_of", "no time zone"]),
-        ({"region": "Virginia"}, ["prod.yaml", "region", "Virginia"]),
-        ({"release": ""}, ["prod.yaml", "release"]),
+        ({"account_id": 12345678901}, ["--set", "account_id", "12345678901", "quote it"]),
+        ({"account_id": "12345678901"}, ["--set", "account_id", "12345678901", "12 digits", "leading zero"]),
+        ({"env": "qa"}, ["--set", "env", "qa", "there are dev, prod, staging"]),
+        ({"mode": "force"}, ["--set", "mode", "force"]),
+        ({"time_scale": "1"}, ["--set", "time_scale", "'1'"]),
+        ({"time_scale": 0.0}, ["--set", "time_scale", "0.0", "greater than 0"]),
+        ({"attempt": 0}, ["--set", "attempt", "0"]),
+        ({"as_of": "yesterday"}, ["--set", "as_of", "yesterday", "ISO 8601"]),
+        ({"as_of": "2026-11-23T03:00:00"}, ["--set", "as_of", "no time zone"]),
+        ({"region": "Virginia"}, ["--set", "region", "Virginia"]),
+        ({"release": ""}, ["--set", "release"]),
     ],
 )
 def test_a_wrong_flat_parameter_is_one_sentence(overrides: dict[str, Any], names: list[str]) -> None:
@@ -240,3 +240,16 @@ def test_where_the_archives_address_is_none_a_watch_has_a_spare_one(
     roots = {load_file(folder / "prod.yaml", {"archive": address}, spare=True).archive for _ in range(2)}
     assert [Path(root).parent for root in roots] == [tmp_path]
     assert capsys.readouterr().err.count("what is recorded now is in") == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("account_id", "12"), ("as_of", "soon"), ("attempt", -1), ("commands", "A b"), ("env", "qa")),
+        *(("env", "Q A"), ("mode", "force"), ("region", "moon"), ("release", ""), ("rollout_step", "A-b")),
+        *(("time_scale", 7.0), ("archive", ""), ("archive", " "), ("archive", "s3://"), ("api_url", "{x}")),
+    ],
+)
+def test_a_wrong_override_is_blamed_on_itself_and_not_on_the_file(key: str, value: Any) -> None:
+    text = sentence(ROOT / "params" / "prod.yaml", **{key: value})
+    assert text.startswith("--set") and key in text and str(value) in text and "prod.yaml" not in text

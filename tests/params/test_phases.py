@@ -61,7 +61,7 @@ def test_a_failure_is_sent_on_purpose_where_no_users_are(named: Path) -> None:
 
 def test_an_environment_that_nobody_named_is_refused(named: Path) -> None:
     with pytest.raises(
-        UsageError, match=r"'env' is 'prod-us', which gates.yaml does not name .*; did you mean 'prod-eu'"
+        UsageError, match=r"--set env=prod-us: gates.yaml names no such environment; did you mean 'prod-eu'"
     ):
         load_file(named / "prod-eu.yaml", {"env": "prod-us"})
 

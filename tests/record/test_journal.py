@@ -69,7 +69,7 @@ def test_no_journal_is_no_events(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match=r"the journal .* cannot be written \(No such file or directory\)"):
+    with pytest.raises(ArchiveError, match=r"^run gone is over: its record was sealed meanwhile"):
         Journal(tmp_path / "gone").append("note")
 
 
@@ -162,8 +162,9 @@ def test_an_attachment_cannot_leave_its_place(tmp_path: Path, name: str) -> None
 
 
 def test_an_attachment_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match=r"answers\.json cannot be written"):
-        Journal(tmp_path / "gone").attach("answers.json", "[]")
+    (tmp_path / "file").touch()
+    with pytest.raises(ArchiveError, match=r"answers\.json cannot be written \(Not a directory\)"):
+        Journal(tmp_path / "file").attach("answers.json", "[]")
 
 
 class _Model(BaseModel):
@@ -262,3 +263,11 @@ def test_many_events_torn_by_a_full_disk_are_told_and_spoil_nothing(room: int) -
         notes, torn = found.count("note"), found.count("torn")
         assert (found[0], found[-1], len(found)) == ("opened", "closed", notes + torn + 2)
         assert torn <= 1 and (notes < 40) is full
+
+
+def test_a_run_that_is_over_says_so_in_every_cell_that_is_run_again(tmp_path: Path) -> None:
+    """The last cell run twice named a file in a folder that was gone."""
+    journal = Journal(tmp_path / "8c61d6672519")
+    for again in (lambda: journal.append("closed"), lambda: journal.attach("case.json", "{}")):
+        with pytest.raises(ArchiveError, match=r"^run 8c61d6672519 is over: .*run all cells again$"):
+            again()

@@ -63,7 +63,7 @@ def test_a_wrong_override_is_one_sentence(pair: str, says: str) -> None:
 
 def test_values_are_validated_before_a_kernel_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("started"))
-    with pytest.raises(UsageError, match="'mode' is 'go'"):
+    with pytest.raises(UsageError, match="--set mode='go': expects"):
         launch(find_notebook("06"), ROOT / "params" / "prod.yaml", {"mode": "go"})
 
 

@@ -6,12 +6,14 @@ import contextlib
 import datetime as dt
 import decimal
 import math
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.nearest import close
 from runbook_lib.record.index.tables import TABLES
 
 _CLOSED: dict[str, Any] = {
@@ -33,6 +35,7 @@ MOST_CHARS = 200_000_000
 _AT_ONCE = 1_000
 """Rows that are taken from duckdb at once, where they are small."""
 _ASKS = ("SELECT", "EXPLAIN")
+_NO_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
 class Answer(NamedTuple):
@@ -182,6 +185,9 @@ class Endless(UsageError):
 
 def _told(error: Exception) -> str:
     said = " ".join(str(error).partition("\n\nLINE")[0].split())
+    if table := _NO_TABLE.search(said):  # duckdb would propose one of its own tables
+        near = close(table[1], list(TABLES))
+        said = f"there is no table {table[1]}{f'; {near}' if near else ''}"
     return f"archive query: {said}; there are the tables {', '.join(TABLES)} (docs/questions.md)"
 
 

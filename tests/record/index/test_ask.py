@@ -151,3 +151,12 @@ def test_a_question_that_is_cut_short_ends_as_what_cut_it_short(file: Path, monk
     with pytest.raises(KeyboardInterrupt):
         ask(file, "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r) SELECT count(*) FROM r")
     assert waited[-1] == asking.GRACE_S
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("setings", ""), ("record", "did you mean 'records'?"), ("gatez", "'gates'")]
+)
+def test_a_table_that_is_none_is_told_by_our_tables_only(file: Path, name: str, near: str) -> None:
+    with pytest.raises(UsageError, match=f"there is no table {name}; ") as error:
+        ask(file, f"SELECT * FROM {name}")
+    assert near in str(error.value) and "pg_" not in str(error.value) and "Did you" not in str(error.value)
