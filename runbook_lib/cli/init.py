@@ -67,7 +67,8 @@ def init(
     """Write a project for a service: notebooks, complete and commented parameters, and the workflow of CI.
 
     Says what it found, what it guessed from the service's name, and what is missing and where to enter it. An existing
-    file is never overwritten: if it differs, the difference is shown. A second run changes nothing.
+    file is never overwritten: if it differs, the difference is shown. A second run starts from what the
+    folder says, and changes nothing.
 
     Example: [bold]runbook init --service orders-export --from-stack orders-prod --region eu-central-1[/bold]
 
@@ -76,22 +77,23 @@ def init(
     Example: [bold]runbook init --service orders-export --offline --environment qa=development \\
     --environment prod-eu=production --account prod-eu=000000000103[/bold]
     """
-    from runbook_lib.commands.init import answers, environments, folder, tools
+    from runbook_lib.commands.init import answers, environments, folder, there, tools
     from runbook_lib.commands.init import from_stack as stacks
-    from runbook_lib.params.phases import stand_in
+    from runbook_lib.params.phases import ENVIRONMENTS, stand_in
 
     if bool(from_stack) == offline:
         raise UsageError("init: expects --from-stack STACK (AWS is asked) or --offline (nobody is), one of the two")
+    own = environments.of_flags(environment or ()) or environments.of_folder(into)
     known = answers.of_flags(
         service,
-        region=region,
+        region=region or there.region(into, own or ENVIRONMENTS),
         kind=api,
         stage=stage,
         release=release,
         accounts=account or (),
         names=name or (),
         routes=route or (),
-        environments=environments.of_flags(environment or ()) or environments.of_folder(into),
+        environments=own,
     )
     known.tool = tools.known(tool)
     left: list[str] = []
@@ -100,9 +102,10 @@ def init(
 
         where = env or stacks.environment(from_stack, known.environments)
         if where not in known.environments:
-            there = ", ".join(known.environments)
-            raise UsageError(f"--env is '{where}', expects one of {there}: whose stack is it?")
+            one_of = ", ".join(known.environments)
+            raise UsageError(f"--env is '{where}', expects one of {one_of}: whose stack is it?")
         left = stacks.look(known, from_stack, where, Aws(known.region.value, answer_s=WHO_S, tries=2))
+    there.add(into, known)
     known.complete()
     told = known.told()
     done = folder.write(into, folder.planned(known))

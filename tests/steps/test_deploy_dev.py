@@ -148,7 +148,7 @@ def test_an_error_in_a_log_is_a_hold_that_shows_it(aws: EmbeddedAws, step: Deplo
         shown = str(step.log_errors())
         found = step.run.checks["logs.errors"]
         assert found.verdict is Verdict.FAIL
-        assert found.reason.startswith("1 lines with errors since ")
+        assert found.reason.startswith("1 line with errors since ")
         assert "bucket is gone" in shown
         assert "hunter2" not in shown
         assert step.judge().decision is Decision.HOLD

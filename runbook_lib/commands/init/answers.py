@@ -23,6 +23,8 @@ NO_ROUTE = "none"
 """Value of `--route status=`: the API has no such route, and no function for one."""
 NO_ACCOUNT = "000000000000"
 """An account of nobody: a run with it reports that the caller's account is another one."""
+REGIONS = re.compile("[a-z]{2,4}(-[a-z]+)+-[0-9]")
+"""The form of a region's name."""
 _SERVICE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NAMES = {
     "queue": "{service}-jobs-queue-{env}",
@@ -133,7 +135,8 @@ class Answers:
             if env not in self.accounts
         ]
         if self.region.value != REGION:
-            where = f"params/prices-{self.region.value}.yaml, as prices.yaml has those of {REGION}; until then no cost"
+            where = f"params/prices-{self.region.value}.yaml, as prices.yaml has those of {REGION}"
+            where += "; until then no cost, and its gate holds"
             missing.append(("missing", f"prices in {self.region.value}", where))
         return [*listed, *missing, *_ALWAYS]
 
@@ -180,7 +183,7 @@ def of_flags(
         raise UsageError(f"--service is '{service}', expects a name in small letters and dashes, such as orders-export")
     if not isinstance(yaml.safe_load(service), str):
         raise UsageError(f"--service is '{service}', which YAML reads as something else; choose another name")
-    if region and not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", region):
+    if region and not REGIONS.fullmatch(region):
         raise UsageError(f"--region is '{region}', expects one such as eu-central-1")
     if kind not in ("", "rest", "http"):
         raise UsageError(f"--api is '{kind}', expects rest or http")

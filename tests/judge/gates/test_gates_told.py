@@ -221,8 +221,8 @@ def test_the_split_is_judged_from_its_least_samples_on_and_interim_by_its_own_te
     few = gate("split", min_samples=30)
     assert told(few, bad=3, n=30, weight=0.1).verdict is Verdict.PASS
     assert told(few, bad=3, n=29, weight=0.1).verdict is Verdict.INCONCLUSIVE
-    assert told(few, bad=245, n=3000, weight=0.1).verdict is Verdict.FAIL
-    assert told(few, None, bad=245, n=3000, weight=0.1).verdict is Verdict.INCONCLUSIVE, "p is not for any look"
+    assert told(few, bad=242, n=3000, weight=0.1).verdict is Verdict.FAIL
+    assert told(few, None, bad=242, n=3000, weight=0.1).verdict is Verdict.INCONCLUSIVE, "p is not for any look"
 
 
 def test_partial_data_is_said_after_what_was_seen(run: Run) -> None:
