@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import MOST_BYTES
+from runbook_lib.base.window import when
 from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
 from runbook_lib.record.chain import Chain, Link, link
 from runbook_lib.record.log.files import Log, read_log
@@ -120,7 +121,7 @@ def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link) -> str:
     if leaf.hash != own.hash or leaf.file != own.file:  # 1 and 1.0 have one hash: the file's own tells them apart
         return "it is not the record that was sealed: the archive's log has another hash"
     if (leaf.kind, leaf.sealed_at) != (own.kind, own.sealed_at):
-        return f"the archive's log has it as {leaf.kind} sealed {leaf.sealed_at}: it is not what the record says"
+        return f"the archive's log has it as {leaf.kind} sealed {when(leaf.sealed_at)}: it is not what the record says"
     lost = leaf.how == "taken_in" and of_the_log
     return "it was in a log that was removed, and was taken in again" if lost else ""
 
