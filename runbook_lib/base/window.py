@@ -56,7 +56,10 @@ def parse(text: str) -> dt.datetime:
         ValueError: the text is not a time.
     """
     when = dt.datetime.fromisoformat(text)
-    return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else utc(when)
+    try:
+        return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else utc(when)
+    except OverflowError:
+        raise ValueError("is beyond the years that can be reckoned with") from None
 
 
 def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:

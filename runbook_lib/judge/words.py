@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 
-from runbook_lib.base.window import when
+from runbook_lib.base.window import parse, when
 from runbook_lib.judge.model import Compared, Gate, GateResult
 from runbook_lib.judge.numbers import LARGEST
 from runbook_lib.judge.terms import Verdict, Word
@@ -200,10 +200,10 @@ def instant(at: object) -> str:
     if not at:
         return ""
     try:
-        moment = at if isinstance(at, dt.datetime) else dt.datetime.fromisoformat(str(at))
-    except ValueError:
+        moment = at if isinstance(at, dt.datetime) else parse(str(at))
+        return when(moment + dt.timedelta(seconds=59, microseconds=999_999))
+    except (ValueError, OverflowError):
         return str(at)
-    return when(moment + dt.timedelta(seconds=59, microseconds=999_999))
 
 
 def setting(value: object) -> str:

@@ -26,13 +26,14 @@ from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.chain import HEAD, Chain, by_id, read_record, spelt_head, state_of
 from runbook_lib.record.draft import drafted, rendered
+from runbook_lib.record.form import misformed
 from runbook_lib.record.home.home import Lost, home_of
 from runbook_lib.record.intact import Verifier
 from runbook_lib.record.log.files import newest_logged, read_log
 from runbook_lib.record.log.intake import ready
 from runbook_lib.record.log.ledger import Ledger, facts_of
 from runbook_lib.record.place import RecordRef, is_path, names_in, path_of, ref_at, refs_in, safe
-from runbook_lib.record.record import READABLE, Problem, Record, Status
+from runbook_lib.record.record import Problem, Record, Status
 from runbook_lib.record.seal import exact, file_hash, record_hash, written
 from runbook_lib.record.seen import Seen
 from runbook_lib.record.staging import NAME as STAGING
@@ -250,9 +251,8 @@ class Archive:
 @lru_cache(maxsize=_KEPT)
 def _loaded(folder: Path, _state: tuple[int, ...]) -> Record:
     raw = read_record(folder)
-    if raw.get("schema") not in READABLE:
-        known = " and ".join(map(str, READABLE))
-        raise ArchiveError(f"{folder.name}: schema {raw.get('schema')!r}; this version reads {known}")
+    if wrong := misformed(raw):
+        raise ArchiveError(f"{folder.name}: {wrong}")
     try:
         return Record.model_validate(raw)
     except ValidationError as error:

@@ -18,7 +18,9 @@ from runbook_lib.record.readable import Contents, readable
 from runbook_lib.show.page import ONE_SHEET
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-_SCRIPT = re.compile(r"<script\b.*?(?:</script\s*>|\Z)|<(?:link|base|iframe|object|embed|meta)\b[^>]*>", re.I | re.S)
+_SCRIPT = re.compile(
+    r"<script\b.*?(?:</script\s*>|\Z)|<(?:link|base|iframe|object|embed|meta)\b[^>]*(?:>|\Z)", re.I | re.S
+)
 _EMPTY = re.compile(r"\A(?:Series\(\[\], .*\)|Empty DataFrame\b.*)\Z", re.DOTALL)
 """How pandas prints a series or table without rows."""
 _REMOTE = re.compile(r"(<[^>]*?\s)(src|srcset|poster|background|data)(\s*=\s*(?:\"\s*|'\s*|)(?:https?:)?//)", re.I)
@@ -79,7 +81,8 @@ def untitled(nb: Mapping[str, Any]) -> dict[str, Any]:
 
 def contained(markup: str) -> str:
     """Markup without scripts and frames, in which addresses of remote content are kept as text and never loaded."""
-    return _REMOTE.sub(r"\1data-\2\3", _SCRIPT.sub("", markup))
+    # A space stays in the place of each: what was around it makes no new one (`<me<base>ta>`).
+    return _REMOTE.sub(r"\1data-\2\3", _SCRIPT.sub(" ", markup))
 
 
 def _output(output: Mapping[str, Any], section: str, contents: Contents) -> str:

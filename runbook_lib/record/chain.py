@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.window import when
+from runbook_lib.record.form import DEEPEST, depth, kind_of, misformed, nested
 from runbook_lib.record.place import instant, names_in
 from runbook_lib.record.seal import canonical, record_hash, strict, written
 
@@ -33,11 +34,6 @@ HEAD = "HEAD"
 def spelt_head(to: str) -> bytes:
     """The bytes of `HEAD` for a chain whose newest record has this hash."""
     return to.encode() + b"\n"
-
-
-DEEPEST = 100
-"""Levels of nesting that a record may have; ours have some twenty."""
-_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -64,7 +60,7 @@ def _parsed(folder: Path, raw: bytes) -> dict[str, Any]:
         raise ArchiveError(f"{folder.name}: record.json is not JSON as it is sealed") from None
     if not isinstance(loaded, dict):
         raise ArchiveError(f"{folder.name}: record.json is not a JSON object")
-    if _depth(raw) > DEEPEST and _nested(loaded) > DEEPEST:
+    if depth(raw) > DEEPEST and nested(loaded) > DEEPEST:
         raise ArchiveError(f"{folder.name}: record.json is nested more than {DEEPEST} levels deep")
     if any(mark in raw for mark in (b"\\ud", b"\\uD", b"\xed")):  # maybe half of a surrogate pair
         try:
@@ -72,24 +68,6 @@ def _parsed(folder: Path, raw: bytes) -> dict[str, Any]:
         except ValueError:
             raise ArchiveError(f"{folder.name}: record.json has characters that no text has") from None
     return loaded
-
-
-def _depth(raw: bytes) -> int:
-    """Greatest depth of brackets, counting those inside texts too."""
-    level = deepest = 0
-    for sign in raw.translate(None, _BRACKETS):
-        level += 1 if sign in b"[{" else -1
-        deepest = max(deepest, level)
-    return deepest
-
-
-def _nested(value: Any) -> int:
-    """Depth of nested values, counted level by level."""
-    level, depth = [value], 0
-    while level:
-        inner = [list(one.values()) if isinstance(one, dict) else one for one in level if isinstance(one, (dict, list))]
-        level, depth = [item for one in inner for item in one], depth + 1
-    return depth
 
 
 @dataclass(frozen=True)
@@ -106,6 +84,8 @@ class Link:
     spelt: bool  # whether the file's bytes are exactly those that sealing writes
     schema: int = 0
     file: str = ""  # SHA-256 of its bytes
+    kind: str = ""  # as its leaf in the log has it, and so the time
+    sealed_at: str = ""
 
     @property
     def altered(self) -> bool:
@@ -145,6 +125,8 @@ def state_of(folder: Path) -> tuple[int, ...]:
 def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
     raw = _raw(folder)
     record = _parsed(folder, raw)
+    if wrong := misformed(record):
+        raise ArchiveError(f"{folder.name}: {wrong}")
     file = hashlib.sha256(raw).hexdigest()
     if vouched and file == vouched:
         found, spelt = str(record.get("hash")), True
@@ -153,10 +135,10 @@ def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
             found, spelt = record_hash(record), raw == written(record)
         except (ValueError, RecursionError):
             raise ArchiveError(f"{folder.name}: record.json has a value that is not sealed so") from None
-    place = tuple(str(record.get(key)) for key in ("env", "release", "notebook", "run_id"))
-    name, schema = _named(record.get("sealed_at"), place[-1]), record.get("schema")
-    number, files = schema if isinstance(schema, int) else 0, record.get("files", {})
-    return Link(record.get("previous"), record.get("hash"), found, place, files, name, spelt, number, file)
+    place = tuple(record[key] for key in ("env", "release", "notebook", "run_id"))
+    name, at = _named(record["sealed_at"], place[-1]), str(record["sealed_at"])
+    previous, files, kind = record["previous"], record["files"], kind_of(record)
+    return Link(previous, record["hash"], found, place, files, name, spelt, record["schema"], file, kind, at)
 
 
 def _named(sealed_at: Any, run_id: str) -> str:

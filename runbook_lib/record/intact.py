@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import MOST_BYTES
+from runbook_lib.base.window import when
 from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
 from runbook_lib.record.chain import Chain, Link, link
 from runbook_lib.record.log.files import Log, read_log
@@ -119,6 +120,8 @@ def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link) -> str:
         return "" if under_way else "it is not in the archive's log: it was put there, and not sealed"
     if leaf.hash != own.hash or leaf.file != own.file:  # 1 and 1.0 have one hash: the file's own tells them apart
         return "it is not the record that was sealed: the archive's log has another hash"
+    if (leaf.kind, leaf.sealed_at) != (own.kind, own.sealed_at):
+        return f"the archive's log has it as {leaf.kind} sealed {when(leaf.sealed_at)}: it is not what the record says"
     lost = leaf.how == "taken_in" and of_the_log
     return "it was in a log that was removed, and was taken in again" if lost else ""
 
@@ -137,8 +140,6 @@ def _verify_own(ref: RecordRef, vouched: str) -> Link:
     where = (ref.env, ref.release, ref.notebook, ref.run_id)
     if not all(map(is_place, where, own.place)):
         raise ArchiveError(f"{name}: the record belongs to another folder ({'/'.join(map(safe, own.place))})")
-    if not isinstance(own.files, dict):
-        raise ArchiveError(f"{name}: record.json names no files")
     for file, expected in own.files.items():
         path = ref.folder / file
         if Path(file).name != file or not path.is_file():

@@ -56,12 +56,15 @@ class Found(NamedTuple):
     schema: int
     file: str
     """SHA-256 of the bytes of `record.json`."""
+    kind: str
+    sealed_at: str
     row: dict[str, Any]
     """Its row in a list."""
 
     def link(self, name: str) -> Link:
         """The record's link according to its own file; `name` is its folder's name."""
-        return Link(self.previous, self.hash, self.hash, (), {}, name, True, self.schema, self.file)
+        own = (self.schema, self.file, self.kind, self.sealed_at)
+        return Link(self.previous, self.hash, self.hash, (), {}, name, True, *own)
 
 
 class Seen:
@@ -104,9 +107,9 @@ class Seen:
         path = self._path(ref)
         if path in self._states:
             state, files = self._states[path]
-            file = link(ref.folder, vouched).file
-            own = Found(state, files, vouched, record.previous, record.hash, record.schema_version, file, row)
-            self._fresh[path] = own
+            own = link(ref.folder, vouched)
+            facts = (record.previous, record.hash, record.schema_version, own.file, own.kind, own.sealed_at)
+            self._fresh[path] = Found(state, files, vouched, *facts, row)
 
     def close(self, there: Callable[[], Iterable[RecordRef]]) -> None:
         """Writes the cache, without the records that are gone; `there` lists all existing records, which takes long."""

@@ -48,8 +48,7 @@ def statement(record: Record, leaf: Leaf, origin: str) -> bytes:
         "resourceUri": resource(record.env, record.release, record.notebook),
         "policy": {"uri": "gates.yaml", "digest": {"sha256": policy_digest(record.policy)}},
         "inputAttestations": [{"uri": leaf.path, "digest": {"sha256": leaf.file}}],
-        "verificationResult": "PASSED" if record.decision == "PROMOTE" else "FAILED",
-        "verifiedLevels": ["ROLLOUT_PROMOTE" if record.decision == "PROMOTE" else "FAILED"],
+        **_result(record.decision),
         "runbook_verdict": {
             "decision": record.decision,
             "reason": record.told.reason,
@@ -67,6 +66,15 @@ def statement(record: Record, leaf: Leaf, origin: str) -> bytes:
     }
     subject = [{"name": leaf.path, "digest": {"sha256": leaf.file}}]
     return jcs({"_type": STATEMENT, "subject": subject, "predicateType": PREDICATE, "predicate": exact(predicate)})
+
+
+def _result(decision: str) -> dict[str, Any]:
+    """The decision in the predicate's own fields."""
+    passed = decision == "PROMOTE"
+    return {
+        "verificationResult": "PASSED" if passed else "FAILED",
+        "verifiedLevels": ["ROLLOUT_PROMOTE" if passed else "FAILED"],
+    }
 
 
 def policy_digest(policy: Mapping[str, Any]) -> str:
@@ -112,13 +120,16 @@ def said(statement_: Mapping[str, Any]) -> Verdict:
         facts = {"sealed_at": one["timeVerified"], "policy": one["policy"]["digest"]["sha256"]}
         facts["record"] = statement_["subject"][0]["digest"]["sha256"]
         found = Verdict.model_validate({**one["runbook_verdict"], **facts})
-        passed, where = one["verificationResult"], one["resourceUri"]
+        result, where = {name: one[name] for name in _result(found.decision)}, one["resourceUri"]
+        verifier = one["verifier"]["id"]
         judged = [each["digest"] for each in one["inputAttestations"]]
         about = [each["digest"] for each in statement_["subject"]]
     except (KeyError, TypeError, IndexError, ValueError):
         raise ValueError("it is no verdict of a rollout runbook") from None
-    if found.decision not in VERDICTS or (passed == "PASSED") != (found.decision == "PROMOTE"):
-        raise ValueError(f"it contradicts itself: {passed} and {found.decision}")
+    if verifier != VERIFIER:
+        raise ValueError(f"it is a verdict of {repr(verifier)[:80]}, not of {VERIFIER}")
+    if found.decision not in VERDICTS or result != _result(found.decision):
+        raise ValueError(f"it contradicts itself: {repr([*result.values()])[:80]} and {found.decision}")
     if about != judged or len(about) != 1:
         raise ValueError("it contradicts itself: it is about another record than the one that was judged")
     if where != resource(found.env, found.release, found.notebook):

@@ -1,7 +1,4 @@
-"""Verifies an archive of the rollout runbook with the standard library alone; it imports nothing of the runbook.
-
-Exit code 0: intact. 1: damaged, each damage is named. 3: cannot tell. Copy this file out of a release that you trust.
-"""
+"""Verifies an archive of the rollout runbook by the standard library alone: 0 intact, 1 damaged, 3 cannot tell."""
 
 import argparse
 import base64
@@ -25,6 +22,14 @@ LEAF = rf'{{"attachments":\[[^]]*\],"file":{T},"hash":{T},"how":"(sealed|complet
 LEAF += rf'"path":"{PLACE}","schema":1,"sealed_at":{T}}}'
 LAID = r"(?s)log/((tree|sealing|writer)\.json|leaves\.jsonl|checkpoint|(leaves)?\.part-[^/]*)?|"
 LAID += rf"env={NAMED}/(release={NAMED}/({NAMED}/(HEAD|\.part-.*|{RECORD}/(?!attachments$).*)?)?)?"
+FORM = r'\{\n(( "((account|run)_id|caller_arn|endpoint|env|hash|host|mode|notebook|operator|origin|reason|region|releas'
+FORM += r'e|sealed_at)": ".*"| "(as_of|(clos|open)ed_at|decision|moment|previous)": (null|".*")| "schema": [123]| "atte'
+FORM += r'mpt": -?\d+| "status": "(complet|fail|cancell|di)ed"| "(notes|warnings)": \[(|\n(  ".*\n)+ )\]| "(census|chec'
+FORM += r'ks|gates)": \[(|\n(  [{} ].*\n)+ )\]| "(evidence|files|params|policy|prices|service|versions)": <>| "(inciden'
+FORM += r't|outcome|traffic_(after|before))": (null|<>)| "entry": (null|\{\n((  "(at|by|item|kind|link|role|text)": ".*'
+FORM += r'"|  "facts": < >),?\n){8} \})| "error": (null|\{\n((  "(type|sentence)": ".*"|  "cell": (-?\d+|null)),?\n){3}'
+FORM += r' \})| "changes": \[(|\n(  \{\n((   "intent": <  >|   "outcome": (null|<  >)),?\n){2}  \},?\n)+ )\]),?\n){43}}'
+FORM = re.sub("<( *)>", r"\\{(|\\n(\1  .*\\n)+\1 )\\}", FORM)  # an object, by its depth
 WRONG = (ValueError, OSError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
@@ -76,32 +81,6 @@ def roots(leaves: list[bytes]) -> list[bytes]:  # the root of the tree at each s
     return found
 
 
-def checked(folder: Path) -> dict[str, Any]:  # the record in a folder, by itself
-    record = strict(raw := (folder / "record.json").read_bytes())
-    must(raw == json.dumps(record, indent=1, ensure_ascii=False).encode(), "record.json is spelt otherwise")
-    must(record["hash"] == record_hash(record) and not re.search(DEEP, raw), "record.json was altered, or is too deep")
-    must(folder.name == f"{stamp(record['sealed_at'])}-{record['run_id']}", "the folder was renamed")
-    parts = zip(("env", "release", "notebook"), folder.parts[-4:-1], strict=True)
-    must(all((part.partition("=")[2] or part) in safe(record[key]) for key, part in parts), "it is of another folder")
-    own = {(one.name, sha256(one.read_bytes()).hexdigest()) for one in folder.iterdir() if one.name != "attachments"}
-    odd = {name for name, _ in own ^ {*record["files"].items(), ("record.json", sha256(raw).hexdigest())}}
-    must(not odd, f"{', '.join(sorted(odd))} was altered, added or removed")
-    return record
-
-
-def attached(folder: Path, record: dict[str, Any], known: set[str], taken: list[str] | None) -> None:
-    old = str((record.get("versions") or {}).get("rollout-runbook")).startswith("0.1.")
-    for one in (one for one in (folder / "attachments").glob("*") if not one.name.startswith(".part-")):
-        facts = strict(raw := (one / "attachment.json").read_bytes())
-        right = one.name == stamp(facts["attached_at"]) and raw == json.dumps(facts, indent=1).encode()
-        found = {each.name: sha256(each.read_bytes()).hexdigest() for each in one.iterdir()}
-        right = right and found == {**facts["files"], "attachment.json": sha256(raw).hexdigest()}
-        right = right and (facts["record"], facts["run_id"]) == (record["hash"], record["run_id"])
-        must(right and facts["hash"] == record_hash(facts), f"the attachment {one.name} was altered")
-        right = facts["hash"] in known or (old and (taken is None or facts["hash"] in taken))
-        must(right, f"the attachment {one.name} was not attached")
-
-
 def signed(note: re.Match[str], key: str) -> bool | None:  # None: there is no such key, or no openssl
     openssl = partial(subprocess.call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory() as where:
@@ -151,12 +130,22 @@ def main(arguments: list[str] | None = None) -> int:
     at, size = roots(lines), int(note[2]) if note else 0
     for path, folder in sorted((x.relative_to(root).as_posix(), x) for x in root.glob("env=*/release=*/*/[0-9]*")):
         try:
-            record = records[path] = checked(folder)
-            chains[folder.parent].append((path, record.get("previous", ""), record["hash"]))
-            entry, bound = record.get("entry") or {}, known.setdefault(folder.parents[1], set())
-            bound.add(entry.get("kind") == "attachment" and entry["facts"]["attachment"])
-            if entry.get("kind") == "tombstone" and path in leaves and leaves[path]["index"] < size:
-                stones |= {k: v["previous"] for k, v in entry["facts"]["records"].items() if v["leaf"] == leaves.get(k)}
+            record = records[path] = strict(raw := (folder / "record.json").read_bytes())
+            must(raw == json.dumps(record, indent=1, ensure_ascii=False).encode(), "record.json is spelt otherwise")
+            must(re.fullmatch(FORM, raw.decode()) and not re.search(DEEP, raw), "record.json is of another format")
+            must(folder.name == f"{stamp(record['sealed_at'])}-{record['run_id']}", "the folder was renamed")
+            where = zip(("env", "release", "notebook"), folder.parts[-4:-1], strict=True)
+            right = all((x.partition("=")[2] or x) in safe(record[key]) for key, x in where)
+            must(right and record["hash"] == record_hash(record), "record.json was altered, or is of another folder")
+            has = {(x.name, sha256(x.read_bytes()).hexdigest()) for x in folder.iterdir() if x.name != "attachments"}
+            lost = {x for x, _ in has ^ {*record["files"].items(), ("record.json", sha256(raw).hexdigest())}}
+            must(not lost, f"{', '.join(sorted(lost))} was altered, added or removed")
+            chains[folder.parent].append((path, record["previous"], record["hash"]))
+            kind, it = map((record["entry"] or {}).get, ("kind", "facts"))
+            known |= {(folder.parents[1], it["record"] + "", it["attachment"] + ""): 1} if kind == "attachment" else {}
+            mine = leaves[path]["index"] if path in leaves and leaves[path]["index"] < size else 0
+            told = [(x, y["previous"], y["leaf"]) for x, y in (it["records"].items() if kind == "tombstone" else ())]
+            stones |= {x: before for x, before, leaf in told if leaf == leaves.get(x) and leaf["index"] < mine}
         except WRONG as error:
             bad.append(f"{path}: {error}")
     fits = not note or (len(lines) - size in (0, late.get("size") == size) and base64.b64decode(note[3]) == at[size])
@@ -172,13 +161,24 @@ def main(arguments: list[str] | None = None) -> int:
         if not right or (head is None and each and (len(each) > 1 or each[-1][0] in leaves)):
             bad.append(f"{chain.relative_to(root)}: records and HEAD are no chain, each sealed after the one before it")
     for path, record in records.items():
-        leaf, file = leaves.get(path), sha256((root / path / "record.json").read_bytes()).hexdigest()
+        leaf, folder = leaves.get(path), root / path
         try:
-            attached(root / path, record, known.get((root / path).parents[1], set()), leaf and leaf["attachments"])
+            early = str(record["versions"].get("rollout-runbook")).startswith("0.1.")
+            for one in (one for one in (folder / "attachments").glob("*") if not one.name.startswith(".part-")):
+                facts = strict(raw := (one / "attachment.json").read_bytes())
+                right = facts["hash"] == record_hash(facts) and raw == json.dumps(facts, indent=1).encode()
+                right = right and (facts["record"], facts["run_id"]) == (record["hash"], record["run_id"])
+                files = {x.name: sha256(x.read_bytes()).hexdigest() for x in one.iterdir()}
+                right = right and files == {**facts["files"], "attachment.json": sha256(raw).hexdigest()}
+                must(right and one.name == stamp(facts["attached_at"]), f"the attachment {one.name} was altered")
+                right = early and (not leaf or facts["hash"] in leaf["attachments"])
+                must(right or (folder.parents[1], facts["record"], facts["hash"]) in known, f"{one} was not attached")
             pending = (late.get("path"), late.get("hash")) == (path, record["hash"])
             must(leaf or pending or not (leaves or record["schema"] >= 3), "it is not in the log")
             unsure += [f"{path} is not under the checkpoint"] if (leaf["index"] >= size if leaf else pending) else []
-            must(not leaf or (leaf["hash"], leaf["file"]) == (record["hash"], file), "the log has another record")
+            said = {"file": sha256((folder / "record.json").read_bytes()).hexdigest(), "sealed_at": record["sealed_at"]}
+            said |= {"hash": record["hash"], "kind": record["entry"]["kind"] if record["entry"] else "run"}
+            must(not leaf or {**leaf, **said} == leaf, "the log has another record")
             must(not leaf or leaf["how"] != "taken_in" or record["schema"] < 3, "it was in a log that was removed")
         except WRONG as error:
             bad.append(f"{path}: {error}")
@@ -190,8 +190,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not (seen and note and seen[1] == note[1] and [base64.b64decode(seen[3])] == at[int(seen[2]) :][:1]):
             (bad if seen else unsure).append(f"{one}: its checkpoint is {'of other records' if seen else 'none'}")
     unsure += [] if note else ["there is no log: whether records were removed cannot be told"]
-    said = [*(f"damaged: {one}" for one in bad), *(f"cannot tell: {one}" for one in unsure)] or ["intact"]
-    print("\n".join(one.encode("unicode_escape").decode() for one in said))
+    lines = [*(f"damaged: {one}" for one in bad), *(f"cannot tell: {one}" for one in unsure)] or ["intact"]
+    print("\n".join(one.encode("unicode_escape").decode() for one in lines))
     return 1 if bad else 3 if unsure else 0
 
 

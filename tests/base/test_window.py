@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.window import Window, iso, moment, one_bucket, parse, period_for
+from runbook_lib.base.window import Window, iso, moment, one_bucket, parse, period_for, when
+from runbook_lib.judge import words
 
 T = dt.datetime(2026, 11, 10, 10, 0, tzinfo=dt.UTC)
 MINUTE, HOUR, DAY = dt.timedelta(minutes=1), dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -176,3 +177,10 @@ def test_every_time_in_a_sentence_has_the_form_for_people() -> None:
         for value in machine_times(file.read_text())
     }
     assert found == FOR_MACHINES
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z"])
+def test_a_time_at_the_end_of_the_calendar_is_told_and_ends_nothing(text: str) -> None:
+    """A record may say anything: a list goes on."""
+    assert when(text)[:4] == text[:4]
+    assert words.instant(text)[:4] == text[:4]

@@ -239,6 +239,27 @@ def _no_record(archive: Archive) -> None:
     _signed_by_nobody(archive)
 
 
+def _rewritten(**changes: object) -> Callable[[Archive, Path], object]:
+    """The newest record changed, with record, chain, HEAD and log hashed anew."""
+    return _and(lambda a: resealed(_folder(a, -1), **changes), lambda a: rechained(_chain(a)), relogged)
+
+
+ENTRY = {"item": "", "by": "Ada", "role": "", "at": "2026-11-23T00:00:00+00:00", "link": "", "text": ""}
+"""A person's statement, without kind and facts."""
+
+
+def _leaf_says(**changes: object) -> Callable[[Archive, Path], object]:
+    """The last leaf changed, and the checkpoint made to fit."""
+
+    def do(archive: Archive) -> None:
+        log = archive.root / "log" / "leaves.jsonl"
+        *lines, last = log.read_bytes().splitlines()
+        log.write_bytes(b"".join(line + b"\n" for line in (*lines, jcs({**json.loads(last), **changes}))))
+        _signed_by_nobody(archive)
+
+    return _and(do)
+
+
 def _sha(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -342,6 +363,19 @@ TABLE: list[Tampering] = [
             _and(lambda a: ((a.root / "log" / "tree.json").unlink(), (a.root / "log" / "tree.json").mkdir())),
         ),
         ("a leaf of no record added, and the log written anew", HERE, _and(_no_record)),
+        ("the kind of a record changed in its leaf, and the log written anew", HERE, _leaf_says(kind="note")),
+        (
+            "the time of a record changed in its leaf, and the log written anew",
+            HERE,
+            _leaf_says(sealed_at="2020-01-01T00:00:00.000+00:00"),
+        ),
+        ("a record of a schema that there is not, and the log written anew", HERE, _rewritten(schema=4)),
+        ("a record with a field that there is not, and the log written anew", HERE, _rewritten(more="x")),
+        (
+            "a tombstone that names no records, and the log written anew",
+            HERE,
+            _rewritten(entry={**ENTRY, "kind": "tombstone", "facts": {"records": {"x": 1}}}),
+        ),
         ("a leaf of the log edited", HERE, _and(_leaf)),
         ("the last leaf of the log removed", HERE, _and(_cut)),
         ("the checkpoint spelt otherwise", HERE, _and(_spelt)),

@@ -22,14 +22,15 @@ from runbook_lib.commands.archive import verify
 from runbook_lib.record import listing, seen, verify_standalone
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.attach import attach
+from runbook_lib.record.chain import Chain
 from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.listing import list_rows
 from runbook_lib.record.log.signers import public_key
 from runbook_lib.record.place import new_run_id
 from runbook_lib.record.seal import record_hash, written
-from tests.archives import of_version_0_2_and_earlier
-from tests.record.tampering import TABLE, behind, names, notebook, table
+from tests.archives import of_version_0_2_and_earlier, rechained, relogged, resealed
+from tests.record.tampering import ENTRY, TABLE, behind, names, notebook, table
 from tests.record.test_frame import ended
 
 DOCS = Path(__file__).parents[2] / "docs" / "audit.md"
@@ -306,6 +307,49 @@ def test_a_leaf_behind_the_checkpoint_is_not_intact_whatever_the_seal_says(kept:
     sealing = copy.root / "log" / "sealing.json"
     sealing.write_text(sealing.read_text().replace("f" * 12, "e" * 12))
     assert _both(kept, copy.root)["the witness"] == (3, 3)
+
+
+def test_what_a_crash_left_half_written_is_read_by_nobody(kept: Kept, copy: Archive) -> None:
+    """Whatever lies in it: a pipe would keep a reader waiting, a file of a terabyte would take hours."""
+    chain = next(copy.root.glob("env=dev/release=r1/06*"))
+    for place in (chain, next(chain.glob("2*/attachments")), copy.root / "log"):
+        part = place / ".part-x"
+        if place.name == "log":
+            part.write_bytes(b"{")
+            continue
+        part.mkdir()
+        os.mkfifo(part / "record.json")
+        (part / "link").symlink_to(copy.root)
+        with (part / "hole").open("wb") as file:
+            file.truncate(2**40)
+    assert set(_both(kept, copy.root).values()) == {(0, 0)}
+    assert ended(lambda: archive_list(copy.root, json_=True)) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema": 3.0},
+        {"schema": 0},
+        {"schema": None},
+        {"entry": "tombstone"},
+        {"entry": []},
+        {"entry": {**ENTRY, "kind": "attachment", "facts": {}}},
+        {"entry": {**ENTRY, "kind": "tombstone", "facts": {}}},
+        {"entry": {**ENTRY, "kind": "tombstone", "facts": {"records": []}}},
+        {"versions": ["0.1"]},
+    ],
+    ids=json.dumps,
+)
+def test_a_record_of_another_format_is_damage_to_every_command_whatever_the_log_says(
+    copy: Archive, changes: dict[str, object]
+) -> None:
+    folder = max(copy.root.glob("env=dev/release=r1/06*/2*"))
+    resealed(folder, **changes)
+    rechained(Chain(folder.parent))
+    relogged(copy)
+    assert int(verify(copy.root).exit_code) == verify_standalone.main([str(copy.root)]) == 1
+    assert ended(lambda: archive_list(copy.root, json_=True)) == 1
 
 
 def test_a_key_that_is_none_cannot_tell(kept: Kept, copy: Archive, tmp_path: Path) -> None:

@@ -49,6 +49,9 @@ def test_a_statement_that_contradicts_itself_is_none() -> None:
     good = json.loads(statement(record("HOLD"), LEAF, "x"))
     for part, changed in (
         ("predicate", {**good["predicate"], "verificationResult": "PASSED"}),
+        ("predicate", {**good["predicate"], "verificationResult": "x"}),
+        ("predicate", {**good["predicate"], "verifiedLevels": ["ROLLOUT_PROMOTE"]}),
+        ("predicate", {**good["predicate"], "verifier": {"id": "urn:another"}}),
         ("predicate", {**good["predicate"], "resourceUri": "rollout:dev/r1/06"}),
         ("predicate", {**good["predicate"], "runbook_verdict": {"decision": "HOLD"}}),
         ("predicate", None),

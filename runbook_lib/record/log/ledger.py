@@ -16,6 +16,7 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.params.service import Keeping
+from runbook_lib.record.form import kind_of
 from runbook_lib.record.home.home import Home
 from runbook_lib.record.log import keeping as settings
 from runbook_lib.record.log.files import (
@@ -254,10 +255,8 @@ def _inside(folder: Path, root: Path) -> bool:
 
 def facts_of(path: str, raw: bytes, record: Mapping[str, Any]) -> dict[str, Any]:
     """The facts that a leaf keeps of a record, from its file and the JSON in it."""
-    entry = record.get("entry")
-    kind = entry.get("kind") if isinstance(entry, dict) else None
     return {
-        "kind": str(kind or ("entry" if entry else "run")),
+        "kind": kind_of(record),
         "path": path,
         "sealed_at": str(record.get("sealed_at", "")),
         "hash": str(record.get("hash", "")),
