@@ -7,8 +7,8 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -131,15 +131,15 @@ def write_folder(final: Path, files: Mapping[str, bytes], copies: Mapping[str, P
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
         raise ArchiveError(f"{final} exists already; a record is never overwritten")
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=final.parent))
+    part = _part(final)
     try:
+        part.mkdir()
         for name, source in (copies or {}).items():
             shutil.copyfile(source, part / name)
             sync(part / name)
         for name, content in files.items():
             (part / name).write_bytes(content)
             sync(part / name)
-        part.chmod(0o755)
         sync(part)
         part.rename(final)
         sync(final.parent)
@@ -149,22 +149,33 @@ def write_folder(final: Path, files: Mapping[str, bytes], copies: Mapping[str, P
         shutil.rmtree(part, ignore_errors=True)
 
 
+def _part(final: Path) -> Path:
+    """Another name beside it for what is not whole yet.
+
+    Who may read and write it is for the process's umask to say, as of any file. `tempfile` would let nobody else in:
+    where people share a folder, its log could be read by its last writer alone.
+    """
+    return final.with_name(f".part-{secrets.token_hex(8)}")
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Writes a small file so that a reader sees the old or the new content, never a mixture.
 
     Raises:
         ArchiveError: the disk cannot be written.
     """
+    part = _part(path)
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as file:
-            try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise ArchiveError(f"{path} cannot be written ({error.strerror or error})") from None
 

@@ -97,6 +97,20 @@ def test_a_file_is_replaced_or_left(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [file.name for file in tmp_path.iterdir()] == ["HEAD"]
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_whoever_the_umask_lets_in_can_read_what_was_sealed(tmp_path: Path, umask: int) -> None:
+    """In a folder that people share, HEAD and the log could once be read by their last writer alone."""
+    before = os.umask(umask)
+    try:
+        write_folder(tmp_path / "a", {"x": b"1"})
+        replace_file(tmp_path / "HEAD", b"1")
+        replace_file(tmp_path / "HEAD", b"2")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"a": 0o777 & ~umask, "x": 0o666 & ~umask, "HEAD": 0o666 & ~umask}
+
+
 def test_a_number_that_not_every_reader_takes_exactly_is_sealed_as_text() -> None:
     value = {"a": [2**53 - 1, 2**53, -(2**70), True], "b": (1.5,)}
     assert exact(value) == {"a": [2**53 - 1, str(2**53), str(-(2**70)), True], "b": [1.5]}

@@ -154,7 +154,7 @@ def test_a_question_that_is_cut_short_ends_as_what_cut_it_short(file: Path, monk
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("setings", ""), ("record", "did you mean 'records'?"), ("gatez", "'gates'")]
+    ("name", "near"), [("setings", ""), ("record", ""), ("peopel", "'people'"), ("gatez", "'gates'")]
 )
 def test_a_table_that_is_none_is_told_by_our_tables_only(file: Path, name: str, near: str) -> None:
     with pytest.raises(UsageError, match=f"there is no table {name}; ") as error:
