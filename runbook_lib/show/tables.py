@@ -37,6 +37,8 @@ _CELL = (
 _HEAD = f"{_CELL};font-weight:600;border-bottom:2px solid {_LINE}"
 _TABLE = "border-collapse:collapse;border:0;font-size:13px;line-height:1.4;margin:0"
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;color:inherit"
+ANY = "overflow-wrap:anywhere"
+"""Of sentences: a path or a release in a command is broken rather than wider than a telephone."""
 
 
 class Shown:
@@ -271,4 +273,4 @@ def where_table(facts: Mapping[str, object]) -> Shown:
 def edged(text: str, colour: str | None = None) -> Shown:
     """A line of text; with a colour, it has a bar of that colour beside it."""
     edge = f";border-left:4px solid {colour};padding-left:8px;font-weight:600" if colour else ""
-    return Shown(f'<div style="{FONT};font-size:13px;margin:3px 0{edge}">{inline(text)}</div>', text)
+    return Shown(f'<div style="{FONT};{ANY};font-size:13px;margin:3px 0{edge}">{inline(text)}</div>', text)

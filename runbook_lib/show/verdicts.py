@@ -10,7 +10,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult, Outcome
 from runbook_lib.judge.terms import Word
 from runbook_lib.show.style import BLACK, badge_of, rank
-from runbook_lib.show.tables import FONT, Cell, Shown, badge, edged, inline, mark, stack, table, window
+from runbook_lib.show.tables import ANY, FONT, Cell, Shown, badge, edged, inline, mark, stack, table, window
 
 
 def _interval(low: float | None, high: float | None, unit: str) -> str:
@@ -120,7 +120,7 @@ def verdict_banner(outcome: Outcome, *, acts: bool = False) -> Shown:
     rows = "".join(f"<div><b>{name}:</b> {inline(text)}</div>" for name, text in lines)
     head = f'<div style="font-size:20px;font-weight:800;letter-spacing:.02em">{icon} {word}</div>'
     markup = (
-        f'<div role="status" style="{FONT};background:{colour};color:{BLACK};border-radius:6px;padding:10px 16px;'
+        f'<div role="status" style="{FONT};{ANY};background:{colour};color:{BLACK};border-radius:6px;padding:10px 16px;'
         f'margin:6px 0 12px;font-size:14px;line-height:1.5;max-width:1132px">{head}{rows}</div>'
     )
     return Shown(markup, "\n".join([f"{icon} {word}", *(f"  {name}: {text}" for name, text in lines)]))

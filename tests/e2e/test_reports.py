@@ -13,10 +13,13 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 
 from runbook_lib.judge.gates.checks import check
+from runbook_lib.judge.model import Outcome
+from runbook_lib.judge.terms import Decision
 from runbook_lib.record.entry import Kind
 from runbook_lib.run.launch import START
 from runbook_lib.show.checks import checks_table
-from runbook_lib.show.tables import mark, table
+from runbook_lib.show.tables import edged, mark, table
+from runbook_lib.show.verdicts import verdict_banner
 from tests.axe import axe, contrast
 from tests.reports import unpacked
 
@@ -122,6 +125,14 @@ def test_no_word_is_wider_than_a_telephone(page: Any) -> None:
     )
     wide = too_wide(page)
     page.evaluate("document.querySelectorAll('i#long').forEach(one => one.remove())")
+    assert wide <= 0
+    # What cells print is no paragraph: the banner, and the line at the end, with the command that is next.
+    asked = f"The command: `runbook run 06 --set release={'r' * 90} --set archive={'/a-folder' * 20}`."
+    told = Outcome(decision=Decision.SOAK, reason=asked, next=asked)
+    shown = f'<div class="output">{verdict_banner(told)._repr_html_()}{edged(asked)._repr_html_()}</div>'
+    page.evaluate("shown => document.querySelector('main').insertAdjacentHTML('beforeend', shown)", shown)
+    wide = too_wide(page)
+    page.evaluate("document.querySelector('main').lastElementChild.remove()")
     assert wide <= 0
 
 
