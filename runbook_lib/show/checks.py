@@ -77,12 +77,10 @@ def _verdict(one: Check) -> Cell:
 
 
 def _why(one: Check) -> str:
-    """The reason without the title and the finding, which are in the same row."""
+    """The reason without the title and the finding, which are in the same row; empty: nothing is left of it."""
     head = f"{one.title}: "
     text = one.reason[len(head) :] if one.reason.lower().startswith(head.lower()) else one.reason
-    if text != one.found:
-        return text
-    return "that is as expected" if one.ok and one.expected not in ("", one.found) else ""
+    return "" if text == one.found else text
 
 
 def _title(one: Check) -> Cell:
