@@ -117,8 +117,9 @@ def previous_table(records: list[Record], params: Any) -> Any:
         ["judged at", *(when(one.as_of) for one in records)],
         ["run", *(one.run_id for one in records)],
         ["weight", *(_weight(one) for one in records)],
-        *([title, *(cell(one, gate) for one in records)] for gate, title in titles.items()),
     ]
+    judged = {title: [cell(one, gate) for one in records] for gate, title in titles.items()}
+    rows += [[title, *cells] for title, cells in judged.items() if any(one.text != "–" for one in cells)]
     return table(head, rows, caption="The soaks before", note="`runbook archive show RUN` opens the record of a run.")
 
 
