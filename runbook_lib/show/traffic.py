@@ -124,7 +124,12 @@ def census_table(segment: Any) -> Shown:
     window = span(segment.start, segment.end_settled)
     caption = f"Census of {words.count(created, 'settled job')} created {window}"
     shown = [
-        table(("Job", "Count", "Share", "Meaning"), rows, caption=caption, note=f"{segment.read_units:g} read units")
+        table(
+            ("Job", "Count", "Share", "Meaning"),
+            rows,
+            caption=caption,
+            note=words.count(segment.read_units, "read unit"),
+        )
     ]
     if getattr(segment, "errors", None):
         worst = sorted(segment.errors.items(), key=lambda item: -item[1])

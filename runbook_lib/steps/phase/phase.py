@@ -268,7 +268,7 @@ class Phase:
             return line("Plan: turn the switch off. Within a minute all requests go to the synchronous endpoint again.")
         if planned and guards is not None and guards.refusal:
             return phase_guards.shown(guards)
-        return line(f"Nothing to do: {outcome.next}")
+        return line(f"Nothing to do here. {outcome.next}")
 
     def blockers(self) -> list[str]:
         """Why the shift must not be made, one sentence each."""
