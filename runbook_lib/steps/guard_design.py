@@ -72,8 +72,8 @@ def design_table(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Any:
     first, last = math_.daytime
     within = ", ".join(f"{weight} %: {minutes:g} min" for weight, minutes in math_.detect_within_min.items())
     note = (
-        f"Expected: at most {100 * math_.false_per_day:.0f} % and {100 * math_.limit_per_day:.0f} % of days; noticed, on "
-        f"average over faults that begin between {first:02d} and {last:02d} UTC, within ({within}), the metric's "
+        f"Expected: at most {100 * math_.false_per_day:.0f} % and {100 * math_.limit_per_day:.0f} % of days; noticed, "
+        f"on average over faults that begin between {first:02d} and {last:02d} UTC, within ({within}), the metric's "
         f"{policy.metric_delay_s / 60:.0f} min included. 'Within the time': the share of such faults that are. "
         "Each guard as if all failures were those it counts. docs/verdicts.md, 'Guards', has them simulated too."
     )
