@@ -14,9 +14,9 @@ from runbook_lib.base.aws_errors import one_line, place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError
 from runbook_lib.cli.streams import trouble
 from runbook_lib.record.ended import asks_to_end
+from runbook_lib.record.uncaught import TRACEBACK
 
 INTERRUPTED = 130
-TRACEBACK = "RUNBOOK_TRACEBACK"
 
 
 def answering() -> None:

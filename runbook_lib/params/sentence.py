@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from runbook_lib.base.json_body import PATH
 from runbook_lib.base.nearest import hint
+from runbook_lib.base.project import ENVIRONMENT
 from runbook_lib.base.yaml_file import line_of, unquoted
 
 _EXPECTED = {
@@ -59,7 +60,7 @@ _FORMS = {
     r"^[a-z0-9_-]+$": "small letters, digits, _ and -",
     r"^[^\s\d]\S*$": "one word that does not begin with a digit, such as req/s",
     r"^\w+@([a-z][a-z0-9-]*|\{env\})$": "a step and its environment, such as 05_staging@staging",
-    r"^[a-z][a-z0-9-]{0,29}$": "small letters, digits and -, beginning with a letter, 30 at most",
+    f"^{ENVIRONMENT}$": "small letters, digits and -, beginning with a letter, 30 at most",
     r"^[a-z]{2}(-[a-z]+)+-[0-9]$": "a region such as us-east-1",
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "letters, digits and . _ -, beginning with a letter or a digit",
     r"^(submit|status|sync|worker(_[2-9])?)$": "submit, status, sync, worker, or a further worker such as worker_2",

@@ -26,7 +26,8 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.own_files import cache_of, own_key
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.attached import FOLDER as ATTACHED
-from runbook_lib.record.chain import Link, link
+from runbook_lib.record.chain import Link
+from runbook_lib.record.form import kind_of
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.record import Record
 from runbook_lib.record.seal import replace_file
@@ -54,8 +55,6 @@ class Found(NamedTuple):
     previous: Any
     hash: str
     schema: int
-    file: str
-    """SHA-256 of the bytes of `record.json`."""
     kind: str
     sealed_at: str
     row: dict[str, Any]
@@ -63,7 +62,7 @@ class Found(NamedTuple):
 
     def link(self, name: str) -> Link:
         """The record's link according to its own file; `name` is its folder's name."""
-        own = (self.schema, self.file, self.kind, self.sealed_at)
+        own = (self.schema, self.vouched, self.kind, self.sealed_at)
         return Link(self.previous, self.hash, self.hash, (), {}, name, True, *own)
 
 
@@ -107,8 +106,8 @@ class Seen:
         path = self._path(ref)
         if path in self._states:
             state, files = self._states[path]
-            own = link(ref.folder, vouched)
-            facts = (record.previous, record.hash, record.schema_version, own.file, own.kind, own.sealed_at)
+            kind = kind_of({"entry": record.entry})
+            facts = (record.previous, record.hash, record.schema_version, kind, record.sealed_at)
             self._fresh[path] = Found(state, files, vouched, *facts, row)
 
     def close(self, there: Callable[[], Iterable[RecordRef]]) -> None:
