@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import contextvars
+import os
+import queue
 import re
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -54,6 +57,34 @@ class Late(Exception):
         self.most_s = most_s
 
 
+class _Asker:
+    """A thread that asks one question after the other: starting one for each costs more than many a question does."""
+
+    def __init__(self) -> None:
+        self.questions: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, name="runbook-question", daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            question, done = self.questions.get()
+            question()
+            _idle.append(self)  # before whoever waits goes on, and asks the next
+            done.set()
+            del question, done  # and with them the answer
+
+
+_idle: deque[_Asker] = deque()
+"""Those that wait for a question. One that was given up is not among them until its call has ended."""
+os.register_at_fork(after_in_child=_idle.clear)  # a fork has none of its parent's threads
+
+
+def _asker() -> _Asker:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _Asker()
+
+
 def within(call: Callable[[], T], told: str, most_s: float) -> T:
     """What `call` gives; whoever waits is told what for (`told`), and it is given up after `most_s` seconds.
 
@@ -70,10 +101,8 @@ def within(call: Callable[[], T], told: str, most_s: float) -> T:
             came.append(context.run(call))
         except BaseException as error:
             failed.append(error)
-        finally:
-            done.set()
 
-    threading.Thread(target=ask, name="runbook-question", daemon=True).start()
+    _asker().questions.put((ask, done))
     first = min(TELL_AFTER_S, most_s)
     if not done.wait(first):
         tell(f"waiting for {told} ...")

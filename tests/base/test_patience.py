@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -124,3 +127,48 @@ def test_an_endpoint_that_answers_byte_by_byte_ends(dripping: str, monkeypatch: 
     with pytest.raises(AwsError, match="does not answer"):
         Aws("us-east-1", dripping).identity()
     assert time.monotonic() - began < 10
+
+
+def test_one_thread_asks_one_question_after_the_other() -> None:
+    assert len({patience.within(threading.get_ident, "x", 5) for _ in range(20)}) == 1
+
+
+def test_a_question_that_was_given_up_keeps_nobody_else_waiting() -> None:
+    go_on = threading.Event()
+    with pytest.raises(patience.Late):
+        patience.within(go_on.wait, "x", 0.01)
+    assert patience.within(lambda: "y", "x", 5) == "y"
+    go_on.set()
+
+
+def test_questions_at_the_same_time_have_a_thread_each_and_each_its_own_answer() -> None:
+    together = threading.Barrier(8, timeout=10)
+
+    def ask(number: int) -> tuple[int, int]:
+        return number, patience.within(lambda: (together.wait(), number)[1], "x", 10)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [asked == answered for asked, answered in pool.map(ask, range(8))] == [True] * 8
+
+
+def test_the_answer_goes_when_nobody_holds_it_any_more() -> None:
+    """A report read from a bucket is not kept until the next question."""
+
+    class Answer: ...
+
+    seen = weakref.ref(patience.within(Answer, "x", 5))
+    end = time.monotonic() + 10
+    while seen() is not None and time.monotonic() < end:
+        time.sleep(0.001)
+    assert seen() is None
+
+
+def test_a_fork_asks_by_threads_of_its_own() -> None:
+    patience.within(lambda: None, "x", 5)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os._exit(patience.within(lambda: 7, "x", 5))
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7

@@ -51,6 +51,7 @@ def main(epoch: float, parent: int) -> None:
         alarm_clock,
         deployments,
         inbox,
+        lambda_forks,
         lambda_pool,
         metric_filters,
         queue_gauge,
@@ -63,6 +64,7 @@ def main(epoch: float, parent: int) -> None:
     evaluate_alarms = alarm_clock.install(time.time)
     queue_gauge.install(time.time)
     lambda_pool.install()
+    lambda_forks.install()
     metric_filters.install(evaluate_alarms)
     inbox.install(Path(tempfile.gettempdir()))
     remembered.install()

@@ -1,0 +1,123 @@
+"""A forked worker behaves as the process that MiniStack would have started, for whatever its script does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.rehearse.emulator import lambda_forks
+from runbook_lib.rehearse.emulator.lambda_forks import SCRIPT, popen
+
+SHOWN = """
+import json, os, sys
+print(json.dumps([sys.argv, sys.path[0], os.getcwd(), dict(os.environ), __name__]), flush=True)
+print("gone wrong", file=sys.stderr)
+for line in sys.stdin:
+    print(line.upper(), end="", flush=True)
+"""
+NEVER = "import time\nprint('up', flush=True)\ntime.sleep(600)\n"
+FAILS = "raise SystemError('on purpose')\n"
+Start = Callable[[list[str]], Any]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    """The process that forks; at the end nobody listens to it any more, so it ends."""
+    lambda_forks._server.cache_clear()
+    yield
+    lambda_forks._server().close()
+    lambda_forks._server.cache_clear()
+
+
+def started(how: Start, folder: Path, text: str, **env: str) -> Any:
+    script = folder / SCRIPT
+    script.write_text(text)
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return how([sys.executable, str(script)], cwd=folder, env={"PATH": os.environ["PATH"], **env}, text=True, **streams)  # type: ignore[call-arg]
+
+
+def said(process: Any, *lines: str) -> tuple[Any, list[str], str]:
+    process.stdin.write("".join(lines))
+    process.stdin.close()
+    first, *rest = process.stdout.read().splitlines()
+    process.wait(10)
+    return json.loads(first), rest, process.stderr.read()
+
+
+def test_a_fork_says_what_the_process_would_have_said(tmp_path: Path) -> None:
+    both = [said(started(how, tmp_path, SHOWN, A="ä"), "one\n", "zwölf\n") for how in (popen, subprocess.Popen)]
+    for shown, *_ in both:
+        shown[3].pop("LC_CTYPE", None)  # Python's own, of a process that booted without a locale
+    assert both[0] == both[1]
+    assert both[0][1:] == (["ONE", "ZWÖLF"], "gone wrong\n")
+
+
+def test_what_a_script_raises_is_told_and_it_ends(tmp_path: Path) -> None:
+    process = started(popen, tmp_path, FAILS)
+    assert "SystemError: on purpose" in process.stderr.read()
+    process.wait(10)
+    assert process.poll() is not None and process.stdout.read() == ""
+
+
+@pytest.mark.parametrize("end", ["terminate", "kill"])
+def test_a_worker_that_goes_on_is_ended(end: str, tmp_path: Path) -> None:
+    process = started(popen, tmp_path, NEVER)
+    assert process.stdout.readline() == "up\n" and process.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.01)
+    getattr(process, end)()
+    process.wait(10)
+    getattr(process, end)()  # nobody may have its number by now
+
+
+def test_workers_are_of_one_another_independent(tmp_path: Path) -> None:
+    """The end of one is seen though others live that were forked while it did."""
+    one, other = (started(popen, tmp_path, NEVER) for _ in range(2))
+    one.kill()
+    one.wait(10)
+    assert other.poll() is None
+    other.kill()
+    other.wait(10)
+
+
+def test_other_commands_are_processes_as_ever(tmp_path: Path) -> None:
+    script = tmp_path / "other.py"
+    script.write_text("print(1)")
+    process = popen([sys.executable, str(script)], stdout=subprocess.PIPE)
+    assert isinstance(process, subprocess.Popen)
+    assert process.communicate()[0] == b"1\n"
+
+
+def test_with_whoever_asks_the_process_that_forks_ends_and_the_workers_see_the_end_of_their_input(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / SCRIPT).write_text("import sys\nprint('up', flush=True)\nsys.stdin.read()\n")
+    asks = (
+        "import os, sys\nfrom runbook_lib.rehearse.emulator.lambda_forks import popen\n"
+        f"one = popen([sys.executable, {str(tmp_path / SCRIPT)!r}], cwd='/', env={{}})\n"
+        "one.stdout.readline()\nprint(one.pid, os.getpid(), flush=True)\nos.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    worker = int(done.stdout.split()[0])
+    end = time.monotonic() + 10
+    while _lives(worker) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not _lives(worker)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
