@@ -104,7 +104,7 @@ def _held(known: Known, notebook: str, env: str, decided: Record | None, run: st
     moment = known.seen.get(notebook) if here else None
     lost = moment is not None and moment.name in LOST
     scenario = str((decided.outcome or {}).get("scenario") or "") if decided and rolled_back else ""
-    last = notebook == list(known.params.policy.phases)[-1]
+    last = notebook == known.params.policy.migrating
     if decided and rolled_back and scenario in ("rollback_2", "rollback_3") and known.state.weight > 0 and not lost:
         number = int(scenario[-1])
         if known.rollbacks.done(number, made_at(decided)):

@@ -67,7 +67,7 @@ def realise(alarm: Alarm, params: Params, phase: str | None = None) -> dict[str,
     Raises:
         UsageError: the metric catalogue does not know a metric that is watched.
     """
-    alarm = alarm.at(phase or params.policy.first_phase(params.env))
+    alarm = alarm.at(phase or params.policy.guard_phase(params.env))
     return {
         "AlarmName": alarm_name(alarm, params),
         "AlarmDescription": alarm.why[:_DESCRIPTION_LIMIT],

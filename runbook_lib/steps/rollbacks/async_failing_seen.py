@@ -90,8 +90,8 @@ class Aftermath:
     @cached_property
     def async_since(self) -> dt.datetime | None:
         """Since when the synchronous route itself was asynchronous at the decision; None: it was synchronous."""
-        moved_on = self.state.migrated or self.restored
-        return sync_baseline.async_since(self.decided_at, moved_on, self.incident.earlier, self.records)
+        asked, moved_on = self.params.policy.migrating, self.state.migrated or self.restored
+        return sync_baseline.async_since(self.decided_at, moved_on, self.incident.earlier, lambda: self.records(asked))
 
     def records(self, notebook: str) -> list[Record]:
         """This release's trusted records of a notebook, oldest first."""
