@@ -306,7 +306,7 @@ class Policy(Frozen):
     @property
     def migrating(self) -> str:
         """The phase that migrates the synchronous route: the one that is looked at after it, else the last."""
-        return next((name for name, one in self.phases.items() if one.after_migration), [*self.phases, ""][-1])
+        return next((name for name, one in self.phases.items() if one.after_migration), ["", *self.phases][-1])
 
     def carried_out(self, notebook: str, step: str) -> str:
         """The step that a notebook carries out for the parameter `step`; empty: the one with its own name.

@@ -28,7 +28,7 @@ def five() -> Policy:
 
 def test_five_steps_in_their_order(five: Policy) -> None:
     assert {name: phase.percent for name, phase in five.phases_of("prod").items()} == PERCENT
-    assert list(five.phases_of("staging")) == ["05_staging"] and five.first_phase("prod") == FIVE[0]
+    assert list(five.phases_of("staging")) == ["05_staging"] and five.guard_phase("prod") == FIVE[0]
     assert [five.guard_phase("prod", percent) for percent in (0, 5, 7, 10, 20, 50, 60)] == [
         *(FIVE[0], FIVE[0], SIX, SIX, FIVE[2], SEVEN, LAST)
     ]
