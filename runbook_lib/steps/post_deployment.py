@@ -21,7 +21,7 @@ from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.resources import configured, live
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.record.record import Record
-from runbook_lib.rollout import costs, deviations
+from runbook_lib.rollout import costs, deviations, history
 from runbook_lib.rollout.gate_charts import tiles
 from runbook_lib.rollout.look import Seen, take
 from runbook_lib.rollout.panels import CONTEXT, asks, drawn, grid
@@ -294,8 +294,6 @@ class Week:
     def _records(self, notebook: str) -> list[Record]:
         """This release's trusted records of a notebook, oldest first; read once per run."""
         if notebook not in self._known:
-            archive, flat = self.run.archive, self.params.flat
-            refs = archive.records(env=flat.env, release=flat.release, notebook=notebook)
             told = f"a record of {notebook} is not used"
-            self._known[notebook] = [record for _, record in archive.trusted(refs, self.run.warn, told)]
+            self._known[notebook] = history.of_release(self.run.archive, self.params, notebook, self.run.warn, told)
         return self._known[notebook]
