@@ -14,8 +14,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic.flag_store import code
 from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.base.aws_errors import code_of
 from runbook_lib.observe.jobs.dlq import HIDDEN_S, again, job_of, show_again, statuses, waiting
 from runbook_lib.params import item
 from runbook_lib.params.crew import Post
@@ -154,5 +154,5 @@ def _delete(sqs: Any, dlq: str, handle: str) -> None:
     try:
         sqs.delete_message(QueueUrl=dlq, ReceiptHandle=handle)
     except ClientError as error:
-        if code(error) != "ReceiptHandleIsInvalid":
+        if code_of(error) != "ReceiptHandleIsInvalid":
             raise

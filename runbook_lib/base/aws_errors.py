@@ -44,7 +44,7 @@ _MOST = 300
 """Most characters of another program's text in one of our sentences."""
 _USER = re.compile(r"(?<=://)[^\s/@\"'<>]{1,200}(?=@)")
 """The user in an address: it may be a token, and nobody needs it to find the host."""
-_BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): .*", re.DOTALL)
+BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): .*", re.DOTALL)
 """botocore quotes the whole answer of a credentials endpoint."""
 
 
@@ -139,7 +139,7 @@ def _by_kind(error: Exception) -> str | None:
     for kinds, text in _rules():
         if isinstance(error, kinds):
             where = one_line(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS").partition("?")[0]
-            said = one_line(_BODY.sub(r"\1", str(error))).rstrip(".") + _line(error)
+            said = one_line(BODY.sub(r"\1", str(error))).rstrip(".") + _line(error)
             return text.format(where=where, error=said)
     return None
 
@@ -204,10 +204,15 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
     )
 
 
+def code_of(error: Any) -> str:
+    """AWS's name of a `ClientError`, such as `ConflictException`; empty: what answered gave none."""
+    return str(error.response.get("Error", {}).get("Code") or "")
+
+
 def _refused(error: Any) -> str:
     """The sentence for AWS's own refusal."""
     said = error.response.get("Error", {})
-    code, message = one_line(said.get("Code") or ""), one_line(said.get("Message") or "")
+    code, message = one_line(code_of(error)), one_line(said.get("Message") or "")
     if not code:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         number = f" (HTTP {status})" if status else ""

@@ -16,7 +16,7 @@ from typing import Any
 from botocore import credentials
 from botocore.exceptions import BotoCoreError
 
-from runbook_lib.base.aws_errors import Unhad, one_line
+from runbook_lib.base.aws_errors import BODY, Unhad, one_line
 from runbook_lib.base.patience import Late, within
 from runbook_lib.base.plain_file import open_plain
 
@@ -27,7 +27,6 @@ _PREFIX = re.compile(
     r"^(?:Error when retrieving credentials from [\w-]+: |Error retrieving metadata: "
     r"|Received error when attempting to retrieve container metadata: )+"
 )
-_BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): .*", re.DOTALL)
 WEB = "AWS_WEB_IDENTITY_TOKEN_FILE"
 
 
@@ -47,7 +46,7 @@ def _said(source: str, then: str) -> Iterator[None]:
     except Late as late:
         why = f"no whole answer within {late.most_s:.0f} s"
     except (BotoCoreError, ValueError) as error:
-        why = one_line(_BODY.sub(r"\1", _PREFIX.sub("", str(error)))).rstrip(".")
+        why = one_line(BODY.sub(r"\1", _PREFIX.sub("", str(error)))).rstrip(".")
     else:
         return
     raise Unhad(f"{source} gives no credentials: {why}; {then}") from None

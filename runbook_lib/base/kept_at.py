@@ -13,8 +13,8 @@ from runbook_lib.base.project import expanded
 S3 = "s3://"
 HOME = ".home"
 """File in the copy that names the bucket."""
-_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
-_ADDRESS = re.compile(rf"s3:/+({_BUCKET})((?:/[A-Za-z0-9_=.-]*[A-Za-z0-9_=-][A-Za-z0-9_=.-]*)*)/?")
+BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_ADDRESS = re.compile(rf"s3:/+({BUCKET})((?:/[A-Za-z0-9_=.-]*[A-Za-z0-9_=-][A-Za-z0-9_=.-]*)*)/?")
 
 
 def address(value: str | Path) -> str:

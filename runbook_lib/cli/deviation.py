@@ -10,7 +10,7 @@ import typer
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import when
 from runbook_lib.cli.misuse import Group
-from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set
+from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, person
 from runbook_lib.cli.terminal import prose, say
 from runbook_lib.judge.words import setting
 
@@ -101,18 +101,17 @@ def adopt(
     from runbook_lib.rollout import deviations
     from runbook_lib.run.launch import overrides
 
-    if not by.strip():
-        raise UsageError("--by is empty: expects the name of the person who says so")
+    by = person(by)
     loaded = load_file(params, overrides(set_ or []))
     archive = Archive.of(loaded)
     known = deviations.open_deviations(archive, loaded.env)
     if deviation not in known:
         raise UsageError(not_open(deviation, known))
     _, identity = caller(loaded)
-    deviations.close(archive, loaded, [deviation], "adopted", by=by.strip(), at=iso(identity.now), arn=identity.arn)
+    deviations.close(archive, loaded, [deviation], "adopted", by=by, at=iso(identity.now), arn=identity.arn)
     one = known[deviation]
     sentence = (
-        f"{one.title} is {setting(one.value)} by the code now, says {by.strip()}; let params/service.yaml or "
+        f"{one.title} is {setting(one.value)} by the code now, says {by}; let params/service.yaml or "
         "params/inventory.yaml expect it too"
     )
     say(json.dumps({"check": deviation, "sentence": sentence}) if json_ else sentence)

@@ -23,6 +23,17 @@ def written(value: Path | None) -> Path | None:
     return value if value is None or address(value) else expanded(value)
 
 
+def person(by: str) -> str:
+    """The value of `--by`, without spaces around it.
+
+    Raises:
+        UsageError: it is empty.
+    """
+    if not by.strip():
+        raise UsageError("--by is empty: expects the name of the person who says so")
+    return by.strip()
+
+
 MOST = 1e9
 """Largest sensible number of an option; Python also accepts `nan`, `inf` and `1e300`."""
 

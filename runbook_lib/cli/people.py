@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.cli.options import AsJson, ParamsFile, Set
+from runbook_lib.cli.options import AsJson, ParamsFile, Set, person
 from runbook_lib.cli.terminal import Column, facts, prose, say, table
 
 if TYPE_CHECKING:
@@ -182,16 +182,10 @@ def _caller(params: Params) -> tuple[Archive, Identity]:
 
 
 def _enter(params: Params, kind: Kind, item: str, by: str, role: str, link: str, text: str, json_: bool) -> None:
-    name = (by.strip() or params.operator) if kind == "note" else _name(by)
+    name = (by.strip() or params.operator) if kind == "note" else person(by)
     archive, identity = _caller(params)
     said = {"kind": kind, "item": item, "by": name or identity.arn, "role": role, "link": link, "text": text}
     _seal(params, archive, identity, said, json_)
-
-
-def _name(by: str) -> str:
-    if not by.strip():
-        raise UsageError("--by is empty: expects the name of the person who says so")
-    return by.strip()
 
 
 def _seal(params: Params, archive: Archive, identity: Identity, said: Mapping[str, Any], json_: bool) -> None:

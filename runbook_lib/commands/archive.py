@@ -13,7 +13,7 @@ from runbook_lib.base.plain_file import read_some
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.audit import Audit, audit
 from runbook_lib.record.home.home import RolledBack
-from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.files import Log, read_log
 from runbook_lib.record.log.intake import mended
 from runbook_lib.record.log.keeping import keeping
 from runbook_lib.record.log.leaf import Leaf
@@ -21,7 +21,7 @@ from runbook_lib.record.log.note import Checkpoint, parsed
 from runbook_lib.record.log.proof import consistency_proof, inclusion_proof, proven
 from runbook_lib.record.log.signers import PublicKey, public_key
 from runbook_lib.record.log.witness import Witness, witness
-from runbook_lib.record.place import path_of
+from runbook_lib.record.place import RecordRef, path_of
 from runbook_lib.record.staging import ended
 
 MOST_PROOF = 1_000_000
@@ -109,14 +109,23 @@ def prove(root: Path, run: str) -> str:
     Raises:
         ArchiveError: the record is missing, was altered, or is not in the log.
     """
-    archive = Archive(root)
+    _, log, leaf = logged(Archive(root), run)
+    return inclusion_proof(log, leaf)
+
+
+def logged(archive: Archive, run: str) -> tuple[RecordRef, Log, Leaf]:
+    """A verified record, the log, and its leaf there.
+
+    Raises:
+        ArchiveError: there is no such record, it was altered, or it is not in a log yet.
+    """
     ref = archive.find(run)
     archive.verify(ref)
-    log = read_log(root)
-    leaf = log.by_path.get(path_of(root, ref.folder)) if log else None
+    log = read_log(archive.root)
+    leaf = log.by_path.get(path_of(archive.root, ref.folder)) if log else None
     if log is None or leaf is None:
         raise ArchiveError(f"{ref.folder.name} is not in a log yet; the next seal takes it in")
-    return inclusion_proof(log, leaf)
+    return ref, log, leaf
 
 
 def grew(root: Path, checkpoint: Path) -> str:

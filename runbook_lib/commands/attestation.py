@@ -13,12 +13,11 @@ from typing import Any
 from runbook_lib.base import standard_input
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.window import parse, when
+from runbook_lib.commands.archive import logged
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.log.dsse import envelope, opened
-from runbook_lib.record.log.files import read_log
 from runbook_lib.record.log.keeping import keeping, signer_of
 from runbook_lib.record.log.signers import public_key
-from runbook_lib.record.place import path_of
 from runbook_lib.record.verdict import Verdict, said, statement
 
 LARGEST = 1_000_000
@@ -34,11 +33,8 @@ def attest(root: Path, run: str) -> dict[str, Any]:
         ArchiveError: the record is missing, damaged, not logged, or no verdict; or there is no signer.
     """
     archive = Archive(root)
-    ref = archive.find(run)
-    archive.verify(ref)
-    log = read_log(root)
-    leaf = log.by_path.get(path_of(root, ref.folder)) if log else None
-    if log is None or log.checkpoint is None or leaf is None:
+    ref, log, leaf = logged(archive, run)
+    if log.checkpoint is None:
         raise ArchiveError(f"{ref.folder.name} is not in a log yet; the next seal takes it in")
     payload = statement(archive.load(ref), leaf, log.checkpoint.origin)
     signer = signer_of(keeping(archive.root))

@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.kept_at import BUCKET
 from runbook_lib.commands.init.folder import unified
 from runbook_lib.params.load import Params
 from runbook_lib.params.permissions import ROLES, policy, trust
@@ -30,7 +31,7 @@ def documents(params: Params, repository: str = "", bucket: str = "") -> dict[st
     """
     if repository and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", repository):
         raise UsageError(f"--repository is '{repository}', expects OWNER/NAME")
-    if bucket and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket):
+    if bucket and not re.fullmatch(BUCKET, bucket):
         raise UsageError(f"--bucket is '{bucket}', expects the name of an S3 bucket")
     made = {role: policy(role, params, bucket) for role in ROLES}
     kept = {f"{role}.json": document for role, document in made.items() if document["Statement"]}

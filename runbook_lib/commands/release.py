@@ -20,7 +20,7 @@ from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import AwsError, Refused, UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import project_root, read_yaml
-from runbook_lib.commands.release_policy import PHASES, policy_of
+from runbook_lib.commands.release_policy import policy_of
 from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic.state import routing
 from runbook_lib.params.load import RELEASE, Params, load_file
@@ -43,6 +43,8 @@ class Release:
     alias: str
     stable: str
     version: str
+    first: str
+    """Its first phase."""
     written: bool
     """Whether this call wrote it; else it existed."""
 
@@ -54,7 +56,7 @@ class Release:
     @property
     def next(self) -> str:
         """The next command."""
-        return f"runbook run {PHASES[0][:2]} --params {self.file}"
+        return f"runbook run {self.first} --params {self.file}"
 
 
 def prepare(file: Path, function: str, version: str, alias: str, name: str = "") -> Release:
@@ -81,10 +83,11 @@ def prepare(file: Path, function: str, version: str, alias: str, name: str = "")
     made = into / file.name
     physical = params.name(function)
     if made.is_file():
-        home = load_file(made).service.traffic
+        there = load_file(made)
+        home = there.service.traffic
         if home.kind != "lambda-alias" or (home.function, home.version, home.alias) != (function, version, alias):
             raise UsageError(f"{into} is the folder of another release; choose another name with --release")
-        return Release(made, physical, home.alias, home.stable, version, written=False)
+        return Release(made, physical, home.alias, home.stable, version, next(iter(there.policy.phases)), written=False)
     known, aws, _ = reached(params)
     stable = _stable(aws, function, physical, alias, version)
     files = _files(
@@ -92,13 +95,13 @@ def prepare(file: Path, function: str, version: str, alias: str, name: str = "")
     )
     write_all({into / one: text.encode() for one, text in files.items()})
     try:
-        load_file(made)
+        first = next(iter(load_file(made).policy.phases))
     except UsageError:
         for one in files:
             (into / one).unlink(missing_ok=True)
         into.rmdir()
         raise
-    return Release(made, physical, alias, stable, version, written=True)
+    return Release(made, physical, alias, stable, version, first, written=True)
 
 
 def _said(params: Params, function: str, version: str, alias: str) -> None:

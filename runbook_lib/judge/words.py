@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 
 from runbook_lib.base.window import parse, when
 from runbook_lib.judge.model import Compared, Gate, GateResult
@@ -219,6 +219,11 @@ def shown(reason: str) -> str:
     """A decision's reason as a separate sentence, with a capital letter and a full stop."""
     text = reason.strip()
     return (text[:1].upper() + text[1:] if text[1:2].islower() or text[1:2] == " " else text).rstrip(" .") + "."
+
+
+def and_more(listed: Sized) -> str:
+    """What stands behind the first of a list: how many there are besides; empty: none."""
+    return f" (and {len(listed) - 1} more)" if len(listed) > 1 else ""
 
 
 def sentence(text: str) -> str:

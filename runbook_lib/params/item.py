@@ -45,12 +45,6 @@ def _asked(name: str, contract: Contract) -> tuple[str, ...]:
     return tuple(names[0] for _, _, names in contract.tokens.places)
 
 
-def placeholder(name: str, names: Mapping[str, str], contract: Contract) -> str:
-    """The placeholder by which `projected` asks for the attribute of `name`."""
-    wanted = attribute(name, contract)
-    return next(key for key, one in names.items() if one == wanted)
-
-
 def status(word: str, contract: Contract) -> str:
     """The runbook's own word for a status; a word that the contract does not know stays distinct from all others."""
     found = contract.table.meanings.get(word)

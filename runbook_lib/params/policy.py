@@ -303,9 +303,10 @@ class Policy(Frozen):
         """The phases of an environment, in the order of the rollout."""
         return {name: phase for name, phase in self.phases.items() if env in self.steps[name].envs}
 
-    def first_phase(self, env: str) -> str | None:
-        """The first phase of an environment's rollout; None: it has no phase."""
-        return next(iter(self.phases_of(env)), None)
+    @property
+    def migrating(self) -> str:
+        """The phase that migrates the synchronous route: the one that is looked at after it, else the last."""
+        return next((name for name, one in self.phases.items() if one.after_migration), ["", *self.phases][-1])
 
     def carried_out(self, notebook: str, step: str) -> str:
         """The step that a notebook carries out for the parameter `step`; empty: the one with its own name.
@@ -330,7 +331,7 @@ class Policy(Frozen):
                 return found
         return []
 
-    def guard_phase(self, env: str, percent: float) -> str | None:
+    def guard_phase(self, env: str, percent: float = 0) -> str | None:
         """The phase whose guards belong to a weight: the first of this environment that reaches it, else the last."""
         own = list(self.phases_of(env))
         reached = [name for name in own if self.phases[name].percent >= percent]

@@ -43,7 +43,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         ArchiveError: it is missing, is not a JSON object, or is something that no version writes: nested too deeply,
             or with characters that are not valid text.
     """
-    return _parsed(folder, _raw(folder))
+    return parsed(folder, _raw(folder))
 
 
 def _raw(folder: Path) -> bytes:
@@ -53,7 +53,8 @@ def _raw(folder: Path) -> bytes:
         raise ArchiveError(f"{folder.name}: record.json cannot be read ({error.strerror})") from None
 
 
-def _parsed(folder: Path, raw: bytes) -> dict[str, Any]:
+def parsed(folder: Path, raw: bytes) -> dict[str, Any]:
+    """The JSON of the bytes of `record.json`; errors are those of `read_record`."""
     try:
         loaded = strict(raw)
     except (ValueError, RecursionError):
@@ -124,7 +125,7 @@ def state_of(folder: Path) -> tuple[int, ...]:
 @cache
 def _read_link(folder: Path, _state: tuple[int, ...], vouched: str) -> Link:
     raw = _raw(folder)
-    record = _parsed(folder, raw)
+    record = parsed(folder, raw)
     if wrong := misformed(record):
         raise ArchiveError(f"{folder.name}: {wrong}")
     file = hashlib.sha256(raw).hexdigest()

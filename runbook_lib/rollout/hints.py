@@ -106,6 +106,16 @@ def undo(params: Params, check: str) -> str:
     return f"runbook deviation undo {check} {with_params(params)} --apply --confirm {params.env}"
 
 
+def adopt(params: Params, check: str) -> str:
+    """The command that makes such a setting the one of the infrastructure's code; NAME is who says so."""
+    return f"runbook deviation adopt {check} --by NAME {with_params(params)}"
+
+
+def redrive(params: Params) -> str:
+    """The command that shows what driving the dead letters again would do; `--apply` then does it."""
+    return f"runbook dlq redrive {with_params(params)}"
+
+
 def offer(params: Params, needed: int) -> str:
     """A sentence that says how to get `needed` more samples sooner."""
     return (

@@ -27,7 +27,6 @@ from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.open_changes import OpenChange, open_changes
 from runbook_lib.rollout.progress import Line, Rollout
 from runbook_lib.rollout.rollbacks import Unfinished
-from runbook_lib.rollout.taking_on import LOOK_AGAIN
 
 Kind = Literal["change", "rollback", "hold", "approval", "due", "soaking", "deviation", "nothing"]
 _EXIT: dict[Kind, Exit] = {"change": Exit.HOLD, "rollback": Exit.ROLLBACK, "hold": Exit.HOLD}
@@ -46,6 +45,10 @@ class Next:
     """The step that it is about, as `notebook@environment`."""
     beside: str = ""
     """The words without the reason, for a screen that shows the reason in the step's own line."""
+    rollback: int = 0
+    """Number of the rollback that the command runs; 0: none."""
+    applies: bool = False
+    """Whether the command applies a plan that is in order."""
 
     @property
     def exit_code(self) -> int:
@@ -119,7 +122,8 @@ def _first(
         waits = unfinished.back is not None and unfinished.back > now
         at = f"; run it again at {words.instant(unfinished.back)}" if waits else "; run it again"
         kind: Kind = "soaking" if waits else "hold" if unfinished.held else "rollback"
-        return Next(kind, hints.rollback(params, unfinished.number), words.sentence(f"{_bare(unfinished.words)}{at}"))
+        number, told = unfinished.number, words.sentence(f"{_bare(unfinished.words)}{at}")
+        return Next(kind, hints.rollback(params, number), told, rollback=number)
     for wanted in ("hold", "due", "soaking"):
         for line in lines:
             if line.state == wanted:
@@ -135,12 +139,13 @@ def _first(
 def _of(line: Line) -> Next:
     kind: Kind = "rollback" if line.answer else "approval" if line.approver else _KINDS[line.state]
     told = "; ".join(_bare(part) for part in (line.words, line.note) if part)
-    if line.note.startswith(LOOK_AGAIN):
+    if line.answered:
         told = f"{_bare(line.note)} since it said {_bare(line.words)}"
     where, note = f"{line.notebook} in {line.env}", _bare(line.note)
     note = note or (f"rollback {line.answer} answers it" if line.answer else "")
     full, beside = (words.sentence(f"{where}: {said}" if said else where) for said in (told, note))
-    return Next(kind, line.command, full, f"{line.notebook}@{line.env}", beside)
+    step = f"{line.notebook}@{line.env}"
+    return Next(kind, line.command, full, step, beside, rollback=line.answer, applies=line.applies)
 
 
 _KINDS: dict[str, Kind] = {"hold": "hold", "due": "due", "soaking": "soaking"}
@@ -166,7 +171,7 @@ def told(outcome: Outcome, pending: Record, found: Next, params: Params | None =
     own = said.removesuffix(_choice(outcome.command, off)).removesuffix(_command(outcome.command))
     agrees = _agrees(outcome, pending, found)
     if agrees and off and outcome.decision is Decision.HOLD and outcome.scenario == "rollback_1":
-        command = command if _rolls_back(found, "1") else _choice(found.command, off)
+        command = command if found.rollback == 1 else _choice(found.command, off)
     then = own if agrees else f"{_besides(outcome, pending, found, own)}{found.words}"
     return outcome.model_copy(update={"next": f"{then}{command}", "command": found.command})
 
@@ -175,20 +180,16 @@ def _agrees(outcome: Outcome, pending: Record, found: Next) -> bool:
     """Whether the run's own advice is about the command of `found`."""
     if found.kind == "nothing":
         return True
-    answer = str(outcome.scenario)[-1] if outcome.scenario is not None else ""
-    if answer and found.kind == "rollback" and _rolls_back(found, answer):
+    answer = int(outcome.scenario[-1]) if outcome.scenario is not None else 0
+    if answer and found.kind == "rollback" and found.rollback == answer:
         return True
-    if outcome.decision is Decision.PROMOTE or (answer == "1" and outcome.decision is Decision.ROLLBACK):
+    if outcome.decision is Decision.PROMOTE or (answer == 1 and outcome.decision is Decision.ROLLBACK):
         return False  # it is about what comes after, or was answered already
     if pending.notebook.startswith("rollback_"):
-        return _rolls_back(found, pending.notebook.split("_")[1])
-    if outcome.decision is Decision.PLANNED and "--apply" not in found.command:
+        return found.rollback == int(pending.notebook.split("_")[1])
+    if outcome.decision is Decision.PLANNED and not found.applies:
         return False  # a plan's advice is how to apply it, but the command plans anew
     return found.kind not in ("rollback", "approval") and found.step == f"{pending.notebook}@{pending.env}"
-
-
-def _rolls_back(found: Next, number: str) -> bool:
-    return found.command.startswith(f"runbook rollback {number} ")
 
 
 def _besides(outcome: Outcome, pending: Record, found: Next, own: str) -> str:

@@ -56,6 +56,10 @@ class Line:
     """Number of the rollback that the command runs; 0: none."""
     approver: str = ""
     """The role whose approval comes first; empty: none."""
+    answered: int = 0
+    """Number of the rollback that answered the step's decision, which is history since; 0: none."""
+    applies: bool = False
+    """Whether the command applies a plan that is in order."""
 
 
 class Rollout:
@@ -88,6 +92,8 @@ class Rollout:
             note=todo.note,
             answer=todo.answer,
             approver=todo.approver,
+            answered=todo.answered,
+            applies=todo.applies,
         )
 
     def _state(

@@ -12,9 +12,6 @@ from runbook_lib.rollout import approval, hints, people
 from runbook_lib.rollout.known import LOST, Known
 from runbook_lib.rollout.rollbacks import made_at
 
-LOOK_AGAIN = "look again:"
-"""A note that begins with this answers a decision, which is history by then."""
-
 
 @dataclass(frozen=True)
 class Todo:
@@ -25,6 +22,10 @@ class Todo:
     answer: int = 0
     approver: str = ""
     """The role whose approval comes first; empty: none."""
+    answered: int = 0
+    """Number of the rollback that answered the step's decision, which is history since; 0: none."""
+    applies: bool = False
+    """Whether the command applies a plan that is in order."""
 
 
 def todo_of(
@@ -53,7 +54,7 @@ def todo_of(
         return first
     if newest and planned(newest):
         line = hints.run(known.params, notebook, env=env, attempt=attempt, apply=True)
-        return Todo(line, f"its plan of {at(newest)} is in order")
+        return Todo(line, f"its plan of {at(newest)} is in order", applies=True)
     moment = known.seen.get(notebook)
     if decided and decided.decision == "SOAK" and not (moment and moment.name == "before"):
         return Todo(run, "it is time for the verdict")
@@ -103,11 +104,11 @@ def _held(known: Known, notebook: str, env: str, decided: Record | None, run: st
     moment = known.seen.get(notebook) if here else None
     lost = moment is not None and moment.name in LOST
     scenario = str((decided.outcome or {}).get("scenario") or "") if decided and rolled_back else ""
-    last = notebook == list(known.params.policy.phases)[-1]
+    last = notebook == known.params.policy.migrating
     if decided and rolled_back and scenario in ("rollback_2", "rollback_3") and known.state.weight > 0 and not lost:
         number = int(scenario[-1])
         if known.rollbacks.done(number, made_at(decided)):
-            return Todo(run, f"{LOOK_AGAIN} rollback {number} is done")
+            return Todo(run, f"look again: rollback {number} is done", answered=number)
         return _roll_back(known, number, f"{decided.told.reason}")
     unanswered = (rolled_back or lost) and not known.answered(decided if rolled_back else None, moment)
     if unanswered and (last or not known.state.migrated):

@@ -215,7 +215,8 @@ class Acceptance(Step):
         )
 
     def _figures(self) -> list[str]:
-        phase3 = [r for r in self.records if r.notebook.startswith("08_") and r.decision == "PROMOTE"]
+        last = self.run.params.policy.migrating
+        phase3 = [r for r in self.records if r.notebook == last and r.decision == "PROMOTE"]
         if not phase3:
             return ["- phase 3 has no record that says PROMOTE"]
         gates = [f"- {markdown(gate.get('reason'))}" for gate in phase3[-1].gates]

@@ -174,7 +174,7 @@ class Dashboard(Step):
         reason = (
             f"{self.name} reads back as declared"
             if not lines
-            else f"{self.name} is not deployed as declared ({lines[0]}{_more(lines)}); "
+            else f"{self.name} is not deployed as declared ({lines[0]}{words.and_more(lines)}); "
             + ("apply this notebook" if self.owner is None else self._adopt())
         )
         saved = check(
@@ -199,7 +199,7 @@ class Dashboard(Step):
             lines = widget_diff(parsed(found), self.wanted)[widget.title]
             reason = f"widget '{widget.title}' is deployed as declared"
             if lines:
-                reason = f"widget '{widget.title}': {lines[0]}{_more(lines)}"
+                reason = f"widget '{widget.title}': {lines[0]}{words.and_more(lines)}"
             made.append(
                 check(
                     f"dashboard.widget.{widget.id}",
@@ -261,7 +261,3 @@ def _lines(axis: Axis) -> str:
     if axis.share:
         return f"{axis.share.label} ({'% of sums' if axis.share.times == 100 else 'quotient'})"
     return ", ".join(f"{line.label} ({line.stat})" for line in axis.lines)
-
-
-def _more(lines: list[str]) -> str:
-    return f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""

@@ -21,7 +21,7 @@ from runbook_lib.observe.metrics.fetch import Ask
 from runbook_lib.observe.resources import configured, live
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.record.record import Record
-from runbook_lib.rollout import costs, deviations
+from runbook_lib.rollout import costs, deviations, history
 from runbook_lib.rollout.gate_charts import tiles
 from runbook_lib.rollout.look import Seen, take
 from runbook_lib.rollout.panels import CONTEXT, asks, drawn, grid
@@ -33,7 +33,6 @@ from runbook_lib.show.tables import Cell, stack, table
 from runbook_lib.show.traffic import census_table
 from runbook_lib.show.verdicts import gate_table, verdict_banner
 
-PHASE3 = "08_phase3_100_percent"
 LEAST_H, MOST_H = 4.0, 23.0
 """Least and most hours of a look's window: a slot of day 1, and what the jobs table still holds."""
 AGAIN = dt.timedelta(hours=24)
@@ -57,7 +56,7 @@ class Week:
     """The first week after phase 3 was accepted."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.params = run, run.params
+        self.run, self.params, self.phase3 = run, run.params, run.params.policy.migrating
         self._known: dict[str, list[Record]] = {}
         self.state, _ = weights.read_or_nothing(run.aws, run.params)
         self.accepted = self._accepted()
@@ -84,8 +83,15 @@ class Week:
     def cadence_table(self) -> Any:
         """Which looks were made, which is due, which were missed."""
         if self.start is None:
-            self.run.check(check("cadence.start", "Phase 3 accepted", False, f"no record of {PHASE3} says PROMOTE"))
-            return line(f"The week has not begun: no record of {PHASE3} says PROMOTE.")
+            self.run.check(
+                check(
+                    "cadence.start",
+                    "Phase 3 accepted",
+                    False,
+                    f"no record of {self.phase3} says PROMOTE",
+                )
+            )
+            return line(f"The week has not begun: no record of {self.phase3} says PROMOTE.")
         made = [*self.looks, self.run.now]
         self.slots = cadence.judged(self.params.policy.cadence, self.start, made, self.run.now)
         self.run.check(*(self._slot(slot) for slot in self.slots if slot.state != "to come"))
@@ -179,7 +185,9 @@ class Week:
         self.run.check(*(self._metric(result) for result in self.results))
         if self.start is None:
             outcome = Outcome(
-                decision=Decision.HOLD, reason=f"no record of {PHASE3} says PROMOTE", next="Finish phase 3 first."
+                decision=Decision.HOLD,
+                reason=f"no record of {self.phase3} says PROMOTE",
+                next="Finish phase 3 first.",
             )
         else:  # only a week that has begun is judged by its gates, and can be replayed
             self.run.made_of(case, outcome, self._looked())
@@ -275,7 +283,7 @@ class Week:
 
     def _accepted(self) -> Record | None:
         """Phase 3's newest record that says PROMOTE and can be trusted."""
-        return next((one for one in reversed(self._records(PHASE3)) if one.decision == "PROMOTE"), None)
+        return next((one for one in reversed(self._records(self.phase3)) if one.decision == "PROMOTE"), None)
 
     def _looks(self) -> list[dt.datetime]:
         """Times of this notebook's earlier looks, by its records; a look that saw no report does not count."""
@@ -286,8 +294,6 @@ class Week:
     def _records(self, notebook: str) -> list[Record]:
         """This release's trusted records of a notebook, oldest first; read once per run."""
         if notebook not in self._known:
-            archive, flat = self.run.archive, self.params.flat
-            refs = archive.records(env=flat.env, release=flat.release, notebook=notebook)
             told = f"a record of {notebook} is not used"
-            self._known[notebook] = [record for _, record in archive.trusted(refs, self.run.warn, told)]
+            self._known[notebook] = history.of_release(self.run.archive, self.params, notebook, self.run.warn, told)
         return self._known[notebook]

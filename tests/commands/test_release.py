@@ -69,7 +69,7 @@ def test_a_release_is_a_folder_of_parameters_with_its_own_weight_phases_and_gate
     assert {"observed_split", "success_rate", "dlq"} <= {gate.id for gate in params.policy.gates}
     # Users submit at the route that was synchronous once.
     assert (params.service.api.routes.submit, params.service.api.routes.sync) == ("/api/vpr", "/api/vpr-async")
-    assert done.next == f"runbook run 06 --params {done.file}"
+    assert done.next == f"runbook run {PHASES[0]} --params {done.file}"
 
 
 def test_the_limits_of_a_release_are_the_policys_own() -> None:
@@ -84,6 +84,24 @@ def test_the_limits_of_a_release_are_the_policys_own() -> None:
         policy_of({key: value for key, value in gates.items() if key != "release"})["gates"][0]
         == delivered["version_errors"]
     )
+
+
+def test_a_release_goes_through_the_services_own_steps() -> None:
+    """06a begins, and there is no 50 %; what 05's notebook carries out is no phase of a release."""
+    gates = read_yaml(ROOT / "params" / "gates.yaml")
+    first, begins, left = "06a_phase1_5_percent", PHASES[0], PHASES[1]
+    del gates["steps"][left], gates["phases"][left]
+    gates["steps"][PHASES[2]]["requires"] = [f"{begins}@prod"]
+    gates["phases"][PHASES[2]]["before_percent"] = 10
+    gates["steps"][first] = {**gates["steps"][begins], "notebook": begins, "title": "5 %"}
+    gates["steps"][begins]["requires"] = [f"{first}@prod"]
+    phases = {first: {**gates["phases"][begins], "percent": 5}, **gates["phases"]}
+    phases[begins] = {**phases[begins], "before_percent": 5}
+    made = policy_of(gates | {"phases": phases})
+    assert list(made["phases"]) == [first, PHASES[0], PHASES[2]]
+    assert made["steps"][first]["notebook"] == begins and "requires" not in made["steps"][first]
+    with pytest.raises(UsageError, match="no phase for a release"):
+        policy_of(gates | {"phases": {"05_staging": gates["phases"]["05_staging"]}})
 
 
 def test_the_new_version_is_told_by_its_own_dimensions(account: Account) -> None:

@@ -180,7 +180,7 @@ def plan_steps(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
 
 
 def release(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
-    made = Release(Path("releases/worker-7/prod.yaml"), "worker", "live", "6", "7", written=True)
+    made = Release(Path("releases/worker-7/prod.yaml"), "worker", "live", "6", "7", "06_phase1", written=True)
     patch.setattr("runbook_lib.commands.release.prepare", lambda *_: made)
     call("release", "--params", str(own_project(folder)), "--function", "worker", "--version", "7")
     back = "runbook rollback 1 --params releases/worker-7/prod.yaml --apply --confirm prod"

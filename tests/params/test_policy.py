@@ -28,7 +28,7 @@ def five() -> Policy:
 
 def test_five_steps_in_their_order(five: Policy) -> None:
     assert {name: phase.percent for name, phase in five.phases_of("prod").items()} == PERCENT
-    assert list(five.phases_of("staging")) == ["05_staging"] and five.first_phase("prod") == FIVE[0]
+    assert list(five.phases_of("staging")) == ["05_staging"] and five.guard_phase("prod") == FIVE[0]
     assert [five.guard_phase("prod", percent) for percent in (0, 5, 7, 10, 20, 50, 60)] == [
         *(FIVE[0], FIVE[0], SIX, SIX, FIVE[2], SEVEN, LAST)
     ]
@@ -117,3 +117,15 @@ def test_an_environment_that_there_is_not_is_told_before_what_requires_the_step(
     steps = {**RAW["steps"], SIX: {**RAW["steps"][SIX], "envs": ["production"]}}
     with pytest.raises(ValidationError, match=rf"step '{SIX}' is applied in 'production', which is no environment"):
         Policy.model_validate({**RAW, "steps": steps})
+
+
+def test_the_phase_that_migrates_is_the_one_that_is_looked_at_after_it() -> None:
+    """Whatever its name: the week, rollback 1 and the acceptance look for its records."""
+    policy = Policy.model_validate(RAW)
+    last = policy.phases["08_phase3_100_percent"]
+    assert policy.migrating == "08_phase3_100_percent"
+    renamed = {"09_everybody": last, "05_staging": policy.phases["05_staging"]}
+    assert policy.model_copy(update={"phases": renamed}).migrating == "09_everybody"
+    bare = {"a": policy.phases["05_staging"], "b": policy.phases["05_staging"]}
+    assert policy.model_copy(update={"phases": bare}).migrating == "b"
+    assert policy.model_copy(update={"phases": {}}).migrating == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -12,6 +14,8 @@ import yaml
 from runbook_lib.base.project import params_file
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rollout import hints
+
+LIBRARY = Path(__file__).resolve().parents[2] / "runbook_lib"
 
 
 @pytest.fixture
@@ -82,3 +86,19 @@ def test_a_kernel_that_runs_in_the_project_names_the_file_from_where_its_reader_
     assert (outside / words[words.index("--params") + 1]).is_file(), words
     monkeypatch.setenv("RUNBOOK_READER", str(folder.parent))
     assert "--params params/prod.yaml " in hints.rollback_1(params)
+
+
+def test_no_other_module_spells_the_parameters_of_a_command() -> None:
+    """Pasted in an incident with a second region's file, `--env prod` would act on the wrong one."""
+    rooms = ("judge", "observe", "act", "record", "rollout", "run", "steps")
+    spelt = re.compile(r"runbook [a-z][^`]*--(?:env|params) ")
+    own = {"rollout/hints.py", "steps/start.py"}  # the page of a file that cannot be read: nothing else is known
+    found = {
+        f"{file.relative_to(LIBRARY)}:{node.lineno}"
+        for room in rooms
+        for file in (LIBRARY / room).rglob("*.py")
+        if str(file.relative_to(LIBRARY)) not in own
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.JoinedStr) and spelt.search(ast.unparse(node))
+    }
+    assert not found

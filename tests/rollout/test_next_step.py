@@ -265,8 +265,19 @@ def test_after_a_mitigation_the_old_verdict_is_told_as_history(stage: Stage) -> 
     stage.shift("06_phase1_10_percent")
     stage.seal("06_phase1_10_percent@prod", outcome("ROLLBACK", "rollback_3"))
     stage.seal(f"{ROLLBACKS[2]}@prod", outcome("PROMOTE"))
+    (line,) = (one for one in stage.standing().lines if one.state == "hold")
     said = stage.next().words
+    assert line.answered == 3
     assert said.startswith("06_phase1_10_percent in prod: look again: rollback 3 is done since it said ROLLBACK"), said
+
+
+def test_a_reason_in_the_words_of_that_note_is_still_a_reason(stage: Stage) -> None:
+    """A field says that a decision was answered, not how a sentence begins."""
+    stage.shift("06_phase1_10_percent")
+    why = outcome("ROLLBACK", "rollback_3").model_copy(update={"reason": "look again: the table is throttled"})
+    stage.seal("06_phase1_10_percent@prod", why)
+    found = stage.next()
+    assert found.rollback == 3 and "since it said" not in found.words
 
 
 def approved(stage: Stage, notebook: str, attempt: int = 1) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic.flag_store import FlagStore, code
+from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, dial_document
 from runbook_lib.act.traffic.shift import MAX_BAKE_H, DialStep, ShiftPlan, number, refuse_if_turned, whose
 from runbook_lib.act.traffic.switch import Switch, Turned, insist
 from runbook_lib.act.traffic.switch import start as start_switch
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.observe.traffic.flag_ids import BUSY
 from runbook_lib.observe.traffic.state import TrafficState, read_state
@@ -138,7 +139,7 @@ class AppConfigTraffic:
 
     def _refuse_conflict(self, error: ClientError, what: str) -> None:
         """Raises for a conflict, with a sentence that names who was faster; does nothing for other errors."""
-        if code(error) == "ConflictException":
+        if code_of(error) == "ConflictException":
             state = self.read()
             theirs = state.dial_deployment if what == "dial" else state.switch_deployment
             raise Refused(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.traffic.flags import CONTENT_TYPE, encode, same_value, switch_document, value_of
+from runbook_lib.base.aws_errors import code_of
 from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, Handles, flag_of, handles, listed
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class FlagStore:
             try:
                 found = self._client.get_deployment(**self._in(environment), DeploymentNumber=deployment)
             except ClientError as error:
-                if code(error) != "ResourceNotFoundException":
+                if code_of(error) != "ResourceNotFoundException":
                     raise
                 return {"deployment": None, "busy": None}
             if found["State"] not in unless or self.monotonic() >= deadline:
@@ -185,8 +186,3 @@ def _taken_back(events: list[dict[str, Any]]) -> str:
         if event.get("EventType") == "ROLLBACK_STARTED":
             return f"{event.get('TriggeredBy', '?')}: {event.get('Description', '')}"
     return ""
-
-
-def code(error: ClientError) -> str:
-    """AWS's name of an error, such as `ConflictException`."""
-    return str(error.response.get("Error", {}).get("Code", ""))

@@ -13,12 +13,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic.flag_store import code
 from runbook_lib.act.traffic.off import RegisterOff
 from runbook_lib.act.traffic.register import Overtaken, Register
 from runbook_lib.act.traffic.shift import DialStep, ShiftPlan, number, refuse_if_turned, whose
 from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.observe.asking import Clients
 from runbook_lib.observe.traffic.in_force import InForce
@@ -150,7 +150,7 @@ class RegisteredTraffic:
             before = next(iter(standing(found)), None)
             percent, enabled = (before.percent, before.enabled) if before else (0.0, True)
             self._register.write(percent, enabled, f"step {written} is taken back: {plan.description}", written)
-            if isinstance(error, Overtaken) or (isinstance(error, ClientError) and code(error) in STALE):
+            if isinstance(error, Overtaken) or (isinstance(error, ClientError) and code_of(error) in STALE):
                 where = now.where if now else "the weight"
                 raise Refused(
                     f"somebody else changed {where} meanwhile; nothing was moved; look, and plan again"

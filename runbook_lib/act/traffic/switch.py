@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic.flag_store import BY_HAND, PATIENCE_S, PAUSE_S, FlagStore, code
+from runbook_lib.act.traffic.flag_store import BY_HAND, PATIENCE_S, PAUSE_S, FlagStore
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document, told
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.base.aws_errors import one_line, sentence
+from runbook_lib.base.aws_errors import code_of, one_line, sentence
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.patience import Overdue
 from runbook_lib.observe.traffic.flag_ids import flag_of
@@ -175,7 +175,7 @@ class Trying:
             AwsError: there is no further attempt.
         """
         left = self._deadline - self._monotonic()
-        if left <= 0 or (isinstance(error, ClientError) and code(error) in HOPELESS):
+        if left <= 0 or (isinstance(error, ClientError) and code_of(error) in HOPELESS):
             raise AwsError(f"{self._doing} failed: {said(error)}; {self._by_hand()}") from error
         self._guard.warn(f"{self._doing}: {said(error)}; trying again")
         told = f"{self._doing} has NOT worked yet ({said(error)}); it is tried for {left:.0f} s more"

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from runbook_lib.base.aws_errors import aws_errors
+from runbook_lib.base.aws_errors import aws_errors, code_of
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.template import filled
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
@@ -129,7 +129,7 @@ def _refused(client: Any, call: str, given: Mapping[str, str]) -> str | None:
             try:
                 client._make_api_call(call.partition(".")[2], request)
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code", "").startswith(_DENIED):
+                if code_of(error).startswith(_DENIED):
                     return next((str(value) for value in request.values() if isinstance(value, str)), "*")
     except AwsError:
         return None

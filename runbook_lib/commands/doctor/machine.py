@@ -14,13 +14,13 @@ from packaging.version import Version
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.kept_at import files_of
+from runbook_lib.base.own_files import OWN
 from runbook_lib.base.project import project_root
 from runbook_lib.commands import params_check
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.judge import words
 from runbook_lib.params.load import load_file
 
-PACKAGE = "rollout-runbook"
 KERNEL = "python3"
 _LEAST = Version("3.11")
 REINSTALL = "python -m pip install --upgrade rollout-runbook   (in a checkout: make setup)"
@@ -38,14 +38,14 @@ def python(_: Ground) -> Found:
 def packages(_: Ground) -> Found:
     """Compares the installed packages with the project's requirements."""
     try:
-        demanded = [Requirement(one) for one in metadata.requires(PACKAGE) or ()]
+        demanded = [Requirement(one) for one in metadata.requires(OWN) or ()]
     except metadata.PackageNotFoundError:
-        return wrong(f"{PACKAGE} is not installed here", REINSTALL)
+        return wrong(f"{OWN} is not installed here", REINSTALL)
     here = [one for one in demanded if one.marker is None or one.marker.evaluate({"extra": ""})]
     bad = [text for one in here if (text := lacking(one))]
     if bad:
         return wrong("; ".join(bad), REINSTALL)
-    return ok(f"{PACKAGE} {metadata.version(PACKAGE)}, and the {words.count(len(here), 'package')} that it demands")
+    return ok(f"{OWN} {metadata.version(OWN)}, and the {words.count(len(here), 'package')} that it demands")
 
 
 def lacking(one: Requirement) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from botocore.exceptions import ClientError
 
 from runbook_lib.act import notify
-from runbook_lib.base.aws_errors import aws_errors
+from runbook_lib.base.aws_errors import aws_errors, code_of
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.base.kept_at import address
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
@@ -145,7 +145,7 @@ def sinks(ground: Ground) -> Iterator[Found]:
             aws.client("sns").get_topic_attributes(TopicArn=values(params)["topic_arn"][0])
             said.insert(0, f"the topic {topic}")
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in ("NotFound", "NotFoundException"):
+            if code_of(error) not in ("NotFound", "NotFoundException"):
                 raise
             yield note(f"there is no topic {topic}: alarms and rollbacks tell nobody there", _mend(ground, TOPIC))
     if said:

@@ -18,6 +18,7 @@ from runbook_lib.base import scratch
 from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.own_files import OWN
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.commands.init.answers import Answers
 from runbook_lib.commands.init.environments import of_folder, renamed
@@ -25,7 +26,6 @@ from runbook_lib.commands.init.rewrite import environment, rewritten
 from runbook_lib.commands.params_check import check
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
 
-PACKAGE = "rollout-runbook"
 PARAMETERS = "parameters"
 """Tag of the cell that papermill overrides."""
 _SETUP = "        run: make setup\n"
@@ -65,8 +65,8 @@ def _ours(path: str, content: bytes, environments: Mapping[str, EnvironmentKind]
 
 def installed(workflow: bytes) -> bytes:
     """The workflow for a project that installs the runbook instead of being a checkout of it."""
-    version = metadata.version(PACKAGE)
-    setup = f"        run: python -m venv .venv && .venv/bin/pip install --quiet {PACKAGE}=={version}\n"
+    version = metadata.version(OWN)
+    setup = f"        run: python -m venv .venv && .venv/bin/pip install --quiet {OWN}=={version}\n"
     return workflow.replace(_SETUP.encode(), setup.encode())
 
 
@@ -175,7 +175,7 @@ def _checkout(root: Path) -> bool:
 
 def difference(path: str, there: bytes, wanted: bytes) -> str:
     """A unified diff from the existing file to the runbook's; for a notebook, that of its cells."""
-    return unified(path, source(path, there), source(path, wanted), f"runbook {metadata.version(PACKAGE)}")
+    return unified(path, source(path, there), source(path, wanted), f"runbook {metadata.version(OWN)}")
 
 
 def unified(path: str, there: str, wanted: str, by: str = "runbook") -> str:

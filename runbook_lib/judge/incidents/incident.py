@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import model_validator
 
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
+from runbook_lib.judge.gates.decide import Scenario
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision, Frozen, Verdict, Word
 
-Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
 SKEW_S = 2.0
 """Two clocks of AWS, rounded to seconds, may differ by this much; within it a decision is not after its effect."""
 
@@ -199,7 +199,7 @@ def decide_rollback(
     wrong = unmet(checks)
     failed = [one for one in wrong if one.verdict is Verdict.FAIL]
     if failed and falls_to:
-        reason = f"{failed[0].reason}{_more(failed)}"
+        reason = f"{failed[0].reason}{words.and_more(failed)}"
         return Outcome(decision=Decision.ROLLBACK, reason=reason, next=_sentence(then), scenario=falls_to)
     if wrong and come_back_at and not failed:
         return Outcome(
@@ -210,14 +210,12 @@ def decide_rollback(
             come_back_at=come_back_at,
         )
     if wrong:
-        return Outcome(decision=Decision.HOLD, reason=f"{done}, but {wrong[0].reason}{_more(wrong)}", next=again)
+        return Outcome(
+            decision=Decision.HOLD, reason=f"{done}, but {wrong[0].reason}{words.and_more(wrong)}", next=again
+        )
     passed = sum(one.required for one in checks)
     reason = f"the rollback is complete: {done}; {words.all_of(passed, 'required check')} passed"
     return Outcome(decision=Decision.PROMOTE, said=Word.DONE, reason=reason, next=_sentence(then))
-
-
-def _more(found: Sequence[Check]) -> str:
-    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
 
 
 def _sentence(text: str) -> str:

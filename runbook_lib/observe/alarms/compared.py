@@ -9,7 +9,7 @@ from typing import Any
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import when
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.observe.alarms.declared import count_words, has_count, variants
+from runbook_lib.observe.alarms.declared import count_words, has_count, pairs, variants
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.resources.owner import Owner, owners
 from runbook_lib.params.alarms import Alarm
@@ -176,11 +176,6 @@ def _sources(request: Mapping[str, Any]) -> Iterator[Source]:
         yield Source(
             namespace=metric["Namespace"], name=metric["MetricName"], dimensions=pairs(metric.get("Dimensions"))
         )
-
-
-def pairs(dimensions: list[dict[str, str]] | None) -> dict[str, str]:
-    """Dimensions by name."""
-    return {one["Name"]: one["Value"] for one in dimensions or []}
 
 
 class Known:

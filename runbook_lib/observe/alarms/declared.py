@@ -67,7 +67,7 @@ def realise(alarm: Alarm, params: Params, phase: str | None = None) -> dict[str,
     Raises:
         UsageError: the metric catalogue does not know a metric that is watched.
     """
-    alarm = alarm.at(phase or params.policy.first_phase(params.env))
+    alarm = alarm.at(phase or params.policy.guard_phase(params.env))
     return {
         "AlarmName": alarm_name(alarm, params),
         "AlarmDescription": alarm.why[:_DESCRIPTION_LIMIT],
@@ -211,10 +211,11 @@ def _wrong(found: dict[str, Any] | None, unwatched: str, wanted: dict[str, Any] 
     for field in fields if wanted else ():
         if wanted and found.get(field) != wanted.get(field):
             wrong.append(f"{field} is {found.get(field)!r}, declared {wanted.get(field)!r}")
-    if wanted and _pairs(found.get("Dimensions")) != _pairs(wanted.get("Dimensions")):
-        wrong.append(f"Dimensions are {_pairs(found.get('Dimensions'))}, declared {_pairs(wanted.get('Dimensions'))}")
+    if wanted and pairs(found.get("Dimensions")) != pairs(wanted.get("Dimensions")):
+        wrong.append(f"Dimensions are {pairs(found.get('Dimensions'))}, declared {pairs(wanted.get('Dimensions'))}")
     return wrong
 
 
-def _pairs(dimensions: list[dict[str, str]] | None) -> dict[str, str]:
+def pairs(dimensions: list[dict[str, str]] | None) -> dict[str, str]:
+    """Dimensions by name."""
     return {one["Name"]: one["Value"] for one in dimensions or []}

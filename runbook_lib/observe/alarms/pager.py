@@ -17,7 +17,6 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.names import alarm_name, topic_arn
 from runbook_lib.params.load import Params
 
-PENDING = "PendingConfirmation"
 SCOPE = "MessageBody"
 
 

@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.aws_errors import code_of
 from runbook_lib.judge import words
 
 _NO_TITLE = "(a widget without a title)"
@@ -30,7 +31,7 @@ def read_dashboard(cloudwatch: Any, name: str) -> str | None:
         try:
             return str(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in ("ResourceNotFound", "DashboardNotFoundError"):
+            if code_of(error) in ("ResourceNotFound", "DashboardNotFoundError"):
                 return None
             raise
 

@@ -14,7 +14,7 @@ from runbook_lib.observe.inventory.rules import Inventory, Said
 from runbook_lib.observe.names import topic_arn
 from runbook_lib.params.load import read_yaml
 
-_GO_BY_ID = ("AWS::ApiGateway::RestApi", "AWS::AppConfig::Application")
+GO_BY_ID = ("AWS::ApiGateway::RestApi", "AWS::AppConfig::Application")
 """Types whose physical id is no name; their names are checked with the resource itself."""
 
 
@@ -276,7 +276,7 @@ def _stack(spot: Spot) -> list[str]:
     naming = spot.params.nested("inventory", Inventory).naming
     found = pages(spot.client("cloudformation"), "list_stack_resources", "StackResourceSummaries", StackName=spot.name)
     named = [(one["ResourceType"], one.get("PhysicalResourceId", "")) for one in found]
-    named = [(type, id) for type, id in named if type not in _GO_BY_ID]
+    named = [(type, id) for type, id in named if type not in GO_BY_ID]
     return sorted(
         name
         for type, id in named

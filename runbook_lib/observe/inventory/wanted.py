@@ -13,10 +13,9 @@ from runbook_lib.observe.asking import Place as Account
 from runbook_lib.observe.inventory.calls import Spot
 from runbook_lib.observe.inventory.rules import Inventory, Setting, declared, fields, holds, resolved, shown
 from runbook_lib.observe.inventory.several import of_all
+from runbook_lib.observe.inventory.storage import GO_BY_ID
 from runbook_lib.params.load import Params
 
-_GO_BY_ID = ("AWS::ApiGateway::RestApi", "AWS::AppConfig::Application")
-"""Types whose physical id is no name."""
 _OF_A_ROUTE = (
     "AWS::ApiGateway::Method",
     "AWS::ApiGatewayV2::Route",
@@ -86,7 +85,7 @@ def _place(spot: Spot, type: str, known: Inventory, setting: str = "", logical: 
         type,
         names=(name,),
         begins=resource.kind == "bucket",
-        named=type in (naming.types.keys() | naming.own.keys()) and type not in _GO_BY_ID,
+        named=type in (naming.types.keys() | naming.own.keys()) and type not in GO_BY_ID,
         logical=logical or resource.logical,
         keys=keys(name, params.env, plain(naming.project)),
         beside=bool(setting),

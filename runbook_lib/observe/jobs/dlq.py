@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from pydantic import Field
 
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.json_body import id_at
 from runbook_lib.base.tagged import plain
 from runbook_lib.judge.terms import Frozen
@@ -152,7 +153,7 @@ def _held(sqs: Any, name: str) -> list[dict[str, Any]]:
                 show_again(sqs, url, held)
             except ClientError as error:
                 # A reader may lack the right to do that: SQS makes them visible again after `HIDDEN_S`.
-                if not str(error.response.get("Error", {}).get("Code")).startswith("AccessDenied"):
+                if not code_of(error).startswith("AccessDenied"):
                     raise
     return held
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.errors import AwsError
 from runbook_lib.observe.traffic.flag_ids import NotDeployed
 
@@ -49,7 +50,7 @@ def alias(client: Client, params: Params) -> InForce:
         try:
             found = client("lambda").get_alias(FunctionName=function, Name=home.alias)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in _ABSENT:
+            if code_of(error) not in _ABSENT:
                 raise
             raise NotDeployed(f"there is no {where}; create it at version {home.stable}") from None
     weights: Mapping[str, float] = (found.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from runbook_lib.base.aws import dated
-from runbook_lib.base.aws_errors import aws_errors
+from runbook_lib.base.aws_errors import aws_errors, code_of
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.base.kept_at import S3
 from runbook_lib.params.service import Keeping
@@ -69,7 +69,7 @@ class Store:
             raise ArchiveError(str(error)) from None
 
     def _refusal(self, error: Any, action: str) -> ArchiveError | None:
-        code, headers = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        code, headers = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         region = error.response.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region")
         if code in ("NoSuchBucket", "404"):
             return ArchiveError(f"there is no bucket {self.bucket}: make it (docs/audit.md), or name another `archive`")
@@ -140,7 +140,7 @@ class Store:
             try:
                 return dict(ask(Bucket=self.bucket))
             except ClientError as error:
-                if "NotFound" in _code(error) or _code(error).startswith("NoSuchPublicAccessBlock"):
+                if "NotFound" in code_of(error) or code_of(error).startswith("NoSuchPublicAccessBlock"):
                     return {}
                 raise
 
@@ -169,8 +169,8 @@ class Store:
                 answer = self._client.put_object(Bucket=self.bucket, Key=self._prefix + path, Body=content, **how)
                 return str(answer["ETag"])
             except ClientError as error:
-                gone = bool(over) and _code(error) in ("NoSuchKey", "404")
-                if not gone and _code(error) not in _LOST:
+                gone = bool(over) and code_of(error) in ("NoSuchKey", "404")
+                if not gone and code_of(error) not in _LOST:
                     raise
         there = self.get(path)  # if an answer got lost on its way, the same put was made twice
         if there is not None and there[0] == content:
@@ -187,9 +187,9 @@ class Store:
                 answer = self._client.get_object(Bucket=self.bucket, Key=self._prefix + path, **how)
                 return answer["Body"].read(), str(answer["ETag"])
             except ClientError as error:
-                if _code(error) in ("304", "NotModified"):
+                if code_of(error) in ("304", "NotModified"):
                     return b"", known
-                if _code(error) not in ("NoSuchKey",):
+                if code_of(error) not in ("NoSuchKey",):
                     raise
                 return None
 
@@ -201,7 +201,7 @@ class Store:
             try:
                 answer = self._client.head_object(Bucket=self.bucket, Key=self._prefix + path)
             except ClientError as error:
-                if _code(error) not in ("404", "NoSuchKey"):
+                if code_of(error) not in ("404", "NoSuchKey"):
                     raise
                 return 0.0
             return float((dated(answer) - answer["LastModified"]).total_seconds())
@@ -236,7 +236,3 @@ class Store:
 
 RETAINED = ("env=", "log/leaves.", "log/checkpoint")
 """Path beginnings of records and of the log files that are evidence by themselves: each version is retained."""
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

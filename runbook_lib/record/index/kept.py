@@ -25,6 +25,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.own_files import cache_of, own_key
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.chain import parsed
 from runbook_lib.record.index import tables
 from runbook_lib.record.index.tables import TABLES, Row, rows_of
 from runbook_lib.record.intact import GONE
@@ -32,7 +33,7 @@ from runbook_lib.record.log.files import CHECKPOINT, FOLDER, SEALING, parts, rea
 from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.place import NAME, RecordRef
 from runbook_lib.record.record import LOGGED_SINCE
-from runbook_lib.record.seal import record_hash, strict
+from runbook_lib.record.seal import record_hash
 from runbook_lib.record.tombstones import stones
 
 MANY = 500
@@ -204,13 +205,7 @@ def _read(ref: RecordRef) -> tuple[dict[str, Any], str, str]:
     """The record, the SHA-256 of its file, and the file's state before reading."""
     state = _state(str(ref.folder))
     raw = read_plain(ref.folder / "record.json")
-    try:
-        record = strict(raw)
-    except (ValueError, RecursionError):
-        record = None
-    if not isinstance(record, dict):
-        raise ArchiveError(f"{ref.folder.name}: record.json is not JSON as it is sealed")
-    return record, hashlib.sha256(raw).hexdigest(), state
+    return parsed(ref.folder, raw), hashlib.sha256(raw).hexdigest(), state
 
 
 def _vouched(leaf: Leaf, record: Mapping[str, Any], digest: str, state: str) -> bool:

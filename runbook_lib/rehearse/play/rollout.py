@@ -170,7 +170,7 @@ class Rollout:
         if guard is not None and not self.stage.params[env].policy.has_users(
             env
         ):  # its own failures have to leave the guard's period
-            period = guard.at(self.stage.params[env].policy.first_phase(env)).period_s
+            period = guard.at(self.stage.params[env].policy.guard_phase(env)).period_s
             self.stage.soak(self.aws.now() + dt.timedelta(seconds=period, minutes=5))
 
     def through(self, scene: Scene, last: Finished | None = None) -> Finished:

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from runbook_lib.base.json_body import at, parts, texts, with_value
+from runbook_lib.observe.alarms.declared import pairs
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params import item
 from runbook_lib.params.contract import Answers, Contract
@@ -39,11 +40,7 @@ def kpis(params: Params, function: str) -> list[list[Any]]:
     silent = ("input_tokens", "output_tokens") if params.service.contract.tokens.told_by == "none" else ()
     ids = [id for id in _KPIS.get(function, ()) if id not in silent]
     found = [address(params.metric(id), params) for id in ids]
-    return [[one["Namespace"], one["MetricName"], _pairs(one["Dimensions"])] for one in found]
-
-
-def _pairs(dimensions: list[dict[str, str]]) -> dict[str, str]:
-    return {one["Name"]: one["Value"] for one in dimensions}
+    return [[one["Namespace"], one["MetricName"], pairs(one["Dimensions"])] for one in found]
 
 
 def failed_jobs(params: Params) -> dict[str, Any]:

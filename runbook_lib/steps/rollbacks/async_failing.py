@@ -38,7 +38,7 @@ from runbook_lib.steps.rollbacks.async_failing_charts import charts
 from runbook_lib.steps.rollbacks.async_failing_seen import Aftermath
 from runbook_lib.steps.rollbacks.incident import Incident
 from runbook_lib.steps.rollbacks.post_mortem import moves
-from runbook_lib.steps.rollbacks.sync_baseline import MIGRATE, kept_template, same_template
+from runbook_lib.steps.rollbacks.sync_baseline import kept_template, same_template
 from runbook_lib.steps.rollbacks.telling import OFF
 
 CALM = dt.timedelta(minutes=15)
@@ -160,7 +160,7 @@ class AsyncFailing:
         def deploy() -> None:
             ran = run_command(commands.deploy, root=project_root(), values=values, out=told.append)
             if not ran.ok:
-                kept, _ = kept_template(self.run.archive, self.seen.records)
+                kept, _ = kept_template(self.run.archive, self.seen.records(self.params.policy.migrating))
                 by_hand = f"; the template from before is {PREVIOUS} in the record of run {kept}" if kept else ""
                 raise AwsError(f"the way back failed: `{ran.line}`: {ran.said}{by_hand}")
 
@@ -169,7 +169,7 @@ class AsyncFailing:
             before={"migrated": True},
             after={"migrated": False},
             facts={"step": STEP, "way_back": True},
-            undo="migrate again with 08_phase3_100_percent, when the cause is mended",
+            undo=f"migrate again with {self.params.policy.migrating}, when the cause is mended",
             do=deploy,
             read_back=lambda: {"migrated": routing(self.run.aws, self.params)[0]},
             raises=False,
@@ -184,9 +184,9 @@ class AsyncFailing:
     def _template_check(self) -> Check:
         """Checks that the stack's template is again the one that was kept before the migration."""
         title = "The stack is as it was before the migration"
-        run_id, kept = kept_template(self.run.archive, self.seen.records)
+        run_id, kept = kept_template(self.run.archive, self.seen.records(self.params.policy.migrating))
         if not run_id:
-            reason = f"no record of {MIGRATE} has the template from before"
+            reason = f"no record of {self.params.policy.migrating} has the template from before"
             return check(f"{self.incident.id}.template", title, None, reason, required=False)
         name = self.params.name("stack")
         with aws_errors(f"reading the template of {name} (cloudformation:GetTemplate)"):

@@ -27,7 +27,7 @@ from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.observe.traffic.state import TrafficState, as_routed
 from runbook_lib.params.cross_check import functions
 from runbook_lib.record.record import Record
-from runbook_lib.rollout import history
+from runbook_lib.rollout import hints, history
 from runbook_lib.rollout import moment as moments
 from runbook_lib.show.tables import stack, table
 from runbook_lib.steps.rollbacks import sync_baseline
@@ -90,8 +90,8 @@ class Aftermath:
     @cached_property
     def async_since(self) -> dt.datetime | None:
         """Since when the synchronous route itself was asynchronous at the decision; None: it was synchronous."""
-        moved_on = self.state.migrated or self.restored
-        return sync_baseline.async_since(self.decided_at, moved_on, self.incident.earlier, self.records)
+        asked, moved_on = self.params.policy.migrating, self.state.migrated or self.restored
+        return sync_baseline.async_since(self.decided_at, moved_on, self.incident.earlier, lambda: self.records(asked))
 
     def records(self, notebook: str) -> list[Record]:
         """This release's trusted records of a notebook, oldest first."""
@@ -295,8 +295,8 @@ class Aftermath:
         return self.incident.looked("dlq", "The dead-letter queue is listed", self._dead_letters, required=False)
 
     def _dead_letters(self) -> Any:
-        found, env = self._letters(), self.params.env
-        again = f"; all are still there: later `runbook dlq redrive --env {env}`" if found else ""
+        found = self._letters()
+        again = f"; all are still there: later `{hints.redrive(self.params)}`" if found else ""
         noted = check(
             f"{self.incident.id}.dlq",
             "The dead-letter queue is listed",

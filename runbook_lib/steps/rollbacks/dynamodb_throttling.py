@@ -15,6 +15,7 @@ from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.resources import billing
+from runbook_lib.rollout import hints
 from runbook_lib.rollout.deviations import BILLING, UNITS, UNITS_BEFORE
 from runbook_lib.run.run import Run
 from runbook_lib.show.console import Live, folded
@@ -95,12 +96,9 @@ class Throttling:
         plan = self.planned
         return f"blocked: {plan.blockers[0]}" if plan.blockers else "apply would provision table and index"
 
-    @staticmethod
-    def _keep() -> str:
-        return (
-            "keep PROVISIONED: adopt it into the code (`runbook deviation adopt inventory.table.billing`), with auto "
-            "scaling; or undo it later (`runbook deviation undo inventory.table.billing`)"
-        )
+    def _keep(self) -> str:
+        adopt, undo = hints.adopt(self.run.params, BILLING), hints.undo(self.run.params, BILLING)
+        return f"keep PROVISIONED: adopt it into the code (`{adopt}`), with auto scaling; or undo it later (`{undo}`)"
 
     def _come_back(self) -> dt.datetime:
         """When to look again: when the watch is over and its metrics have come in; in a minute while it is UPDATING."""

@@ -27,12 +27,13 @@ from runbook_lib.steps.infra import PREVIOUS
 
 DAY = dt.timedelta(hours=24)
 """Time before the decision, or before the migration, over which the endpoint's own success is measured."""
-MIGRATE = "08_phase3_100_percent"
 Records = Callable[[str], Sequence[Record]]
 """Gives this release's trusted records of a notebook, oldest first."""
 
 
-def async_since(decided_at: dt.datetime, moved_on: bool, earlier: Sequence[Record], of: Records) -> dt.datetime | None:
+def async_since(
+    decided_at: dt.datetime, moved_on: bool, earlier: Sequence[Record], migrations: Callable[[], Sequence[Record]]
+) -> dt.datetime | None:
     """Since when the synchronous route itself was asynchronous at the decision; None: it was synchronous.
 
     Where no record says when it was migrated, the whole day before counts as asynchronous.
@@ -40,12 +41,13 @@ def async_since(decided_at: dt.datetime, moved_on: bool, earlier: Sequence[Recor
     Args:
         moved_on: the route is asynchronous, or was until this run brought it back.
         earlier: records of this rollback: one of them may have brought it back since the decision.
+        migrations: gives the records of the phase that migrates; they are opened only where they matter.
     """
     since = decided_at - DAY
     back = [at for record in earlier for at in _deployed(record, way_back=True) if at >= decided_at]
     if not (moved_on or back):
         return None
-    moved = [at for record in of(MIGRATE) for at in _deployed(record, step="migrate")]
+    moved = [at for record in migrations() for at in _deployed(record, step="migrate")]
     return max((at for at in moved if since <= at <= decided_at), default=since)
 
 
@@ -77,9 +79,9 @@ def success(cloudwatch: Any, params: Params, window: Window, of: Records, *, mig
     return f"{told}; {going_back}" if broken else told
 
 
-def kept_template(archive: Archive, of: Records) -> tuple[str, Any]:
+def kept_template(archive: Archive, migrations: Sequence[Record]) -> tuple[str, Any]:
     """Id of the run that kept the stack's template before the migration, and that template; empty if none did."""
-    for record in of(MIGRATE):
+    for record in migrations:
         if PREVIOUS in record.files:
             kept = strict(read_plain(archive.find(record.run_id).folder / PREVIOUS))
             return record.run_id, kept.get("template")

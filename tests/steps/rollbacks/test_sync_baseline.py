@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.record.record import Change, Record
-from runbook_lib.steps.rollbacks.sync_baseline import DAY, MIGRATE, async_since, same_template
+from runbook_lib.steps.rollbacks.sync_baseline import DAY, async_since, same_template
 
 DECIDED = dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -18,7 +18,7 @@ HOUR = dt.timedelta(hours=1)
 def deployed(step: str, at: dt.datetime, *, way_back: bool = False, ok: bool = True) -> Record:
     intent = {"what": "any words", "by_hand": "", "step": step, "way_back": way_back}
     change = Change(intent=intent, outcome={"ok": ok, "aws_at": at.isoformat()})
-    facts: dict[str, Any] = {"notebook": MIGRATE, "status": "completed", "changes": (change,)}
+    facts: dict[str, Any] = {"notebook": "08_phase3_100_percent", "status": "completed", "changes": (change,)}
     return Record.model_validate(facts)
 
 
@@ -42,14 +42,14 @@ def deployed(step: str, at: dt.datetime, *, way_back: bool = False, ok: bool = T
 def test_since_when_the_route_was_asynchronous_is_what_the_records_say(
     moved_on: bool, earlier: Sequence[Record], moves: Sequence[Record], since: dt.datetime | None
 ) -> None:
-    asked: list[str] = []
+    asked: list[Sequence[Record]] = []
 
-    def of(notebook: str) -> Sequence[Record]:
-        asked.append(notebook)
+    def migrations() -> Sequence[Record]:
+        asked.append(moves)
         return moves
 
-    assert async_since(DECIDED, moved_on, earlier, of) == since
-    assert asked == ([MIGRATE] if since else []), "records are opened only where it matters"
+    assert async_since(DECIDED, moved_on, earlier, migrations) == since
+    assert bool(asked) == (since is not None), "records are opened only where it matters"
 
 
 @pytest.mark.parametrize(
