@@ -66,6 +66,17 @@ class ArchiveError(RunbookError):
         super().__init__(*map(foreign.line, told), nothing_changed=nothing_changed)
 
 
+class Unread(ArchiveError):
+    """This user may not read a file or folder of the archive: whether it is as it was sealed cannot be told."""
+
+    exit_code = Exit.HOLD
+
+    @classmethod
+    def of(cls, error: OSError, place: object) -> Unread:
+        """`place` is named if the error names none."""
+        return cls(f"{error.filename or place}: this user may not read it ({error.strerror})")
+
+
 class Unsure(RunbookError):
     """Whether the archive is as it was sealed cannot be told."""
 
