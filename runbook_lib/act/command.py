@@ -42,7 +42,7 @@ PLACEHOLDERS = ("env", "region", "account_id", "release", "step", "guard_alarm_a
 class Command(Frozen):
     """One configured command."""
 
-    id: str
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
     """Id of the check that the command becomes."""
     title: str
     """What the command does, as text for people."""
@@ -84,9 +84,11 @@ class Command(Frozen):
                 "`differences_say` and `agrees_say` what is printed then"
             )
         try:
-            shlex.split(self.run)
+            words = shlex.split(self.run)
         except ValueError as error:
             raise ValueError(f"'{self.run}' cannot be split into words: {error}") from None
+        if not words or not words[0]:
+            raise ValueError(f"run '{self.run}' names no program")
         return self
 
     def argv(self, values: Mapping[str, str]) -> list[str]:
@@ -149,6 +151,13 @@ class Commands(Frozen):
     """
     verify: Command | None = None
     """Checks after a deployment that AWS is as the team's own tool expects it."""
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Commands:
+        ids = [one.id for one in self.checks]
+        if twice := next((one for one in ids if ids.count(one) > 1), None):
+            raise ValueError(f"two checks have the id '{twice}'; the second would replace the first in the record")
+        return self
 
     def of(self, notebook: str) -> tuple[Command, ...]:
         """The checks that a notebook runs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from runbook_lib.base import foreign
+from runbook_lib.base import foreign, look_alike
 
 NOTHING = "; nothing was changed"
 """The end of an error's sentence if nothing was changed."""
@@ -40,7 +40,16 @@ class RunbookError(Exception):
         return [f"{type(self).__name__}: {self}{NOTHING if self.nothing_changed else ''}"]
 
 
-class UsageError(RunbookError):
+class _Named(RunbookError):
+    """An error whose sentence names what a person gave: a name that only looks like the right one is told."""
+
+    def __init__(self, *told: object, nothing_changed: bool = False) -> None:
+        said = " ".join(map(str, told))
+        more = look_alike.beyond(said)
+        super().__init__(f"{said}; {more}" if more and more not in said else said, nothing_changed=nothing_changed)
+
+
+class UsageError(_Named):
     """A parameter, a file or a call is wrong: the sentence names it with its value."""
 
     exit_code = Exit.USAGE
@@ -50,7 +59,7 @@ class AwsError(RunbookError):
     """AWS refused, did not answer, or answered something that cannot be used."""
 
 
-class Refused(RunbookError):
+class Refused(_Named):
     """A change was refused before it was made."""
 
     exit_code = Exit.HOLD
@@ -64,6 +73,17 @@ class ArchiveError(RunbookError):
 
     def __init__(self, *told: object, nothing_changed: bool = False) -> None:
         super().__init__(*map(foreign.line, told), nothing_changed=nothing_changed)
+
+
+class Unread(ArchiveError):
+    """This user may not read a file or folder of the archive: whether it is as it was sealed cannot be told."""
+
+    exit_code = Exit.HOLD
+
+    @classmethod
+    def of(cls, error: OSError, place: object) -> Unread:
+        """`place` is named if the error names none."""
+        return cls(f"{error.filename or place}: this user may not read it ({error.strerror})")
 
 
 class Unsure(RunbookError):

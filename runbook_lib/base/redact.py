@@ -18,6 +18,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar
 
+from runbook_lib.base.look_alike import ALIKE
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
 from runbook_lib.base.secret_forms import Form, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
@@ -39,15 +40,7 @@ _COLOURS = re.compile(
 """What a reader does not see: a terminal's colours, also as a program's source has them, characters without width, and
 that a letter is a wide one or one of mathematics.
 """
-_ALIKE = dict(
-    zip(
-        "аеорсухѕіјԁһѵԝԛктмАВЕКМНОРСТУХЅІЈԜοανριυκτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-        "aeopcyxsijdhvwqktmABEKMHOPCTYXSIJWoavpiuktABEZHIKMNOPTYX",
-        strict=True,
-    )
-)
-"""Letters of other scripts that look like Latin ones."""
-_OTHER = re.compile(f"[{''.join(_ALIKE)}]")
+_OTHER = re.compile(f"[{''.join(ALIKE)}]")
 _MIXED = re.compile(rf"(?<=[A-Za-z]){_OTHER.pattern}++|(?<!{_OTHER.pattern}){_OTHER.pattern}++(?=[A-Za-z])")
 """Such letters within a Latin word: a word of one script is one of its language."""
 _WRITTEN = tuple(f"\\{escape}{sign}" for escape in ("x1b", "033", "u001b", "e") for sign in "[]")
@@ -111,7 +104,7 @@ def _coloured(text: str) -> str:
     if "\x1b" in text or not text.isascii() or ("\\" in text and any(one in text.lower() for one in _WRITTEN)):
         bare = _COLOURS.sub(_seen, text)
         if _OTHER.search(bare):
-            bare = _MIXED.sub(lambda match: "".join(_ALIKE[letter] for letter in match[0]), bare)
+            bare = _MIXED.sub(lambda match: "".join(ALIKE[letter] for letter in match[0]), bare)
         clean = _redact(bare) if bare != text else bare
         if clean != bare:
             return clean

@@ -24,14 +24,15 @@ Exit codes:
   0  every record that is asked for is as it was sealed, and so are the folders and the log around them
   1  error: something is damaged; standard error names it
   2  bad usage: no such folder
-  3  cannot tell: there is no log yet, or a seal was cut short
+  3  cannot tell: there is no log yet, a seal was cut short, or you may not read a file of the archive
 
 Whom the log is signed by, and what the witness has seen, `runbook archive verify` asks."""
 _VERIFIED = """\b
 Exit codes:
   0  intact: every record is there and as it was sealed, and who was asked agrees
   1  damaged: each damage is named with its place
-  3  cannot tell: there is no such folder or no log yet, or a key or a witness cannot be asked"""
+  3  cannot tell: there is no such folder or no log yet, you may not read a file of the archive, or a key or a witness
+     cannot be asked"""
 
 
 def _clock(at: str | None) -> str:
@@ -125,9 +126,13 @@ def archive_list(
         table("Records", _RECORDS, rows)
     elif sys.stdout.isatty():
         say("none")
-    named = "; ".join(dict.fromkeys(str(row["problem"]) for row in rows if not row["intact"]))
-    many = f"{sum(not row['intact'] for row in rows)} of {words.count(len(rows), 'record')}"
-    frame(where.root).whole(f"{many} cannot be trusted: {named}" if named else "")
+    named = [str(row["problem"]) for row in rows if row["intact"] is False]
+    many = f"{len(named)} of {words.count(len(rows), 'record')}"
+    around = frame(where.root)
+    for row in rows:
+        if row["intact"] is None:
+            around.doubt(str(row["problem"]))
+    around.whole(f"{many} cannot be trusted: {'; '.join(dict.fromkeys(named))}" if named else "")
 
 
 def archive_show(
@@ -174,7 +179,11 @@ def archive_show(
         for name, values in lists.items():
             if values:
                 table("", (Column(name, name, prose=True),), [{name: value} for value in values])
-    frame(where.root).whole(f"this record cannot be trusted: {problem}" if problem else "")
+    around = frame(where.root)
+    if problem and shown["intact"] is None:
+        around.doubt(problem)
+        problem = None
+    around.whole(f"this record cannot be trusted: {problem}" if problem else "")
 
 
 def archive_verify(

@@ -22,8 +22,8 @@ Exit codes:
   0  everything came out as it was sealed; with --policy, whatever came out
   1  error: no such record, one was altered or removed, or (--all) the archive around them was
   2  bad usage, or a policy that is wrong
-  3  a verdict came out differently than it was sealed: a human is needed; or (--all) whether records were removed
-     cannot be told: there is no log yet, or a seal was cut short"""
+  3  a verdict came out differently than it was sealed: a human is needed; or you may not read a file of the archive;
+     or (--all) whether records were removed cannot be told: there is no log yet, or a seal was cut short"""
 
 
 def register(app: typer.Typer) -> None:
@@ -86,8 +86,10 @@ def replay(
 
 
 def _code(found: list[Replayed], other: bool) -> int:
-    if any(one.kind == "" and not one.identical for one in found):
+    if any(one.kind == "" and not (one.identical or one.unread) for one in found):
         return int(Exit.ERROR)
+    if any(one.unread for one in found):
+        return int(Exit.HOLD)
     return int(Exit.OK if other or all(one.identical for one in found) else Exit.HOLD)
 
 

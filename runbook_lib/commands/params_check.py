@@ -142,13 +142,14 @@ def _readers(params: Params) -> dict[str, Callable[[], object]]:
     from runbook_lib.act.requests.load import LoadPlan
     from runbook_lib.observe.dashboard.declared import declared
     from runbook_lib.observe.inventory.inspect import rules
-    from runbook_lib.rollout.requirement import MAP, lines
+    from runbook_lib.rollout import requirement
 
+    own = Path(params.source) / requirement.MAP
     return {
         "service": lambda: params.service,
         "gates": lambda: params.policy,
         "dashboard": lambda: declared(params),
-        **({"requirement": lambda: lines(own)} if (own := Path(params.source) / MAP).is_file() else {}),
+        **({"requirement": lambda: requirement.check(requirement.lines(own), params)} if own.is_file() else {}),
         "inventory": lambda: rules(params),
         "load": lambda: params.nested("load", LoadPlan),
         params.commands: lambda: params.nested(params.commands, Commands),

@@ -1,4 +1,4 @@
-"""Checks that every number and text of `gates.yaml` and `service.yaml` lies within sensible bounds.
+"""Checks that every number and text of the parameter files lies within sensible bounds.
 
 A number that nobody means (1e300, 1e-320) crashes arithmetic elsewhere, or disables a rule silently. So each number
 has bounds: its own if the table has them, else those of any number. A text for people must not be empty, and no text
@@ -85,19 +85,30 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "visibility_timeout_s": (1, 43_200),
     "max_receives": (1, 1000),
     "job_ttl_s": (1, _DAY_S * 366),
+    **{f"{one}.timeout_s": (0.001, _DAY_S * 7) for one in ("checks.*", "diff", "deploy", "diff_show", "verify")},
+    "users": (1, 1e6),
+    "spawn_per_s": (0.001, 1e6),
+    "generation_s": (0.001, _DAY_S),
+    "warm_up": (1, 1e6),
+    "max_s": (1, _DAY_S * 7),
+    "drain_factor": (1, 1000),
+    "drain_slack_s": (0, _DAY_S * 7),
+    "processes": (1, 1000),
+    "expect_workers": (1, 10_000),
 }
 """Key, with a star for each name or index, to the least and greatest number; 0 is valid if the model allows it."""
 READ = ("title", "why", "failing", "muted", "no_change_test", "then", "cures", "name", "role")
 """Fields with a text or name for people: they must not be empty."""
 LONG = ("why",)
 """Those fields that may have several lines."""
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN = r"\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+CONTROL = re.compile(rf"[\x00-\x0a{_UNSEEN}]")
+_BUT_LINES = re.compile(rf"[\x00-\x08{_UNSEEN}]")
 _MOST_TEXT = 2000
 
 
 def check(model: BaseModel) -> Iterator[Said]:
-    """Values out of bounds in a policy or a service: key, value, and what is expected."""
+    """Values out of bounds in the model of a parameter file: key, value, and what is expected."""
     for key, kind, value in _leaves(model, "", ""):
         if isinstance(value, str):
             yield from _text(key, kind.rpartition(".")[2], value)
@@ -116,7 +127,10 @@ def _text(key: str, name: str, value: str) -> Iterator[Said]:
     if name in READ and not value.strip():
         yield key, shown(value), "it says nothing; write what it is, or leave the key out"
     elif (_BUT_LINES if name in LONG else CONTROL).search(value):
-        yield key, shown(value), "it has a line break or a control character; write it on one line"
+        what = "a line break" if "\n" in value else "a character that is not seen"
+        yield key, shown(value), f"it has {what}; write it on one line, without control characters"
+    elif value and not value.strip():
+        yield key, shown(value), "it is blank; write what it is, or leave the key out"
     elif len(value) > _MOST_TEXT:
         yield key, shown(value), f"it has {len(value):,} characters; expects {_MOST_TEXT:,} at most"
 

@@ -11,10 +11,13 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault
 from runbook_lib.base.yaml_file import line_of
+from runbook_lib.params import bounds
 from runbook_lib.params.measures import metric_id
 from runbook_lib.params.metrics import METRICS, STATISTICS, Metric, is_statistic
 from runbook_lib.params.sentence import one_line, shown
@@ -82,12 +85,16 @@ def check_address(params: Params, source: str) -> None:
 
 
 def check_file(file: str, found: Any, params: Params) -> None:
-    """Checks one of the other files (`dashboard`, `inventory`) against gates.yaml, service.yaml and the code.
+    """Checks one of the other files (`dashboard`, `inventory`, `load`, `commands`) by itself, and against gates.yaml,
+    service.yaml and the code.
 
     Raises:
         UsageError: see `check`.
     """
-    known = {"dashboard": _dashboard, "inventory": _inventory}
+    known = {"dashboard": _dashboard, "inventory": _inventory, params.commands: _commands}
+    for key, value, wanted in bounds.check(found) if isinstance(found, BaseModel) else ():
+        where = placed(Path(params.source) / f"{file}.yaml", key)
+        raise UsageError(one_line(f"{where}: '{key}' is {value}: {wanted}"))
     if file == "dashboard":
         _unfilled(Path(params.source) / "dashboard.yaml", [("name", found.name, ("env",))])
     if file in known:
@@ -240,6 +247,12 @@ def _dashboard(board: Any, params: Params) -> Iterator[Named]:
                 yield from _statistic(f"widgets.{widget.id}.{side}.stat", stat)
             if axis.gate is not None:
                 yield f"widgets.{widget.id}.{side}.gate", axis.gate, gates
+
+
+def _commands(found: Any, params: Params) -> Iterator[Named]:
+    for one in found.checks:
+        if one.notebook:  # a check of another notebook would never be run
+            yield f"checks.{one.id}.notebook", one.notebook, params.policy.steps
 
 
 def _inventory(found: Any, params: Params) -> Iterator[Named]:

@@ -32,7 +32,7 @@ from runbook_lib.record.intact import Verifier
 from runbook_lib.record.log.files import newest_logged, read_log
 from runbook_lib.record.log.intake import ready
 from runbook_lib.record.log.ledger import Ledger, facts_of
-from runbook_lib.record.place import RecordRef, is_path, names_in, path_of, ref_at, refs_in, safe
+from runbook_lib.record.place import RecordRef, gone_from, is_path, names_in, path_of, ref_at, refs_in, safe
 from runbook_lib.record.record import Problem, Record, Status
 from runbook_lib.record.seal import exact, file_hash, record_hash, written
 from runbook_lib.record.seen import Seen
@@ -243,7 +243,7 @@ class Archive:
             place = [part.rpartition("=")[2] for part in chain.split("/")]
             if is_path(leaves[0].path) and all(a in (None, b) for a, b in zip(wanted, place, strict=True)):
                 there = set(Chain(self.root / chain).names())
-                gone = [leaf.path for leaf in leaves if leaf.name not in there]
+                gone = [leaf.path for leaf in leaves if leaf.name not in there and gone_from(self.root / leaf.path)]
                 found += [self.at(self.root / path) for path in gone if path not in buried and here(path)]
         return sorted(found)
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.plain_file import MOST_BYTES, read_plain
 from runbook_lib.record.chain import Chain, read_record
 from runbook_lib.record.place import ENTRY, RecordRef, instant
@@ -43,7 +43,8 @@ def attachments(
         taken: hashes of a version 0.1 record's attachments when the log took the record in; None: not known.
 
     Raises:
-        ArchiveError: an attachment was altered, belongs to another record, or was not made by attaching.
+        ArchiveError: an attachment was altered, belongs to another record, or was not made by attaching; `Unread`: it
+            may not be read.
     """
     folder = ref.folder / FOLDER
     for one in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -65,6 +66,8 @@ def attachments(
             intact = intact and facts["hash"] == record_hash(facts) and facts["run_id"] == ref.run_id
             intact = intact and facts["record"] == record.get("hash")
             intact = intact and all(file_hash(one / name, MOST_BYTES) == sha for name, sha in files.items())
+        except PermissionError as error:
+            raise Unread.of(error, one) from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             intact = False
         if not intact:

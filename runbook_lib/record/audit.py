@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError, AwsError, Exit
+from runbook_lib.base.errors import ArchiveError, AwsError, Exit, Unread
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
@@ -79,7 +79,11 @@ def _records(archive: Archive, log: Log | None, done: Audit) -> None:
         except (ArchiveError, OSError) as error:
             sentence = str(error)
             # A damaged log would be repeated for each record: it is reported once, at its own place.
-            if not (log and log.damage and sentence.endswith(log.damage[0])):
+            if log and log.damage and sentence.endswith(log.damage[0]):
+                continue
+            if isinstance(error, Unread):
+                done.doubt(sentence)
+            else:
                 done.add(path_of(archive.root, ref.folder), sentence)
 
 
@@ -134,6 +138,8 @@ def _witness(log: Log | None, one: Witness, done: Audit) -> None:
         return
     if had is None:
         done.unknown.append(f"the witness {one.name} keeps nothing yet")
+    elif log is not None and log.unread:
+        done.unknown.append(f"the witness {one.name} knows a log of {had.size} records, and this one may not be read")
     elif trouble := _contradicted(log, had):
         done.add(one.name, f"the witness {one.name} {trouble}")
     else:

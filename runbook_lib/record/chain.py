@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.window import when
 from runbook_lib.record.form import DEEPEST, depth, kind_of, misformed, nested
@@ -41,7 +41,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
     Raises:
         ArchiveError: it is missing, is not a JSON object, or is something that no version writes: nested too deeply,
-            or with characters that are not valid text.
+            or with characters that are not valid text. `Unread`: this user may not read it.
     """
     return parsed(folder, _raw(folder))
 
@@ -49,6 +49,8 @@ def read_record(folder: Path) -> dict[str, Any]:
 def _raw(folder: Path) -> bytes:
     try:
         return read_plain(folder / "record.json")
+    except PermissionError as error:
+        raise Unread.of(error, folder) from None
     except OSError as error:
         raise ArchiveError(f"{folder.name}: record.json cannot be read ({error.strerror})") from None
 
@@ -117,6 +119,8 @@ def state_of(folder: Path) -> tuple[int, ...]:
     """
     try:
         found = (folder / "record.json").stat()
+    except PermissionError as error:
+        raise Unread.of(error, folder) from None
     except OSError as error:
         raise ArchiveError(f"{folder.name}: record.json cannot be read ({error.strerror})") from None
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
@@ -178,9 +182,13 @@ class Chain:
 
     def tip(self) -> tuple[str | None, str | None]:
         """The hash that the next record must carry as `previous`, and a sentence if the chain's end is damaged."""
-        names, head = self.names(), self._head()
+        names, head, unread = self.names(), None, None
+        try:
+            head = self._head()
+        except Unread as error:
+            unread = str(error)
         if not names:
-            return head, None if head is None else f"the chain's newest record ({head[:12]}…) is missing"
+            return head, unread if head is None else f"the chain's newest record ({head[:12]}…) is missing"
         try:
             last = read_record(self.folder / names[-1])
         except ArchiveError as error:
@@ -191,7 +199,7 @@ class Chain:
         # A crash between a record and HEAD leaves HEAD one behind, which is no damage.
         if head is not None and head not in (found, last.get("previous")):
             return head, f"the chain's newest record is not {names[-1]}: HEAD says {head[:12]}…"
-        return found if isinstance(found, str) else head, None
+        return found if isinstance(found, str) else head, unread
 
     def of_run(self, run_id: str) -> list[Path]:
         """The records of a run: one or none."""
@@ -202,8 +210,9 @@ class Chain:
         logged: Mapping[str, str] | None = None,
         pruned: Mapping[str, tuple[str, str | None]] | None = None,
         known: Mapping[str, Link] | None = None,
-    ) -> dict[str, str | None]:
-        """For each record a sentence if its chain back to the first one is broken; None if it is whole.
+    ) -> dict[str, ArchiveError | None]:
+        """For each record an error if its chain back to the first one is broken, or a file of it may not be read
+        (`Unread`); None if it is whole.
 
         Each record is read once.
 
@@ -212,34 +221,39 @@ class Chain:
             pruned: name to hash and predecessor of each record that has a tombstone (`record/tombstones.py`).
             known: name to link of each record that was read before and has not changed.
         """
-        found: dict[str, str | None] = {}
+        found: dict[str, ArchiveError | None] = {}
         expected: str | None = None
         before: Any = None
-        trouble: str | None = None
+        trouble: ArchiveError | None = None
+        apart = "the record before it is missing, or not the one it was sealed after"
         there, buried = self.names(), pruned or {}
         for name in sorted({*there, *buried}):
             if name not in there:
                 if buried[name][1] != expected and trouble is None:
-                    trouble = f"{name}: the record before it is missing, or not the one it was sealed after"
+                    trouble = ArchiveError(f"{name}: {apart}")
                 expected, before = buried[name]
                 continue
             if trouble is None:
                 try:
                     one = (known or {}).get(name) or link(self.folder / name, (logged or {}).get(name, ""))
                 except ArchiveError as error:
-                    trouble = str(error)
+                    trouble = error
                 else:
                     if one.previous != expected:
-                        trouble = f"{name}: the record before it is missing, or not the one it was sealed after"
+                        trouble = ArchiveError(f"{name}: {apart}")
                     elif one.name != name:
-                        trouble = f"{name}: the folder was renamed: its record was sealed as {one.name}"
+                        trouble = ArchiveError(f"{name}: the folder was renamed: its record was sealed as {one.name}")
                     elif one.altered:
-                        trouble = f"{name}: record.json was altered after it was sealed"
+                        trouble = ArchiveError(f"{name}: record.json was altered after it was sealed")
                     expected, before = one.hash, one.previous
             found[name] = trouble
         if found and trouble is None:
             last, rest = there[-1], {name: one for name, one in (logged or {}).items() if name not in buried}
-            found[last] = self._ends(last, (expected, before), len(found), None if logged is None else rest)
+            try:
+                ends = self._ends(last, (expected, before), len(found), None if logged is None else rest)
+                found[last] = ArchiveError(ends) if ends else None
+            except Unread as error:
+                found[last] = error
         return found
 
     def _ends(self, last: str, own: tuple[Any, Any], count: int, logged: Mapping[str, str] | None) -> str | None:
@@ -264,6 +278,8 @@ class Chain:
     def _head(self) -> str | None:
         try:
             return read_plain(self.folder / HEAD).decode("ascii", "replace").strip()
+        except PermissionError as error:
+            raise Unread.of(error, self.folder / HEAD) from None
         except OSError:
             return None
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runbook_lib.record.record import Problem, Status
 
 _SAVED_EVERY_S = 0.5
+uncaught.begin(sys.orig_argv)  # papermill imports this before it reads a file
 
 
 class RunbookEngine:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runbook_lib.base import foreign
-from runbook_lib.base.errors import ArchiveError, Unsure
-from runbook_lib.base.plain_file import MOST_BYTES
+from runbook_lib.base.errors import ArchiveError, Unread, Unsure
+from runbook_lib.base.plain_file import MOST_BYTES, open_plain
 from runbook_lib.record.chain import HEAD, Chain
 from runbook_lib.record.log.files import (
     CHECKPOINT,
@@ -60,6 +60,12 @@ class Frame:
         if one not in self.damage:
             self.damage.append(one)
 
+    def doubt(self, sentence: str) -> None:
+        """Adds one question that cannot be answered, unless it is there already."""
+        one = foreign.line(sentence)
+        if one not in self.unknown:
+            self.unknown.append(one)
+
     def whole(self, records: str = "") -> None:
         """Raises unless everything is as sealing makes it.
 
@@ -83,9 +89,20 @@ class Frame:
 def frame(root: Path, into: Frame | None = None) -> Frame:
     """The damage around the records of the archive at `root`."""
     done, log = into or Frame(), read_log(root)
-    _pending(root, log, done)
+    for each in (_pending, _around, _log):
+        try:
+            each(root, log, done)
+        except PermissionError as error:
+            done.doubt(str(Unread.of(error, root)))
+    return done
+
+
+def _around(root: Path, _log: Log | None, done: Frame) -> None:
     for place in _below(str(root), (ENV, RELEASE, "")):
         done.add(path_of(root, place), _trouble(place))
+
+
+def _log(root: Path, log: Log | None, done: Frame) -> None:
     if log is None:
         done.unknown.append(NO_LOG)
         if (root / FOLDER).is_symlink() or (root / FOLDER).is_file():
@@ -95,10 +112,14 @@ def frame(root: Path, into: Frame | None = None) -> Frame:
             done.add(f"{FOLDER}/{one.name}", f"{one.name} was put there: sealing makes no such thing")
         elif one.is_file() and one.stat().st_size > MOST_BYTES:
             done.add(f"{FOLDER}/{one.name}", f"{one.name} is larger than any that sealing makes")
+        elif one.is_file() and not one.name.startswith(".part-"):  # not each is read
+            open_plain(Path(one.path)).close()
+    if log and log.unread:
+        done.doubt(log.damage[0])
+        return
     for sentence in log.damage if log else ():
         named = next((name for name in (CHECKPOINT, SEALING) if sentence.startswith(f"{FOLDER}/{name}")), LEAVES)
         done.add(f"{FOLDER}/{named}", sentence)
-    return done
 
 
 def _pending(root: Path, log: Log | None, done: Frame) -> None:
@@ -107,7 +128,7 @@ def _pending(root: Path, log: Log | None, done: Frame) -> None:
     if log and not log.damage and log.checkpoint and len(log.hashes) > log.checkpoint.size:
         done.unknown.append(f"{log.leaves[-1].path} is in the log, but not under its checkpoint: {CUT}")
     elif begun is None:
-        if (root / FOLDER / SEALING).exists() and log is None:
+        if log is None and (root / FOLDER / SEALING).exists():
             done.add(f"{FOLDER}/{SEALING}", "it cannot be read; sealing writes it whole")
     elif (root / begun.path).exists() and not (log and begun.path in log.by_path):
         done.unknown.append(
@@ -150,8 +171,15 @@ def _sealed(one: os.DirEntry[str]) -> bool:
 
 
 def _inside(folder: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder, by name; nothing where there is none.
+
+    Raises:
+        PermissionError: this user may not look into it.
+    """
     try:
         with os.scandir(folder) as found:
             return sorted(found, key=lambda one: one.name)
+    except PermissionError:
+        raise
     except OSError:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.plain_file import MOST_BYTES
 from runbook_lib.base.window import when
 from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
@@ -33,7 +33,7 @@ class Verifier:
         self._root, self._seen, self._begin = root, seen, len(str(root)) + 1
         self._log: Log | None = None
         self._known: dict[str, dict[str, Found]] = {}
-        self._broken: dict[str, dict[str, str | None]] = {}
+        self._broken: dict[str, dict[str, ArchiveError | None]] = {}
         self._releases: dict[Path, Bound] = {}
         self._stones: tuple[Log | None, dict[str, dict[str, tuple[str, str | None]]]] | None = None
 
@@ -41,16 +41,25 @@ class Verifier:
         """Checks that a record is as it was sealed.
 
         Raises:
-            ArchiveError: one sentence that names what is wrong.
+            ArchiveError: one sentence that names what is wrong; `Unread`: a file may not be read, and none that may be
+                shows damage.
         """
+        try:
+            self._verify(ref)
+        except PermissionError as error:
+            raise Unread.of(error, ref.folder) from None
+
+    def _verify(self, ref: RecordRef) -> None:
         path, leaf = self._leaf(ref)
         chain, _, name = path.rpartition("/")
         found = self._found(chain).get(name)
         own = found.link(name) if found else _verify_own(ref, _vouched(leaf))
+        if self._log and self._log.unread:
+            raise Unread(f"{name}: the archive's log cannot vouch for it: {self._log.damage[0]}")
         if name not in self._broken.get(chain, {}):
             self._broken[chain] = self._walked(chain)
-        if sentence := self._broken[chain].get(name, f"{name}: it is gone"):
-            raise ArchiveError(sentence)
+        if trouble := self._broken[chain].get(name, ArchiveError(f"{name}: it is gone")):
+            raise type(trouble)(str(trouble))
         if sentence := _unlogged(self._log, leaf, path, own):
             raise ArchiveError(f"{name}: {sentence}")
         if FOLDER in found.files if found else (ref.folder / FOLDER).is_dir():
@@ -89,7 +98,7 @@ class Verifier:
         self._known[chain] = {name: one for name, one in each.items() if one is not None}
         return self._known[chain]
 
-    def _walked(self, chain: str) -> dict[str, str | None]:
+    def _walked(self, chain: str) -> dict[str, ArchiveError | None]:
         """The result of `Chain.broken` for one chain."""
         if self._stones is None or self._stones[0] is not self._log:
             self._stones = self._log, by_chain(stones(self._root, self._log))
@@ -146,6 +155,8 @@ def _verify_own(ref: RecordRef, vouched: str) -> Link:
             raise ArchiveError(f"{name}: {file} is missing")
         try:
             found = file_hash(path, MOST_BYTES)
+        except PermissionError:
+            raise
         except OSError as error:
             raise ArchiveError(f"{name}: {file} cannot be read ({error.strerror})") from None
         if found != expected:

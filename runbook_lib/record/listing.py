@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import report_of
 from runbook_lib.record.intact import GONE, Verifier
@@ -106,7 +106,7 @@ def _row(archive: Archive, ref: RecordRef, verify: Verifier, seen: Seen | None =
             row |= found.row
         verify(ref)
     except ArchiveError as error:
-        return row | {"problem": str(error)}
+        return row | {"problem": str(error), "intact": None if isinstance(error, Unread) else False}
     if seen and found is None:
         seen.keep(ref, verify.vouched(ref), record, said)
     return row | {"intact": True, "problem": None}

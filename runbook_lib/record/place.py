@@ -118,6 +118,15 @@ def names_in(chain: Path) -> list[str]:
         return []
 
 
+def gone_from(place: Path) -> bool:
+    """Whether nothing is there; False if it lies in a folder that this user may not look into."""
+    try:
+        place.lstat()
+    except OSError as error:
+        return not isinstance(error, PermissionError)
+    return False
+
+
 def path_of(root: Path, folder: Path) -> str:
     """A folder of the archive at `root` as the log spells it: `/` between names."""
     return folder.relative_to(root).as_posix()

@@ -1,13 +1,16 @@
 """The end of a run on papermill's own command line: our error is one sentence there, as after every other command.
 
-papermill leaves a cell's error to Python, which prints the whole way to it. What is not ours still ends so: its way is
-what a person needs then.
+papermill leaves a cell's error to Python, which prints the whole way to it, and so a file that it cannot read. What is
+not ours still ends so: its way is what a person needs then.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +18,30 @@ from runbook_lib.base import errors, foreign
 
 TRACEBACK = "RUNBOOK_TRACEBACK"
 """Environment variable that leaves every error's way in place."""
+_READS = {"yaml": "a file behind -f", "nbformat": "the notebook"}
+"""Module of an error to what it is about."""
+
+
+def begin(words: list[str]) -> None:
+    """From now on, until a run begins, a file that papermill's command line cannot read is one sentence.
+
+    Args:
+        words: the command line of this process; nothing happens unless it is papermill's with our engine.
+    """
+    program = any(Path(word).stem == "papermill" for word in words[:4])
+    ours = "--engine=runbook" in words or ("--engine", "runbook") in pairwise(words)
+    if program and ours and not os.environ.get(TRACEBACK):
+        sys.excepthook = _Hook(sys.excepthook, unread)
+
+
+def unread(error: BaseException) -> str:
+    """The sentence of a file that papermill could not read before the run; empty: it is another error."""
+    said, kind = "", type(error).__module__.partition(".")[0]
+    if isinstance(error, OSError) and error.filename:
+        said = f"{error.filename}: {error.strerror}"
+    elif kind in _READS:
+        said = f"{_READS[kind]} cannot be read: {error}"
+    return f"{foreign.field(said)}; nothing was run, and there is no record of it" if said else ""
 
 
 def shorten() -> None:
@@ -23,18 +50,19 @@ def shorten() -> None:
 
     if click.get_current_context(silent=True) is None or os.environ.get(TRACEBACK):
         return
-    if not isinstance(sys.excepthook, _Hook):
-        sys.excepthook = _Hook(sys.excepthook)
+    before = sys.excepthook.before if isinstance(sys.excepthook, _Hook) else sys.excepthook
+    sys.excepthook = _Hook(before, sentence)
 
 
 class _Hook:
     """Replaces `sys.excepthook`; every other error goes to the one that was there."""
 
-    def __init__(self, before: Any) -> None:
-        self.before = before
+    def __init__(self, before: Any, told: Callable[[BaseException], str]) -> None:
+        """`told` gives an error's sentence; empty: the hook before tells it."""
+        self.before, self.told = before, told
 
     def __call__(self, kind: type[BaseException], error: BaseException, way: TracebackType | None) -> None:
-        said = sentence(error)
+        said = self.told(error)
         if said:
             print(f"Error: {said}", file=sys.stderr, flush=True)
         else:

@@ -4,6 +4,7 @@ import argparse
 import base64
 import datetime as dt
 import json
+import os
 import re
 import subprocess
 import tempfile
@@ -105,9 +106,11 @@ def main(arguments: list[str] | None = None) -> int:
     log, begun, n = (root := given.archive.absolute()) / "log", root / "log" / "sealing.json", len(str(root)) + 1
     laid = [one for each in ("lo[g]", "log/*", "env=*", "env=*/**/*") for one in root.glob(each)]
     laid = [one for one in laid if "/.part-" not in str(one.parent)[n:]]  # nobody reads what is in them
-    if odd := [x for x in laid if x.exists() and (x.stat().st_size > 256e6 if x.is_file() else not x.is_dir())]:
-        print(f"damaged: {str(odd[0])!a}: it is a pipe or a device, or too large to be read")
-        return 1
+    shut = [x for x in (root, *laid) if os.access(x, 0) and not os.access(x, 4 + x.is_dir())]
+    if odd := shut or [x for x in laid if x.exists() and (x.stat().st_size > 256e6 if x.is_file() else not x.is_dir())]:
+        said = "cannot tell: {}: you may not read it" if shut else "damaged: {}: a pipe or a device, or too large"
+        print(said.format(ascii(str(odd[0]))))
+        return 3 if shut else 1
     records, stones, known, leaves, late, bad, unsure, lines, note = json.loads("[{}, {}, {}, {}, {}, [], [], [], 0]")
     chains = {one: list[Any]() for one in root.glob("env=*/release=*/*")}
     try:

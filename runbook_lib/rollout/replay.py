@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.redact import redact
 from runbook_lib.base.window import when
@@ -77,6 +77,8 @@ class Replayed:
     """Number of measures whose evidence was made again from the raw answers."""
     gates: int = 0
     note: str = ""
+    unread: bool = False
+    """Whether this user may not read the record: what it says cannot be told."""
 
     @property
     def flips(self) -> bool:
@@ -131,7 +133,7 @@ def replay_all(archive: Archive, refs: list[RecordRef], policy: Policy | None = 
         try:
             yield replay(archive, ref, policy, verify)
         except ArchiveError as error:
-            yield _unread(ref, str(error))
+            yield _unread(ref, str(error), isinstance(error, Unread))
 
 
 def removed(
@@ -141,8 +143,9 @@ def removed(
     return [_unread(ref, GONE.format(ref.folder.name)) for ref in archive.lost(env, release, notebook)]
 
 
-def _unread(ref: RecordRef, why: str) -> Replayed:
-    return Replayed(ref.run_id, ref.notebook, ref.env, ref.sealed, "", identical=False, differences=(why,))
+def _unread(ref: RecordRef, why: str, may_not: bool = False) -> Replayed:
+    about = Replayed(ref.run_id, ref.notebook, ref.env, ref.sealed, "", identical=False, differences=(why,))
+    return replace(about, unread=may_not)
 
 
 def _why_not(record: Record) -> str:

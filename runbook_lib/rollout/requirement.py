@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import UsageError
-from runbook_lib.params.load import params_dir, project_root, read_yaml
+from runbook_lib.base.nearest import hint
+from runbook_lib.params.load import Params, params_dir, project_root, read_yaml
+from runbook_lib.params.sentence import shown
 from runbook_lib.record.record import Record
 
 MAP = "requirement.yaml"
@@ -84,7 +86,7 @@ def reference(text: str) -> Reference:
     notebook, at, env = first.partition("@")
     if not at or not rest:
         raise UsageError(
-            f"requirement.yaml: '{text}' is not a reference (notebook@env and a check, a gate or 'decision')"
+            f"requirement.yaml: {shown(text)} is not a reference (notebook@env and a check, a gate or 'decision')"
         )
     if rest == "decision":
         return Reference("decision", notebook, env)
@@ -107,10 +109,38 @@ def lines(path: Path | None = None) -> list[Line]:
     """
     found = []
     for section, rows in read_yaml(path or _known()).items():
+        if not isinstance(rows, dict):
+            raise UsageError(f"requirement.yaml: '{section}' is {shown(rows)}, expects lines with their references")
         for text, by in rows.items():
             given: Sequence[Any] = by if isinstance(by, list) else [by]
             found.append(Line(section, str(text), tuple(reference(str(one)) for one in given)))
     return found
+
+
+def check(found: Iterable[Line], params: Params) -> None:
+    """Checks that the notebooks, environments and gates that the lines refer to are declared.
+
+    Raises:
+        UsageError: one is not; the acceptance would miss it in every record.
+    """
+    policy = params.policy
+    known = {
+        "notebook": {*policy.steps, *policy.rollbacks},
+        "environment": {*policy.environments},
+        "gate": {gate.id for gate in policy.gates},
+    }
+    for line in found:
+        for one in line.by:
+            for what, name in (("notebook", one.notebook), ("environment", one.env), ("gate", _gate_of(one))):
+                if name and name not in known[what]:
+                    raise UsageError(
+                        f"requirement.yaml: '{line.section}: {shown(line.text)[1:-1]}' refers to the {what} "
+                        f"{shown(name)}, which is not there; {hint(name, known[what])}"
+                    )
+
+
+def _gate_of(one: Reference) -> str:
+    return one.id if one.kind == "gate" else ""
 
 
 def wanted(requirement: str) -> list[tuple[str, str]]:

@@ -2,8 +2,8 @@
 
 A cell that fails ends Run All: a person who looks at the last cell sees it empty, screens below the red line. So by
 hand the refusal is shown at its cell, each later cell that needs the run repeats it instead of running, and the last
-one, which closes the run, says what to do and fails. Through papermill none of this happens: the first error ends the
-run.
+one, which closes the run, says what to do and fails. A cell that needs what a cell above makes, and which was not run,
+says that instead of a NameError. Through papermill none of this happens: the first error ends the run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from runbook_lib.show.verdicts import refused_note
 NAME = "_refused"
 """The function that a cell below a refusal calls instead of its own code."""
 AGAIN = "Correct it (the parameters are in the first code cell), then run all cells again."
+MADE = frozenset(
+    ("run", "start", "phase", "step", "preflight", "dashboard", "alarms", "week", "acceptance", "incident", "rollback")
+) | {"outcome"}
+"""Names that a notebook's cells make for those below; a test compares them with the notebooks."""
 _OURS = "runbook_lib"
+_ORDER = "_out_of_order"
+"""The function that a cell calls in place of its own code if a cell above it was not run."""
 
 
 def watch(run: Any) -> None:
@@ -32,8 +38,9 @@ def watch(run: Any) -> None:
     shell = _shell()
     if shell is None:
         return
-    for one in [one for one in shell.input_transformers_post if isinstance(one, Refusal)]:
+    for one in [one for one in shell.input_transformers_post if isinstance(one, (Refusal, _Order))]:
         shell.input_transformers_post.remove(one)
+    shell.input_transformers_post.append(_Order(shell))
     shell.user_ns.pop(NAME, None)
     watcher = shell.user_ns_hidden.get(_Watcher.__name__)
     if watcher is None:
@@ -57,8 +64,8 @@ class _Watcher:
 
     def __call__(self, result: Any) -> None:
         error = result.error_in_exec
-        refused_before = NAME in self.shell.user_ns
-        if not isinstance(error, RunbookError) or refused_before or _closes(str(result.info.raw_cell)):
+        told = NAME in self.shell.user_ns or isinstance(error, OutOfOrder)
+        if not isinstance(error, RunbookError) or told or _closes(str(result.info.raw_cell)):
             return
         result.error_in_exec = None  # the kernel goes on with the next cell
         refusal = Refusal(self.shell, self.run, error)
@@ -114,6 +121,36 @@ class Refusal:
         if name not in known:
             return not hasattr(builtins, name)
         return type(known[name]).__module__.startswith(_OURS)
+
+
+class OutOfOrder(UsageError):
+    """A cell needs what a cell above makes, and that one was not run, or failed."""
+
+
+class _Order:
+    """Finds such a cell before it is run; IPython calls it as a transformer."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        if NAME in self.shell.user_ns:
+            return lines
+        self.shell.user_ns[_ORDER] = self._say
+        try:
+            nodes = [node for node in ast.walk(ast.parse("".join(lines))) if isinstance(node, ast.Name)]
+        except SyntaxError:
+            return lines
+        made = {node.id for node in nodes if not isinstance(node.ctx, ast.Load)} | self.shell.user_ns.keys()
+        missing = next((node.id for node in nodes if node.id in MADE - made), None)
+        return lines if missing is None else [f"{_ORDER}({missing!r})\n"]
+
+    @staticmethod
+    def _say(name: str) -> None:
+        raise OutOfOrder(
+            f"this cell needs '{name}', which a cell above makes; that one was not run, or it failed: "
+            "run all cells, from the first on"
+        )
 
 
 def _closes(text: str) -> bool:

@@ -209,6 +209,8 @@ def test_a_diff_that_says_nothing_special_is_told_by_its_status_alone() -> None:
         ({"run": "cdk diff {environment}"}, "'{environment}' is no placeholder that is known here"),
         ({"run": "cdk diff {}"}, "'{}' is no placeholder"),
         ({"run": "cdk 'diff"}, "cannot be split into words"),
+        ({"run": " "}, "names no program"),
+        ({"run": "''"}, "names no program"),
         ({"run": "cdk diff", "timeout_s": 0}, "greater than 0"),
         ({"run": "cdk diff", "retries": 3}, "Extra inputs"),
     ],

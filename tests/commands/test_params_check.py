@@ -39,6 +39,16 @@ def test_the_files_of_the_project_are_whole_and_each_is_told(folder: Path) -> No
         ("inventory.yaml", "equals:", "equalz:", "equal"),
         ("commands.yaml", "checks:", "cheks:", "checks"),
         ("load.yaml", "\n", "\n\t: [", "YAML"),
+        ("load.yaml", "drain_slack_s: 2", "drain_slack_s: 1.0e+100", "expects 0 to 604800"),
+        ("inventory.yaml", "equals: 20,", "equals: ,", "is empty"),
+        ("commands.yaml", "notebook: 01_preflight", "notebook: 01_prefligth", "01_preflight"),
+        ("commands.yaml", "id: tests.integration", "id: tests.unit", "two checks have the id 'tests.unit'"),
+        ("commands.yaml", "timeout_s: 1800", "timeout_s: 18000000000", "expects 0.001 to 604800"),
+        ("requirement.yaml", "01_preflight@prod", "01_preflight@prd", "did you mean 'prod'?"),
+        ("requirement.yaml", "01_preflight@prod", "01_prefligth@prod", "did you mean '01_preflight'?"),
+        ("requirement.yaml", "Acceptance Criteria:", "Acceptance: of a kind\nAcceptance Criteria:", "'of a kind'"),
+        ("service.yaml", "soak_strategy: ", 'soak_strategy: "\\u202ex"  # ', "not seen"),
+        ("service.yaml", "soak_strategy: ", 'soak_strategy: " "  # ', "blank"),
     ],
 )
 def test_a_mistake_in_any_file_is_found(folder: Path, file: str, old: str, new: str, says: str) -> None:

@@ -7,14 +7,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import typer
 
 from runbook_lib.base.errors import RunbookError
-from runbook_lib.cli.archive import archive_list, archive_show
+from runbook_lib.cli.archive import archive_list, archive_show, archive_verify
 from runbook_lib.cli.replay import replay
 from runbook_lib.commands.archive import verify
 from runbook_lib.record import verify_standalone
@@ -150,3 +152,61 @@ def test_what_is_said_names_places_on_one_line(kept: Archive) -> None:
     folder(kept.root, "env=dev/release=a\nintact")
     (one,) = frame(kept.root).damage
     assert one.place == "env=dev/release=a\\nintact" and "\\nintact was put there" in one.sentence
+
+
+@contextmanager
+def another_person() -> Iterator[None]:
+    """What a person does who owns nothing here; root may read everything, whatever the mode says."""
+    before = os.geteuid()
+    if before == 0:
+        os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        if before == 0:
+            os.setresuid(0, 0, 0)
+
+
+SHUT = ["log", "log/leaves.jsonl", "log/checkpoint", "log/tree.json", "env=dev", "env=dev/release=r1", CHAIN]
+SHUT += [f"{CHAIN}/HEAD", f"{CHAIN}/2*", f"{CHAIN}/2*/record.json", f"{CHAIN}/2*/report.html"]
+
+
+@pytest.mark.parametrize("mode", [0, 0o444])
+@pytest.mark.parametrize("place", SHUT)
+def test_what_may_not_be_read_is_no_damage(
+    archive: Archive, sealed: Callable[..., RecordRef], place: str, mode: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mode 444 lets a folder be listed, and nothing in it be opened."""
+    sealed("SOAK")
+    sealed("PROMOTE")
+    with tempfile.TemporaryDirectory(dir="/tmp") as where:  # pytest's own folders are closed to others
+        Path(where).chmod(0o755)
+        root = Path(shutil.copytree(archive.root, Path(where, "archive")))
+        (root / ".staging").exists() and shutil.rmtree(root / ".staging")
+        first = next(iter(sorted(root.glob(place))))
+        if first.is_file() and mode:
+            return
+        run, old = Archive(root).records()[0].run_id, first.stat().st_mode
+        commands = {
+            "verify": lambda: archive_verify(root, json_=True),
+            "standalone": lambda: typer_exit(verify_standalone.main([str(root)])),
+            "list": lambda: archive_list(root, json_=True),
+            "replay": lambda: replay(all_=True, archive=root, json_=True),
+        }
+        if first.name == "record.json" or "log" in place:
+            commands["show"] = lambda: archive_show(run, root, json_=True)
+        for command in commands.values():  # what they import, the other person may not be able to
+            assert ended(command) == 0
+        capsys.readouterr()
+        first.chmod(mode)
+        try:
+            with another_person():
+                found = {name: (ended(command), capsys.readouterr().out) for name, command in commands.items()}
+        finally:
+            first.chmod(old)
+        assert {name: code for name, (code, _) in found.items()} == dict.fromkeys(found, 3), found
+        assert all(str(first) in found[one][1] for one in ("verify", "standalone")), found
+
+
+def typer_exit(code: int) -> None:
+    raise typer.Exit(code)

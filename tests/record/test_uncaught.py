@@ -46,3 +46,40 @@ def test_only_papermills_command_line_is_shortened_and_only_unless_asked(
     sys.excepthook(ValueError, ValueError("papermill's own"), None)
     assert len(others) == (1 if said else 2)
     assert capsys.readouterr().err == ("Error: 'attempt' is 'two': expects a whole number\n" if said else "")
+
+
+OURS = ["python", "/x/bin/papermill", "--engine", "runbook", "06.ipynb", "out.ipynb"]
+UNREAD = [
+    FileNotFoundError(2, "No such file or directory", "06.ipynb"),
+    IsADirectoryError(21, "Is a directory", "a\nb"),
+]
+
+
+@pytest.mark.parametrize("error", UNREAD)
+def test_a_file_that_papermill_cannot_read_is_one_sentence(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(uncaught.TRACEBACK, raising=False)
+    others: list[Any] = []
+    monkeypatch.setattr(sys, "excepthook", lambda *error: others.append(error))
+    uncaught.begin(OURS)
+    sys.excepthook(type(error), error, None)
+    said = capsys.readouterr().err
+    assert said.startswith("Error: ") and said.count("\n") == 1 and "nothing was run" in said and not others
+    with click.Context(click.Command("papermill")):
+        uncaught.shorten()  # a run has begun: what fails now is not told so
+    sys.excepthook(type(error), error, None)
+    assert len(others) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["python", "/x/bin/papermill", "06.ipynb"], ["python", "-m", "pytest", "--engine", "runbook"], ["python"], []],
+)
+def test_a_process_that_is_not_papermill_with_our_engine_keeps_its_hook(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(uncaught.TRACEBACK, raising=False)
+    before = sys.excepthook
+    uncaught.begin(words)
+    assert sys.excepthook is before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from collections.abc import Iterator
@@ -68,6 +69,31 @@ def test_every_cell_below_a_refusal_says_it_and_the_last_one_what_to_do(
     last = run(shell, sources[-1])
     assert isinstance(last, UsageError) and refused.AGAIN in str(last) and "nothing was changed" in str(last)
     assert [str(one) for one in ENDED] == ["confirm is '', expects 'prod'"]
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_cell_out_of_order_names_what_is_missing_and_refuses_nothing_else(
+    shell: InteractiveShell, notebook: Path
+) -> None:
+    sources = [
+        "".join(one["source"]) for one in json.loads(notebook.read_text())["cells"] if one["cell_type"] == "code"
+    ]
+    opened = next(place for place, text in enumerate(sources) if "Run.open(" in text)
+    made = {
+        node.id
+        for text in sources[opened:]
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    assert made <= refused.MADE
+    shell.user_ns["run"] = RUNS
+    with pytest.raises(refused.OutOfOrder, match=r"needs 'outcome'.*run all cells") as said:
+        raise run(shell, sources[-1])
+    assert said.value.exit_code == 2 and refused.NAME not in shell.user_ns
+    assert run(shell, "outcome = 1; said.append(outcome)") is None and shell.user_ns["said"] == [1]
+    assert isinstance(run(shell, "pritn(1)"), NameError), "a mistake of one's own is Python's to tell"
+    shell.user_ns.pop("run")
+    assert isinstance(run(shell, "run.where_am_i()"), refused.OutOfOrder)
 
 
 def test_what_is_no_cell_of_the_run_goes_on_and_a_run_opened_anew_forgets(shell: InteractiveShell) -> None:

@@ -72,6 +72,8 @@ class Setting(Frozen):
         said = self.model_fields_set & set(_WAYS)
         if len(said) != 1:
             raise ValueError(f"expects one of {', '.join(_WAYS)}; has {sorted(said) or 'none'}")
+        if getattr(self, (way := said.pop())) in (None, "", ()):
+            raise ValueError(f"{way} is empty; write what is expected")
         return self
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from runbook_lib.base.errors import Unread
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.log.leaf import Leaf, read_leaf
 from runbook_lib.record.log.merkle import leaf_hash, root_of, roots
@@ -151,6 +152,8 @@ class Log:
     checkpoint: Checkpoint | None = None
     sealing: Sealing | None = None
     damage: list[str] = field(default_factory=list)
+    unread: bool = False
+    """Whether the only damage is that this user may not read the log: it may well be whole."""
     by_path: dict[str, Leaf] = field(default_factory=dict)
     by_chain: dict[str, list[Leaf]] = field(default_factory=dict)
     by_kind: dict[str, list[Leaf]] = field(default_factory=dict)
@@ -199,8 +202,11 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
 
 
 def exists(root: Path) -> bool:
-    """Whether the archive has any file of a log."""
-    return any((root / FOLDER / name).exists() for name in (LEAVES, TREE, CHECKPOINT))
+    """Whether the archive has any file of a log, or a folder of it that may not be looked into."""
+    try:
+        return any((root / FOLDER / name).exists() for name in (LEAVES, TREE, CHECKPOINT))
+    except PermissionError:
+        return True
 
 
 def read_log(root: Path) -> Log | None:
@@ -239,6 +245,13 @@ def _state(folder: Path) -> _State:
 
 @lru_cache(maxsize=8)
 def _read(folder: Path, _now: _State) -> Log:
+    try:
+        return _whole(folder)
+    except PermissionError as error:
+        return Log(damage=[str(Unread.of(error, folder))], unread=True)
+
+
+def _whole(folder: Path) -> Log:
     log, found = Log(sealing=read_sealing(folder)), {LEAVES: b""}
     if folder.is_symlink():
         log.damage.append(f"{FOLDER} is a link: a log is kept as files")
@@ -246,7 +259,10 @@ def _read(folder: Path, _now: _State) -> Log:
     if log.sealing is None and (folder / SEALING).exists():
         log.damage.append(f"{FOLDER}/{SEALING} cannot be read; sealing writes it whole")
     try:
+        os.listdir(folder)  # noqa: PTH208 - raises what a list of its files passes over
         found = read_leaves(folder)
+    except PermissionError:
+        raise
     except OSError as error:
         log.damage.append(f"{FOLDER}/{Path(error.filename or LEAVES).name} cannot be read ({error.strerror})")
     names = [*found]
@@ -281,6 +297,8 @@ def _compare(folder: Path, log: Log) -> None:
     where = f"{FOLDER}/{CHECKPOINT}"
     try:
         said = log.checkpoint = read_checkpoint(folder)
+    except PermissionError:
+        raise
     except (OSError, ValueError) as error:
         log.damage.append(f"{where} cannot be read ({error})")
         return

@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Iterable
 
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.record.log.files import Log
 from runbook_lib.record.log.leaf import Leaf, read_leaf
 from runbook_lib.record.log.merkle import consistency, included, inclusion, leaf_hash
@@ -72,7 +72,8 @@ def proven(text: bytes) -> tuple[Leaf, Checkpoint]:
 
 def _whole(log: Log) -> Checkpoint:
     if log.damage or log.checkpoint is None:
-        raise ArchiveError(f"nothing can be proven: {log.damage[0] if log.damage else 'the log has no checkpoint'}")
+        why = log.damage[0] if log.damage else "the log has no checkpoint"
+        raise (Unread if log.unread else ArchiveError)(f"nothing can be proven: {why}")
     return log.checkpoint
 
 
