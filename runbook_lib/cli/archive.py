@@ -80,6 +80,7 @@ def register(app: typer.Typer) -> None:
     noun.command("show", epilog=_EXITS)(archive_show)
     noun.command("attach")(archive_attach)
     noun.command("verify", epilog=_VERIFIED)(archive_verify)
+    noun.command("sign")(archive_sign)
     noun.command("sync")(archive_sync)
     noun.command("prove")(archive_prove)
     noun.command("attest")(archive_attest)
@@ -220,6 +221,24 @@ def archive_verify(
         for sentence in done.notes:
             prose(f"note: {sentence}")
     raise typer.Exit(int(done.exit_code))
+
+
+def archive_sign(archive: ArchiveRoot = Path("archive"), json_: AsJson = False) -> None:
+    """Have the key of service.yaml sign the log as it is: the first time, and after another key was chosen.
+
+    A seal signs by itself only where the key has signed what was there before: who writes the log anew must not get it
+    signed by the next seal. Look at the records before. An archive that is damaged, or whose witness knows another log,
+    is not signed.
+
+    Example: [bold]runbook archive list && runbook archive sign[/bold]
+    """
+    from runbook_lib.commands.archive import sign
+
+    done = sign(existing(archive))
+    if json_:
+        typer.echo(json.dumps({"origin": done.origin, "size": done.size, "root": done.root.hex()}))
+    else:
+        say(f"signed: {words.count(done.size, 'record')} of the log {done.origin}")
 
 
 def archive_sync(archive: ArchiveRoot = Path("archive"), json_: AsJson = False) -> None:

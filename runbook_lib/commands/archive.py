@@ -1,4 +1,4 @@
-"""`runbook archive verify` and `prove`: the archive with its log, signature and witness, and proofs for others."""
+"""`runbook archive verify`, `sign`, `sync` and `prove`: the log, its signature and witness, and proofs for others."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.kept_at import home_address
 from runbook_lib.base.plain_file import read_some
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.audit import Audit, audit
+from runbook_lib.record.audit import NO_KEY, Audit, audit
 from runbook_lib.record.home.home import RolledBack
 from runbook_lib.record.log.files import Log, read_log
 from runbook_lib.record.log.intake import mended
 from runbook_lib.record.log.keeping import keeping
 from runbook_lib.record.log.leaf import Leaf
+from runbook_lib.record.log.ledger import Ledger
 from runbook_lib.record.log.note import Checkpoint, parsed
 from runbook_lib.record.log.proof import consistency_proof, inclusion_proof, proven
 from runbook_lib.record.log.signers import PublicKey, public_key
@@ -67,7 +68,7 @@ def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
         done.add(home_address(root), back)
     done.unknown[:0] = unknown
     if unknown and not public:
-        done.notes = [note for note in done.notes if "no key was given" not in note]
+        done.notes = [note for note in done.notes if note not in NO_KEY]
     return done
 
 
@@ -101,6 +102,22 @@ def sync(root: Path) -> Synced:
     sealed = [*([str(root / late)] if late else []), *(str(ref.folder) for ref in archive.sweep())]
     left = [f"{one.name} is still in {archive.staging}" for one in archive.staging.glob("[!.]*") if ended(one)]
     return Synced(sealed, archive.home.refresh(whole=True), left)
+
+
+def sign(root: Path) -> Checkpoint:
+    """Has the key sign the log as it is, and returns the checkpoint. A seal does so by itself only where the key has
+    signed what was there before.
+
+    Raises:
+        ArchiveError: the archive is damaged, a witness contradicts it, or the key is unavailable.
+    """
+    archive, said = Archive(root), keeping(root)
+    mended(archive)
+    with archive.lock():
+        found = audit(archive, None, [witness(name, said.region) for name in said.witness])
+        if found.damage:
+            raise ArchiveError(f"nothing was signed: {found.damage[0].sentence}; `runbook archive verify` says more")
+        return Ledger(archive.root, archive.told, archive.home).sign()
 
 
 def prove(root: Path, run: str) -> str:

@@ -30,7 +30,7 @@ def attest(root: Path, run: str) -> dict[str, Any]:
     """The signed statement about the verdict of a run.
 
     Raises:
-        ArchiveError: the record is missing, damaged, not logged, or no verdict; or there is no signer.
+        ArchiveError: the record is missing, damaged, no verdict, or not in a log that the signer has signed.
     """
     archive = Archive(root)
     ref, log, leaf = logged(archive, run)
@@ -40,6 +40,8 @@ def attest(root: Path, run: str) -> dict[str, Any]:
     signer = signer_of(keeping(archive.root))
     if signer is None:
         raise ArchiveError("nobody signs: 'archive' of service.yaml has no signing_key for this archive")
+    if not signer.public.signed(log.checkpoint):  # else a log that was written anew would get a verdict signed
+        raise ArchiveError("this key has not signed the log that the record is in; `runbook archive verify` says more")
     return envelope(payload, signer)
 
 

@@ -22,6 +22,12 @@ from runbook_lib.record.log.witness import Witness, kept
 from runbook_lib.record.place import path_of
 from runbook_lib.record.tombstones import stones
 
+NO_KEY = (
+    "the checkpoint's signature was not checked: no key was given",
+    "the checkpoint is not signed: no signing_key is configured",
+)
+"""Notes where no key was given: about a checkpoint with a signature, and one without."""
+
 
 @dataclass
 class Audit(Frame):
@@ -109,11 +115,7 @@ def _signature(log: Log, key: PublicKey | None, done: Audit) -> None:
     if here is None:
         return  # its absence is reported already
     if key is None:
-        done.notes.append(
-            "the checkpoint's signature was not checked: no key was given"
-            if here.signatures
-            else "the checkpoint is not signed: no signing_key is configured"
-        )
+        done.notes.append(NO_KEY[0] if here.signatures else NO_KEY[1])
         return
     done.signed = key.signed(here)
     if not done.signed:

@@ -14,16 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base import foreign
+from runbook_lib.record.confined import confined
 from runbook_lib.record.readable import Contents, readable
 from runbook_lib.show.page import ONE_SHEET
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-_SCRIPT = re.compile(
-    r"<script\b.*?(?:</script\s*>|\Z)|<(?:link|base|iframe|object|embed|meta)\b[^>]*(?:>|\Z)", re.I | re.S
-)
 _EMPTY = re.compile(r"\A(?:Series\(\[\], .*\)|Empty DataFrame\b.*)\Z", re.DOTALL)
 """How pandas prints a series or table without rows."""
-_REMOTE = re.compile(r"(<[^>]*?\s)(src|srcset|poster|background|data)(\s*=\s*(?:\"\s*|'\s*|)(?:https?:)?//)", re.I)
 _HEADING = re.compile(r"\A\s*#[ \t]+(.+?)[ \t]*#*[ \t]*(?:\n|\Z)")
 
 
@@ -53,7 +50,7 @@ def pieces(nb: Mapping[str, Any], contents: Contents | None = None) -> Iterator[
             heads = re.findall(r"^#+[ \t]+(.+)$", source, re.M)
             section = heads[-1] if heads else section
             prose = _markdown(_attached(source, cell.get("attachments", {})))
-            yield Piece("prose", contents.anchored(readable(contained(prose), section)))
+            yield Piece("prose", contents.anchored(readable(confined(prose, contents.claim), section)))
         elif cell.get("cell_type") == "code":
             outputs = "\n".join(_output(output, section, contents) for output in cell.get("outputs", []))
             yield Piece("code", outputs, _highlighted(source), str(cell.get("execution_count") or " "))
@@ -79,12 +76,6 @@ def untitled(nb: Mapping[str, Any]) -> dict[str, Any]:
     return {**nb, "cells": cells}
 
 
-def contained(markup: str) -> str:
-    """Markup without scripts and frames, in which addresses of remote content are kept as text and never loaded."""
-    # A space stays in the place of each: what was around it makes no new one (`<me<base>ta>`).
-    return _REMOTE.sub(r"\1data-\2\3", _SCRIPT.sub(" ", markup))
-
-
 def _output(output: Mapping[str, Any], section: str, contents: Contents) -> str:
     kind = output.get("output_type")
     if kind == "stream":
@@ -95,7 +86,8 @@ def _output(output: Mapping[str, Any], section: str, contents: Contents) -> str:
     data = output.get("data", {})
     for mime, draw in _DRAW.items():
         if mime in data:
-            drawn = contents.anchored(readable(contained(draw(data[mime], section)), section), below=True)
+            drawn = confined(draw(data[mime], section), contents.claim)
+            drawn = contents.anchored(readable(drawn, section), below=True)
             scrolls = "<table" in drawn and 'role="group"' not in drawn
             name = f' tabindex="0" role="group" aria-label="{foreign.html(section or "output")}"'
             sheet = " one-sheet" if _told(output, mime).get(ONE_SHEET) else ""

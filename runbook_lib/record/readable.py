@@ -56,6 +56,12 @@ class Contents:
         self._level = level
         return given
 
+    def claim(self, name: str) -> bool:
+        """Whether an output may use this id: a second element of that id would be led to in the place of the first."""
+        free = name not in self._ids
+        self._ids.add(name)
+        return free
+
     def anchored(self, markup: str, *, below: bool = False) -> str:
         """Prose with its headings added to the contents.
 

@@ -16,11 +16,13 @@ from runbook_lib.base.errors import ArchiveError, Refused, UsageError
 from runbook_lib.base.window import parse, when
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.params.approvals import slug
+from runbook_lib.params.approvals import Approvals, slug
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import predecessors
 from runbook_lib.record.entry import Entered, book, newest, same_role
+from runbook_lib.record.intact import GONE
+from runbook_lib.record.place import RecordRef, is_place
 from runbook_lib.rollout import people
 from runbook_lib.rollout.people import Asks
 
@@ -83,18 +85,33 @@ def evidence(archive: Archive, params: Params, notebook: str) -> tuple[Evidence,
                 run_id=record.run_id,
                 hash=record.hash,
                 at=record.as_of or record.sealed_at,
-                operators=_operators(archive, one.requires, params.release),
+                operators=_operators(archive, params, one.requires),
             )
         )
     return tuple(found)
 
 
-def _operators(archive: Archive, requires: str, release: str) -> tuple[str, ...]:
-    """ARNs of the callers of a step's applied runs, each once."""
+def _operators(archive: Archive, params: Params, requires: str) -> tuple[str, ...]:
+    """ARNs of the callers of a step's applied runs, each once.
+
+    Raises:
+        Refused: four eyes are enforced, and a record that may name one more cannot be trusted, or was removed.
+    """
     notebook, _, env = requires.partition("@")
-    records = archive.trusted(archive.records(env, release, notebook), lambda _: None, "it does not count")
+    bad: list[str] = []
+    refs = archive.records(env, params.release, notebook)
+    records = list(archive.trusted(refs, bad.append, ""))
+    bad += [GONE.format(ref.folder.name) for ref in archive.lost() if _is_of(ref, env, params.release, notebook)]
+    if bad and params.policy.approvals.four_eyes == "enforced":
+        raise Refused(
+            f"who ran {requires} cannot be told (gates.yaml, approvals.four_eyes): {bad[0]}", nothing_changed=True
+        )
     found = (record.caller_arn for _, record in records if record.mode == "apply")
     return tuple(dict.fromkeys(arn for arn in found if arn))
+
+
+def _is_of(ref: RecordRef, env: str, release: str, notebook: str) -> bool:
+    return all(map(is_place, (ref.env, ref.release, ref.notebook), (env, release, notebook)))
 
 
 def approved_by_record(archive: Archive, params: Params, prefix: str) -> str:
@@ -144,12 +161,22 @@ def may_approve(params: Params, found: Sequence[Evidence], who: Approver, now: d
                 "(gates.yaml, approvals.max_age_h)",
                 nothing_changed=True,
             )
-        if who.arn and who.arn in one.operators:
-            same = f"{who.arn} ran {one.told}, and approves it"
+        if who.arn and (ran := _of_one_person(rules, who.arn, one.operators)):
+            same = f"{_told_apart(who.arn, ran)} ran {one.told}, and approves it"
             if rules.four_eyes == "enforced":
                 raise Refused(f"{same}; another one has to (gates.yaml, approvals.four_eyes)", nothing_changed=True)
             advice.append(f"{same}; approver and operator are to be two people")
     return advice
+
+
+def _of_one_person(rules: Approvals, arn: str, others: Sequence[str]) -> str:
+    """The ARN among `others` that may be of the same person as `arn`, the same one first; empty: there is none."""
+    found = (other for other in sorted(others, key=lambda other: other != arn) if rules.one_person(arn, other))
+    return next(found, "")
+
+
+def _told_apart(arn: str, other: str) -> str:
+    return arn if arn == other else f"{arn}, who cannot be told from {other},"
 
 
 def not_allowed(params: Params, who: Approver) -> str | None:
@@ -276,8 +303,8 @@ class _Asked:
         enforced = self.rules.four_eyes == "enforced"
         before = [each for was in self.evidence or () if enforced for each in was.operators]
         arns = {arn, *before} - {""}
-        if one.caller_arn in arns:
-            who = f"{by} ({one.caller_arn})"
+        if same := _of_one_person(self.rules, one.caller_arn, sorted(arns)):
+            who = f"{by} ({_told_apart(one.caller_arn, same)})"
         elif by.casefold() == name.casefold():
             who, enforced = by, False
         else:

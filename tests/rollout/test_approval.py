@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,67 @@ def test_who_applied_any_run_of_the_phase_before_ran_it(archive: Archive) -> Non
     assert not checks(archive, enforced)[1].ok
     with pytest.raises(Refused, match="another one has to"):
         may_approve(enforced, evidence(archive, enforced, PHASE_2), Approver(LEAD, GRACE), NOW)
+
+
+SSO = "assumed-role/AWSReservedSSO"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "advised", "enforced"),
+    [
+        ("arn:aws:iam::1:user/grace", "arn:aws:iam::1:user/Grace", True, True),
+        ("arn:aws:iam::1:user/grace", "arn:aws:iam::1:user/gracе", False, False),
+        ("arn:aws:iam::1:user/grace", "arn:aws:iam::2:user/grace", False, False),
+        ("arn:aws:sts::1:assumed-role/Ops/grace", "arn:aws:sts::1:assumed-role/Ops/olga", False, True),
+        ("arn:aws:sts::1:assumed-role/Ops/grace", "arn:aws:sts::1:assumed-role/Ops/Grace", True, True),
+        ("arn:aws:sts::1:assumed-role/Ops/grace", "arn:aws:sts::1:assumed-role/Leads/grace", False, False),
+        ("arn:aws:sts::1:federated-user/grace", "arn:aws:sts::1:federated-user/olga", False, True),
+        (f"arn:aws:sts::1:{SSO}_Ops_a1/grace", f"arn:aws:sts::1:{SSO}_Ops_a1/olga", False, False),
+        (f"arn:aws:sts::1:{SSO}_Ops_a1/grace", f"arn:aws:sts::1:{SSO}_Leads_b2/Grace", True, True),
+        (f"arn:aws:sts::1:{SSO}_Ops_a1/grace", f"arn:aws:sts::2:{SSO}_Ops_c3/grace", True, True),
+        ("arn:aws:sts::1:assumed-role/Saml/grace", "arn:aws:sts::1:assumed-role/Saml/olga", False, False),
+        ("arn:aws:sts::1:assumed-role/Saml/grace", f"arn:aws:sts::2:{SSO}_Ops_c3/grace", True, True),
+    ],
+)
+def test_two_arns_are_one_person_as_far_as_aws_tells(one: str, other: str, advised: bool, enforced: bool) -> None:
+    """The session of a role has the name that its caller gives it, unless an identity provider does."""
+    named = ("AWSReservedSSO_*", "Saml")
+    found = [Approvals(four_eyes=how, named_sessions=named) for how in ("advised", "enforced")]
+    assert [rules.one_person(*arns) for rules in found for arns in ((one, other), (other, one))] == [
+        *(advised, advised),
+        *(enforced, enforced),
+    ]
+
+
+def test_another_session_of_the_role_that_ran_it_does_not_approve_it_where_four_eyes_are_demanded(
+    archive: Archive,
+) -> None:
+    ran, approves = (f"arn:aws:sts::1:assumed-role/Ops/{name}" for name in ("olga", "grace"))
+    enforced = params(approvals={"four_eyes": "enforced"})
+    passed(archive, arn=ran)
+    approve(archive, arn=approves)
+    assert len(checks(archive)) == 1
+    _, eyes = checks(archive, enforced)
+    assert eyes.required and not eyes.ok and f"{approves}, who cannot be told from {ran}," in eyes.reason
+    found = evidence(archive, enforced, PHASE_2)
+    with pytest.raises(Refused, match=r"who cannot be told from .* ran run .*, and approves it"):
+        may_approve(enforced, found, Approver(LEAD, approves), NOW)
+    assert not checks(archive, enforced, Operator(f"{approves}2", before=True))[1].ok, "nor run what he approved"
+
+
+@pytest.mark.parametrize("how", ["altered", "removed"])
+def test_who_takes_a_run_out_of_the_count_does_not_become_another_one(archive: Archive, how: str) -> None:
+    """A damaged record names no operator: whoever ran it could approve."""
+    first = passed(archive, decision="SOAK", arn=GRACE)
+    passed(archive, arn=OLGA)
+    passed(archive, arn=OLGA)
+    enforced = params(approvals={"four_eyes": "enforced"})
+    if how == "altered":
+        (first.folder / "journal.jsonl").write_text("{}")
+    else:
+        shutil.rmtree(first.folder)
+    with pytest.raises(Refused, match=f"cannot be told|cannot be approved yet.*{first.folder.name}"):
+        evidence(archive, enforced, PHASE_2)
 
 
 @pytest.mark.parametrize("rules", [{"four_eyes": "enforced"}, {"callers": {LEAD: ["*"]}}])

@@ -64,6 +64,10 @@ def ask(file: Path, sql: str, limit_s: float | None = None) -> Answer:
     """
     import duckdb
 
+    try:
+        sql.encode()
+    except UnicodeEncodeError:
+        raise UsageError("archive query: the question is no text in UTF-8") from None
     with _closing(opened(file)) as base:
         try:
             asked = base.extract_statements(sql)
@@ -71,16 +75,22 @@ def ask(file: Path, sql: str, limit_s: float | None = None) -> Answer:
             raise UsageError(_told(error)) from None
         if len(asked) != 1:
             raise UsageError(f"archive query: expects one question, these are {len(asked)}")
-        if asked[0].type.name not in _ASKS:
-            raise UsageError(
-                f"archive query: {asked[0].type.name} is no question; the archive is only read: begin with SELECT"
-            )
+        if (kind := _kind(asked[0])) not in _ASKS:
+            raise UsageError(f"archive query: {kind} is no question; the archive is only read: begin with SELECT")
         names, rows = _in_time(base, asked[0], LIMIT_S if limit_s is None else limit_s)
     if len(rows) > MOST_ROWS:
         raise UsageError(
             f"archive query: the answer has more than {MOST_ROWS:,} rows; add LIMIT, or take `runbook archive export`"
         )
     return Answer(names, [dict(zip(names, map(plain, row), strict=True)) for row in rows])
+
+
+def _kind(statement: Any) -> str:
+    """What a statement is, in duckdb's word; it has none for some of its own (`UPDATE EXTENSIONS`)."""
+    try:
+        return str(statement.type.name)
+    except ValueError:
+        return "this"
 
 
 @contextlib.contextmanager

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.judge import words
 from runbook_lib.params.service import Keeping
 from runbook_lib.record.form import kind_of
 from runbook_lib.record.home.home import Home
 from runbook_lib.record.log import keeping as settings
+from runbook_lib.record.log import unsigned
 from runbook_lib.record.log.files import (
     CHECKPOINT,
     FOLDER,
@@ -39,11 +41,16 @@ from runbook_lib.record.log.files import (
 from runbook_lib.record.log.leaf import How, Leaf
 from runbook_lib.record.log.merkle import appended, leaf_hash, roots
 from runbook_lib.record.log.note import Checkpoint
+from runbook_lib.record.log.signers import Signer
 from runbook_lib.record.log.witness import Witness, kept
 from runbook_lib.record.place import is_name, is_path
 from runbook_lib.record.staging import NAME as STAGING
 
 ORIGIN = "rollout-runbook/"
+
+
+class Unsigned(ArchiveError):
+    """The key is there, and does not sign: nothing shows that it has signed what came before."""
 
 
 class Ledger:
@@ -188,19 +195,41 @@ class Ledger:
     def _write(self, name: str, content: bytes) -> None:
         self.home.write(f"{FOLDER}/{name}", content)
 
+    def sign(self) -> Checkpoint:
+        """Signs the checkpoint as it is, whoever has signed what was before it, and tells the witnesses.
+
+        Raises:
+            ArchiveError, AwsError: nobody signs this archive, the key is unavailable, or there is no log.
+        """
+        tree, said = read_tree(self.folder), settings.keeping(self.root)
+        if tree is None or self.damage():
+            raise ArchiveError(f"nothing was signed: {self.damage()}")
+        if (signer := settings.signer_of(said)) is None:
+            raise ArchiveError("nobody signs: 'archive' of service.yaml has no signing_key for this archive")
+        checkpoint = _with(signer, tree.checkpoint())
+        self._publish(checkpoint, said, read_checkpoint(self.folder))
+        return checkpoint
+
     def _sign(self, tree: Tree) -> None:
         checkpoint, before = tree.checkpoint(), None
         try:
             before = read_checkpoint(self.folder)
         except (OSError, ValueError) as error:
             self.told(f"the checkpoint before this one cannot be read ({error})")
-        said, witnesses = Keeping(), tuple[Witness, ...]()
+        said = Keeping()
         try:
             said = settings.keeping(self.root)
             checkpoint = self._signed(checkpoint, before, said)
         except (ArchiveError, AwsError) as error:
             self.told(f"the checkpoint of the archive's log is not signed: {error}")
+            if not isinstance(error, Unsigned):
+                unsigned.keep(self.root, before, checkpoint)
+        self._publish(checkpoint, said, before)
+
+    def _publish(self, checkpoint: Checkpoint, said: Keeping, before: Checkpoint | None) -> None:
+        """Writes the checkpoint, and tells the witnesses."""
         self._write(CHECKPOINT, checkpoint.note())
+        witnesses = tuple[Witness, ...]()
         try:
             witnesses = settings.witnesses_of(said)
         except (ArchiveError, AwsError) as error:
@@ -209,20 +238,29 @@ class Ledger:
             self._witness(one, checkpoint, before)
 
     def _signed(self, checkpoint: Checkpoint, before: Checkpoint | None, said: Keeping) -> Checkpoint:
+        """The checkpoint with a signature, if the key has signed the one before it.
+
+        Raises:
+            Unsigned: it has not. Whoever writes the log anew must not have it signed by the next seal.
+            ArchiveError, AwsError: the key is unavailable.
+        """
         signer = settings.signer_of(said)
         if signer is None:
             return checkpoint
         public = signer.public
-        own = public.key_id(checkpoint.origin)
-        if before is not None and not public.signed(before):
-            if any(one[:4] == own for _, one in before.signatures):
-                raise ArchiveError("the signature of the checkpoint before it is wrong; verify the archive")
-            if before.size:
-                self.told(
-                    f"{before.size} records were logged without a signature of this key; it signs them as they are"
-                )
-        blob = public.key_id(checkpoint.origin) + signer.sign(checkpoint.body)
-        return checkpoint.signed([(checkpoint.origin, blob)])
+        signed = before is not None and public.signed(before)
+        if before is not None and not signed:
+            if any(one[:4] == public.key_id(before.origin) for _, one in before.signatures):
+                raise Unsigned("the signature of the checkpoint before it is wrong; verify the archive")
+            last = unsigned.since(self.root, before)  # from before the key was out of reach
+            signed = last is not None and (not last.size or public.signed(last))
+        many = before.size if before is not None else checkpoint.size
+        if many and not signed:
+            raise Unsigned(
+                f"this key has not signed the {words.count(many, 'record')} before it: look at what they are "
+                "(`runbook archive list`), then have it sign them as they are: `runbook archive sign`"
+            )
+        return _with(signer, checkpoint)
 
     def _witness(self, one: Witness, checkpoint: Checkpoint, before: Checkpoint | None) -> None:
         """Sends a checkpoint to a witness that has none, or an earlier one of this log. No other is replaced."""
@@ -247,6 +285,11 @@ class Ledger:
     def _root_at(self, size: int) -> bytes:
         lines = b"".join(read_leaves(self.folder).values()).split(b"\n")[:size]
         return roots([leaf_hash(line) for line in lines], [size]).get(size, b"")
+
+
+def _with(signer: Signer, checkpoint: Checkpoint) -> Checkpoint:
+    blob = signer.public.key_id(checkpoint.origin) + signer.sign(checkpoint.body)
+    return checkpoint.signed([(checkpoint.origin, blob)])
 
 
 def _inside(folder: Path, root: Path) -> bool:

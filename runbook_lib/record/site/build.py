@@ -1,7 +1,8 @@
-"""Builds the site into a folder; a page whose records are unchanged stays as it is."""
+"""Builds the site into a folder; a page stays as it is while its records are unchanged and nobody has edited it."""
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 from runbook_lib.base import here
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.own_files import own_key
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
@@ -22,7 +24,8 @@ from runbook_lib.record.site.asked import Asked, Row, digest
 from runbook_lib.record.site.pages import Pages, page_of
 
 KEPT, LOCK = ".pages.json", ".lock"
-"""File with the version that made the pages, and the digest of each page; and the lock of a build."""
+"""File with the version that made the pages, the digest of what each is about, and the HMAC of its file by the user's
+own key (`base/own_files.py`); and the lock of a build."""
 _PAGE = re.compile(r"(?:index|(?:rollout|gate)-[\w.-]+)\.html", re.ASCII)
 _WAIT_S = 600.0
 """Seconds that a build waits for another build in the same folder."""
@@ -64,7 +67,7 @@ def build(archive: Archive, folder: Path, told: Callable[[str], object]) -> Buil
         _ours(folder)
         # One build at a time: a build with an older index must not write last.
         with FileLock(folder / LOCK, timeout=_WAIT_S), index(archive, told) as made, Asked(made.file) as asked:
-            return _Site(archive, folder, made, asked).build()
+            return _Site(archive, folder, made, asked, told).build()
     except Timeout:
         raise ArchiveError(f"{folder} is being built by somebody else for {_WAIT_S / 60:g} min") from None
     except OSError as error:
@@ -81,19 +84,22 @@ def _ours(folder: Path) -> None:
     if found and _kept(folder / KEPT) is None:
         raise ArchiveError(f"{folder} holds {found[0]}, and is no site of ours: name an empty folder")
     if not found:
-        replace_file(folder / KEPT, json.dumps({"by": "", "pages": {}}).encode())
+        replace_file(folder / KEPT, json.dumps({"by": "", "pages": {}, "files": {}}).encode())
 
 
 class _Site:
-    def __init__(self, archive: Archive, folder: Path, made: Index, asked: Asked) -> None:
+    def __init__(
+        self, archive: Archive, folder: Path, made: Index, asked: Asked, told: Callable[[str], object]
+    ) -> None:
         self.archive, self.folder, self.made, self.asked = archive, folder, made, asked
         self.base = Path(os.path.relpath(archive.root, folder)).as_posix()
         self.pages = Pages(self.base)
-        self.written = 0
+        self.written, self.told, self.key = 0, told, own_key(told)
+        self.edited: list[str] = []
 
     def build(self) -> Built:
         by = digest([(Path(__file__).parent / name).read_text(encoding="utf-8") for name in PARTS] + [self.base])
-        made_by, pages = _kept(self.folder / KEPT) or ("", {})
+        made_by, pages, self.files = _kept(self.folder / KEPT) or ("", {}, {})
         before = pages if made_by == by else {}
         now: dict[str, str] = {}
         rollouts, gates = self.asked.rollouts(), self.asked.gates()
@@ -116,14 +122,31 @@ class _Site:
         for gone in pages.keys() - now.keys():
             if _PAGE.fullmatch(gone):  # other names in the file are not trusted
                 (self.folder / gone).unlink(missing_ok=True)
-        replace_file(self.folder / KEPT, json.dumps({"by": by, "pages": now}).encode())
+        if self.edited:
+            many, more = words.count(len(self.edited), "page"), ", …" if len(self.edited) > 1 else ""
+            self.told(f"{many} not as this user built the site, made anew: {self.edited[0]}{more}")
+        files = {name: self.files[name] for name in now}
+        replace_file(self.folder / KEPT, json.dumps({"by": by, "pages": now, "files": files}).encode())
         return Built(self.folder / "index.html", self.written, len(now), self.made.damage)
 
     def _stale(self, name: str, before: dict[str, str], now: dict[str, str]) -> bool:
-        return before.get(name) != now[name] or not (self.folder / name).is_file()
+        if before.get(name) != now[name]:
+            return True
+        try:
+            same = hmac.compare_digest(self._mac(name, read_plain(self.folder / name)), self.files.get(name, ""))
+        except FileNotFoundError:
+            return True
+        except OSError:
+            same = False
+        self.edited += [] if same else [name]
+        return not same
+
+    def _mac(self, name: str, page: bytes) -> str:
+        return hmac.new(self.key, name.encode() + b"\0" + page, "sha256").hexdigest()
 
     def _write(self, name: str, page: str) -> None:
         replace_file(self.folder / name, page.encode())
+        self.files[name] = self._mac(name, page.encode())
         self.written += 1
         here.done["site"] = f"{words.count(self.written, 'page')} made anew in {self.folder} before that"
 
@@ -152,10 +175,14 @@ class _Site:
         return [*facts, ("Log", health)]
 
 
-def _kept(file: Path) -> tuple[str, dict[str, str]] | None:
-    """The version that made the pages, and each page's digest; None: the file is missing, or not ours."""
+def _kept(file: Path) -> tuple[str, dict[str, str], dict[str, str]] | None:
+    """The version that made the pages, each page's digest, and the HMAC of its file; None: the file is missing, or not
+    ours.
+    """
     try:
         kept = json.loads(read_plain(file))
-        return str(kept["by"]), {str(name): str(state) for name, state in kept["pages"].items()}
+        each = (kept["pages"], kept.get("files", {}))  # a site of before has no HMAC
+        pages, files = ({str(name): str(one) for name, one in found.items()} for found in each)
+        return str(kept["by"]), pages, files
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

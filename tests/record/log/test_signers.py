@@ -15,14 +15,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.commands.archive import verify
+from runbook_lib.commands.archive import sign, verify
+from runbook_lib.commands.attestation import attest
 from runbook_lib.params.service import Keeping
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.chain import Chain
 from runbook_lib.record.log.files import read_log
-from runbook_lib.record.log.keeping import keeping
+from runbook_lib.record.log.keeping import keeping, signer_of
 from runbook_lib.record.log.note import Checkpoint, parsed
 from runbook_lib.record.log.signers import KeyFile, PublicKey, public_key, signer
 from runbook_lib.record.place import RecordRef
+from tests.archives import rechained, relogged, resealed
 
 Seal = Callable[..., RecordRef]
 
@@ -95,11 +98,101 @@ def test_what_cannot_sign_costs_no_record_and_is_told(
     says(signing_key=7)
     sealed()
     assert "service.yaml, 'archive'" in told[-1]
+
+
+def test_a_seal_signs_nothing_that_the_key_has_not_signed_before(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path
+) -> None:
+    """The first signature, and that of another key, is a person's decision: `archive sign`."""
+    told: list[str] = []
+    archive.told = told.append
+    says()
+    sealed()
+    for name, many in (("key.pem", "1 record"), ("other.pem", "2 records")):
+        says(signing_key=str(private(tmp_path / name)))
+        sealed()
+        assert f"has not signed the {many} before it" in told[-1] and "archive sign" in told[-1]
+        assert verify(archive.root).exit_code == 1
+        assert sign(archive.root).size == len(archive.records()) and verify(archive.root).state == "intact"
+    many = len(told)
+    sealed()
+    assert len(told) == many and verify(archive.root).signed
+
+
+def test_a_key_that_could_not_be_reached_signs_again_by_itself(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    archive.told = told.append
+    key = private(tmp_path / "key.pem")
+    says(signing_key=str(key))
+    sealed()
+    away = key.rename(tmp_path / "away")
+    signer_of.cache_clear()
+    for _ in range(2):
+        sealed()
+    assert verify(archive.root, str(away)).exit_code == 1
+    away.rename(key)
+    says(signing_key=str(key))
+    sealed()
+    assert len(told) == 2 and verify(archive.root).state == "intact"
+
+
+def test_what_somebody_put_behind_while_the_key_was_out_of_reach_is_not_signed(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path
+) -> None:
+    key = private(tmp_path / "key.pem")
+    says(signing_key=str(key))
+    sealed()
+    away = key.rename(tmp_path / "away")
+    signer_of.cache_clear()
+    forged = sealed("SOAK")
+    resealed(forged.folder, decision="PROMOTE")
+    rechained(Chain(forged.folder.parent))
+    relogged(archive)
+    away.rename(key)
+    says(signing_key=str(key))
+    sealed()
+    assert verify(archive.root).exit_code == 1
+
+
+@pytest.mark.parametrize("signed_by", ["nobody", "another key"])
+def test_a_log_that_was_written_anew_is_not_signed_by_the_next_seal(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path, signed_by: str
+) -> None:
+    """It was, and the forgery passed from then on as signed."""
     says(signing_key=str(private(tmp_path / "key.pem")))
     sealed()
-    assert told[-1] == "2 records were logged without a signature of this key; it signs them as they are"
+    forged = sealed("SOAK")
+    resealed(forged.folder, decision="PROMOTE")
+    rechained(Chain(forged.folder.parent))
+    relogged(archive)
+    if signed_by == "another key":
+        says(signing_key=str(private(tmp_path / "own.pem")))
+        sign(archive.root)
+    says(signing_key=str(tmp_path / "key.pem"))
+    with pytest.raises(ArchiveError, match="this key has not signed the log that the record is in"):
+        attest(archive.root, forged.run_id)
+    for _ in range(2):
+        sealed()
+        assert verify(archive.root).exit_code == 1
+
+
+def test_what_is_damaged_or_contradicted_is_not_signed(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path
+) -> None:
+    said = {"signing_key": str(private(tmp_path / "key.pem")), "witness": [str(tmp_path / "witness")]}
+    says(**said)
     sealed()
-    assert len(told) == 4 and verify(archive.root).state == "intact"
+    folder = sealed().folder
+    relogged(archive)
+    (tmp_path / "witness").write_bytes((tmp_path / "witness").read_bytes().replace(b"\n2\n", b"\n3\n"))
+    with pytest.raises(ArchiveError, match=r"nothing was signed: the witness .* knows 3 records"):
+        sign(archive.root)
+    (folder / "answers.json").write_text("[]")
+    with pytest.raises(ArchiveError, match=r"nothing was signed: .*answers\.json was altered"):
+        sign(archive.root)
+    assert read_log(archive.root).checkpoint.signatures == ()  # type: ignore[union-attr]
 
 
 def test_a_wrong_signature_is_not_signed_over(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -65,6 +66,26 @@ def test_what_is_as_it_was_is_left_and_one_more_run_makes_few_pages_anew(real: A
     assert built(real, tmp_path).written == 2, "the first page, and the other rollout's own"
     (tmp_path / "site" / "index.html").unlink()
     assert built(real, tmp_path).written == 1
+
+
+def test_a_page_that_somebody_edited_is_made_anew_by_the_next_build(real: Archive, tmp_path: Path) -> None:
+    """It stayed until one of its records changed, whatever it said of them."""
+    pages = built(real, tmp_path).pages
+    site, said = tmp_path / "site", list[str]()
+    whole = {page: page.read_bytes() for page in site.glob("*.html")}
+    gate, rollout = min(site.glob("gate-*.html")), min(site.glob("rollout-*.html"))
+    gate.write_bytes(gate.read_bytes().replace(b"FAIL", b"PASS") + b" ")
+    rollout.unlink()
+    rollout.symlink_to(gate)
+    kept = json.loads((site / ".pages.json").read_bytes())  # and what is kept of it, by whoever knows how
+    kept["files"][gate.name] = hashlib.sha256(gate.read_bytes()).hexdigest()
+    kept["files"][rollout.name] = kept["files"][gate.name]
+    (site / ".pages.json").write_text(json.dumps(kept))
+    assert build(real, site, said.append).written == 2
+    assert {page: page.read_bytes() for page in whole} == whole and not rollout.is_symlink()
+    assert said == [f"2 pages not as this user built the site, made anew: {rollout.name}, …"]
+    (site / ".pages.json").write_text(json.dumps({name: one for name, one in kept.items() if name != "files"}))
+    assert build(real, site, said.append).written == pages, "a site of before"
 
 
 def test_a_record_that_was_altered_is_named_and_not_shown(real: Archive, tmp_path: Path) -> None:
