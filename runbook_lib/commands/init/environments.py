@@ -92,6 +92,8 @@ def renamed(path: str, text: str, environments: Mapping[str, EnvironmentKind]) -
 
     text = text.replace("dev, staging or prod", spoken).replace("(dev, staging, prod)", f"({', '.join(listed)})")
     text = text.replace("options: [dev, staging, prod]", f"options: [{', '.join(listed)}]")
+    ids = ", ".join(f"{name}: a{place}b2c3" for place, name in enumerate(listed, 1))
+    text = re.sub(rf"\{{(?:{_DELIVERED}): [a-z0-9]{{6}}, [^}}]*\}}", f"{{{ids}}}", text)
     text = _each_its_own(text, together) if path.endswith("gates.yaml") else text
     requirement = path.endswith("requirement.yaml")
     if requirement and names["dev"] == names["staging"]:  # 02 has deployed there already, and 05 finds nothing to do

@@ -21,9 +21,11 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.commands.init.answers import Answers
 from runbook_lib.commands.init.environments import of_folder, renamed
+from runbook_lib.commands.init.price_form import form
 from runbook_lib.commands.init.rewrite import environment, rewritten
 from runbook_lib.commands.params_check import check
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
+from runbook_lib.params.price_list import own_file
 
 PACKAGE = "rollout-runbook"
 PARAMETERS = "parameters"
@@ -56,7 +58,7 @@ def planned(answers: Answers) -> dict[str, bytes]:
         text = there[f"params/{next(name for name, one in ENVIRONMENTS.items() if one == kind)}.yaml"].decode()
         text = re.sub(rf"\b({'|'.join(ENVIRONMENTS)})\b(?=:|\.yaml)", env, text)
         made[f"params/{env}.yaml"] = environment(env, text, answers).encode()
-    return made
+    return {**made, **{f"params/{own_file(region)}": form(region).encode() for region in answers.unpriced}}
 
 
 def _ours(path: str, content: bytes, environments: Mapping[str, EnvironmentKind]) -> bytes:

@@ -53,8 +53,8 @@ def params_of(env: str, release: str) -> Params:
 def overlay_only(release: str) -> dict[str, Any]:
     """The values that the rehearsal overrides, for a run with `params/<env>.yaml`.
 
-    Each rehearsal has an archive of its own, like its AWS: deviations of an earlier one are not open there. Environments
-    in several regions are played in production's: one embedded AWS has one world.
+    Each rehearsal has an archive of its own, like its AWS: deviations of an earlier one are not open there.
+    Environments in several regions are played in production's: one embedded AWS has one world.
     """
     overlay = read_yaml(project_root() / "params" / "rehearsal.yaml")
     return {**overlay, **_region(), "release": release, "archive": f"{overlay['archive']}/{release}"}

@@ -23,7 +23,7 @@ def wanted(**flags: object) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "flags", [{}, {"region": "eu-central-1", "kind": "http"}, {"names": ["worker=Their-Own_Name"], "stage": "v1"}]
+    "flags", [{}, {"region": ["eu-central-1"], "kind": "http"}, {"names": ["worker=Their-Own_Name"], "stage": "v1"}]
 )
 def test_the_folder_passes_the_check_and_a_second_run_changes_nothing(tmp_path: Path, flags: dict[str, object]) -> None:
     assert {one.state for one in write(tmp_path, wanted(**flags))} == {"written"}
