@@ -266,7 +266,7 @@ def summary(rehearsal: Rehearsal, last: Finished, hours: float) -> int:
     if accepted:
         archive = Archive(rehearsal.root / rehearsal.archive)
         records = [archive.load(ref) for ref in archive.records(release=rehearsal.release)]
-        missing = unserved(records)
+        missing = unserved(records, places().prod)
         for line in missing:
             board.say(f"[red]not served:[/] {line}")
     virtual = f"{hours / 24:.1f} virtual days" if hours >= 48 else f"{hours:.0f} virtual hours"
