@@ -110,11 +110,11 @@ def priced(params: Params) -> Found:
         name = price_list.file_of(folder, region).name
         return Found(name, True, f"prices of {region}, looked up on {params.prices.date}")
     waits = [gate.id for gate in params.policy.gates if gate.measure in COSTS and gate.required]
-    held = f", and no soak passes its gate {' and '.join(waits)}" if waits else ""
-    left = price_list.missing(folder, region)
+    held = f" and no soak passes its gate {' and '.join(waits)}" if waits else ""
+    left, own = price_list.missing(folder, region), price_list.own_file(region)
     named = ", ".join(f"{item} (per {unit})" if unit else item for item, unit in left.items())
-    said = f"{params.prices.why}; until then the cost is NO DATA{held}. Missing: {named}"
-    return Found(price_list.own_file(region), True, said, note=True)
+    said = f"until all prices of {region} are in {folder.name}/{own}, the cost is NO DATA{held}; missing: {named}"
+    return Found(own, True, said, note=True)
 
 
 def _blamed(sentence: str, path: Path) -> str:

@@ -16,8 +16,8 @@ from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.inventory.inspect import rules
 from runbook_lib.observe.resources import leftovers as look
-from runbook_lib.params.own_steps import rollout_of
 from runbook_lib.record.record import Record
+from runbook_lib.rollout.history import rollouts_records
 from runbook_lib.rollout.panels import grid
 from runbook_lib.rollout.people import attestation_checks, wanted_by
 from runbook_lib.run.run import Run
@@ -152,8 +152,8 @@ class Deprecation(Step):
 
     def _records(self) -> list[Record]:
         """The verified records of this rollout, newest first; altered or unreadable ones are left out."""
-        archive, mine = self.run.archive, rollout_of(self.params.policy, self.params.env)
-        refs = [ref for ref in reversed(archive.records(release=self.params.release)) if ref.env in mine]
+        archive = self.run.archive
+        refs = reversed(rollouts_records(archive, self.params))
         return [record for _, record in archive.trusted(refs, self.run.warn, "left out of the archive's story")]
 
     def _earlier(self) -> Record | None:

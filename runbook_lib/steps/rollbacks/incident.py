@@ -38,12 +38,12 @@ from runbook_lib.judge.incidents.incident import Clock, NoWayBack, Scenario, fir
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Verdict, Word
 from runbook_lib.observe.traffic.state import TrafficState
-from runbook_lib.params.own_steps import rollout_of
 from runbook_lib.params.rollbacks import Rollback
 from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.journal import read_events
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import history
+from runbook_lib.rollout.history import rollouts_records
 from runbook_lib.rollout.timeline import story
 from runbook_lib.run.run import Run
 from runbook_lib.show.checks import checks_table
@@ -288,8 +288,7 @@ class Incident:
             sections: further sections of this scenario: Markdown lines by heading.
             more: further events: time and words, in any order.
         """
-        now, mine = self.aws_now, rollout_of(self.params.policy, self.params.env)
-        refs = [ref for ref in self.run.archive.records(release=self.params.release) if ref.env in mine][-ENOUGH:]
+        now, refs = self.aws_now, rollouts_records(self.run.archive, self.params)[-ENOUGH:]
         facts = Facts(
             title=self.spec.title,
             env=self.params.env,
