@@ -40,7 +40,12 @@ def init(
     from_stack: Annotated[str, typer.Option(metavar="STACK", help="Ask AWS: the stack's resources and names.")] = "",
     offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: missing values are guessed.")] = False,
     env: Annotated[str, typer.Option(help="Environment of the stack; default: the one in its name.")] = "",
-    region: Annotated[str, typer.Option(help="AWS region; default: us-east-1.")] = "",
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[ENV=]REGION", help="AWS region, of one environment or of all others; default: us-east-1."
+        ),
+    ] = None,
     environment: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,7 +91,7 @@ def init(
     own = environments.of_flags(environment or ()) or environments.of_folder(into)
     known = answers.of_flags(
         service,
-        region=region or there.region(into, own or ENVIRONMENTS),
+        region=_regions(region or [], there.regions(into, own or ENVIRONMENTS)),
         kind=api,
         stage=stage,
         release=release,
@@ -104,11 +109,11 @@ def init(
         if where not in known.environments:
             one_of = ", ".join(known.environments)
             raise UsageError(f"--env is '{where}', expects one of {one_of}: whose stack is it?")
-        left = stacks.look(known, from_stack, where, Aws(known.region.value, answer_s=WHO_S, tries=2))
+        left = stacks.look(known, from_stack, where, Aws(known.region_of(where), answer_s=WHO_S, tries=2))
     there.add(into, known)
     known.complete()
     told = known.told()
-    done = folder.write(into, folder.planned(known))
+    done = folder.write(into, there.priced(into, folder.planned(known)))
     if json_:
         rows = [dict(zip(("source", "what", "value"), row, strict=True)) for row in told]
         typer.echo(json.dumps({"values": rows, "left": left, "files": [asdict(one) for one in done]}))
@@ -126,6 +131,11 @@ def init(
         then = f"`runbook params check`, `runbook doctor --env {production}`, `runbook run 01 --env {production}`"
         prose(f"next: enter what is missing, then {then}")
     raise typer.Exit(int(Exit.HOLD if any(one.state == "differs" for one in done) else Exit.OK))
+
+
+def _regions(given: list[str], known: list[str]) -> list[str]:
+    """What is said after what the folder says; one for all environments leaves nothing of the folder's."""
+    return [*(known if all("=" in one for one in given) else ()), *given]
 
 
 def upgrade(

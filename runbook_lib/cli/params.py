@@ -67,10 +67,8 @@ def check(
         typer.echo(json.dumps([asdict(one) for one in found]))
     else:
         for one in found:
-            prose(
-                f"{'ok  ' if one.ok else 'FAIL'}  {one.file}: {one.sentence.removeprefix(f'{one.file}: ')}",
-                fg=None if one.ok else "red",
-            )
+            state, colour = ("FAIL", "red") if not one.ok else ("NOTE", "yellow") if one.note else ("ok  ", None)
+            prose(f"{state}  {one.file}: {one.sentence.removeprefix(f'{one.file}: ')}", fg=colour)
     raise typer.Exit(int(Exit.OK if all(one.ok for one in found) else Exit.USAGE))
 
 

@@ -10,9 +10,14 @@ from pathlib import Path
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import read_yaml
 from runbook_lib.observe.api_address import with_api
+from runbook_lib.observe.evidence.costs import MEASURE, SYNC
 from runbook_lib.observe.traffic.routes import is_http
+from runbook_lib.params import price_list
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.params.prices import NoPrices
+
+COSTS = (MEASURE, SYNC)
+"""Measures that need a price list."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class Found:
     file: str
     ok: bool
     sentence: str
+    note: bool = False
+    """Whether it stops no run, and yet something must be written before a gate can pass."""
 
 
 def check(folder: Path, commands: bool = False) -> list[Found]:
@@ -84,8 +91,7 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
         yield Found(_blamed(str(error), path), False, str(error))
         return
     yield Found(path.name, True, f"{params.env}, account {params.account_id}, {params.region}")
-    if isinstance(params.prices, NoPrices):
-        yield Found("prices.yaml", True, f"{params.prices.why}; until then the cost is NO DATA")
+    yield priced(params)
     if is_http(params) and not params.named("api_id"):
         params = with_api(params, "found-by-its-name")  # each run finds it in AWS
     for name, read in _readers(params).items():
@@ -95,6 +101,20 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
             yield Found(f"{name}.yaml", False, str(error))
         else:
             yield Found(f"{name}.yaml", True, "whole, and what it names is there")
+
+
+def priced(params: Params) -> Found:
+    """The prices of the environment's region: their date, or which are missing, where to write them, what waits."""
+    folder, region = Path(params.source), params.region
+    if not isinstance(params.prices, NoPrices):
+        name = price_list.file_of(folder, region).name
+        return Found(name, True, f"prices of {region}, looked up on {params.prices.date}")
+    waits = [gate.id for gate in params.policy.gates if gate.measure in COSTS and gate.required]
+    held = f" and no soak passes its gate {' and '.join(waits)}" if waits else ""
+    left, own = price_list.missing(folder, region), price_list.own_file(region)
+    named = ", ".join(f"{item} (per {unit})" if unit else item for item, unit in left.items())
+    said = f"until all prices of {region} are in {folder.name}/{own}, the cost is NO DATA{held}; missing: {named}"
+    return Found(own, True, said, note=True)
 
 
 def _blamed(sentence: str, path: Path) -> str:

@@ -85,6 +85,16 @@ class Table(Declared):
         of = zip(WORDS, (self.pending, self.running, self.completed, self.failed), strict=True)
         return {word: own for own, said in of for word in said}
 
+    @property
+    def done(self) -> str:
+        """The words for a job that is done, as a reader finds them in the table: `COMPLETED`, `READY or SENT`."""
+        return " or ".join(self.completed)
+
+    @property
+    def broken(self) -> str:
+        """The words for a job that failed."""
+        return " or ".join(self.failed)
+
     @model_validator(mode="after")
     def _apart(self) -> Table:
         words = [*self.pending, *self.running, *self.completed, *self.failed]

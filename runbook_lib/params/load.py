@@ -21,7 +21,7 @@ from runbook_lib.base.kept_at import address
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import beside, expanded, params_dir, project_root, read_yaml
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.params import crew, own_steps
+from runbook_lib.params import crew, own_steps, price_list
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.phases import EnvironmentName
 from runbook_lib.params.policy import Policy
@@ -309,15 +309,11 @@ def load(
 
 
 def _prices(folder: Path, region: str) -> Prices | NoPrices:
-    """The list of the region: `prices-<region>.yaml`, else `prices.yaml`; none where that is another region's."""
-    own = f"prices-{region}"
-    priced = own if (folder / f"{own}.yaml").is_file() else "prices"
-    prices = read_model(Prices, folder / f"{priced}.yaml")
-    if prices.region != region:
-        where = f"{folder.name}/{priced}.yaml has those of {prices.region}"
-        why = f"there are no prices of {region} ({where}): write them, with their sources and their date, into "
-        return NoPrices.because(f"{why}{folder.name}/{own}.yaml", region, prices)
-    return prices
+    """The list of the region; none where it is another region's, or a price is not written yet."""
+    path = price_list.file_of(folder, region)
+    raw = read_yaml(path)
+    prices = validated(Prices, price_list.filled(raw), f"{path.parent.name}/{path.name}", path)
+    return price_list.of_region(prices, path, price_list.unwritten(raw), region)
 
 
 def load_file(

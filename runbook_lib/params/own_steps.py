@@ -19,7 +19,7 @@ def seen_from(policy: Policy, env: str) -> Policy:
     """The policy as it holds for one environment; the same one where nothing refers to `{env}`."""
     own = {name: _own(step, env) for name, step in policy.steps.items()}
     items = tuple(
-        item.model_copy(update={"after": _at(item.after, policy.steps, env)})
+        item.model_copy(update={"after": _at(item.after, policy.steps, env), "env": "same"})
         if item.after and HERE in item.after
         else item
         for item in policy.attestations
@@ -27,6 +27,15 @@ def seen_from(policy: Policy, env: str) -> Policy:
     if own == policy.steps and items == policy.attestations:
         return policy
     return policy.model_copy(update={"steps": own, "attestations": items})
+
+
+def rollout_of(policy: Policy, env: str) -> frozenset[str]:
+    """The environments whose records a rollout to `env` is told by: itself, and those of other kinds.
+
+    Another one of its kind has a rollout of its own, of which nothing proves anything here.
+    """
+    kinds = policy.environments
+    return frozenset(one for one, kind in kinds.items() if one == env or kind != kinds.get(env)) | {env}
 
 
 def _own(step: PhaseStep, env: str) -> PhaseStep:

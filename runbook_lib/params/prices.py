@@ -77,7 +77,8 @@ class Prices(Frozen):
                 raise ValueError(f"price '{item}' has no source")
         missing = [item for item in UNITS if item not in self.prices]
         if missing:
-            raise ValueError(f"'{missing[0]}' has no price; give it one per {UNITS[missing[0]]}")
+            rest = f" (nor have {', '.join(missing[1:])})" if missing[1:] else ""
+            raise ValueError(f"'{missing[0]}' has no price; give it one per {UNITS[missing[0]]}{rest}")
         return self
 
     def of(self, item: str, quantity: float) -> float:

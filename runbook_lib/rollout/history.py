@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Evidence
 from runbook_lib.params.load import Params
+from runbook_lib.params.own_steps import rollout_of
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import predecessors
+from runbook_lib.record.place import RecordRef
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.look import BASELINE
 
@@ -85,3 +87,9 @@ def baseline(own: Evidence, before: Record | None, *, migrated: bool) -> Evidenc
     note = f"from {before.notebook}, run {before.run_id}: almost no request is synchronous now"
     found = Evidence.model_validate(kept)
     return found.model_copy(update={"notes": (*found.notes, note)})
+
+
+def rollouts_records(archive: Archive, params: Params) -> list[RecordRef]:
+    """The release's records in this environment and those before it; none of another one with a rollout of its own."""
+    mine = rollout_of(params.policy, params.env)
+    return [ref for ref in archive.records(release=params.release) if ref.env in mine]

@@ -181,6 +181,11 @@ def _same(one: Any, other: Any) -> bool:
     return canonical(_as_read(redact(plain(one)))) == canonical(_as_read(redact(plain(other))))
 
 
+def _without_words(one: Evidence | None) -> Evidence | None:
+    """The evidence without the words for its question, which no raw answer gives: they may be others by now."""
+    return one.model_copy(update={"query": ""}) if one else None
+
+
 def _as_read(value: Any) -> Any:
     """The value with times inside sentences in today's form: older versions wrote some as ISO 8601."""
     if isinstance(value, dict):
@@ -204,7 +209,7 @@ def _again(
     said = [
         f"the evidence for '{name}' is not what the raw answers give"
         for name in measures
-        if not _same(evidence.get(name), case.evidence[name])  # type: ignore[union-attr]
+        if not _same(_without_words(evidence.get(name)), _without_words(case.evidence[name]))  # type: ignore[union-attr]
     ]
     verdict, was = case.verdict(), Outcome.model_validate(of_today(sealed))
     kept = tuple(GateResult.model_validate(one) for one in record.gates)

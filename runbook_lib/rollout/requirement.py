@@ -17,6 +17,7 @@ from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.params.load import Params, params_dir, project_root, read_yaml
+from runbook_lib.params.phases import HERE
 from runbook_lib.params.sentence import shown
 from runbook_lib.record.record import Record
 
@@ -101,8 +102,11 @@ def _known() -> Path:
     return own if own.is_file() else delivered() / "params" / MAP
 
 
-def lines(path: Path | None = None) -> list[Line]:
+def lines(path: Path | None = None, env: str = HERE) -> list[Line]:
     """The lines of the project's map, in its order.
+
+    Args:
+        env: whose rollout they are about: what stands for `{env}` in a reference.
 
     Raises:
         UsageError: it is missing or wrong.
@@ -113,7 +117,9 @@ def lines(path: Path | None = None) -> list[Line]:
             raise UsageError(f"requirement.yaml: '{section}' is {shown(rows)}, expects lines with their references")
         for text, by in rows.items():
             given: Sequence[Any] = by if isinstance(by, list) else [by]
-            found.append(Line(section, str(text), tuple(reference(str(one)) for one in given)))
+            found.append(
+                Line(section, str(text), tuple(reference(str(one).replace(f"@{HERE}", f"@{env}")) for one in given))
+            )
     return found
 
 
@@ -189,13 +195,13 @@ def serves(one: Reference, record: Record) -> bool:
             return False
 
 
-def unserved(records: Iterable[Record]) -> list[str]:
-    """Lines whose notebook, check or gate is in no record. References to parameters, commands, planned things and
-    rollbacks do not count, for a rollout may do without a rollback.
+def unserved(records: Iterable[Record], env: str = HERE) -> list[str]:
+    """Lines whose notebook, check or gate is in no record of the rollout to `env`. References to parameters, commands,
+    planned things and rollbacks do not count, for a rollout may do without a rollback.
     """
     kept = list(records)
     found = []
-    for line in lines():
+    for line in lines(env=env):
         for one in line.by:
             if one.kind in ("decision", "gate", "check") and not any(serves(one, record) for record in kept):
                 found.append(f"{line.section}: {line.text} ({one})")

@@ -96,13 +96,17 @@ def ledger_table(ledger: dict[str, Any]) -> Shown:
     return table(("", "Requests", "What it means"), rows, caption="Every user once, at the door", note=note)
 
 
-def census_table(segment: Any) -> Shown:
-    """A table of the fate of every job created in the window; `segment` is an `observe.census.Segment`."""
+def census_table(segment: Any, done: str, broken: str) -> Shown:
+    """A table of the fate of every job created in the window; `segment` is an `observe.census.Segment`.
+
+    Args:
+        done, broken: the table's own words for a job that is done, and one that failed.
+    """
     created = segment.completed + segment.late + segment.failed + segment.lost
     meaning = (
-        ("completed", "COMPLETED while the client was still polling: success"),
-        ("late", "COMPLETED after the client gave up: failed for the user"),
-        ("failed", "marked FAILED by the worker"),
+        ("completed", f"{done} while the client was still polling: success"),
+        ("late", f"{done} after the client gave up: failed for the user"),
+        ("failed", f"marked {broken} by the worker"),
         ("lost", "never finished"),
     )
 

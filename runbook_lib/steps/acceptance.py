@@ -14,8 +14,9 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
+from runbook_lib.params.own_steps import rollout_of
 from runbook_lib.record.chain import predecessors
-from runbook_lib.record.entry import book, entries
+from runbook_lib.record.entry import Entry, book
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import costs
 from runbook_lib.rollout.replay import replay_all
@@ -70,8 +71,10 @@ class Acceptance(Step):
             then="Have it signed, and go on with the normal cadence.",
         )
         self.trouble: list[str] = []
-        self.records = self._verified()
-        self._trusted = {record.run_id for record in self.records}
+        verified = self._verified()
+        self._trusted = {record.run_id for record in verified}
+        self._mine = rollout_of(self.params.policy, self.params.env)
+        self.records = [record for record in verified if record.env in self._mine]
         self.folders = {ref.run_id: ref.folder for ref in run.archive.records(release=run.params.release)}
 
     def _verified(self) -> list[Record]:
@@ -82,7 +85,7 @@ class Acceptance(Step):
 
     def chain_table(self) -> Any:
         """Checks that every record of this release is unaltered and linked."""
-        count = len(self.records) + len(self.trouble)
+        count = len(self._trusted) + len(self.trouble)
         said = f"all {count} records of {self.params.release} are unaltered and linked"
         if self.trouble:
             said = f"{len(self.trouble)} of {count} records cannot be trusted: {self.trouble[0]}"
@@ -103,7 +106,7 @@ class Acceptance(Step):
 
     def criteria_table(self) -> Any:
         """Every acceptance criterion with the record that proves it."""
-        criteria = [line for line in lines() if line.section == ACCEPTANCE]
+        criteria = [line for line in lines(env=self.params.env) if line.section == ACCEPTANCE]
         checks = [self._criterion(number, line) for number, line in enumerate(criteria, 1)]
         self.run.check(*checks)
         return _linked(checks)
@@ -161,6 +164,8 @@ class Acceptance(Step):
         """Issues during the rollout: notes of people, holds, rollbacks, failed runs, warnings."""
         rows: list[list[object]] = []
         for entered in book(self.run.archive, None, self.params.release, "note").entered:
+            if entered.env not in self._mine:
+                continue
             rows.append([when(entered.entry.at), "note", f"{entered.entry.text} ({entered.entry.by})"])
         for record in self.records:
             said = record.decision if record.status == "completed" else record.status
@@ -187,13 +192,13 @@ class Acceptance(Step):
         gates = self._figures()
         signed = [
             f"- {when(one.at)}: {one.item} approved by {markdown(one.by)} ({markdown(one.role)})"
-            for one in entries(self.run.archive, None, flat.release, "approval")
+            for one in self._approvals()
         ]
         span = [_when(record) for record in self.records]
         days = (max(span) - min(span)).total_seconds() / 86400 if span else 0.0
         return "\n".join(
             [
-                f"# Acceptance of {flat.release}",
+                f"# Acceptance of {flat.release} in {flat.env}",
                 "",
                 f"{proven} of {len(criteria)} criteria proven; {len(self.records)} records over {days:.1f} days.",
                 "",
@@ -213,6 +218,10 @@ class Acceptance(Step):
                 "",
             ]
         )
+
+    def _approvals(self) -> list[Entry]:
+        found = book(self.run.archive, None, self.params.release, "approval").entered
+        return [one.entry for one in found if one.env in self._mine]
 
     def _figures(self) -> list[str]:
         last = self.run.params.policy.migrating

@@ -39,7 +39,7 @@ def expected(contract: Contract) -> dict[str, str]:
         "mark": f"'{contract.probe.arrives_in}' begins with '{contract.probe.prefix}', and has this run's own mark",
         "duplicate": f"{submit.repeated.told()}, the same job" if submit.repeated else not_asked,
         "invalid": submit.refused.told(),
-        "poll": "COMPLETED in time",
+        "poll": f"{contract.table.done} in time",
         "download": "this job's report",
         "unknown": unknown.told() if unknown else not_asked,
         "sync": " or ".join(map(str, contract.sync.codes)) + ", as ever",

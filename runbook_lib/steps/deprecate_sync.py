@@ -17,6 +17,7 @@ from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.inventory.inspect import rules
 from runbook_lib.observe.resources import leftovers as look
 from runbook_lib.record.record import Record
+from runbook_lib.rollout.history import rollouts_records
 from runbook_lib.rollout.panels import grid
 from runbook_lib.rollout.people import attestation_checks, wanted_by
 from runbook_lib.run.run import Run
@@ -150,9 +151,9 @@ class Deprecation(Step):
         )
 
     def _records(self) -> list[Record]:
-        """The release's verified records, newest first; altered or unreadable ones are left out."""
+        """The verified records of this rollout, newest first; altered or unreadable ones are left out."""
         archive = self.run.archive
-        refs = reversed(archive.records(release=self.params.release))
+        refs = reversed(rollouts_records(archive, self.params))
         return [record for _, record in archive.trusted(refs, self.run.warn, "left out of the archive's story")]
 
     def _earlier(self) -> Record | None:

@@ -126,7 +126,8 @@ class Week:
         )
         more = [*asks(Window(since, run.now)), *course.asks(self.params, window, run.now), *self._daily()]
         self.seen = take(run, self.state, window, self._look(), segment, levels, more=more)
-        return stack(evidence_table(self.seen.evidence), census_table(segment))
+        told = self.params.service.contract.table
+        return stack(evidence_table(self.seen.evidence), census_table(segment, told.done, told.broken))
 
     def _look(self) -> Look | None:
         """The declared look that closes the week; None before: an interim look can only find what is wrong."""

@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_files_of_the_project_are_whole_and_each_is_told(folder: Path) -> None:
     found = check(folder)
     assert all(one.ok for one in found), found
-    wanted = {path.name for path in folder.glob("*.yaml")} - {"prices.yaml", "rehearsal-commands.yaml"}
+    wanted = {path.name for path in folder.glob("*.yaml")} - {"rehearsal-commands.yaml"}
     assert {one.file for one in found} == wanted
 
 

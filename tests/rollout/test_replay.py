@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from runbook_lib.judge.case import Case
-from runbook_lib.judge.model import Arms, GateResult, Outcome
+from runbook_lib.judge.model import Arms, Evidence, GateResult, Outcome
 from runbook_lib.judge.terms import RULES, Verdict
 from runbook_lib.record.record import Record
-from runbook_lib.rollout.replay import Replayed, _again, _follows, _same
+from runbook_lib.rollout.replay import Replayed, _again, _follows, _same, _without_words
 from tests.judge.gates import test_against as against
 
 
@@ -68,6 +68,14 @@ def test_one_of_earlier_rules_may_say_it_in_other_words_and_nothing_else(rules: 
     assert replayed(rules, lambda one: one.model_copy(update={"reason": "in other words."})).identical
     for other in ({"verdict": Verdict.PASS}, {"value": 0.5}, {"since": "2026-01-05T17:00:00Z"}, {"doubted": True}):
         assert not replayed(rules, lambda one, other=other: one.model_copy(update=other)).identical  # type: ignore[misc]
+
+
+def test_what_raw_answers_give_is_compared_and_not_the_words_of_the_question() -> None:
+    day = {"start": "2026-11-09T03:00:00Z", "end": "2026-11-10T03:00:00Z"}
+    one = Evidence.model_validate({"measure": "success", "kind": "rate", "query": "COMPLETED", "n": 3, "bad": 1, **day})
+    assert _same(_without_words(one), _without_words(one.model_copy(update={"query": "PRINTED in time"})))
+    assert not _same(_without_words(one), _without_words(one.model_copy(update={"bad": 2})))
+    assert _without_words(None) is None
 
 
 def test_an_older_version_may_have_written_the_times_inside_its_sentences_for_machines() -> None:

@@ -326,23 +326,24 @@ def segment(**kwargs: Any) -> Any:
 
 
 def test_the_census_counts_settled_jobs_only() -> None:
-    shown = users.census_table(segment(probes=4, probes_bad=1, errors={"quota <x>": 15, "other": 1}))
+    shown = users.census_table(segment(probes=4, probes_bad=1, errors={"quota <x>": 15, "other": 1}), "READY", "BROKEN")
     text, rows = str(shown), parsed(shown).rows
     assert "Census of 306 settled jobs created 2026-11-10 03:00 to 2026-11-11 00:00 UTC" in text
     assert [row[1] for row in rows[1:7]] == ["288", "1", "16", "1", "2", "4"]
     assert rows[1][2] == "94.1 %"
+    assert [row[3].partition(" while")[0] for row in (rows[1], rows[3])] == ["READY", "marked BROKEN by the worker"]
     assert rows[5][2] == "–", "in flight is in no rate"
     assert "12.5 read units" in text
     assert text.index("quota <x>") < text.index("other")
 
 
 def test_an_almost_perfect_census_is_not_shown_as_100_percent() -> None:
-    rows = parsed(users.census_table(segment(completed=99_999, late=0, failed=1, lost=0))).rows
+    rows = parsed(users.census_table(segment(completed=99_999, late=0, failed=1, lost=0), "READY", "BROKEN")).rows
     assert rows[1][2] != "100.0 %"
 
 
 def test_an_empty_census_divides_by_nothing() -> None:
-    rows = parsed(users.census_table(segment(completed=0, late=0, failed=0, lost=0))).rows
+    rows = parsed(users.census_table(segment(completed=0, late=0, failed=0, lost=0), "READY", "BROKEN")).rows
     assert rows[1][2] == "–"
 
 

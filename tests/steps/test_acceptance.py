@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -212,3 +213,19 @@ def test_a_verdict_that_does_not_come_out_again_is_no_proof(rollout: Rollout, mo
     made = rollout.judged()
     assert made.outcome is not None and made.outcome.decision is Decision.HOLD
     assert "06_phase1_10_percent, it was forged" in wrong(made)["chain.replayed"]
+
+
+def test_another_environment_with_users_is_in_no_line_of_it(rollout: Rollout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its records are checked with all others of the release, and prove, hold and cost nothing here."""
+    kinds = {**PARAMS.policy.environments, "prod-us": "production"}
+    policy = PARAMS.policy.model_copy(update={"environments": kinds})
+    monkeypatch.setattr(sys.modules[__name__], "PARAMS", PARAMS.model_copy(update={"policy": policy}))
+    rollout.whole()
+    rollout.seal("06_phase1_10_percent", "prod-us", "ROLLBACK")
+    theirs = Entry(kind="approval", item="07_phase2_50_percent", by="Theirs", role="lead", at="2025-06-20T03:00:00Z")
+    flat = PARAMS.flat.model_copy(update={"env": "prod-us", "release": RELEASE})
+    enter(rollout.archive, PARAMS.model_copy(update={"flat": flat}), theirs)
+    made = rollout.judged()
+    assert wrong(made) == {} and {record.env for record in made.records} == {"dev", "staging", "prod"}
+    assert "prod-us" not in made.issues_table()._repr_html_() and "Theirs" not in made._summary()
+    assert len(made._trusted) == len(made.records) + 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from collections.abc import Iterator
@@ -99,6 +100,16 @@ def params(ground: Ground) -> Iterator[Found]:
     if not bad:
         flat = ground.params.flat
         yield ok(f"{flat.env}, account {flat.account_id}, {flat.region}, release {flat.release}")
+
+
+def prices(ground: Ground) -> Found:
+    """Checks that the region has a price list, whole and not too old; a note, since only costs need it."""
+    told = params_check.priced(ground.known)
+    if told.note:
+        return note(told.sentence, f"edit {ground.beside(told.file)}")
+    if old := ground.known.prices.stale(dt.datetime.now(dt.UTC).date()):
+        return note(old, f"edit {ground.beside(told.file)}")
+    return ok(told.sentence)
 
 
 def notebooks(ground: Ground) -> Found:

@@ -23,6 +23,7 @@ PROBES = (
     Probe("kernel", "Jupyter kernel", machine.kernel, machine.REINSTALL, Exit.USAGE),
     Probe("project", "Project's folder", machine.project, _FOLDER, Exit.USAGE),
     Probe("params", "Parameters", machine.params, _FILE, Exit.USAGE),
+    Probe("prices", "Prices", machine.prices, _FILE, Exit.USAGE, ("params",)),
     Probe("notebooks", "Notebooks", machine.notebooks, _FOLDER, Exit.USAGE, ("project", "params")),
     Probe("commands", "The team's commands", machine.commands, _FILE, Exit.USAGE, ("params",)),
     Probe("archive", "Archive", machine.archive, _FILE, Exit.USAGE, ("params",)),

@@ -15,10 +15,12 @@ from runbook_lib.commands.init.tools import DEFAULT
 from runbook_lib.params.aws_names import fault as name_fault
 from runbook_lib.params.cross_check import RESOURCES
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
+from runbook_lib.params.price_list import own_file
 from runbook_lib.params.service import JOB, NO_JOB
 
 REGION = "us-east-1"
-ROUTES = ("sync", "submit", "status")
+ROUTES = {"sync": "/api/{service}", "submit": "/api/{service}-async", "status": "/api/{service}/status/{job_id}"}
+"""Paths of the routes if nobody has said or found them."""
 NO_ROUTE = "none"
 """Value of `--route status=`: the API has no such route, and no function for one."""
 NO_ACCOUNT = "000000000000"
@@ -63,7 +65,6 @@ ALARMS = {
     "guard_queue_depth": "{service}-queue-depth-guard-{env}",
 }
 """Names of the alarms that the team's own code makes, by their ids in gates.yaml; notebook 04 makes the others."""
-_ROUTES = {"sync": "/api/{service}", "submit": "/api/{service}-async", "status": "/api/{service}/status/{job_id}"}
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Answers:
 
     service: str
     region: Said
+    """Region of each environment that has none of its own in `regions`."""
+    regions: dict[str, Said] = field(default_factory=dict)
     accounts: dict[str, Said] = field(default_factory=dict)
     names: dict[str, Said] = field(default_factory=dict)
     routes: dict[str, Said] = field(default_factory=dict)
@@ -106,13 +109,22 @@ class Answers:
         """Guesses the missing values from the service's name."""
         for key, template in _NAMES.items():
             self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
-        for key, template in _ROUTES.items():
+        for key, template in ROUTES.items():
             self.routes.setdefault(key, Said(_named(template, self.service), "guessed"))
         if self.tells_no_status:
             self.names.pop("status", None)
         for known, guesses in ((self.traffic, TRAFFIC), (self.alarms, ALARMS)):
             for key, template in guesses.items():
                 known.setdefault(key, Said(_named(template, self.service), "guessed"))
+
+    def region_of(self, env: str) -> str:
+        """The region of an environment."""
+        return self.regions.get(env, self.region).value
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Each region of an environment that the delivered price list is not about."""
+        return tuple(one for one in dict.fromkeys(map(self.region_of, self.environments)) if one != REGION)
 
     @property
     def tells_no_status(self) -> bool:
@@ -122,6 +134,7 @@ class Answers:
     def told(self) -> list[tuple[str, str, str]]:
         """Source, name and value of each fact; missing ones last, with the place to say them."""
         rows = [("region", self.region), ("api.kind", self.kind), ("api.stage", self.stage)]
+        rows += [(f"region of {env}", said) for env, said in self.regions.items()]
         rows += [(f"names.{key}", said) for key, said in self.names.items()]
         rows += [(f"api.routes.{key}", said) for key, said in self.routes.items()]
         rows += [(f"traffic.{key}", said) for key, said in self.traffic.items()]
@@ -134,10 +147,9 @@ class Answers:
             for env in self.environments
             if env not in self.accounts
         ]
-        if self.region.value != REGION:
-            where = f"params/prices-{self.region.value}.yaml, as prices.yaml has those of {REGION}"
-            where += "; until then no cost, and its gate holds"
-            missing.append(("missing", f"prices in {self.region.value}", where))
+        for region in self.unpriced:
+            where = f"params/{own_file(region)}, each `null` in it; until then no cost, and its gate holds"
+            missing.append(("missing", f"prices in {region}", where))
         return [*listed, *missing, *_ALWAYS]
 
 
@@ -162,7 +174,7 @@ def _named(template: str, service: str) -> str:
 def of_flags(
     service: str,
     *,
-    region: str = "",
+    region: Sequence[str] = (),
     kind: str = "",
     stage: str = "",
     release: str = "",
@@ -183,17 +195,17 @@ def of_flags(
         raise UsageError(f"--service is '{service}', expects a name in small letters and dashes, such as orders-export")
     if not isinstance(yaml.safe_load(service), str):
         raise UsageError(f"--service is '{service}', which YAML reads as something else; choose another name")
-    if region and not REGIONS.fullmatch(region):
-        raise UsageError(f"--region is '{region}', expects one such as eu-central-1")
     if kind not in ("", "rest", "http"):
         raise UsageError(f"--api is '{kind}', expects rest or http")
-    made = Answers(service, Said(region or REGION, "said" if region else "guessed"), release=release)
+    own = dict(environments or ENVIRONMENTS)
+    everywhere, regions = _regions(region, own)
+    made = Answers(service, everywhere, regions, release=release)
     made.kind = Said(kind, "said") if kind else made.kind
     made.stage = Said(stage, "said") if stage else made.stage
-    made.environments = dict(environments or ENVIRONMENTS)
+    made.environments = own
     made.accounts = _accounts(accounts, tuple(made.environments))
     made.names = _pairs("--name", names, RESOURCES)
-    made.routes = _pairs("--route", routes, ROUTES)
+    made.routes = _pairs("--route", routes, tuple(ROUTES))
     for env, said in made.accounts.items():
         if not re.fullmatch(r"[0-9]{12}", said.value):
             raise UsageError(f"--account {env}={said.value}: an AWS account id has 12 digits")
@@ -216,6 +228,22 @@ def _routed(routes: Mapping[str, Said]) -> None:
             raise UsageError(f"--route {key}={said.value}: expects a path that begins with /{also}")
         if key == "status" and not JOB.search(said.value):
             raise UsageError(f"--route {key}={said.value}: {NO_JOB}")
+
+
+def _regions(given: Sequence[str], environments: Mapping[str, object]) -> tuple[Said, dict[str, Said]]:
+    """The region of all environments, and of each that has one of its own; what is said last holds."""
+    everywhere, own = Said(REGION, "guessed"), dict[str, Said]()
+    for one in given:
+        env, equals, region = one.rpartition("=")
+        if equals and env not in environments:
+            raise UsageError(f"--region {one}: no '{env}' here; {hint(env, environments) or ', '.join(environments)}")
+        if not REGIONS.fullmatch(region):
+            raise UsageError(f"--region is '{region}', expects one such as eu-central-1")
+        if equals:
+            own[env] = Said(region, "said")
+        else:
+            everywhere = Said(region, "said")
+    return everywhere, {env: said for env, said in own.items() if said.value != everywhere.value}
 
 
 def _accounts(given: Sequence[str], environments: Sequence[str]) -> dict[str, Said]:

@@ -18,6 +18,8 @@ from runbook_lib.params.phases import ENVIRONMENTS, HERE, EnvironmentKind, stand
 
 KINDS: tuple[EnvironmentKind, ...] = get_args(EnvironmentKind)
 _DELIVERED = "|".join(ENVIRONMENTS)
+_OF_ONE = "infra_diff_reviewed|low_traffic_window"
+"""Attestations about one environment of production: with several, each needs its own."""
 
 
 def of_flags(given: Sequence[str]) -> dict[str, EnvironmentKind]:
@@ -70,6 +72,9 @@ def _each_its_own(text: str, several: Mapping[str, list[str]]) -> str:
         one = rf"(\w+)@{found[1]}\b"
         return re.sub(one, rf'"\1@{HERE}"', found[0]) if len(several[found[1]]) > 1 else found[0]
 
+    if len(several["prod"]) > 1:
+        item = rf"(?m)^(  - id: (?:{_OF_ONE})\n(?:    (?:title|role): .*\n)+)"
+        text = re.sub(item, r"\1    env: same\n", text)
     text = re.sub(rf"(?m)^    envs: \[({_DELIVERED})\]\n(?:    requires\w*: .*\n)*", own, text)
     return re.sub(rf"(?m)^    after: \w+@({_DELIVERED})$", own, text)
 
@@ -92,8 +97,13 @@ def renamed(path: str, text: str, environments: Mapping[str, EnvironmentKind]) -
 
     text = text.replace("dev, staging or prod", spoken).replace("(dev, staging, prod)", f"({', '.join(listed)})")
     text = text.replace("options: [dev, staging, prod]", f"options: [{', '.join(listed)}]")
+    ids = ", ".join(f"{name}: a{place}b2c3" for place, name in enumerate(listed, 1))
+    text = re.sub(rf"\{{(?:{_DELIVERED}): [a-z0-9]{{6}}, [^}}]*\}}", f"{{{ids}}}", text)
     text = _each_its_own(text, together) if path.endswith("gates.yaml") else text
     requirement = path.endswith("requirement.yaml")
+    if requirement and len(together["prod"]) > 1:  # 11 in each of them asks for that one's own records
+        text = re.sub(r"(?<=[\[ ])(\w+)@prod( [^,\]\n]+)(?=[,\]])", rf'"\1@{HERE}\2"', text)
+        text = re.sub(r"\b(\w+)@prod\b", rf"\1@{HERE}", text)
     if requirement and names["dev"] == names["staging"]:  # 02 has deployed there already, and 05 finds nothing to do
         text = text.replace("05_staging@staging infra.deploy", "02_deploy_dev@staging infra.deploy")
     text = re.sub(rf"(?<=[a-z0-9_]@)({_DELIVERED})\b", lambda found: names[found[1]], text)

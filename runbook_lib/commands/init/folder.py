@@ -14,17 +14,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from runbook_lib.base import scratch
 from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.own_files import OWN
 from runbook_lib.base.plain_file import read_plain
+from runbook_lib.commands.init import cell
 from runbook_lib.commands.init.answers import Answers
 from runbook_lib.commands.init.environments import of_folder, renamed
+from runbook_lib.commands.init.price_form import form
 from runbook_lib.commands.init.rewrite import environment, rewritten
 from runbook_lib.commands.params_check import check
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
+from runbook_lib.params.price_list import own_file
 
 PARAMETERS = "parameters"
 """Tag of the cell that papermill overrides."""
@@ -51,12 +56,26 @@ def planned(answers: Answers) -> dict[str, bytes]:
                 text = rewritten(Path(path).name, content.decode(), answers)
                 made[path] = renamed(path, text, own).encode()
         else:
-            made[path] = _ours(path, installed(content) if path.endswith(".yml") else content, own)
+            text = _ours(path, installed(content) if path.endswith(".yml") else content, own).decode()
+            made[path] = cell.filled(text, _values(answers, cell.told(text).get(cell.ENV, ""))).encode()
     for env, kind in own.items():
         text = there[f"params/{next(name for name, one in ENVIRONMENTS.items() if one == kind)}.yaml"].decode()
         text = re.sub(rf"\b({'|'.join(ENVIRONMENTS)})\b(?=:|\.yaml)", env, text)
         made[f"params/{env}.yaml"] = environment(env, text, answers).encode()
-    return made
+    return {**made, **{f"params/{own_file(region)}": form(region).encode() for region in answers.unpriced}}
+
+
+def _values(answers: Answers, env: str) -> dict[str, str]:
+    """The project's own parameters in an environment, as its flat file has them."""
+    flat = yaml.safe_load(environment(env, files()["params/prod.yaml"].decode(), answers))
+    return {key: flat[key] for key in cell.OWN}
+
+
+def _kept(path: str, there: bytes, wanted: bytes) -> bytes:
+    """A wanted notebook with what the one there says of the project: that is nobody's but the team's."""
+    if not path.endswith(".ipynb"):
+        return wanted
+    return cell.filled(wanted.decode(), cell.told(there.decode(errors="replace"))).encode()
 
 
 def _ours(path: str, content: bytes, environments: Mapping[str, EnvironmentKind]) -> bytes:
@@ -91,6 +110,7 @@ def _beside(root: Path, path: str, content: bytes) -> File:
     if not file.exists():
         return File(path, "written")
     there = _read(file)
+    content = _kept(path, there, content)
     return File(path, "as it was") if there == content else File(path, "differs", difference(path, there, content))
 
 
@@ -158,6 +178,7 @@ def upgraded(root: Path, *, take: bool = False) -> list[File]:
         file = root / path
         wanted = _ours(path, installed(content) if path.endswith(".yml") and not _checkout(root) else content, own)
         there = _read(file) if file.exists() else b""
+        wanted = _kept(path, there, wanted)
         if source(path, there) == source(path, wanted):
             told.append(File(path, "as it was"))
             continue

@@ -38,6 +38,7 @@ NOT: dict[str, tuple[str, ...]] = {
     "sync": ("async", "submit", "dispatcher"),
     "worker": ("preprocess", "preprocessor"),
     "bucket_prefix": ("log", "logs"),
+    "worker_errors": ("guard", "crashes"),
 }
 """Words in a name that exclude a resource, whatever other word it has."""
 TYPES = {
@@ -113,7 +114,14 @@ def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
     _alarms(answers, found, env)
     for ask in (_api, _routes, _index, _traffic):
         _tried(ask, answers, found, env, aws)
-    return [f"{one.type} {one.name} ({one.logical}) is none of the resources that the runbook looks at" for one in left]
+    return [_left(one) for one in left]
+
+
+def _left(one: Resource) -> str:
+    """A sentence about a resource that matches nothing."""
+    said = f"{one.type} {one.name} ({one.logical}) is none of the resources that the runbook looks at"
+    of_worker = one.type in (TYPES["worker"], TYPES["queue"])
+    return said + ("; if it is a further worker's: `workers` in params/service.yaml is a list" if of_worker else "")
 
 
 def environment(stack: str, environments: Iterable[str] = ENVIRONMENTS) -> str:
@@ -171,7 +179,7 @@ def _alarms(answers: Answers, found: list[Resource], env: str) -> None:
     """The team's own alarms, by the words that only one of them has in its name."""
     free = [one for one in found if one.type == "AWS::CloudWatch::Alarm"]
     for id, words in ALARM_WORDS.items():
-        mine = [one for one in free if all(_has(one, (word,)) for word in words)]
+        mine = [one for one in free if all(_has(one, (word,)) for word in words) and not _has(one, NOT.get(id, ()))]
         if len(mine) == 1:
             free.remove(mine[0])
             answers.add("alarms", id, templated(mine[0].name, env))

@@ -12,7 +12,7 @@ import re
 import yaml
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.commands.init.answers import NO_ACCOUNT, Answers, ByEnvironment
+from runbook_lib.commands.init.answers import NO_ACCOUNT, NO_ROUTE, ROUTES, Answers, ByEnvironment
 from runbook_lib.commands.init.tools import delivered
 
 WORDS: tuple[tuple[str, str], ...] = (
@@ -34,7 +34,6 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"\bvpr_async\b", "async"),
     (r"-vpr-async\b", "-{service}-async"),
     (r"\bvpr-async-(?=dial|switch)", "{service}-async-"),
-    (r"/api/vpr\b", "/api/{service}"),
     (r"\n    [a-z_]+: \{metric: VPR\w+\},", ""),
     (r"\bVPR(?=[A-Z][A-Za-z]+)", ""),
     (r"\bVPR generation\b", "Generation"),
@@ -54,6 +53,7 @@ def rewritten(name: str, text: str, answers: Answers) -> str:
     Args:
         name: name of the file in `params/`.
     """
+    text = _routed(text, answers)
     service = answers.service
     given = {"service": service, "plain": service.replace("-", ""), "snake": service.replace("-", "_")}
     for pattern, words in WORDS:
@@ -72,12 +72,21 @@ def rewritten(name: str, text: str, answers: Answers) -> str:
     return text
 
 
+def _routed(text: str, answers: Answers) -> str:
+    """The example's paths, which titles and remarks name, replaced by the service's."""
+    guessed = {key: template.replace("{service}", answers.service) for key, template in ROUTES.items()}
+    said = {key: one.value for key, one in answers.routes.items() if one.value != NO_ROUTE}
+    paths = {**guessed, **said}
+    own = {"-async": paths["submit"], "/status": paths["status"], "": paths["sync"]}
+    return re.sub(r"/api/vpr(-async|/status|)(?:/\{job_id\})?(?![\w-])", lambda found: own[found[1]], text)
+
+
 def environment(env: str, text: str, answers: Answers) -> str:
     """The flat file of an environment, made from that of the delivered one that it replaces."""
     text = put(text, ("env",), env)
     account = answers.accounts.get(env)
     text = put(text, ("account_id",), account.value if account else NO_ACCOUNT)
-    text = put(text, ("region",), answers.region.value)
+    text = put(text, ("region",), answers.region_of(env))
     return put(text, ("release",), answers.release or f"{answers.service}-async-1")
 
 

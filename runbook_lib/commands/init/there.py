@@ -10,14 +10,24 @@ from typing import Any
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import read_yaml
 from runbook_lib.commands.init.answers import ALARMS, NO_ACCOUNT, NO_ROUTE, REGIONS, Answers, Said
+from runbook_lib.params.price_list import own_file
 
 _REMARK = re.compile(r"^\s*(?:- )?[\w-]+:.*?\s#\s*(guessed|found)\b", re.MULTILINE)
 
 
-def region(root: Path, environments: Mapping[str, object]) -> str:
-    """The region of the folder's environments; empty: there is none, or they have more than one."""
-    told = {str(_flat(root, env).get("region", "")) for env in environments} - {""}
-    return next(iter(told)) if len(told) == 1 and REGIONS.fullmatch(next(iter(told))) else ""
+def regions(root: Path, environments: Mapping[str, object]) -> list[str]:
+    """The regions of the folder's environments, as `--region` has them; empty: there is none."""
+    told = {env: str(_flat(root, env).get("region", "")) for env in environments}
+    right = {env: region for env, region in told.items() if REGIONS.fullmatch(region)}
+    common = max(right.values(), key=list(right.values()).count, default="")
+    return [common, *(f"{env}={region}" for env, region in right.items() if region != common)] if right else []
+
+
+def priced(root: Path, wanted: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The wanted files without the form of a price list that the folder has already, filled in or not."""
+    lists = [_read(file).get("region") for file in (root / "params").glob("prices*.yaml")]
+    had = {f"params/{own_file(str(region))}" for region in lists}
+    return {path: content for path, content in wanted.items() if path not in had}
 
 
 def add(root: Path, answers: Answers) -> None:

@@ -32,7 +32,8 @@ def async_cost(seen: Answered) -> Evidence:
         return none
     prices, window = seen.params.prices, seen.whole
     scope = seen.params.policy.cost_scope
-    query = f"usage in CloudWatch and the census x list prices of {prices.date} / jobs COMPLETED in time ({scope})"
+    done = seen.params.service.contract.table.done
+    query = f"usage in CloudWatch and the census x list prices of {prices.date} / jobs {done} in time ({scope})"
     labels = tuple(map(label, usage.billed(seen)))
     if seen.segment is None:
         return seen.evidence(MEASURE, "amount", query, window, labels, notes=("no census was taken",))

@@ -83,7 +83,8 @@ def generation_time(seen: Answered) -> Evidence:
     gate = questions.gate_of(seen.params, "generation_time")
     q = gate.quantile if gate and gate.quantile else 0.95
     window, segment = census_window(seen), seen.segment
-    query = f"completed_at - created_at of every COMPLETED job, p{100 * q:g} (nearest rank)"
+    told = seen.params.service.contract.table
+    query = f"{told.completed_at} - {told.created_at} of every {told.done} job, p{100 * q:g} (nearest rank)"
     sample = segment.generation_s if segment else ()
     n = len(sample)
     if segment is None or not n:

@@ -27,10 +27,12 @@ ROUTES = ("async_requests", "sync_requests")
 def success(seen: Answered) -> Evidence:
     """Evidence of users' success: submissions that ended in a report in time, of all that the service had to answer."""
     service, segment, window = seen.params.service, seen.segment, census_window(seen)
+    told = service.contract.table
     query = (
         f"Submissions of POST {service.api.routes.submit} that the service had to answer, by CloudWatch; what became "
-        f"of the accepted ones by a scan of {seen.params.name('table')}: COMPLETED within {service.job_deadline_s} s "
-        "is success; refused, 5xx, FAILED, later or unfinished is failure; probes and the callers' mistakes left out"
+        f"of the accepted ones by a scan of {seen.params.name('table')}: {told.done} within {service.job_deadline_s} s "
+        f"is success; refused, 5xx, {told.broken}, later or unfinished is failure; probes and the callers' mistakes "
+        "left out"
     )
     if segment is None:
         return seen.evidence("success", "rate", query, window, (), notes=("no census was taken",))
@@ -168,7 +170,8 @@ def lost_jobs(seen: Answered) -> Evidence:
 def llm_quota(seen: Answered) -> Evidence:
     """Evidence of jobs that failed because the LLM refused the call: by its rate limit or a used-up quota."""
     segment, window = seen.segment, census_window(seen)
-    query = f"Scan of {seen.params.name('table')}: FAILED with the LLM's 429 or quota error, of all jobs"
+    failed = seen.params.service.contract.table.broken
+    query = f"Scan of {seen.params.name('table')}: {failed} with the LLM's 429 or quota error, of all jobs"
     if segment is None:
         return seen.evidence("llm_quota", "rate", query, window, (), notes=("no census was taken",))
     missed, words, figures = unseen(seen)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime as dt
-import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from runbook_lib.base import scratch
 from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.nearest import hint
+from runbook_lib.commands.init import cell
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.references import with_secrets
 from runbook_lib.params.load import project_root
@@ -81,8 +81,7 @@ def copied(release: str) -> Path:
     folder = scratch.made("notebooks")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for path in (delivered() / "notebooks").glob("*.ipynb"):
-        text = re.sub(r'(?<="release = \\")[^"\\]*', release, path.read_text("utf-8"))
-        (folder / path.name).write_text(text, encoding="utf-8")
+        (folder / path.name).write_text(cell.filled(path.read_text("utf-8"), {"release": release}), encoding="utf-8")
     return folder
 
 

@@ -58,7 +58,8 @@ class Rollout:
     def steps(rehearsal: Rehearsal) -> list[tuple[str, str]]:
         """Key and title of each row of the table."""
         steps = rehearsal.params[places().prod].policy.steps
-        order = (*environments_of(), *((name, env) for name, step in steps.items() for env in step.envs))
+        mine = places().every
+        order = (*environments_of(), *((name, env) for name, one in steps.items() for env in one.envs if env in mine))
         keys = dict.fromkeys(f"{name}@{env}" for name, env in order if f"{name}@{env}" not in left_out())
         return [(key, steps[key.partition("@")[0]].title) for key in keys]
 
@@ -265,7 +266,7 @@ def summary(rehearsal: Rehearsal, last: Finished, hours: float) -> int:
     if accepted:
         archive = Archive(rehearsal.root / rehearsal.archive)
         records = [archive.load(ref) for ref in archive.records(release=rehearsal.release)]
-        missing = unserved(records)
+        missing = unserved(records, places().prod)
         for line in missing:
             board.say(f"[red]not served:[/] {line}")
     virtual = f"{hours / 24:.1f} virtual days" if hours >= 48 else f"{hours:.0f} virtual hours"

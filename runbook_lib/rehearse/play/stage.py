@@ -54,9 +54,16 @@ def overlay_only(release: str) -> dict[str, Any]:
     """The values that the rehearsal overrides, for a run with `params/<env>.yaml`.
 
     Each rehearsal has an archive of its own, like its AWS: deviations of an earlier one are not open there.
+    Environments in several regions are played in production's: one embedded AWS has one world.
     """
     overlay = read_yaml(project_root() / "params" / "rehearsal.yaml")
-    return {**overlay, "release": release, "archive": f"{overlay['archive']}/{release}"}
+    return {**overlay, **_region(), "release": release, "archive": f"{overlay['archive']}/{release}"}
+
+
+def _region() -> dict[str, str]:
+    """Production's region, if an environment of the rehearsal is in another one."""
+    mine = {env: str(read_yaml(project_root() / "params" / f"{env}.yaml")["region"]) for env in places().every}
+    return {"region": mine[places().prod]} if len(set(mine.values())) > 1 else {}
 
 
 @contextmanager

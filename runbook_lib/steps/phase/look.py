@@ -182,7 +182,8 @@ class PhaseLook:
         ledger = seen.evidence["success"].extra.get("ledger")
         if ledger:
             tables.append(ledger_table(ledger))
-        return stack(*tables, census_table(seen.segment)) if seen.segment else tables[0]
+        told = self.params.service.contract.table
+        return stack(*tables, census_table(seen.segment, told.done, told.broken)) if seen.segment else tables[0]
 
     def looked(self) -> Seen:
         """This run's look, taken on first use."""

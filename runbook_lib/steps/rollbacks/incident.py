@@ -44,6 +44,7 @@ from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.journal import read_events
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import history
+from runbook_lib.rollout.history import rollouts_records
 from runbook_lib.rollout.timeline import story
 from runbook_lib.run.run import Run
 from runbook_lib.show.checks import checks_table
@@ -288,7 +289,7 @@ class Incident:
             sections: further sections of this scenario: Markdown lines by heading.
             more: further events: time and words, in any order.
         """
-        now, refs = self.aws_now, self.run.archive.records(release=self.params.release)[-ENOUGH:]
+        now, refs = self.aws_now, rollouts_records(self.run.archive, self.params)[-ENOUGH:]
         facts = Facts(
             title=self.spec.title,
             env=self.params.env,

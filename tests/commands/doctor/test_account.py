@@ -53,6 +53,16 @@ def test_the_clock(off: int, state: str, says: str) -> None:
     assert bool(found.mend) == (state != "OK")
 
 
+def test_an_embedded_aws_may_have_a_clock_of_its_own() -> None:
+    here = ground()
+    here.there, here.here = NOW, NOW + dt.timedelta(days=13)
+    here.aws = SimpleNamespace(endpoint="http://127.0.0.1:4566")  # type: ignore[assignment]
+    found = account.clock(here)
+    assert (found.state, found.mend) == ("NOTE", "") and "on this machine" in found.said
+    here.aws = SimpleNamespace(endpoint="https://sts.us-west-2.amazonaws.com")  # type: ignore[assignment]
+    assert account.clock(here).state == "WRONG"
+
+
 def test_an_endpoint_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(AwsError, match=r"http://127\.0\.0\.1:9/ does not answer"):

@@ -32,7 +32,8 @@ def states(found: object) -> list[str]:
 
 
 def test_all_is_right_here(ground: Ground) -> None:
-    for probe in (machine.python, machine.packages, machine.kernel, machine.project, machine.notebooks, machine.params):
+    offline = (machine.python, machine.packages, machine.kernel, machine.project, machine.notebooks, machine.params)
+    for probe in (*offline, machine.prices):
         assert states(probe(ground)) == ["OK"], probe
     archive = machine.archive(ground)
     assert (archive.state, archive.said) == ("OK", f"{ground.file.parents[1] / 'archive'}, which the first run makes")
@@ -109,3 +110,15 @@ def test_a_rollback_notebook_that_is_gone_is_restored_not_edited_away(ground: Gr
     (found,) = machine.params(ground)
     assert found.state == "WRONG" and "rollback_1_async_failing" in found.said
     assert found.mend.startswith("runbook upgrade --take")
+
+
+def test_prices_that_are_missing_or_old_are_a_note_with_the_file_to_edit(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground.params = load_file(ground.file, {"region": "eu-west-3"})
+    found = machine.prices(ground)
+    assert (found.state, found.mend) == ("NOTE", f"edit {ground.beside('prices-eu-west-3.yaml')}")
+    assert "no soak passes its gate cost" in found.said and "sqs.requests (per request)" in found.said
+    ground.params = load_file(ground.file)
+    monkeypatch.setattr(type(ground.params.prices), "stale", lambda *_: "the prices are old")
+    assert machine.prices(ground) == Found("NOTE", "the prices are old", f"edit {ground.beside('prices.yaml')}")

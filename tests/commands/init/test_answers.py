@@ -46,7 +46,9 @@ def test_an_http_api_is_found_by_its_name() -> None:
     [
         ({"service": "Orders Export"}, "--service is 'Orders Export'"),
         *(({"service": word}, "YAML reads") for word in ("no", "on", "null", "true")),
-        ({"region": "Frankfurt"}, "--region is 'Frankfurt'"),
+        ({"region": ["live=eu-west-3"]}, "--region live=eu-west-3: no 'live' here"),
+        ({"region": ["prod=Paris"]}, "--region is 'Paris'"),
+        ({"region": ["Frankfurt"]}, "--region is 'Frankfurt'"),
         ({"kind": "graphql"}, "--api is 'graphql'"),
         ({"accounts": ["prod=12"]}, "12 digits"),
         ({"accounts": ["qa=000000000777"]}, "no 'qa' here"),

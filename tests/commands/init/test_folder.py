@@ -12,6 +12,7 @@ import yaml
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import of_flags
+from runbook_lib.commands.init.cell import filled, told
 from runbook_lib.commands.init.folder import planned, upgraded, write
 from runbook_lib.commands.params_check import check
 
@@ -23,7 +24,7 @@ def wanted(**flags: object) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "flags", [{}, {"region": "eu-central-1", "kind": "http"}, {"names": ["worker=Their-Own_Name"], "stage": "v1"}]
+    "flags", [{}, {"region": ["eu-central-1"], "kind": "http"}, {"names": ["worker=Their-Own_Name"], "stage": "v1"}]
 )
 def test_the_folder_passes_the_check_and_a_second_run_changes_nothing(tmp_path: Path, flags: dict[str, object]) -> None:
     assert {one.state for one in write(tmp_path, wanted(**flags))} == {"written"}
@@ -41,6 +42,24 @@ def test_an_edited_file_is_left_alone_and_the_difference_told(tmp_path: Path) ->
     (one,) = [found for found in write(tmp_path, wanted()) if found.state == "differs"]
     assert one.path == "params/prod.yaml" and file.read_text() == edited
     assert "-region: eu-west-1\n+region: us-east-1\n" in one.difference
+
+
+def test_the_parameters_cells_name_the_project_and_an_upgrade_keeps_what_they_say(tmp_path: Path) -> None:
+    own = {"qa": "development", "live-eu": "production"}
+    flags = {"environments": own, "region": ["live-eu=eu-west-3", "us-west-2"], "accounts": ["qa=000000000201"]}
+    write(tmp_path, wanted(**flags))
+    said = {path.stem: told(path.read_text()) for path in (tmp_path / "notebooks").glob("*.ipynb")}
+    mine = {"env": "qa", "account_id": "000000000201", "region": "us-west-2", "release": "orders-export-async-1"}
+    assert said.pop("00_start") == {"env": "live-eu"}
+    assert len(said) == 14 and all(one == mine for one in said.values())
+    assert not any("vpr" in path.read_text().lower() for path in (tmp_path / "notebooks").glob("*.ipynb"))
+    file = tmp_path / "notebooks" / "06_phase1_10_percent.ipynb"
+    file.write_text(filled(file.read_text(), {"release": "spring", "region": "eu-west-1"}))
+    assert {one.state for one in upgraded(tmp_path)} == {"as it was"}
+    assert {one.state for one in write(tmp_path, wanted(**flags))} == {"as it was"}
+    file.write_text(file.read_text().replace("attempt = 1 ", "attempt = 2 "))
+    assert {one.path for one in upgraded(tmp_path, take=True) if one.state == "written"} == {f"notebooks/{file.name}"}
+    assert told(file.read_text())["release"] == "spring" and "attempt = 1 " in file.read_text()
 
 
 def test_the_workflow_installs_the_runbook_instead_of_setting_up_a_checkout() -> None:

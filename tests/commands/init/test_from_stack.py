@@ -10,7 +10,7 @@ import pytest
 from runbook_lib.base.aws import Aws
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import Said, of_flags
-from runbook_lib.commands.init.from_stack import Resource, _assigned, _prefix, _routes, look
+from runbook_lib.commands.init.from_stack import Resource, _alarms, _assigned, _left, _prefix, _routes, look
 from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.params.service import Service
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -133,3 +133,18 @@ def test_a_path_is_taken_where_it_alone_leads_to_the_function(paths: dict[str, s
     _routes(answers, [api], "prod", SimpleNamespace(client=lambda _: gateway))  # type: ignore[arg-type]
     wanted = found | ({"status": "/orders/{id}"} if "GET /orders/{id}" in paths else {})
     assert {key: said.value for key, said in answers.routes.items()} == wanted
+
+
+def test_a_guard_is_not_the_alarm_of_the_same_metric_and_a_second_run_finds_the_same() -> None:
+    """The stack of two workers: its alarm on errors is metric math, and 04 makes it."""
+    answers = of_flags("invoice-press")
+    guard = Resource("AWS::CloudWatch::Alarm", "GuardWorkerErrors", "invoice-press-worker-crashes-guard-qa")
+    _alarms(answers, [guard], "qa")
+    assert {id: said.value for id, said in answers.alarms.items()} == {
+        "guard_worker_errors": "invoice-press-worker-crashes-guard-{env}"
+    }
+
+
+@pytest.mark.parametrize(("type", "hint"), [("Lambda::Function", True), ("SQS::Queue", True), ("SNS::Topic", False)])
+def test_what_may_be_a_further_workers_is_told_where_to_go(type: str, hint: bool) -> None:
+    assert ("`workers` in params/service.yaml" in _left(Resource(f"AWS::{type}", "Worker2", "press-mail"))) is hint

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import NO_ACCOUNT, Answers, of_flags
+from runbook_lib.commands.init.folder import planned
 from runbook_lib.commands.init.rewrite import environment, put, rewritten
 
 PARAMS = {path.removeprefix("params/"): content.decode() for path, content in files().items() if "params/" in path}
@@ -37,7 +38,7 @@ def test_not_a_word_of_the_example_is_left_and_every_comment_is(name: str) -> No
 def test_values_are_where_they_belong_and_say_where_they_come_from() -> None:
     answers = known(
         accounts=["prod=000000000777"],
-        region="eu-central-1",
+        region=["eu-central-1"],
         names=["worker=OrdersWorker_{env}"],
         routes=["submit=/v2/orders"],
         release="r-1",
@@ -75,3 +76,15 @@ def test_put_changes_one_value_whatever_it_is(path: str, value: str) -> None:
 def test_put_under_a_parent_that_is_not_there() -> None:
     with pytest.raises(UsageError, match=r"no nowhere"):
         put("a: 1\n", ("nowhere", "key"), "x")
+
+
+def test_titles_and_remarks_name_the_services_own_routes_and_environments() -> None:
+    own = ("sync=/v2/invoice", "submit=/v2/invoices", "status=/v2/invoices/{number}")
+    answers = of_flags("invoice-press", routes=own, environments={"qa": "development", "live": "production"})
+    answers.complete()
+    made = {path: text.decode() for path, text in planned(answers).items()}
+    titles = re.findall(r"title: Route (.*)", made["params/inventory.yaml"])
+    assert titles == ["POST /v2/invoice", "POST /v2/invoices", "GET /v2/invoices/{number}"]
+    assert "Create new endpoint `/v2/invoices` (temporary)" in made["params/requirement.yaml"]
+    assert "/api/invoice-press" not in "".join(text for path, text in made.items() if path.startswith("params/"))
+    assert "api_id: {qa: a1b2c3, live: a2b2c3}" in made["params/service.yaml"]

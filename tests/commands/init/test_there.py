@@ -20,7 +20,7 @@ OWN = {"qa": "development", "live-eu": "production"}
 def run(root: Path, service: str = SERVICE, found: tuple[str, str] | None = None, **flags: Any) -> tuple[Answers, Any]:
     """`runbook init` as the command line does it; `found`: a resource that the stack tells, and its name."""
     own = flags.pop("environments", None) or of_folder(root)
-    flags["region"] = flags.get("region") or there.region(root, own or ENVIRONMENTS)
+    flags["region"] = flags.get("region") or there.regions(root, own or ENVIRONMENTS)
     answers = of_flags(service, environments=own, **flags)
     if found:
         answers.add("names", *found)
@@ -37,9 +37,9 @@ def states(files: list[File]) -> set[str]:
     "flags",
     [
         {},
-        {"region": "eu-central-1", "kind": "http", "stage": "v1", "release": "spring"},
+        {"region": ["eu-central-1"], "kind": "http", "stage": "v1", "release": "spring"},
         {"names": ["worker=Their-Own_Name", "queue=q-{env}.fifo"], "routes": ["submit=/v2/orders"]},
-        {"environments": OWN, "accounts": ["live-eu=000000000103"], "region": "eu-north-1"},
+        {"environments": OWN, "accounts": ["live-eu=000000000103"], "region": ["eu-north-1"]},
         {"routes": ["status=none"]},
     ],
 )

@@ -20,6 +20,7 @@ from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.contract import Kpi
+from runbook_lib.params.contract_inside import Table
 from runbook_lib.params.load import Params
 from tests.observe.conftest import HOUR, LIVE, MINUTE, Soak
 
@@ -511,3 +512,23 @@ def test_all_evidence_is_json(day: Soak) -> None:
     for one in day.evidence().values():
         assert Evidence.model_validate_json(one.model_dump_json()) == one
         json.dumps(one.extra, allow_nan=False)
+
+
+def test_how_it_was_asked_is_told_in_the_services_own_words(day: Soak) -> None:
+    """An operator repeats the question by them: the runbook's own words stand in no item of the table."""
+    table = Table(
+        status="phase",
+        created_at="queued_s",
+        completed_at="printed_s",
+        completed=("PRINTED", "MAILED"),
+        failed=("SPOILED",),
+    )
+    contract = day.params.service.contract.model_copy(update={"table": table})
+    service = day.params.service.model_copy(update={"contract": contract})
+    day.params = day.params.model_copy(update={"service": service})
+    asked = {id: one.query for id, one in day.evidence().items()}
+    assert "PRINTED or MAILED within 300 s is success; refused, 5xx, SPOILED, later" in asked["success"]
+    assert asked["generation_time"].startswith("printed_s - queued_s of every PRINTED or MAILED job")
+    assert ": SPOILED with the LLM's 429" in asked["llm_quota"]
+    assert "/ jobs PRINTED or MAILED in time" in asked["cost_per_vpr"]
+    assert not [one for one in asked.values() if "COMPLETED" in one or "FAILED" in one or "completed_at" in one]

@@ -36,6 +36,18 @@ def test_the_projects_own_environments_are_played(tmp_path: Path, monkeypatch: p
     assert environments_of()[2:4] == (("03_dashboard", "qa"), ("04_alarms", "qa")) and left_out() == ()
 
 
+def test_environments_in_several_regions_are_played_in_productions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, planned(_answers({"qa": "development", "live-eu": "production"})))
+    monkeypatch.chdir(tmp_path)
+    assert "region" not in stage.overlay_only("rehearsal-1"), "what a run is told is no longer than it must be"
+    file = tmp_path / "params" / "live-eu.yaml"
+    file.write_text(file.read_text().replace("region: us-east-1", "region: eu-west-3"))
+    assert {params_of(env, "rehearsal-1").region for env in places().every} == {"eu-west-3"}
+    assert stage.overlay_only("rehearsal-1")["region"] == "eu-west-3"
+
+
 def _answers(environments: dict[str, EnvironmentKind]) -> Answers:
     answers = of_flags("orders", environments=environments)
     answers.complete()
