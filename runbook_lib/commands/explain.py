@@ -20,6 +20,7 @@ from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import params_dir, project_root, read_yaml
+from runbook_lib.commands.init.environments import of_folder
 from runbook_lib.observe.dashboard.board import Board
 from runbook_lib.observe.inventory.rules import Inventory
 from runbook_lib.params.explain import Key, keys
@@ -87,7 +88,7 @@ def explain(asked: str) -> list[Explained]:
     found = []
     for file in FILES:
         every, path, whole = list(_keys(file.model)), asked, False
-        for name in (file.name, *file.others):
+        for name in (file.name, *file.others, *(_environments() if file.model is Flat else ())):
             path = path.removeprefix(f"{name}.yaml.").removeprefix(f"{name}.")
             whole = whole or asked in (name, f"{name}.yaml")
         names = _names(_folder() / f"{file.example}.yaml")
@@ -117,9 +118,15 @@ def _keys(model: type[BaseModel]) -> tuple[Key, ...]:
     return tuple(keys(model))
 
 
+def _environments() -> tuple[str, ...]:
+    """The project's own environments, each with a flat file of its name."""
+    return tuple(of_folder(_folder().parent))
+
+
 @functools.cache
 def _names(file: Path) -> frozenset[str]:
-    return frozenset(_dotted(read_yaml(file)))
+    """The team's own names in a file; a project with other environments has no `prod.yaml`, and needs none."""
+    return frozenset(_dotted(read_yaml(file))) if file.is_file() else frozenset()
 
 
 def _dotted(value: Any) -> set[str]:

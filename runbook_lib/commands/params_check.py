@@ -9,9 +9,8 @@ from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import read_yaml
-from runbook_lib.observe.api_address import with_api
+from runbook_lib.observe.api_address import unasked
 from runbook_lib.observe.evidence.costs import MEASURE, SYNC
-from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params import price_list
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.params.prices import NoPrices
@@ -92,9 +91,7 @@ def _environment(path: Path, values: dict[str, object]) -> Iterator[Found]:
         return
     yield Found(path.name, True, f"{params.env}, account {params.account_id}, {params.region}")
     yield priced(params)
-    if is_http(params) and not params.named("api_id"):
-        params = with_api(params, "found-by-its-name")  # each run finds it in AWS
-    for name, read in _readers(params).items():
+    for name, read in _readers(unasked(params)).items():
         try:
             read()
         except UsageError as error:

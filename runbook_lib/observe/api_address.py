@@ -81,3 +81,8 @@ def with_api(params: Params, id: str) -> Params:
     said = params.service.names.get("api_id")
     names = {**params.service.names, "api_id": {**(said if isinstance(said, dict) else {}), params.env: id}}
     return params.model_copy(update={"service": params.service.model_copy(update={"names": names})})
+
+
+def unasked(params: Params) -> Params:
+    """The parameters for what asks no AWS: an HTTP API that each run finds by its name has a made-up id."""
+    return with_api(params, "found-by-its-name") if is_http(params) and not params.named("api_id") else params

@@ -11,6 +11,8 @@ import pytest
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import params_dir, read_yaml
 from runbook_lib.commands.explain import FILES, PAGE, File, explain, main, page
+from runbook_lib.commands.init.answers import of_flags
+from runbook_lib.commands.init.folder import planned, write
 from runbook_lib.params.explain import keys
 
 ROOT = Path(__file__).parents[2]
@@ -82,3 +84,13 @@ def test_outside_of_a_project_the_delivered_files_are_explained(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert [one.file.name for one in explain("harm.users")] == ["gates"]
+
+
+def test_in_a_project_with_environments_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = of_flags("invoice-press", environments={"qa": "development", "live-eu": "production"})
+    answers.complete()
+    write(tmp_path, planned(answers))
+    monkeypatch.chdir(tmp_path)
+    assert explain("gates.phases")[0].file.name == "gates"
+    assert [key.path for key in explain("live-eu.region")[0].keys] == ["region"]
+    assert {key.path for key in explain("qa")[0].keys} >= {"account_id", "release"}

@@ -122,4 +122,11 @@ class Local:
     def live_levels(self) -> dict[str, Any]:
         """The answer of `observe.live.read`."""
         receives = self.params.service.max_receives
-        return {**self.levels, "dlq_in_flight": 0, "max_receives": receives, "memory_mb": MEMORY_MB}
+        first, crew = {**self.levels, "dlq_in_flight": 0}, self.params.service.crew[1:]
+        more = {
+            key.replace("queue", post.queue, 1).replace("dlq", post.dlq, 1): messages
+            for post in crew  # each job goes through every worker
+            for key, messages in first.items()
+        }
+        memory = {**MEMORY_MB, **{post.worker: MEMORY_MB["worker"] for post in crew}}
+        return {**first, **more, "max_receives": receives, "memory_mb": memory}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from runbook_lib.observe.api_address import unasked
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.play.played import Ended
 from runbook_lib.rehearse.quick.player import InProcess
@@ -77,7 +78,7 @@ def plays(params: Params, scenario: Scenario, seeds: range, start_phase: str = "
         UsageError: a fault waits for a step that the policy does not have.
     """
     scenario.fits(params.policy.phases)
-    work = partial(play, params=params, scenario=scenario, start_phase=start_phase)
+    work = partial(play, params=unasked(params), scenario=scenario, start_phase=start_phase)
     if len(seeds) == 1:
         yield work(seeds[0])
         return

@@ -88,7 +88,7 @@ def targets(params: Params, api_id: str = "") -> tuple[Target, ...]:
         functions.append(("worker", post.worker))
         queues += [("queue", post.queue), ("dlq", post.dlq)]
     return (
-        *_api_targets(params, api_id),
+        *_api_targets(params, api_id or (params.name("api_id") if params.named("api_id") else "")),
         *(
             Target(f"{signal}_{key}", "AWS/Lambda", name, unit, (("FunctionName", params.name(function)),))
             for signal, function in functions

@@ -22,7 +22,7 @@ from runbook_lib.rehearse.quick import many
 from runbook_lib.rehearse.quick.local_world import START
 from runbook_lib.rehearse.quick.player import HISTORY, InProcess, _Soak
 from runbook_lib.rehearse.world.behaviour import Fault
-from runbook_lib.rehearse.world.scenario import Scenario, load
+from runbook_lib.rehearse.world.scenario import Scenario, find, load
 from runbook_lib.steps import harm
 from tests.steps_of_five import FIVE, gates
 
@@ -233,3 +233,13 @@ def test_a_fault_is_aimed_at_a_step_of_one_s_own() -> None:
     assert (one.ended.decision, one.ended.phase, one.ended.rollback) == ("ROLLBACK", "07", 1)
     with pytest.raises(UsageError, match=f"comes after '{FIVE[2]}', which is no phase of gates.yaml"):
         next(many.plays(params, scenario, range(1, 2)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["healthy", "async_failing"])
+def test_a_service_with_two_workers_and_an_http_api_found_by_its_name_is_played_without_asking(name: str) -> None:
+    folder = Path(__file__).parents[3] / "examples" / "orders-export" / "params"
+    params = load_file(folder / "prod.yaml")
+    assert not params.named("api_id") and len(params.service.crew) == 2
+    (one,) = many.plays(params, find(name), range(7, 8), "08" if name == "healthy" else "06")
+    assert (one.ended.decision, one.wrong) == ("PROMOTE" if name == "healthy" else "ROLLBACK", ())
