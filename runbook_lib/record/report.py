@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from runbook_lib.base.foreign import terminal
+from runbook_lib.base.foreign import html, terminal
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult
@@ -28,6 +28,7 @@ from runbook_lib.record.record import Change, Record
 from runbook_lib.record.redact_notebook import redact_text
 from runbook_lib.show.style import badge_of, rank
 from runbook_lib.show.tables import inline, lead
+from runbook_lib.show.whole import whole
 
 _ENDED = {
     "failed": (Word.FAILED, "The run failed"),
@@ -51,8 +52,6 @@ _BOOLEANS = ("yes", "no")
 _NO_NOTEBOOK = ("entry", "command", "watch", "practice")
 """Origins of records without a notebook."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
-_DATE, _WHOLE = re.compile(r"\b\d{4}-\d\d-\d\d\b"), r'<span class="whole">\g<0></span>'
-"""A date, and markup that keeps it on one line: browsers break lines at hyphens."""
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
 _ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
@@ -265,7 +264,7 @@ def change_row(change: Change) -> dict[str, str]:
     if outcome.get("error"):
         came += f" ({outcome['error']})"
     return {
-        "what": str(intent.get("what", "?")).replace("->", "→").replace(" %", "\u00a0%"),
+        "what": str(intent.get("what", "?")).replace("->", "→"),
         "before": _facts(intent.get("before")),
         "after": _facts(intent.get("after")),
         "came": came,
@@ -341,6 +340,7 @@ def environment() -> Any:
         lstrip_blocks=True,
     )
     made.globals["slug"] = slug
-    made.filters["inline"] = lambda text: Markup(_DATE.sub(_WHOLE, inline(text)))  # noqa: S704 - inline escapes
+    made.filters["inline"] = lambda text: Markup(inline(text))  # noqa: S704 - inline escapes
+    made.filters["whole"] = lambda text: Markup(whole(html(text)))  # noqa: S704 - html escapes
     made.filters["lead"] = lead
     return made

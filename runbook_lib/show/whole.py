@@ -1,0 +1,49 @@
+"""Keeps together what is read as one: a number and its unit, a date and its time, both ends of a range, an option.
+
+Browsers break a line at every space, and at hyphens: `120` and `s`, `2026-11-` and `08` are on two lines then. Only
+HTML is changed; texts of the terminal and of records are not.
+"""
+
+from __future__ import annotations
+
+import re
+
+KEPT = '<span class="whole" style="white-space:nowrap">'
+"""Tag of a part that stays on one line."""
+_UNIT = r"(?:%|(?:ms|s|min|h|d|days?|points?|USD|UTC|[kKMG]i?B)\b)"
+_NUMBER, _THAN = r"\$?\d(?:[\d.,]*\d)?", r"&[lg]t;=? "
+_ON_ONE_LINE = re.compile(
+    r"(?<![\w/=-])\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| UTC)?)?(?![\w-])"  # a time, or a day
+    rf"|(?<![\w.,-]){_NUMBER}-{_NUMBER}(?: {_UNIT})?(?![\w-]|\.\d)"  # a range: `74.2-98.0 %`
+    rf"|(?:{_THAN}|(?<![\w.,-])[+-]?){_NUMBER} {_UNIT}"  # a number with its unit: `90 s`, `> 99 %`
+    rf"|{_THAN}{_NUMBER}|\bn = \d[\d,]*"
+    r"|(?<![\w-])--[a-z][\w-]*=?"  # an option of a command
+)
+_OPTION = re.compile(r"(?<!\S)--[\w-]+")
+_TAG = re.compile(r"(<[^<>]*>)")
+_AS_TYPED = re.compile(r"<(/?)(?:pre|style|script|title|svg|textarea)\b", re.IGNORECASE)
+_CODE = re.compile(r"<code\b", re.IGNORECASE)
+
+
+def whole(escaped: str) -> str:
+    """Escaped text without tags, as markup in which no number is on another line than its unit."""
+    return _ON_ONE_LINE.sub(rf"{KEPT}\g<0></span>", escaped)
+
+
+def whole_command(escaped: str) -> str:
+    """The same for a command: no line ends within `--set`."""
+    return _OPTION.sub(rf"{KEPT}\g<0></span>", escaped)
+
+
+def whole_markup(markup: str) -> str:
+    """The same for each text of markup; what is shown as it was typed, or on one line already, is left."""
+    parts, typed = _TAG.split(markup), 0
+    for place, part in enumerate(parts):
+        if place % 2:
+            tag = _AS_TYPED.match(part)
+            typed = max(0, typed + (-1 if tag[1] else 1)) if tag else typed
+            continue
+        before = parts[place - 1] if place else ""
+        if part and not typed and "nowrap" not in before:
+            parts[place] = whole_command(part) if _CODE.match(before) else whole(part)
+    return "".join(parts)
