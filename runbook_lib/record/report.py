@@ -19,13 +19,14 @@ from pydantic import ValidationError
 from runbook_lib.base.foreign import html, terminal
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
-from runbook_lib.judge.model import GateResult
+from runbook_lib.judge.model import Gate, GateResult
 from runbook_lib.judge.terms import Word
 from runbook_lib.record import cells, said
 from runbook_lib.record.links import Links, linked
 from runbook_lib.record.readable import Contents, slug
 from runbook_lib.record.record import Change, Record
 from runbook_lib.record.redact_notebook import redact_text
+from runbook_lib.show.scale import importance
 from runbook_lib.show.style import badge_of, rank
 from runbook_lib.show.tables import inline, lead
 from runbook_lib.show.whole import whole
@@ -78,7 +79,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
     """
     page, contents = environment().get_template("report.html.j2"), Contents()
     gates = [gate_row(gate, interim=record.moment == "during") for gate in record.gates]
-    gates.sort(key=lambda row: rank(row["verdict"]))
+    gates.sort(key=lambda row: row["order"])
     unmet, changes = unmet_rows(record), [change_row(change) for change in record.changes]
     for name, there in (
         ("Gates", gates),
@@ -218,6 +219,7 @@ def gate_row(raw: Mapping[str, Any], *, interim: bool = False) -> dict[str, Any]
             "id": slug(str(gate.get("id") or name) if isinstance(gate, Mapping) else name),
             "badge": badge_of(verdict),
             "reason": reason,
+            "order": (False, rank(verdict), 0),
         }
     gate, unit = result.gate, result.gate.unit
     against = gate.alert.limit if gate.alert else gate.target.limit
@@ -240,6 +242,7 @@ def gate_row(raw: Mapping[str, Any], *, interim: bool = False) -> dict[str, Any]
         "target": words.demand(gate),
         "alert": words.comparison(gate.alert, unit) if gate.alert and not gate.against else "–",
         "reason": result.reason,
+        "order": importance(gate, word),
     }
 
 
@@ -321,8 +324,17 @@ def _fact(value: Any) -> str:
 
 
 def failing_first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Sealed gates or checks ordered by verdict, FAIL first; within one verdict in sealed order."""
-    return sorted(found, key=lambda one: rank(str(one["verdict"])))
+    """Sealed gates or checks in the order of their figure: FAIL first, severe ones first, those that do not decide
+    last; for the rest in sealed order.
+    """
+    return sorted(found, key=_order)
+
+
+def _order(one: Mapping[str, Any]) -> tuple[bool, int, int]:
+    try:
+        return importance(Gate.model_validate(one.get("gate")), str(one["verdict"]))
+    except ValidationError:
+        return False, rank(str(one["verdict"])), 0
 
 
 @functools.cache

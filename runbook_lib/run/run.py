@@ -36,6 +36,7 @@ from runbook_lib.rollout.next_step import standing, told
 from runbook_lib.run import permission, refused
 from runbook_lib.run.unknown import unknown_parameters
 from runbook_lib.run.versions import versions
+from runbook_lib.show import frames
 from runbook_lib.show.page import show
 from runbook_lib.show.tables import where_table
 from runbook_lib.show.verdicts import closing_note
@@ -90,6 +91,7 @@ class Run:
         """
         if os.environ.get("RUNBOOK_ORIGIN", "interactive") == "interactive":
             refused.watch(cls)
+            frames.install()
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
         beside = Path(os.environ[PARAMS]) if os.environ.get(PARAMS) else None
         params = load(flat, source=f"{notebook} (parameters)", folder=beside, incident=is_incident(notebook))

@@ -66,13 +66,13 @@ class Cell:
 
     def __init__(self, text: str, markup: str | None = None, nowrap: bool = False) -> None:
         self.text = text
-        self.html = _escaped(text) if markup is None else markup
+        self.html = _escaped(text, nowrap) if markup is None else markup
         self.nowrap = nowrap
 
 
-def _escaped(text: str) -> str:
-    """The markup of a cell's text; a short cell is on one line as it is."""
-    return foreign.html(text) if len(text) <= _SHORT else whole(foreign.html(text))
+def _escaped(text: str, nowrap: bool) -> str:
+    """The markup of a cell's text; a cell that is on one line needs no more."""
+    return foreign.html(text) if nowrap or len(text) <= _SHORT else whole(foreign.html(text))
 
 
 def stack(*shown: Shown) -> Shown:

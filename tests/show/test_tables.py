@@ -18,6 +18,7 @@ from runbook_lib.base import foreign
 from runbook_lib.base.foreign import terminal
 from runbook_lib.judge.model import Evidence, GateResult, Outcome
 from runbook_lib.judge.terms import OF_CHECKS, Decision, Verdict, Word
+from runbook_lib.record.report import failing_first, gate_row
 from runbook_lib.show import scale, tables, verdicts
 from runbook_lib.show import traffic as users
 from runbook_lib.show.style import BADGES, BLACK, badge_of, rank
@@ -131,8 +132,30 @@ def test_muted_and_advisory_gates_are_in_the_table_and_not_in_the_tally(result: 
     )
     assert "1 of 1 required gate passes" in str(shown)
     rows = gate_rows(shown)
-    assert rows[1][0] == "Cost per VPRmuted: price list is old"
-    assert rows[2][0] == "DLQ depthadvisory, does not decide"
+    assert [row[0].partition("muted")[0].partition("advisory")[0] for row in rows[1:]] == [
+        "Error rate (each async route, 5xx)",
+        "DLQ depth",
+        "Cost per VPR",
+    ]
+    assert rows[2][0].endswith("advisory, does not decide") and rows[3][0].endswith("muted: price list is old")
+
+
+@pytest.mark.parametrize("interim", [False, True])
+def test_table_figure_and_report_have_the_gates_in_one_order(result: Callable[..., Any], interim: bool) -> None:
+    names = ("cost", "dlq", "error_rate", "success_rate", "queue_depth")
+    said = ("INCONCLUSIVE", "PASS", "FAIL", "PASS", "NO_DATA")
+    found = [
+        result(name, verdict, gate={"severity": at % 3 + 1, "required": at != 2})
+        for at, (name, verdict) in enumerate(zip(names, said, strict=True))
+    ]
+    figure = [one.gate.title for one in scale.failing_first(found, interim)]
+    table = [row[0].partition("advisory")[0] for row in gate_rows(verdicts.gate_table(found, interim=interim))[1:]]
+    assert table == figure and figure[-1] == "Error rate (each async route, 5xx)"
+    sealed = [one.model_dump(mode="json") for one in found]
+    rows = sorted((gate_row(one, interim=interim) for one in sealed), key=lambda row: row["order"])
+    assert [row["title"] for row in rows] == figure
+    if not interim:
+        assert [one["gate"]["title"] for one in failing_first(sealed)] == figure
 
 
 def test_no_gates_is_said() -> None:
@@ -143,7 +166,7 @@ def test_no_gates_is_said() -> None:
 def test_a_one_sided_interval_shows_the_side_it_has(result: Callable[..., Any]) -> None:
     shown = verdicts.gate_table([result("error_rate", "PASS", high=0.02), result("success_rate", "PASS", low=0.98)])
     rows = gate_rows(shown)
-    assert (rows[1][3], rows[2][3]) == ("<= 2.0 %", ">= 98.0 %")
+    assert {rows[1][3], rows[2][3]} == {"<= 2.0 %", ">= 98.0 %"}
 
 
 def test_a_window_that_is_no_time_is_shown_as_it_is(result: Callable[..., Any], rate: Callable[..., Evidence]) -> None:
@@ -476,7 +499,8 @@ def test_a_column_that_says_nothing_is_left_out_and_no_row_has_an_empty_line_bel
 def test_a_short_word_is_on_one_line_and_asks_for_no_wide_column_on_a_telephone() -> None:
     head = ("Look", "Due from", "State")
     shown = tables.table(head, [["day 1", tables.Cell("2026-11-14 09:13 UTC", nowrap=True), "✔ done"]])._repr_html_()
-    assert shown.count(';white-space:nowrap">day 1<') == 1 and shown.count('class="whole"') == 2
+    assert shown.count(';white-space:nowrap">day 1<') == 1 and shown.count("<td data-name") == 3
+    assert re.findall(r'class="whole" style="[^"]*">([^<]+)', shown) == ["day 1", "✔ done"]
 
 
 @given(st.text("ab`;: ", max_size=400))
