@@ -91,7 +91,7 @@ class Run:
         """
         if os.environ.get("RUNBOOK_ORIGIN", "interactive") == "interactive":
             refused.watch(cls)
-            frames.install()
+        frames.install()
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
         beside = Path(os.environ[PARAMS]) if os.environ.get(PARAMS) else None
         params = load(flat, source=f"{notebook} (parameters)", folder=beside, incident=is_incident(notebook))

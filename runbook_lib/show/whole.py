@@ -22,7 +22,8 @@ _ON_ONE_LINE = re.compile(
 _OPTION = re.compile(r"(?<!\S)--[\w-]+")
 _TAG = re.compile(r"(<[^<>]*>)")
 _AS_TYPED = re.compile(r"<(/?)(?:pre|style|script|title|svg|textarea)\b", re.IGNORECASE)
-_CODE = re.compile(r"<code\b", re.IGNORECASE)
+_CODE, _HEAD = re.compile(r"<code\b", re.IGNORECASE), re.compile(r"<th\b", re.IGNORECASE)
+_DAY = re.compile(r"(?<![\w/=-])\d{4}-\d\d-\d\d(?![\w-])")
 
 
 def whole(escaped: str) -> str:
@@ -45,5 +46,12 @@ def whole_markup(markup: str) -> str:
             continue
         before = parts[place - 1] if place else ""
         if part and not typed and "nowrap" not in before:
-            parts[place] = whole_command(part) if _CODE.match(before) else whole(part)
+            parts[place] = _part(part, before)
     return "".join(parts)
+
+
+def _part(escaped: str, tag: str) -> str:
+    """One text after its tag. The head of a column keeps a day only, or seven days would be wider than a sheet."""
+    if _HEAD.match(tag):
+        return _DAY.sub(rf"{KEPT}\g<0></span>", escaped)
+    return whole_command(escaped) if _CODE.match(tag) else whole(escaped)

@@ -56,6 +56,7 @@ def test_in_markup_code_stays_as_typed_and_nothing_is_kept_twice() -> None:
     once = whole_markup("<td>5 s since 2026-11-08</td>")
     assert once == f"<td>{KEPT}5 s</span> since {KEPT}2026-11-08</span></td>"
     assert whole_markup(once) == once
+    assert whole_markup("<th>2026-11-08 05:15 UTC</th>") == f"<th>{KEPT}2026-11-08</span> 05:15 UTC</th>"
     assert whole_markup('<img alt="5 s">') == '<img alt="5 s">'
 
 
