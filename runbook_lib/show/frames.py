@@ -10,6 +10,8 @@ from typing import Any
 from runbook_lib.base.window import when
 from runbook_lib.show.tables import Shown, table
 
+_HOMES = ("pandas", "pandas.core.frame")
+"""Modules that a pandas table says it is from: since pandas 3, and before."""
 _ROWS, _COLUMNS = 60, 12
 """A larger table is left to pandas, which leaves out its middle."""
 
@@ -19,7 +21,8 @@ def install() -> None:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None:
-        shell.display_formatter.formatters["text/html"].for_type_by_name("pandas.core.frame", "DataFrame", markup)
+        for module in _HOMES:
+            shell.display_formatter.formatters["text/html"].for_type_by_name(module, "DataFrame", markup)
 
 
 def markup(frame: Any) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from types import SimpleNamespace
-from typing import Any
 
 import pandas as pd
 import pytest
+from IPython.core.formatters import HTMLFormatter
 
 from runbook_lib.show import frames
 
@@ -38,13 +38,12 @@ def test_without_rows_it_says_so_and_a_large_one_is_pandas_own() -> None:
     assert frames.markup(large) == large._repr_html_()
 
 
-def test_it_is_told_to_the_kernel_if_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Any] = []
-    formatter = SimpleNamespace(for_type_by_name=lambda *given: told.append(given))
+def test_a_kernel_shows_a_table_so_and_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    formatter = HTMLFormatter()
     shell = SimpleNamespace(display_formatter=SimpleNamespace(formatters={"text/html": formatter}))
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    frames.install()
-    assert told == [("pandas.core.frame", "DataFrame", frames.markup)]
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
     frames.install()
-    assert len(told) == 1
+    assert formatter(FRAME) == FRAME._repr_html_()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    frames.install()
+    assert formatter(FRAME) == frames.markup(FRAME) != FRAME._repr_html_()
