@@ -1,4 +1,4 @@
-"""Keeps together what is read as one: a number and its unit, a date and its time, both ends of a range, an option.
+"""Keeps together in HTML what is read as one (`base/together.py`), and the options of a command.
 
 Browsers break a line at every space, and at hyphens: `120` and `s`, `2026-11-` and `08` are on two lines then. Only
 HTML is changed; texts of the terminal and of records are not.
@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import re
 
+from runbook_lib.base import together
+
 KEPT = '<span class="whole" style="white-space:nowrap">'
 """Tag of a part that stays on one line."""
-_UNIT = r"(?:%|(?:ms|s|min|h|d|days?|points?|USD|UTC|[kKMG]i?B)\b)"
-_NUMBER, _THAN = r"\$?\d(?:[\d.,]*\d)?", r"&[lg]t;=? "
-_ON_ONE_LINE = re.compile(
-    r"(?<![\w/=-])\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| UTC)?)?(?![\w-])"  # a time, or a day
-    rf"|(?<![\w.,-]){_NUMBER}-{_NUMBER}(?: {_UNIT})?(?![\w-]|\.\d)"  # a range: `74.2-98.0 %`
-    rf"|(?:{_THAN}|(?<![\w.,-])[+-]?){_NUMBER} {_UNIT}"  # a number with its unit: `90 s`, `> 99 %`
-    rf"|{_THAN}{_NUMBER}|\bn = \d[\d,]*"
-    r"|(?<![\w-])--[a-z][\w-]*=?"  # an option of a command
-)
+_ON_ONE_LINE = together.pattern("&[lg]t;")
 _OPTION = re.compile(r"(?<!\S)--[\w-]+")
 _TAG = re.compile(r"(<[^<>]*>)")
 _AS_TYPED = re.compile(r"<(/?)(?:pre|style|script|title|svg|textarea)\b", re.IGNORECASE)
