@@ -26,6 +26,7 @@ from runbook_lib.record.links import Links, linked
 from runbook_lib.record.readable import Contents, slug
 from runbook_lib.record.record import Change, Record
 from runbook_lib.record.redact_notebook import redact_text
+from runbook_lib.show.checks import untitled
 from runbook_lib.show.scale import importance
 from runbook_lib.show.style import badge_of, rank
 from runbook_lib.show.tables import inline, lead
@@ -191,12 +192,13 @@ def unmet_rows(record: Record) -> list[dict[str, Any]]:
         return []  # the banner names it already
     return [
         {
-            "title": str(one.get("title") or one.get("id")),
+            "title": title,
             "verdict": str(one.get("verdict", "?")).replace("_", " "),
             "badge": badge_of(str(one.get("verdict"))),
-            "reason": redact_text(str(one.get("reason", ""))),
+            "reason": redact_text(untitled(str(one.get("reason", "")), title)),
         }
         for one in wrong
+        for title in [str(one.get("title") or one.get("id"))]
     ]
 
 

@@ -94,6 +94,7 @@ def odds_chart(rows: Mapping[str, Mapping[str, float]], limit: float) -> Shown:
 def _odds(rows: Mapping[str, Mapping[str, float]], limit: float) -> Any:
     weights = list(dict.fromkeys(weight for row in rows.values() for weight in row))
     names = {name: fill(name.replace("-", "- "), 24).replace("- ", "-") if narrow() else name for name in rows}
+    marked = [_LEAST, 1e-2, 1.0] if narrow() else list(_CHANCES)
     with drawing() as pyplot:
         figure, axes = pyplot.subplots(
             figsize=(width(), 1.5 + (0.4 if narrow() else 0.32) * max(1, len(names)) + narrow() * 1.1)
@@ -119,8 +120,8 @@ def _odds(rows: Mapping[str, Mapping[str, float]], limit: float) -> Any:
             xscale="log",
             xlim=(_LEAST, 1.6),
             xlabel="chance to fire on a healthy day" + ("\n" if narrow() else " ") + "(100 %: every day)",
-            xticks=list(_CHANCES),
-            xticklabels=list(_CHANCES.values()),
+            xticks=marked,
+            xticklabels=[_CHANCES[chance] for chance in marked],
             yticks=range(len(names)),
             yticklabels=list(names.values()),
             ylim=(-0.6, len(names) - 0.4),

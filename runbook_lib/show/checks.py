@@ -10,7 +10,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.terms import Verdict, Word
 from runbook_lib.show import style
-from runbook_lib.show.tables import Cell, Shown, badge, caption_line, stack, table
+from runbook_lib.show.tables import Cell, Shown, badge, caption_line, inline, stack, table
 
 _SAID = {Verdict.PASS: "as expected", Verdict.FAIL: "not so"}
 
@@ -78,10 +78,15 @@ def _verdict(one: Check) -> Cell:
     return badge(_word(one))
 
 
-def _why(one: Check) -> str:
+def _why(one: Check) -> Cell:
     """The reason without the title and the finding, which are in the same row; empty: nothing is left of it."""
-    text = re.sub(rf"\A(?:\w+ )?'?{re.escape(one.title)}'?: ", "", one.reason, flags=re.IGNORECASE)
-    return "" if text == one.found else text
+    text = untitled(one.reason, one.title)
+    return Cell("") if text == one.found else Cell(text, inline(text))
+
+
+def untitled(reason: str, title: str) -> str:
+    """A reason beside its check's title, which it does not repeat."""
+    return re.sub(rf"\A(?:\w+ )?'?{re.escape(title)}'?: ", "", reason, flags=re.IGNORECASE)
 
 
 def _title(one: Check) -> Cell:

@@ -65,7 +65,7 @@ def folded(title: str, lines: Sequence[str], *, opened: bool = False) -> Shown:
         return Shown(f'<div style="font-size:13px;margin:3px 0">{inline(title)}</div>', title)
     full, lines = title, list(lines[1:] if lines[:1] == [title] else lines)
     if len(title) > _TITLE:
-        title, lines = f"{title[:_HEAD].rstrip()} … {title[-_TAIL:].lstrip()}", [full, *lines]
+        title, lines = f"{_cut(title, _HEAD)} … {_cut(title[::-1], _TAIL)[::-1]}", [full, *lines]
     style = "font-size:12px;line-height:1.35;max-height:24em;overflow:auto;margin:4px 0 8px 14px;white-space:pre-wrap"
     body = html.escape("\n".join(lines))
     markup = (
@@ -74,3 +74,8 @@ def folded(title: str, lines: Sequence[str], *, opened: bool = False) -> Shown:
     )
     below = lines[1:] if title != full else lines
     return Shown(markup, "\n".join([full, *(f"  {line}" for line in below)]))
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text, up to the end of a word."""
+    return text[:most].rpartition(" ")[0] or text[:most]
