@@ -10,7 +10,7 @@ import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from runbook_lib.base.foreign import html, terminal
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
-from runbook_lib.judge.model import Gate, GateResult
+from runbook_lib.judge.model import GateResult
 from runbook_lib.judge.terms import Word
 from runbook_lib.record import cells, said
 from runbook_lib.record.links import Links, linked
@@ -323,20 +323,6 @@ def _fact(value: Any) -> str:
     if isinstance(value, str) and _INSTANT.fullmatch(value):
         return when(value, seconds=True)
     return f"{value:g}" if isinstance(value, float) else _HASH.sub(r"\1…", str("" if value is None else value))
-
-
-def failing_first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Sealed gates or checks in the order of their figure: FAIL first, severe ones first, those that do not decide
-    last; for the rest in sealed order.
-    """
-    return sorted(found, key=_order)
-
-
-def _order(one: Mapping[str, Any]) -> tuple[bool, int, int]:
-    try:
-        return importance(Gate.model_validate(one.get("gate")), str(one["verdict"]))
-    except ValidationError:
-        return False, rank(str(one["verdict"])), 0
 
 
 @functools.cache

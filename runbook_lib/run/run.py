@@ -82,8 +82,7 @@ class Run:
     def open(cls, notebook: str, namespace: Mapping[str, Any]) -> Run:
         """Opens a run with the parameters in `namespace` (a notebook's `globals()`).
 
-        A phase's notebook may carry out another step than its own (parameter `rollout_step`); the run's record is then
-        that step's.
+        A phase's notebook may carry out another step (parameter `rollout_step`), whose record it then makes.
 
         Raises:
             UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.

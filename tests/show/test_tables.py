@@ -18,7 +18,6 @@ from runbook_lib.base import foreign
 from runbook_lib.base.foreign import terminal
 from runbook_lib.judge.model import Evidence, GateResult, Outcome
 from runbook_lib.judge.terms import OF_CHECKS, Decision, Verdict, Word
-from runbook_lib.record.report import failing_first, gate_row
 from runbook_lib.show import scale, tables, verdicts
 from runbook_lib.show import traffic as users
 from runbook_lib.show.style import BADGES, BLACK, badge_of, rank
@@ -142,21 +141,15 @@ def test_muted_and_advisory_gates_are_in_the_table_and_not_in_the_tally(result: 
 
 
 @pytest.mark.parametrize("interim", [False, True])
-def test_table_figure_and_report_have_the_gates_in_one_order(result: Callable[..., Any], interim: bool) -> None:
-    names = ("cost", "dlq", "error_rate", "success_rate", "queue_depth")
-    said = ("INCONCLUSIVE", "PASS", "FAIL", "PASS", "NO_DATA")
+def test_the_table_has_the_gates_in_the_order_of_the_figure(result: Callable[..., Any], interim: bool) -> None:
+    names, said = ("cost", "dlq", "error_rate", "queue_depth"), ("INCONCLUSIVE", "PASS", "FAIL", "NO_DATA")
     found = [
         result(name, verdict, gate={"severity": at % 3 + 1, "required": at != 2})
         for at, (name, verdict) in enumerate(zip(names, said, strict=True))
     ]
     figure = [one.gate.title for one in scale.failing_first(found, interim)]
-    table = [row[0].partition("advisory")[0] for row in gate_rows(verdicts.gate_table(found, interim=interim))[1:]]
-    assert table == figure and figure[-1] == "Error rate (each async route, 5xx)"
-    sealed = [one.model_dump(mode="json") for one in found]
-    rows = sorted((gate_row(one, interim=interim) for one in sealed), key=lambda row: row["order"])
-    assert [row["title"] for row in rows] == figure
-    if not interim:
-        assert [one["gate"]["title"] for one in failing_first(sealed)] == figure
+    rows = gate_rows(verdicts.gate_table(found, interim=interim))
+    assert [row[0].partition("advisory")[0] for row in rows[1:]] == figure
 
 
 def test_no_gates_is_said() -> None:
