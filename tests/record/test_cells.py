@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runbook_lib.record.cells import contained
+from runbook_lib.record.cells import contained, pieces
 from runbook_lib.record.record import Record
 from runbook_lib.record.report import report_html
 
@@ -40,3 +40,15 @@ def test_what_is_taken_out_makes_nothing_new_of_what_was_around_it(markup: str) 
 @pytest.mark.parametrize("rule", ["default-src 'none'", "base-uri 'none'", "form-action 'none'"])
 def test_a_report_sends_nothing_anywhere(rule: str) -> None:
     assert rule in report_html({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, Record())
+
+
+def test_a_command_in_an_error_is_a_command() -> None:
+    output = {
+        "output_type": "error",
+        "ename": "RedVerdict",
+        "evalue": "HOLD: run `runbook status` <b>",
+        "traceback": [],
+    }
+    cell = {"cell_type": "code", "source": "run.close(outcome)", "outputs": [output]}
+    (piece,) = pieces({"cells": [cell]})
+    assert "HOLD: run <code>runbook status</code> &lt;b&gt;" in piece.body
