@@ -10,6 +10,7 @@ from typing import Any
 from runbook_lib.base.window import when
 from runbook_lib.show.tables import Shown, table
 
+_MISSING = ("nan", "NaT", "<NA>")
 _HOMES = ("pandas", "pandas.core.frame")
 """Modules that a pandas table says it is from: since pandas 3, and before."""
 _ROWS, _COLUMNS = 60, 12
@@ -42,8 +43,8 @@ def shown(frame: Any) -> Shown:
 
 def _told(value: Any) -> str:
     """A value in words: a time as people read it, a number without needless digits, nothing for a missing one."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN and NaT
+    if value is None or str(value) in _MISSING:
         return ""
     if hasattr(value, "to_pydatetime"):
-        return when(value.to_pydatetime().astimezone() if value.tzinfo else value.to_pydatetime())
+        return when(value.isoformat())
     return f"{value:,.10g}" if isinstance(value, float) else str(value)

@@ -6,6 +6,7 @@ import re
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from IPython.core.formatters import HTMLFormatter
@@ -47,3 +48,8 @@ def test_a_kernel_shows_a_table_so_and_elsewhere_nothing_happens(monkeypatch: py
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     frames.install()
     assert formatter(FRAME) == frames.markup(FRAME) != FRAME._repr_html_()
+
+
+def test_any_value_of_a_cell_is_shown() -> None:
+    frame = pd.DataFrame({"at": [pd.Timestamp("2026-11-08 04:15")], "many": [np.array([1, 2])], "none": [pd.NA]})
+    assert cells(frames.markup(frame), "td") == ["2026-11-08 04:15 UTC", "[1 2]"]
