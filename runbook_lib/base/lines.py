@@ -7,6 +7,9 @@ import shutil
 import sys
 import textwrap
 
+from runbook_lib.base import together
+
+_TOGETHER, _KEPT = together.pattern("[<>]"), "\0"
 _COMMAND = re.compile(r"\s*`(runbook [^`]+)`[.;]?\s*")
 
 
@@ -22,10 +25,15 @@ def wrapped(text: str, columns: int | None, hang: str = "") -> list[str]:
         if columns is None:
             found.append(line)
             continue
-        found += textwrap.wrap(
-            line, max(20, columns), subsequent_indent=hang, break_long_words=False, break_on_hyphens=False
-        ) or [""]
+        found += wrap(line, max(20, columns), hang)
     return found or [""]
+
+
+def wrap(line: str, columns: int, hang: str = "") -> list[str]:
+    """A line as lines of whole words; a number stays with its unit, and a word longer than the line is whole, too."""
+    kept = _TOGETHER.sub(lambda found: found[0].replace(" ", _KEPT), line)
+    made = textwrap.wrap(kept, columns, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False)
+    return [one.replace(_KEPT, " ") for one in made] or [""]
 
 
 def advice(name: str, text: str, columns: int | None) -> list[str]:

@@ -146,7 +146,7 @@ def archive_show(
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.frame import frame
     from runbook_lib.record.listing import show_record
-    from runbook_lib.record.report import failing_first
+    from runbook_lib.record.order import failing_first
 
     where = Archive(existing(archive))
     if markdown_:

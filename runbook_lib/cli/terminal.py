@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -65,9 +64,9 @@ def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any
     """Prints a table: on a terminal fitted to its width, else one record per line, all columns, without a head."""
     if not sys.stdout.isatty():
         keys = [one.key for one in columns]
-        lines = ["\t".join([_text(row.get(key)) for key in keys]) for row in rows]
-        if lines:
-            say_line("\n".join(lines))
+        records = ["\t".join([_text(row.get(key)) for key in keys]) for row in rows]
+        if records:
+            say_line("\n".join(records))
         return
     listed = [{one.key: _text(one.told(row) if one.told else row.get(one.key)) for one in columns} for row in rows]
     columns = [replace(one, name=one.head or one.name) for one in columns]
@@ -75,7 +74,8 @@ def table(title: str, columns: Sequence[Column], rows: Iterable[Mapping[str, Any
         prose(title, italic=True)
     width = shutil.get_terminal_size().columns
     for number, line in enumerate(fitted(columns, listed, width)):
-        typer.secho(line, bold=number == 0 or None)
+        if line or number > 1:  # without columns there is no head, and nothing above the first row's sentences
+            typer.secho(line, bold=(number == 0) or None)
 
 
 def say_line(line: str) -> None:
@@ -97,24 +97,24 @@ def fitted(columns: Sequence[Column], rows: Sequence[Mapping[str, str]], width: 
     beside = prose[0] if len(prose) == 1 and left >= _least(row[prose[0].key] for row in rows) else None
     shown = [one for one in columns if one in whole or one is beside]
     head = _GAP.join(one.name if one is beside else one.name.ljust(wide[one.key]) for one in shown).rstrip()
-    lines = [head]
+    drawn = [head]
     for row in rows:
         parts = _wrapped(row[beside.key], left) if beside else [""]
         for number, part in enumerate(parts):
             cells = (
                 part if one is beside else (row[one.key] if number == 0 else "").ljust(wide[one.key]) for one in shown
             )
-            lines.append(_GAP.join(cells).rstrip())
+            drawn.append(_GAP.join(cells).rstrip())
         room = 0 if beside else _free(shown, row, wide)
         for one in prose:
             if one is not beside and row[one.key]:
-                if room and len(lines[-1].rstrip()) < room and room + len(row[one.key]) <= width:
-                    lines[-1] = f"{lines[-1].ljust(room)}{row[one.key]}"
+                if room and len(drawn[-1].rstrip()) < room and room + len(row[one.key]) <= width:
+                    drawn[-1] = f"{drawn[-1].ljust(room)}{row[one.key]}"
                     room = 0
                     continue
                 told = f"{one.name}: {row[one.key]}" if one.name else row[one.key]
-                lines += [f"    {part}" for part in _wrapped(told, max(width, _LEAST) - 4)]
-    return lines
+                drawn += [f"    {part}" for part in _wrapped(told, max(width, _LEAST) - 4)]
+    return drawn
 
 
 def _free(shown: Sequence[Column], row: Mapping[str, str], wide: Mapping[str, int]) -> int:
@@ -132,8 +132,7 @@ def _least(texts: Iterable[str]) -> int:
 
 def _wrapped(text: str, width: int, hang: str = "") -> list[str]:
     """Lines of whole words; a word longer than the line (an id, a path) stays whole, too."""
-    room = max(len(hang) + 1, width)
-    return textwrap.wrap(text, room, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False) or [""]
+    return lines.wrap(text, max(len(hang) + 1, width), hang)
 
 
 def facts(title: str, values: Mapping[str, Any]) -> None:
@@ -151,10 +150,12 @@ def facts(title: str, values: Mapping[str, Any]) -> None:
     for name, text in known.items():
         longest = max(map(len, text.split()), default=0)
         if len(under) + longest > width and text.count(" ") == 0:
-            lines = [name, f"{_GAP}{text}"]  # a path, a hash: whole, to be copied
+            told = [name, f"{_GAP}{text}"]  # a path, a hash: whole, to be copied
+        elif "`" in text:
+            told = lines.advice(name.ljust(len(under)), text, width)
         else:
-            lines = _wrapped(f"{name.ljust(len(under))}{text}", width, under)
-        for line in lines:
+            told = _wrapped(f"{name.ljust(len(under))}{text}", width, under)
+        for line in told:
             typer.echo(line)
 
 

@@ -114,6 +114,12 @@ def arms(both: Compared) -> tuple[str, str, str]:
     return f"{mine} against {theirs}", points(both.difference, sign=True, digits=2), f"{low} to {high}"
 
 
+def person(by: str, role: str) -> str:
+    """A person with their role, unless the name begins with it: `A. Engineer (reviewer)`, `QA (nights)`."""
+    named = by.lower().startswith(role.lower()) and not by[len(role) : len(role) + 1].isalnum()
+    return by if named or not role else f"{by} ({role})"
+
+
 def points(share: float, *, sign: bool = False, digits: int = 1) -> str:
     """A difference of shares in percentage points: `1 point`, or with its sign `-0.9 points`."""
     if not abs(share) <= LARGEST:

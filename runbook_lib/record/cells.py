@@ -17,6 +17,7 @@ from runbook_lib.base import foreign
 from runbook_lib.record.confined import confined
 from runbook_lib.record.readable import Contents, readable
 from runbook_lib.show.page import ONE_SHEET
+from runbook_lib.show.tables import inline
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _EMPTY = re.compile(r"\A(?:Series\(\[\], .*\)|Empty DataFrame\b.*)\Z", re.DOTALL)
@@ -105,10 +106,10 @@ def _told(output: Mapping[str, Any], mime: str) -> Mapping[str, Any]:
 def _error(output: Mapping[str, Any]) -> str:
     name, sentence = str(output.get("ename", "Error")), _plain(output.get("evalue", ""))
     if name == "RedVerdict":
-        return f'<div class="callout">The run ends here, after everything was saved: {foreign.html(sentence)}</div>'
+        return f'<div class="callout">The run ends here, after everything was saved: {inline(sentence)}</div>'
     trace = foreign.html("\n".join(_plain(line) for line in output.get("traceback", [])))
     more = f"<details><summary>Traceback</summary><pre>{trace}</pre></details>" if trace.count("\n") else ""
-    return f'<div class="callout bad"><b>{foreign.html(name)}</b>: {foreign.html(sentence)}{more}</div>'
+    return f'<div class="callout bad"><b>{foreign.html(name)}</b>: {inline(sentence)}{more}</div>'
 
 
 def _image(mime: str) -> Callable[[Any, str], str]:

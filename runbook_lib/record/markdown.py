@@ -9,8 +9,8 @@ from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult
 from runbook_lib.record import said
+from runbook_lib.record.order import failing_first
 from runbook_lib.record.record import Record
-from runbook_lib.record.report import failing_first
 
 _ICONS = {
     "PASS": "✅",

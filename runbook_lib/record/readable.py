@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from runbook_lib.show.whole import whole_markup
+
 _EMPTY_HEAD = re.compile(r"<th\b([^>]*)>(?:\s|&nbsp;)*</th>", re.IGNORECASE)
 _SCOPE = re.compile(r"\s+scope=(\"[^\"]*\"|'[^']*'|\w+)", re.IGNORECASE)
 _SCROLLS = re.compile(r"<(div|pre)(?P<rest>[^>]*\boverflow(?:-x|-y)?:\s*auto[^>]*)>", re.IGNORECASE)
 _CHART = re.compile(r"<img\b(?P<rest>[^>]*\bstyle=\"[^\"]*\bbackground:white\b[^>]*)>", re.IGNORECASE)
 _WIDTH = re.compile(r"max-width:(\d+)px")
 _HEADING = re.compile(r"<h([1-6])((?:\s[^>]*)?)>(.*?)</h\1>", re.IGNORECASE | re.DOTALL)
-_TIME_CELL = re.compile(r"<td>(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?(?: UTC)?)</td>")
 _TAG = re.compile(r"<[^>]*>")
 DEEPEST = 6
 TOLD = 3
@@ -101,13 +102,13 @@ def _numbered(name: str) -> Iterator[str]:
 
 def readable(markup: str, section: str = "") -> str:
     """A cell's output for every reader: scrolling parts are reachable by keyboard and named, no column head is empty,
-    charts are marked as charts, times do not wrap.
+    charts are marked as charts, no number is on another line than its unit.
 
     Args:
         section: heading above the output; scrolling parts are named after it.
     """
     name = html.escape(section or "output", quote=True)
-    markup = _TIME_CELL.sub(r'<td class="whole">\1</td>', markup)
+    markup = whole_markup(markup)
     markup = _EMPTY_HEAD.sub(lambda found: f"<td{_SCOPE.sub('', found[1])}></td>", markup)
     if 'class="chart' not in markup:
         markup = _CHART.sub(lambda found: _chart(found["rest"]), markup)

@@ -10,13 +10,13 @@ import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from runbook_lib.base.foreign import terminal
+from runbook_lib.base.foreign import html, terminal
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult
@@ -26,8 +26,11 @@ from runbook_lib.record.links import Links, linked
 from runbook_lib.record.readable import Contents, slug
 from runbook_lib.record.record import Change, Record
 from runbook_lib.record.redact_notebook import redact_text
+from runbook_lib.show.checks import untitled
+from runbook_lib.show.scale import importance
 from runbook_lib.show.style import badge_of, rank
 from runbook_lib.show.tables import inline, lead
+from runbook_lib.show.whole import whole
 
 _ENDED = {
     "failed": (Word.FAILED, "The run failed"),
@@ -51,8 +54,6 @@ _BOOLEANS = ("yes", "no")
 _NO_NOTEBOOK = ("entry", "command", "watch", "practice")
 """Origins of records without a notebook."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
-_DATE, _WHOLE = re.compile(r"\b\d{4}-\d\d-\d\d\b"), r'<span class="whole">\g<0></span>'
-"""A date, and markup that keeps it on one line: browsers break lines at hyphens."""
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
 _ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
@@ -79,7 +80,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
     """
     page, contents = environment().get_template("report.html.j2"), Contents()
     gates = [gate_row(gate, interim=record.moment == "during") for gate in record.gates]
-    gates.sort(key=lambda row: rank(row["verdict"]))
+    gates.sort(key=lambda row: row["order"])
     unmet, changes = unmet_rows(record), [change_row(change) for change in record.changes]
     for name, there in (
         ("Gates", gates),
@@ -191,12 +192,13 @@ def unmet_rows(record: Record) -> list[dict[str, Any]]:
         return []  # the banner names it already
     return [
         {
-            "title": str(one.get("title") or one.get("id")),
+            "title": title,
             "verdict": str(one.get("verdict", "?")).replace("_", " "),
             "badge": badge_of(str(one.get("verdict"))),
-            "reason": redact_text(str(one.get("reason", ""))),
+            "reason": redact_text(untitled(str(one.get("reason", "")), title)),
         }
         for one in wrong
+        for title in [str(one.get("title") or one.get("id"))]
     ]
 
 
@@ -219,6 +221,7 @@ def gate_row(raw: Mapping[str, Any], *, interim: bool = False) -> dict[str, Any]
             "id": slug(str(gate.get("id") or name) if isinstance(gate, Mapping) else name),
             "badge": badge_of(verdict),
             "reason": reason,
+            "order": (False, rank(verdict), 0),
         }
     gate, unit = result.gate, result.gate.unit
     against = gate.alert.limit if gate.alert else gate.target.limit
@@ -241,6 +244,7 @@ def gate_row(raw: Mapping[str, Any], *, interim: bool = False) -> dict[str, Any]
         "target": words.demand(gate),
         "alert": words.comparison(gate.alert, unit) if gate.alert and not gate.against else "–",
         "reason": result.reason,
+        "order": importance(gate, word),
     }
 
 
@@ -265,7 +269,7 @@ def change_row(change: Change) -> dict[str, str]:
     if outcome.get("error"):
         came += f" ({outcome['error']})"
     return {
-        "what": str(intent.get("what", "?")).replace("->", "→").replace(" %", "\u00a0%"),
+        "what": str(intent.get("what", "?")).replace("->", "→"),
         "before": _facts(intent.get("before")),
         "after": _facts(intent.get("after")),
         "came": came,
@@ -321,11 +325,6 @@ def _fact(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else _HASH.sub(r"\1…", str("" if value is None else value))
 
 
-def failing_first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Sealed gates or checks ordered by verdict, FAIL first; within one verdict in sealed order."""
-    return sorted(found, key=lambda one: rank(str(one["verdict"])))
-
-
 @functools.cache
 def environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -341,6 +340,7 @@ def environment() -> Any:
         lstrip_blocks=True,
     )
     made.globals["slug"] = slug
-    made.filters["inline"] = lambda text: Markup(_DATE.sub(_WHOLE, inline(text)))  # noqa: S704 - inline escapes
+    made.filters["inline"] = lambda text: Markup(inline(text))  # noqa: S704 - inline escapes
+    made.filters["whole"] = lambda text: Markup(whole(html(text)))  # noqa: S704 - html escapes
     made.filters["lead"] = lead
     return made

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runbook_lib.base.window import when
-from runbook_lib.judge.words import setting
+from runbook_lib.judge.words import person, setting
 from runbook_lib.record.record import Record
 from runbook_lib.record.redact_notebook import redact_text
 from runbook_lib.show.style import GREEN, GREY, ORANGE
@@ -38,8 +38,10 @@ _ACTS = {
     "withdrawn": "{title} stayed at {was}: the change to {value} was refused.",
 }
 """What was said about a deviation (`judge/incidents/deviation.py::Act`)."""
-_NAMES = {"Was": "Before", "Value": "After", "Incident": "Mitigation", "Facts": "To undo it"}
+_NAMES = {"Was": "Before", "Value": "After", "Incident": "Mitigation"}
 """Names of a deviation's facts for people."""
+_INSIDE = ("symptom",)
+"""What a deviation says of itself for the next run only."""
 _OTHER = Kind("ENTERED", "•", GREY, "entered")
 _ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 
@@ -60,7 +62,7 @@ def headline(record: Record) -> tuple[str, str, str, str, str, str]:
     entry = record.entry or {}
     kind = KINDS.get(str(entry.get("kind")), _OTHER)
     by, role, item = (redact_text(str(entry.get(name) or "")) for name in ("by", "role", "item"))
-    who = f"{by or 'Somebody'} ({role})" if role else by or "Somebody"
+    who = person(by or "Somebody", role)
     at = when(entry.get("at"))
     told = f"{who} {kind.did}{f' `{item}`' if item else ''}" + (f" on {at}" if at else "")
     words = redact_text(_first(entry))
@@ -88,7 +90,7 @@ def rows(record: Record, facts: Sequence[tuple[str, str]] = ()) -> list[dict[str
     if not _signed(entry):
         there = {*told.values(), str(entry.get("kind")), when(entry.get("at"), seconds=True)}
         more = {name.capitalize(): text for name, text in facts if text not in there and name.capitalize() not in told}
-        told |= _of_deviation(more) if first and entry.get("kind") == "deviation" else more
+        told |= {**_of_deviation(more), **_settings(entry)} if first and entry.get("kind") == "deviation" else more
     return [
         {"name": name, "text": redact_text(text), "address": _address(redact_text(text)) if name == "Evidence" else ""}
         for name, text in told.items()
@@ -110,8 +112,25 @@ def _first(entry: Mapping[str, Any]) -> str:
 
 def _of_deviation(facts: Mapping[str, str]) -> dict[str, str]:
     """A deviation's facts as people name them, without those that the banner or another row has."""
-    told = {"Title", "Act", *(("Run id", "Notebook") if "Incident" in facts else ())}
+    told = {"Title", "Act", "Facts", *(("Run id", "Notebook") if "Incident" in facts else ())}
     return {_NAMES.get(name, name): text for name, text in facts.items() if name not in told}
+
+
+def _settings(entry: Mapping[str, Any]) -> dict[str, str]:
+    """What a deviation keeps beside its value, such as units of a table and its indexes; empty: nothing."""
+    kept = (entry.get("facts") or {}).get("facts")
+    named = kept.items() if isinstance(kept, Mapping) else ()
+    return {
+        str(name).replace("_", " ").capitalize(): _each(value) for name, value in named if value and name not in _INSIDE
+    }
+
+
+def _each(value: Any) -> str:
+    """A setting, or several of them by name: `jobs read 100, write 100; index read 5, write 5`."""
+    if not isinstance(value, Mapping):
+        return setting(value)
+    deep = any(isinstance(one, Mapping) for one in value.values())
+    return ("; " if deep else ", ").join(f"{name} {_each(one)}" for name, one in value.items())
 
 
 def _signed(entry: Mapping[str, Any]) -> str:

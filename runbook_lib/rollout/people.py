@@ -14,6 +14,7 @@ from typing import Protocol
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.window import parse, when
 from runbook_lib.judge.gates.checks import Check, check
+from runbook_lib.judge.words import person
 from runbook_lib.params.load import Params
 from runbook_lib.params.policy import Attestation, Policy
 from runbook_lib.record.archive import Archive
@@ -135,7 +136,7 @@ def known(run: Asks, found: Book) -> list[Entered]:
 def words(one: Entered) -> str:
     """An entry in words: by whom, in which role, when, and where its evidence is."""
     entry = one.entry
-    said = f"{entry.by} ({_role(entry)}), {when(entry.when)}, in {one.env}, run {one.ref.run_id}"
+    said = f"{person(entry.by, _role(entry))}, {when(entry.when)}, in {one.env}, run {one.ref.run_id}"
     return f"{said}: {' · '.join(part for part in (entry.text, entry.link) if part) or 'no link given'}"
 
 
@@ -145,7 +146,7 @@ def checked(
     """A check of an entry, with its fields as facts; `one` is None where nobody made an entry."""
     found, facts = "nobody", {}
     if one is not None:
-        found = f"{one.entry.by} ({_role(one.entry)})"
+        found = person(one.entry.by, _role(one.entry))
         facts = {**one.entry.model_dump(), "run_id": one.ref.run_id, "env": one.env, "caller_arn": one.caller_arn}
         for name in ("kind", "item"):
             facts.pop(name)

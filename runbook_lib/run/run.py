@@ -36,6 +36,7 @@ from runbook_lib.rollout.next_step import standing, told
 from runbook_lib.run import permission, refused
 from runbook_lib.run.unknown import unknown_parameters
 from runbook_lib.run.versions import versions
+from runbook_lib.show import frames
 from runbook_lib.show.page import show
 from runbook_lib.show.tables import where_table
 from runbook_lib.show.verdicts import closing_note
@@ -81,8 +82,7 @@ class Run:
     def open(cls, notebook: str, namespace: Mapping[str, Any]) -> Run:
         """Opens a run with the parameters in `namespace` (a notebook's `globals()`).
 
-        A phase's notebook may carry out another step than its own (parameter `rollout_step`); the run's record is then
-        that step's.
+        A phase's notebook may carry out another step (parameter `rollout_step`), whose record it then makes.
 
         Raises:
             UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.
@@ -90,6 +90,7 @@ class Run:
         """
         if os.environ.get("RUNBOOK_ORIGIN", "interactive") == "interactive":
             refused.watch(cls)
+        frames.install()
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
         beside = Path(os.environ[PARAMS]) if os.environ.get(PARAMS) else None
         params = load(flat, source=f"{notebook} (parameters)", folder=beside, incident=is_incident(notebook))

@@ -70,14 +70,18 @@ def _head(figure: Any, axes: Any, title: str) -> None:
         axes.set_title(title)
 
 
-_LEAST = 1e-6
+_LEAST = 1e-5
+_CHANCES = {1e-5: "≤ 0.001 %", 1e-4: "0.01 %", 1e-3: "0.1 %", 1e-2: "1 %", 1e-1: "10 %", 1.0: "100 %"}
+"""Marks of the axis."""
+_APART = 0.24
+"""Distance of the weights' marks within a row, in rows."""
 _MARKERS = ("o", "s", "^", "D")
 
 
 def odds_chart(rows: Mapping[str, Mapping[str, float]], limit: float) -> Shown:
     """A chart of the chance (0 to 1) that each alarm fires on a healthy day, by weight; `limit`: most for a guard.
 
-    Chances below one in a million are at the edge.
+    Chances of 0.001 % and less are at the edge.
     """
     told = "; ".join(
         f"{name}: " + ", ".join(f"{weight} {chance:.2g}" for weight, chance in row.items())
@@ -90,18 +94,23 @@ def odds_chart(rows: Mapping[str, Mapping[str, float]], limit: float) -> Shown:
 def _odds(rows: Mapping[str, Mapping[str, float]], limit: float) -> Any:
     weights = list(dict.fromkeys(weight for row in rows.values() for weight in row))
     names = {name: fill(name.replace("-", "- "), 24).replace("- ", "-") if narrow() else name for name in rows}
+    marked = [_LEAST, 1e-2, 1.0] if narrow() else list(_CHANCES)
     with drawing() as pyplot:
         figure, axes = pyplot.subplots(
             figsize=(width(), 1.5 + (0.4 if narrow() else 0.32) * max(1, len(names)) + narrow() * 1.1)
         )
         for place, weight in enumerate(weights):
             chances = [max(_LEAST, rows[name].get(weight, 0.0)) for name in names]
+            # Beside each other: equal chances would hide all but the last.
+            lift = _APART * (place - (len(weights) - 1) / 2)
             axes.plot(
                 chances,
-                list(names.values()),
+                [at + lift for at in range(len(names))],
+                clip_on=False,
+                zorder=3,
                 linestyle="none",
                 marker=_MARKERS[place % len(_MARKERS)],
-                markersize=7,
+                markersize=6.5,
                 color=style.CYCLE[place],
                 label=f"{weight} of the traffic",
                 markeredgecolor="white",
@@ -109,9 +118,17 @@ def _odds(rows: Mapping[str, Mapping[str, float]], limit: float) -> Any:
         axes.axvline(limit, color=style.ALERT, linestyle=(0, (5, 1.5)), label=f"a guard at most: {limit * 100:g} %")
         axes.set(
             xscale="log",
-            xlim=(_LEAST, 2.0),
-            xlabel="chance to fire on a healthy day" + ("\n" if narrow() else " ") + "(1: every day)",
+            xlim=(_LEAST, 1.6),
+            xlabel="chance to fire on a healthy day" + ("\n" if narrow() else " ") + "(100 %: every day)",
+            xticks=marked,
+            xticklabels=[_CHANCES[chance] for chance in marked],
+            yticks=range(len(names)),
+            yticklabels=list(names.values()),
+            ylim=(-0.6, len(names) - 0.4),
         )
+        axes.minorticks_off()
+        for between in range(1, len(names)):
+            axes.axhline(between - 0.5, color=style.GREY, linewidth=0.4, alpha=0.5)
         _head(figure, axes, "False alarms a healthy day")
         axes.invert_yaxis()
         axes.grid(visible=True, axis="x")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.terms import Verdict, Word
 from runbook_lib.show import style
-from runbook_lib.show.tables import Cell, Shown, badge, caption_line, stack, table
+from runbook_lib.show.tables import Cell, Shown, badge, caption_line, inline, stack, table
 
 _SAID = {Verdict.PASS: "as expected", Verdict.FAIL: "not so"}
 
@@ -18,7 +19,7 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
     """A table of checks: verdict, title, expected, found, why. Bad and required ones come first unless `keep_order`.
 
     A check that applying the plan mends is TO DO, not FAIL. With `fold`, the checks that pass are one line that
-    unfolds, and so are those that are to do: the sections above have shown them row by row.
+    unfolds, and so are those that are to do, and advice: the sections above have shown them row by row.
     """
     found = list(checks)
     if not keep_order:
@@ -33,8 +34,9 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
     title = ": ".join(part for part in (caption, " · ".join(told)) if part)
     if not fold:
         return _rows(found, title)
-    rest, later, held = _parted(found)
+    rest, advised, later, held = _parted(found)
     parts = [_rows(rest, title) if rest or not found else caption_line(title)]
+    parts += [_folded(advised, f"! {words.count(len(advised), 'advisory check')} to look at")] if advised else []
     parts += [_folded(later, f"✎ {words.count(len(later), 'check')} to be made by applying")] if later else []
     advisory = sum(not one.required for one in held)
     aside = f", {advisory} of them advisory" if advisory else ""
@@ -43,21 +45,21 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
 
 
 def _rows(checks: Iterable[Check], caption: str) -> Shown:
-    rows = [[_verdict(one), _title(one), one.expected or "–", _found(one), _why(one)] for one in checks]
+    rows = [[_verdict(one), _title(one), one.expected, _found(one), _why(one)] for one in checks]
     return table(("Verdict", "Check", "Expected", "Found", "Why"), rows, caption=caption, kind="checks")
 
 
 def _found(one: Check) -> str:
-    """The finding; where there is none, whether the expectation was met."""
+    """The finding; where there is none, whether the expectation was met; empty: why says all."""
     seen = one.found not in ("", "–", "-")
-    return one.found if seen else _SAID.get(one.verdict, "not seen") if one.expected else "–"
+    return one.found if seen else _SAID.get(one.verdict, "not seen") if one.expected else ""
 
 
-def _parted(checks: Iterable[Check]) -> tuple[list[Check], list[Check], list[Check]]:
-    """The checks in three parts: those that people must look at, those that applying mends, those that pass."""
-    parts: tuple[list[Check], list[Check], list[Check]] = ([], [], [])
+def _parted(checks: Iterable[Check]) -> tuple[list[Check], ...]:
+    """The checks in four parts: those that must be looked at, advice, those that applying mends, those that pass."""
+    parts: tuple[list[Check], ...] = ([], [], [], [])
     for one in checks:
-        parts[2 if one.ok else 1 if one.mends else 0].append(one)
+        parts[3 if one.ok else 2 if one.mends else 0 if one.required else 1].append(one)
     return parts
 
 
@@ -76,11 +78,15 @@ def _verdict(one: Check) -> Cell:
     return badge(_word(one))
 
 
-def _why(one: Check) -> str:
+def _why(one: Check) -> Cell:
     """The reason without the title and the finding, which are in the same row; empty: nothing is left of it."""
-    head = f"{one.title}: "
-    text = one.reason[len(head) :] if one.reason.lower().startswith(head.lower()) else one.reason
-    return "" if text == one.found else text
+    text = untitled(one.reason, one.title)
+    return Cell("") if text == one.found else Cell(text, inline(text))
+
+
+def untitled(reason: str, title: str) -> str:
+    """A reason beside its check's title, which it does not repeat."""
+    return re.sub(rf"\A(?:\w+ )?'?{re.escape(title)}'?: ", "", reason, flags=re.IGNORECASE)
 
 
 def _title(one: Check) -> Cell:

@@ -9,10 +9,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from runbook_lib.show.tables import Shown
+from runbook_lib.show.tables import Shown, inline
 
 _LINES = 8
 _EVERY_S = 0.5
+_TITLE, _HEAD, _TAIL = 190, 90, 80
+"""Most characters of a title, and how many of a longer one are shown of its beginning and its end."""
 
 
 class Live:
@@ -54,11 +56,26 @@ class Live:
 
 
 def folded(title: str, lines: Sequence[str], *, opened: bool = False) -> Shown:
-    """A title with lines of output that unfold below it."""
+    """A title with lines of output that unfold below it.
+
+    A first line that only repeats the title is left out; a long title, such as a command with many names, is shortened
+    and unfolds as a whole.
+    """
+    if list(lines) == [title]:
+        return Shown(f'<div style="font-size:13px;margin:3px 0">{inline(title)}</div>', title)
+    full, lines = title, list(lines[1:] if lines[:1] == [title] else lines)
+    if len(title) > _TITLE:
+        title, lines = f"{_cut(title, _HEAD)} … {_cut(title[::-1], _TAIL)[::-1]}", [full, *lines]
     style = "font-size:12px;line-height:1.35;max-height:24em;overflow:auto;margin:4px 0 8px 14px;white-space:pre-wrap"
     body = html.escape("\n".join(lines))
     markup = (
         f'<details{" open" if opened else ""} style="font-size:13px;margin:3px 0"><summary style="cursor:pointer">'
         f'{html.escape(title)}</summary><pre style="{style}">{body}</pre></details>'
     )
-    return Shown(markup, "\n".join([title, *(f"  {line}" for line in lines)]))
+    below = lines[1:] if title != full else lines
+    return Shown(markup, "\n".join([full, *(f"  {line}" for line in below)]))
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text, up to the end of a word."""
+    return text[:most].rpartition(" ")[0] or text[:most]

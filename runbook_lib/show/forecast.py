@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from runbook_lib.judge.incidents.backlog import Forecast, curve
 from runbook_lib.judge.incidents.incident import spell
 from runbook_lib.show import style
-from runbook_lib.show.charts import Marks
+from runbook_lib.show.charts import Marks, time_axis
 from runbook_lib.show.picture import drawing, image, narrow, width
 from runbook_lib.show.points import Points
 from runbook_lib.show.tables import Shown, table
@@ -17,6 +18,9 @@ from runbook_lib.show.tables import Shown, table
 _STEP_S = 60.0
 _LEAST_HORIZON_S = 1800.0
 _MOST_HORIZON_S = 6 * 3600.0
+
+_TITLE, _LABEL = 30, 32
+"""Characters in a line of the title, and of the legend, on a telephone."""
 
 
 def forecast_table(found: Sequence[Forecast]) -> Shown:
@@ -66,7 +70,7 @@ def _figure(
     seen_s = (max(point for point, _ in actual) - at).total_seconds() if actual else 0.0
     horizon = min(max([_LEAST_HORIZON_S, seen_s, *(1.1 * end for end in ends)]), _MOST_HORIZON_S)
     with drawing() as pyplot:
-        figure, axes = pyplot.subplots(figsize=(width(), 3.6 + narrow() * 0.2 * len(found)), layout="constrained")
+        figure, axes = pyplot.subplots(figsize=(width(), 3.6 + narrow() * 0.35 * len(found)), layout="constrained")
         for place, (names, one) in enumerate(_alike(found)):
             points = curve(one, horizon, _STEP_S)
             dash, colour = style.DASHES[1 + place % (len(style.DASHES) - 1)], style.CYCLE[place % len(style.CYCLE)]
@@ -75,7 +79,7 @@ def _figure(
                 [level for _, level in points],
                 linestyle=dash,
                 color=colour,
-                label=f"{names}: {spell(one.drain_s) if one.drains else 'never'}",
+                label=_fitted(f"{names}: {spell(one.drain_s) if one.drains else 'never'}", _LABEL),
                 linewidth=1.4,
             )
         if actual:
@@ -100,11 +104,17 @@ def _figure(
                 va="top",
                 size=8.5,
             )
-        axes.set(title="Jobs waiting: forecast and measured", ylabel="messages", ylim=(0, None))
-        _clock(axes)
+        axes.set(title=_fitted("Jobs waiting: forecast and measured", _TITLE), ylabel="messages", ylim=(0, None))
+        seen = [moment for moment, _ in actual]
+        time_axis(axes, (min([at, *seen]), max([at + dt.timedelta(seconds=horizon), *seen])))
         if found or actual:
-            axes.legend(loc="upper left", bbox_to_anchor=(-0.16 * narrow(), -0.12), ncols=1 if narrow() else 2)
+            axes.legend(loc="upper left", bbox_to_anchor=(-0.16 * narrow(), -0.17), ncols=1 if narrow() else 2)
     return figure
+
+
+def _fitted(text: str, most: int) -> str:
+    """On a telephone as lines of at most so many characters, which would make the chart narrow."""
+    return fill(text, most) if narrow() else text
 
 
 def described(found: Sequence[Forecast], actual: Points) -> str:
@@ -120,10 +130,3 @@ def _alike(found: Sequence[Forecast]) -> list[tuple[str, Forecast]]:
     for one in found:
         kept.setdefault((one.capacity_per_s, one.arrivals_per_s), []).append(one)
     return [(", or ".join(one.option.title for one in group), group[0]) for group in kept.values()]
-
-
-def _clock(axes: Any) -> None:
-    from matplotlib import dates
-
-    axes.xaxis.set_major_formatter(dates.DateFormatter("%H:%M", tz=dt.UTC))  # type: ignore[no-untyped-call]
-    axes.set_xlabel("UTC", loc="right")

@@ -89,7 +89,7 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
         ]
         for name, item in evidence.items()
     ]
-    return table(("Measure", "Seen", "Window", "Notes", "Question"), rows, caption="Evidence")
+    return table(("Measure", "Seen", "Window", "Notes", ""), rows, caption="Evidence")
 
 
 def seen(item: Evidence) -> str:

@@ -40,14 +40,12 @@ def failing_first(results: Sequence[GateResult], interim: bool = False) -> list[
     Args:
         interim: between two declared looks (`words.of_gate`): INCONCLUSIVE comes before WATCH.
     """
-    return sorted(
-        results,
-        key=lambda one: (
-            bool(one.gate.muted) or not one.gate.required,
-            style.rank(words.of_gate(one, interim)),
-            -one.gate.severity,
-        ),
-    )
+    return sorted(results, key=lambda one: importance(one.gate, words.of_gate(one, interim)))
+
+
+def importance(gate: Gate, word: str) -> tuple[bool, int, int]:
+    """The place of a gate with this word among others, the first being the smallest."""
+    return bool(gate.muted) or not gate.required, style.rank(word), -gate.severity
 
 
 def position(gate: Gate, value: float) -> float | None:

@@ -18,10 +18,11 @@ from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence
 from runbook_lib.show.style import BLACK, GREEN, GREY, VERMILLION, badge_of
+from runbook_lib.show.whole import KEPT, whole, whole_command
 
 WIDTH = 150
 """Width of the plain text in characters."""
-_SHORT = 12
+_SHORT = 14
 """Most characters of a cell that is never wrapped."""
 _LONG, _CLAUSE = 160, 40
 """Most characters of a reason that stands out as a whole, and the fewest of a first clause that does."""
@@ -65,8 +66,13 @@ class Cell:
 
     def __init__(self, text: str, markup: str | None = None, nowrap: bool = False) -> None:
         self.text = text
-        self.html = foreign.html(text) if markup is None else markup
+        self.html = _escaped(text, nowrap) if markup is None else markup
         self.nowrap = nowrap
+
+
+def _escaped(text: str, nowrap: bool) -> str:
+    """The markup of a cell's text; a cell that is on one line needs no more."""
+    return foreign.html(text) if nowrap or len(text) <= _SHORT else whole(foreign.html(text))
 
 
 def stack(*shown: Shown) -> Shown:
@@ -154,21 +160,23 @@ def _named(name: str, style: str) -> str:
 
 def _row(cells: Sequence[Cell], style: str, names: Sequence[str] = ()) -> str:
     named = [f' data-name="{foreign.html(name)}"' for name in names] or [""] * len(cells)
-    silent = [_NONE if name and cell.text == "–" else "" for name, cell in zip(named, cells, strict=True)]
+    kept = [";white-space:nowrap" if cell.nowrap or _short(cell) else "" for cell in cells]
     inner = (
-        f'<td{name}{none or _short(c)} style="{style}{";white-space:nowrap" if c.nowrap else ""}">{c.html}</td>'
-        for name, none, c in zip(named, silent, cells, strict=True)
+        f'<td{name}{_class(c, named=bool(name))} style="{style}{keep}">{c.html}</td>'
+        for name, keep, c in zip(named, kept, cells, strict=True)
     )
     return f'<tr style="background:transparent">{"".join(inner)}</tr>'
 
 
-def _short(cell: Cell) -> str:
-    """The class of a short cell: a number with its unit stays on one line on paper too, where longer cells are wrapped,
-    and a short word needs no wide column on a telephone.
-    """
-    if not 0 < len(cell.text.strip()) <= _SHORT:
-        return ""
-    return ' class="whole"' if cell.nowrap else ' class="brief"'
+def _class(cell: Cell, named: bool) -> str:
+    """The class of a cell: empty ones, which a telephone leaves out where cells have names; and short ones."""
+    empty = cell.text == "–" or not (cell.text or cell.html)
+    return _NONE if named and empty else ' class="whole"' if _short(cell) else ""
+
+
+def _short(cell: Cell) -> bool:
+    """Whether a cell is so short that it stays on one line, on paper too: `12 metrics`."""
+    return 0 < len(cell.text.strip()) <= _SHORT
 
 
 def _wide(head: Sequence[str], cells: Sequence[Sequence[Cell]]) -> bool:
@@ -194,13 +202,11 @@ def _two_lines(cells: Sequence[Cell], names: Sequence[str] = ()) -> str:
 
 
 def inline(text: str) -> str:
-    """The text escaped; text between backticks is a command, and no line of it ends within `--set`."""
-
-    def command(found: re.Match[str]) -> str:
-        options = re.sub(r"(?<!\S)--[\w-]+", r'<span style="white-space:nowrap">\g<0></span>', found[1])
-        return f"<code>{options}</code>"
-
-    return re.sub(r"`([^`]+)`", command, foreign.html(text))
+    """The text escaped; text between backticks is a command. No line ends within `--set`, or before a unit."""
+    parts = re.split(r"`([^`]+)`", foreign.html(text))
+    return "".join(
+        f"<code>{whole_command(part)}</code>" if place % 2 else whole(part) for place, part in enumerate(parts)
+    )
 
 
 def lead(text: str) -> tuple[str, str]:
@@ -260,8 +266,8 @@ def between(start: str, end: str) -> Cell:
 
 
 def _between(first: str, last: str) -> Cell:
-    first, style = first.removesuffix(" UTC"), "white-space:nowrap"
-    return Cell(f"{first} to {last}", f'<span style="{style}">{first} to</span> <span style="{style}">{last}</span>')
+    first = first.removesuffix(" UTC")
+    return Cell(f"{first} to {last}", f"{KEPT}{first} to</span> {KEPT}{last}</span>")
 
 
 def where_table(facts: Mapping[str, object]) -> Shown:

@@ -9,7 +9,8 @@ from runbook_lib.base import foreign
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult, Outcome
 from runbook_lib.judge.terms import Word
-from runbook_lib.show.style import BLACK, badge_of, rank
+from runbook_lib.show.scale import failing_first
+from runbook_lib.show.style import BLACK, badge_of
 from runbook_lib.show.tables import ANY, FONT, Cell, Shown, badge, edged, inline, mark, stack, table, window
 
 
@@ -29,7 +30,7 @@ def gate_table(outcome: Outcome | Sequence[GateResult], *, interim: bool = False
         interim: whether the look is between two declared ones (`words.of_gate`).
     """
     found = outcome.results if isinstance(outcome, Outcome) else tuple(outcome)
-    results = sorted(found, key=lambda one: rank(words.of_gate(one, interim)))
+    results = failing_first(found, interim)
     head = ("Gate", "Verdict", "Value", "95 % interval", "n", "Target", "Alert", "Window", "Why")
     rows = [_gate_row(result, interim) for result in results]
     return table(head, rows, caption=_tally(results, interim), last_below=True)

@@ -191,7 +191,7 @@ class Acceptance(Step):
         ]
         gates = self._figures()
         signed = [
-            f"- {when(one.at)}: {one.item} approved by {markdown(one.by)} ({markdown(one.role)})"
+            f"- {when(one.at)}: {one.item} approved by {markdown(words.person(one.by, one.role))}"
             for one in self._approvals()
         ]
         span = [_when(record) for record in self.records]

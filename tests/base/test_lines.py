@@ -27,3 +27,13 @@ def test_a_pipe_gets_one_line_and_a_word_in_backticks_is_no_command() -> None:
     assert lines.advice("next:   ", OFF, 20) == [f"next:   {OFF}"]
     assert lines.wrapped("async is off\nASYNC IS OFF: read back", 40) == ["async is off", "ASYNC IS OFF: read back"]
     assert lines.wrapped("", 40) == [""] and lines.width() is None
+
+
+@given(st.integers(24, 60))
+def test_a_number_is_on_the_line_of_its_unit_and_nothing_is_lost(columns: int) -> None:
+    told = "success rate 10.0 % (95 % 1.2-31.7 %, n = 20) since 2026-11-02 04:03 UTC is below < 90 % for 33 min or more"
+    found = lines.wrap(told, columns, "  ")
+    assert " ".join(line.strip() for line in found) == told
+    for kept in ("10.0 %", "1.2-31.7 %", "n = 20", "2026-11-02 04:03 UTC", "< 90 %", "33 min"):
+        assert any(kept in line for line in found), kept
+    assert all(len(line) <= columns for line in found)

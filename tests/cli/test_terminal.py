@@ -152,3 +152,17 @@ def test_facts_stand_beside_their_names_and_what_is_not_known_is_left_out(
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("reason  a b") and lines[2].startswith("        ") and "intact  yes" in lines
     assert not any("problem" in line for line in lines) and "  " + "/p" * 60 in lines
+
+
+def test_a_command_among_facts_is_pasted_and_without_columns_there_is_no_empty_head(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    command = "runbook run 06_phase1_10_percent --params /a/long/folder/params/prod.yaml"
+    facts("", {"reason": "why", "next": f"Run this notebook again. The command: `{command}`"})
+    assert command in capsys.readouterr().out.splitlines()
+    both = (Column("changed", "a", prose=True), Column("from", "b", prose=True))
+    table("Changes", both, [{"a": "dial " * 12, "b": "x"}, {"a": "switch", "b": "y"}])
+    told = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()
+    assert told[0] == "Changes" and told[1].startswith("    changed: dial")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.record.readable import Contents, readable
 from runbook_lib.show.tables import Cell, table
+from runbook_lib.show.whole import KEPT
 
 LEVELS = st.lists(st.integers(1, 6), min_size=1, max_size=12)
 
@@ -64,6 +65,7 @@ def test_a_chart_of_an_earlier_version_is_framed_as_those_of_today() -> None:
     assert readable(shown, "Charts") == shown
 
 
-def test_a_time_in_a_cell_stays_on_one_line() -> None:
-    row = "<tr><td>2026-11-09 04:01:00 UTC</td><td>since 2026-11-09 04:01 UTC</td></tr>"
-    assert readable(row) == row.replace("<td>2026", '<td class="whole">2026', 1)
+def test_a_time_and_a_number_with_its_unit_stay_on_one_line() -> None:
+    row = "<tr><td>2026-11-09 04:01:00 UTC</td><td>for 5 s</td><td><code>5 s</code></td></tr>"
+    kept = row.replace("2026-11-09 04:01:00 UTC", f"{KEPT}2026-11-09 04:01:00 UTC</span>")
+    assert readable(row) == kept.replace("for 5 s", f"for {KEPT}5 s</span>")

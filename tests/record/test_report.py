@@ -296,7 +296,7 @@ def test_a_change_is_read_by_people() -> None:
         "undo": "turn the switch off; by hand: aws appconfig start-deployment",
     }
     row = change_row(Change(intent=intent, outcome={"ok": True, "read_back": {"differs": False, "taken_back": ""}}))
-    assert (row["what"], row["before"]) == ("dial 0\u00a0% → 10\u00a0%", "percent 0")
+    assert (row["what"], row["before"]) == ("dial 0 % → 10 %", "percent 0")
     assert (row["after"], row["came"]) == ("percent 10, sha256 e7d14108a579…", "differs: no")
     assert (row["undo"], row["by_hand"]) == ("turn the switch off", "aws appconfig start-deployment")
     intent["after"] = {"description": "a person's own words"}

@@ -13,6 +13,7 @@ from runbook_lib.record.entry import Kind
 from runbook_lib.record.links import Links
 from runbook_lib.record.record import Record
 from runbook_lib.record.report import report_html
+from runbook_lib.show.whole import KEPT
 
 ENTRY = {
     "by": "Ada L.",
@@ -41,7 +42,7 @@ def test_every_kind_says_who_which_role_what_when_and_on_which_evidence(kind: st
 def test_what_was_not_said_is_told_and_a_note_has_no_item() -> None:
     page = report_html(None, entry("note", "", role="", link=""))
     assert "none was said" in page and "none was given" in page
-    assert 'Ada L. noted on <span class="whole">2026-11-09</span> 04:20 UTC.' in page
+    assert f"Ada L. noted on {KEPT}2026-11-09 04:20 UTC</span>." in page
     assert said.title(entry("note", "")) == "Note"
 
 
@@ -54,7 +55,8 @@ def test_evidence_that_is_no_address_is_text(link: str) -> None:
 def test_an_approval_says_which_records_it_signs_off_and_leads_there() -> None:
     signed = {"requires": "06_phase1_10_percent@prod", "run_id": "a" * 12, "hash": "b" * 64, "at": ENTRY["at"]}
     page = report_html(None, entry("approval", facts={"evidence": [signed]}))
-    assert f"run {'a' * 12} of 06_phase1_10_percent@prod, as of 2026-11-09 04:20 UTC, hash {'b' * 64}" in page
+    words = re.sub("<[^>]+>", "", page)
+    assert f"run {'a' * 12} of 06_phase1_10_percent@prod, as of 2026-11-09 04:20 UTC, hash {'b' * 64}" in words
     for strange in ("06", [1], [{}], {"a": 1}, None):
         assert "Signed off" in report_html(
             None, entry("approval", facts={"evidence": [signed, *([strange] if strange else [])]})
@@ -130,3 +132,19 @@ def test_who_called_is_said_once_and_a_note_s_words_too() -> None:
     )
     page = report_html(None, record)
     assert page.count("arn:aws:iam::1:user/a") == 1 and page.count(ENTRY["text"]) == 1
+
+
+def test_a_role_that_the_name_begins_with_is_not_said_twice() -> None:
+    page = said.headline(entry("approval", by="Engineering Lead (rehearsal)"))[3]
+    assert page.startswith("Engineering Lead (rehearsal) approved")
+    assert said.headline(entry("approval"))[3].startswith("Ada L. (engineering lead) approved")
+    assert said.headline(entry("approval", by="Engineering Leader"))[3].startswith("Engineering Leader (engineering")
+
+
+def test_a_deviation_names_its_settings_and_not_what_is_only_for_the_next_run() -> None:
+    units = {"jobs": {"read": 100, "write": 100}, "index": {"read": 5, "write": 5}}
+    inside = {"units": units, "units_before": None, "symptom": True}
+    facts = {"act": "opened", "title": "Jobs table: billing", "was": "a", "value": "b", "facts": inside}
+    rows = {row["name"]: row["text"] for row in said.rows(entry("deviation", facts=facts), [("facts", "units jobs …")])}
+    assert rows["Units"] == "jobs read 100, write 100; index read 5, write 5"
+    assert not {"To undo it", "Symptom", "Units before"} & set(rows)

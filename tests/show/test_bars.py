@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbook_lib.show.bars import _bars, bars
+from runbook_lib.show.bars import _bars, _odds, bars
 from runbook_lib.show.picture import slim
 
 ROWS = {"queue": {"hold": 6, "do not": 1}, "table <b>": {"hold": 9, "do not": 0}}
@@ -33,3 +33,14 @@ def test_a_long_title_is_whole_on_a_telephone() -> None:
     figure.canvas.draw()
     assert " ".join(figure._suptitle.get_text().split()) == name
     assert figure._suptitle.get_window_extent().x1 <= figure.get_figwidth() * figure.dpi
+
+
+def test_equal_odds_are_beside_each_other_and_the_axis_is_in_percent() -> None:
+    rows = {"worker": {"10 %": 1.0, "50 %": 1.0, "100 %": 1.0}, "guard": {"10 %": 0.0, "50 %": 1e-9, "100 %": 1e-4}}
+    axes = _odds(rows, 0.01).axes[0]
+    marks = [line for line in axes.lines if str(line.get_label()).endswith("of the traffic")]
+    places = [tuple(point) for line in marks for point in zip(line.get_xdata(), line.get_ydata(), strict=True)]
+    assert len(marks) == 3 and len(set(places)) == len(places)
+    assert [tick.get_text() for tick in axes.get_xticklabels()][-2:] == ["10 %", "100 %"]
+    assert min(x for x, _ in places) == axes.get_xlim()[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == list(rows)

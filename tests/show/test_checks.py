@@ -63,3 +63,13 @@ def test_what_is_to_do_is_folded_with_what_passes_and_what_a_person_must_look_at
     assert "✎ 2 checks to be made by applying" in rest and rest.count("TO DO") == 2
     assert "1 of 4 required checks pass · 2 to be made by applying" in top
     assert "TO DO" in checks_table(found, "Checks")._repr_html_().partition("<details")[0]
+
+
+def test_advice_is_folded_where_the_sections_above_have_shown_it_and_what_a_check_lacks_is_no_dash() -> None:
+    found = [made(), made(ok=None, required=False), check("c", "Drill", True, "Drill: heard, `runbook status` says so")]
+    top, _, rest = checks_table(found, "Checks", fold=True)._repr_html_().partition("<details")
+    assert "NO DATA" not in top and "! 1 advisory check to look at" in rest and rest.count("NO DATA") == 1
+    alone = checks_table(found[2:])._repr_html_()
+    assert "Expected" not in alone and "–" not in alone and "Drill: heard" not in alone
+    assert "<code>runbook status</code>" in alone
+    assert "widget" not in checks_table([made(reason="widget 'Unit tests': gone")])._repr_html_()

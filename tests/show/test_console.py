@@ -72,3 +72,19 @@ def test_what_is_quick_is_not_shown_at_all(capsys: pytest.CaptureFixture[str]) -
     live("one")
     live.close()
     assert capsys.readouterr().out == ""
+
+
+def test_a_line_that_only_repeats_the_title_is_not_said_again() -> None:
+    assert str(folded("nothing to ask for", ["nothing to ask for"])) == "nothing to ask for"
+    assert "<details" not in folded("nothing to ask for", ["nothing to ask for"])._repr_html_()
+    assert str(folded("from 5 to 10", ["from 5 to 10", "1. the worker"])) == "from 5 to 10\n  1. the worker"
+
+
+def test_a_long_title_is_cut_between_words_and_unfolds_as_a_whole() -> None:
+    guards = ",".join(f"arn:aws:cloudwatch:alarm-{n}" for n in range(12))
+    command = f"deploy --guards={guards}: exit status 0 after 2 s"
+    shown = folded(command, ["done"])
+    title, _, body = shown._repr_html_().partition("</summary>")
+    assert " … " in title and title.endswith("exit status 0 after 2 s") and "arn:aws:cloudwatch:alarm-11" not in title
+    assert command in body and "done" in body
+    assert str(shown) == f"{command}\n  done"

@@ -14,12 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runbook_lib.base import foreign
 from runbook_lib.base.foreign import terminal
 from runbook_lib.judge.model import Evidence, GateResult, Outcome
 from runbook_lib.judge.terms import OF_CHECKS, Decision, Verdict, Word
 from runbook_lib.show import scale, tables, verdicts
 from runbook_lib.show import traffic as users
 from runbook_lib.show.style import BADGES, BLACK, badge_of, rank
+from runbook_lib.show.whole import KEPT
 
 VOID = {"br", "img"}
 
@@ -130,8 +132,24 @@ def test_muted_and_advisory_gates_are_in_the_table_and_not_in_the_tally(result: 
     )
     assert "1 of 1 required gate passes" in str(shown)
     rows = gate_rows(shown)
-    assert rows[1][0] == "Cost per VPRmuted: price list is old"
-    assert rows[2][0] == "DLQ depthadvisory, does not decide"
+    assert [row[0].partition("muted")[0].partition("advisory")[0] for row in rows[1:]] == [
+        "Error rate (each async route, 5xx)",
+        "DLQ depth",
+        "Cost per VPR",
+    ]
+    assert rows[2][0].endswith("advisory, does not decide") and rows[3][0].endswith("muted: price list is old")
+
+
+@pytest.mark.parametrize("interim", [False, True])
+def test_the_table_has_the_gates_in_the_order_of_the_figure(result: Callable[..., Any], interim: bool) -> None:
+    names, said = ("cost", "dlq", "error_rate", "queue_depth"), ("INCONCLUSIVE", "PASS", "FAIL", "NO_DATA")
+    found = [
+        result(name, verdict, gate={"severity": at % 3 + 1, "required": at != 2})
+        for at, (name, verdict) in enumerate(zip(names, said, strict=True))
+    ]
+    figure = [one.gate.title for one in scale.failing_first(found, interim)]
+    rows = gate_rows(verdicts.gate_table(found, interim=interim))
+    assert [row[0].partition("advisory")[0] for row in rows[1:]] == figure
 
 
 def test_no_gates_is_said() -> None:
@@ -142,7 +160,7 @@ def test_no_gates_is_said() -> None:
 def test_a_one_sided_interval_shows_the_side_it_has(result: Callable[..., Any]) -> None:
     shown = verdicts.gate_table([result("error_rate", "PASS", high=0.02), result("success_rate", "PASS", low=0.98)])
     rows = gate_rows(shown)
-    assert (rows[1][3], rows[2][3]) == ("<= 2.0 %", ">= 98.0 %")
+    assert {rows[1][3], rows[2][3]} == {"<= 2.0 %", ">= 98.0 %"}
 
 
 def test_a_window_that_is_no_time_is_shown_as_it_is(result: Callable[..., Any], rate: Callable[..., Evidence]) -> None:
@@ -417,11 +435,11 @@ def test_the_banner_names_a_time_once(outcome: Outcome) -> None:
 @given(st.lists(st.sampled_from(["runbook", "--set", "--params", "params/prod.yaml", "a=b<c", "-f"]), min_size=1))
 def test_a_command_is_set_apart_and_no_line_ends_within_an_option(words: list[str]) -> None:
     found = tables.inline(f"Run it: `{' '.join(words)}` now; mind --this")
-    assert re.sub(r"<[^>]+>", "", found) == tables.inline(f"Run it: {' '.join(words)} now; mind --this")
+    assert re.sub(r"<[^>]+>", "", found) == foreign.html(f"Run it: {' '.join(words)} now; mind --this")
     inside = found[found.index("<code>") : found.index("</code>")]
-    kept = re.findall(r'<span style="white-space:nowrap">(.*?)</span>', inside)
+    kept = re.findall(f"{KEPT}(.*?)</span>", inside)
     assert kept == [word for word in words if word.startswith("--")]
-    assert "<span" not in found[found.index("</code>") :]
+    assert found.endswith(f"</code> now; mind {KEPT}--this</span>"), "an option outside a command, too"
 
 
 def test_the_last_line_of_a_run_sets_its_command_apart() -> None:
@@ -473,10 +491,11 @@ def test_a_column_that_says_nothing_is_left_out_and_no_row_has_an_empty_line_bel
     assert "Window" in tables.table(("", "Window"), [["a", "1"]])._repr_html_()
 
 
-def test_a_short_word_asks_for_no_wide_column_on_a_telephone() -> None:
+def test_a_short_word_is_on_one_line_and_asks_for_no_wide_column_on_a_telephone() -> None:
     head = ("Look", "Due from", "State")
     shown = tables.table(head, [["day 1", tables.Cell("2026-11-14 09:13 UTC", nowrap=True), "✔ done"]])._repr_html_()
-    assert shown.count('class="brief"') == 2
+    assert shown.count(';white-space:nowrap">day 1<') == 1
+    assert re.findall(r'class="whole" style="[^"]*">([^<]+)', shown) == ["day 1", "✔ done"]
 
 
 @given(st.text("ab`;: ", max_size=400))

@@ -8,6 +8,7 @@ from typing import Any
 from runbook_lib.judge.model import Evidence
 from runbook_lib.judge.money.charges import AsyncCounts, SyncCounts
 from runbook_lib.judge.money.cost import Amount, Usage, cost_per_vpr, invoice
+from runbook_lib.judge.words import count as counted
 from runbook_lib.observe.evidence import usage
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered, unseen
@@ -49,10 +50,12 @@ def async_cost(seen: Answered) -> Evidence:
         return seen.evidence(MEASURE, "amount", query, window, labels, notes=(*words, _NO_TOKENS))
     notes = [*words, *usage.assumed(seen), *([_NO_TOKENS] if used.unknown else [])]
     if seen.segment.probes:
-        notes.append(f"{seen.segment.probes:,} requests of our own are in the infrastructure's usage, and no successes")
+        own = counted(seen.segment.probes, "request")
+        notes.append(f"{own} of our own in the infrastructure's usage, and not among the successes")
     if uncounted:
         notes.append(
-            f"{uncounted:,.0f} runs called the LLM and left no count of tokens: paid all the same, as the mean"
+            f"{counted(round(uncounted), 'run')} called the LLM and left no count of tokens: "
+            "paid all the same, as the mean"
         )
     return _evidence(
         seen,

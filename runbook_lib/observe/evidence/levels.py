@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from runbook_lib.base.window import Window, iso, period_for
 from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.words import count as counted
 from runbook_lib.observe.evidence import courses, questions
 from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S, label
 from runbook_lib.observe.evidence.seen import Answered, behind, census_window, unseen
@@ -96,7 +97,7 @@ def generation_time(seen: Answered) -> Evidence:
     course, onward = courses.slow(seen, segment, gate) if gate else ((), None)
     never = segment.failed + segment.lost
     if never:
-        words = (*words, f"{never} jobs never completed: they are failures in the success rate, and no times here")
+        words = (*words, f"{counted(never, 'job')} never completed: failures in the success rate, and no times here")
     return seen.evidence(
         "generation_time",
         "quantile",

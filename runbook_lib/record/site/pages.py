@@ -171,7 +171,7 @@ class Pages:
             "reason": _sentence(row["reason"]),
             "value": _value(row) or NONE,
             "interval": _interval(row) or NONE,
-            "n": NONE if row["n"] is None else row["n"],
+            "n": NONE if row["n"] is None else f"{row['n']:,}",
             "report": self._report(row),
             "rollout": quote(page_of("rollout", row["env"] or "", row["release"] or "")),
         }

@@ -14,6 +14,13 @@ function badge(word) {
   return element("span", `${known[0]} ${word}`, { class: "badge", style: `--tone: ${known[1]}` });
 }
 
+/* A cell with a sentence; what is between backticks is a command. */
+function said(text) {
+  const made = element("td");
+  made.append(...text.split("`").map((part, place) => (place % 2 ? element("code", part) : part)));
+  return made;
+}
+
 /* The list of runs: filtered by what is chosen above it, a hundred rows at a time. */
 function list() {
   const form = byId("filters"), body = byId("runs"), told = byId("told"), more = byId("more");
@@ -35,7 +42,7 @@ function list() {
     const time = element("th", run.at, { scope: "row" });
     const link = element("a", run.notebook, { href: run.report });
     const where = element("a", `${run.env} ${run.release}`, { href: run.rollout });
-    const cells = [time, element("td"), element("td"), element("td"), element("td", run.who, { title: run.operator }), element("td", run.reason)];
+    const cells = [time, element("td"), element("td"), element("td"), element("td", run.who, { title: run.operator, "data-name": "Operator" }), said(run.reason)];
     cells[1].append(badge(run.word));
     cells[2].append(link, run.attempt > 1 ? ` attempt ${run.attempt}` : "");
     cells[3].append(where);

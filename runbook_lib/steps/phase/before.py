@@ -104,10 +104,10 @@ def previous_table(records: list[Record], params: Any) -> Any:
         result = GateResult.model_validate(given)
         unit = result.gate.unit
         value = "–" if result.value is None else words.number(result.value, unit)
-        extent = words.interval(result.low, result.high, unit)
+        extent = words.interval(result.low, result.high, unit) if result.low != result.high else ""
         count = f", n = {result.n:,}" if result.n else ""
         return Cell(
-            f"{words.said(result.verdict)} {value}" + (f" ({extent}{count})" if extent else count.replace(", ", " "))
+            f"{words.said(result.verdict)} {value}" + (f" ({extent}{count})" if extent else count and f" ({count[2:]})")
         )
 
     head = ("", *(f"{one.notebook} @ {one.env}" for one in records))

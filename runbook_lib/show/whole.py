@@ -1,0 +1,51 @@
+"""Keeps together in HTML what is read as one (`base/together.py`), and the options of a command.
+
+Browsers break a line at every space, and at hyphens: `120` and `s`, `2026-11-` and `08` are on two lines then. Only
+HTML is changed; texts of the terminal and of records are not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from runbook_lib.base import together
+
+KEPT = '<span class="whole" style="white-space:nowrap">'
+"""Tag of a part that stays on one line."""
+_ON_ONE_LINE = together.pattern("&[lg]t;")
+_OPTION = re.compile(r"(?<!\S)--[\w-]+")
+_TAG = re.compile(r"(<[^<>]*>)")
+_AS_TYPED = re.compile(r"<(/?)(?:pre|style|script|title|svg|textarea)\b", re.IGNORECASE)
+_CODE, _HEAD = re.compile(r"<code\b", re.IGNORECASE), re.compile(r"<th\b", re.IGNORECASE)
+_DAY = re.compile(r"(?<![\w/=-])\d{4}-\d\d-\d\d(?![\w-])")
+
+
+def whole(escaped: str) -> str:
+    """Escaped text without tags, as markup in which no number is on another line than its unit."""
+    return _ON_ONE_LINE.sub(rf"{KEPT}\g<0></span>", escaped)
+
+
+def whole_command(escaped: str) -> str:
+    """The same for a command: no line ends within `--set`."""
+    return _OPTION.sub(rf"{KEPT}\g<0></span>", escaped)
+
+
+def whole_markup(markup: str) -> str:
+    """The same for each text of markup; what is shown as it was typed, or on one line already, is left."""
+    parts, typed = _TAG.split(markup), 0
+    for place, part in enumerate(parts):
+        if place % 2:
+            tag = _AS_TYPED.match(part)
+            typed = max(0, typed + (-1 if tag[1] else 1)) if tag else typed
+            continue
+        before = parts[place - 1] if place else ""
+        if part and not typed and "nowrap" not in before:
+            parts[place] = _part(part, before)
+    return "".join(parts)
+
+
+def _part(escaped: str, tag: str) -> str:
+    """One text after its tag. The head of a column keeps a day only, or seven days would be wider than a sheet."""
+    if _HEAD.match(tag):
+        return _DAY.sub(rf"{KEPT}\g<0></span>", escaped)
+    return whole_command(escaped) if _CODE.match(tag) else whole(escaped)
