@@ -61,6 +61,9 @@ _OF_SERVICE = (
 )
 """Placeholders of a metric's templates beside the names of resources (`observe/metrics/catalogue.py`)."""
 
+_FOREIGN = re.compile(r"\$\{(?P<shell>[a-z][a-z0-9_]*)\}|\{\{\s*(?P<env>env)\s*\}\}")
+"""Placeholders of shells and CDK, and of Go's and Jinja's templates."""
+
 
 def check(params: Params) -> None:
     """Checks gates.yaml and service.yaml against each other and against the code.
@@ -110,8 +113,20 @@ def _refuse(file: Path, names: Iterator[Named]) -> None:
 
 def _unfilled(file: Path, templates: Iterable[Template]) -> None:
     for key, text, known in templates:
-        if wrong := fault(text, known):
+        if wrong := fault(text, known) or _of_another_tool(text, known):
             raise UsageError(one_line(f"{placed(file, key)}: '{key}' is {shown(text)}: {wrong}"))
+
+
+def _of_another_tool(text: str, known: Collection[str]) -> str:
+    """What is wrong with a placeholder as other tools write it: it would stay in the name. Empty: there is none.
+
+    `{{table}}` may be meant: it is how a route with `{table}` in its path is written.
+    """
+    for found in _FOREIGN.finditer(text):
+        name = found["shell"] or found["env"]
+        if name in known:
+            return f"'{found[0]}' is another tool's way to write it; expects {{{name}}}"
+    return ""
 
 
 def placed(file: Path, key: str) -> str:

@@ -182,8 +182,9 @@ class Policy(Frozen):
                 raise ValueError(f"{who}: '{name}' is no step of the rollout; {hint(name, self.steps)}")
         for alarm in self.alarms:
             if alarm.gate is not None and (alarm.gate not in ids or self.gate(alarm.gate).alert is None):
+                lacks = "has no alert limit" if alarm.gate in ids else "is not declared"
                 raise ValueError(
-                    f"alarm '{alarm.id}' takes its threshold from gate '{alarm.gate}', which has no alert limit; "
+                    f"alarm '{alarm.id}' takes its threshold from gate '{alarm.gate}', which {lacks}; "
                     + hint(alarm.gate, [gate.id for gate in self.gates if gate.alert])
                 )
         guards = [alarm.id for alarm in self.alarms if alarm.guard]

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.template import fault, fields
+from runbook_lib.base.template import fault, fields, partly
 from runbook_lib.params import aws_names, bounds, cloudwatch_names, sane_gates, sane_steps
 from runbook_lib.params.bounds import Said
-from runbook_lib.params.cross_check import placed
+from runbook_lib.params.cross_check import placed, resources
 from runbook_lib.params.measures import Measure, metric_id
 from runbook_lib.params.metrics import Metric
 from runbook_lib.params.sentence import ID, ID_EXPECTED, one_line, shown
@@ -154,9 +154,14 @@ def _measure(name: str, measure: Measure, params: Params) -> Iterator[Said]:
         if (metric := params.metrics.get(metric_id(name, side, query))) is not None
     }
     above = next((side for side in ("bad", "good", "value") if side in asked), None)
-    if above is not None and "of" in asked and _place(*asked[above]) == _place(*asked["of"]):
+    if above is not None and "of" in asked and _place(*asked[above], params) == _place(*asked["of"], params):
         wanted = f"it is asked for as `{above}` too, so that their quotient is always 1; expects the whole"
         yield f"measures.{name}.of", f"'{asked['of'][0].name}'", wanted
+    if above is not None and "zero_while" in asked:
+        metric, proof = asked[above][0], asked["zero_while"][0]
+        if _place(metric, "", params) == _place(proof, "", params):
+            wanted = f"it is asked for as `{above}` too, and where that has no point it proves nothing; expects another"
+            yield f"measures.{name}.zero_while", f"'{proof.name}'", wanted
     if measure.kind != "gauge":
         return
     for side, (metric, _) in asked.items():
@@ -165,8 +170,12 @@ def _measure(name: str, measure: Measure, params: Params) -> Iterator[Said]:
             yield f"measures.{name}.{side}.period_s", metric.period_s, wanted
 
 
-def _place(metric: Metric, stat: str) -> tuple[object, ...]:
-    return metric.namespace, metric.name, tuple(sorted(metric.dimensions.items())), stat
+def _place(metric: Metric, stat: str, params: Params) -> tuple[object, ...]:
+    """What is asked of CloudWatch; the names of resources are filled in, for two texts may name one of them."""
+    named = {one: params.name(one) for one in resources(params) if params.named(one)}
+    values = {**named, "env": params.env, "stage": params.service.api.stage}
+    pairs = sorted((name, partly(text, values)) for name, text in metric.dimensions.items())
+    return partly(metric.namespace, values), metric.name, tuple(pairs), stat
 
 
 def _odds(params: Params) -> Iterator[Said]:

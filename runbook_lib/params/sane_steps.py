@@ -58,6 +58,9 @@ def _phases(params: Params) -> Iterator[Said]:
         if phase.percent == 0:
             wanted = "at 0 % nobody is on async, and nothing can be judged; expects more"
             yield f"phases.{name}.percent", "0", wanted
+        if phase.percent != round(phase.percent, 2):
+            wanted = "a weight has two decimals at most; finer ones look alike wherever they are shown"
+            yield f"phases.{name}.percent", f"{phase.percent!r}", wanted
         if phase.before_percent not in weights:
             wanted = f"no phase ends at that weight; there are {', '.join(f'{one:g}' for one in sorted(weights))}"
             yield f"phases.{name}.before_percent", f"{phase.before_percent:g}", wanted

@@ -117,6 +117,7 @@ def sentence(
         return f"{source}: '{key}' is missing"
     same = [one for one in error.errors() if ".".join(_named(_untagged(one["loc"], values), values)) == key]
     message = " or ".join(dict.fromkeys(map(_message, same))).replace(" or expects ", " or ")
+    message = message.removesuffix("; ")  # the hint is empty where no name is known
     if key == "account_id" and isinstance(value, int):
         message = "a number loses its leading zeros; quote it in YAML, and use `-r` instead of `-p` with papermill"
     others = error.error_count() - len(same)

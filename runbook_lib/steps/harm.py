@@ -150,14 +150,16 @@ def _when(one: Harm) -> str:
 
 def mended(params: Params, found: Forecast) -> Iterator[str]:
     """Remedies that would each keep the budget, in words: a smaller step, more frequent looks, another guard."""
-    users = found.users or 0
-
-    worst_first = sorted(found.broken, key=_most, reverse=True)
+    users, before = found.users or 0, params.policy.phases[found.phase].before_percent
+    judged = {one.share for one in found.rows if one.share > found.watch.limit}
+    # The worst first: most of what does not help is refused by it.
+    shares = list(dict.fromkeys([*(one.share for one in sorted(found.broken, key=_most, reverse=True)), *judged]))
 
     def holds(traffic: Traffic, watch: Watch) -> bool:
-        return all(within(_again(found, row, traffic, watch), users) for row in worst_first)
+        """Whether every row would be within the budget: a remedy of one may break another."""
+        return all(within(row, users) for share in shares for row in _again(found, share, traffic, watch))
 
-    smaller = (one for one in STEPS if one < found.percent)
+    smaller = (one for one in STEPS if before < one < found.percent)
     step = next((one for one in smaller if holds(replace(found.traffic, weight=one / 100), found.watch)), None)
     if step is not None:
         yield f"a step of {step:g} %"
@@ -173,9 +175,9 @@ def mended(params: Params, found: Forecast) -> Iterator[str]:
             return
 
 
-def _again(found: Forecast, row: Harm, traffic: Traffic, watch: Watch) -> Harm:
-    """The forecast for a row's failure (its share and begin) with another traffic or watch."""
-    return forecast(traffic, watch, shares=(row.share,), begins=(row.begins_h,), confidence=found.confidence)[0]
+def _again(found: Forecast, share: float, traffic: Traffic, watch: Watch) -> tuple[Harm, ...]:
+    """The rows of a share with another traffic or watch, played as the forecast of such a policy plays them."""
+    return forecast(traffic, watch, shares=(share,), confidence=found.confidence)
 
 
 def _guards(params: Params, found: Forecast) -> Sequence[tuple[int, int]]:

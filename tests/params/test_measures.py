@@ -44,6 +44,28 @@ GATES: list[tuple[str, Change, tuple[str, ...]]] = [
         ("measures.connections.value.dimensions.DBInstanceIdentifier", "shop-{env"),
     ),
     (
+        "a proof by itself",
+        lambda p: p["measures"]["declined"].update(zero_while=p["measures"]["declined"]["bad"]),
+        ("measures.declined.zero_while", "'Declined'", "as `bad` too", "proves nothing"),
+    ),
+    (
+        "a proof by itself, counted otherwise",
+        lambda p: p["measures"]["connections"].update(
+            zero_while={**p["measures"]["connections"]["value"], "stat": "SampleCount"}
+        ),
+        ("measures.connections.zero_while", "'DatabaseConnections'", "as `value` too"),
+    ),
+    (
+        "a shell's placeholder",
+        lambda p: p["measures"]["declined"]["bad"].update(dimensions={"Service": "shop-${env}"}),
+        ("measures.declined.bad.dimensions.Service", "'${env}'", "another tool's", "expects {env}"),
+    ),
+    (
+        "a placeholder of Go's templates",
+        lambda p: p["measures"]["declined"]["bad"].update(dimensions={"Service": "shop-{{ env }}"}),
+        ("measures.declined.bad.dimensions.Service", "'{{ env }}'", "expects {env}"),
+    ),
+    (
         "neither metric nor name",
         lambda p: p["measures"]["declined"].update(bad={}),
         ("measures.declined.bad", "`metric`"),
@@ -142,6 +164,19 @@ def test_what_cannot_be_asked_is_refused_in_one_sentence(
         assert any(len(part) >= 3 and part in there for part in named), there
     else:
         assert says[0].startswith(("measure '", "'async_5xx'")), told
+
+
+@pytest.mark.slow
+def test_one_metric_under_two_texts_is_no_ratio(tmp_path: Path) -> None:
+    """A placeholder and the name that it stands for are one queue."""
+    prod = own_gates.project(tmp_path)
+    found, path = read_yaml(prod.with_name("gates.yaml")), prod.with_name("gates.yaml")
+    for side, name in (("bad", "{queue}"), ("of", load_file(prod).name("queue"))):
+        place = {"namespace": "AWS/SQS", "name": "NumberOfMessagesSent", "dimensions": {"QueueName": name}}
+        found["measures"]["declined"][side] = place
+    own_gates.written(path, found)
+    with pytest.raises(UsageError, match=r"measures\.declined\.of' is 'NumberOfMessagesSent': .* quotient is always 1"):
+        load_file(prod)
 
 
 def test_every_metric_is_known_to_the_parameters(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import params_dir
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.params.policy import HarmBudget, Policy
+from runbook_lib.params.sentence import sentence
 from runbook_lib.run.launch import find_step
 from tests.project import own_project
 from tests.steps_of_five import FIVE, LAST, PERCENT, gates
@@ -32,6 +33,20 @@ def test_five_steps_in_their_order(five: Policy) -> None:
     assert [five.guard_phase("prod", percent) for percent in (0, 5, 7, 10, 20, 50, 60)] == [
         *(FIVE[0], FIVE[0], SIX, SIX, FIVE[2], SEVEN, LAST)
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"gates": []}, "alarm 'dlq' takes its threshold from gate 'dlq', which is not declared"),
+        ({"phases": {}}, "has a count for what is no phase: '"),
+    ],
+)
+def test_where_no_name_is_known_the_sentence_ends_without_a_hint(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        Policy.model_validate({**RAW, **change})
+    said = sentence(error.value, Policy, RAW, "gates.yaml", None)
+    assert told in said and not said.rstrip().endswith(";")
 
 
 def test_a_notebook_carries_out_its_own_step_or_the_one_it_is_told(five: Policy) -> None:

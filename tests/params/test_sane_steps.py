@@ -70,6 +70,14 @@ def test_a_phase_at_0_percent_is_told_and_not_played() -> None:
     )
 
 
+def test_weights_that_look_alike_are_told() -> None:
+    """10 and 10.0000001 % were two steps with one name in every table."""
+    assert any(
+        f"phases.{SEVEN}.percent 10.0000001: a weight has two" in one for one in said(percent(SEVEN, 10.0000001))
+    )
+    assert not any("decimals" in one for one in said(percent(SIX, 0.29)))
+
+
 def test_what_migrates_has_been_judged_at_100_percent() -> None:
     """The migration puts everybody on async: at 75 % a quarter of the users would come unjudged."""
     assert any(f"phases.{EIGHT}.percent 75: it migrates" in one for one in said(percent(EIGHT, 75)))

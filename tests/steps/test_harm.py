@@ -8,9 +8,10 @@ import pytest
 
 from runbook_lib.base.project import params_dir
 from runbook_lib.judge.planning.harm import Harm, Pair
+from runbook_lib.judge.planning.harm import forecast as forecast_of
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.steps.alarm_odds import Submissions
-from runbook_lib.steps.harm import Forecast, harm_check, of_phase, shown, watch_of
+from runbook_lib.steps.harm import Forecast, harm_check, mended, of_phase, shown, watch_of
 
 PARAMS = load_file(params_dir() / "prod.yaml")
 SEEN = Submissions((3000 / 86_400,), 0.96, known=True)
@@ -71,6 +72,25 @@ def test_a_budget_that_is_not_held_refuses_with_what_would_hold_it(forecast: For
     assert not found.ok and found.required
     assert f"harms up to {worst:.0f} users at 95 %, and the budget is {worst - 1:.0f} users" in found.reason
     assert "a step of" in found.reason and "would hold it" in found.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "per_day", "users"), [("06_phase1_10_percent", 300, 6), (NAME, 300, 10)])
+def test_what_is_proposed_holds_the_budget_when_it_is_done(name: str, per_day: int, users: int) -> None:
+    """Each row of the phase as the next forecast plays it: a step that mends one row may break another."""
+    found = of_phase(PARAMS, name, Submissions((per_day / 86_400,), 0.96, known=True), 5.0)
+    said = list(mended(with_budget(users), replace(found, users=users)))
+    steps = [float(one.split()[-2]) for one in said if one.startswith("a step of")]
+    assert steps
+    again = forecast_of(replace(found.traffic, weight=steps[0] / 100), found.watch, confidence=found.confidence)
+    assert not replace(found, users=users, rows=again).broken
+
+
+@pytest.mark.slow
+def test_no_step_is_proposed_that_goes_back(forecast: Forecast) -> None:
+    """10 % is in force before phase 2: 5 % would hold this budget, and is no step."""
+    found = harm_check(with_budget(20), replace(forecast, users=20), required=True)
+    assert not found.ok and "a step of" not in found.reason
 
 
 @pytest.mark.slow
