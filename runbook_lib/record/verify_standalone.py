@@ -108,8 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     laid = [one for one in laid if "/.part-" not in str(one.parent)[n:]]  # nobody reads what is in them
     shut = [x for x in (root, *laid) if os.access(x, 0) and not os.access(x, 4 + x.is_dir())]
     if odd := shut or [x for x in laid if x.exists() and (x.stat().st_size > 256e6 if x.is_file() else not x.is_dir())]:
-        said = "cannot tell: {}: you may not read it" if shut else "damaged: {}: a pipe or a device, or too large"
-        print(said.format(ascii(str(odd[0]))))
+        print(f"{'cannot tell' if shut else 'damaged'}: {str(odd[0])!a}: {'unreadable' if shut else 'no plain file'}")
         return 3 if shut else 1
     records, stones, known, leaves, late, bad, unsure, lines, note = json.loads("[{}, {}, {}, {}, {}, [], [], [], 0]")
     chains = {one: list[Any]() for one in root.glob("env=*/release=*/*")}

@@ -5,26 +5,21 @@ takes a third of a second of processor time, which is most of what the sandbox's
 milliseconds. The fork runs MiniStack's own worker script with the environment, the folder and the pipes that the
 process would have had. POSIX only.
 
-Protocol: a message on the standard input of the process that forks, which is a socket, carries the order as JSON and
-four descriptors: the worker's standard streams, and the end of a pipe that is closed when the worker ends. The answer
-is its process id. This file is run by its path, so it imports nothing of the library.
+The process that forks is `lambda_nursery.py`, which also says how it is spoken to.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import json
 import os
-import runpy
 import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,10 +27,8 @@ from typing import Any
 
 SCRIPT = "_worker.py"
 """What MiniStack calls the script of a function's process."""
-SERVICES = ("dynamodb", "s3", "sqs")
-"""Whose models the sandbox's handlers need."""
 _LONGEST = 1 << 20
-_STREAMS = 3
+_NURSERY = Path(__file__).with_name("lambda_nursery.py")
 
 
 class Forked:
@@ -115,7 +108,7 @@ def _server() -> socket.socket:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LONGEST)
     with its:
-        subprocess.Popen([sys.executable, "-P", __file__], stdin=its)
+        subprocess.Popen([sys.executable, "-P", str(_NURSERY)], stdin=its.fileno())
     return ours
 
 
@@ -124,65 +117,3 @@ def install() -> None:
     from ministack.core import lambda_runtime
 
     lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
-
-
-def main() -> None:
-    """Imports what handlers import, then forks for each order, until the emulator has ended."""
-    _import()
-    gc.collect()
-    gc.freeze()  # no worker's collector visits what was imported, which would copy its pages
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    with socket.socket(fileno=os.dup(0)) as orders:
-        while True:
-            text, descriptors, _, _ = socket.recv_fds(orders, _LONGEST, _STREAMS + 1)
-            if not text:
-                return
-            pid = os.fork()
-            if pid == 0:
-                orders.detach()
-                _become(json.loads(text), descriptors)
-            for one in descriptors:
-                os.close(one)
-            orders.sendall(str(pid).encode())
-
-
-def _import() -> None:
-    """boto3, and the models of `SERVICES`, which botocore reads from its files once and not again in each worker."""
-    import boto3
-    from botocore import loaders
-
-    read = functools.cache(loaders.JSONFileLoader().load_file)
-    loaders.JSONFileLoader.load_file = lambda _, path: read(path)
-    session = boto3.session.Session(region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106
-    for service in SERVICES:
-        session.client(service)
-    session.resource("dynamodb")
-
-
-def _become(order: dict[str, Any], descriptors: Sequence[int]) -> None:
-    """In the fork: the worker, until it ends."""
-    try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for place, descriptor in enumerate(descriptors[:_STREAMS]):
-            os.dup2(descriptor, place)
-            os.close(descriptor)
-        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
-        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-        sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-        os.environ.clear()
-        os.environ.update(order["env"])
-        os.chdir(order["cwd"])
-        sys.argv = list(order["argv"])
-        sys.path.insert(0, str(Path(sys.argv[0]).parent))
-        runpy.run_path(sys.argv[0], run_name="__main__")
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(0)
-
-
-if __name__ == "__main__":
-    main()
