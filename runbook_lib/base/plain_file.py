@@ -5,10 +5,12 @@ reading a device such as `/dev/zero` takes all memory. Light: a rollback loads i
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 MOST_BYTES = 256_000_000
 """Most bytes of a file that is read whole; our largest, the answers of a look, has some megabytes."""
@@ -58,4 +60,25 @@ def read_some(path: Path, most: int) -> bytes:
         found = file.read(most + 1)
     if len(found) > most:
         raise OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))
+    return found
+
+
+class NoNotebook(ValueError):
+    """The file holds no notebook; the text says why."""
+
+
+def cells(notebook: Path) -> list[Any]:
+    """The cells of a notebook's file; there is at least one.
+
+    Raises:
+        NoNotebook: it cannot be read, is no notebook's JSON, or has no cells.
+    """
+    try:
+        found = json.loads(read_plain(notebook))["cells"]
+    except OSError as error:
+        raise NoNotebook(error.strerror or str(error)) from None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        raise NoNotebook("it is no notebook's JSON") from None
+    if not found or not isinstance(found, list):
+        raise NoNotebook("it has no cells")
     return found

@@ -183,17 +183,19 @@ def _show_status(seen: Status) -> None:
 
 def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) -> NoReturn:
     """Runs a notebook by name or number, shows its result, and exits with its code."""
-    from runbook_lib.params.load import is_incident, load_file, read_yaml
-    from runbook_lib.run.launch import find_step, launch, runnable
+    from runbook_lib.params.load import read_yaml
+    from runbook_lib.run.launch import find_step, launch
 
-    (path, values), terminal = find_step(notebook, params, values), sys.stderr.isatty() and not json_
-    runnable(path, load_file(params, values, incident=is_incident(path.stem)))
-    told = "apply: it may change AWS" if values["mode"] == "apply" else "plan: nothing will be changed"
-    if values["mode"] == "plan" and read_yaml(params).get("mode") == "apply":
-        told += f"; {params} says mode: apply, but on the command line only --apply applies"
-    if not json_:
-        say(f"running {values.get('rollout_step') or path.stem} with {params} ({told})", err=True)
-    finished = launch(path, params, values, progress=terminal)
+    path, values = find_step(notebook, params, values)
+
+    def begins() -> None:
+        told = "apply: it may change AWS" if values["mode"] == "apply" else "plan: nothing will be changed"
+        if values["mode"] == "plan" and read_yaml(params).get("mode") == "apply":
+            told += f"; {params} says mode: apply, but on the command line only --apply applies"
+        if not json_:
+            say(f"running {values.get('rollout_step') or path.stem} with {params} ({told})", err=True)
+
+    finished = launch(path, params, values, progress=sys.stderr.isatty() and not json_, begins=begins)
     if json_:
         typer.echo(json.dumps(finished.as_dict()))
     else:

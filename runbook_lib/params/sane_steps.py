@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.base.plain_file import read_plain
+from runbook_lib.base.plain_file import NoNotebook, cells
 from runbook_lib.params.bounds import Said
 from runbook_lib.params.sentence import shown, suggested
 
@@ -141,9 +141,7 @@ def _played(policy: Policy, folder: Path) -> Iterator[Said]:
 def _plays(notebook: Path) -> str | None:
     """The kind of phase that a notebook plays; empty: none; None: it cannot be read, which running it reports."""
     try:
-        text = read_plain(notebook).decode(errors="replace")
-        if found := _PLAYS.search(text):
-            return found[1]
-        return "" if json.loads(text)["cells"] else None
-    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        found = _PLAYS.search(json.dumps(cells(notebook)))
+    except NoNotebook:
         return None
+    return found[1] if found else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import threading
@@ -19,7 +18,7 @@ from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
 from runbook_lib.base.nearest import close
-from runbook_lib.base.plain_file import read_plain
+from runbook_lib.base.plain_file import NoNotebook, cells
 from runbook_lib.base.project import READER, named
 from runbook_lib.base.typed import typed
 from runbook_lib.base.unneeded import GRAMMARS, without
@@ -145,18 +144,24 @@ def launch(
     values: Mapping[str, Any] | None = None,
     *,
     progress: bool = False,
+    begins: Callable[[], object] = lambda: None,
     root: Path | None = None,
     before: Sequence[str] = (),
 ) -> Finished:
     """Runs `notebook` with papermill and the `runbook` engine; the archive keeps it in any case.
 
     Args:
+        begins: called once nothing stands in the way of the run.
         before: changes that the same command began; then a failing run does not say that nothing was changed.
         root: folder with `params/`, in which the kernel runs; default: the nearest one.
 
     Raises:
         UsageError: the parameters are wrong; no kernel was started.
     """
+    incident = is_incident(notebook.stem)
+    params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
+    _runnable(notebook, params)
+    begins()
     with without(GRAMMARS):
         import papermill
 
@@ -165,10 +170,7 @@ def launch(
     logging.getLogger("papermill").setLevel(logging.ERROR)
     for name in ("asyncio", "traitlets"):  # they print tracebacks when a kernel is ended; the record has one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    incident = is_incident(notebook.stem)
-    params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
     root = root or project_root()
-    runnable(notebook, params)
     sealed: list[Any] = []
     archive = Archive(archive_root(params.archive, root, anyhow=incident))
     with _read_from(Path(params.source), root), _signed_in(params), scratch.folder("run", archive.root) as folder:
@@ -196,21 +198,18 @@ def launch(
     return finished(archive, sealed[-1], before)
 
 
-def runnable(notebook: Path, params: Params) -> None:
+def _runnable(notebook: Path, params: Params) -> None:
     """Checks what a kernel would only find out later.
 
     Raises:
         UsageError: the file holds no notebook, or the notebook does not carry out the parameters' step.
     """
     try:
-        cells = json.loads(read_plain(notebook))["cells"]
-        why = "" if cells and isinstance(cells, list) else "it has no cells"
-    except OSError as error:
-        why = error.strerror or one_line(error)
-    except (ValueError, TypeError, LookupError, RecursionError):
-        why = "it is no notebook's JSON"
-    if why:
-        raise UsageError(f"{notebook}: the notebook cannot be read ({why}); `runbook upgrade --take` writes ours again")
+        cells(notebook)
+    except NoNotebook as why:
+        raise UsageError(
+            f"{notebook}: the notebook cannot be read ({why}); `runbook upgrade --take` writes ours again"
+        ) from None
     try:
         params.policy.carried_out(notebook.stem, params.rollout_step)
     except ValueError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ def told(name: str, file: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> 
     words, target = COMMANDS[name]
     found: list[dict[str, Any]] = []
 
-    def stop(*given: Any, **_: Any) -> None:
+    def stop(*given: Any, begins: Callable[[], object] = lambda: None, **_: Any) -> None:
+        begins()
         found.append(next(one for one in given if isinstance(one, dict)))
         raise Stop
 
