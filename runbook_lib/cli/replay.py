@@ -123,7 +123,10 @@ def _show_all(found: list[Replayed], other: bool) -> None:
     judged = [one for one in found if one.kind]
     odd = [one for one in found if not one.identical]
     what = "would decide otherwise" if other else "not as sealed"
-    prose(f"{words.count(len(found), 'record')}, {len(judged)} with a verdict; {len(odd)} {what}")
+    unread = sum(one.unread for one in found)
+    more = f", {unread} that you may not read" if unread else ""
+    told = f"{len(judged)} with a verdict; {len(odd) - unread} {what}{more}"
+    prose(f"{words.count(len(found), 'record')}, {told}")
     if not odd:
         return
     columns = (

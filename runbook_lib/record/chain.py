@@ -19,7 +19,7 @@ from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.window import when
 from runbook_lib.record.form import DEEPEST, depth, kind_of, misformed, nested
-from runbook_lib.record.place import instant, names_in
+from runbook_lib.record.place import instant, names_in, shut_out
 from runbook_lib.record.seal import canonical, record_hash, strict, written
 
 if TYPE_CHECKING:
@@ -329,7 +329,9 @@ def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement:
             return Finding(requirement, False, f"the record of {requirement} cannot be trusted: {error}", ref.run_id)
         if (found := said_by(requirement, record)) is not None:
             return found
-    return Finding(requirement, False, f"no sealed record of {requirement} for release {release}")
+    shut = shut_out(archive.chain(env, release, notebook).folder)
+    told = f"no sealed record of {requirement} for release {release}"
+    return Finding(requirement, False, f"the records of {requirement} cannot be told: {shut}" if shut else told)
 
 
 def said_by(requirement: str, record: Record) -> Finding | None:

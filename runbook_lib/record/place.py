@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook_lib.base.errors import Unread
+
 
 def instant(at: dt.datetime) -> str:
     """An instant as the archive's folders spell it: UTC, in milliseconds."""
@@ -125,6 +127,17 @@ def gone_from(place: Path) -> bool:
     except OSError as error:
         return not isinstance(error, PermissionError)
     return False
+
+
+def shut_out(folder: Path) -> str:
+    """Why this user cannot tell what lies in a folder; empty: it can be told, or there is no such folder."""
+    try:
+        os.listdir(folder)  # noqa: PTH208 - one call
+    except PermissionError as error:
+        return str(Unread.of(error, folder))
+    except OSError:
+        pass
+    return ""
 
 
 def path_of(root: Path, folder: Path) -> str:

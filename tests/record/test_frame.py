@@ -21,6 +21,7 @@ from runbook_lib.cli.replay import replay
 from runbook_lib.commands.archive import verify
 from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.chain import predecessors
 from runbook_lib.record.frame import frame
 from runbook_lib.record.place import RecordRef
 from tests.archives import of_version_0_2_and_earlier
@@ -206,6 +207,14 @@ def test_what_may_not_be_read_is_no_damage(
             first.chmod(old)
         assert {name: code for name, (code, _) in found.items()} == dict.fromkeys(found, 3), found
         assert all(str(first) in found[one][1] for one in ("verify", "standalone")), found
+        if first.is_dir() and not mode and first.name != "log" and "2" not in first.name[:1]:
+            first.chmod(mode)
+            try:
+                with another_person():
+                    (finding,) = predecessors(Archive(root), ["06_phase1_10_percent@dev"], "r1")
+            finally:
+                first.chmod(old)
+            assert not finding.ok and "may not read it" in finding.sentence, "a step waits, and says for what"
 
 
 def typer_exit(code: int) -> None:
