@@ -17,6 +17,7 @@ HOSTILE = {
     "a fixed part": f"<div style='{COVER.format('fixed')}'>x</div>",
     "an escaped property": "<div style='" + COVER.format("fixed").replace("position", r"po\73ition") + "'>x</div>",
     "what ends its place": f"</div></section></div></main></body><div style='{COVER.format('absolute')}'>x</div>",
+    "a class of the page": "<div class='contents' style='inset:0;width:100vw;background:red'>x</div>",
     "a margin": "<div style='margin:-3000px -900px;height:6000px;background:red'>x</div>",
     "a transform": "<div style='transform:scale(90);background:red'>x</div>",
     "no height": "<div style='height:0;display:flex;align-items:end'><b style='padding:900px'>x</b></div>",
@@ -59,7 +60,7 @@ def _report() -> str:
 
 @pytest.mark.parametrize("media", ["screen", "print"])
 def test_no_output_hides_covers_or_takes_in_anything_of_its_report(browser: Any, media: str) -> None:
-    page = browser.new_page(viewport={"width": 1000, "height": 800})
+    page = browser.new_page(viewport={"width": 1500, "height": 800})
     page.emulate_media(media=media)
     page.set_content(_report())
     nobody = [one for one in page.locator(".cells > .prose > p").all_text_contents() if one.startswith("No")]
