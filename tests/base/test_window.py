@@ -115,6 +115,8 @@ FOR_MACHINES = {
     ("params/item.py", "later"),  # of a question to DynamoDB
     ("act/guard.py", "self.params.as_of"),  # as it was given, and is no time
     ("steps/rollbacks/mitigation.py", "one.at"),
+    ("observe/evidence/levels.py", "told.created_at"),  # the name of an attribute
+    ("observe/evidence/levels.py", "told.completed_at"),
 }
 STAMPS = ("at", "as_of", "due", "began", "ends", "begins", "since", "until")
 """Attributes that are times, as text of machines or as `datetime`; and all that end in `_at`."""

@@ -26,7 +26,7 @@ COMMANDS = [
     *("rehearse", "run", "status", "lab", "rollback", "watch", "attest", "approve", "note", "replay", "probe", "cost"),
     *("dlq list", "dlq redrive", "dlq export"),
     *("archive list", "archive show", "archive attach", "archive verify", "archive prove", "archive sync"),
-    *("archive query", "archive export", "archive attest", "archive prune", "archive site", "verify"),
+    *("archive query", "archive export", "archive attest", "archive prune", "archive sign", "archive site", "verify"),
     *("params check", "params explain", "plan-steps", "doctor", "policies", "init", "upgrade", "release"),
     *("deviation list", "deviation undo", "deviation adopt"),
 ]
