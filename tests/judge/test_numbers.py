@@ -323,6 +323,8 @@ NO_ARITHMETIC = {
     "words.instant",
     "words.shown",
     "words.sentence",
+    "words.and_more",
+    "words.person",
 }
 """They take models, which refuse by themselves, or texts; tested where their kind is."""
 MODULES = (
