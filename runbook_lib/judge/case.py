@@ -13,12 +13,12 @@ from typing import Literal
 from pydantic import Field
 
 from runbook_lib.judge.gates.checks import Check, decide_checks, unmet
-from runbook_lib.judge.gates.decide import Moment, Scenario, decide
+from runbook_lib.judge.gates.decide import Moment, decide
 from runbook_lib.judge.gates.gates import judge_all
 from runbook_lib.judge.gates.remedies import Remedy
 from runbook_lib.judge.incidents.incident import NoWayBack, decide_rollback
 from runbook_lib.judge.model import Evidence, Gate, Look, Outcome
-from runbook_lib.judge.terms import Decision, Frozen, Word
+from runbook_lib.judge.terms import Decision, Frozen, Scenario, Word
 
 
 class Case(Frozen):

@@ -211,8 +211,7 @@ class Chain:
         pruned: Mapping[str, tuple[str, str | None]] | None = None,
         known: Mapping[str, Link] | None = None,
     ) -> dict[str, ArchiveError | None]:
-        """For each record an error if its chain back to the first one is broken, or a file of it may not be read
-        (`Unread`); None if it is whole.
+        """For each record an error if its chain to the first is broken or may not be read (`Unread`), else None.
 
         Each record is read once.
 

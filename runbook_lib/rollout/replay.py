@@ -182,8 +182,8 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _without_words(one: Evidence | None) -> Evidence | None:
-    """The evidence without the words for its question, which no raw answer gives: they may be others by now."""
-    return one.model_copy(update={"query": ""}) if one else None
+    """The evidence without the words for its question and its notes, which no raw answer gives: they change in time."""
+    return one.model_copy(update={"query": "", "notes": ("",) * len(one.notes)}) if one else None
 
 
 def _as_read(value: Any) -> Any:

@@ -132,7 +132,7 @@ def check(found: Iterable[Line], params: Params) -> None:
     policy = params.policy
     known = {
         "notebook": {*policy.steps, *policy.rollbacks},
-        "environment": {*policy.environments},
+        "environment": {*policy.environments, HERE},
         "gate": {gate.id for gate in policy.gates},
     }
     for line in found:

@@ -277,7 +277,15 @@ CASES: dict[str, tuple[Shown, ...]] = {
 SENTENCES = {
     *("run", "rollback", "approve", "note", "probe", "lab"),
     *("dlq redrive", "dlq export", "deviation undo", "deviation adopt"),
-    *("archive attach", "archive verify", "archive sync", "archive prune", "archive site", "archive export"),
+    *(
+        "archive attach",
+        "archive verify",
+        "archive sync",
+        "archive prune",
+        "archive sign",
+        "archive site",
+        "archive export",
+    ),
 }
 """They print sentences and paths one by one, by `prose` and `say`, and their tables are those of other commands."""
 DOCUMENTS = {"archive query", "archive prove", "archive attest", "policies"}

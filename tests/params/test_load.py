@@ -105,7 +105,10 @@ def edit(file: Path, change: Any) -> None:
         ),
         (lambda p: p["gates"].append(_gate(p, "success_rate")), ["gates.yaml", "success_rate", "twice"]),
         (lambda p: p.update(confidance=0.9), ["gates.yaml", "confidance", "did you mean 'confidence'"]),
-        (lambda p: p["alarms"][0].update(gate="nope"), ["gates.yaml", "nope", "no alert limit"]),
+        (
+            lambda p: p["alarms"][0].update(gate="nope"),
+            ["gates.yaml", "'dlq'", "'nope', which is not declared", "generation_time"],
+        ),
         (lambda p: p["alarms"][2].update(gate="dlq"), ["gates.yaml", "either `gate` or `threshold`"]),
         (lambda p: p["alarms"].append({**p["alarms"][2], "id": "g6"}), ["gates.yaml", "at most 5"]),
         (lambda p: p["phases"]["06_phase1_10_percent"].update(looks=[]), ["gates.yaml", "looks"]),

@@ -14,11 +14,9 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.remedies import Table, choices
 from runbook_lib.judge.gates.situation import Situation, baseline_is_worse, baseline_words, users
 from runbook_lib.judge.model import Evidence, GateResult, Outcome
-from runbook_lib.judge.terms import Decision, Verdict
+from runbook_lib.judge.terms import Decision, Scenario, Verdict
 
 Moment = Literal["before", "during", "after", "taken_back", "void"]
-Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
-
 
 _SCENARIOS: dict[str, Scenario] = {"switch_off": "rollback_1", "backlog": "rollback_2", "throttling": "rollback_3"}
 _REMEDIES: dict[Scenario, str] = {

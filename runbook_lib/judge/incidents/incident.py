@@ -15,9 +15,8 @@ from pydantic import model_validator
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check, unmet
-from runbook_lib.judge.gates.decide import Scenario
 from runbook_lib.judge.model import Outcome
-from runbook_lib.judge.terms import Decision, Frozen, Verdict, Word
+from runbook_lib.judge.terms import Decision, Frozen, Scenario, Verdict, Word
 
 SKEW_S = 2.0
 """Two clocks of AWS, rounded to seconds, may differ by this much; within it a decision is not after its effect."""

@@ -34,10 +34,9 @@ from runbook_lib.base.errors import ArchiveError, Refused, RunbookError
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.case import RollbackCase
 from runbook_lib.judge.gates.checks import Check, check
-from runbook_lib.judge.gates.decide import Scenario
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack, first_decision, spell, time_to_effect
 from runbook_lib.judge.model import Outcome
-from runbook_lib.judge.terms import Verdict, Word
+from runbook_lib.judge.terms import Scenario, Verdict, Word
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.rollbacks import Rollback
 from runbook_lib.record.from_journal import from_journal
