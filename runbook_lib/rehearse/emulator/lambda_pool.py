@@ -1,9 +1,9 @@
 """Limits the processes of each sandbox function: further calls wait; runs inside the emulator's process.
 
 MiniStack starts a Python process for every concurrent invocation. On AWS a new execution environment takes nobody's
-CPU; here each takes a third of a second of it, so a burst would start processes faster than they can serve, and stop
-everything (docs/emulator.md: 100 submits, 25 s). The waiting time of a call is part of the latency that its client
-sees. A function that invokes itself would wait for ever: the sandbox has none.
+CPU; here they share two cores, so a burst would have more of them than can serve, and stop everything
+(docs/emulator.md: 100 submits, 25 s; `lambda_forks` has made each of them cheap since). The waiting time of a call is
+part of the latency that its client sees. A function that invokes itself would wait for ever: the sandbox has none.
 """
 
 from __future__ import annotations
