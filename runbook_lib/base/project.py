@@ -102,7 +102,7 @@ def expanded(value: str | Path, what: str = "") -> Path:
     name = f"{what} is" if what else "the path is"
     if not written.strip():  # else it would be the working folder
         raise UsageError(f"{name} '{value}', which is empty; write a path")
-    if not "".join(told.split(" ")).isprintable() and re.search(r"[\x00-\x1f\x7f]", told):
+    if re.search(r"[\x00-\x1f\x7f]", told):
         raise UsageError(f"{name} {told!r}, which has control characters; write a path")
     if re.search(r"\$\{?[A-Za-z_]", told):
         raise UsageError(f"{name} '{value}': variables are not filled in; write the whole path")

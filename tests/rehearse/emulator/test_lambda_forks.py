@@ -16,6 +16,7 @@ import pytest
 
 from runbook_lib.rehearse.emulator import lambda_forks
 from runbook_lib.rehearse.emulator.lambda_forks import SCRIPT, popen
+from tests.gone import gone
 
 SHOWN = """
 import json, os, sys
@@ -110,14 +111,6 @@ def test_with_whoever_asks_the_process_that_forks_ends_and_the_workers_see_the_e
     assert done.returncode == -signal.SIGKILL, done.stderr
     worker = int(done.stdout.split()[0])
     end = time.monotonic() + 10
-    while _lives(worker) and time.monotonic() < end:
+    while not gone(worker) and time.monotonic() < end:
         time.sleep(0.01)
-    assert not _lives(worker)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    assert gone(worker)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.gone import gone
+
 PARENT = """
 import os, signal, subprocess, sys
 module = "import sys; from runbook_lib.rehearse.play import jupyter; jupyter.GOES_S = 1; "
@@ -22,14 +24,6 @@ MODULES = {
     "ends": "signal.signal(15, lambda *_: (Path(sys.argv[1], 'asked').touch(), os._exit(0)))",
     "hangs": "signal.signal(15, lambda *_: Path(sys.argv[1], 'asked').touch())",
 }
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def until(what: str, done: object) -> None:

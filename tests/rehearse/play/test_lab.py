@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 from runbook_lib.params.load import FLAT_NAMES, load_file, params_dir
 from runbook_lib.rehearse.play.lab import with_defaults
 from runbook_lib.run.launch import START
+from tests.gone import gone
 
 LAB = """
 import subprocess, sys
@@ -41,14 +41,6 @@ CHILDREN = {
     "ends": "import time; time.sleep(60)",
     "does not": "import signal, time; signal.signal(15, 1); time.sleep(60)",
 }
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 @pytest.mark.slow
