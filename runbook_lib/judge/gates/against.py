@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import statistics, two_arms, two_arms_change
-from runbook_lib.judge.gates.reading import ARMS_CHANGE, Rules
+from runbook_lib.judge.gates.change import Moment
+from runbook_lib.judge.gates.reading import ARMS_CHANGE, OVER_IS_SHOWN, Rules
+from runbook_lib.judge.gates.since import OVER_ALPHA
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Arms, Compared, Evidence, Gate, GateResult, Hour, bad_side
 from runbook_lib.judge.terms import Verdict
@@ -120,7 +122,7 @@ def _judged(
         fields = {**figures, "bound": _signed(gate, edge), "alpha": rules.alpha, **more}
         return result_of(gate, evidence, verdict, f"{told}{reason}", **fields)
 
-    worse = _worse(arms, margin, evidence, rules)
+    worse = _worse(gate, arms, margin, evidence, rules)
     if worse is not None:
         late = _since(gate, evidence, arms, worse, pair, rules) if worse.since else None
         level = words.sure(1 - rules.alpha_early)
@@ -159,7 +161,7 @@ class _Worse:
     """The hours from its beginning to the end of the evidence: they show the present, also where it is over."""
 
 
-def _worse(arms: Arms, margin: float, evidence: Evidence, rules: Rules) -> _Worse | None:
+def _worse(gate: Gate, arms: Arms, margin: float, evidence: Evidence, rules: Rules) -> _Worse | None:
     """The time that fails the gate; None: there is none. An hour that is not over yet is left out of the bet."""
     last = dt.datetime.fromisoformat(evidence.end)
     over = [one for one in arms.hours if _end(one) <= last]
@@ -175,18 +177,34 @@ def _worse(arms: Arms, margin: float, evidence: Evidence, rules: Rules) -> _Wors
         return None
     if not said.later and said.over is None:
         return _Worse()
-    ends = len(over) if said.over is None else said.over + 1
-    first = earliest = latest = 0
-    if said.later:
+
+    def began(ends: int) -> Moment:
+        if not said.later:
+            return Moment(0, 0, 0)
         bad, n, other_bad, other_n = (one[:ends] for one in (*counts, *others))
-        when = two_arms_change.moment(bad, n, other_bad, other_n, margin, arms.share)
-        first, earliest, latest = when.first, when.earliest, when.latest
-    until = None if said.over is None else iso(_end(over[said.over]))
-    hours = arms.hours[first:] if until is None else arms.hours[first:ends]
-    # Within an hour the moment of a change is not known: the interval includes all of its last hour.
-    between = (over[earliest].at, iso(_end(over[latest]))) if said.later else (evidence.start, evidence.start)
-    since = max((over[first].at, evidence.start), key=dt.datetime.fromisoformat)
-    return _Worse(since, between, until, hours, arms.hours[first:])
+        return two_arms_change.moment(bad, n, other_bad, other_n, margin, arms.share)
+
+    ends = len(over) if said.over is None else said.over + 1
+    when = began(ends)
+    shown = rules.version < OVER_IS_SHOWN or _is_over(gate, over[when.first : ends], over[ends:], margin)
+    if ends < len(over) and not shown:
+        if not said.later:
+            return _Worse()
+        ends = len(over)
+        when = began(ends)
+    until = None if ends == len(over) else iso(_end(over[ends - 1]))
+    hours = arms.hours[when.first :] if until is None else arms.hours[when.first : ends]
+    # Within an hour the moment of a change is not known: the interval includes all of its ends hour.
+    dated = over[when.earliest].at, iso(_end(over[when.latest]))
+    since = max((over[when.first].at, evidence.start), key=dt.datetime.fromisoformat)
+    between = dated if said.later else (evidence.start, evidence.start)
+    return _Worse(since, between, until, hours, arms.hours[when.first :])
+
+
+def _is_over(gate: Gate, worse: Sequence[Hour], after: Sequence[Hour], margin: float) -> bool:
+    """As `since.is_over`, for the difference of the two arms."""
+    was, since = (two_arms.difference(_rows(gate, hours), OVER_ALPHA) for hours in (worse, after))
+    return was is not None and since is not None and since.value <= margin and since.high < was.low
 
 
 def _since(gate: Gate, evidence: Evidence, arms: Arms, worse: _Worse, whole: _Pair, rules: Rules) -> GateResult | None:
@@ -203,7 +221,7 @@ def _since(gate: Gate, evidence: Evidence, arms: Arms, worse: _Worse, whole: _Pa
     span = f" (the change came between {ends[0]} and {ends[1]})" if ends[0] != ends[1] else ""
     time = f"since {words.instant(worse.since)}{span}"
     if worse.until:
-        time = f"from {words.instant(worse.since)} to {words.instant(worse.until)}{span}, and that is over"
+        time = f"from {words.instant(worse.since)} to {words.instant(worse.until)}{span}, and it is over"
     moved = words.arms(whole.both)[1]
     told = (
         f"{_told(gate, mine, pair, rules.confidence)}: worse by more than {words.points(gate.margin or 0.0)} {time}, "

@@ -22,6 +22,8 @@ ARMS_CHANGE = 4
 """First version of the rules that finds a canary that becomes worse than the other arm inside the soak."""
 SPLIT_OF_A_SOAK = 5
 """First version of the rules in which one error probability of the split is for the whole soak, not for each look."""
+OVER_IS_SHOWN = 6
+"""First version of the rules in which a worse time lasts until what came after it shows that it is over."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def _early(
         evidence.end,
         whole=whole,
         forgetful=rules.version < NOTHING_FORGOTTEN,
+        supposed=rules.version < OVER_IS_SHOWN,
     )
     if not worse:
         return None, None

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates import change, older
+from runbook_lib.judge.gates import change, older, statistics
 
 Course = Sequence[tuple[str, int, int]]
+OVER_ALPHA = 0.01
+"""Error probability of each of the two bounds that show a worse time to be over."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,25 @@ class Since:
         span = f" (the change came between {' and '.join(ends)})" if ends[0] != ends[1] else ""
         if self.until is None:
             return f"since {words.instant(self.at)} {counts}{span}"
-        return f"from {words.instant(self.at)} to {words.instant(self.until)} {counts}{span}, and it is over"
+        after = f"{self.now[0] - self.bad:,} of {self.now[1] - self.n:,} since"
+        return f"from {words.instant(self.at)} to {words.instant(self.until)} {counts}{span}, and it is over: {after}"
+
+
+def is_over(worse: tuple[int, int], after: tuple[int, int], limit: float, *, at_limit: bool = False) -> bool:
+    """Whether a worse time is over: what came after it is not above `limit`, and better beyond doubt.
+
+    The end of the evidence for a lasting fault is no end of the fault: after a run of failures there are fewer, by
+    chance alone. So two exact bounds have to lie apart (Clopper & Pearson 1934), each wrong with `OVER_ALPHA` at most.
+
+    Args:
+        worse, after: (failures, requests) of the time that was worse than `limit`, and of all that came after it.
+        at_limit: whether what is in order lies at the limit itself, so that only what is shown to be above it is not.
+    """
+    (bad, n), (later, m) = worse, after
+    if not m or (statistics.lower_bound(later, m, OVER_ALPHA) if at_limit else later / m) > limit:
+        return False
+    least, most = statistics.lower_bound(bad, n, OVER_ALPHA), statistics.upper_bound(later, m, OVER_ALPHA)
+    return most < least or bad + later <= limit * (n + m)
 
 
 def found(
@@ -47,12 +67,16 @@ def found(
     whole: tuple[int, int] | None = None,
     forgiven: int = 0,
     forgetful: bool = False,
+    supposed: bool = False,
+    at_limit: bool = False,
 ) -> tuple[bool, Since | None]:
     """Whether the rate of failures ever was above `limit`; and the time of it, unless it is the whole course.
 
     Args:
         end: end of the evidence.
         forgetful: whether to use the rules of older records, which looked at the end of the course alone.
+        supposed: whether to use those that supposed a time to be over once the end no longer showed it.
+        at_limit: as for `is_over`.
         whole, forgiven, alpha: as for `change.tested`.
     """
     bad, n = [one[1] for one in course], [one[2] for one in course]
@@ -62,20 +86,25 @@ def found(
         said = change.tested(bad, n, limit, prior, alpha, whole=whole, forgiven=forgiven)
     if said.log_e < -math.log(alpha):
         return False, None
-    if not said.later and said.over is None:
-        return True, None
+
+    def began(last: int) -> change.Moment:
+        return change.moment(bad[:last], n[:last], limit, prior) if said.later else change.Moment(0, 0, 0)
+
     last = len(course) if said.over is None else said.over + 1
-    when = change.moment(bad[:last], n[:last], limit, prior) if said.later else change.Moment(0, 0, 0)
+    when = began(last)
+    worse, after = _counted(course[when.first : last]), _counted(course[last:])
+    if after[1] and not supposed and not is_over(worse, after, limit, at_limit=at_limit):
+        last = len(course)
+        when = began(last)
+    if not said.later and last == len(course):
+        return True, None
     starts = [one[0] for one in course]
     # Several parts may begin in the same ten seconds: the time is over when later ones begin.
-    until = None if said.over is None else next((at for at in starts[last:] if at > starts[last - 1]), end)
+    until = next((at for at in starts[last:] if at > starts[last - 1]), end) if last < len(course) else None
+    between = starts[when.earliest], starts[when.latest]
     first = when.first
-    return True, Since(
-        starts[first],
-        (starts[when.earliest], starts[when.latest]),
-        until,
-        first,
-        sum(bad[first:last]),
-        sum(n[first:last]),
-        (sum(bad[first:]), sum(n[first:])),
-    )
+    return True, Since(starts[first], between, until, first, *_counted(course[first:last]), _counted(course[first:]))
+
+
+def _counted(course: Course) -> tuple[int, int]:
+    return sum(bad for _, bad, _ in course), sum(n for _, _, n in course)

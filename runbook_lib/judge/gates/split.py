@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import sequential, statistics
-from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, SPLIT_OF_A_SOAK, Rules
+from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, OVER_IS_SHOWN, SPLIT_OF_A_SOAK, Rules
 from runbook_lib.judge.gates.since import Since, found
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult
@@ -106,10 +106,16 @@ def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rule
         return None
     kept = [(at, n - k, n) for at, k, n in evidence.course]
     alpha = _always(rules) * (1 - FROM_START) / 2
+    supposed = rules.version < OVER_IS_SHOWN
     for course, limit, forgiven in ((kept, 1 - least, allowed), (evidence.course, weight, 0)):
-        _, since = found(course, limit, SHARE_PRIOR, alpha, evidence.end, forgiven=forgiven)
+        _, since = found(
+            course, limit, SHARE_PRIOR, alpha, evidence.end, forgiven=forgiven, supposed=supposed, at_limit=True
+        )
         if since is not None:
-            return replace(since, bad=since.n - since.bad) if course is kept else since
+            if course is not kept:
+                return since
+            left, of = since.now
+            return replace(since, bad=since.n - since.bad, now=(of - left, of))
     return None
 
 

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 from runbook_lib.judge.gates.against import ALONE, supposed
 from runbook_lib.judge.gates.decide import decide
 from runbook_lib.judge.gates.gates import judge
+from runbook_lib.judge.gates.reading import OVER_IS_SHOWN
 from runbook_lib.judge.model import Arms, Evidence, Gate, GateResult, Hour, Look, Outcome
 from runbook_lib.judge.planning.mutation import CONTROL, trial
 from runbook_lib.judge.planning.power import fewest
-from runbook_lib.judge.terms import Decision, Verdict
+from runbook_lib.judge.terms import RULES, Decision, Verdict
 from runbook_lib.judge.threshold import Threshold
 
 LOOKS = (Look(hours=24, alpha=0.03), Look(hours=30, alpha=0.01))
@@ -82,7 +83,8 @@ def seen(gate: Gate, arms: Arms, **more: Any) -> Evidence:
 
 def said(gate: Gate, rows: tuple[Hour, ...], *, look: Look | None = LOOKS[0], **more: Any) -> GateResult:
     arms = Arms(gate=gate.id, other="the baseline", share=0.1, hours=rows, **more.pop("arms", {}))
-    return judge(gate, seen(gate, arms, **more), look=look, looks=LOOKS)
+    version = more.pop("version", RULES)
+    return judge(gate, seen(gate, arms, **more), look=look, looks=LOOKS, version=version)
 
 
 @pytest.mark.parametrize("gate", [RATE, ERRORS, LATENCY], ids=lambda gate: gate.id)
@@ -201,9 +203,19 @@ def test_a_time_that_was_worse_and_is_over_fails_says_until_when_and_is_no_colla
     found = said(RATE, rows, look=None)
     assert (found.verdict, found.since) == (Verdict.FAIL, "2026-01-05T08:00:00Z")
     assert (found.until, found.n, found.collapsed) == ("2026-01-05T10:00:00Z", 60, False)
-    assert "to 2026-01-05 10:00 UTC" in found.reason and "and that is over" in found.reason
+    assert "to 2026-01-05 10:00 UTC" in found.reason and "and it is over" in found.reason
+    assert said(RATE, rows, look=None, version=OVER_IS_SHOWN - 1).until == found.until
     once = said(RATE, rows[:10], look=None, end="2026-01-05T10:00:00Z")
     assert once.until is None and once.collapsed
+
+
+def test_a_worse_time_without_enough_after_it_lasts() -> None:
+    """Four good hours of ten requests: the evidence falls below the threshold, and nobody knows that it is over."""
+    rows = (*hours(0, 10, 0, 90)[:12], *hours(2, 10, 1, 90)[12:17], *hours(0, 10, 0, 90)[17:21])
+    found = said(RATE, rows, look=None, end="2026-01-05T21:00:00Z")
+    assert (found.verdict, found.since, found.until, found.n) == (Verdict.FAIL, "2026-01-05T12:00:00Z", None, 90)
+    before = said(RATE, rows, look=None, end="2026-01-05T21:00:00Z", version=OVER_IS_SHOWN - 1)
+    assert (before.verdict, before.until, before.n) == (Verdict.FAIL, "2026-01-05T17:00:00Z", 50)
 
 
 def test_a_latency_that_becomes_worse_keeps_its_whole_quantile_and_says_since_when() -> None:

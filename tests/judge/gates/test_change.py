@@ -255,7 +255,7 @@ def test_a_dip_that_was_over_before_the_look_is_found(policy: Policy) -> None:
     assert (result.since, result.until) == ("2026-11-23T12:30:00+00:00", "2026-11-23T12:36:00+00:00")
     assert result.reason.startswith(
         "success rate 41.7 % (95 % 22.1-63.4 %, n = 24) was below the alert limit 98 %: from 2026-11-23 12:30 UTC to "
-        "2026-11-23 12:36 UTC 14 of 24 failed, and it is over, shown at 99 %"
+        "2026-11-23 12:36 UTC 14 of 24 failed, and it is over: 0 of 1,600 since, shown at 99 %"
     )
     before = judge(policy.gate("success_rate"), seen, look=LOOK, version=2)
     assert before.since is None and before.until is None, "records of rules 2 forget it, as they did"

@@ -192,7 +192,8 @@ BEGINS = "2026-11-23T10:00:00Z"
             200,
             "2026-11-23T12:00:00Z",
             "0.0 % async (95 % 0.0-1.8 %); from 2026-11-23 10:00 UTC to 2026-11-23 12:00 UTC 0 of 200 were async, "
-            "and it is over: that contradicts the weight in force, 50 %; the whole time: 45.8 % (1,100 of 2,400)",
+            "and it is over: 600 of 1,200 since: that contradicts the weight in force, 50 %; the whole time: 45.8 % "
+            "(1,100 of 2,400)",
         ),
         (
             [(100, 100)] * 2 + [(50, 100)] * 12,
@@ -200,8 +201,8 @@ BEGINS = "2026-11-23T10:00:00Z"
             200,
             "2026-11-23T12:00:00Z",
             "100.0 % async (95 % 98.2-100.0 %); from 2026-11-23 10:00 UTC to 2026-11-23 12:00 UTC 200 of 200 were "
-            "async, and it is over: that contradicts the weight in force, 50 %; the whole time: 54.2 % (1,300 of "
-            "2,400)",
+            "async, and it is over: 600 of 1,200 since: that contradicts the weight in force, 50 %; the whole time: "
+            "54.2 % (1,300 of 2,400)",
         ),
     ],
 )
