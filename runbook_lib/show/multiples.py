@@ -25,6 +25,8 @@ from runbook_lib.show.tables import Shown
 
 PERCENT = 100.0
 LOOKS = "judged, at each look"
+CHANGE = "change"
+"""Mark of the moment since when a gate is worse."""
 _WIDTH_IN, _HEIGHT_IN = 5.0, 3.0
 _COLUMNS = 2
 _TILE = "flex:1 1 440px;min-width:0;max-width:min(100%,560px);break-inside:avoid;"
@@ -154,8 +156,10 @@ def describe(tile: Tile, marks: Marks = ()) -> str:
 
 
 def _moments(tile: Tile, marks: Marks) -> list[tuple[dt.datetime, str]]:
-    since = tile.result.since
-    return sorted([*marks, *([(dt.datetime.fromisoformat(since), "change")] if since else [])])
+    """The moments of all tiles; a change of the tile's own takes the place of another gate's."""
+    if since := tile.result.since:
+        return sorted([*(one for one in marks if one[1] != CHANGE), (dt.datetime.fromisoformat(since), CHANGE)])
+    return sorted(marks)
 
 
 def _span(tiles: Sequence[Tile], marks: Marks) -> tuple[dt.datetime, dt.datetime] | None:

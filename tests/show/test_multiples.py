@@ -42,6 +42,13 @@ def test_failing_comes_first_and_each_tile_says_all_of_itself() -> None:
     assert shown._repr_html_().count("<img ") == len(TILES)
 
 
+def test_the_change_of_the_tiles_own_gate_takes_the_place_of_anothers() -> None:
+    marks = [(at(0), "shift to 10 %"), (at(3), multiples.CHANGE)]
+    first, *others = str(multiples.multiples(TILES, marks)).splitlines()
+    assert first.count("change at") == 1 and "change at 2026-11-09 08:01 UTC" in first
+    assert all("change at 2026-11-09 07:01 UTC" in one for one in others)
+
+
 def test_all_tiles_have_one_time_axis_and_their_last_point_is_not_cut() -> None:
     figure = multiples.multiples_figure(TILES, [])
     assert len({axes.get_xlim() for axes in figure.axes}) == 1
