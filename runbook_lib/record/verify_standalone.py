@@ -113,9 +113,9 @@ def main(arguments: list[str] | None = None) -> int:
     records, stones, known, leaves, late, bad, unsure, lines, note = json.loads("[{}, {}, {}, {}, {}, [], [], [], 0]")
     chains = {one: list[Any]() for one in root.glob("env=*/release=*/*")}
     try:
-        late = strict(begun.read_bytes()) if begun.exists() else {}
-        right = {k: type(v) for k, v in late.items()} == {"path": str, "hash": str, "size": int, "staging": str}
-        must(not begun.exists() or (right and re.fullmatch(PLACE, late["path"])), "sealing.json is none")
+        late = {"signature": ""} | strict(begun.read_bytes()) if begun.exists() else {}
+        right = [type(late.get(x)) for x in ("path", "hash", "staging", "signature", "size")] == [str] * 4 + [int]
+        must(not begun.exists() or (right and len(late) == 5 and re.fullmatch(PLACE, late["path"])), "no sealing.json")
         parts = [log / "leaves.jsonl", *sorted(log.glob("leaves.part-*"))]
         there = any((log / one).exists() for one in ("leaves.jsonl", "tree.json", "checkpoint"))
         *lines, torn = b"".join(read := [part.read_bytes() for part in parts if there]).split(b"\n")
