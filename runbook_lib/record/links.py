@@ -17,7 +17,7 @@ from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import project_root
-from runbook_lib.record.log.files import newest_logged
+from runbook_lib.record.log.files import FOLDER, newest_logged, read_checkpoint
 from runbook_lib.record.place import ENTRY, is_place, names_in, path_of, safe
 from runbook_lib.record.record import Record
 
@@ -81,6 +81,13 @@ class Links:
             own = next((name for name in names if name.endswith(f"-{self.record.run_id}")), None)
             last = max((name for name in names if own is None or name < own), default="")
         return (last.rpartition("-")[2], self._to(chain / last / "report.html")) if last else ("", "")
+
+    def checkpoint(self) -> str:
+        """The checkpoint of the archive's log as it is now, before this record; empty: there is none."""
+        with contextlib.suppress(OSError, ValueError):
+            found = read_checkpoint(self.archive / FOLDER)
+            return found.note().decode() if found and found.size else ""
+        return ""
 
     def newest(self) -> list[tuple[str, str, str]]:
         """Notebook, run id and address of each notebook's newest record, in this environment and release."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.commands.archive import sign, verify
+from runbook_lib.commands.archive import grew, sign, verify
 from runbook_lib.commands.attestation import attest
 from runbook_lib.params.service import Keeping
 from runbook_lib.record.archive import Archive
@@ -240,6 +243,24 @@ def test_a_seal_that_a_crash_cut_short_is_signed_if_the_key_began_it(
     sealed()
     found = verify(archive.root)
     assert (found.exit_code, found.signed) == ((0, True) if reached else (1, False))
+
+
+def test_the_foot_of_a_report_is_a_witness_of_what_was_sealed_before(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path
+) -> None:
+    says(signing_key=str(private(tmp_path / "key.pem")))
+    assert "log before this record" not in (sealed().folder / "report.html").read_text()
+    sealed()
+    report = (sealed().folder / "report.html").read_text()
+    found = re.search(r"log before this record.*?<pre>(.*?)</pre>", report, re.DOTALL)
+    assert found
+    witness = tmp_path / "from-the-report"
+    witness.write_text(html.unescape(found[1]))
+    assert (parsed(witness.read_bytes()).size, len(grew(archive.root, witness)) < 2000) == (2, True)
+    assert verify(archive.root, "", [str(witness)]).exit_code == 0
+    shutil.rmtree(sealed().folder.parent)
+    relogged(archive)
+    assert "knows 2 records" in verify(archive.root, "", [str(witness)]).damage[-1].sentence
 
 
 def _crashes(*_: object) -> None:
