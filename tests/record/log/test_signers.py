@@ -252,7 +252,7 @@ def test_the_foot_of_a_report_is_a_witness_of_what_was_sealed_before(
     assert "log before this record" not in (sealed().folder / "report.html").read_text()
     sealed()
     report = (sealed().folder / "report.html").read_text()
-    found = re.search(r"log before this record.*?<pre>(.*?)</pre>", report, re.DOTALL)
+    found = re.search(r"log before this record.*?<pre[^>]*>(.*?)</pre>", report, re.DOTALL)
     assert found
     witness = tmp_path / "from-the-report"
     witness.write_text(html.unescape(found[1]))
