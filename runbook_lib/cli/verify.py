@@ -37,9 +37,9 @@ def verify(
     release: Annotated[str, typer.Option(help="Release that it must be about.")] = "",
     notebook: Annotated[str, typer.Option(help="Notebook that it must be about.")] = "",
     since: Annotated[str, typer.Option(help="Earliest time of sealing: a time, or 24h, 7d ago.")] = "",
-    archive: Annotated[Path, typer.Option(callback=written, help="Archive whose key service.yaml names.")] = Path(
-        "archive"
-    ),
+    archive: Annotated[
+        Path, typer.Option(callback=written, help="Archive whose key service.yaml names, and that --newest asks.")
+    ] = Path("archive"),
     newest: Annotated[
         bool, typer.Option("--newest", help="Refuse it if a later run in --archive has decided otherwise.")
     ] = False,
@@ -56,13 +56,13 @@ def verify(
     from runbook_lib.record.journal import utc_now
     from runbook_lib.record.log.keeping import keeping
 
-    said = keeping(archive.absolute())
+    root = existing(archive, current=newest, there=newest).absolute()
+    said = keeping(root)
     if not (key or said.signing_key):
         raise UsageError("verify: expects --key: without it, nobody knows who signed")
     begin = moment(since, utc_now(), "--since") if since else None
     expected = {"env": env, "release": release, "notebook": notebook}
-    beside = existing(archive) if newest else None
-    found = verified(place, key or said.signing_key, said.region, expected, begin, beside)
+    found = verified(place, key or said.signing_key, said.region, expected, begin, root if newest else None)
     if json_:
         typer.echo(json.dumps(found.model_dump()))
     else:

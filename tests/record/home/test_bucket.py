@@ -268,6 +268,12 @@ def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(
     ):
         done = call(app, ["archive", *words, "--archive", uri])
         assert done.exit_code == 0 and told in done.output, done.output
+    for decision, code in (("PROMOTE", 1), ("HOLD", 3)):  # the HOLD came later, by another machine
+        ada = at("ada").archive
+        run = next(one.run_id for one in ada.records() if ada.load(one).decision == decision)
+        (tmp_path / "run.json").write_text(call(app, ["archive", "attest", run, "--archive", uri]).output)
+        done = call(app, ["verify", str(tmp_path / "run.json"), "--archive", uri, "--newest"])
+        assert (done.exit_code or getattr(done.exception, "exit_code", 0)) == code, done.output
     at("ada")
     assert "4 records, and agrees" in call(app, ["archive", "verify", "--archive", uri]).output
     assert "4 in the log; signed" in call(app, ["archive", "verify", "--archive", uri]).output
