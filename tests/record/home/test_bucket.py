@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,14 +110,19 @@ def _in_a_child(one: Machine, staging: Path, at: int, *, after: bool) -> bool:
     """Whether the child came to its end before it was killed."""
     child = os.fork()
     if child:
-        return os.WIFEXITED(os.waitpid(child, 0)[1])
+        status = os.waitpid(child, 0)[1]
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the seal failed: its error is on standard error"
+        return os.WIFEXITED(status)
     try:
         step = _Counted(at, lambda: os.kill(os.getpid(), signal.SIGKILL), after=after)
         for name in ("put", "delete"):
             setattr(Store, name, step(getattr(Store, name)))
         seal_staged(one.archive, staging, status="completed")
-    finally:
         os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 WRITES = 12
