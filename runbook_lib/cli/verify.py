@@ -10,13 +10,13 @@ import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.window import moment, when
-from runbook_lib.cli.options import AsJson, written
+from runbook_lib.cli.options import AsJson, existing, written
 from runbook_lib.cli.terminal import facts, prose
 
 _EXITS = """\b
 Exit codes:
   0  PROMOTE, signed by the key, and of what was asked for
-  1  it cannot be trusted, cannot be read, is too old, or is of something else
+  1  it cannot be trusted, cannot be read, is too old or not the newest, or is of something else
   2  bad usage: no key
   3  HOLD, signed by the key
   4  ROLLBACK, signed by the key"""
@@ -37,14 +37,18 @@ def verify(
     release: Annotated[str, typer.Option(help="Release that it must be about.")] = "",
     notebook: Annotated[str, typer.Option(help="Notebook that it must be about.")] = "",
     since: Annotated[str, typer.Option(help="Earliest time of sealing: a time, or 24h, 7d ago.")] = "",
-    archive: Annotated[Path, typer.Option(callback=written, help="Archive whose key service.yaml names.")] = Path(
-        "archive"
-    ),
+    archive: Annotated[
+        Path, typer.Option(callback=written, help="Archive whose key service.yaml names, and that --newest asks.")
+    ] = Path("archive"),
+    newest: Annotated[
+        bool, typer.Option("--newest", help="Refuse it if a later run in --archive has decided otherwise.")
+    ] = False,
     json_: AsJson = False,
 ) -> None:
     """Verify a verdict's attestation from `runbook archive attest`, and end with the exit code of that verdict.
 
-    A deployment goes on only if this ends with 0. Needs no archive.
+    A deployment goes on only if this ends with 0. Needs no archive; with --newest it looks into one, since a PROMOTE
+    stays signed when a HOLD has come after it.
 
     Example: [bold]runbook verify run.json --key signer.pem --env prod --release 2026.11[/bold]
     """
@@ -52,12 +56,13 @@ def verify(
     from runbook_lib.record.journal import utc_now
     from runbook_lib.record.log.keeping import keeping
 
-    said = keeping(archive.absolute())
+    root = existing(archive, current=newest, there=newest).absolute()
+    said = keeping(root)
     if not (key or said.signing_key):
         raise UsageError("verify: expects --key: without it, nobody knows who signed")
     begin = moment(since, utc_now(), "--since") if since else None
     expected = {"env": env, "release": release, "notebook": notebook}
-    found = verified(place, key or said.signing_key, said.region, expected, begin)
+    found = verified(place, key or said.signing_key, said.region, expected, begin, root if newest else None)
     if json_:
         typer.echo(json.dumps(found.model_dump()))
     else:

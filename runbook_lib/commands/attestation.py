@@ -15,6 +15,8 @@ from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.window import parse, when
 from runbook_lib.commands.archive import logged
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.chain import predecessors
+from runbook_lib.record.journal import utc_now
 from runbook_lib.record.log.dsse import envelope, opened
 from runbook_lib.record.log.keeping import keeping, signer_of
 from runbook_lib.record.log.signers import public_key
@@ -23,6 +25,8 @@ from runbook_lib.record.verdict import Verdict, said, statement
 LARGEST = 1_000_000
 """Most bytes of an attestation; ours has some 3,000."""
 _WAIT_S = 10.0
+_AHEAD = dt.timedelta(minutes=5)
+"""Most that the clock of the machine that sealed may be ahead of this one's."""
 WEB = ("http://", "https://")
 
 
@@ -45,7 +49,9 @@ def attest(root: Path, run: str) -> dict[str, Any]:
     return envelope(payload, signer)
 
 
-def verify(place: str, key: str, region: str, expected: dict[str, str], since: dt.datetime | None) -> Verdict:
+def verify(
+    place: str, key: str, region: str, expected: dict[str, str], since: dt.datetime | None, newest: Path | None = None
+) -> Verdict:
     """The verdict in an attestation, if the key signed it and it is the expected one.
 
     Args:
@@ -53,10 +59,11 @@ def verify(place: str, key: str, region: str, expected: dict[str, str], since: d
         key: PEM file of the public key, or `awskms:` and a key of AWS KMS.
         expected: field of the verdict to the value that it must have.
         since: earliest time of sealing.
+        newest: archive in which no later run of that notebook may have decided otherwise; None: that is not asked.
 
     Raises:
         UsageError: the file or the key is missing.
-        ArchiveError: the attestation cannot be read or trusted, or is about something else.
+        ArchiveError: the attestation cannot be read or trusted, is about something else, or is no longer the newest.
     """
     public = public_key(key, region)
     try:
@@ -66,16 +73,31 @@ def verify(place: str, key: str, region: str, expected: dict[str, str], since: d
     for name, value in expected.items():
         if value and getattr(found, name) != value:
             raise ArchiveError(f"{place} is of the {name} '{getattr(found, name)}', not of '{value}'")
-    if since is not None and not _since(found.sealed_at, since):
-        raise ArchiveError(f"{place} is too old: it was sealed {when(found.sealed_at)}, expected since {when(since)}")
+    if since is not None and (trouble := _untimely(found.sealed_at, since)):
+        raise ArchiveError(f"{place} {trouble}")
+    if newest is not None and (later := _later(newest, found)):
+        raise ArchiveError(f"{place} is not the newest verdict: {later}")
     return found
 
 
-def _since(at: str, since: dt.datetime) -> bool:
+def _untimely(at: str, since: dt.datetime) -> str:
+    """Why a time of sealing is not recent, in half a sentence; empty: it is."""
     try:
-        return parse(at) >= since
+        sealed = parse(at)
     except ValueError:
-        return False
+        return f"has no time of sealing that can be read: {at!r}"
+    if sealed < since:
+        return f"is too old: it was sealed {when(at)}, expected since {when(since)}"
+    if sealed > utc_now() + _AHEAD:  # else it would be recent for years
+        return f"says that it was sealed {when(at)}, which is still to come: a clock is wrong"
+    return ""
+
+
+def _later(root: Path, found: Verdict) -> str:
+    """What the archive says of the notebook now, if another run decided it; empty: this verdict still counts."""
+    (now,) = predecessors(Archive(root), [f"{found.notebook}@{found.env}"], found.release)
+    passed = found.decision == "PROMOTE"  # a record that cannot be trusted any more is found, and is not `ok`
+    return "" if now.record == found.run_id and now.ok is passed else now.sentence
 
 
 def _read(place: str) -> bytes:

@@ -27,6 +27,11 @@ NO_KEY = (
     "the checkpoint is not signed: no signing_key is configured",
 )
 """Notes where no key was given: about a checkpoint with a signature, and one without."""
+BEGUN = {
+    True: "who began its seal has the key",
+    False: "who began its seal did not have the key, or could not reach it: somebody may have put it there",
+}
+"""Notes about a seal that was cut short, where a key was given."""
 
 
 @dataclass
@@ -121,6 +126,8 @@ def _signature(log: Log, key: PublicKey | None, done: Audit) -> None:
     if not done.signed:
         what = "its signature is not of this key" if here.signatures else "it is not signed"
         done.add(place, f"{place} cannot be trusted: {what}")
+    if (begun := log.sealing) is not None:
+        done.notes.append(f"{begun.path}: {BEGUN[begun.signed(key, here.origin)]}")
 
 
 def _witness(log: Log | None, one: Witness, done: Audit) -> None:

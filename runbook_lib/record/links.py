@@ -17,7 +17,7 @@ from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import project_root
-from runbook_lib.record.log.files import newest_logged
+from runbook_lib.record.log.files import FOLDER, newest_logged, read_checkpoint
 from runbook_lib.record.place import ENTRY, is_place, names_in, path_of, safe
 from runbook_lib.record.record import Record
 
@@ -27,8 +27,8 @@ _NAMED = re.compile(
     r"|\b(?P<run>[0-9a-f]{12})\b|\bdocs/(?P<page>[\w./-]+\.md)\b"
 )
 _TAG = re.compile(r"(<!--.*?-->|<[^>]*>)", re.DOTALL)
-_OPENS = re.compile(r"<(a|style|title|summary|button)\b|<pre class=\"source\"", re.IGNORECASE)
-"""Elements whose text gets no links."""
+_OPENS = re.compile(r"<(a|style|title|summary|button)\b|<pre class=\"(?:source|checkpoint)\"", re.IGNORECASE)
+"""Elements whose text gets no links. A log's name looks like a run: looking for it would list every record."""
 _SHORTEST = 9
 """Length of `docs/a.md`, the shortest linkable text."""
 
@@ -59,16 +59,17 @@ class Links:
 
     def run(self, run_id: str) -> str:
         """Address of a run's report, by its id; empty: it is this run, or this release has no such run."""
-        if run_id == self.record.run_id or not re.fullmatch(r"[0-9a-f]{12}", run_id):
+        known = (self.record.run_id, self.record.account_id)  # an account looks like a run
+        if run_id in known or not re.fullmatch(r"[0-9a-f]{12}", run_id):
             return ""
         found = self._runs.get(run_id)
-        return self._to(found / "report.html") if found else ""
+        return self._to(found[0] / found[1] / "report.html") if found else ""
 
     @functools.cached_property
-    def _runs(self) -> dict[str, Path]:
-        """Run id to folder of each record of this release, in every environment."""
+    def _runs(self) -> dict[str, tuple[Path, str]]:
+        """Run id to chain and name of each record of this release, in every environment."""
         chains = self.archive.glob(f"env=*/{self._release}/*")
-        return {name.rpartition("-")[2]: chain / name for chain in chains for name in self._sealed(chain)}
+        return {name.rpartition("-")[2]: (chain, name) for chain in chains for name in self._sealed(chain)}
 
     def before(self) -> tuple[str, str]:
         """Id and address of the record sealed before this one in its chain; empty: this is the first."""
@@ -81,6 +82,13 @@ class Links:
             own = next((name for name in names if name.endswith(f"-{self.record.run_id}")), None)
             last = max((name for name in names if own is None or name < own), default="")
         return (last.rpartition("-")[2], self._to(chain / last / "report.html")) if last else ("", "")
+
+    def checkpoint(self) -> str:
+        """The checkpoint of the archive's log as it is now, before this record; empty: there is none."""
+        with contextlib.suppress(OSError, ValueError):
+            found = read_checkpoint(self.archive / FOLDER)
+            return found.note().decode() if found and found.size else ""
+        return ""
 
     def newest(self) -> list[tuple[str, str, str]]:
         """Notebook, run id and address of each notebook's newest record, in this environment and release."""

@@ -104,6 +104,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
         contents=contents.sections if len(contents.sections) > 1 else [],
         before=links.before() if links else ("", ""),
         docs=_docs(links) if links else [],
+        checkpoint=links.checkpoint() if links else "",
         by_hand=record.origin == "interactive",
         notebookless=record.origin in _NO_NOTEBOOK,
         params=json.dumps(record.params, indent=1, ensure_ascii=False),

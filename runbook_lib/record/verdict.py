@@ -122,8 +122,8 @@ def said(statement_: Mapping[str, Any]) -> Verdict:
         found = Verdict.model_validate({**one["runbook_verdict"], **facts})
         result, where = {name: one[name] for name in _result(found.decision)}, one["resourceUri"]
         verifier = one["verifier"]["id"]
-        judged = [each["digest"] for each in one["inputAttestations"]]
-        about = [each["digest"] for each in statement_["subject"]]
+        judged = [(each["uri"], each["digest"]) for each in one["inputAttestations"]]
+        about = [(each["name"], each["digest"]) for each in statement_["subject"]]
     except (KeyError, TypeError, IndexError, ValueError):
         raise ValueError("it is no verdict of a rollout runbook") from None
     if verifier != VERIFIER:

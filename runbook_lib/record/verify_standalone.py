@@ -113,9 +113,9 @@ def main(arguments: list[str] | None = None) -> int:
     records, stones, known, leaves, late, bad, unsure, lines, note = json.loads("[{}, {}, {}, {}, {}, [], [], [], 0]")
     chains = {one: list[Any]() for one in root.glob("env=*/release=*/*")}
     try:
-        late = strict(begun.read_bytes()) if begun.exists() else {}
-        right = {k: type(v) for k, v in late.items()} == {"path": str, "hash": str, "size": int, "staging": str}
-        must(not begun.exists() or (right and re.fullmatch(PLACE, late["path"])), "sealing.json is none")
+        late = {"signature": ""} | strict(begun.read_bytes()) if begun.exists() else {}
+        right = [type(late.get(x)) for x in ("path", "hash", "staging", "signature", "size")] == [str] * 4 + [int]
+        must(not begun.exists() or (right and len(late) == 5 and re.fullmatch(PLACE, late["path"])), "no sealing.json")
         parts = [log / "leaves.jsonl", *sorted(log.glob("leaves.part-*"))]
         there = any((log / one).exists() for one in ("leaves.jsonl", "tree.json", "checkpoint"))
         *lines, torn = b"".join(read := [part.read_bytes() for part in parts if there]).split(b"\n")
@@ -129,7 +129,9 @@ def main(arguments: list[str] | None = None) -> int:
         lines, leaves = (lines, leaves) if note else ([], {})  # a crash may have kept the log from being begun
     except WRONG as error:
         bad.append(f"log: {error}")
-    at, size = roots(lines), int(note[2]) if note else 0
+    at, size = [base64.b64encode(one).decode() for one in roots(lines)], int(note[2]) if note else 0
+    if note and (len(lines) - size not in (0, late.get("size") == size) or note[3] != at[size]):
+        bad.append("log: its leaves are not those of the checkpoint")
     for path, folder in sorted((x.relative_to(root).as_posix(), x) for x in root.glob("env=*/release=*/*/[0-9]*")):
         try:
             record = records[path] = strict(raw := (folder / "record.json").read_bytes())
@@ -145,22 +147,25 @@ def main(arguments: list[str] | None = None) -> int:
             chains[folder.parent].append((path, record["previous"], record["hash"]))
             kind, it = map((record["entry"] or {}).get, ("kind", "facts"))
             known |= {(folder.parents[1], it["record"] + "", it["attachment"] + ""): 1} if kind == "attachment" else {}
-            mine = leaves[path]["index"] if path in leaves and leaves[path]["index"] < size else 0
+            leaf, pending = leaves.get(path), (late.get("path"), late.get("hash")) == (path, record["hash"])
+            mine = leaf["index"] if leaf and leaf["index"] < size else 0
             told = [(x, y["previous"], y["leaf"]) for x, y in (it["records"].items() if kind == "tombstone" else ())]
-            stones |= {x: before for x, before, leaf in told if leaf == leaves.get(x) and leaf["index"] < mine}
+            stones |= {x: before for x, before, its in told if its == leaves.get(x) and its["index"] < mine}
+            must(leaf or pending or not (leaves or record["schema"] >= 3), "it is not in the log")
+            unsure += [f"{path} is not under the checkpoint"] if (leaf["index"] >= size if leaf else pending) else []
+            said = [sha256(raw).hexdigest(), record["hash"], kind or "run", record["sealed_at"]]
+            must(not leaf or said == [leaf[x] for x in ("file", "hash", "kind", "sealed_at")], "the log says otherwise")
+            must(not leaf or leaf["how"] != "taken_in" or record["schema"] < 3, "it was in a log that was removed")
         except WRONG as error:
             bad.append(f"{path}: {error}")
-    fits = not note or (len(lines) - size in (0, late.get("size") == size) and base64.b64decode(note[3]) == at[size])
-    bad += [] if fits else ["log: its leaves are not those of the checkpoint"]
     if note and given.key and not (good := signed(note, given.key)):
         (unsure if good is None else bad).append(f"log/checkpoint: {given.key} did not sign it, or is no key")
     gone = stones.keys() & leaves.keys() - records
-    for chain, own in chains.items():
-        each = sorted(own + [(p, stones[p], leaves[p]["hash"]) for p in gone if (root / p).parent == chain])
-        hashes = [None, *(one[2] for one in each)]
+    for chain, links in chains.items():
+        own = sorted(links + [(p, stones[p], leaves[p]["hash"]) for p in gone if (root / p).parent == chain])
+        tips = [None, *(one[2] for one in own)]
         head = (chain / "HEAD").read_bytes().decode("ascii", "replace").strip() if (chain / "HEAD").is_file() else None
-        right = [one[1] for one in each] == hashes[:-1] and head in hashes[-2:]
-        if not right or (head is None and each and (len(each) > 1 or each[-1][0] in leaves)):
+        if [x[1] for x in own] != tips[:-1] or head not in tips[-2:] or (not head and {x[0] for x in own} & {*leaves}):
             bad.append(f"{chain.relative_to(root)}: records and HEAD are no chain, each sealed after the one before it")
     for path, record in records.items():
         leaf, folder = leaves.get(path), root / path
@@ -175,13 +180,6 @@ def main(arguments: list[str] | None = None) -> int:
                 must(right and one.name == stamp(facts["attached_at"]), f"the attachment {one.name} was altered")
                 right = early and (not leaf or facts["hash"] in leaf["attachments"])
                 must(right or (folder.parents[1], facts["record"], facts["hash"]) in known, f"{one} was not attached")
-            pending = (late.get("path"), late.get("hash")) == (path, record["hash"])
-            must(leaf or pending or not (leaves or record["schema"] >= 3), "it is not in the log")
-            unsure += [f"{path} is not under the checkpoint"] if (leaf["index"] >= size if leaf else pending) else []
-            said = {"file": sha256((folder / "record.json").read_bytes()).hexdigest(), "sealed_at": record["sealed_at"]}
-            said |= {"hash": record["hash"], "kind": record["entry"]["kind"] if record["entry"] else "run"}
-            must(not leaf or {**leaf, **said} == leaf, "the log has another record")
-            must(not leaf or leaf["how"] != "taken_in" or record["schema"] < 3, "it was in a log that was removed")
         except WRONG as error:
             bad.append(f"{path}: {error}")
     bad += [f"{path}: removed; the log has it" for path in leaves.keys() - gone if not (root / str(path)).is_dir()]
@@ -189,7 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
     bad += [f"{one}: it was put there" for one in laid]
     for one, file in ((one, one / "checkpoint" if one.is_dir() else one) for one in given.witness):
         seen = NOTE.fullmatch(file.read_bytes().decode("utf-8", "replace")) if file.is_file() else None
-        if not (seen and note and seen[1] == note[1] and [base64.b64decode(seen[3])] == at[int(seen[2]) :][:1]):
+        if not (seen and note and seen[1] == note[1] and seen[3] in at[int(seen[2]) :][:1]):
             (bad if seen else unsure).append(f"{one}: its checkpoint is {'of other records' if seen else 'none'}")
     unsure += [] if note else ["there is no log: whether records were removed cannot be told"]
     lines = [*(f"damaged: {one}" for one in bad), *(f"cannot tell: {one}" for one in unsure)] or ["intact"]

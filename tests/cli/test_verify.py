@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import threading
 import time
@@ -22,7 +23,7 @@ from runbook_lib.cli import archive as noun
 from runbook_lib.cli import verify
 from runbook_lib.commands import attestation
 from runbook_lib.record.archive import Archive, seal_staged
-from runbook_lib.record.journal import Journal
+from runbook_lib.record.journal import Journal, utc_now
 from runbook_lib.record.log.signers import public_key
 from runbook_lib.record.place import new_run_id
 from tests.record.log.test_signers import private
@@ -113,6 +114,36 @@ def test_one_of_something_else_or_of_another_key_or_time_is_not_enough(archive: 
     assert code == 1 and "cannot be read" in text
     (tmp_path / "long").write_bytes(b"x" * 1_000_001)
     assert "more than 1000000 bytes" in call("verify", str(tmp_path / "long"), *key)[1]
+
+
+def test_an_old_verdict_is_known_by_what_was_sealed_after_it(archive: Archive, tmp_path: Path) -> None:
+    words = ("--key", str(tmp_path / "signer.pem"), "--archive", str(archive.root), "--newest")
+    old = attested(archive, "PROMOTE", tmp_path)
+    assert call("verify", str(old), *words)[0] == 0
+    new = attested(archive, "HOLD", tmp_path)
+    assert call("verify", str(old), *words[:2])[0] == 0, "it is signed, and needs no archive"
+    code, text = call("verify", str(old), *words)
+    assert code == 1 and f"is not the newest verdict: {PHASE}@prod says HOLD" in " ".join(text.split())
+    assert call("verify", str(new), *words)[0] == 3
+    seal(archive, "SOAK")  # the next attempt has begun
+    assert call("verify", str(new), *words)[0] == 1
+    last = attested(archive, "PROMOTE", tmp_path)
+    path = archive.records()[-1].folder / "answers.json"
+    path.write_text("[]")
+    code, text = call("verify", str(last), *words)
+    assert code == 1 and "cannot be trusted" in text
+    assert call("verify", str(last), *words[:2], "--newest", "--archive", str(tmp_path / "none"))[0] == 2
+
+
+def test_a_clock_that_was_ahead_makes_no_verdict_recent(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, key = str(attested(archive, "PROMOTE", tmp_path)), ("--key", str(tmp_path / "signer.pem"))
+    before = utc_now() - dt.timedelta(days=1)
+    monkeypatch.setattr(attestation, "utc_now", lambda: before)
+    code, text = call("verify", file, *key, "--since", "48h")
+    assert code == 1 and "still to come" in " ".join(text.split())
+    assert call("verify", file, *key)[0] == 0
 
 
 def test_what_cannot_be_trusted_or_decides_nothing_is_not_attested(archive: Archive, tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_a_path_in_the_archive_is_told_shortly(archive: Path) -> None:
         f"<title>{OTHER}</title>",
         f'<img alt="run {OTHER}">',
         f'<pre class="source">run = "{OTHER}"</pre>',
+        f'<pre class="checkpoint" tabindex="0">rollout-runbook/{OTHER}</pre>',
         f"<p>{OTHER}{OTHER}</p>",
         "<p>docs/gone.md, docs/../params/gates.yaml</p>",
     ],

@@ -60,6 +60,7 @@ def test_a_statement_that_contradicts_itself_is_none() -> None:
         ("subject", []),
         ("subject", [{"name": LEAF.path, "digest": {"sha256": "c"}}]),
         ("subject", good["subject"] * 2),
+        ("subject", [{**good["subject"][0], "name": "env=dev/release=r1/06/x"}]),
         ("predicate", {**good["predicate"], "inputAttestations": [{"uri": "x", "digest": {"sha256": "c"}}]}),
         ("predicate", {**good["predicate"], "inputAttestations": "x"}),
     ):

@@ -17,10 +17,11 @@ from runbook_lib.record.seal import replace_file
 
 Form = Literal["csv", "parquet"]
 DDL = "athena.sql"
-_FORMULA = r"^\s*[=+@-]|^[\t\r\n]"
-"""Beginning of a text that a spreadsheet would compute."""
+_FORMULA = r"^[\s\pZ\pC]*[=+@＝＋＠－-]|^\pC"
+"""Beginning of a text that a spreadsheet would compute, with spaces of any kind and unseen characters in front."""
+_BREAK = r"\r\n|[\r\n]"
+"""A line break: Athena reads a CSV line by line."""
 _ATHENA = {"VARCHAR": "string", "BIGINT": "bigint", "DOUBLE": "double", "BOOLEAN": "boolean", "TIMESTAMP": "timestamp"}
-_OPTIONS = {"csv": "FORMAT csv, HEADER true", "parquet": "FORMAT parquet, COMPRESSION zstd"}
 
 
 def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
@@ -42,7 +43,7 @@ def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
             part = file.with_name(f".part-{file.name}")
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                base.execute(f"COPY ({_rows(table, form)}) TO '{_quoted(part)}' ({_OPTIONS[form]})")
+                base.execute(f"COPY ({_rows(table, form)}) TO '{_quoted(part)}' ({_options(table, form)})")
                 part.replace(file)
             except (OSError, duckdb.Error) as error:
                 with contextlib.suppress(OSError):
@@ -55,13 +56,34 @@ def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
     return [*written, folder / DDL]
 
 
+def _texts(table: str) -> list[str]:
+    return [_name(one.name) for one in TABLES[table] if one.type == "VARCHAR"]
+
+
+def _options(table: str, form: Form) -> str:
+    """The form of the file. Texts are quoted: a spreadsheet may part cells at a semicolon or tab."""
+    if form == "parquet":
+        return "FORMAT parquet, COMPRESSION zstd"
+    return f"FORMAT csv, HEADER true, FORCE_QUOTE ({', '.join(_texts(table))})"
+
+
 def _rows(table: str, form: Form) -> str:
-    """SQL for the rows of a table; in CSV, text that a spreadsheet would compute gets an apostrophe in front."""
+    """SQL for the rows of a table. In CSV a line break becomes a space, and text that a spreadsheet would compute gets
+    an apostrophe in front.
+    """
     if form == "parquet":
         return f"FROM {table} ORDER BY ALL"
-    texts = [one.name for one in TABLES[table] if one.type == "VARCHAR"]
-    told = [f"""if(regexp_matches("{one}", '{_FORMULA}'), chr(39) || "{one}", "{one}") AS "{one}\"""" for one in texts]
+    told = [f"{_harmless(one)} AS {one}" for one in _texts(table)]
     return f"SELECT * REPLACE ({', '.join(told)}) FROM {table} ORDER BY ALL"  # noqa: S608 - names of our own
+
+
+def _harmless(column: str) -> str:
+    marked = f"if(regexp_matches({column}, '{_FORMULA}'), chr(39) || {column}, {column})"
+    return f"regexp_replace({marked}, '{_BREAK}', ' ', 'g')"
+
+
+def _name(column: str) -> str:
+    return f'"{column}"'
 
 
 def _quoted(path: Path) -> str:

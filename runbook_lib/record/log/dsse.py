@@ -57,7 +57,8 @@ def opened(text: bytes, key: PublicKey) -> dict[str, Any]:
         raise ValueError("it is no DSSE envelope") from None
     if type_ != TYPE:
         raise ValueError(f"its payload is {repr(type_)[:80]}, not {TYPE}")
-    if not any(key.right(encoded(payload), one) for one in signatures):
+    signed = encoded(payload)
+    if not any(key.right(signed, one) for one in signatures):
         raise ValueError("it is not signed by this key" if signatures else "it is not signed")
     try:
         said = strict(payload)

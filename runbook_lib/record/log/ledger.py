@@ -7,10 +7,12 @@ A damaged log never grows: it stays as it was found, and the record says so.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,7 @@ class Ledger:
         """`told` is called with each failure to sign or witness; all writing goes through `home`."""
         self.root, self.told, self.home = root, told, home
         self.folder = root / FOLDER
+        self._unreached: ArchiveError | AwsError | None = None
 
     def take_in(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Starts the log with the existing records: the facts for the leaf of each, oldest first."""
@@ -156,16 +159,23 @@ class Ledger:
         if is_name(begun.staging):
             shutil.rmtree(self.root / STAGING / begun.staging, ignore_errors=True)
         if tree.size > begun.size:
-            self._sign(tree)
+            self._sign(tree, begun)
             return ""
-        self._append(tree, facts, "completed")
+        self._append(tree, facts, "completed", begun)
         return f"{begun.path} was sealed, and a crash kept it from the log: it was logged now"
 
     def begin(self, path: str, hash_: str, staging: str) -> None:
-        """Writes down which record is being sealed."""
+        """Writes down, and signs, which record is being sealed: what a stranger puts there is not taken for a seal."""
         tree = read_tree(self.folder)
-        size = tree.size if tree else 0
-        self._write(SEALING, Sealing(path, hash_, size, staging).spelt())
+        begun = Sealing(path, hash_, tree.size if tree else 0, staging)
+        try:
+            signer = settings.signer_of(settings.keeping(self.root)) if tree else None
+            if tree and signer:
+                signature = base64.b64encode(signer.sign(begun.text(tree.origin))).decode()
+                begun = replace(begun, signature=signature)
+        except (ArchiveError, AwsError) as error:
+            self._unreached = error  # told where the checkpoint is to be signed, and not waited for again
+        self._write(SEALING, begun.spelt())
 
     def append(self, facts: Mapping[str, Any]) -> None:
         """Appends the leaf of the record that is being sealed.
@@ -182,7 +192,7 @@ class Ledger:
         """Removes the mark of the seal: nothing is under way."""
         self.home.remove(f"{FOLDER}/{SEALING}")
 
-    def _append(self, tree: Tree, facts: Mapping[str, Any], how: How) -> None:
+    def _append(self, tree: Tree, facts: Mapping[str, Any], how: How, begun: Sealing | None = None) -> None:
         line = Leaf.model_validate({**facts, "index": tree.size, "how": how}).line()
         full = tree.size - tree.begins >= PART_OF
         begins, at = (tree.size, 0) if full else (tree.begins, tree.length)
@@ -190,7 +200,7 @@ class Ledger:
         grown = Tree(tree.origin, tree.size + 1, at + len(line) + 1, tuple(peaks), begins)
         self.home.append(f"{FOLDER}/{grown.part}", line + b"\n", at)
         self._write(TREE, grown.spelt())
-        self._sign(grown)
+        self._sign(grown, begun)
 
     def _write(self, name: str, content: bytes) -> None:
         self.home.write(f"{FOLDER}/{name}", content)
@@ -210,7 +220,8 @@ class Ledger:
         self._publish(checkpoint, said, read_checkpoint(self.folder))
         return checkpoint
 
-    def _sign(self, tree: Tree) -> None:
+    def _sign(self, tree: Tree, begun: Sealing | None = None) -> None:
+        """Signs the checkpoint, if its last leaf is of a seal of this process, or of `begun` by the key's owner."""
         checkpoint, before = tree.checkpoint(), None
         try:
             before = read_checkpoint(self.folder)
@@ -219,10 +230,10 @@ class Ledger:
         said = Keeping()
         try:
             said = settings.keeping(self.root)
-            checkpoint = self._signed(checkpoint, before, said)
+            checkpoint = self._signed(checkpoint, before, said, begun)
         except (ArchiveError, AwsError) as error:
             self.told(f"the checkpoint of the archive's log is not signed: {error}")
-            if not isinstance(error, Unsigned):
+            if begun is None and not isinstance(error, Unsigned):
                 unsigned.keep(self.root, before, checkpoint)
         self._publish(checkpoint, said, before)
 
@@ -237,16 +248,21 @@ class Ledger:
         for one in witnesses:
             self._witness(one, checkpoint, before)
 
-    def _signed(self, checkpoint: Checkpoint, before: Checkpoint | None, said: Keeping) -> Checkpoint:
-        """The checkpoint with a signature, if the key has signed the one before it.
+    def _signed(
+        self, checkpoint: Checkpoint, before: Checkpoint | None, said: Keeping, begun: Sealing | None
+    ) -> Checkpoint:
+        """The checkpoint with a signature, if the key has signed the one before it, and the seal that is completed.
 
         Raises:
-            Unsigned: it has not. Whoever writes the log anew must not have it signed by the next seal.
+            Unsigned: it has not. Whoever writes the log anew, or puts a record there as if a crash had cut its seal
+                short, must not have that signed by the next seal.
             ArchiveError, AwsError: the key is unavailable.
         """
         signer = settings.signer_of(said)
         if signer is None:
             return checkpoint
+        if self._unreached:
+            raise self._unreached
         public = signer.public
         signed = before is not None and public.signed(before)
         if before is not None and not signed:
@@ -254,6 +270,12 @@ class Ledger:
                 raise Unsigned("the signature of the checkpoint before it is wrong; verify the archive")
             last = unsigned.since(self.root, before)  # from before the key was out of reach
             signed = last is not None and (not last.size or public.signed(last))
+        same = before is not None and before.same_tree(checkpoint)
+        if begun is not None and not (signed and same) and not begun.signed(public, checkpoint.origin):
+            raise Unsigned(
+                f"this key has not begun the seal of {begun.path} that was cut short: somebody may have put it there; "
+                "look at it, then have it signed as it is: `runbook archive sign`"
+            )
         many = before.size if before is not None else checkpoint.size
         if many and not signed:
             raise Unsigned(

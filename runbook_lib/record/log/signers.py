@@ -80,16 +80,18 @@ class PublicKey:
         )
 
     def right(self, text: bytes, signature: bytes) -> bool:
-        """Whether the signature is this key's signature of the text."""
+        """Whether the signature is this key's signature of the text. A key of another kind has signed nothing here."""
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
         from cryptography.hazmat.primitives.hashes import SHA256
 
         try:
             if self.ed25519:
                 self.key.verify(signature, text)
-            else:
+            elif isinstance(self.key, EllipticCurvePublicKey):
                 self.key.verify(signature, text, ECDSA(SHA256()))
+            else:
+                return False
         except InvalidSignature:
             return False
         return True

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,14 +110,19 @@ def _in_a_child(one: Machine, staging: Path, at: int, *, after: bool) -> bool:
     """Whether the child came to its end before it was killed."""
     child = os.fork()
     if child:
-        return os.WIFEXITED(os.waitpid(child, 0)[1])
+        status = os.waitpid(child, 0)[1]
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the seal failed: its error is on standard error"
+        return os.WIFEXITED(status)
     try:
         step = _Counted(at, lambda: os.kill(os.getpid(), signal.SIGKILL), after=after)
         for name in ("put", "delete"):
             setattr(Store, name, step(getattr(Store, name)))
         seal_staged(one.archive, staging, status="completed")
-    finally:
         os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 WRITES = 12
@@ -268,6 +274,12 @@ def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(
     ):
         done = call(app, ["archive", *words, "--archive", uri])
         assert done.exit_code == 0 and told in done.output, done.output
+    for decision, code in (("PROMOTE", 1), ("HOLD", 3)):  # the HOLD came later, by another machine
+        ada = at("ada").archive
+        run = next(one.run_id for one in ada.records() if ada.load(one).decision == decision)
+        (tmp_path / "run.json").write_text(call(app, ["archive", "attest", run, "--archive", uri]).output)
+        done = call(app, ["verify", str(tmp_path / "run.json"), "--archive", uri, "--newest"])
+        assert (done.exit_code or getattr(done.exception, "exit_code", 0)) == code, done.output
     at("ada")
     assert "4 records, and agrees" in call(app, ["archive", "verify", "--archive", uri]).output
     assert "4 in the log; signed" in call(app, ["archive", "verify", "--archive", uri]).output

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,6 +79,15 @@ def test_another_key_or_type_or_no_signature_is_not_believed(signer: Any, tmp_pa
     for payload in (b"[1]", b'{"a":1,"a":2}', b"x"):
         with pytest.raises(ValueError, match="no JSON object"):
             opened(json.dumps(envelope(payload, signer)).encode(), signer.public)
+
+
+OTHERS = [lambda: rsa.generate_private_key(65537, 2048), X25519PrivateKey.generate, Ed448PrivateKey.generate]
+
+
+@pytest.mark.parametrize("kind", OTHERS, ids=["rsa", "x25519", "ed448"])
+def test_a_key_of_another_kind_has_signed_nothing(signer: Any, kind: Callable[[], Any]) -> None:
+    with pytest.raises(ValueError, match="not signed by this key"):
+        opened(json.dumps(envelope(b"{}", signer)).encode(), PublicKey(kind().public_key()))
 
 
 KEY = Curve()

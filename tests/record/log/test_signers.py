@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,17 +18,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.commands.archive import sign, verify
+from runbook_lib.commands.archive import grew, sign, verify
 from runbook_lib.commands.attestation import attest
 from runbook_lib.params.service import Keeping
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.chain import Chain
-from runbook_lib.record.log.files import read_log
+from runbook_lib.record.audit import BEGUN
+from runbook_lib.record.chain import Chain, read_record
+from runbook_lib.record.log.files import Tree, read_log, read_tree
 from runbook_lib.record.log.keeping import keeping, signer_of
+from runbook_lib.record.log.ledger import Ledger
+from runbook_lib.record.log.merkle import appended, leaf_hash
 from runbook_lib.record.log.note import Checkpoint, parsed
 from runbook_lib.record.log.signers import KeyFile, PublicKey, public_key, signer
-from runbook_lib.record.place import RecordRef
+from runbook_lib.record.place import RecordRef, path_of
 from tests.archives import rechained, relogged, resealed
+from tests.record.tampering import behind
 
 Seal = Callable[..., RecordRef]
 
@@ -176,6 +183,88 @@ def test_a_log_that_was_written_anew_is_not_signed_by_the_next_seal(
     for _ in range(2):
         sealed()
         assert verify(archive.root).exit_code == 1
+
+
+@pytest.mark.parametrize("leaf", [False, True], ids=["without a leaf", "with its leaf and tree"])
+def test_a_record_that_was_put_there_as_if_a_crash_had_cut_its_seal_short_is_not_signed(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path, leaf: bool
+) -> None:
+    """The next seal completed it, and signed: with a leaf of its own it said `sealed`, as every other."""
+    says(signing_key=str(private(tmp_path / "key.pem")))
+    folder = sealed("SOAK").folder
+    raw = {**read_record(folder), "run_id": "f" * 12, "decision": "PROMOTE"}
+    raw |= {"previous": raw["hash"], "sealed_at": "2099-01-01T00:00:00.000+00:00"}
+    forged = folder.with_name(f"20990101T000000.000Z-{'f' * 12}")
+    behind(archive, raw, forged)
+    log, before = archive.root / "log", read_tree(archive.root / "log")
+    assert before is not None
+    lines = (log / "leaves.jsonl").read_bytes().splitlines(keepends=True)
+    if leaf:
+        peaks = appended(list(before.peaks), before.size, leaf_hash(lines[-1].rstrip()))
+        grown = Tree(before.origin, before.size + 1, len(b"".join(lines)), tuple(peaks))
+        (log / "tree.json").write_bytes(grown.spelt())
+    else:
+        (log / "leaves.jsonl").write_bytes(b"".join(lines[:-1]))
+    found = verify(archive.root)
+    assert (found.exit_code, found.notes[-1]) == (3, f"{path_of(archive.root, forged)}: {BEGUN[False]}")
+    for _ in range(2):
+        sealed()
+        found = verify(archive.root)
+        assert (found.exit_code, found.signed) == (1, False)
+    with pytest.raises(ArchiveError, match="this key has not signed the log that the record is in"):
+        attest(archive.root, "f" * 12)
+    sign(archive.root)
+    assert verify(archive.root).signed, "a person has looked at it"
+
+
+@pytest.mark.parametrize("reached", [True, False], ids=["the key was there", "the key was out of reach"])
+def test_a_seal_that_a_crash_cut_short_is_signed_if_the_key_began_it(
+    archive: Archive,
+    sealed: Seal,
+    says: Callable[..., None],
+    tmp_path: Path,
+    reached: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = private(tmp_path / "key.pem")
+    says(signing_key=str(key))
+    sealed()
+    if not reached:
+        key.rename(tmp_path / "elsewhere")
+        signer_of.cache_clear()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Ledger, "append", _crashes)
+        sealed()
+    if not reached:
+        (tmp_path / "elsewhere").rename(key)
+    signer_of.cache_clear()
+    found = verify(archive.root)
+    assert (found.exit_code, BEGUN[reached] in found.notes[-1]) == (3, True)
+    sealed()
+    found = verify(archive.root)
+    assert (found.exit_code, found.signed) == ((0, True) if reached else (1, False))
+
+
+def test_the_foot_of_a_report_is_a_witness_of_what_was_sealed_before(
+    archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path
+) -> None:
+    says(signing_key=str(private(tmp_path / "key.pem")))
+    assert "log before this record" not in (sealed().folder / "report.html").read_text()
+    sealed()
+    report = (sealed().folder / "report.html").read_text()
+    found = re.search(r"log before this record.*?<pre[^>]*>(.*?)</pre>", report, re.DOTALL)
+    assert found
+    witness = tmp_path / "from-the-report"
+    witness.write_text(html.unescape(found[1]))
+    assert (parsed(witness.read_bytes()).size, len(grew(archive.root, witness)) < 2000) == (2, True)
+    assert verify(archive.root, "", [str(witness)]).exit_code == 0
+    shutil.rmtree(sealed().folder.parent)
+    relogged(archive)
+    assert "knows 2 records" in verify(archive.root, "", [str(witness)]).damage[-1].sentence
+
+
+def _crashes(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_what_is_damaged_or_contradicted_is_not_signed(
