@@ -9,6 +9,7 @@ from typing import Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import read_yaml
+from runbook_lib.commands.init import workers
 from runbook_lib.commands.init.answers import ALARMS, NO_ACCOUNT, NO_ROUTE, REGIONS, Answers, Said
 from runbook_lib.params.price_list import own_file
 
@@ -36,7 +37,9 @@ def add(root: Path, answers: Answers) -> None:
     if not _same(service, answers.service):
         return
     _environments(root, answers)
-    _service(service, _text(root / "params" / "service.yaml"), answers)
+    text = _text(root / "params" / "service.yaml")
+    _service(service, text, answers)
+    workers.of_folder(service, text, answers)
     _alarms(_read(root / "params" / "gates.yaml").get("alarms"), _text(root / "params" / "gates.yaml"), answers)
 
 
