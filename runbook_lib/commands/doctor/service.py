@@ -114,6 +114,8 @@ def _named(ground: Ground, id: str, setting: str) -> str:
         key = key if hasattr(known.traffic, key.removeprefix("traffic.")) else ""
     elif setting == "exists" and resource.alarm:
         return f"`name` of alarm {resource.alarm} in {ground.beside('gates.yaml')}"
+    elif setting == "exists" and resource.kind == "metric_filter":  # it is found by its metric or its pattern
+        key = "contract.kpi.jobs_failed and failure_line"
     elif setting == "exists" and resource.route:
         key = f"api.routes.{resource.route}"
     elif setting == "exists" and resource.type and resource.name:

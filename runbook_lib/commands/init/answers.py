@@ -99,6 +99,8 @@ class Answers:
     """Name of the tool that deploys the infrastructure."""
     concurrency: dict[str, Said] = field(default_factory=dict)
     """Number of jobs that each worker works on at the same time, by its key in `names`."""
+    table: dict[str, Said] = field(default_factory=dict)
+    """Names of the jobs table's attributes, as `contract.table` of service.yaml has them."""
     traffic: dict[str, Said] = field(default_factory=dict)
     """Settings of `traffic` in service.yaml."""
     alarms: dict[str, Said] = field(default_factory=dict)
@@ -166,6 +168,7 @@ class Answers:
             key = f"workers[{place}].concurrency" if len(self.crew) > 1 else "workers"
             rows += [(key, self.concurrency[post.worker])] if post.worker in self.concurrency else []
         rows += [(f"api.routes.{key}", said) for key, said in self.routes.items()]
+        rows += [(f"contract.table.{key}", said) for key, said in self.table.items()]
         rows += [(f"traffic.{key}", said) for key, said in self.traffic.items()]
         rows += [(f"alarms.{key}.name", said) for key, said in self.alarms.items()]
         rows += [(f"account_id of {env}", said) for env, said in self.accounts.items()]

@@ -122,7 +122,7 @@ def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
     if not workers.add(answers, _in_order(fed, answers, found, env, aws), env):
         sentences.append("--name says another worker or queue than the event sources: what they tell is not taken")
     _alarms(answers, found, env)
-    for ask in (_api, _routes, _index, _traffic):
+    for ask in (_api, _routes, _table, _traffic):
         _tried(ask, answers, found, env, aws)
     return [*sentences, *(_left(one, asked=asked) for one in left)]
 
@@ -290,14 +290,27 @@ def _routes(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None
             answers.add("routes", key, paths.pop())
 
 
-def _index(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
+def _table(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
     table = next((one for one in found if one.type == "AWS::DynamoDB::Table"), None)
     if table is None:
         return
     with aws_errors("reading the table (dynamodb:DescribeTable)"):
         told: dict[str, Any] = aws.client("dynamodb").describe_table(TableName=table.physical)["Table"]
+    _attribute(answers, "job_id", told)
     for index in told.get("GlobalSecondaryIndexes", [])[:1]:
         answers.add("names", "gsi", templated(index["IndexName"], env))
+        _attribute(answers, "idempotency_key", index)
+    with aws_errors("reading when the table's items end (dynamodb:DescribeTimeToLive)"):
+        ends = aws.client("dynamodb").describe_time_to_live(TableName=table.physical)["TimeToLiveDescription"]
+    if ends.get("AttributeName"):
+        answers.add("table", "ttl", ends["AttributeName"])
+
+
+def _attribute(answers: Answers, key: str, of: dict[str, Any]) -> None:
+    """The attribute that the table or an index goes by; with a sort key none is taken."""
+    schema = of.get("KeySchema", [])
+    if len(schema) == 1:
+        answers.add("table", key, schema[0]["AttributeName"])
 
 
 def _traffic(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:

@@ -103,6 +103,8 @@ def _service(text: str, answers: Answers) -> str:
         text = re.sub(r"(?m)^(?:  status: \S+-status-\S+|    status: none)(?:\s+#.*)?\n", "", text)
         text = put(text, ("contract", "status", "told_by"), "table")
         text = put(text, ("contract", "result", "fetched"), "bucket")
+    for key, said in answers.table.items():
+        text = put(text, ("contract", "table", key), said.value, _remark(said))
     for key, said in answers.traffic.items():
         text = put(text, ("traffic", key), said.value, said.source)
     text = put(text, ("api", "kind"), answers.kind.value)
@@ -190,6 +192,8 @@ def put(text: str, path: tuple[str, ...], value: str, remark: str = "") -> str:
 
 def _line(line: str, key: str, value: str, remark: str) -> str:
     comment = re.search(r"\s+#.*$", line)
+    if not remark and line.removesuffix(comment[0] if comment else "") == f"{key}: {_scalar(value)}":
+        return line
     said = comment[0].strip().removeprefix("#").strip() if comment else ""
     words = "; ".join(filter(None, (remark, said)))
     return f"{key}: {_scalar(value)}" + (f"   # {words}" if words else "")

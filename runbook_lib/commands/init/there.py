@@ -63,6 +63,10 @@ def _service(service: Mapping[str, Any], text: str, answers: Answers) -> None:
         for key, value in _texts(entries):
             if (kind, key) != ("traffic", "kind"):
                 answers.add(kind, key, value, _source(text, key, value))
+    attributes = _texts(_mapping(service.get("contract")).get("table"))
+    for key, value in attributes:
+        if key in ("job_id", "idempotency_key", "ttl"):
+            answers.add("table", key, value, _source(text[text.rfind("\n  table:") :], key, value))
     if "routes" in api and "status" not in _mapping(api["routes"]):
         answers.add("routes", "status", NO_ROUTE, "said")
 

@@ -71,6 +71,7 @@ def test_the_flags(account: Account, ground: Ground) -> None:
         ("route_submit.exists", "api.routes.submit in params/service.yaml"),
         ("flags.dial_profile", "traffic.dial_profile in params/service.yaml"),
         ("bucket.exists", "names.bucket_prefix in params/service.yaml"),
+        ("failed_jobs_filter.exists", "contract.kpi.jobs_failed and failure_line in params/service.yaml"),
     ],
 )
 def test_what_is_not_there_may_go_by_another_name_and_the_mend_says_where_that_stands(

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from runbook_lib.base.aws import Aws
 from runbook_lib.base.errors import UsageError
+from runbook_lib.commands.init import there
 from runbook_lib.commands.init.answers import Said, of_flags
-from runbook_lib.commands.init.from_stack import Resource, _alarms, _api, _assigned, _left, _prefix, _routes, look
+from runbook_lib.commands.init.folder import planned, write
+from runbook_lib.commands.init.from_stack import (
+    Resource,
+    _alarms,
+    _api,
+    _assigned,
+    _left,
+    _prefix,
+    _routes,
+    _table,
+    look,
+)
 from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.params.service import Service
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -41,7 +55,38 @@ def test_the_sandboxs_stack_tells_the_names_of_service_yaml(aws: Aws, sandbox: S
     assert traffic["application"] == service.traffic.application
     assert traffic["switch_profile"] == service.traffic.switch_profile
     assert all(getattr(service.traffic, key) == value for key, value in traffic.items())
+    wanted = {key: getattr(service.contract.table, key) for key in ("job_id", "idempotency_key", "ttl")}
+    assert answers.table == {key: Said(value, "found") for key, value in wanted.items()}
     assert left == []
+
+
+def test_the_tables_attributes_are_those_of_its_keys_and_of_its_ttl(tmp_path: Path) -> None:
+    key = [{"AttributeName": "export_id", "KeyType": "HASH"}]
+    index = {"IndexName": "by-request", "KeySchema": [{"AttributeName": "request", "KeyType": "HASH"}]}
+    dynamo = SimpleNamespace(
+        describe_table=lambda **_: {"Table": {"KeySchema": key, "GlobalSecondaryIndexes": [index]}},
+        describe_time_to_live=lambda **_: {"TimeToLiveDescription": {"AttributeName": "expires"}},
+    )
+    answers = of_flags("orders")
+    table = Resource("AWS::DynamoDB::Table", "Jobs", "orders-prod")
+    _table(answers, [table], "prod", SimpleNamespace(client=lambda _: dynamo))  # type: ignore[arg-type]
+    answers.complete()
+    write(tmp_path, planned(answers))
+    text = (tmp_path / "params" / "service.yaml").read_text()
+    said = yaml.safe_load(text)["contract"]
+    assert {name: said["table"][name] for name in ("job_id", "idempotency_key", "ttl")} == {
+        "job_id": "export_id",
+        "idempotency_key": "request",
+        "ttl": "expires",
+    }
+    assert said["submit"]["job_id"] == "job_id", "the contract of HTTP is another thing"
+    again = of_flags("orders")
+    there.add(tmp_path, again)
+    assert again.table == answers.table
+    key.append({"AttributeName": "at", "KeyType": "RANGE"})
+    answers = of_flags("orders")
+    _table(answers, [table], "prod", SimpleNamespace(client=lambda _: dynamo))  # type: ignore[arg-type]
+    assert "job_id" not in answers.table
 
 
 def test_there_is_no_such_stack(aws: Aws) -> None:
