@@ -16,7 +16,7 @@ def test_what_a_deployment_makes_may_be_missing_and_an_alias_may_not(kind: str) 
     place = Place(kind)
     place.aws.alias, place.aws.stage = {}, {}
     if kind == "lambda-alias":
-        with pytest.raises(NotDeployed, match="there is no alias .*; create it at version 6"):
+        with pytest.raises(NotDeployed, match=r"there is no alias .*; create it at version 6"):
             read_or_nothing(cast("Any", place.aws), place.params)
     else:
         state, deployed = read_or_nothing(cast("Any", place.aws), place.params)
