@@ -194,7 +194,8 @@ class Rollout:
         self.stage.soak(set_at + dt.timedelta(hours=INTERIM_H))
         look = self.stage.run(Scene(notebook, what="interim look", apply=False))
         self._must(look, "SOAK")
-        self.bake(set_at)
+        if self.stage.params[places().prod].service.traffic.kind == "appconfig":  # no other home has a bake
+            self.bake(set_at)
         self.stage.soak(parse(shift.come_back_at or ""))
         self.through(Scene(notebook, what="verdict at a declared look"))
 
