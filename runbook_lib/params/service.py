@@ -276,6 +276,10 @@ class Service(Frozen):
         contract = self.contract
         return {"sync": contract.sync.method, "submit": contract.submit.method, "status": contract.status.method}
 
+    def asked(self, route: str) -> str:
+        """A route as requests ask for it: its method and its path."""
+        return f"{self.methods[route]} {getattr(self.api.routes, route)}"
+
     def name(self, resource: str, env: str) -> str | None:
         """Physical name of a resource in an environment; None if there is none."""
         template = self.template(resource, env)

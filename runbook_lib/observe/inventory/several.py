@@ -33,6 +33,8 @@ def of_all(params: Params) -> Inventory:
         if written.name == "status" and not params.named("status"):
             continue
         resource = resources[id] = _named(written, service.contract.table)
+        if written.route and not written.method:
+            resource = resources[id] = resource.model_copy(update={"method": service.methods[written.route]})
         if resource.name in KEYS.values():
             for post in service.crew[1:]:
                 resources.setdefault(post.id(id), _of(resource, post))

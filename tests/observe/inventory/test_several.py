@@ -48,3 +48,14 @@ def test_the_tables_attributes_are_called_as_the_contract_says(
     }
     key = build(params)["Resources"]["Table"]["Properties"]["KeySchema"][0]["AttributeName"]
     assert f"{key} HASH" in str(settings["key_schema"].equals), "the sandbox makes what the inventory expects"
+
+
+@pytest.mark.parametrize(("submit", "sync"), [("PUT", "POST"), ("POST", "PATCH")])
+def test_a_routes_method_is_the_contracts(submit: str, sync: str) -> None:
+    """A service that takes submissions by PUT was told that POST of that path is missing."""
+    contract = DELIVERED.service.contract.with_methods(submit=submit, sync=sync)  # type: ignore[arg-type]
+    service = DELIVERED.service.model_copy(update={"contract": contract})
+    params = DELIVERED.model_copy(update={"service": service})
+    routes = {one.route: one.method for one in of_all(params).resources.values() if one.route}
+    assert routes == {"submit": submit, "sync": sync, "status": "GET"}
+    assert service.asked("submit") == f"{submit} {service.api.routes.submit}"
