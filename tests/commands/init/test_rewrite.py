@@ -84,7 +84,7 @@ def test_titles_and_remarks_name_the_services_own_routes_and_environments() -> N
     answers.complete()
     made = {path: text.decode() for path, text in planned(answers).items()}
     titles = re.findall(r"title: Route (.*)", made["params/inventory.yaml"])
-    assert titles == ["POST /v2/invoice", "POST /v2/invoices", "GET /v2/invoices/{number}"]
+    assert titles == ["/v2/invoice", "/v2/invoices", "/v2/invoices/{number}"]
     assert "Create new endpoint `/v2/invoices` (temporary)" in made["params/requirement.yaml"]
     assert "/api/invoice-press" not in "".join(text for path, text in made.items() if path.startswith("params/"))
     assert "api_id: {qa: a1b2c3, live: a2b2c3}" in made["params/service.yaml"]
