@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.nearest import hint
 from runbook_lib.params.load import Params, load, project_root, read_yaml
 from runbook_lib.params.phases import ENVIRONMENTS, PhaseStep, stand_in
 
@@ -30,14 +32,35 @@ class Places:
         return tuple(dict.fromkeys((self.dev, self.staging, self.prod)))
 
 
+_production: dict[Path, str] = {}
+"""Which of several productions is played, by gates.yaml of the project; without an entry the first."""
+
+
 def places() -> Places:
     """As `environments` of the project's gates.yaml says."""
-    return _places(project_root() / "params" / "gates.yaml")
+    file = project_root() / "params" / "gates.yaml"
+    return _places(file, _production.get(file, ""))
 
 
 @lru_cache(maxsize=8)
-def _places(file: Path) -> Places:
-    return Places(**stand_in(read_yaml(file).get("environments") or ENVIRONMENTS))
+def _places(file: Path, production: str) -> Places:
+    found = Places(**stand_in(read_yaml(file).get("environments") or ENVIRONMENTS))
+    return replace(found, prod=production) if production else found
+
+
+def in_production(env: str) -> None:
+    """Plays the rollout of this environment, one of several with users.
+
+    Raises:
+        UsageError: the project has no such environment with users.
+    """
+    file = project_root() / "params" / "gates.yaml"
+    known = read_yaml(file).get("environments") or ENVIRONMENTS
+    mine = [name for name, kind in known.items() if kind == "production"]
+    if env not in mine:
+        said = hint(env, mine) or f"there is {', '.join(mine)}"
+        raise UsageError(f"--production is '{env}', which is no environment with users here; {said}")
+    _production[file] = env
 
 
 def overlaid(env: str, release: str) -> dict[str, Any]:
