@@ -20,7 +20,7 @@ _FIELD = re.compile(r"\{(workers|name\.(?:worker|queue|dlq))\}")
 
 def of_all(params: Params) -> Inventory:
     """`params/inventory.yaml`, with each resource of the first worker said of every other one too, and without a
-    status route that the API has not.
+    status route that the API has not and flags where the weight has another home.
 
     Raises:
         UsageError: it is missing or wrong; the sentence names key and value.
@@ -29,6 +29,8 @@ def of_all(params: Params) -> Inventory:
     service, resources = params.service, dict[str, Resource]()
     for id, written in known.resources.items():
         if written.route == "status" and not service.api.routes.status:
+            continue
+        if written.kind == "flags" and service.traffic.kind != "appconfig":
             continue
         if written.name == "status" and not params.named("status"):
             continue
