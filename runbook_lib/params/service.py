@@ -177,7 +177,9 @@ class Service(Frozen):
     """Status words, beside COMPLETED, of jobs whose message the worker takes without doing anything, such as FAILED."""
     notify: Notify = Notify()
     failure_line: str = '{"level": "ERROR", "message": "JobFailed"}'
-    """The worker's log line for a job that it marks FAILED: literally, without secrets."""
+    """The worker's log line for a job that it marks FAILED: literally, without secrets; `{env}` and `{worker}` (the
+    function's name) in it are filled in, for a metric that has them as dimensions.
+    """
     metrics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Metric] = Field(default_factory=dict)
     """Metrics of the service's own, beside those of the catalogue (`params/metrics.yaml`)."""
     contract: Contract = Contract()

@@ -31,7 +31,7 @@ def environment(params: Params, function: str) -> str:
     contract = params.service.contract
     said = {"submit": submit, "worker": worker, "status": status, "sync": sync}[function](contract)
     if function == "worker":
-        said["failure"] = _json(params.service.failure_line)
+        said["failure"] = _json(params.failure_line())
     return json.dumps({**said, "kpi": kpis(params, function)}, separators=(",", ":"))
 
 
@@ -48,7 +48,7 @@ def failed_jobs(params: Params) -> dict[str, Any]:
 
     A filter takes the values of dimensions from fields of the line, so each is searched in the sample line.
     """
-    line, where = _json(params.service.failure_line), address(params.metric("jobs_failed"), params)
+    line, where = _json(params.failure_line()), address(params.metric("jobs_failed"), params)
     word = params.service.failure_word
     fields = line if isinstance(line, dict) else {}
     dimensions = [

@@ -218,10 +218,14 @@ def _routes(params: Params, step: str) -> dict[str, Any]:
     wanted = [(route, methods.get(route, "GET"), paths[route], function) for route, function in mine]
     if is_http(params):
         return http_api.routes((_camel(route), method, path, function) for route, method, path, function in wanted)
+    variable: dict[tuple[str, ...], str] = {}
     for route, method, path, function in wanted:
         parent: dict[str, Any] = {"Fn::GetAtt": ["Api", "RootResourceId"]}
         parts = path.strip("/").split("/")
         for depth, part in enumerate(parts):
+            if part.startswith("{"):  # API Gateway has one variable part beside others, whatever each route calls it
+                part = variable.setdefault(tuple(parts[:depth]), part)
+                parts[depth] = part
             id = "Path" + "".join(_alphanumeric(piece) for piece in parts[: depth + 1])
             properties = {"RestApiId": {"Ref": "Api"}, "ParentId": parent, "PathPart": part}
             made[id] = {"Type": "AWS::ApiGateway::Resource", "Properties": properties}
