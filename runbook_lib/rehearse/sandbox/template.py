@@ -224,10 +224,9 @@ def _routes(params: Params, step: str) -> dict[str, Any]:
         parts = path.strip("/").split("/")
         for depth, part in enumerate(parts):
             if part.startswith("{"):  # API Gateway has one variable part beside others, whatever each route calls it
-                part = variable.setdefault(tuple(parts[:depth]), part)
-                parts[depth] = part
+                parts[depth] = variable.setdefault(tuple(parts[:depth]), part)
             id = "Path" + "".join(_alphanumeric(piece) for piece in parts[: depth + 1])
-            properties = {"RestApiId": {"Ref": "Api"}, "ParentId": parent, "PathPart": part}
+            properties = {"RestApiId": {"Ref": "Api"}, "ParentId": parent, "PathPart": parts[depth]}
             made[id] = {"Type": "AWS::ApiGateway::Resource", "Properties": properties}
             parent = {"Ref": id}
         made[f"{_camel(route)}Method"] = _method(method, parent, function)
