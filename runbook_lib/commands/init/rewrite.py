@@ -151,8 +151,8 @@ def _inventory(text: str, answers: Answers) -> str:
         ("naming", "own", "AWS::S3::Bucket"),
         re.escape(bucket).replace(r"\{env\}", "{env}").replace("\\-", "-") + "[a-z0-9.-]*",
     )
-    if not own:
-        return text
+    if not own:  # a guessed name is short: orders-api-{env} has no word for a feature
+        return text.replace(f"{answers.service}-[a-z0-9]+(-[a-z0-9]+)*-", f"{answers.service}(-[a-z0-9]+)*-")
     return put(text, ("naming", "rule"), "[A-Za-z0-9._-]+", "any name: yours were here before the rule")
 
 

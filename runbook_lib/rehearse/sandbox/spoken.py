@@ -7,6 +7,7 @@ that of a running job, as in a route that tells nothing. The handlers know no ot
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from runbook_lib.base.json_body import at, parts, texts, with_value
@@ -118,7 +119,7 @@ def status(contract: Contract) -> dict[str, Any]:
         "word": parts(asked.word) if asked.word and not asked.running.where else [],
         "unknown": _answer(gone),
         "gone": _answer(gone, code=gone.codes[-1]),
-        "route": result.path if result.fetched == "route" else "",
+        "route": re.sub(r"\{.*?\}", "{}", result.path) if result.fetched == "route" else "",
         "key": result.key,
     }
 
