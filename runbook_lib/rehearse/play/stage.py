@@ -149,29 +149,33 @@ def before(steps: Mapping[str, PhaseStep], notebook: str) -> list[str]:
     return list(found)
 
 
-def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "") -> None:
+def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "", *, elsewhere: bool = False) -> None:
     """Seals a record with PROMOTE for each step that `notebook` depends on, so that a play can begin there.
 
     For practice only: the reason of each says that nothing was proven.
 
     Args:
         at: the instant of their judgement, ISO 8601; empty: none.
+        elsewhere: only those in environments that this rehearsal does not play: another production's preflight.
     """
+    for wanted in before(params.policy.steps, notebook):
+        name, _, env = wanted.partition("@")
+        if not elsewhere or env not in places().every:
+            _passed(archive, params, name, env, at)
+
+
+def _passed(archive: Path, params: Params, name: str, env: str, at: str) -> None:
     from runbook_lib.record import recording
     from runbook_lib.record.archive import Archive, seal_staged
     from runbook_lib.record.journal import Journal
 
-    for wanted in before(params.policy.steps, notebook):
-        name, _, env = wanted.partition("@")
-        _, staging, run_id, _ = recording.staged(archive, env, params.release, name, "practice")
-        journal, flat = (
-            Journal(staging),
-            {**params.flat.model_dump(mode="json"), "env": env, "mode": "apply", "as_of": at},
-        )
-        recording.opened(journal, run_id, name, "practice", flat)
-        reason = "taken as passed, for practice; nothing was proven"
-        journal.append("closed", decision="PROMOTE", said=None, reason=reason, next="")
-        seal_staged(Archive(archive), staging, status="completed")
+    _, staging, run_id, _ = recording.staged(archive, env, params.release, name, "practice")
+    journal = Journal(staging)
+    flat = {**params.flat.model_dump(mode="json"), "env": env, "mode": "apply", "as_of": at}
+    recording.opened(journal, run_id, name, "practice", flat)
+    reason = "taken as passed, for practice; nothing was proven"
+    journal.append("closed", decision="PROMOTE", said=None, reason=reason, next="")
+    seal_staged(Archive(archive), staging, status="completed")
 
 
 def shown(path: Path | str) -> str:

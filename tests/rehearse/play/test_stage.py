@@ -47,6 +47,10 @@ def test_one_of_several_productions_is_played(tmp_path: Path, monkeypatch: pytes
     with ThreadPoolExecutor(1) as pool:  # two scenes are played side by side
         assert pool.submit(places).result().every == ("qa", "live-us")
     assert Scene("01_preflight").key == "01_preflight@live-us"
+    known = params_of("live-us", "rehearsal")
+    stage.take_as_passed(tmp_path / "archive", known, "06_phase1_10_percent", elsewhere=True)
+    kept = Archive(tmp_path / "archive")
+    assert [one.env for one in kept.records()] == ["live-eu"], "what the shared steps require of the other one"
     with pytest.raises(UsageError, match="--production is 'qa', which is no environment with users here"):
         stage.in_production("qa")
 
