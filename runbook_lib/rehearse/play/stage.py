@@ -32,20 +32,20 @@ class Places:
         return tuple(dict.fromkeys((self.dev, self.staging, self.prod)))
 
 
-_production: dict[Path, str] = {}
-"""Which of several productions is played, by gates.yaml of the project; without an entry the first."""
+PRODUCTION = "RUNBOOK_REHEARSED_PRODUCTION"
+"""Environment variable with the one of several productions that is played, for the commands that notebooks run, too."""
 
 
 def places() -> Places:
     """As `environments` of the project's gates.yaml says."""
-    file = project_root() / "params" / "gates.yaml"
-    return _places(file, _production.get(file, ""))
+    return _places(project_root() / "params" / "gates.yaml", os.environ.get(PRODUCTION, ""))
 
 
 @lru_cache(maxsize=8)
 def _places(file: Path, production: str) -> Places:
-    found = Places(**stand_in(read_yaml(file).get("environments") or ENVIRONMENTS))
-    return replace(found, prod=production) if production else found
+    known = read_yaml(file).get("environments") or ENVIRONMENTS
+    found = Places(**stand_in(known))
+    return replace(found, prod=production) if known.get(production) == "production" else found
 
 
 def in_production(env: str) -> None:
@@ -54,13 +54,12 @@ def in_production(env: str) -> None:
     Raises:
         UsageError: the project has no such environment with users.
     """
-    file = project_root() / "params" / "gates.yaml"
-    known = read_yaml(file).get("environments") or ENVIRONMENTS
+    known = read_yaml(project_root() / "params" / "gates.yaml").get("environments") or ENVIRONMENTS
     mine = [name for name, kind in known.items() if kind == "production"]
     if env not in mine:
         said = hint(env, mine) or f"there is {', '.join(mine)}"
         raise UsageError(f"--production is '{env}', which is no environment with users here; {said}")
-    _production[file] = env
+    os.environ[PRODUCTION] = env
 
 
 def overlaid(env: str, release: str) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def test_one_of_several_productions_is_played(tmp_path: Path, monkeypatch: pytes
     own: dict[str, EnvironmentKind] = {"qa": "development", "live-eu": "production", "live-us": "production"}
     write(tmp_path, planned(_answers(own)))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(stage.PRODUCTION, "")  # put back after the test
     assert places().prod == "live-eu"
     stage.in_production("live-us")
     with ThreadPoolExecutor(1) as pool:  # two scenes are played side by side
