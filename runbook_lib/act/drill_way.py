@@ -127,7 +127,7 @@ def send(aws: Any, guard: Guard, params: Params, state: TrafficState, *, wait_s:
     def act() -> None:
         with inbox(aws, params) as box, aws_errors("sending a failure of our own (logs:PutLogEvents)"):
             logs.create_log_stream(logGroupName=group, logStreamName=stream)
-            lines = _lines(params.service.failure_line, many, stream)
+            lines = _lines(params.failure_line(), many, stream)
             stamp = int(at.timestamp() * 1000)
             events = [{"timestamp": stamp, "message": line} for line in lines]
             logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)

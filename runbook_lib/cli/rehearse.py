@@ -72,6 +72,9 @@ def rehearse(
         Path | None,
         typer.Option(metavar="FOLDER", help="Folder of another project, which contains its params/."),
     ] = None,
+    production: Annotated[
+        str, typer.Option(metavar="ENV", help="Of several environments with users the one whose rollout is played.")
+    ] = "",
     list_: Annotated[bool, typer.Option("--list", help="List the scenarios with what each does, and stop.")] = False,
     json_: AsJson = False,
 ) -> None:
@@ -90,10 +93,12 @@ def rehearse(
 
     [bold]runbook rehearse --scenario ours.yaml --quick --seeds 20 --params params/prod.yaml --json[/bold]
     """
-    from runbook_lib.rehearse.play import director
+    from runbook_lib.rehearse.play import director, stage
 
     if project is not None:
         _enter(project)
+    if production:
+        stage.in_production(production)
     if list_:
         from runbook_lib.rehearse.play.matrix import LEGEND, listing
 

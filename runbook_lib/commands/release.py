@@ -178,6 +178,10 @@ def _files(params: Params, file: Path, release: str, home: Mapping[str, str], *,
         routes = dict(service["api"]["routes"])
         routes["submit"], routes["sync"] = routes["sync"], routes["submit"]
         service["api"] = {**service["api"], "routes": routes}
+        contract, methods = dict(service.get("contract") or {}), params.service.methods
+        for one, other in (("submit", "sync"), ("sync", "submit")):
+            contract[one] = {**(contract.get(one) or {}), "method": methods[other]}
+        service["contract"] = contract
     flat = {**read_yaml(file), "release": release}
     made = {
         file.name: _text(flat, f"Parameters of release {release}: as {file}, with its own id."),

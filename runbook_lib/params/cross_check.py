@@ -288,6 +288,8 @@ def _inventory(found: Any, params: Params) -> Iterator[Named]:
         if resource.name:
             # A status function that the service has not is no typo: the inventory leaves it out.
             yield f"resources.{id}.name", resource.name, {*params.service.names, "status"}
+        if resource.route and resource.method:
+            yield f"resources.{id}.method", resource.method, {params.service.methods[resource.route]}
         if resource.alarm:
             yield f"resources.{id}.alarm", resource.alarm, alarms
         for step, function in resource.target.items():

@@ -142,6 +142,15 @@ class Params(Frozen):
         """Whether `service.yaml` names the resource in this environment."""
         return self.service.template(resource, self.flat.env) is not None
 
+    def failure_line(self, worker: str = "worker") -> str:
+        """The line that a worker logs for a job that it marks FAILED here.
+
+        Args:
+            worker: its key in `names`.
+        """
+        line = self.service.failure_line.replace("{env}", self.flat.env)
+        return line.replace("{worker}", self.name(worker)) if "{worker}" in line else line
+
     @property
     def metrics(self) -> dict[str, Metric]:
         """Every known metric: those of the catalogue, of the home of the weight, of `service.yaml`, and those

@@ -177,7 +177,9 @@ class Service(Frozen):
     """Status words, beside COMPLETED, of jobs whose message the worker takes without doing anything, such as FAILED."""
     notify: Notify = Notify()
     failure_line: str = '{"level": "ERROR", "message": "JobFailed"}'
-    """The worker's log line for a job that it marks FAILED: literally, without secrets."""
+    """The worker's log line for a job that it marks FAILED: literally, without secrets; `{env}` and `{worker}` (the
+    function's name) in it are filled in, for a metric that has them as dimensions.
+    """
     metrics: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Metric] = Field(default_factory=dict)
     """Metrics of the service's own, beside those of the catalogue (`params/metrics.yaml`)."""
     contract: Contract = Contract()
@@ -275,6 +277,10 @@ class Service(Frozen):
         """HTTP method of each of the API's routes."""
         contract = self.contract
         return {"sync": contract.sync.method, "submit": contract.submit.method, "status": contract.status.method}
+
+    def asked(self, route: str) -> str:
+        """A route as requests ask for it: its method and its path."""
+        return f"{self.methods[route]} {getattr(self.api.routes, route)}"
 
     def name(self, resource: str, env: str) -> str | None:
         """Physical name of a resource in an environment; None if there is none."""

@@ -72,6 +72,11 @@ class AppConfigHome(_ByRoute):
     client_poll_s: int = Field(gt=0)
     """Seconds between two reads of the weight by clients; a change is in force only after that."""
 
+    @property
+    def watcher(self) -> str:
+        """What watches the guards and takes the weight back by itself."""
+        return "AppConfig"
+
 
 class RegisterHome(_ByRoute):
     """Common keys of the homes other than AppConfig: a parameter of Parameter Store, whose versions are the steps."""
@@ -82,6 +87,11 @@ class RegisterHome(_ByRoute):
     """Composite alarm over the guards, which a person must watch, since nothing takes this weight back by itself."""
     client_poll_s: int = Field(default=60, gt=0)
     """Seconds between two reads of the weight by clients; a change is in force only after that."""
+
+    @property
+    def watcher(self) -> str:
+        """What watches the guards: a composite alarm calls people, and `runbook watch` takes the weight back."""
+        return "the composite alarm" if self.guard_alarm else "`runbook watch`"
 
 
 class SsmHome(RegisterHome):

@@ -123,7 +123,7 @@ def after_migration(
     hours = (now - done_at).total_seconds() / 3600
     words = (
         f"{params.service.api.routes.sync} has been asynchronous, and the temporary route gone, for {hours:.1f} h of "
-        f"{phase.after_migration[0].hours:g} h; AppConfig guards nothing any more"
+        f"{phase.after_migration[0].hours:g} h; {params.service.traffic.watcher} guards nothing any more"
     )
     return replace(moment, words=words, percent=state.weight, shift_at=done_at)
 

@@ -51,7 +51,7 @@ def sync_gone(aws: Aws, params: Params) -> bool:
 def migrated_words(params: Params) -> str:
     """Says that the switch has no effect once the synchronous route is migrated, and what the way back is."""
     return (
-        f"POST {params.service.api.routes.sync} itself is asynchronous now, so the switch has no effect: the way back "
+        f"{params.service.asked('sync')} itself is asynchronous now, so the switch has no effect: the way back "
         "is the infrastructure's own command with the step before, or with the template kept in the record"
     )
 
@@ -77,7 +77,7 @@ def no_way_back(params: Params, kept: str = "") -> NoWayBack:
     where = f" ({kept})" if kept else ""
     return NoWayBack(
         why=f"there is no way back: {params.name('sync')} was removed by {DEPRECATE}, and "
-        f"POST {params.service.api.routes.sync} is asynchronous",
+        f"{params.service.asked('sync')} is asynchronous",
         then=f"fix forward and deploy; or deploy the archived function again{where} and the infrastructure's step "
         f"'{STEP}' after it: {deploy_command(params)}",
     )

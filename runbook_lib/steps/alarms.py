@@ -79,15 +79,16 @@ class Alarms(Step):
         )
 
     def guards_table(self) -> Any:
-        """Whether the alarms that AppConfig watches could protect a shift."""
+        """Whether the guard alarms could protect a shift."""
         try:
             found = guard_findings(self.run.aws.client, self.params)
         except AwsError as error:
             return self.note(check("guards.ready", "Guards", False, str(error)), caption="Guards")
         wrong = [one.sentence for one in found if not one.ok]
         said = "; ".join(wrong) if wrong else f"{len(found) - 1} guards can protect a shift"
-        self.run.check(check("guards.ready", "Guards that AppConfig watches", not wrong, said))
-        return findings_table(found, caption="Guard alarms that AppConfig watches")
+        watcher = self.params.service.traffic.watcher
+        self.run.check(check("guards.ready", f"Guards that {watcher} watches", not wrong, said))
+        return findings_table(found, caption=f"Guard alarms that {watcher} watches")
 
     def data_table(self) -> Any:
         """Whether each alarm's metrics can have data at all."""

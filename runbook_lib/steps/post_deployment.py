@@ -258,7 +258,7 @@ class Week:
         after, _ = weights.read_or_nothing(self.run.aws, self.params)
         self.run.journal.append("traffic", when="after", state=after.model_dump(mode="json"))
         where = "asynchronous" if after.migrated else "synchronous"
-        return line(f"POST {self.params.service.api.routes.sync} is {where}; weight in force {after.weight:g} %.")
+        return line(f"{self.params.service.asked('sync')} is {where}; weight in force {after.weight:g} %.")
 
     def _days(self) -> list[Window]:
         start, now = self.start or self.run.now - dt.timedelta(days=1), self.run.now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -70,6 +71,18 @@ def test_a_release_is_a_folder_of_parameters_with_its_own_weight_phases_and_gate
     # Users submit at the route that was synchronous once.
     assert (params.service.api.routes.submit, params.service.api.routes.sync) == ("/api/vpr", "/api/vpr-async")
     assert done.next == f"runbook run {PHASES[0]} --params {done.file}"
+
+
+def test_after_the_migration_each_path_keeps_its_method(account: Account, tmp_path: Path) -> None:
+    """Users submit by the old route's method, too, if they submit at its path."""
+    source = tmp_path / "params"
+    shutil.copytree(ROOT / "params", source)
+    file = source / "service.yaml"
+    said = read_yaml(file)
+    said["contract"]["submit"]["method"] = "PUT"
+    file.write_text(yaml.safe_dump(said))
+    made = load_file(release.prepare(source / "prod.yaml", "worker", "7", "live").file).service
+    assert (made.asked("submit"), made.asked("sync")) == ("POST /api/vpr", "PUT /api/vpr-async")
 
 
 def test_the_limits_of_a_release_are_the_policys_own() -> None:

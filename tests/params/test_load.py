@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -256,3 +257,12 @@ def test_where_the_archives_address_is_none_a_watch_has_a_spare_one(
 def test_a_wrong_override_is_blamed_on_itself_and_not_on_the_file(key: str, value: Any) -> None:
     text = sentence(ROOT / "params" / "prod.yaml", **{key: value})
     assert text.startswith("--set") and key in text and str(value) in text and "prod.yaml" not in text
+
+
+def test_the_failure_line_has_what_its_metrics_dimensions_are() -> None:
+    params = load_file(params_dir() / "prod.yaml")
+    line = '{"env": "{env}", "function": "{worker}", "message": "Failed"}'
+    ours = params.model_copy(update={"service": params.service.model_copy(update={"failure_line": line})})
+    said = json.loads(ours.failure_line())
+    assert said == {"env": "prod", "function": params.name("worker"), "message": "Failed"}
+    assert params.failure_line() == params.service.failure_line

@@ -11,9 +11,9 @@ from runbook_lib.act.traffic.flag_store import PAUSE_S, FlagStore
 from runbook_lib.act.traffic.register import Register
 from runbook_lib.act.traffic.switch import Switch, Trying, Turned
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.base.errors import AwsError
+from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.observe.traffic.flag_ids import NotDeployed
-from runbook_lib.observe.traffic.in_force import Client
+from runbook_lib.observe.traffic.in_force import AnotherRelease, Client
 from runbook_lib.observe.traffic.ledger import Entry
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def off(client: Client, guard: Guard, params: Params, about: str, decided_at: dt
         decided_at: when the decision was made, by AWS's clock, if that was before this call.
 
     Raises:
-        Refused, UsageError: not authorised (`Guard.authorise`).
+        Refused, UsageError: not authorised (`Guard.authorise`), or the alias serves another release and not this one.
         AwsError: not off in time, or AWS will never allow it; with the command that does it by hand.
     """
     if params.service.traffic.kind == "appconfig":
@@ -64,6 +64,10 @@ class RegisterOff:
             before = {"enabled": True, "percent": weight, "step": newest.number if newest else 0}
         except NotDeployed:
             raise
+        except AnotherRelease as error:
+            if not error.serves:  # to point the alias at this release's stable version would undo the other one
+                raise Refused(f"{error}; this one gets nothing", nothing_changed=True) from None
+            self._guard.warn(f"{error}; switching off all the same")
         except AwsError as error:
             self._guard.warn(f"{error}; switching off all the same")
         percent = newest.percent if newest else 0.0

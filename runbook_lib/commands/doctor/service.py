@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
@@ -16,6 +17,7 @@ from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.inventory.inspect import inspect, rules
+from runbook_lib.observe.inventory.rules import Inventory
 from runbook_lib.observe.references import value_of
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.observe.traffic.flag_ids import Misnamed, NotDeployed
@@ -27,6 +29,8 @@ from runbook_lib.record.home.s3 import Store
 from runbook_lib.record.log.keeping import signer_of, witnesses_of
 from runbook_lib.rollout import hints
 
+_FIELD = re.compile(r"\{(name\.|table\.|)(\w+)\}")
+"""A value of service.yaml in a rule of inventory.yaml."""
 TOPIC = "inventory.topic.exists"
 
 
@@ -91,6 +95,8 @@ def _mend(ground: Ground, check: str) -> str:
     _, id, setting = check.split(".", 2)
     if named := _named(ground, id, setting):
         return f"deploy it, or edit {named}, if it goes by another name"
+    if told := _told_by(ground.known, id, setting):
+        return f"change it in the infrastructure code and deploy, or edit {told} in {ground.beside('service.yaml')}"
     return f"change it in the infrastructure code and deploy, or edit {ground.beside('inventory.yaml')} ({check})"
 
 
@@ -108,16 +114,44 @@ def _named(ground: Ground, id: str, setting: str) -> str:
         key = key if hasattr(known.traffic, key.removeprefix("traffic.")) else ""
     elif setting == "exists" and resource.alarm:
         return f"`name` of alarm {resource.alarm} in {ground.beside('gates.yaml')}"
+    elif setting == "exists" and resource.kind == "metric_filter":  # it is found by its metric or its pattern
+        key = "contract.kpi.jobs_failed and failure_line"
     elif setting == "exists" and resource.route:
         key = f"api.routes.{resource.route}"
     elif setting == "exists" and resource.type and resource.name:
-        key = _key(ground, resource.name)
+        key = _key(ground.known, resource.name)
     return f"{key} in {ground.beside('service.yaml')}" if key else ""
 
 
-def _key(ground: Ground, name: str) -> str:
+def _told_by(params: Params, id: str, setting: str) -> str:
+    """Key in service.yaml that a setting's expected value comes from; empty: it stands in inventory.yaml itself."""
+    written, service = params.nested("inventory", Inventory).resources, params.service
+    post = next((one for one in service.crew if one.suffix and id not in written and one.id(_first(id)) == id), None)
+    rule = written.get(id if post is None else _first(id))
+    said = rule.settings.get(setting) if rule else None
+    if said is None:
+        return ""
+    texts = [said.at_least, *said.includes, *(said.equals if isinstance(said.equals, list) else [said.equals])]
+    for kind, name in _FIELD.findall(" ".join(one for one in texts if isinstance(one, str))):
+        if kind == "table.":
+            return f"contract.table.{name}"
+        if kind == "name.":
+            return _key(params, post.key(name) if post else name)
+        if name == "workers" and service.more_workers:
+            return f"workers[{(post or service.crew[0]).place - 1}].concurrency"
+        if name in type(service).model_fields:
+            return str(name)
+    return ""
+
+
+def _first(id: str) -> str:
+    """Id of the first worker's resource, made from that of a further one: `queue_2`, `worker_2_errors`."""
+    return re.sub(r"_[2-9](?=_|$)", "", id, count=1)
+
+
+def _key(params: Params, name: str) -> str:
     """Key of a name in service.yaml: under `names`, or in the list of workers."""
-    service = ground.known.service
+    service = params.service
     post = service.post_of(name)
     if name not in post.keys or not service.more_workers:
         return f"names.{name}"

@@ -13,6 +13,7 @@ from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault, filled
 from runbook_lib.commands.init.tools import DEFAULT
 from runbook_lib.params.aws_names import fault as name_fault
+from runbook_lib.params.crew import KEYS, MOST, Post, numbered, posts
 from runbook_lib.params.cross_check import RESOURCES
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
 from runbook_lib.params.price_list import own_file
@@ -45,6 +46,10 @@ _NAMES = {
     "gsi": "idempotency-key-index",
 }
 """Names of resources if nobody has said or found them."""
+FURTHER = tuple(f"{key}_{place}" for place in range(2, MOST + 1) for key in KEYS.values())
+"""Keys of further workers' resources: entries of the list `workers` in service.yaml."""
+CONCURRENCY = "5"
+"""Number of jobs that a worker works on at the same time, if nobody has said or found it."""
 TRAFFIC = {
     "application": "{service}-rollout-{env}",
     "dial_profile": "{service}-async-dial",
@@ -92,6 +97,10 @@ class Answers:
     release: str = ""
     tool: str = DEFAULT
     """Name of the tool that deploys the infrastructure."""
+    concurrency: dict[str, Said] = field(default_factory=dict)
+    """Number of jobs that each worker works on at the same time, by its key in `names`."""
+    table: dict[str, Said] = field(default_factory=dict)
+    """Names of the jobs table's attributes, as `contract.table` of service.yaml has them."""
     traffic: dict[str, Said] = field(default_factory=dict)
     """Settings of `traffic` in service.yaml."""
     alarms: dict[str, Said] = field(default_factory=dict)
@@ -109,6 +118,11 @@ class Answers:
         """Guesses the missing values from the service's name."""
         for key, template in _NAMES.items():
             self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
+        for post in self.crew:
+            for key in post.keys if post.suffix else ():
+                template = numbered(_NAMES[key.removesuffix(post.suffix)], post.place)
+                self.names.setdefault(key, Said(_named(template, self.service), "guessed"))
+            self.concurrency.setdefault(post.worker, Said(CONCURRENCY, "guessed"))
         for key, template in ROUTES.items():
             self.routes.setdefault(key, Said(_named(template, self.service), "guessed"))
         if self.tells_no_status:
@@ -116,6 +130,20 @@ class Answers:
         for known, guesses in ((self.traffic, TRAFFIC), (self.alarms, ALARMS)):
             for key, template in guesses.items():
                 known.setdefault(key, Said(_named(template, self.service), "guessed"))
+
+    @property
+    def crew(self) -> tuple[Post, ...]:
+        """The place of each worker that has a name."""
+        places = [int(key[-1]) for key in self.names if key in FURTHER]
+        return posts(1, (1,) * (max(places, default=1) - 1))
+
+    def _key(self, name: str) -> str:
+        """Where service.yaml has a resource's name: of several workers it is their list."""
+        for place, post in enumerate(self.crew if len(self.crew) > 1 else ()):
+            for key, of_first in KEYS.items():
+                if name == post.key(of_first):
+                    return f"workers[{place}].{key}"
+        return f"names.{name}"
 
     def region_of(self, env: str) -> str:
         """The region of an environment."""
@@ -135,8 +163,12 @@ class Answers:
         """Source, name and value of each fact; missing ones last, with the place to say them."""
         rows = [("region", self.region), ("api.kind", self.kind), ("api.stage", self.stage)]
         rows += [(f"region of {env}", said) for env, said in self.regions.items()]
-        rows += [(f"names.{key}", said) for key, said in self.names.items()]
+        rows += [(self._key(key), said) for key, said in self.names.items()]
+        for place, post in enumerate(self.crew):
+            key = f"workers[{place}].concurrency" if len(self.crew) > 1 else "workers"
+            rows += [(key, self.concurrency[post.worker])] if post.worker in self.concurrency else []
         rows += [(f"api.routes.{key}", said) for key, said in self.routes.items()]
+        rows += [(f"contract.table.{key}", said) for key, said in self.table.items()]
         rows += [(f"traffic.{key}", said) for key, said in self.traffic.items()]
         rows += [(f"alarms.{key}.name", said) for key, said in self.alarms.items()]
         rows += [(f"account_id of {env}", said) for env, said in self.accounts.items()]
@@ -204,7 +236,7 @@ def of_flags(
     made.stage = Said(stage, "said") if stage else made.stage
     made.environments = own
     made.accounts = _accounts(accounts, tuple(made.environments))
-    made.names = _pairs("--name", names, RESOURCES)
+    made.names = _pairs("--name", names, RESOURCES, FURTHER)
     made.routes = _pairs("--route", routes, tuple(ROUTES))
     for env, said in made.accounts.items():
         if not re.fullmatch(r"[0-9]{12}", said.value):
@@ -255,13 +287,14 @@ def _accounts(given: Sequence[str], environments: Sequence[str]) -> dict[str, Sa
         raise UsageError(f"{error}; name yours by --environment NAME=KIND") from None
 
 
-def _pairs(option: str, given: Sequence[str], known: Sequence[str]) -> dict[str, Said]:
+def _pairs(option: str, given: Sequence[str], known: Sequence[str], more: Sequence[str] = ()) -> dict[str, Said]:
+    """The pairs by their keys; `more`: keys that a sentence about a wrong one need not list."""
     found = dict[str, Said]()
     for pair in given:
         key, equals, value = pair.partition("=")
         if not equals or not value:
             raise UsageError(f"{option} {pair}: expects KEY=VALUE")
-        if key not in known:
+        if key not in (*known, *more):
             raise UsageError(f"{option} {pair}: no '{key}' here; {hint(key, known) or ', '.join(known)}")
         if key in found:
             raise UsageError(f"{option} {pair}: '{key}' is said twice; say it once")

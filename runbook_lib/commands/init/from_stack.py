@@ -14,9 +14,11 @@ from botocore.exceptions import ClientError
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.template import filled
+from runbook_lib.commands.init import workers
 from runbook_lib.commands.init.answers import Answers, Said, by_environment, templated
 from runbook_lib.observe.asking import pages
 from runbook_lib.observe.traffic.routes import function_of, routes_of
+from runbook_lib.params.crew import KEYS
 from runbook_lib.params.phases import ENVIRONMENTS
 from runbook_lib.params.service import JOB
 
@@ -110,17 +112,38 @@ def look(answers: Answers, stack: str, env: str, aws: Aws) -> list[str]:
     ]
     answers.accounts.setdefault(env, Said(aws.identity().account, "found"))
     answers.add("names", "stack", templated(stack, env))
-    left = _assigned(answers, found, env)
+    fed, asked = list[workers.Fed](), True
+    try:
+        functions = [one.name for one in found if one.type == TYPES["worker"]]
+        fed, sentences = workers.sorted_out(workers.ask(aws, functions))
+    except (AwsError, LookupError) as error:
+        asked, sentences = False, [f"the workers are guessed by their names: {error}"]
+    left = _assigned(answers, found, env, fed)
+    if not workers.add(answers, _in_order(fed, answers, found, env, aws), env):
+        sentences.append("--name says another worker or queue than the event sources: what they tell is not taken")
     _alarms(answers, found, env)
-    for ask in (_api, _routes, _index, _traffic):
+    for ask in (_api, _routes, _table, _traffic):
         _tried(ask, answers, found, env, aws)
-    return [_left(one) for one in left]
+    return [*sentences, *(_left(one, asked=asked) for one in left)]
 
 
-def _left(one: Resource) -> str:
-    """A sentence about a resource that matches nothing."""
+def _in_order(fed: list[workers.Fed], answers: Answers, found: list[Resource], env: str, aws: Aws) -> list[workers.Fed]:
+    """The workers with the one first that the submit function sends to."""
+    told = ""
+    if len(fed) > 1 and "submit" in answers.names:
+        with suppress(AwsError, LookupError):
+            told = workers.submitted(aws, filled(answers.names["submit"].value, {"env": env}))
+    return workers.in_order(fed, told, [one.name for one in found if _has(one, WORDS["worker"])])
+
+
+def _left(one: Resource, *, asked: bool) -> str:
+    """A sentence about a resource that matches nothing.
+
+    Args:
+        asked: whether event sources told which functions are workers.
+    """
     said = f"{one.type} {one.name} ({one.logical}) is none of the resources that the runbook looks at"
-    of_worker = one.type in (TYPES["worker"], TYPES["queue"])
+    of_worker = not asked and one.type in (TYPES["worker"], TYPES["queue"])
     return said + ("; if it is a further worker's: `workers` in params/service.yaml is a list" if of_worker else "")
 
 
@@ -134,11 +157,19 @@ def environment(stack: str, environments: Iterable[str] = ENVIRONMENTS) -> str:
     return next((env for env in longest if templated(stack.lower(), env) != stack.lower()), "")
 
 
-def _assigned(answers: Answers, found: list[Resource], env: str) -> list[Resource]:
-    """Assigns to each key the resource whose name fits best; returns the unassigned resources of these types."""
-    free = [one for one in found if one.type in TYPES.values()]
+def _assigned(answers: Answers, found: list[Resource], env: str, fed: Collection[workers.Fed] = ()) -> list[Resource]:
+    """Assigns to each key the resource whose name fits best; returns the unassigned resources of these types.
+
+    Args:
+        fed: the workers that the event sources tell: no word is asked about these, their queues and dead-letter queues.
+    """
+    taken_already = {name for one in fed for name in one.names.values()}
+    known = {KEYS[key] for one in fed for key, name in one.names.items() if name}
+    free = [one for one in found if one.type in TYPES.values() and one.name not in taken_already]
     # Only its name tells an access log; other log groups belong to functions.
     for key, type in TYPES.items():
+        if key in known:
+            continue
         mine = [one for one in free if one.type == type]
         taken, source = _fitting(key, mine)
         if taken is None:
@@ -231,7 +262,9 @@ def _api(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
         else:
             known = pages(aws.client("apigatewayv2"), "get_apis", "Items")
             name = next((one["Name"] for one in known if one["ApiId"] == api.physical), "")
-            answers.names.setdefault("api_id", Said(by_environment({env: api.physical}, answers.environments), "found"))
+            if templated(name, env) == name:  # without the environment in its name, the id alone tells which API it is
+                ids = by_environment({env: api.physical}, answers.environments)
+                answers.names.setdefault("api_id", Said(ids, "found"))
     if name:
         answers.add("names", "api", templated(name, env))
 
@@ -251,18 +284,33 @@ def _routes(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None
             if function and function_of(one) == function and (method == "GET") == (key == "status")
             if (JOB.search(path) if key == "status" else "{" not in path)
         }
+        if len(paths) > 1:  # what goes on behind the id is the job's result
+            paths = {path for path in paths if path.endswith("}")}
         if len(paths) == 1:
             answers.add("routes", key, paths.pop())
 
 
-def _index(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
+def _table(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:
     table = next((one for one in found if one.type == "AWS::DynamoDB::Table"), None)
     if table is None:
         return
     with aws_errors("reading the table (dynamodb:DescribeTable)"):
         told: dict[str, Any] = aws.client("dynamodb").describe_table(TableName=table.physical)["Table"]
+    _attribute(answers, "job_id", told)
     for index in told.get("GlobalSecondaryIndexes", [])[:1]:
         answers.add("names", "gsi", templated(index["IndexName"], env))
+        _attribute(answers, "idempotency_key", index)
+    with aws_errors("reading when the table's items end (dynamodb:DescribeTimeToLive)"):
+        ends = aws.client("dynamodb").describe_time_to_live(TableName=table.physical)["TimeToLiveDescription"]
+    if ends.get("AttributeName"):
+        answers.add("table", "ttl", ends["AttributeName"])
+
+
+def _attribute(answers: Answers, key: str, of: dict[str, Any]) -> None:
+    """The attribute that the table or an index goes by; with a sort key none is taken."""
+    schema = of.get("KeySchema", [])
+    if len(schema) == 1:
+        answers.add("table", key, schema[0]["AttributeName"])
 
 
 def _traffic(answers: Answers, found: list[Resource], env: str, aws: Aws) -> None:

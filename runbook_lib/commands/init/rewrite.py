@@ -12,8 +12,9 @@ import re
 import yaml
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.commands.init.answers import NO_ACCOUNT, NO_ROUTE, ROUTES, Answers, ByEnvironment
+from runbook_lib.commands.init.answers import NO_ACCOUNT, NO_ROUTE, ROUTES, Answers, ByEnvironment, Said
 from runbook_lib.commands.init.tools import delivered
+from runbook_lib.params.crew import KEYS
 
 WORDS: tuple[tuple[str, str], ...] = (
     (r"careervp-\{env\}-vpr-results-use1-", "{service}-{{env}}-results-"),
@@ -91,18 +92,46 @@ def environment(env: str, text: str, answers: Answers) -> str:
 
 
 def _service(text: str, answers: Answers) -> str:
+    text = _workers(text, answers)
+    listed = [key for post in answers.crew for key in post.keys] if len(answers.crew) > 1 else []
     for key, said in answers.names.items():
-        text = put(text, ("names", key), said.value, "" if said.source == "said" else said.source)
+        if key not in listed:
+            text = put(text, ("names", key), said.value, _remark(said))
     for key, said in answers.routes.items():
-        text = put(text, ("api", "routes", key), said.value, "" if said.source == "said" else said.source)
+        text = put(text, ("api", "routes", key), said.value, _remark(said))
     if answers.tells_no_status:  # the table says it, and the bucket has the result
         text = re.sub(r"(?m)^(?:  status: \S+-status-\S+|    status: none)(?:\s+#.*)?\n", "", text)
         text = put(text, ("contract", "status", "told_by"), "table")
         text = put(text, ("contract", "result", "fetched"), "bucket")
+    for key, said in answers.table.items():
+        text = put(text, ("contract", "table", key), said.value, _remark(said))
     for key, said in answers.traffic.items():
         text = put(text, ("traffic", key), said.value, said.source)
     text = put(text, ("api", "kind"), answers.kind.value)
     return put(text, ("api", "stage"), answers.stage.value)
+
+
+def _workers(text: str, answers: Answers) -> str:
+    """The only worker's number of jobs at a time; of several the list, in the place of that number and of the names."""
+    remarks = {key: f"   # {_remark(said)}" if _remark(said) else "" for key, said in answers.concurrency.items()}
+    if len(answers.crew) == 1:
+        count = answers.concurrency["worker"].value
+        return re.sub(r"(?m)^workers: .*$", f"workers: {count}{remarks['worker']}", text)
+    block = ["workers:                       # each a function with a queue and a dead-letter queue of its own"]
+    for post in answers.crew:
+        for key, of_first in KEYS.items():
+            said = answers.names[post.key(of_first)]
+            begin, end = "  - " if key == "function" else "    ", f"   # {_remark(said)}"
+            block.append(f"{begin}{key}: {_scalar(said.value)}{end if _remark(said) else ''}")
+        block.append(f"    concurrency: {answers.concurrency[post.worker].value}{remarks[post.worker]}")
+    for key in KEYS.values():
+        text = re.sub(rf"(?m)^  {key}: .*\n", "", text, count=1)
+    return re.sub(r"(?m)^workers: .*$", lambda _: "\n".join(block), text)
+
+
+def _remark(said: Said) -> str:
+    """The remark on a value that nobody has said."""
+    return "" if said.source == "said" else said.source
 
 
 def _alarms(text: str, answers: Answers) -> str:
@@ -122,8 +151,8 @@ def _inventory(text: str, answers: Answers) -> str:
         ("naming", "own", "AWS::S3::Bucket"),
         re.escape(bucket).replace(r"\{env\}", "{env}").replace("\\-", "-") + "[a-z0-9.-]*",
     )
-    if not own:
-        return text
+    if not own:  # a guessed name is short: orders-api-{env} has no word for a feature
+        return text.replace(f"{answers.service}-[a-z0-9]+(-[a-z0-9]+)*-", f"{answers.service}(-[a-z0-9]+)*-")
     return put(text, ("naming", "rule"), "[A-Za-z0-9._-]+", "any name: yours were here before the rule")
 
 
@@ -163,6 +192,8 @@ def put(text: str, path: tuple[str, ...], value: str, remark: str = "") -> str:
 
 def _line(line: str, key: str, value: str, remark: str) -> str:
     comment = re.search(r"\s+#.*$", line)
+    if not remark and line.removesuffix(comment[0] if comment else "") == f"{key}: {_scalar(value)}":
+        return line
     said = comment[0].strip().removeprefix("#").strip() if comment else ""
     words = "; ".join(filter(None, (remark, said)))
     return f"{key}: {_scalar(value)}" + (f"   # {words}" if words else "")

@@ -9,6 +9,7 @@ from typing import Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import read_yaml
+from runbook_lib.commands.init import workers
 from runbook_lib.commands.init.answers import ALARMS, NO_ACCOUNT, NO_ROUTE, REGIONS, Answers, Said
 from runbook_lib.params.price_list import own_file
 
@@ -36,7 +37,9 @@ def add(root: Path, answers: Answers) -> None:
     if not _same(service, answers.service):
         return
     _environments(root, answers)
-    _service(service, _text(root / "params" / "service.yaml"), answers)
+    text = _text(root / "params" / "service.yaml")
+    _service(service, text, answers)
+    workers.of_folder(service, text, answers)
     _alarms(_read(root / "params" / "gates.yaml").get("alarms"), _text(root / "params" / "gates.yaml"), answers)
 
 
@@ -60,6 +63,10 @@ def _service(service: Mapping[str, Any], text: str, answers: Answers) -> None:
         for key, value in _texts(entries):
             if (kind, key) != ("traffic", "kind"):
                 answers.add(kind, key, value, _source(text, key, value))
+    attributes = _texts(_mapping(service.get("contract")).get("table"))
+    for key, value in attributes:
+        if key in ("job_id", "idempotency_key", "ttl"):
+            answers.add("table", key, value, _source(text[text.rfind("\n  table:") :], key, value))
     if "routes" in api and "status" not in _mapping(api["routes"]):
         answers.add("routes", "status", NO_ROUTE, "said")
 

@@ -22,7 +22,7 @@ def submit_latency(seen: Answered) -> Evidence:
     return percentiles(
         seen,
         questions.LATENCY,
-        f"AWS/ApiGateway Latency of POST {seen.params.service.api.routes.submit}",
+        f"AWS/ApiGateway Latency of {seen.params.service.asked('submit')}",
         proof=seen.idle,
         most=OVERHEAD * seen.params.service.api.timeout_s if seen.rules >= 2 else None,
     )

@@ -29,7 +29,7 @@ def success(seen: Answered) -> Evidence:
     service, segment, window = seen.params.service, seen.segment, census_window(seen)
     told = service.contract.table
     query = (
-        f"Submissions of POST {service.api.routes.submit} that the service had to answer, by CloudWatch; what became "
+        f"Submissions of {service.asked('submit')} that the service had to answer, by CloudWatch; what became "
         f"of the accepted ones by a scan of {seen.params.name('table')}: {told.done} within {service.job_deadline_s} s "
         f"is success; refused, 5xx, {told.broken}, later or unfinished is failure; probes and the callers' mistakes "
         "left out"
@@ -120,8 +120,7 @@ def refused(seen: Answered) -> Evidence:
     """Evidence of refusals: submissions that the gateway, its throttle or the WAF refused, of all answerable ones."""
     window = seen.whole
     met = door.read(seen, [window])
-    routes = seen.params.service.api.routes
-    query = f"CloudWatch AWS/ApiGateway, Sum of 4XXError / Sum of Count of POST {routes.submit}" + (
+    query = f"CloudWatch AWS/ApiGateway, Sum of 4XXError / Sum of Count of {seen.params.service.asked('submit')}" + (
         f", {met.how}" if met and met.how else ""
     )
     found = counts_of(met.refused, met.answerable, seen.idle) if met else counts_of(None, None, seen.idle)
@@ -230,15 +229,15 @@ def parts_of(
 
 def async_5xx(seen: Answered) -> Evidence:
     routes = seen.params.service.api.routes
-    names = {"async": f"POST {routes.submit}"}
+    names = {"async": seen.params.service.asked("submit")}
     if not routes.status:
         return _gateway(seen, "async_5xx", names, f"{names['async']} alone: the API has no status route", seen.idle)
-    names["status"] = f"GET {routes.status}"
+    names["status"] = seen.params.service.asked("status")
     return _gateway(seen, "async_5xx", names, f"{' and '.join(names.values())}, each by itself", seen.idle)
 
 
 def baseline_success(seen: Answered) -> Evidence:
-    route = f"POST {seen.params.service.api.routes.sync}"
+    route = seen.params.service.asked("sync")
     return _gateway(seen, "baseline_success", {"sync": route}, route, None)
 
 
@@ -279,8 +278,7 @@ def observed_split(seen: Answered) -> Evidence:
     """Evidence of the observed split: async among all submissions, from the minute on in which every client has read
     the weight and the requests sent by the weight before it have been answered.
     """
-    params, routes = seen.params, seen.params.service.api.routes
-    window = seen.whole
+    params, window = seen.params, seen.whole
     late = params.service.traffic.client_poll_s + params.service.api.timeout_s
     since = seen.traffic.since
     if since is not None and parse(since) >= window.end:
@@ -294,13 +292,14 @@ def observed_split(seen: Answered) -> Evidence:
         other = "sync_fn_invocations"
     sent, kept = seen.sum(moved, window), seen.sum(other, window)
     notes, labels = [], (label(moved), label(other))
-    both = f"POST {routes.submit} / (POST {routes.submit} + POST {routes.sync})"
+    submit = params.service.asked("submit")
+    both = f"{submit} / ({submit} + {params.service.asked('sync')})"
     asked = f"CloudWatch AWS/ApiGateway, Sum of Count, {both}"
     if moved != ROUTES[0]:
         asked = f"CloudWatch, {params.metric(moved).title} / (the same + {params.metric(other).title})"
     if seen.traffic.migrated:
         # One route is left: only the old Lambda's invocations show what is synchronous.
-        asked = f"CloudWatch, Sum of Count of POST {routes.submit}, against Invocations of {params.name('sync')}"
+        asked = f"CloudWatch, Sum of Count of {submit}, against Invocations of {params.name('sync')}"
     if (sent is None) != (kept is None) and moved != ROUTES[0]:
         notes.append(f"no point for {params.metric(moved if sent is None else other).title}, and some for the other")
     elif sent is None and kept is not None:

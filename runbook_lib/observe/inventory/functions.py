@@ -198,8 +198,8 @@ def _proof(spot: Spot) -> tuple[Proof, dict[str, str]]:
         for one in address(spot.params.metric(failed_jobs(spot.params, spot.resource.name)), spot.params)["Dimensions"]
     }
     group = f"/aws/lambda/{spot.name}"
-    service = spot.params.service
-    return prove(spot.client("logs"), group, _filter(spot), service.failure_line, service.failure_word), wanted
+    line, word = spot.params.failure_line(spot.resource.name), spot.params.service.failure_word
+    return prove(spot.client("logs"), group, _filter(spot), line, word), wanted
 
 
 METRIC_FILTER = (

@@ -102,7 +102,6 @@ def inspect(
         Spot(place, id, resource)
         for id, resource in known.resources.items()
         if step in resource.steps or step in resource.gone
-        if resource.kind != "flags" or params.service.traffic.kind == "appconfig"
     ]
     for spot in spots:
         if spot.resource.kind not in CALLS:

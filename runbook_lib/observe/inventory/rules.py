@@ -91,7 +91,7 @@ class Resource(Frozen):
     route: Literal["sync", "submit", "status", ""] = ""
     """The route of the API, if the resource is one; else empty."""
     method: str = ""
-    """HTTP method of the route."""
+    """HTTP method of the route; empty: the contract's."""
     alarm: str = ""
     """Id of the alarm, if the resource is one; else empty."""
     made_as: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ _FIELD = re.compile(r"\{(workers|name\.(?:worker|queue|dlq))\}")
 
 def of_all(params: Params) -> Inventory:
     """`params/inventory.yaml`, with each resource of the first worker said of every other one too, and without a
-    status route that the API has not.
+    status route that the API has not and flags where the weight has another home.
 
     Raises:
         UsageError: it is missing or wrong; the sentence names key and value.
@@ -30,9 +30,13 @@ def of_all(params: Params) -> Inventory:
     for id, written in known.resources.items():
         if written.route == "status" and not service.api.routes.status:
             continue
+        if written.kind == "flags" and service.traffic.kind != "appconfig":
+            continue
         if written.name == "status" and not params.named("status"):
             continue
         resource = resources[id] = _named(written, service.contract.table)
+        if written.route and not written.method:
+            resource = resources[id] = resource.model_copy(update={"method": service.methods[written.route]})
         if resource.name in KEYS.values():
             for post in service.crew[1:]:
                 resources.setdefault(post.id(id), _of(resource, post))

@@ -58,6 +58,7 @@ QUEUE = (
             "exists": there,
             "name": lambda a: a["QueueArn"].rpartition(":")[2],
             "visibility_timeout": lambda a: int(a["VisibilityTimeout"]),
+            "delay": lambda a: int(a.get("DelaySeconds", 0)),
             "long_poll": lambda a: int(a["ReceiveMessageWaitTimeSeconds"]),
             "retention": lambda a: int(a["MessageRetentionPeriod"]),
             "redrive_target": _target,

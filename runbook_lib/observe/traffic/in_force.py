@@ -25,6 +25,18 @@ Client = Callable[[str], Any]
 _ABSENT = ("ResourceNotFoundException", "NotFoundException")
 
 
+class AnotherRelease(AwsError):
+    """The alias points to a version that this release is not about.
+
+    Attributes:
+        serves: whether it sends calls to this release's new version all the same.
+    """
+
+    def __init__(self, message: str, *, serves: bool) -> None:
+        super().__init__(message)
+        self.serves = serves
+
+
 @dataclass(frozen=True)
 class InForce:
     """The weight that AWS applies now."""
@@ -41,7 +53,8 @@ def alias(client: Client, params: Params) -> InForce:
 
     Raises:
         NotDeployed: there is no such alias.
-        AwsError: Lambda refused, or the alias points to a version that is not of this release.
+        AnotherRelease: the alias points to a version that is not of this release.
+        AwsError: Lambda refused.
     """
     home = cast("AliasHome", params.service.traffic)
     function = params.name(home.function)
@@ -57,9 +70,10 @@ def alias(client: Client, params: Params) -> InForce:
     at = str(found["FunctionVersion"])
     strange = sorted({at, *weights} - {home.version, home.stable})
     if strange:
-        raise AwsError(
+        raise AnotherRelease(
             f"{where} points to version {strange[0]}; this release is about {home.version} and {home.stable} "
-            "(service.yaml, traffic): somebody else has released meanwhile"
+            "(service.yaml, traffic): somebody else has released meanwhile",
+            serves=home.version in (at, *weights),
         )
     share = weights.get(home.version, 0.0) if at == home.stable else 1 - weights.get(home.stable, 0.0)
     return InForce(round(100 * float(share), 6), str(found["RevisionId"]), where)

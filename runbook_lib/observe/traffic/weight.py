@@ -62,11 +62,14 @@ def read_or_nothing(aws: Clients, params: Params) -> tuple[TrafficState, bool]:
     asked for, because there may be no API yet.
 
     Raises:
+        NotDeployed: there is no such alias, which no deployment of new resources makes: it is there before a release.
         AwsError: as `read_traffic`.
     """
     try:
         return read_traffic(aws, params), True
     except NotDeployed:
+        if params.service.traffic.kind == "lambda-alias":
+            raise
         return TrafficState(dial_percent=0, switch_on=False, weight=0, temporary_route=False), False
 
 

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic import shift as act
-from runbook_lib.act.traffic.dial import AppConfigTraffic
+from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import iso, parse
-from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.observe.traffic.weight import read_traffic
 from runbook_lib.params.load import load, load_file, params_dir
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
@@ -81,14 +81,15 @@ class Play(Rollout):
         params = load({**overlaid(prod, self.stage.release), "mode": "apply", "confirm": prod})
         journal = SimpleNamespace(append=lambda *_, **__: None, append_or_stderr=lambda *_, **__: None)
         identity = SimpleNamespace(account=params.account_id, arn="arn:aws:iam::rehearsal", now=self.aws.now())
-        client, about, hours = self.aws.client("appconfig"), "taken as passed, for practice", 0.0
+        about, hours = "taken as passed, for practice", 0.0
         if notebook:
             about = act.describe(release=params.release, notebook=notebook, attempt=params.attempt, run="by-hand")
             hours = params.policy.phases[notebook].soak_hours
-        plan = act.plan_shift(traffic.read_state(client, params), percent, params, soak_hours=hours, description=about)
+        home = home_of(self.aws, Guard(params, identity, journal), params)
+        plan = act.plan_shift(home.read(), percent, params, soak_hours=hours, description=about)
         if notebook:
             plan = plan.model_copy(update={"steps": plan.steps[-1:]})
-        AppConfigTraffic(client, Guard(params, identity, journal), params).apply(plan)
+        home.apply(plan)
 
     def from_start(self) -> list[str]:
         """The phases to play."""
@@ -206,7 +207,7 @@ def _by(record: Record) -> str:
 
 def _taken_back(aws: EmbeddedAws, stage: Rehearsal) -> str | None:
     """Time at which AppConfig took the weight back by itself; None: it did not."""
-    state = traffic.read_state(aws.client("appconfig"), stage.params[places().prod])
+    state = read_traffic(aws, stage.params[places().prod], routes=False)
     return next((one.taken_back_at for one in state.history if one.taken_back_by == "CLOUDWATCH_ALARM"), None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from runbook_lib.act import drill_way
 from runbook_lib.base.errors import AwsError, Exit
 from runbook_lib.base.foreign import markup
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.gates.checks import Check, unmet
 from runbook_lib.judge.planning import cadence
 from runbook_lib.judge.terms import Verdict
@@ -18,7 +18,7 @@ from runbook_lib.params.phases import Phase
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, Kind, enter
 from runbook_lib.rehearse.play.director import Rehearsal, Scene
-from runbook_lib.rehearse.play.stage import places, shown
+from runbook_lib.rehearse.play.stage import places, shown, take_as_passed
 from runbook_lib.rollout.approval import evidence
 from runbook_lib.run.launch import Finished
 
@@ -93,14 +93,16 @@ class Rollout:
         stage.set_up("baseline", HISTORY_DAYS * 24)
         self.sign()
         self._enter("note", "rehearsal", "release engineer", "The rehearsal began on a sandbox, not on AWS.")
-        self.promoted(Scene(PREFLIGHT))
         at = places()
+        known, first = stage.params[at.prod], next(iter(self.production))
+        take_as_passed(stage.root / stage.archive, known, first, iso(self.aws.now()), elsewhere=True)
+        self.promoted(Scene(PREFLIGHT))
         self.promoted(Scene(DEV, at.dev, "deploy and smoke test"))
         self.prepared(at.staging, STAGING)
         stage.people(at.staging, "staging")
         self.staging()
         stage.leave(at.staging)
-        self.prepared(at.prod, next(iter(self.production)))
+        self.prepared(at.prod, first)
 
     def staging(self) -> Finished:
         """Runs tests, load test and soak; the load again if this machine was just too slow for it, as people would."""
@@ -194,7 +196,8 @@ class Rollout:
         self.stage.soak(set_at + dt.timedelta(hours=INTERIM_H))
         look = self.stage.run(Scene(notebook, what="interim look", apply=False))
         self._must(look, "SOAK")
-        self.bake(set_at)
+        if self.stage.params[places().prod].service.traffic.kind == "appconfig":  # no other home has a bake
+            self.bake(set_at)
         self.stage.soak(parse(shift.come_back_at or ""))
         self.through(Scene(notebook, what="verdict at a declared look"))
 

@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.nearest import hint
 from runbook_lib.params.load import Params, load, project_root, read_yaml
 from runbook_lib.params.phases import ENVIRONMENTS, PhaseStep, stand_in
 
@@ -30,14 +32,34 @@ class Places:
         return tuple(dict.fromkeys((self.dev, self.staging, self.prod)))
 
 
+PRODUCTION = "RUNBOOK_REHEARSED_PRODUCTION"
+"""Environment variable with the one of several productions that is played, for the commands that notebooks run, too."""
+
+
 def places() -> Places:
     """As `environments` of the project's gates.yaml says."""
-    return _places(project_root() / "params" / "gates.yaml")
+    return _places(project_root() / "params" / "gates.yaml", os.environ.get(PRODUCTION, ""))
 
 
 @lru_cache(maxsize=8)
-def _places(file: Path) -> Places:
-    return Places(**stand_in(read_yaml(file).get("environments") or ENVIRONMENTS))
+def _places(file: Path, production: str) -> Places:
+    known = read_yaml(file).get("environments") or ENVIRONMENTS
+    found = Places(**stand_in(known))
+    return replace(found, prod=production) if known.get(production) == "production" else found
+
+
+def in_production(env: str) -> None:
+    """Plays the rollout of this environment, one of several with users.
+
+    Raises:
+        UsageError: the project has no such environment with users.
+    """
+    known = read_yaml(project_root() / "params" / "gates.yaml").get("environments") or ENVIRONMENTS
+    mine = [name for name, kind in known.items() if kind == "production"]
+    if env not in mine:
+        said = hint(env, mine) or f"there is {', '.join(mine)}"
+        raise UsageError(f"--production is '{env}', which is no environment with users here; {said}")
+    os.environ[PRODUCTION] = env
 
 
 def overlaid(env: str, release: str) -> dict[str, Any]:
@@ -126,29 +148,33 @@ def before(steps: Mapping[str, PhaseStep], notebook: str) -> list[str]:
     return list(found)
 
 
-def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "") -> None:
+def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "", *, elsewhere: bool = False) -> None:
     """Seals a record with PROMOTE for each step that `notebook` depends on, so that a play can begin there.
 
     For practice only: the reason of each says that nothing was proven.
 
     Args:
         at: the instant of their judgement, ISO 8601; empty: none.
+        elsewhere: only those in environments that this rehearsal does not play: another production's preflight.
     """
+    for wanted in before(params.policy.steps, notebook):
+        name, _, env = wanted.partition("@")
+        if not elsewhere or env not in places().every:
+            _passed(archive, params, name, env, at)
+
+
+def _passed(archive: Path, params: Params, name: str, env: str, at: str) -> None:
     from runbook_lib.record import recording
     from runbook_lib.record.archive import Archive, seal_staged
     from runbook_lib.record.journal import Journal
 
-    for wanted in before(params.policy.steps, notebook):
-        name, _, env = wanted.partition("@")
-        _, staging, run_id, _ = recording.staged(archive, env, params.release, name, "practice")
-        journal, flat = (
-            Journal(staging),
-            {**params.flat.model_dump(mode="json"), "env": env, "mode": "apply", "as_of": at},
-        )
-        recording.opened(journal, run_id, name, "practice", flat)
-        reason = "taken as passed, for practice; nothing was proven"
-        journal.append("closed", decision="PROMOTE", said=None, reason=reason, next="")
-        seal_staged(Archive(archive), staging, status="completed")
+    _, staging, run_id, _ = recording.staged(archive, env, params.release, name, "practice")
+    journal = Journal(staging)
+    flat = {**params.flat.model_dump(mode="json"), "env": env, "mode": "apply", "as_of": at}
+    recording.opened(journal, run_id, name, "practice", flat)
+    reason = "taken as passed, for practice; nothing was proven"
+    journal.append("closed", decision="PROMOTE", said=None, reason=reason, next="")
+    seal_staged(Archive(archive), staging, status="completed")
 
 
 def shown(path: Path | str) -> str:

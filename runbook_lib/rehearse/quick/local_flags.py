@@ -33,6 +33,8 @@ class LocalFlags:
     switch_since: str | None = None
     deployments: list[Deployment] = field(default_factory=list)
     """The dial's deployments, oldest first."""
+    bakes: bool = True
+    """Whether the home of the weight watches the guards for a day after a shift: AppConfig alone does."""
     migrated: bool = False
     """Whether the synchronous route is asynchronous: dial and switch move nothing, and AppConfig guards nothing."""
     temporary: bool = True
@@ -57,7 +59,9 @@ class LocalFlags:
 
     def shift(self, percent: float, now: dt.datetime, description: str, *, over: float = 0) -> None:
         """Steps over `over` (0 unless it is done by hand) and bakes at `percent`."""
-        self.set(over, now, description)
+        self.set(over if self.bakes else percent, now, description)
+        if not self.bakes:
+            return
         number = len(self.deployments) + 1
         bake = BAKE.total_seconds() / 60
         self.deployments.append(

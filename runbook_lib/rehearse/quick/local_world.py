@@ -44,6 +44,7 @@ class Local:
 
     def __post_init__(self) -> None:
         origin = START.timestamp()
+        self.flags.bakes = self.params.service.traffic.kind == "appconfig"
         self.service = Service(
             self.scenario,
             settings(self.params),

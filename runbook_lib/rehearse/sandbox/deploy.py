@@ -1,8 +1,8 @@
 """Deploys the sandbox on the embedded AWS with CloudFormation, and does through the API what its CloudFormation cannot.
 
 The gaps (ministack 1.5.33; `tests/rehearse/sandbox/test_deploy.py` names each): metric-math alarms are refused; a
-function's reserved concurrency, a table's TTL, a bucket's lifecycle, a stage's access logs and rollback triggers are
-dropped.
+composite alarm is unknown; a function's reserved concurrency, a table's TTL, a bucket's lifecycle, a stage's access
+logs and rollback triggers are dropped.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.observe.api_address import address, with_api
+from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params.load import Params
 from runbook_lib.params.references import read
+from runbook_lib.rehearse.sandbox import homes
 from runbook_lib.rehearse.sandbox.template import access_log_format, alarm_id, bucket_name, build, own_name
 
 STAND_IN = "stand-in-of-the-sandbox"
@@ -92,8 +94,11 @@ def rollback_triggers(guards: Sequence[str]) -> dict[str, Any]:
 
 
 def embedded_template(params: Params, step: str = "async") -> dict[str, Any]:
-    """The template without its metric-math alarms, which the embedded CloudFormation refuses by name."""
+    """The template without its metric-math alarms, which the embedded CloudFormation refuses by name, and without a
+    composite one, which it does not know.
+    """
     template = build(params, step)
+    template["Resources"].pop(homes.COMPOSITE, None)
     for alarm in (one for one in params.policy.alarms if one.owner == "stack"):
         if alarm.metric is None:
             template["Resources"].pop(alarm_id(alarm.id), None)
@@ -184,6 +189,9 @@ def _fill_gaps(aws: Place, params: Params) -> None:
     for alarm in (one for one in params.policy.alarms if one.owner == "stack"):
         if alarm.metric is None:
             aws.client("cloudwatch").put_metric_alarm(**realise(alarm, params))
+    if homes.COMPOSITE in resources:
+        told = {**resources[homes.COMPOSITE], "AlarmActions": [topic_arn(params)]}
+        aws.client("cloudwatch").put_composite_alarm(**told)
     for post in params.service.crew:
         aws.client("lambda").put_function_concurrency(
             FunctionName=params.name(post.worker), ReservedConcurrentExecutions=post.concurrency

@@ -7,6 +7,7 @@ that of a running job, as in a route that tells nothing. The handlers know no ot
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from runbook_lib.base.json_body import at, parts, texts, with_value
@@ -31,7 +32,7 @@ def environment(params: Params, function: str) -> str:
     contract = params.service.contract
     said = {"submit": submit, "worker": worker, "status": status, "sync": sync}[function](contract)
     if function == "worker":
-        said["failure"] = _json(params.service.failure_line)
+        said["failure"] = _json(params.failure_line())
     return json.dumps({**said, "kpi": kpis(params, function)}, separators=(",", ":"))
 
 
@@ -48,7 +49,7 @@ def failed_jobs(params: Params) -> dict[str, Any]:
 
     A filter takes the values of dimensions from fields of the line, so each is searched in the sample line.
     """
-    line, where = _json(params.service.failure_line), address(params.metric("jobs_failed"), params)
+    line, where = _json(params.failure_line()), address(params.metric("jobs_failed"), params)
     word = params.service.failure_word
     fields = line if isinstance(line, dict) else {}
     dimensions = [
@@ -118,7 +119,7 @@ def status(contract: Contract) -> dict[str, Any]:
         "word": parts(asked.word) if asked.word and not asked.running.where else [],
         "unknown": _answer(gone),
         "gone": _answer(gone, code=gone.codes[-1]),
-        "route": result.path if result.fetched == "route" else "",
+        "route": re.sub(r"\{.*?\}", "{}", result.path) if result.fetched == "route" else "",
         "key": result.key,
     }
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 
-from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.template import filled
 from runbook_lib.observe.alarms.declared import to_cloudformation
@@ -22,7 +21,7 @@ from runbook_lib.observe.api_address import with_api
 from runbook_lib.observe.inventory.access_log import FACTS, OPTIONAL
 from runbook_lib.observe.traffic.routes import is_http
 from runbook_lib.params.load import Params
-from runbook_lib.rehearse.sandbox import http_api, several, spoken
+from runbook_lib.rehearse.sandbox import homes, http_api, several, spoken
 
 _HERE = Path(__file__).parent
 FUNCTIONS = {"Submit": "submit", "Worker": "worker", "Status": "status", "Sync": "sync"}
@@ -100,9 +99,8 @@ _OWN = {
 
 def defaults(params: Params) -> dict[str, str]:
     """Value of each template parameter that the parameter files know."""
-    service, traffic = params.service, params.service.appconfig
+    service = params.service
     named = ("queue", "dlq", "table", "submit", "worker", "status", "sync", "api", "topic")
-    flagged = ("application", "dial_environment", "switch_environment", "immediate_strategy", "soak_strategy")
     values: dict[str, object] = {
         "Env": params.env,
         "TimeScale": params.time_scale,
@@ -111,9 +109,7 @@ def defaults(params: Params) -> dict[str, str]:
         **{f"{key}Name": own_name(params, *words) for key, words in _OWN.items()},
         "BucketName": bucket_name(params),
         "StageName": service.api.stage,
-        **{f"{_camel(name)}Name": filled(getattr(traffic, name), {"env": params.env}) for name in flagged},
-        "DialProfileName": traffic.dial_profile,
-        "SwitchProfileName": traffic.switch_profile,
+        **homes.defaults(params),
         "KpiNamespace": filled(service.kpi_namespace, {"env": params.env}),
         "KpiService": service.kpi_service,
         "VisibilityTimeout": service.visibility_timeout_s,
@@ -174,7 +170,7 @@ def build(params: Params, step: str = "async") -> dict[str, Any]:
         own = {f"{key}Name": own_name(params, *_OWN[key]) for key in ("WorkerRole", "FailedJobsFilter")}
         several.put(params, template, own)
         resources |= _alarms(params, resources)
-        _flags(params, resources)
+        homes.put(params, template, {one.id: alarm_id(one.id) for one in params.policy.alarms if one.guard})
     text = json.dumps(resources)
     used = {name: one for name, one in template["Parameters"].items() if f'"{name}"' in text or f"${{{name}}}" in text}
     return {**template, "Parameters": used}
@@ -222,12 +218,15 @@ def _routes(params: Params, step: str) -> dict[str, Any]:
     wanted = [(route, methods.get(route, "GET"), paths[route], function) for route, function in mine]
     if is_http(params):
         return http_api.routes((_camel(route), method, path, function) for route, method, path, function in wanted)
+    variable: dict[tuple[str, ...], str] = {}
     for route, method, path, function in wanted:
         parent: dict[str, Any] = {"Fn::GetAtt": ["Api", "RootResourceId"]}
         parts = path.strip("/").split("/")
         for depth, part in enumerate(parts):
+            if part.startswith("{"):  # API Gateway has one variable part beside others, whatever each route calls it
+                parts[depth] = variable.setdefault(tuple(parts[:depth]), part)
             id = "Path" + "".join(_alphanumeric(piece) for piece in parts[: depth + 1])
-            properties = {"RestApiId": {"Ref": "Api"}, "ParentId": parent, "PathPart": part}
+            properties = {"RestApiId": {"Ref": "Api"}, "ParentId": parent, "PathPart": parts[depth]}
             made[id] = {"Type": "AWS::ApiGateway::Resource", "Properties": properties}
             parent = {"Ref": id}
         made[f"{_camel(route)}Method"] = _method(method, parent, function)
@@ -270,7 +269,7 @@ def _deployment(resources: dict[str, Any]) -> dict[str, Any]:
 
 
 def _alarms(params: Params, resources: dict[str, Any]) -> dict[str, Any]:
-    """Every alarm of `gates.yaml`; the guards become monitors of the dial's environment."""
+    """Every alarm of `gates.yaml`."""
     tags = resources["Queue"]["Properties"]["Tags"]
     known = params if not is_http(params) or params.named("api_id") else with_api(params, HERE)
     made = {
@@ -279,23 +278,4 @@ def _alarms(params: Params, resources: dict[str, Any]) -> dict[str, Any]:
     made = dict(json.loads(json.dumps(made).replace(json.dumps(HERE), json.dumps({"Ref": "Api"}))))
     for alarm in made.values():
         alarm["Properties"]["Tags"] = tags
-    resources["DialEnvironment"]["Properties"]["Monitors"] = [
-        {
-            "AlarmArn": {"Fn::GetAtt": [alarm_id(alarm.id), "Arn"]},
-            "AlarmRoleArn": {"Fn::GetAtt": ["MonitorRole", "Arn"]},
-        }
-        for alarm in params.policy.alarms
-        if alarm.guard
-    ]
     return made
-
-
-def _flags(params: Params, resources: dict[str, Any]) -> None:
-    flag = params.service.appconfig.flag
-    documents = {
-        "DialZero": flags.dial_document(flag, 0),
-        "SwitchOff": flags.switch_document(flag, False),
-        "SwitchOn": flags.switch_document(flag, True),
-    }
-    for id, document in documents.items():
-        resources[id]["Properties"] |= {"ContentType": flags.CONTENT_TYPE, "Content": flags.encode(document).decode()}

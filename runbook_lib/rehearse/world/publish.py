@@ -267,7 +267,7 @@ def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> in
     group = f"/aws/lambda/{params.name('worker')}"
     _unless_there(client, lambda: client.create_log_group(logGroupName=group))
     _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
-    sample = params.service.failure_line
+    sample = params.failure_line()
     for part in _parts(sorted(failures), EVENTS_A_CALL):
         events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure, sample)} for failure in part]
         client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)

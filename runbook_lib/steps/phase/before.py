@@ -58,17 +58,17 @@ def sync_route(run: Run) -> Check:
     now = integration_hash(run.aws, run.params, route)
     first = first_hash(run)
     before, where = first if first else (now, "this run, the first that looked")
-    same = now == before
+    same, asked = now == before, run.params.service.asked("sync")
     reason = (
-        f"POST {route} is integrated as it was before the rollout (sha256 {now[:12]}…, first seen by {where})"
+        f"{asked} is integrated as it was before the rollout (sha256 {now[:12]}…, first seen by {where})"
         if same
-        else f"POST {route} is not what it was before the rollout: sha256 {now[:12]}… instead of {before[:12]}… "
+        else f"{asked} is not what it was before the rollout: sha256 {now[:12]}… instead of {before[:12]}… "
         f"(first seen by {where}); find out who changed it, and put it back"
     )
     run.journal.append("route", path=route, sha256=now, first=before)
     return check(
         SYNC_UNCHANGED,
-        f"POST {route} is unchanged",
+        f"{asked} is unchanged",
         same,
         reason,
         expected=before[:16],

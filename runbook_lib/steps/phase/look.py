@@ -159,12 +159,14 @@ class PhaseLook:
 
     def guards_table(self) -> Any:
         """Whether each guard alarm could protect the shift."""
+        service = self.run.params.service
         if not self.stand.deployed:
             return line("No guards yet: the new resources are not deployed.")
         if self.stand.state.migrated:
-            path = self.run.params.service.api.routes.sync
-            return line(f"AppConfig guards nothing any more: the weight has no effect since {path} is asynchronous.")
-        return findings_table(self.guards, caption="Guard alarms that AppConfig watches")
+            path = service.api.routes.sync
+            said = f"{service.traffic.watcher} guards nothing any more: the weight has no effect since {path} is"
+            return line(f"{said[0].upper()}{said[1:]} asynchronous.")
+        return findings_table(self.guards, caption=f"Guard alarms that {service.traffic.watcher} watches")
 
     @cached_property
     def guards(self) -> list[alarms.Finding]:

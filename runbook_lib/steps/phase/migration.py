@@ -72,9 +72,9 @@ class Migration(Phase):
         return [
             _step(
                 "migrate.moved",
-                f"POST {routes.sync} leads to the submit Lambda",
+                f"{self._route('sync')} leads to the submit Lambda",
                 moved,
-                f"POST {routes.sync} {'leads' if moved else 'does not lead yet'} to {self.params.name('submit')}",
+                f"{self._route('sync')} {'leads' if moved else 'does not lead yet'} to {self.params.name('submit')}",
             ),
             _step(
                 "migrate.dial_zero",
@@ -84,9 +84,9 @@ class Migration(Phase):
             ),
             _step(
                 "migrate.removed",
-                f"POST {routes.submit} is gone",
+                f"{self._route('submit')} is gone",
                 moved and not state.temporary_route,
-                f"POST {routes.submit} {'still exists' if state.temporary_route else 'is gone'}",
+                f"{self._route('submit')} {'still exists' if state.temporary_route else 'is gone'}",
             ),
         ]
 
@@ -98,9 +98,13 @@ class Migration(Phase):
         own = self.run.checks.get(id)
         return own if own is not None and own.ok else _step(id, title, False, f"{title}: not shown yet")
 
+    def _route(self, route: str) -> str:
+        """Method and path of a route."""
+        return self.params.service.asked(route)
+
     def _silent(self) -> Check:
         """Whether the temporary route has been silent for longer than clients poll and wait."""
-        routes, title = self.params.service.api.routes, "The temporary route is silent"
+        title = "The temporary route is silent"
         state = self.state
         if not state.migrated or not state.temporary_route or state.dial_percent:
             return self._kept("migrate.silent", title)
@@ -108,8 +112,8 @@ class Migration(Phase):
         wanted = self._quiet_s()
         ok = found.seconds >= wanted and found.witness > 0
         reason = (
-            f"POST {routes.submit} had no request for {found.seconds / 60:.0f} min ({wanted / 60:.0f} needed), "
-            f"while POST {routes.sync} had {found.witness:,.0f}; {found.calls:,.0f} since the dial was set to 0"
+            f"{self._route('submit')} had no request for {found.seconds / 60:.0f} min ({wanted / 60:.0f} needed), "
+            f"while {self._route('sync')} had {found.witness:,.0f}; {found.calls:,.0f} since the dial was set to 0"
         )
         return _step("migrate.silent", title, ok, reason, calls=found.calls, since=iso(found.since))
 
@@ -119,7 +123,6 @@ class Migration(Phase):
     def _all_async(self) -> Check:
         """`migrate.all_async`: no synchronous invocation, and about as many submit invocations as requests."""
         title, id = "Every request is asynchronous", "migrate.all_async"
-        routes = self.params.service.api.routes
         if self.moment.effective_at is None or not self.state.migrated:
             return _step(id, title, False, f"{title}: to be shown by the soak after the migration")
         seen = self.look.looked()
@@ -133,8 +136,8 @@ class Migration(Phase):
         near = asked is not None and answered is not None and abs(asked - answered) <= max(3.0, 0.01 * asked)
         ok = bool(near and not sync)
         reason = (
-            f"POST {routes.sync} had {asked or 0:,.0f} requests, the submit Lambda {answered or 0:,.0f} invocations, "
-            f"the synchronous Lambda {sync or 0:,.0f}"
+            f"{self._route('sync')} had {asked or 0:,.0f} requests, "
+            f"the submit Lambda {answered or 0:,.0f} invocations, the synchronous Lambda {sync or 0:,.0f}"
         )
         return _step(id, title, ok, reason, requests=asked, submit=answered, sync=sync)
 
@@ -178,7 +181,7 @@ class Migration(Phase):
         if failing is not None:
             return failing
         if silent.ok:
-            what = f"{silent.reason}; applying removes POST {routes.submit}"
+            what = f"{silent.reason}; applying removes {self._route('submit')}"
             return planned_because(what, "Read the plan, then run again with mode=apply and confirm.")
         found = self.silence
         missing = dt.timedelta(seconds=max(0.0, self._quiet_s() - (found.seconds if found else 0)))
@@ -220,11 +223,11 @@ class Migration(Phase):
             case "migrate":
                 return [
                     "keep the template of the stack in the record",
-                    f"deploy step '{MIGRATE}': POST {routes.sync} leads to the submit Lambda, {routes.submit} stays",
+                    f"deploy step '{MIGRATE}': {self._route('sync')} leads to the submit Lambda, {routes.submit} stays",
                     f"verify that it does, then {zero}",
                 ]
             case "remove_temporary":
-                return [f"deploy step '{REMOVE}': POST {routes.submit} goes", "verify, then soak"]
+                return [f"deploy step '{REMOVE}': {self._route('submit')} goes", "verify, then soak"]
             case _:
                 return [zero] if self.moment.name == "migrating" and self.state.dial_percent else []
 
@@ -252,7 +255,7 @@ class Migration(Phase):
         self._read_again()
         if not self.state.migrated:
             raise AwsError(
-                f"step '{MIGRATE}' was deployed, yet POST {self.params.service.api.routes.sync} does not lead to "
+                f"step '{MIGRATE}' was deployed, yet {self._route('sync')} does not lead to "
                 f"{self.params.name('submit')}; the dial stays at {self.state.dial_percent:g} %; look at the stack"
             )
         self._dial_to_zero()
@@ -281,13 +284,13 @@ class Migration(Phase):
         at = run.guard.now + dt.timedelta(seconds=settle + self._quiet_s()) + 2 * MINUTE
         routes = self.params.service.api.routes
         self._noted(_wait(f"{routes.sync} is asynchronous, the dial at 0; {routes.submit} must fall silent", at))
-        show(line(f"Applied: POST {routes.sync} is asynchronous, and the dial is at {self.state.dial_percent:g} %."))
+        show(line(f"Applied: {self._route('sync')} is asynchronous, and the dial is at {self.state.dial_percent:g} %."))
 
     def _remove(self) -> None:
         self._deploy(REMOVE)
         self._read_again()
         if self.state.temporary_route:
-            raise AwsError(f"step '{REMOVE}' was deployed, yet POST {self.params.service.api.routes.submit} is there")
+            raise AwsError(f"step '{REMOVE}' was deployed, yet {self._route('submit')} is there")
         hours = self.stand.spec.after_migration[0].hours
         at = self.run.guard.now + dt.timedelta(hours=hours) + moments.settle(self.params)
         waiting = _wait(f"the temporary route is gone; the soak of {hours:g} h has begun", at)

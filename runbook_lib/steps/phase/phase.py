@@ -96,7 +96,7 @@ class Phase:
     def route_table(self) -> Any:
         """Whether the synchronous route is what it was before the rollout."""
         if self.state.migrated:
-            return line(f"POST {self.params.service.api.routes.sync} is asynchronous: it was migrated on purpose.")
+            return line(f"{self.params.service.asked('sync')} is asynchronous: it was migrated on purpose.")
         found = first.sync_route(self.run)
         self.run.check(found)
         return checks_table([found])

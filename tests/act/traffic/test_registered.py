@@ -195,6 +195,30 @@ def test_an_alias_of_another_release_is_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("alias", "left"),
+    [
+        ({"FunctionVersion": "9"}, True),
+        ({"FunctionVersion": "6", "RoutingConfig": {"AdditionalVersionWeights": {"8": 0.1}}}, True),
+        ({"FunctionVersion": "7", "RoutingConfig": {"AdditionalVersionWeights": {"9": 0.1}}}, False),
+    ],
+)
+def test_off_with_the_file_of_another_release_leaves_the_alias_to_it(alias: dict[str, Any], left: bool) -> None:
+    """Version 9 is in force for all: to bring version 7 back from it would bring back version 6."""
+    place = begun("lambda-alias")
+    place.aws.alias = {**alias, "RevisionId": "r9"}
+    if left:
+        with pytest.raises(
+            Refused, match=r"points to version \d; this release is about 7 and 6.* this one gets nothing"
+        ):
+            place.home.switch_off("off")
+        assert place.aws.alias == {**alias, "RevisionId": "r9"} and "update_alias" not in place.aws.calls
+        assert [one["Description"] for one in place.aws.versions] == ["created"]
+        return
+    assert place.home.switch_off("off").changed, "version 7 is in force, and goes"
+    assert place.aws.alias["FunctionVersion"] == "6"
+
+
+@pytest.mark.parametrize(
     "value", ["ten", "[]", '{"percent": 101}', '{"percent": true}', '{"percent": 1, "enabled": 2}']
 )
 def test_a_parameter_that_says_no_weight_is_refused_and_does_not_hold_up_off(value: str) -> None:

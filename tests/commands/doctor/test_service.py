@@ -71,6 +71,7 @@ def test_the_flags(account: Account, ground: Ground) -> None:
         ("route_submit.exists", "api.routes.submit in params/service.yaml"),
         ("flags.dial_profile", "traffic.dial_profile in params/service.yaml"),
         ("bucket.exists", "names.bucket_prefix in params/service.yaml"),
+        ("failed_jobs_filter.exists", "contract.kpi.jobs_failed and failure_line in params/service.yaml"),
     ],
 )
 def test_what_is_not_there_may_go_by_another_name_and_the_mend_says_where_that_stands(
@@ -79,6 +80,28 @@ def test_what_is_not_there_may_go_by_another_name_and_the_mend_says_where_that_s
     account.checks = {"async": [check(f"inventory.{check_id}", "It", False, "missing")]}
     (found,) = service.resources(ground)
     assert found.mend == f"deploy it, or edit {where}, if it goes by another name"
+
+
+@pytest.mark.parametrize(
+    ("check_id", "key"),
+    [
+        ("table.key_schema", "contract.table.job_id"),
+        ("table.attributes", "contract.table.job_id"),
+        ("table.index", "names.gsi"),
+        ("queue.visibility_timeout", "visibility_timeout_s"),
+        ("queue.redrive_target", "workers[0].dlq"),
+        ("queue_2.redrive_target", "workers[1].dlq"),
+        ("worker.reserved_concurrency", "workers[0].concurrency"),
+        ("worker_2.reserved_concurrency", "workers[1].concurrency"),
+    ],
+)
+def test_a_setting_that_service_yaml_tells_is_edited_there(account: Account, check_id: str, key: str) -> None:
+    """A stranger was sent to inventory.yaml, where the line says {table.job_id}."""
+    file = FILE.parents[1] / "examples" / "orders-export" / "params" / "prod.yaml"
+    ground = Ground(file, {}, params=load_file(file), aws=SimpleNamespace(client=lambda _: None))  # type: ignore[arg-type]
+    account.checks = {"async": [check(f"inventory.{check_id}", "It", False, "another")]}
+    (found,) = service.resources(ground)
+    assert f"or edit {key} in " in found.mend and found.mend.endswith("service.yaml")
 
 
 def test_before_the_deployment_only_what_was_there_before_must_be(account: Account, ground: Ground) -> None:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
 from runbook_lib.base.aws import Aws
 from runbook_lib.base.errors import UsageError
+from runbook_lib.commands.init import there
 from runbook_lib.commands.init.answers import Said, of_flags
-from runbook_lib.commands.init.from_stack import Resource, _alarms, _assigned, _left, _prefix, _routes, look
+from runbook_lib.commands.init.folder import planned, write
+from runbook_lib.commands.init.from_stack import (
+    Resource,
+    _alarms,
+    _api,
+    _assigned,
+    _left,
+    _prefix,
+    _routes,
+    _table,
+    look,
+)
 from runbook_lib.params.load import load_file, params_dir
 from runbook_lib.params.service import Service
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -41,7 +55,38 @@ def test_the_sandboxs_stack_tells_the_names_of_service_yaml(aws: Aws, sandbox: S
     assert traffic["application"] == service.traffic.application
     assert traffic["switch_profile"] == service.traffic.switch_profile
     assert all(getattr(service.traffic, key) == value for key, value in traffic.items())
+    wanted = {key: getattr(service.contract.table, key) for key in ("job_id", "idempotency_key", "ttl")}
+    assert answers.table == {key: Said(value, "found") for key, value in wanted.items()}
     assert left == []
+
+
+def test_the_tables_attributes_are_those_of_its_keys_and_of_its_ttl(tmp_path: Path) -> None:
+    key = [{"AttributeName": "export_id", "KeyType": "HASH"}]
+    index = {"IndexName": "by-request", "KeySchema": [{"AttributeName": "request", "KeyType": "HASH"}]}
+    dynamo = SimpleNamespace(
+        describe_table=lambda **_: {"Table": {"KeySchema": key, "GlobalSecondaryIndexes": [index]}},
+        describe_time_to_live=lambda **_: {"TimeToLiveDescription": {"AttributeName": "expires"}},
+    )
+    answers = of_flags("orders")
+    table = Resource("AWS::DynamoDB::Table", "Jobs", "orders-prod")
+    _table(answers, [table], "prod", SimpleNamespace(client=lambda _: dynamo))  # type: ignore[arg-type]
+    answers.complete()
+    write(tmp_path, planned(answers))
+    text = (tmp_path / "params" / "service.yaml").read_text()
+    said = yaml.safe_load(text)["contract"]
+    assert {name: said["table"][name] for name in ("job_id", "idempotency_key", "ttl")} == {
+        "job_id": "export_id",
+        "idempotency_key": "request",
+        "ttl": "expires",
+    }
+    assert said["submit"]["job_id"] == "job_id", "the contract of HTTP is another thing"
+    again = of_flags("orders")
+    there.add(tmp_path, again)
+    assert again.table == answers.table
+    key.append({"AttributeName": "at", "KeyType": "RANGE"})
+    answers = of_flags("orders")
+    _table(answers, [table], "prod", SimpleNamespace(client=lambda _: dynamo))  # type: ignore[arg-type]
+    assert "job_id" not in answers.table
 
 
 def test_there_is_no_such_stack(aws: Aws) -> None:
@@ -116,6 +161,7 @@ def test_the_beginning_of_a_buckets_name(bucket: str, prefix: str) -> None:
     ("paths", "found"),
     [
         ({"POST /orders": "orders-submit-prod", "GET /orders/{id}": "orders-status-prod"}, {"submit": "/orders"}),
+        ({"GET /orders/{id}": "orders-status-prod", "GET /orders/{id}/file": "orders-status-prod"}, {}),
         ({"POST /a": "orders-submit-prod", "POST /b": "orders-submit-prod"}, {}),
         ({"ANY /{proxy+}": "orders-submit-prod", "GET /orders": "orders-status-prod"}, {}),
         ({"POST /orders": "orders-other-prod"}, {}),
@@ -135,6 +181,17 @@ def test_a_path_is_taken_where_it_alone_leads_to_the_function(paths: dict[str, s
     assert {key: said.value for key, said in answers.routes.items()} == wanted
 
 
+@pytest.mark.parametrize(("name", "by_id"), [("orders-http-prod", False), ("orders-http", True)])
+def test_an_http_api_goes_by_its_id_only_where_its_name_is_that_of_every_environment(name: str, by_id: bool) -> None:
+    answers = of_flags("orders")
+    told = [{"Items": [{"ApiId": "a1", "Name": name}]}]
+    gateway = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: told))
+    api = Resource("AWS::ApiGatewayV2::Api", "Api", "a1")
+    _api(answers, [api], "prod", SimpleNamespace(client=lambda _: gateway))  # type: ignore[arg-type]
+    assert answers.names["api"].value == ("orders-http" if by_id else "orders-http-{env}")
+    assert ("api_id" in answers.names) is by_id
+
+
 def test_a_guard_is_not_the_alarm_of_the_same_metric_and_a_second_run_finds_the_same() -> None:
     """The stack of two workers: its alarm on errors is metric math, and 04 makes it."""
     answers = of_flags("invoice-press")
@@ -145,6 +202,15 @@ def test_a_guard_is_not_the_alarm_of_the_same_metric_and_a_second_run_finds_the_
     }
 
 
-@pytest.mark.parametrize(("type", "hint"), [("Lambda::Function", True), ("SQS::Queue", True), ("SNS::Topic", False)])
-def test_what_may_be_a_further_workers_is_told_where_to_go(type: str, hint: bool) -> None:
-    assert ("`workers` in params/service.yaml" in _left(Resource(f"AWS::{type}", "Worker2", "press-mail"))) is hint
+@pytest.mark.parametrize(
+    ("type", "asked", "hint"),
+    [
+        ("Lambda::Function", False, True),
+        ("SQS::Queue", False, True),
+        ("SNS::Topic", False, False),
+        ("Lambda::Function", True, False),
+    ],
+)
+def test_what_may_be_a_further_workers_is_told_where_to_go(type: str, asked: bool, hint: bool) -> None:
+    said = _left(Resource(f"AWS::{type}", "Worker2", "press-mail"), asked=asked)
+    assert ("`workers` in params/service.yaml" in said) is hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import NO_ACCOUNT, Answers, of_flags
-from runbook_lib.commands.init.folder import planned
+from runbook_lib.commands.init.folder import planned, write
 from runbook_lib.commands.init.rewrite import environment, put, rewritten
+from runbook_lib.params.load import load_file, read_yaml
+from runbook_lib.rehearse.sandbox import iac
 
 PARAMS = {path.removeprefix("params/"): content.decode() for path, content in files().items() if "params/" in path}
 KEPT = "cost_per_vpr"
@@ -84,7 +87,17 @@ def test_titles_and_remarks_name_the_services_own_routes_and_environments() -> N
     answers.complete()
     made = {path: text.decode() for path, text in planned(answers).items()}
     titles = re.findall(r"title: Route (.*)", made["params/inventory.yaml"])
-    assert titles == ["POST /v2/invoice", "POST /v2/invoices", "GET /v2/invoices/{number}"]
+    assert titles == ["/v2/invoice", "/v2/invoices", "/v2/invoices/{number}"]
     assert "Create new endpoint `/v2/invoices` (temporary)" in made["params/requirement.yaml"]
     assert "/api/invoice-press" not in "".join(text for path, text in made.items() if path.startswith("params/"))
     assert "api_id: {qa: a1b2c3, live: a2b2c3}" in made["params/service.yaml"]
+
+
+@pytest.mark.parametrize("env", ["qa", "prod-us"])
+def test_every_guessed_name_follows_the_naming_rule_that_is_written_with_it(tmp_path: Path, env: str) -> None:
+    """A project as `init --offline` writes it was held at 01: its own names of API and flags broke its own rule."""
+    answers = of_flags("invoice-press", environments={"qa": "development", "prod-us": "production"})
+    answers.complete()
+    write(tmp_path, planned(answers))
+    params = load_file(tmp_path / "params" / f"{env}.yaml", read_yaml(tmp_path / "params" / "rehearsal.yaml"))
+    assert iac.violations(params) == []

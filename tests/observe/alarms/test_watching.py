@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.observe.alarms.watching import watchers
-from runbook_lib.params.load import Params
-from tests.elsewhere import params_of
+from runbook_lib.params.load import Params, load_file
+from tests.elsewhere import HOMES, ROOT, params_of
 
 WORKER = "careervp-vpr-worker-lambda-prod"
 SUBMIT = "careervp-vpr-submit-lambda-prod"
@@ -105,3 +105,12 @@ def test_the_route_calls_the_alias(name: str, ok: bool, says: str) -> None:
     uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{LAMBDA}{name}/invocations"
     _, (found, _), _ = watchers(account(uri=uri), params("lambda-alias", function="submit"))
     assert found.ok is ok and says in found.sentence
+
+
+@pytest.mark.parametrize("kind", sorted(HOMES))
+def test_what_watches_the_guards_is_never_appconfig_in_another_home(kind: str) -> None:
+    """The table of the guards said that AppConfig watches them, in a rollout whose weight is a parameter."""
+    home = params_of(kind).service.traffic
+    assert home.watcher == "`runbook watch`"
+    assert home.model_copy(update={"guard_alarm": "ours"}).watcher == "the composite alarm"
+    assert load_file(ROOT / "params" / "prod.yaml").service.traffic.watcher == "AppConfig"

@@ -356,6 +356,7 @@ def _billing(mode: str) -> Move:
 
 CASES: list[tuple[str, Move, Move]] = [
     ("queue.visibility_timeout", _queue("Queue", VisibilityTimeout="30"), _queue("Queue", VisibilityTimeout="660")),
+    ("queue.delay", _queue("Queue", DelaySeconds="300"), _queue("Queue", DelaySeconds="0")),
     (
         "queue.long_poll",
         _queue("Queue", ReceiveMessageWaitTimeSeconds="0"),

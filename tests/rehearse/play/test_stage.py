@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import Answers, of_flags
 from runbook_lib.commands.init.folder import planned, write
 from runbook_lib.params.phases import EnvironmentKind
@@ -34,6 +36,24 @@ def test_the_projects_own_environments_are_played(tmp_path: Path, monkeypatch: p
     assert Scene("01_preflight").key == "01_preflight@live-eu"
     assert params_of(places().dev, "rehearsal").env == "qa"
     assert environments_of()[2:4] == (("03_dashboard", "qa"), ("04_alarms", "qa")) and left_out() == ()
+
+
+def test_one_of_several_productions_is_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own: dict[str, EnvironmentKind] = {"qa": "development", "live-eu": "production", "live-us": "production"}
+    write(tmp_path, planned(_answers(own)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(stage.PRODUCTION, "")  # put back after the test
+    assert places().prod == "live-eu"
+    stage.in_production("live-us")
+    with ThreadPoolExecutor(1) as pool:  # two scenes are played side by side
+        assert pool.submit(places).result().every == ("qa", "live-us")
+    assert Scene("01_preflight").key == "01_preflight@live-us"
+    known = params_of("live-us", "rehearsal")
+    stage.take_as_passed(tmp_path / "archive", known, "06_phase1_10_percent", elsewhere=True)
+    kept = Archive(tmp_path / "archive")
+    assert [one.env for one in kept.records()] == ["live-eu"], "what the shared steps require of the other one"
+    with pytest.raises(UsageError, match="--production is 'qa', which is no environment with users here"):
+        stage.in_production("qa")
 
 
 def test_environments_in_several_regions_are_played_in_productions(

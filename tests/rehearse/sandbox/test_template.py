@@ -318,6 +318,19 @@ def _outcast(node: Any, resources: set[str], parameters: set[str]) -> list[str]:
     return lost + [name for one in node.values() for name in _outcast(one, resources, parameters)]
 
 
+def test_the_jobs_id_is_one_variable_part_whatever_the_routes_call_it(params: Params) -> None:
+    """A REST API refuses two variable parts side by side, and the status route was not found beside the result's."""
+    service = params.service
+    routes = service.api.routes.model_copy(update={"status": "/forge/{ref}"})
+    result = service.contract.result.model_copy(update={"fetched": "route", "path": "/forge/{job_id}/badge"})
+    contract = service.contract.model_copy(update={"result": result})
+    api = service.api.model_copy(update={"routes": routes})
+    own = params.model_copy(update={"service": service.model_copy(update={"api": api, "contract": contract})})
+    made = [one for one in build(own)["Resources"].values() if one["Type"] == "AWS::ApiGateway::Resource"]
+    beside = [str(one["Properties"]["ParentId"]) for one in made if one["Properties"]["PathPart"].startswith("{")]
+    assert len(beside) == len(set(beside)) == 1
+
+
 @pytest.mark.parametrize("step", STEPS)
 def test_each_step_is_whole(params: Params, step: str) -> None:
     """Nothing refers to what the step does not have; `baseline` is only what production is before the rollout."""

@@ -5,6 +5,7 @@ Self-contained and under 4,096 characters, for it is inlined into the template.
 
 import json
 import os
+import re
 from typing import Any
 
 import boto3
@@ -29,7 +30,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     job = TABLE.get_item(Key={T["job_id"]: job_id}).get("Item") if job_id else None
     key = (job or {}).get(T["result_key"]) or C["key"].replace("{job_id}", job_id)
     where = {"Bucket": os.environ.get("BUCKET", ""), "Key": key}
-    if C["route"] and C["route"] in (event.get("resource"), (event.get("routeKey") or "").partition(" ")[2]):
+    asked = event.get("resource") or (event.get("routeKey") or "").partition(" ")[2]
+    if C["route"] and C["route"] == re.sub(r"\{.*?\}", "{}", asked):
         try:
             return answer([200, json.loads(S3.get_object(**where)["Body"].read())])
         except S3.exceptions.NoSuchKey:
