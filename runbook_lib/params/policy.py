@@ -194,9 +194,14 @@ class Policy(Frozen):
 
     @model_validator(mode="after")
     def _one_limit(self) -> Policy:
-        """Checks that the samples of a declared quantile are counted beyond the limit of one gate only."""
-        for name, measure in self.measures.items():
-            judging = [gate.id for gate in self.gates if gate.measure == name and measure.kind == "quantile"]
+        """Checks that one gate only judges a quantile: it is asked for that gate's percentile and counted beyond its
+        limit.
+        """
+        judged: dict[str, list[str]] = {}
+        for gate in self.gates:
+            if gate.kind == "quantile" and gate.against is None:
+                judged.setdefault(gate.measure, []).append(gate.id)
+        for name, judging in judged.items():
             if len(judging) > 1:
                 raise ValueError(
                     f"measure '{name}' is a quantile, and gates {' and '.join(judging)} judge it; "
