@@ -194,14 +194,10 @@ class Policy(Frozen):
 
     @model_validator(mode="after")
     def _one_limit(self) -> Policy:
-        """Checks that one gate only judges a quantile: it is asked for that gate's percentile and counted beyond its
-        limit.
-        """
-        judged: dict[str, list[str]] = {}
-        for gate in self.gates:
-            if gate.kind == "quantile" and gate.against is None:
-                judged.setdefault(gate.measure, []).append(gate.id)
-        for name, judging in judged.items():
+        """Checks that one gate judges a quantile: its percentile is asked, and counted beyond its limit."""
+        quantiles = [(one.measure, one.id) for one in self.gates if one.kind == "quantile" and one.against is None]
+        for name, _ in quantiles:
+            judging = [id for measure, id in quantiles if measure == name]
             if len(judging) > 1:
                 raise ValueError(
                     f"measure '{name}' is a quantile, and gates {' and '.join(judging)} judge it; "

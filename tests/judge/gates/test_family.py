@@ -33,7 +33,7 @@ def test_the_shares_add_up_to_the_familys_alpha(policy: Policy, alpha: float, we
 def test_who_spends_of_it_and_who_does_not(policy: Policy) -> None:
     by_chance = {gate.id for gate in policy.gates if gate.kind in ("rate", "quantile") and gate.required}
     assert {gate.id for gate in policy.gates if spends(gate)} == by_chance - {"lost_jobs"}, (
-        "one lost job is a FAIL: no matter of chance; nor are levels, money and the split, which has an alpha of its own"
+        "one lost job is a FAIL: no matter of chance; nor are levels, money and the split, which has its own alpha"
     )
     muted = policy.gate("refused").model_copy(update={"muted": "a reason"})
     advisory = policy.gate("refused").model_copy(update={"required": False})
