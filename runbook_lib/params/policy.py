@@ -123,7 +123,7 @@ class Policy(Frozen):
     metric_delay_s: int = Field(ge=0)
     """Seconds by which a window ends before now at least: CloudWatch points arrive late."""
     as_of_tolerance_s: int = Field(gt=0)
-    """Seconds by which `as_of` may be ahead of AWS's clock."""
+    """Seconds by which `as_of` may differ from AWS's clock where something is raised, or a person's entry be ahead."""
     worse_baseline_holds: bool = True
     """docs/domain.md, trap 13: between alert limit and collapse, a baseline shown to be worse makes it HOLD."""
     cost_scope: Literal["infrastructure", "total"] = "infrastructure"
