@@ -121,7 +121,7 @@ class Policy(Frozen):
     early_prior: tuple[float, float] = (1.0, 9.0)
     """Beta prior of the failure rate in the sequential test, truncated to values worse than the limit."""
     metric_delay_s: int = Field(ge=0)
-    """Seconds by which a window ends before now at least: CloudWatch points arrive late."""
+    """Least seconds between the end of a window and now: CloudWatch's points arrive late."""
     as_of_tolerance_s: int = Field(gt=0)
     """Seconds by which `as_of` may differ from AWS's clock where something is raised, or a person's entry be ahead."""
     worse_baseline_holds: bool = True
