@@ -125,13 +125,13 @@ class Command(Frozen):
         """
         folder = (root / self.cwd).resolve()
         if not folder.is_dir():
-            return f"its folder {self.cwd} is not there"
+            return f"the folder {self.cwd} is not there"
         first, *rest = [self.shell] if self.shell else self.argv({})  # a shell's text may begin with a builtin
         at = folder / first if "/" in first else first  # as seen by a process started in the folder
         if shutil.which(str(at)) is None:
-            return f"its program {first} is not installed"
+            return f"the program {first} is not installed"
         script = next((word for word in rest if word.endswith(".py")), None)
-        return f"its file {script} is not there" if script and not (folder / script).is_file() else ""
+        return f"the file {script} is not there" if script and not (folder / script).is_file() else ""
 
 
 class Commands(Frozen):
