@@ -78,7 +78,7 @@ def test_a_policy_with_a_family_gives_each_gate_its_share_and_says_it(policy: Po
     assert shared.alpha_of(shared.gate("refused")) == pytest.approx(one)
     assert shared.alpha_of(shared.gate("lost_jobs")) == policy.alpha_early
     assert told(shared.alphas).startswith(
-        f"The gates share 5 % for a false FAIL before the end of a soak: success_rate {400 * one:.2g} %"
+        f"The gates share 5 % for a false FAIL before the end of a soak: success_rate {400 * one:.4g} %"
     )
     assert policy.alphas == {} and told(policy.alphas) == ""
     with pytest.raises(
