@@ -29,6 +29,7 @@ from runbook_lib.base.template import fault, filled
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.diff import Kind
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.load import Params
 
 TAIL = 40
 """Number of output lines that are kept."""
@@ -37,6 +38,12 @@ GRACE_S = 5.0
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PLACEHOLDERS = ("env", "region", "account_id", "release", "step", "guard_alarm_arns")
+
+
+def placeholders(params: Params, step: str, guard_alarm_arns: str = "") -> dict[str, str]:
+    """Values of the commands' placeholders, by name, at a step of the infrastructure."""
+    told = {name: getattr(params.flat, name) for name in ("env", "region", "account_id", "release")}
+    return {**told, "step": step, "guard_alarm_arns": guard_alarm_arns}
 
 
 class Command(Frozen):
