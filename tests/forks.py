@@ -29,6 +29,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from runbook_lib.rehearse.emulator.lambda_nursery import loaded
 from runbook_lib.rehearse.play import nursery
 from runbook_lib.rehearse.play.stage import ENVIRONMENTS, params_of
 from runbook_lib.rehearse.sandbox import template
@@ -114,7 +115,7 @@ def _server() -> socket.socket:
 def main() -> None:
     """Imports the tool, then forks for each order."""
     runpy.run_module(MODULE)
-    nursery._read_models()
+    loaded(nursery.SERVICES)
     _read_files()
     gc.collect()
     gc.freeze()

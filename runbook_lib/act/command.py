@@ -29,6 +29,7 @@ from runbook_lib.base.template import fault, filled
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.diff import Kind
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.load import Params
 
 TAIL = 40
 """Number of output lines that are kept."""
@@ -37,6 +38,12 @@ GRACE_S = 5.0
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PLACEHOLDERS = ("env", "region", "account_id", "release", "step", "guard_alarm_arns")
+
+
+def placeholders(params: Params, step: str, guard_alarm_arns: str = "") -> dict[str, str]:
+    """Values of the commands' placeholders, by name, at a step of the infrastructure."""
+    told = {name: getattr(params.flat, name) for name in ("env", "region", "account_id", "release")}
+    return {**told, "step": step, "guard_alarm_arns": guard_alarm_arns}
 
 
 class Command(Frozen):
@@ -125,13 +132,13 @@ class Command(Frozen):
         """
         folder = (root / self.cwd).resolve()
         if not folder.is_dir():
-            return f"its folder {self.cwd} is not there"
+            return f"the folder {self.cwd} is not there"
         first, *rest = [self.shell] if self.shell else self.argv({})  # a shell's text may begin with a builtin
         at = folder / first if "/" in first else first  # as seen by a process started in the folder
         if shutil.which(str(at)) is None:
-            return f"its program {first} is not installed"
+            return f"the program {first} is not installed"
         script = next((word for word in rest if word.endswith(".py")), None)
-        return f"its file {script} is not there" if script and not (folder / script).is_file() else ""
+        return f"the file {script} is not there" if script and not (folder / script).is_file() else ""
 
 
 class Commands(Frozen):

@@ -18,8 +18,8 @@ from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.aws_errors import code_of
 from runbook_lib.observe.jobs.dlq import HIDDEN_S, again, job_of, show_again, statuses, waiting
 from runbook_lib.params import item
-from runbook_lib.params.crew import Post
 from runbook_lib.params.load import Params
+from runbook_lib.params.posts import Post
 
 
 @dataclass

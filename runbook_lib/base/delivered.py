@@ -21,7 +21,7 @@ def delivered() -> Path:
     for folder in (PACKAGE / FOLDER, PACKAGE.parent):
         if (folder / "params" / "gates.yaml").is_file() and (folder / "notebooks").is_dir():
             return folder
-    raise UsageError("this installation carries no notebooks; `pip install --force-reinstall rollout-runbook`")
+    raise UsageError("this installation has no notebooks; run `pip install --force-reinstall rollout-runbook`")
 
 
 def files() -> dict[str, bytes]:

@@ -69,10 +69,14 @@ class ArchiveError(RunbookError):
     """The archive or a record in it is damaged, missing, or cannot be written.
 
     Its sentence stays on one line: it has names of files, which others gave them.
+
+    Args:
+        of_the_log: the archive's log is what is damaged; the record itself is not.
     """
 
-    def __init__(self, *told: object, nothing_changed: bool = False) -> None:
+    def __init__(self, *told: object, nothing_changed: bool = False, of_the_log: bool = False) -> None:
         super().__init__(*map(foreign.line, told), nothing_changed=nothing_changed)
+        self.of_the_log = of_the_log
 
 
 class Unread(ArchiveError):

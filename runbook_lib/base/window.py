@@ -59,7 +59,7 @@ def parse(text: str) -> dt.datetime:
     try:
         return when.replace(tzinfo=dt.UTC) if when.tzinfo is None else utc(when)
     except OverflowError:
-        raise ValueError("is beyond the years that can be reckoned with") from None
+        raise ValueError("is beyond the years that can be calculated with") from None
 
 
 def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:

@@ -45,7 +45,7 @@ _GATES = (
     Column("n", "n", rank=2),
     Column("target", "target", rank=1),
 )
-_NEXT, _RECORD = "  next:   ", "  record:"
+_NEXT, _RECORD = "  next:   ", "  record: "
 """Lines with a command or a path: to be pasted, so they are not wrapped."""
 _SHOWN = 8
 """Number of earlier lines below the live table."""
@@ -108,25 +108,32 @@ def _unheard(one: Watch) -> bool:
 
 def lines(look: Look) -> list[str]:
     """A look in plain text: when, decision, gates counted, reason; its change and the place of its record."""
+    return [f"{name}{text}" for name, text in _said(look)]
+
+
+def _said(look: Look) -> list[tuple[str, str]]:
+    """The lines of `lines`, each as its name and its text; the first has no name."""
     tally = ", ".join(f"{count} {verdict}" for verdict, count in _tally(look).items())
     mark = " [back-filled]" if look.back_filled else ""
     head = f"{when(look)}{mark}  {look.decision:8}  {tally}".rstrip()
-    said = [f"{head}  {look.reason}"]
-    said += [f"  failing: {_failing(gate)}" for gate in look.gates if gate["verdict"] == "FAIL"]
-    said += [f"  done:   {look.action}"] if look.action else []
-    said += [f"{_NEXT}{look.next}"] if look.ends or look.decision == "ERROR" else []
-    return said + ([f"  record: {look.record}"] if look.record else [])
+    said = [("", f"{head}  {look.reason}")]
+    said += [("  failing: ", _failing(gate)) for gate in look.gates if gate["verdict"] == "FAIL"]
+    said += [("  done:   ", look.action)] if look.action else []
+    said += [(_NEXT, look.next)] if look.ends or look.decision == "ERROR" else []
+    return said + ([(_RECORD, look.record)] if look.record else [])
 
 
 def told(look: Look) -> None:
     """Prints a look as lines; on a terminal wrapped between words."""
-    for place, line in enumerate(lines(look)):
-        if line.startswith(_NEXT):
-            advice(_NEXT, line.removeprefix(_NEXT))
-        elif line.startswith(_RECORD):
-            say(line)
+    head, *rest = _said(look)
+    prose("".join(head), hang="  ")
+    for name, text in rest:
+        if name == _NEXT:
+            advice(name, text)
+        elif name == _RECORD:
+            say(f"{name}{text}")
         else:
-            prose(line, hang="  " if place == 0 else " " * len("  failing: "))
+            prose(f"{name}{text}", hang=" " * len("  failing: "))
 
 
 def when(look: Look) -> str:

@@ -140,7 +140,7 @@ def _stable(aws: Aws, key: str, function: str, alias: str, version: str) -> str:
             ) from None
     if version not in versions:
         there = ", ".join(one for one in versions if one != "$LATEST") or "none"
-        raise UsageError(f"--version is '{version}', which {function} has not; it has {there}: publish it first")
+        raise UsageError(f"--version is '{version}', which {function} does not have; it has {there}: publish it first")
     if (found.get("RoutingConfig") or {}).get("AdditionalVersionWeights"):
         raise Refused(
             f"alias {function}:{alias} splits its calls already: another release is under way; end it first",

@@ -9,9 +9,7 @@ others.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
@@ -19,69 +17,10 @@ from pydantic_core import PydanticCustomError
 from runbook_lib.base.nearest import hint
 from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.metrics import Metric
+from runbook_lib.params.posts import KEYS, MOST, OF_A_WORKER, Post, posts
 
 if TYPE_CHECKING:
     from runbook_lib.params.policy import Policy
-
-KEYS = {"function": "worker", "queue": "queue", "dlq": "dlq"}
-"""Key of an entry of `workers` to the key of `names` that it becomes."""
-MOST = 9
-"""Most workers of one service."""
-_OF_A_WORKER = re.compile(r"\{(worker|queue|dlq)\}")
-
-
-@dataclass(frozen=True)
-class Post:
-    """One worker's place: its keys in `names`."""
-
-    place: int
-    concurrency: int
-    """Number of jobs that it works on at the same time."""
-
-    @property
-    def suffix(self) -> str:
-        """Ending of each key; empty for the first worker."""
-        return f"_{self.place}" if self.place > 1 else ""
-
-    @property
-    def worker(self) -> str:
-        """Key of its function in `names`."""
-        return f"worker{self.suffix}"
-
-    @property
-    def queue(self) -> str:
-        """Key of its queue in `names`."""
-        return f"queue{self.suffix}"
-
-    @property
-    def dlq(self) -> str:
-        """Key of its dead-letter queue in `names`."""
-        return f"dlq{self.suffix}"
-
-    @property
-    def keys(self) -> tuple[str, str, str]:
-        """The keys of function, queue and dead-letter queue."""
-        return self.worker, self.queue, self.dlq
-
-    def key(self, of_first: str) -> str:
-        """This worker's key of `names` for the first worker's key `of_first`; other keys are unchanged."""
-        return f"{of_first}{self.suffix}" if of_first in KEYS.values() else of_first
-
-    def text(self, template: str) -> str:
-        """The template for this worker, made from one for the first."""
-        return _OF_A_WORKER.sub(lambda found: f"{{{found[1]}{self.suffix}}}", template)
-
-    def id(self, of_first: str) -> str:
-        """Id of this worker's metric, alarm or resource, made from the first one's: `worker_2_errors`, `dlq_2`."""
-        for part in KEYS.values():
-            if of_first.startswith(f"{part}_"):
-                return f"{part}{self.suffix}{of_first.removeprefix(part)}"
-        return f"{of_first}{self.suffix}"
-
-
-def posts(workers: int, more: tuple[int, ...]) -> tuple[Post, ...]:
-    """Every worker's place, with its concurrency; the first one first."""
-    return tuple(Post(place, count) for place, count in enumerate((workers, *more), 1))
 
 
 def told(values: Any) -> Any:
@@ -143,7 +82,7 @@ def metrics(crew: Collection[Post], known: Mapping[str, Metric]) -> dict[str, Me
 def of_a_worker(metric: Metric) -> bool:
     """Whether a metric is about one worker."""
     texts = (metric.namespace, *metric.dimensions.values(), *(metric.http_dimensions or {}).values())
-    return any(_OF_A_WORKER.search(text) for text in texts)
+    return any(OF_A_WORKER.search(text) for text in texts)
 
 
 def _texts(post: Post, texts: Mapping[str, str]) -> dict[str, str]:

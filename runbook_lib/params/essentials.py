@@ -18,6 +18,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import ENVIRONMENT, beside, environments, read_yaml
 from runbook_lib.base.template import filled
 from runbook_lib.base.yaml_file import unquoted
+from runbook_lib.params.posts import Post
 
 DEFAULTS: dict[str, Any] = {
     "mode": "plan",
@@ -90,13 +91,9 @@ class Essentials:
 
 
 def _workers(listed: Any) -> dict[str, Any]:
-    """Functions of a list of workers by their keys in `names`, as `params/crew.py` has them: the first is `worker`."""
+    """Functions of a list of workers by their keys in `names`."""
     found = enumerate(listed, 1) if isinstance(listed, list) else ()
-    return {
-        f"worker_{place}" if place > 1 else "worker": one.get("function")
-        for place, one in found
-        if isinstance(one, dict)
-    }
+    return {Post(place, 1).worker: one.get("function") for place, one in found if isinstance(one, dict)}
 
 
 def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:

@@ -121,9 +121,9 @@ class Policy(Frozen):
     early_prior: tuple[float, float] = (1.0, 9.0)
     """Beta prior of the failure rate in the sequential test, truncated to values worse than the limit."""
     metric_delay_s: int = Field(ge=0)
-    """Seconds by which a window ends before now at least: CloudWatch points arrive late."""
+    """Least seconds between the end of a window and now: CloudWatch's points arrive late."""
     as_of_tolerance_s: int = Field(gt=0)
-    """Seconds by which `as_of` may be ahead of AWS's clock."""
+    """Seconds by which `as_of` may differ from AWS's clock where something is raised, or a person's entry be ahead."""
     worse_baseline_holds: bool = True
     """docs/domain.md, trap 13: between alert limit and collapse, a baseline shown to be worse makes it HOLD."""
     cost_scope: Literal["infrastructure", "total"] = "infrastructure"
@@ -194,9 +194,10 @@ class Policy(Frozen):
 
     @model_validator(mode="after")
     def _one_limit(self) -> Policy:
-        """Checks that the samples of a declared quantile are counted beyond the limit of one gate only."""
-        for name, measure in self.measures.items():
-            judging = [gate.id for gate in self.gates if gate.measure == name and measure.kind == "quantile"]
+        """Checks that one gate judges a quantile: its percentile is asked, and counted beyond its limit."""
+        quantiles = [(one.measure, one.id) for one in self.gates if one.kind == "quantile" and one.against is None]
+        for name, _ in quantiles:
+            judging = [id for measure, id in quantiles if measure == name]
             if len(judging) > 1:
                 raise ValueError(
                     f"measure '{name}' is a quantile, and gates {' and '.join(judging)} judge it; "

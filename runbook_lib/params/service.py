@@ -17,6 +17,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.money.charges import Sizes
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params import crew as of_workers
+from runbook_lib.params import posts
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.metrics import METRICS, Metric
 from runbook_lib.params.traffic import AppConfigHome, Traffic
@@ -209,9 +210,9 @@ class Service(Frozen):
         return self
 
     @property
-    def crew(self) -> tuple[of_workers.Post, ...]:
+    def crew(self) -> tuple[posts.Post, ...]:
         """Every worker's place; the first one first."""
-        return of_workers.posts(self.workers, self.more_workers)
+        return posts.posts(self.workers, self.more_workers)
 
     @property
     def noun(self) -> str:
@@ -233,7 +234,7 @@ class Service(Frozen):
             return str(said["message"])
         return next(iter(self.failure_line.split()), "")
 
-    def post_of(self, key: str) -> of_workers.Post:
+    def post_of(self, key: str) -> posts.Post:
         """The worker that a key of `names` belongs to: `queue_2` to the second; the first where it belongs to none."""
         return next((post for post in self.crew if key in post.keys), self.crew[0])
 

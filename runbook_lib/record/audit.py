@@ -71,7 +71,7 @@ def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Wi
     """Verifies every record, the log, its signature if a key is given, and the checkpoints of the witnesses."""
     done, log = Audit(), read_log(archive.root)
     frame(archive.root, done)
-    _records(archive, log, done)
+    _records(archive, done)
     if log is not None:
         _log(archive, log, done)
         _signature(log, key, done)
@@ -80,7 +80,7 @@ def audit(archive: Archive, key: PublicKey | None = None, witnesses: Sequence[Wi
     return done
 
 
-def _records(archive: Archive, log: Log | None, done: Audit) -> None:
+def _records(archive: Archive, done: Audit) -> None:
     verify = archive.verifier()
     refs = archive.records()
     done.records = len(refs)
@@ -88,14 +88,12 @@ def _records(archive: Archive, log: Log | None, done: Audit) -> None:
         try:
             verify(ref)
         except (ArchiveError, OSError) as error:
-            sentence = str(error)
-            # A damaged log would be repeated for each record: it is reported once, at its own place.
-            if log and log.damage and sentence.endswith(log.damage[0]):
-                continue
+            if isinstance(error, ArchiveError) and error.of_the_log:
+                continue  # it would be repeated for each record: it is reported once, at its own place
             if isinstance(error, Unread):
-                done.doubt(sentence)
+                done.doubt(str(error))
             else:
-                done.add(path_of(archive.root, ref.folder), sentence)
+                done.add(path_of(archive.root, ref.folder), str(error))
 
 
 def _log(archive: Archive, log: Log, done: Audit) -> None:

@@ -57,7 +57,7 @@ class Entry(Frozen):
         try:
             at.astimezone(dt.UTC)
         except OverflowError:
-            raise ValueError("is beyond the years that can be reckoned with") from None
+            raise ValueError("is beyond the years that can be calculated with") from None
         return value
 
     @property

@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from runbook_lib.base import foreign
 from runbook_lib.base.errors import ArchiveError, Unread, Unsure
@@ -23,6 +22,7 @@ from runbook_lib.record.log.files import (
     PART,
     SEALING,
     TREE,
+    Damage,
     Log,
     read_log,
     read_sealing,
@@ -35,14 +35,6 @@ MOST = 3
 """Most damages in one sentence."""
 CUT = "the next seal completes it, and so does `runbook archive sync`"
 NO_LOG = "there is no log yet, which would show whether records were removed; the next seal begins it"
-
-
-class Damage(NamedTuple):
-    """One file or folder that is not as it was sealed."""
-
-    place: str
-    """Path from the archive's root, or the witness's name."""
-    sentence: str
 
 
 @dataclass
@@ -115,11 +107,10 @@ def _log(root: Path, log: Log | None, done: Frame) -> None:
         elif one.is_file() and not one.name.startswith(".part-"):  # not each is read
             open_plain(Path(one.path)).close()
     if log and log.unread:
-        done.doubt(log.damage[0])
+        done.doubt(log.damage[0].sentence)
         return
-    for sentence in log.damage if log else ():
-        named = next((name for name in (CHECKPOINT, SEALING) if sentence.startswith(f"{FOLDER}/{name}")), LEAVES)
-        done.add(f"{FOLDER}/{named}", sentence)
+    for damage in log.damage if log else ():
+        done.add(*damage)
 
 
 def _pending(root: Path, log: Log | None, done: Frame) -> None:

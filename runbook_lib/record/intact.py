@@ -55,11 +55,13 @@ class Verifier:
         found = self._found(chain).get(name)
         own = found.link(name) if found else _verify_own(ref, _vouched(leaf))
         if self._log and self._log.unread:
-            raise Unread(f"{name}: the archive's log cannot vouch for it: {self._log.damage[0]}")
+            raise Unread(f"{name}: {_without(self._log)}", of_the_log=True)
         if name not in self._broken.get(chain, {}):
             self._broken[chain] = self._walked(chain)
         if trouble := self._broken[chain].get(name, ArchiveError(f"{name}: it is gone")):
             raise type(trouble)(str(trouble))
+        if self._log and self._log.damage:
+            raise ArchiveError(f"{name}: {_without(self._log)}", of_the_log=True)
         if sentence := _unlogged(self._log, leaf, path, own):
             raise ArchiveError(f"{name}: {sentence}")
         if FOLDER in found.files if found else (ref.folder / FOLDER).is_dir():
@@ -116,13 +118,16 @@ def _vouched(leaf: Leaf | None) -> str:
     return "" if leaf is None or leaf.how == "taken_in" else leaf.file
 
 
+def _without(log: Log) -> str:
+    """Why a damaged log vouches for no record, in half a sentence."""
+    return f"the archive's log cannot vouch for it: {log.damage[0].sentence}"
+
+
 def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link) -> str:
     """Why the archive's log does not vouch for a record, in half a sentence; empty: it does, or need not."""
     of_the_log = own.schema >= LOGGED_SINCE
     if log is None:
         return "the archive's log was removed; such a record is always in it" if of_the_log else ""
-    if log.damage:
-        return f"the archive's log cannot vouch for it: {log.damage[0]}"
     if leaf is None:
         begun = log.sealing
         under_way = begun is not None and (begun.path, begun.hash) == (path, own.hash)

@@ -88,12 +88,7 @@ class Rollout:
             last=_decision(newest) if newest else "",
             last_at=at(newest) if newest else "",
             due=instant(back),
-            command=todo.command,
-            note=todo.note,
-            answer=todo.answer,
-            approver=todo.approver,
-            answered=todo.answered,
-            applies=todo.applies,
+            **vars(todo),
         )
 
     def _state(

@@ -4,11 +4,8 @@ After the deprecation there is none (docs/domain.md, traps 18 and 19).
 
 from __future__ import annotations
 
-import shlex
-
-from runbook_lib.act.command import Commands
+from runbook_lib.act.command import Commands, placeholders
 from runbook_lib.base.aws import Aws, aws_errors
-from runbook_lib.base.template import filled
 from runbook_lib.judge.incidents.incident import NoWayBack
 from runbook_lib.params.load import Params
 
@@ -20,16 +17,7 @@ DEPRECATE = "09_deprecate_sync"
 def deploy_command(params: Params, step: str = STEP) -> str:
     """The configured command that deploys `step`, as a person would type it."""
     command = params.nested(params.commands, Commands).deploy
-    flat = params.flat
-    values = {
-        "env": flat.env,
-        "region": flat.region,
-        "account_id": flat.account_id,
-        "release": flat.release,
-        "step": step,
-    }
-    words = [filled(word, {"guard_alarm_arns": "", **values}) for word in shlex.split(command.run)]
-    line = shlex.join(word for word in words)
+    line = command.line(placeholders(params, step))
     return line if command.cwd == "." else f"cd {command.cwd} && {line}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any, Literal
 
@@ -39,48 +39,16 @@ _TITLE_IN = 0.33
 """Height of a chart's title, with the space above it."""
 
 
-def timeline(
-    series: Mapping[str, Points],
-    *,
-    title: str,
-    unit: str,
-    gate: Gate | None = None,
-    marks: Marks = (),
-    kind: Kind = "line",
-    log: bool = False,
-    grid: Grid | None = None,
-    counts: Collection[str] = (),
-    irregular: Collection[str] = (),
-    band: Band = (),
-) -> Any:
-    """One chart over time (UTC), with the target and alert limit of `gate`; `marks` are moments with a word each.
-
-    `band` is an interval at each of its times, drawn behind the series; with one the chart has the gate's collapse too.
-    Times are aware; the legend says `no data` for a series without points. With a `grid`, missing periods are 0 for the
-    series in `counts` and gaps for others (not for those in `irregular`), and the open period is grey.
-    """
-    series = ready(series, grid, counts, irregular)
-    with drawing() as pyplot:
-        figure, axes = pyplot.subplots(figsize=(width(), 2.9), layout="constrained")
-        _draw(
-            axes,
-            series,
-            title=title,
-            unit=unit,
-            gate=gate,
-            marks=marks,
-            kind=kind,
-            log=log,
-            span=span_of([series], marks, [grid]),
-            grid=grid,
-            band=band,
-        )
-        figure.set_label(describe(series, title=title, unit=unit, gate=gate, marks=marks, grid=grid, band=band))
-    return figure
-
-
 def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str = "") -> Any:
-    """Small multiples: one chart a group (the keywords of `timeline`), all on one time axis."""
+    """Small multiples over time (UTC): one chart a group, all on one time axis; `marks` are moments with a word each.
+
+    Args:
+        groups: the keywords of each chart: `series`, `title`, `unit`, and any of `gate` (its target and alert limit are
+            drawn), `kind`, `log`, `grid`, `counts`, `irregular`, `band` (an interval at each of its times, drawn behind
+            the series; with one the gate's collapse is drawn too). Times are aware; the legend says `no data` for a
+            series without points. With a `grid`, missing periods are 0 for the series in `counts` and gaps for others
+            (not for those in `irregular`), and the open period is grey.
+    """
     if not groups:
         raise ValueError("a panel expects at least one group")
     groups = [_ready(group) for group in groups]

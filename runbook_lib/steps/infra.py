@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runbook_lib.act.command import Commands, Ran, command_check, printed, run_command
+from runbook_lib.act.command import Commands, Ran, command_check, placeholders, printed, run_command
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.redact import redact_text
@@ -280,16 +280,8 @@ class Infra:
 
     def values(self) -> dict[str, str]:
         """Values of the commands' placeholders, by name."""
-        flat = self.params.flat
         arns = [alarm_arn(alarm, self.params) for alarm in self.params.policy.alarms if alarm.guard]
-        return {
-            "env": flat.env,
-            "region": flat.region,
-            "account_id": flat.account_id,
-            "release": flat.release,
-            "step": self.step,
-            "guard_alarm_arns": ",".join(arns),
-        }
+        return placeholders(self.params, self.step, ",".join(arns))
 
     def _note(self, ok: bool | None, reason: str, *, mends: bool = False, ran: Ran | None = None) -> None:
         command = self.commands.deploy

@@ -60,7 +60,7 @@ class Preflight(Step):
         """Runs the configured commands side by side; shows exit status, duration and the last lines of each."""
         wanted = self.configured.of(self.run.notebook)
         live = Live("Running the configured commands")
-        values = self._values()
+        values = self.infra.values()
 
         def one(command: Command) -> Ran:
             return run_command(
@@ -241,16 +241,6 @@ class Preflight(Step):
     def decided(self) -> Any:
         """The decision as a banner; judges first if that is not done yet."""
         return verdict_banner(self.outcome or self.judge())
-
-    def _values(self) -> dict[str, str]:
-        flat = self.params.flat
-        return {
-            "env": flat.env,
-            "region": flat.region,
-            "account_id": flat.account_id,
-            "release": flat.release,
-            "step": "async",
-        }
 
 
 def later(one: Check) -> Check:

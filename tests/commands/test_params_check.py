@@ -75,10 +75,10 @@ def test_a_folder_without_an_environment_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"cwd": "nowhere"}, "its folder nowhere is not there"),
-        ({"run": "no-such-program --version"}, "its program no-such-program is not installed"),
-        ({"run": "./tool.sh"}, "its program ./tool.sh is not installed"),
-        ({"run": "python scripts/there.py"}, "its file scripts/there.py is not there"),
+        ({"cwd": "nowhere"}, "the folder nowhere is not there"),
+        ({"run": "no-such-program --version"}, "the program no-such-program is not installed"),
+        ({"run": "./tool.sh"}, "the program ./tool.sh is not installed"),
+        ({"run": "python scripts/there.py"}, "the file scripts/there.py is not there"),
         ({"run": "python -c pass"}, ""),
     ],
 )

@@ -130,7 +130,7 @@ def test_the_new_version_is_told_by_its_own_dimensions(account: Account) -> None
 @pytest.mark.parametrize(
     ("version", "function", "alias", "error", "said"),
     [
-        ("8", "worker", {}, UsageError, "--version is '8', which .* has not; it has 5, 6, 7: publish it first"),
+        ("8", "worker", {}, UsageError, "--version is '8', which .* does not have; it has 5, 6, 7: publish it first"),
         ("6", "worker", {}, UsageError, "points to 6 already; expects the version after it"),
         ("7", "cron", {}, UsageError, "--function is 'cron', which service.yaml does not name .* there are status, "),
         ("7", "wroker", {}, UsageError, "did you mean 'worker'"),

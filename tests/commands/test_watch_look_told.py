@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runbook_lib.cli import watch
 from runbook_lib.cli.watch import lines
 from runbook_lib.commands.watch_look import Look
 from runbook_lib.judge.terms import Decision
@@ -19,3 +21,14 @@ def test_the_decision_is_said_once(decision: str, reason: str) -> None:
     assert head.split()[3] == decision and head.endswith(reason) and head.removesuffix(reason).count(decision) == 1
     told = reason if decision == "ERROR" else f"{decision}: {reason}"
     assert (look.as_dict()["decision"], look.as_dict()["reason"]) == (decision, told)
+
+
+def test_what_is_next_is_advice_and_a_record_stays_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, ...]] = []
+    monkeypatch.setattr(watch, "prose", lambda text, **_: said.append(("prose", text)))
+    monkeypatch.setattr(watch, "advice", lambda name, text: said.append(("advice", name, text)))
+    monkeypatch.setattr(watch, "say", lambda text: said.append(("line", text)))
+    gate = {"id": "dlq", "title": "DLQ", "verdict": "FAIL", "reason": "  next:   of no account"}
+    watch.told(Look("2026-11-23T03:00:00Z", "during", "HOLD", "DLQ", "runbook status", gates=(gate,), record="a b"))
+    assert [how for how, *_ in said] == ["prose", "prose", "advice", "line"]
+    assert said[2] == ("advice", "  next:   ", "runbook status") and said[3] == ("line", "  record: a b")

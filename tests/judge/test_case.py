@@ -21,22 +21,16 @@ See = Callable[..., Evidence]
 
 def evidence(policy: Policy, see: See, n: int, bad: int, cost: float) -> dict[str, Evidence]:
     zeros = {"values": (0.0,) * 288, "expected": 288, "live": 0.0}
+    kinds: dict[str, dict[str, Any]] = {"rate": {"n": n, "bad": 0}, "gauge": zeros}
     fields: dict[str, dict[str, Any]] = {
-        "lost_jobs": {"n": n, "bad": 0},
-        "llm_quota": {"n": n, "bad": 0},
-        "refused": {"n": n, "bad": 0},
         "success_rate": {"n": n, "bad": min(n, bad)},
-        "error_rate": {"n": n, "bad": 0},
         "submit_latency": {"n": n, "value": 1.2, "upper": 1.5},
         "generation_time": {"n": n, "value": 60.0, "upper": 70.0},
-        "queue_depth": zeros,
-        "dlq": zeros,
-        "throttling": zeros,
         "lambda_errors": {"n": 3 * n, "bad": 0},
         "cost": {"n": n, "value": cost},
         "observed_split": {"n": 10 * n, "bad": n, "weight": 0.1},
     }
-    return {gate.measure: see(gate, **fields[gate.id]) for gate in policy.gates}
+    return {gate.measure: see(gate, **(fields.get(gate.id) or kinds[gate.kind])) for gate in policy.gates}
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,9 +13,9 @@ from runbook_lib.observe.api_address import with_api
 from runbook_lib.observe.dashboard.declared import declared
 from runbook_lib.observe.inventory.inspect import rules
 from runbook_lib.observe.metrics.catalogue import address
-from runbook_lib.params.crew import Post, posts
 from runbook_lib.params.load import Params, load_file, params_dir, validated
 from runbook_lib.params.permissions import policy
+from runbook_lib.params.posts import Post, posts
 from runbook_lib.params.service import Service
 
 EXAMPLE = params_dir().parent / "examples" / "orders-export" / "params"

@@ -120,8 +120,12 @@ def test_any_misspelt_name_is_refused(folder: Path, data: st.DataObject) -> None
 
 
 def _means_the_same(wrong: str, value: str) -> bool:
-    """Another threshold (`> 0.99` and `> 00.99`) or percentile (`p50` and `p5`): a number, and no name."""
-    return bool(re.match(r"\s*[<>]=?\s*[\d.]+\s*$", value)) or bool(re.fullmatch(r"p\d\d?(\.\d+)?", wrong))
+    """Another threshold (`> 0.99` and `> 00.99`), comparison or percentile (`p50` and `p5`): no name."""
+    return (
+        bool(re.fullmatch(r"[<>]=?", wrong))
+        or bool(re.match(r"\s*[<>]=?\s*[\d.]+\s*$", value))
+        or bool(re.fullmatch(r"p\d\d?(\.\d+)?", wrong))
+    )
 
 
 @pytest.mark.parametrize(

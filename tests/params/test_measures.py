@@ -110,6 +110,13 @@ GATES: list[tuple[str, Change, tuple[str, ...]]] = [
         lambda p: p["gates"].append({**p["gates"][-2], "id": "slow", "quantile": 0.5}),
         ("measure 'search_time' is a quantile", "search_time and slow"),
     ),
+    (
+        "two gates on a quantile of the runbook's own",
+        lambda p: p["gates"].append(
+            {**next(one for one in p["gates"] if one["id"] == "submit_latency"), "id": "median", "quantile": 0.5}
+        ),
+        ("measure 'submit_latency' is a quantile", "submit_latency and median"),
+    ),
     ("a rate in seconds", lambda p: p["gates"][-5].update(unit="s"), ("gates.declined.unit", "is in ratio")),
     (
         "a rate that stands still",

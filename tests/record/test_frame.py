@@ -155,6 +155,14 @@ def test_what_is_said_names_places_on_one_line(kept: Archive) -> None:
     assert one.place == "env=dev/release=a\\nintact" and "\\nintact was put there" in one.sentence
 
 
+@pytest.mark.parametrize("name", ["checkpoint", "tree.json", "leaves.jsonl", "checkpoint2"])
+def test_damage_of_the_log_is_at_its_own_file(kept: Archive, name: str) -> None:
+    """The place was read out of the sentence's beginning, so `checkpoint2` stood for the checkpoint."""
+    (kept.root / "log" / name).unlink(missing_ok=True)
+    pipe(kept.root, f"log/{name}")
+    assert f"log/{name}" in {one.place for one in frame(kept.root).damage if "is no file" in one.sentence}
+
+
 @contextmanager
 def another_person() -> Iterator[None]:
     """What a person does who owns nothing here; root may read everything, whatever the mode says."""

@@ -32,6 +32,11 @@ def _headless() -> None:
     mpl.use("Agg")
 
 
+def timeline(series: Any, **group: Any) -> Any:
+    """A panel of one chart."""
+    return charts.panel([{"series": series, **group}])
+
+
 def points(*values: float, step: int = 15) -> list[tuple[dt.datetime, float]]:
     return [(T0 + dt.timedelta(minutes=step * place), value) for place, value in enumerate(values)]
 
@@ -51,7 +56,7 @@ def legend(axes: Any) -> list[str]:
 
 
 def test_target_and_alert_come_from_the_gate(gate: Find) -> None:
-    figure = charts.timeline({"async": points(1, 2)}, title="P95 submit latency", unit="s", gate=gate("submit_latency"))
+    figure = timeline({"async": points(1, 2)}, title="P95 submit latency", unit="s", gate=gate("submit_latency"))
     axes = figure.axes[0]
     assert horizontals(axes) == [3, 5]
     assert {"target < 3 s", "alert > 5 s"} <= set(texts(axes))
@@ -61,13 +66,13 @@ def test_target_and_alert_come_from_the_gate(gate: Find) -> None:
 
 
 def test_a_ratio_is_drawn_in_the_charts_percent(gate: Find) -> None:
-    figure = charts.timeline({"a": points(2, 3)}, title="5xx", unit="% of requests", gate=gate("error_rate"))
+    figure = timeline({"a": points(2, 3)}, title="5xx", unit="% of requests", gate=gate("error_rate"))
     assert horizontals(figure.axes[0]) == pytest.approx([1, 5])
 
 
 def test_a_threshold_out_of_sight_is_named_not_drawn(gate: Find) -> None:
     """Drawn to scale, 50 would flatten a queue that never holds more than two messages."""
-    figure = charts.timeline({"queue": points(0, 2, 1)}, title="Queue", unit="messages", gate=gate("queue_depth"))
+    figure = timeline({"queue": points(0, 2, 1)}, title="Queue", unit="messages", gate=gate("queue_depth"))
     axes = figure.axes[0]
     assert horizontals(axes) == [10]
     assert "↑ alert > 50" in texts(axes)
@@ -75,14 +80,14 @@ def test_a_threshold_out_of_sight_is_named_not_drawn(gate: Find) -> None:
 
 
 def test_a_gate_on_the_weight_draws_no_threshold(gate: Find) -> None:
-    figure = charts.timeline({"split": points(0.1)}, title="Split", unit="ratio", gate=gate("observed_split"))
+    figure = timeline({"split": points(0.1)}, title="Split", unit="ratio", gate=gate("observed_split"))
     assert horizontals(figure.axes[0]) == []
 
 
 @pytest.mark.parametrize("kind", ["line", "step", "bar"])
 @pytest.mark.parametrize("count", [1, 2, 30])
 def test_every_kind_draws_its_points(kind: Any, count: int) -> None:
-    figure = charts.timeline({"a": points(*range(count)), "b": points(*range(count))}, title="t", unit="u", kind=kind)
+    figure = timeline({"a": points(*range(count)), "b": points(*range(count))}, title="t", unit="u", kind=kind)
     axes = figure.axes[0]
     assert legend(axes) == ["a", "b"]
     if kind == "bar":
@@ -93,25 +98,25 @@ def test_every_kind_draws_its_points(kind: Any, count: int) -> None:
 
 
 def test_a_single_point_of_a_line_can_be_seen() -> None:
-    assert charts.timeline({"a": points(1)}, title="t", unit="u").axes[0].lines[0].get_marker() == "o"
+    assert timeline({"a": points(1)}, title="t", unit="u").axes[0].lines[0].get_marker() == "o"
 
 
 def test_points_are_drawn_in_order_of_time() -> None:
-    figure = charts.timeline({"a": list(reversed(points(1, 2, 3)))}, title="t", unit="u")
+    figure = timeline({"a": list(reversed(points(1, 2, 3)))}, title="t", unit="u")
     assert list(figure.axes[0].lines[0].get_ydata()) == [1, 2, 3]
 
 
 def test_an_empty_chart_says_no_data_and_still_shows_the_thresholds(gate: Find) -> None:
-    figure = charts.timeline({"a": [], "b": []}, title="t", unit="s", gate=gate("submit_latency"))
+    figure = timeline({"a": [], "b": []}, title="t", unit="s", gate=gate("submit_latency"))
     axes = figure.axes[0]
     assert "no data" in texts(axes)
     assert horizontals(axes) == [3, 5]
     assert legend(axes) == ["a: no data", "b: no data"]
-    assert list(charts.timeline({}, title="t", unit="s").axes[0].get_yticks()) == []
+    assert list(timeline({}, title="t", unit="s").axes[0].get_yticks()) == []
 
 
 def test_one_empty_series_is_named_in_the_legend() -> None:
-    axes = charts.timeline({"a": points(1, 2), "b": []}, title="t", unit="u").axes[0]
+    axes = timeline({"a": points(1, 2), "b": []}, title="t", unit="u").axes[0]
     assert legend(axes) == ["a", "b: no data"]
     assert "no data" not in texts(axes)
 
@@ -119,27 +124,27 @@ def test_one_empty_series_is_named_in_the_legend() -> None:
 def test_the_shift_is_a_line_with_its_word_and_hour_in_utc() -> None:
     cet = dt.timezone(dt.timedelta(hours=1))
     at = dt.datetime(2026, 11, 10, 4, 30, tzinfo=cet)
-    axes = charts.timeline({"a": points(*range(20))}, title="t", unit="u", marks=[(at, "shift to 10 %")]).axes[0]
+    axes = timeline({"a": points(*range(20))}, title="t", unit="u", marks=[(at, "shift to 10 %")]).axes[0]
     assert "shift to 10 %, 2026-11-10 03:30 UTC" in texts(axes)
     assert len(axes.lines) == 2
 
 
 def test_a_mark_outside_of_what_is_shown_does_not_stretch_the_axis() -> None:
     far = [(T0 - dt.timedelta(days=9), "long ago")]
-    figure = charts.timeline({"a": points(*range(20))}, title="t", unit="u", marks=far)
+    figure = timeline({"a": points(*range(20))}, title="t", unit="u", marks=far)
     assert texts(figure.axes[0]) == []
     span = figure.axes[0].get_xlim()
     assert span[1] - span[0] < 1, "days"
 
 
 def test_marks_alone_give_the_axis_its_time() -> None:
-    axes = charts.timeline({"a": []}, title="t", unit="u", marks=[(T0, "shift")]).axes[0]
+    axes = timeline({"a": []}, title="t", unit="u", marks=[(T0, "shift")]).axes[0]
     assert "shift, 2026-11-10 03:00 UTC" in texts(axes)
 
 
 def test_a_log_scale_takes_zero_too() -> None:
-    assert charts.timeline({"a": points(1, 10, 1000)}, title="t", unit="u", log=True).axes[0].get_yscale() == "log"
-    assert charts.timeline({"a": points(0, 10, 1000)}, title="t", unit="u", log=True).axes[0].get_yscale() == "symlog"
+    assert timeline({"a": points(1, 10, 1000)}, title="t", unit="u", log=True).axes[0].get_yscale() == "log"
+    assert timeline({"a": points(0, 10, 1000)}, title="t", unit="u", log=True).axes[0].get_yscale() == "symlog"
 
 
 def boxes(figure: Any, axes: Any) -> list[tuple[str, Any]]:
@@ -161,7 +166,7 @@ def boxes(figure: Any, axes: Any) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize("name", ["queue_depth", "error_rate", "submit_latency", "success_rate"])
 def test_no_two_labels_overlap(gate: Find, name: str, values: tuple[float, ...]) -> None:
     marks = [(T0 + dt.timedelta(minutes=minutes), "shift to 10 %") for minutes in (0, 10, 60, 280)]
-    figure = charts.timeline(
+    figure = timeline(
         {"sync": points(*values * 10), "async": points(*values * 10)},
         title="Title",
         unit="u",
@@ -178,7 +183,7 @@ def test_no_two_labels_overlap(gate: Find, name: str, values: tuple[float, ...])
 @pytest.mark.parametrize("values", [(100, 100), (0, 60), (3, 90, 400), (0, 0)])
 def test_a_legend_covers_no_data(gate: Find, title: str, name: str | None, values: tuple[float, ...]) -> None:
     series = {"the synchronous route": points(*values * 12), "the asynchronous route": points(*values * 12)}
-    figure = charts.timeline(series, title=title, unit="s", gate=gate(name) if name else None)
+    figure = timeline(series, title=title, unit="s", gate=gate(name) if name else None)
     axes = figure.axes[0]
     box = dict(boxes(figure, axes))["legend"]
     drawn = [point for line in axes.lines if len(line.get_xdata()) > 2 for point in line.get_xydata()]
@@ -188,7 +193,7 @@ def test_a_legend_covers_no_data(gate: Find, title: str, name: str | None, value
 
 def test_nothing_is_cut_off(gate: Find) -> None:
     marks = [(T0 + dt.timedelta(minutes=285), "taken back by AppConfig")]
-    figure = charts.timeline(
+    figure = timeline(
         {"a": points(*range(20))}, title="Title", unit="messages", gate=gate("generation_time"), marks=marks
     )
     width, height = figure.canvas.get_width_height()
@@ -249,7 +254,7 @@ def test_use_makes_the_style_the_kernels_own() -> None:
 
 
 def test_series_differ_in_dash_as_well_as_in_colour() -> None:
-    axes = charts.timeline({name: points(1, 2, 3) for name in "abcd"}, title="t", unit="u").axes[0]
+    axes = timeline({name: points(1, 2, 3) for name in "abcd"}, title="t", unit="u").axes[0]
     assert len({str(line.get_linestyle()) + str(line._dash_pattern) for line in axes.lines}) == 4
     assert len({line.get_color() for line in axes.lines}) == 4
 
@@ -262,21 +267,21 @@ def test_tables_do_not_load_matplotlib_or_pandas() -> None:
 
 
 def test_shares_near_all_are_not_drawn_from_zero(gate: Find) -> None:
-    near = charts.timeline({"a": points(99.9, 99.7)}, title="S", unit="%", gate=gate("success_rate")).axes[0]
+    near = timeline({"a": points(99.9, 99.7)}, title="S", unit="%", gate=gate("success_rate")).axes[0]
     assert near.get_ylim()[0] > 97 and near.get_ylim()[1] > 100
     assert horizontals(near) == pytest.approx([99, 98])
-    low = charts.timeline({"a": points(99.9, 60)}, title="S", unit="%", gate=gate("success_rate")).axes[0]
+    low = timeline({"a": points(99.9, 60)}, title="S", unit="%", gate=gate("success_rate")).axes[0]
     assert low.get_ylim()[0] < 0
 
 
 def test_a_long_title_and_many_lines_do_not_lie_on_one_another() -> None:
     title = "API Gateway 4xx/5xx, async routes"
     names = [f"submit route p9{place}" for place in range(5)]
-    full = charts.timeline({name: points(1, 2) for name in names}, title=title, unit="u").axes[0]
+    full = timeline({name: points(1, 2) for name in names}, title=title, unit="u").axes[0]
     assert legend(full) == names
     full.figure.canvas.draw()
     assert full.get_legend().get_window_extent().y1 <= full.title.get_window_extent().y0
-    empty = charts.timeline({name: points() for name in names}, title=title, unit="u").axes[0]
+    empty = timeline({name: points() for name in names}, title=title, unit="u").axes[0]
     assert legend(empty) == ["5 lines: no data"]
     empty.figure.canvas.draw()
     assert empty.get_legend().get_window_extent().x0 > empty.title.get_window_extent().x1
@@ -287,7 +292,7 @@ GRID = Grid(900, T0, T0 + dt.timedelta(minutes=310))
 
 def test_a_count_falls_to_zero_and_its_open_period_is_grey() -> None:
     failed = [points(*range(1, 22))[place] for place in (2, 9, 15, 20)]
-    axes = charts.timeline(
+    axes = timeline(
         {"failed": failed}, title="Jobs", unit="jobs / 15 min", kind="step", grid=GRID, counts=["failed"]
     ).axes[0]
     closed, begun = axes.lines[0], axes.lines[1]
@@ -299,7 +304,7 @@ def test_a_count_falls_to_zero_and_its_open_period_is_grey() -> None:
 
 def test_a_level_has_a_gap_and_what_stands_alone_is_a_whole_dot() -> None:
     some = [points(*range(21))[place] for place in (0, 1, 2, 7, 12, 13, 14)]
-    figure = charts.timeline({"p95": some}, title="P95", unit="s", grid=GRID)
+    figure = timeline({"p95": some}, title="P95", unit="s", grid=GRID)
     line, dot = figure.axes[0].lines[:2]
     assert [math.isnan(value) for value in line.get_ydata()].count(True) == 2
     assert (list(dot.get_ydata()), dot.get_clip_on()) == ([7], False)
@@ -308,20 +313,20 @@ def test_a_level_has_a_gap_and_what_stands_alone_is_a_whole_dot() -> None:
 
 def test_the_sentence_leaves_the_open_period_out() -> None:
     whole = {"async": points(*[5.0] * 20, 1.0)}
-    told = charts.timeline(whole, title="Requests", unit="requests", grid=GRID, counts=["async"]).get_label()
+    told = timeline(whole, title="Requests", unit="requests", grid=GRID, counts=["async"]).get_label()
     assert "async 5 to 5, last 5" in told
 
 
 @pytest.mark.parametrize("names", [["failed"], ["created", "failed"], ["a", "b", "c", "d", "e", "f", "failed"]])
 def test_failed_has_one_colour_and_nothing_else_has_it(names: list[str]) -> None:
-    axes = charts.timeline({name: points(1, 2, 3) for name in names}, title="t", unit="u").axes[0]
+    axes = timeline({name: points(1, 2, 3) for name in names}, title="t", unit="u").axes[0]
     for line in axes.lines:
         assert (line.get_color() == style.VERMILLION) == (line.get_label() == "failed")
 
 
 def test_the_words_of_marks_stand_above_the_data() -> None:
     marks = [(T0 + dt.timedelta(minutes=30), "shift"), (T0 + dt.timedelta(minutes=90), "async off")]
-    figure = charts.timeline({"a": points(*[30.0] * 21)}, title="t", unit="u", marks=marks)
+    figure = timeline({"a": points(*[30.0] * 21)}, title="t", unit="u", marks=marks)
     axes = figure.axes[0]
     highest = axes.transData.transform((0, 30))[1]
     assert all(box.y0 > highest for name, box in boxes(figure, axes) if "UTC" in name)

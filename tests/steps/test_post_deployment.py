@@ -37,17 +37,15 @@ def hours(count: float) -> dt.datetime:
 
 def evidence(n: int = 5000, bad: int = 5, **changed: dict[str, Any]) -> dict[str, Evidence]:
     """A healthy day; `changed`: fields of single measures."""
+    zeros = {"values": (0,) * 180, "expected": 180}
+    kinds: dict[str, dict[str, Any]] = {"rate": {"bad": 0, "n": n}, "gauge": zeros}
     fields: dict[str, dict[str, Any]] = {
+        **{gate.measure: {"kind": gate.kind, **kinds.get(gate.kind, {})} for gate in PARAMS.policy.gates},
         "success": {"kind": "rate", "bad": bad, "n": n},
-        "lost_jobs": {"kind": "rate", "bad": 0, "n": n},
-        "llm_quota": {"kind": "rate", "bad": 0, "n": n},
-        "refused": {"kind": "rate", "bad": 0, "n": n},
-        "async_5xx": {"kind": "rate", "bad": 0, "n": n},
         "submit_latency": {"kind": "quantile", "value": 0.4, "upper": 0.5, "low": 0.3, "n": n},
         "generation_time": {"kind": "quantile", "value": 60, "upper": 62, "low": 58, "n": n},
         "queue_depth": {"kind": "gauge", "values": (0, 2, 1) * 60, "expected": 180, "live": 0},
-        "dlq_depth": {"kind": "gauge", "values": (0,) * 180, "expected": 180, "live": 0},
-        "throttle_events": {"kind": "gauge", "values": (0,) * 180, "expected": 180},
+        "dlq_depth": {"kind": "gauge", **zeros, "live": 0},
         "lambda_errors": {"kind": "rate", "bad": 0, "n": 3 * n},
         "cost_per_vpr": {"kind": "amount", "value": 0.002, "low": 0.002, "high": 0.002, "n": n},
         "observed_split": {"kind": "split", "bad": n, "n": n, "weight": 1.0},

@@ -99,8 +99,8 @@ class Conversation:
         own = self.said["probe"]
         if own not in found.removeprefix(prefix):
             raise Failed(
-                f"'{place}' of the job is {found!r}, and has not this run's own mark '{own}' (contract.probe): what "
-                f"begins with '{prefix}' may be a user's, too, and every user would count as a probe"
+                f"'{place}' of the job is {found!r}, and does not have this run's own mark '{own}' (contract.probe): "
+                f"what begins with '{prefix}' may be a user's, too, and every user would count as a probe"
             )
         return f"'{place}' begins with '{prefix}', and has this run's own mark"
 
@@ -124,7 +124,7 @@ class Conversation:
             bears = isinstance(found, str) and found.startswith(self.contract.probe.prefix)
             raise Failed(
                 f"{_said(answer)}: a job was made of the body that must be refused (contract.submit.invalid)"
-                + ("" if bears else f"; it bears no mark, so that job {made} counts as a user")
+                + ("" if bears else f"; it has no mark, so job {made} counts as a user")
             )
         return str(_expect(answer, submit.refused, "contract.submit.refused").status)
 

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.off import RegisterOff
+from runbook_lib.act.traffic.on import on_already, turned_on
 from runbook_lib.act.traffic.register import Overtaken, Register
 from runbook_lib.act.traffic.shift import DialStep, ShiftPlan, number, refuse_if_turned, whose
 from runbook_lib.act.traffic.switch import Turned
@@ -61,17 +62,8 @@ class RegisteredTraffic:
         """See `Home.switch_on`."""
         self._guard.authorise(raises=True)
         found, now = self._register.entries(), self._register.in_force()
-        state = state_of(found, now)
-        if state.switch_on:
-            said = f"the switch is on already, by {whose(state.switch_deployment)}; nothing was changed"
-            self._guard.note("note", text=said)
-            return Turned(False, said, number(state.switch_deployment))
-        if state.dial_percent != 0:
-            raise Refused(
-                f"the dial is at {state.dial_percent:g} %, which the switch would put in force again: "
-                "bring the dial to 0 first",
-                nothing_changed=True,
-            )
+        if (before := on_already(state_of(found, now), self._guard)) is not None:
+            return before
         written: list[int] = []
         with aws_errors("switching on"):
             change = self._guard.change(
@@ -84,9 +76,7 @@ class RegisteredTraffic:
                 read_back=self._seen,
                 raises=True,
             )
-        if not change.ok:
-            raise AwsError(f"the switch was turned on, yet it reads back as {dict(change.seen)}; look before going on")
-        return Turned(True, "the switch is on, the dial at 0: nothing moves yet", written[-1])
+        return turned_on(change, written[-1])
 
     def _raise(self, plan: ShiftPlan, step: DialStep) -> None:
         found, now = self._register.entries(), self._register.in_force()

@@ -21,9 +21,9 @@ from runbook_lib.observe.inventory.rules import Inventory
 from runbook_lib.observe.references import value_of
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.observe.traffic.flag_ids import Misnamed, NotDeployed
-from runbook_lib.params.crew import KEYS
 from runbook_lib.params.load import Params
 from runbook_lib.params.permissions import values
+from runbook_lib.params.posts import KEYS
 from runbook_lib.params.references import read
 from runbook_lib.record.home.s3 import Store
 from runbook_lib.record.log.keeping import signer_of, witnesses_of

@@ -11,7 +11,7 @@ from runbook_lib.judge.words import count as counted
 from runbook_lib.observe.evidence import courses, questions
 from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S, label
 from runbook_lib.observe.evidence.seen import Answered, behind, census_window, unseen
-from runbook_lib.params.crew import Post
+from runbook_lib.params.posts import Post
 
 Point = tuple[dt.datetime, float]
 OVERHEAD = 2

@@ -64,23 +64,28 @@ def success(seen: Answered) -> Evidence:
         doubtful=min(met.doubtful + unsure, turned) if met else 0,
         untold=untold,
         unseen=cause or (met.suspect if met else ""),
-        extra={
-            "completed": segment.completed,
-            "failed": segment.failed,
-            "late": segment.late,
-            "lost": segment.lost,
-            "probes": segment.probes,
-            "probes_bad": segment.probes_bad,
-            "duplicates": segment.duplicates,
-            "errors": dict(segment.errors),
-            "unseen": figures,
-            "kpi_created": kpi,
-            "kpi_completed": seen.sum("jobs_completed", window),
-            "kpi_failed": seen.sum("jobs_failed", window),
-            "census_read_units": segment.read_units,
-            "ledger": ledger.as_dict() if ledger else None,
-        },
+        extra={**counted(seen, segment, figures), "ledger": ledger.as_dict() if ledger else None},
     )
+
+
+def counted(seen: Answered, segment: Segment, figures: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the census counted, beside the KPIs of the same window; `figures` are those of the jobs not seen."""
+    window = census_window(seen)
+    return {
+        "completed": segment.completed,
+        "failed": segment.failed,
+        "late": segment.late,
+        "lost": segment.lost,
+        "probes": segment.probes,
+        "probes_bad": segment.probes_bad,
+        "duplicates": segment.duplicates,
+        "errors": dict(segment.errors),
+        "unseen": figures,
+        "kpi_created": seen.sum("jobs_created", window),
+        "kpi_completed": seen.sum("jobs_completed", window),
+        "kpi_failed": seen.sum("jobs_failed", window),
+        "census_read_units": segment.read_units,
+    }
 
 
 def _created(seen: Answered) -> str:

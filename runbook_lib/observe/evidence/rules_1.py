@@ -33,21 +33,7 @@ def success(seen: Answered) -> Evidence:
         (),
         **{**found, "notes": (*found.get("notes", ()), *words), "partial": missed},
         in_flight=segment.in_flight,
-        extra={
-            "completed": segment.completed,
-            "failed": segment.failed,
-            "late": segment.late,
-            "lost": segment.lost,
-            "probes": segment.probes,
-            "probes_bad": segment.probes_bad,
-            "duplicates": segment.duplicates,
-            "errors": dict(segment.errors),
-            "unseen": figures,
-            "kpi_created": kpi,
-            "kpi_completed": seen.sum("jobs_completed", window),
-            "kpi_failed": seen.sum("jobs_failed", window),
-            "census_read_units": segment.read_units,
-        },
+        extra=rates.counted(seen, segment, figures),
     )
 
 

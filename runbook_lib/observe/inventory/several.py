@@ -10,8 +10,8 @@ from typing import Any
 
 from runbook_lib.observe.inventory.rules import Inventory, Resource, Setting
 from runbook_lib.params.contract_inside import Table
-from runbook_lib.params.crew import KEYS, Post
 from runbook_lib.params.load import Params
+from runbook_lib.params.posts import KEYS, Post
 
 _OF_THE_TABLE = re.compile(r"\{table\.(\w+)\}")
 """A name of `contract.table` in a rule."""

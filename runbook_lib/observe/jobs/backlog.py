@@ -10,8 +10,8 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import Window, when
 from runbook_lib.judge.incidents.backlog import Load
 from runbook_lib.observe.metrics.fetch import Answers, Ask, fetch
-from runbook_lib.params.crew import Post
 from runbook_lib.params.load import Params
+from runbook_lib.params.posts import Post
 
 _VISIBLE = "ApproximateNumberOfMessages"
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from runbook_lib.base.errors import Unread
 from runbook_lib.base.plain_file import read_plain
@@ -93,11 +94,11 @@ def newest_logged(root: Path, chain: str) -> str:
     return leaf.name if leaf is not None and there else ""
 
 
-def _line(names: Sequence[str], number: int) -> str:
-    """A leaf's place for a person: file and line."""
+def _line(names: Sequence[str], number: int) -> tuple[str, str]:
+    """A leaf's file, and its line there for a person."""
     begins = [(name, part_begins(name)) for name in names]
     name, first = max((one for one in begins if one[1] <= number), key=lambda one: one[1])
-    return f"{FOLDER}/{name}, line {number - first + 1}"
+    return name, f", line {number - first + 1}"
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,14 @@ class Tree:
         return json.dumps(said | ({"begins": self.begins} if self.begins else {})).encode()
 
 
+class Damage(NamedTuple):
+    """One file or folder that is not as it was sealed."""
+
+    place: str
+    """Path from the archive's root, or the witness's name."""
+    sentence: str
+
+
 @dataclass
 class Log:
     """The contents of the log, and its damage."""
@@ -167,12 +176,16 @@ class Log:
     hashes: list[bytes] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
     sealing: Sealing | None = None
-    damage: list[str] = field(default_factory=list)
+    damage: list[Damage] = field(default_factory=list)
     unread: bool = False
     """Whether the only damage is that this user may not read the log: it may well be whole."""
     by_path: dict[str, Leaf] = field(default_factory=dict)
     by_chain: dict[str, list[Leaf]] = field(default_factory=dict)
     by_kind: dict[str, list[Leaf]] = field(default_factory=dict)
+
+    def damaged(self, name: str, how: str) -> None:
+        """Adds one damage of the log's file `name`; `how` follows its name in the sentence."""
+        self.damage.append(Damage(f"{FOLDER}/{name}", f"{FOLDER}/{name}{how}"))
 
     @property
     def unbegun(self) -> bool:
@@ -264,23 +277,31 @@ def _read(folder: Path, _now: _State) -> Log:
     try:
         return _whole(folder)
     except PermissionError as error:
-        return Log(damage=[str(Unread.of(error, folder))], unread=True)
+        return Log(damage=[Damage(FOLDER, str(Unread.of(error, folder)))], unread=True)
 
 
 def _whole(folder: Path) -> Log:
     log, found = Log(sealing=read_sealing(folder)), {LEAVES: b""}
     if folder.is_symlink():
-        log.damage.append(f"{FOLDER} is a link: a log is kept as files")
-    log.damage += [f"{FOLDER}/{name} is no file: a log is kept as files" for name in _listed(folder)[1]]
+        log.damage.append(Damage(FOLDER, f"{FOLDER} is a link: a log is kept as files"))
+    for name in _listed(folder)[1]:
+        log.damaged(name, " is no file: a log is kept as files")
     if log.sealing is None and (folder / SEALING).exists():
-        log.damage.append(f"{FOLDER}/{SEALING} cannot be read; sealing writes it whole")
+        log.damaged(SEALING, " cannot be read; sealing writes it whole")
     try:
         os.listdir(folder)  # noqa: PTH208 - raises what a list of its files passes over
         found = read_leaves(folder)
     except PermissionError:
         raise
     except OSError as error:
-        log.damage.append(f"{FOLDER}/{Path(error.filename or LEAVES).name} cannot be read ({error.strerror})")
+        log.damaged(Path(error.filename or LEAVES).name, f" cannot be read ({error.strerror})")
+    _read_in(log, found)
+    _compare(folder, log)
+    return log
+
+
+def _read_in(log: Log, found: Mapping[str, bytes]) -> None:
+    """Adds the leaves of `found` to the log."""
     names = [*found]
     *lines, torn = b"".join(found.values()).split(b"\n")
     for number, line in enumerate(lines):
@@ -290,43 +311,46 @@ def _whole(folder: Path) -> Log:
             if not is_path(leaf.path):
                 raise ValueError("it is of no record")
         except (ValueError, RecursionError):
-            log.damage.append(f"{_line(names, number)} was altered: it is no leaf of the log")
+            name, place = _line(names, number)
+            log.damaged(name, f"{place} was altered: it is no leaf of the log")
             continue
         if leaf.index != number:
-            log.damage.append(f"{_line(names, number)} is leaf {leaf.index}: leaves were moved")
+            name, place = _line(names, number)
+            log.damaged(name, f"{place} is leaf {leaf.index}: leaves were moved")
         if leaf.path in log.by_path:
-            log.damage.append(f"{_line(names, number)}: {leaf.path} is there twice")
+            name, place = _line(names, number)
+            log.damaged(name, f"{place}: {leaf.path} is there twice")
         log.leaves.append(leaf)
         log.by_path[leaf.path] = leaf
         log.by_chain.setdefault(leaf.chain, []).append(leaf)
         log.by_kind.setdefault(leaf.kind, []).append(leaf)
-    if torn and log.sealing is None:
-        log.damage.append(f"{FOLDER}/{names[-1]} ends in half a line")
-    if log.sealing is None:
-        log.damage += [f"{FOLDER}/{name} is empty: it was put there" for name in names[1:] if not found[name]]
-    _compare(folder, log)
-    return log
+    if log.sealing is not None:
+        return
+    if torn:
+        log.damaged(names[-1], " ends in half a line")
+    for name in names[1:]:
+        if not found[name]:
+            log.damaged(name, " is empty: it was put there")
 
 
 def _compare(folder: Path, log: Log) -> None:
     """Compares the leaves with the checkpoint; one extra leaf is that of an interrupted seal."""
-    where = f"{FOLDER}/{CHECKPOINT}"
     try:
         said = log.checkpoint = read_checkpoint(folder)
     except PermissionError:
         raise
     except (OSError, ValueError) as error:
-        log.damage.append(f"{where} cannot be read ({error})")
+        log.damaged(CHECKPOINT, f" cannot be read ({error})")
         return
     if said is None:
         if not log.unbegun:
-            log.damage.append(f"{where} is missing")
+            log.damaged(CHECKPOINT, " is missing")
         return
     size = len(log.hashes)
     ahead = size == said.size + 1 and log.sealing is not None and log.sealing.size == said.size
     if said.size > size:
-        log.damage.append(f"{where} is of {said.size} records, {FOLDER}/{LEAVES} has {size}: leaves were removed")
+        log.damaged(CHECKPOINT, f" is of {said.size} records, {FOLDER}/{LEAVES} has {size}: leaves were removed")
     elif said.size < size and not ahead:
-        log.damage.append(f"{where} is of {said.size} records, {FOLDER}/{LEAVES} has {size}: it was rolled back")
+        log.damaged(CHECKPOINT, f" is of {said.size} records, {FOLDER}/{LEAVES} has {size}: it was rolled back")
     elif log.roots([said.size])[said.size] != said.root:
-        log.damage.append(f"{FOLDER}/{LEAVES} was altered: its root is not that of {where}")
+        log.damaged(LEAVES, f" was altered: its root is not that of {FOLDER}/{CHECKPOINT}")

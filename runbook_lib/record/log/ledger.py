@@ -107,13 +107,8 @@ class Ledger:
         Returns:
             Whether the log can be appended to.
         """
-        own = f"{FOLDER}/{TREE} "  # whatever lies in its place is written over
-        if (
-            log is None
-            or log.sealing
-            or log.checkpoint is None
-            or [one for one in log.damage if not one.startswith(own)]
-        ):
+        own = f"{FOLDER}/{TREE}"  # whatever lies in its place is written over
+        if log is None or log.sealing or log.checkpoint is None or {one.place for one in log.damage} - {own}:
             return False
         peaks: list[bytes] = []
         for size, one in enumerate(log.hashes):

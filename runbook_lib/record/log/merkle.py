@@ -106,31 +106,3 @@ def _consistency(leaves: Sequence[bytes], size: int, whole: bool) -> list[bytes]
     if size <= split:
         return [*_consistency(leaves[:split], size, whole), _root(leaves[split:])]
     return [*_consistency(leaves[split:], size - split, False), _root(leaves[:split])]
-
-
-def consistent(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> bool:
-    """Whether `proof` shows that the tree of `old` leaves is the beginning of the tree of `new` (RFC 9162, 2.1.4.2)."""
-    if old == new:
-        return not proof and old_root == new_root
-    if old == 0:
-        return not proof and old_root == EMPTY
-    if not 0 < old < new:
-        return False
-    path = [old_root, *proof] if old & (old - 1) == 0 else list(proof)
-    if not path:
-        return False
-    node, last = old - 1, new - 1
-    while node & 1:
-        node, last = node >> 1, last >> 1
-    first = second = path[0]
-    for step in path[1:]:
-        if last == 0:
-            return False
-        if node & 1 or node == last:
-            first, second = node_hash(step, first), node_hash(step, second)
-            while not node & 1 and node:
-                node, last = node >> 1, last >> 1
-        else:
-            second = node_hash(second, step)
-        node, last = node >> 1, last >> 1
-    return last == 0 and first == old_root and second == new_root

@@ -72,7 +72,7 @@ def proven(text: bytes) -> tuple[Leaf, Checkpoint]:
 
 def _whole(log: Log) -> Checkpoint:
     if log.damage or log.checkpoint is None:
-        why = log.damage[0] if log.damage else "the log has no checkpoint"
+        why = log.damage[0].sentence if log.damage else "the log has no checkpoint"
         raise (Unread if log.unread else ArchiveError)(f"nothing can be proven: {why}")
     return log.checkpoint
 

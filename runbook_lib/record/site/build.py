@@ -171,7 +171,7 @@ class _Site:
         ]
         if log is None:
             return [*facts, ("Log", "there is none: the next seal begins it")]
-        health = "; ".join(log.damage) or f"{len(log.by_path)} leaves, intact"
+        health = "; ".join(one.sentence for one in log.damage) or f"{len(log.by_path)} leaves, intact"
         return [*facts, ("Log", health)]
 
 

@@ -28,7 +28,7 @@ _STREAMS = 3
 
 def main() -> None:
     """Imports what handlers import, then forks for each order, until the emulator has ended."""
-    _import()
+    loaded(SERVICES).resource("dynamodb")
     gc.collect()
     gc.freeze()  # no worker's collector visits what was imported, which would copy its pages
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -46,17 +46,17 @@ def main() -> None:
             orders.sendall(str(pid).encode())
 
 
-def _import() -> None:
-    """boto3, and the models of `SERVICES`, which botocore reads from its files once and not again in each worker."""
+def loaded(services: Sequence[str]) -> Any:
+    """A session of boto3 whose models of `services` botocore has read: once, and not again in each fork."""
     import boto3
     from botocore import loaders
 
     read = functools.cache(loaders.JSONFileLoader().load_file)
     loaders.JSONFileLoader.load_file = lambda _, path: read(path)
     session = boto3.session.Session(region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106
-    for service in SERVICES:
+    for service in services:
         session.client(service)
-    session.resource("dynamodb")
+    return session
 
 
 def _become(order: dict[str, Any], descriptors: Sequence[int]) -> None:

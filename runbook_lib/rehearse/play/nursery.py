@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import gc
 import json
 import os
@@ -163,9 +162,11 @@ def main(modules: Sequence[str]) -> None:
     """Imports `modules`, then forks a kernel for each line on stdin until it is closed."""
     import importlib
 
+    from runbook_lib.rehearse.emulator.lambda_nursery import loaded
+
     for module in modules:
         importlib.import_module(module)
-    _read_models()
+    loaded(SERVICES)  # once, not again in each kernel
     # The objects of the imports stay: no kernel's collector needs to visit them, which would copy their pages.
     gc.collect()
     gc.freeze()
@@ -176,19 +177,6 @@ def main(modules: Sequence[str]) -> None:
         if pid == 0:
             _become(order)
         print(pid, flush=True)
-
-
-def _read_models() -> None:
-    """Lets botocore load its models of the services of every notebook once, not again in each kernel."""
-    import boto3
-    from botocore import loaders
-
-    loader = loaders.JSONFileLoader()
-    read = functools.cache(loader.load_file)
-    loaders.JSONFileLoader.load_file = lambda _, path: read(path)
-    session = boto3.session.Session(region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106
-    for service in SERVICES:
-        session.client(service)
 
 
 def _become(order: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ import copy
 import re
 from typing import Any
 
-from runbook_lib.params.crew import Post
 from runbook_lib.params.load import Params
+from runbook_lib.params.posts import Post
 
 OF_A_WORKER = ("Queue", "Dlq", "Worker", "WorkerLogs", "WorkerRole", "WorkerSource", "FailedJobsFilter")
 """Logical ids of what each worker has."""

@@ -95,7 +95,7 @@ def before_jobs_are_gone(stand: Stand, outcome: Outcome, seen: Seen | None) -> O
         update={
             "come_back_at": at,
             "next": f"Run this notebook again at {words.instant(at)}: "
-            f"a look in between, for jobs stay in the table {hours:g} h.",
+            f"a look in between, because jobs stay in the table {hours:g} h.",
         }
     )
 

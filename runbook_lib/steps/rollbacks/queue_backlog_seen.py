@@ -22,7 +22,7 @@ from runbook_lib.judge.incidents.incident import spell
 from runbook_lib.observe.jobs import backlog as queue
 from runbook_lib.observe.jobs import llm
 from runbook_lib.observe.resources import workers
-from runbook_lib.params.crew import Post
+from runbook_lib.params.posts import Post
 from runbook_lib.show.forecast import forecast_chart, forecast_table
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack, where_table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runbook_lib.observe.jobs.backlog import deepest
-from runbook_lib.params.crew import Post
+from runbook_lib.params.posts import Post
 from runbook_lib.rollout import deviations
 from runbook_lib.run.run import Run
 

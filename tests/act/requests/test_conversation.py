@@ -48,9 +48,9 @@ def client(contract: dict[str, Any], *answers: Answer, **item: Any) -> tuple[Con
     [
         ("probe:", "probe:smoke-1", ""),
         ("rb-", "rb-smoke-1-uuid", ""),
-        ("client", "client", "has not this run's own mark 'smoke-1'"),
+        ("client", "client", "does not have this run's own mark 'smoke-1'"),
         ("probe:", "probe:", "every user would count as a probe"),
-        ("smoke-", "smoke-", "has not this run's own mark"),
+        ("smoke-", "smoke-", "does not have this run's own mark"),
         ("probe:", "client", "this probe would count as a user"),
     ],
 )

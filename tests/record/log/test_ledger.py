@@ -136,7 +136,7 @@ def test_the_place_of_a_damaged_leaf_is_told_by_its_own_file(
         sealed()
     file = archive.root / "log" / "leaves.part-00000002.jsonl"
     file.write_bytes(file.read_bytes().replace(b'"how"', b'"who"'))
-    assert log_of(archive).damage[0].startswith("log/leaves.part-00000002.jsonl, line 1 was altered")
+    assert log_of(archive).damage[0].sentence.startswith("log/leaves.part-00000002.jsonl, line 1 was altered")
 
 
 def test_an_archive_of_before_has_its_records_taken_in(archive: Archive, sealed: Seal) -> None:

@@ -12,10 +12,11 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.log.files import Log, read_log
 from runbook_lib.record.log.leaf import Leaf
-from runbook_lib.record.log.merkle import consistent, leaf_hash, root_of, roots
+from runbook_lib.record.log.merkle import leaf_hash, root_of, roots
 from runbook_lib.record.log.note import Checkpoint, parsed
 from runbook_lib.record.log.proof import consistency_proof, inclusion_proof, proven
 from runbook_lib.record.place import RecordRef
+from tests.record.log.test_merkle import consistent
 
 
 def log_of(archive: Archive) -> Log:
