@@ -13,9 +13,10 @@ from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault, filled
 from runbook_lib.commands.init.tools import DEFAULT
 from runbook_lib.params.aws_names import fault as name_fault
-from runbook_lib.params.crew import KEYS, MOST, Post, numbered, posts
+from runbook_lib.params.crew import numbered
 from runbook_lib.params.cross_check import RESOURCES
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
+from runbook_lib.params.posts import KEYS, MOST, Post, posts
 from runbook_lib.params.price_list import own_file
 from runbook_lib.params.service import JOB, NO_JOB
 

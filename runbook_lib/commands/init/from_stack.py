@@ -18,8 +18,8 @@ from runbook_lib.commands.init import workers
 from runbook_lib.commands.init.answers import Answers, Said, by_environment, templated
 from runbook_lib.observe.asking import pages
 from runbook_lib.observe.traffic.routes import function_of, routes_of
-from runbook_lib.params.crew import KEYS
 from runbook_lib.params.phases import ENVIRONMENTS
+from runbook_lib.params.posts import KEYS
 from runbook_lib.params.service import JOB
 
 WORDS: dict[str, tuple[str, ...]] = {

@@ -14,7 +14,7 @@ import yaml
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import NO_ACCOUNT, NO_ROUTE, ROUTES, Answers, ByEnvironment, Said
 from runbook_lib.commands.init.tools import delivered
-from runbook_lib.params.crew import KEYS
+from runbook_lib.params.posts import KEYS
 
 WORDS: tuple[tuple[str, str], ...] = (
     (r"careervp-\{env\}-vpr-results-use1-", "{service}-{{env}}-results-"),

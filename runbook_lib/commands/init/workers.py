@@ -17,7 +17,8 @@ from pydantic_core import PydanticCustomError
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.commands.init.answers import Answers, templated
 from runbook_lib.observe.asking import pages
-from runbook_lib.params.crew import KEYS, MOST, Post, told
+from runbook_lib.params.crew import told
+from runbook_lib.params.posts import KEYS, MOST, Post
 
 
 @dataclass(frozen=True)
