@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.judge.gates import older
+from runbook_lib.judge.gates import change, older
 from runbook_lib.judge.gates.gates import judge
+from runbook_lib.judge.gates.sequential import log_e
 from runbook_lib.judge.model import Evidence
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.policy import Policy
@@ -34,6 +36,34 @@ def test_one_more_failure_never_speaks_for_the_service(count: int, place: int, m
     before = older.change_log_e(bad, n, LIMIT, PRIOR)[0]
     bad[place % count] += more
     assert older.change_log_e(bad, n, LIMIT, PRIOR)[0] >= before
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(3, 20)), min_size=1, max_size=60))
+def test_both_tests_are_the_mixtures_that_they_say(blocks: list[tuple[int, int]]) -> None:
+    """Start by start, where the code adds up arrays."""
+    bad, n = [one for one, _ in blocks], [one for _, one in blocks]
+    since = [float(log_e(sum(bad[at:]), sum(n[at:]), LIMIT, PRIOR)) for at in range(len(blocks))]
+    later = math.log(math.fsum(math.exp(one) for one in since)) - math.log(older.STARTS)
+    mixed = math.log((1 - older.CHANGE_SHARE) * math.exp(since[0]) + older.CHANGE_SHARE * math.exp(later))
+    found = older.change_log_e(bad, n, LIMIT, PRIOR)
+    assert found == pytest.approx((mixed, since.index(max(since)), max(since)), rel=1e-9, abs=1e-9)
+
+    start = math.log(change.START_SHARE) + since[0]
+    fails = [at for at, one in enumerate(bad) if one]
+    after = [*since, float(log_e(0, 0, LIMIT, PRIOR))]
+    shares = change.weights(len(fails))
+    late = math.fsum(math.exp(after[at + 1] + share) for at, share in zip(fails, shares, strict=True))
+    said = older.at_the_end(bad, n, LIMIT, PRIOR, (sum(bad), sum(n)))
+    assert said.log_e == pytest.approx(math.log(math.exp(start) + late), rel=1e-9, abs=1e-9)
+    assert said.later == (late > math.exp(start)) and said.over is None
+
+
+def test_more_blocks_than_starts_are_merged_two_by_two() -> None:
+    bad = [0] * (2 * older.STARTS) + [3]
+    log, first, _ = older.change_log_e(bad, [4] * len(bad), LIMIT, PRIOR)
+    merged = [sum(bad[at : at + 4]) for at in range(0, len(bad), 4)]
+    sizes = [4 * len(bad[at : at + 4]) for at in range(0, len(bad), 4)]
+    assert (log, first) == (pytest.approx(older.change_log_e(merged, sizes, LIMIT, PRIOR)[0]), 2 * older.STARTS)
 
 
 def seen(good: int, failing: list[int], block: int = BLOCK) -> Evidence:

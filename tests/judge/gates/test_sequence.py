@@ -195,6 +195,19 @@ def test_the_quantile_lies_in_its_interval_and_few_samples_have_no_upper_end(sam
     assert one[1].tolist() == [2]
 
 
+@given(st.integers(0, 300), st.floats(0.3, 0.99), st.floats(0.001, 0.2))
+def test_the_ranks_are_those_that_the_mixture_does_not_exclude(n: int, q: float, alpha: float) -> None:
+    """One by one, where the search halves the range."""
+
+    def out(above: int) -> bool:
+        mixture = special.betaln(PRIOR[0] + above, PRIOR[1] + n - above) - special.betaln(*PRIOR)
+        return bool(mixture - above * math.log(1 - q) - (n - above) * math.log(q) >= -math.log(alpha))
+
+    within = [above for above in range(n + 1) if not out(above)]
+    low, high = (ends.tolist() for ends in sequence.quantile_ranks([n, n], q, alpha, PRIOR))
+    assert (low, high) == ([n - max(within)] * 2, [n - min(within) + 1] * 2)
+
+
 @pytest.mark.parametrize(("n", "q", "alpha"), [(-1, 0.95, 0.05), (2.5, 0.95, 0.05), (9, 1.0, 0.05), (9, 0.95, 0.0)])
 def test_a_quantile_that_cannot_be_is_refused(n: float, q: float, alpha: float) -> None:
     with pytest.raises(ValueError):
