@@ -29,6 +29,8 @@ SIGNED = "11_acceptance"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LEAST_PX = 11
 """Height of type that can be read on a telephone."""
+MARGIN_PT = 13 / 25.4 * 72
+"""On both sides of a printed page, as `report.css` says."""
 LEAST_WORDS = 12
 """On the last printed page: a line or two that were left over are no page."""
 PAPER = re.compile(r"rgb\((\d+), (\d+), (\d+)\)")
@@ -193,6 +195,7 @@ def test_on_paper_pages_are_full_and_nothing_is_cut(page: Any) -> None:
     for place, sheet in enumerate(sheets):
         width, height = sheet.get_size()
         assert (round(width), round(height)) == (595, 842)
+        assert out_of(sheet) == [], f"words are cut on page {place + 1}"
         for one in sheet.get_objects(filter=[3]):  # pictures
             left, bottom, right, top = one.get_bounds()
             assert left >= -1 and right <= width + 1 and bottom >= -1 and top <= height + 1, f"cut on page {place + 1}"
@@ -200,6 +203,13 @@ def test_on_paper_pages_are_full_and_nothing_is_cut(page: Any) -> None:
             assert filled(sheet) > 0.5, f"page {place + 1} of {len(sheets)} is half empty"
     last = sheets[-1].get_textpage().get_text_range()
     assert len(last.split()) > LEAST_WORDS, f"the last page is all but empty: {last!r}"
+
+
+def out_of(sheet: Any) -> list[str]:
+    """The words of a page that reach into its margin, or beyond the sheet."""
+    text, width = sheet.get_textpage(), sheet.get_width()
+    boxes = [text.get_rect(place) for place in range(text.count_rects())]
+    return [text.get_text_bounded(*box) for box in boxes if box[0] < MARGIN_PT - 1 or box[2] > width - MARGIN_PT + 1]
 
 
 def filled(sheet: Any) -> float:
