@@ -34,10 +34,11 @@ def odds_table(odds: AlarmOdds) -> Any:
     where = f"{seen.per_day:,.0f} requests a day, " + ("seen" if seen.known else "the policy's figure: none seen")
     caption = f"A good service: {100 * math_.healthy:.1f} % success; a bad one: {100 * math_.bad:.0f} %; {where}"
     baseline = f" (baseline: {100 * seen.sync_failing:.0f} % fail)" if seen.sync_failing is not None else ""
+    delay = f"{policy.metric_delay_s / 60:.0f} min"
     note = (
-        f"{_left_out(others)}Busy hours count as they are; times are averages at the mean rate, with {policy.metric_delay_s / 60:.0f} min until "
-        f"the metric is there. The API-wide alarm sees both routes{baseline}. A guard has the count of "
-        "the weight's phase: one that is quick at 10 % of the traffic fires on a healthy service at all of it."
+        f"{_left_out(others)}Busy hours count as they are; times are averages at the mean rate, with {delay} until the "
+        f"metric is there. The API-wide alarm sees both routes{baseline}. A guard has the count of the weight's phase: "
+        "one that is quick at 10 % of the traffic fires on a healthy service at all of it."
     )
     return table(head, rows, caption=caption, note=note)
 

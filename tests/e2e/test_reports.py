@@ -92,6 +92,18 @@ def test_the_dark_is_dark_and_can_be_read_charts_too(page: Any) -> None:
     assert bool(filters) == bool(page.locator("main img").count())
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_link_on_a_verdicts_colour_can_be_read(page: Any, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    shown = verdict_banner(Outcome(decision=Decision.PROMOTE, reason="By run x.", next="y"))._repr_html_()
+    shown = f'<div class="output" id="linked">{shown.replace("By run x", "<a href=#linked>By run x</a>")}</div>'
+    page.evaluate("shown => document.querySelector('main').insertAdjacentHTML('beforeend', shown)", shown)
+    colour = "one => getComputedStyle(document.querySelector(one)).color"
+    link, letters = (page.evaluate(colour, f"#linked {where}") for where in ("a", "[role=status]"))
+    page.evaluate("document.querySelector('#linked').remove()")
+    assert link == letters
+
+
 def test_on_a_telephone_the_page_does_not_scroll_sideways_and_everything_can_be_read(page: Any) -> None:
     page.set_viewport_size(PHONE)
     assert too_wide(page) <= 0
@@ -206,10 +218,13 @@ def test_on_paper_pages_are_full_and_nothing_is_cut(page: Any) -> None:
 
 
 def out_of(sheet: Any) -> list[str]:
-    """The words of a page that reach into its margin, or beyond the sheet."""
+    """The words of a page that reach into its right margin, or beyond the sheet."""
     text, width = sheet.get_textpage(), sheet.get_width()
     boxes = [text.get_rect(place) for place in range(text.count_rects())]
-    return [text.get_text_bounded(*box) for box in boxes if box[0] < MARGIN_PT - 1 or box[2] > width - MARGIN_PT + 1]
+    cut = [
+        box for box in boxes if box[0] < width < box[2] + MARGIN_PT - 1
+    ]  # a ligature is said to lie beyond the sheet
+    return [text.get_text_bounded(*box) for box in cut]
 
 
 def filled(sheet: Any) -> float:
