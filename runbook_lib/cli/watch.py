@@ -107,12 +107,16 @@ def _unheard(one: Watch) -> bool:
 
 
 def lines(look: Look) -> list[str]:
-    """A look in plain text: when, decision, gates counted, reason; its change and the place of its record."""
+    """A look in plain text: when, decision, gates counted, reason; its change and the place of its record.
+
+    A failing gate has a line of its own unless the reason says the same.
+    """
     tally = ", ".join(f"{count} {verdict}" for verdict, count in _tally(look).items())
     mark = " [back-filled]" if look.back_filled else ""
     head = f"{when(look)}{mark}  {look.decision:8}  {tally}".rstrip()
     said = [f"{head}  {look.reason}"]
-    said += [f"  failing: {_failing(gate)}" for gate in look.gates if gate["verdict"] == "FAIL"]
+    failing = [_failing(gate) for gate in look.gates if gate["verdict"] == "FAIL"]
+    said += [f"  failing: {why}" for why in failing if why.rstrip(".").lower() not in look.reason.lower()]
     said += [f"  done:   {look.action}"] if look.action else []
     said += [f"{_NEXT}{look.next}"] if look.ends or look.decision == "ERROR" else []
     return said + ([f"  record: {look.record}"] if look.record else [])

@@ -60,6 +60,8 @@ class Line:
     """Number of the rollback that answered the step's decision, which is history since; 0: none."""
     applies: bool = False
     """Whether the command applies a plan that is in order."""
+    word: str = ""
+    """`last` as the report of that record says it: DONE where nothing is promoted."""
 
 
 class Rollout:
@@ -94,6 +96,7 @@ class Rollout:
             approver=todo.approver,
             answered=todo.answered,
             applies=todo.applies,
+            word=newest.word if newest else "",
         )
 
     def _state(

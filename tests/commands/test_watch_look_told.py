@@ -19,3 +19,16 @@ def test_the_decision_is_said_once(decision: str, reason: str) -> None:
     assert head.split()[3] == decision and head.endswith(reason) and head.removesuffix(reason).count(decision) == 1
     told = reason if decision == "ERROR" else f"{decision}: {reason}"
     assert (look.as_dict()["decision"], look.as_dict()["reason"]) == (decision, told)
+
+
+def test_a_failing_gate_is_told_once() -> None:
+    reason = (
+        "success rate 0.0 % is below the alert limit 98 %: 3 of 3 failed, past collapse; it is broken."
+    )
+    gate = {"id": "success_rate", "verdict": "FAIL", "title": "Success rate"}
+    gates = (
+        {**gate, "reason": "success rate 0.0 % is below the alert limit 98 %: 3 of 3 failed."},
+        {**gate, "id": "cost", "title": "Cost", "reason": "dear"},
+    )
+    told = lines(Look("2026-11-23T03:00:00Z", "during", "ROLLBACK", reason, "go on", gates=gates))
+    assert [line for line in told if "failing" in line] == ["  failing: Cost: dear"]

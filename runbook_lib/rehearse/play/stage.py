@@ -147,7 +147,8 @@ def take_as_passed(archive: Path, params: Params, notebook: str, at: str = "") -
         )
         recording.opened(journal, run_id, name, "practice", flat)
         reason = "taken as passed, for practice; nothing was proven"
-        journal.append("closed", decision="PROMOTE", said=None, reason=reason, next="")
+        said = None if name in params.policy.phases else "DONE"  # what promotes nothing says so, as when it is run
+        journal.append("closed", decision="PROMOTE", said=said, reason=reason, next="")
         seal_staged(Archive(archive), staging, status="completed")
 
 
