@@ -191,10 +191,8 @@ class Infra:
 
     def _mended(self, one: Check, wants: Wanted | None) -> Check:
         said = mended(wants, self.named, self.params.name("stack"))
-        mends = one.reason.replace(f"; {FIX}", "; the deployment mends it")
-        reason = mends if said.ok else f"{one.reason}; {said.words}"
-        facts = {**one.facts, "diff": said.words}
-        return one.model_copy(update={"mends": said.ok, "reason": reason, "facts": facts})
+        told = one.reason.replace(f"; {FIX}", "; the deployment mends it") if said.ok else f"{one.reason}; {said.words}"
+        return one.model_copy(update={"mends": said.ok, "reason": told, "facts": {**one.facts, "diff": said.words}})
 
     def verify(self) -> Any:
         """Runs the team's own command that verifies a deployment, if one is configured."""

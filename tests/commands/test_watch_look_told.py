@@ -22,9 +22,7 @@ def test_the_decision_is_said_once(decision: str, reason: str) -> None:
 
 
 def test_a_failing_gate_is_told_once() -> None:
-    reason = (
-        "success rate 0.0 % is below the alert limit 98 %: 3 of 3 failed, past collapse; it is broken."
-    )
+    reason = "success rate 0.0 % is below the alert limit 98 %: 3 of 3 failed, past collapse; it is broken."
     gate = {"id": "success_rate", "verdict": "FAIL", "title": "Success rate"}
     gates = (
         {**gate, "reason": "success rate 0.0 % is below the alert limit 98 %: 3 of 3 failed."},

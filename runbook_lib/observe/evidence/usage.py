@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ def async_counts(seen: Answered) -> AsyncCounts | str:
     absent += [f"{name}_duration" for name in names if _untimed(seen, name)]
     absent += [f"the memory of {_name(name)}" for name in names if _name(name) not in memory]
     if absent:
-        return _lacks(seen, absent)
+        return seen.lacks(absent)
     of = {name: math.fsum(seen.alone(one, span) or 0.0 for one in ids) for name, ids in _counted(seen).items()}
     more = _uncensused(seen)
     if more is None:
@@ -191,12 +191,6 @@ def _async(
     )
 
 
-def _lacks(seen: Answered, absent: Sequence[str]) -> str:
-    """The sentence about what a bill lacks; metrics of the catalogue are called by their titles."""
-    known = seen.params.metrics
-    return f"no data for {', '.join(known[name].title if name in known else name for name in absent)}"
-
-
 def sync_counts(seen: Answered) -> SyncCounts | str:
     """What the synchronous path used in the settled part of the window, or a string that says what a bill lacks."""
     span = seen.whole
@@ -205,7 +199,7 @@ def sync_counts(seen: Answered) -> SyncCounts | str:
     absent = [name for name in ("sync_requests", "sync_fn_invocations", "sync_fn_duration") if not of[name]]
     absent += [] if function else ["the settings of the synchronous function"]
     if absent:
-        return _lacks(seen, absent)
+        return seen.lacks(absent)
     return _sync(seen, {name: value or 0.0 for name, value in of.items()}, span)
 
 

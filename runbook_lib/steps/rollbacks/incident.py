@@ -286,7 +286,7 @@ class Incident:
 
         Args:
             sections: further sections of this scenario: Markdown lines by heading.
-            moved: moves of the dial by AppConfig's history: time and words, in any order.
+            moved: moves of the dial, by AppConfig's history.
         """
         now, refs = self.aws_now, rollouts_records(self.run.archive, self.params)[-ENOUGH:]
         facts = Facts(
@@ -307,8 +307,7 @@ class Incident:
             sections=sections or {},
         )
         told = [record for _, record in self.run.archive.trusted(refs, self.run.guard.warn)]
-        text = post_mortem(facts, story([*told, *self._so_far(now)]))
-        digest = self.run.journal.attach(FILE, text)
+        digest = self.run.journal.attach(FILE, text := post_mortem(facts, story([*told, *self._so_far(now)])))
         self.run.check(
             check(
                 f"{self.id}.post_mortem",
