@@ -178,7 +178,7 @@ def _set(
         f"{title} of {now.function}",
         before={setting: before},
         after={setting: wanted},
-        undo=f"set it to {_said(before)} again; or wait: this notebook proposes it when the queue is drained",
+        undo=f"set it to {_said(before)} again" + ("; or wait: this notebook proposes it, once drained" * plan.raises),
         do=do,
         read_back=read_back,
         raises=plan.raises,

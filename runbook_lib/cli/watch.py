@@ -112,12 +112,16 @@ def lines(look: Look) -> list[str]:
 
 
 def _said(look: Look) -> list[tuple[str, str]]:
-    """The lines of `lines`, each as its name and its text; the first has no name."""
+    """The lines of `lines`, each as its name and its text; the first has no name.
+
+    A failing gate has a line of its own unless the reason says the same.
+    """
     tally = ", ".join(f"{count} {verdict}" for verdict, count in _tally(look).items())
     mark = " [back-filled]" if look.back_filled else ""
     head = f"{when(look)}{mark}  {look.decision:8}  {tally}".rstrip()
     said = [("", f"{head}  {look.reason}")]
-    said += [("  failing: ", _failing(gate)) for gate in look.gates if gate["verdict"] == "FAIL"]
+    failing = [_failing(gate) for gate in look.gates if gate["verdict"] == "FAIL"]
+    said += [("  failing: ", why) for why in failing if why.rstrip(".").lower() not in look.reason.lower()]
     said += [("  done:   ", look.action)] if look.action else []
     said += [(_NEXT, look.next)] if look.ends or look.decision == "ERROR" else []
     return said + ([(_RECORD, look.record)] if look.record else [])

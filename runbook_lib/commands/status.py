@@ -86,7 +86,7 @@ class Status:
                 "env": line.env,
                 "state": WORDS[line.state],
                 "why": line.words,
-                "record": line.last,
+                "record": line.word or line.last,
                 "at": line.last_at,
                 "due": line.due,
             }

@@ -63,7 +63,7 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
         return Tile(result, word, own["series"], drawn, band=own["band"], beside=_weight(evidence))
     went = course(gate.measure, seen)
     series = {
-        **{name: [(at, PERCENT * bad / n) for at, bad, n in rows] for name, rows in went.counts.items()},
+        **{_named(name): [(at, PERCENT * bad / n) for at, bad, n in rows] for name, rows in went.counts.items()},
         **{name: [(at, _shown(gate, value)) for at, value in points] for name, points in went.points.items()},
     }
     periods = {name: [(at, _shown(gate, value)) for at, value in points] for name, points in went.periods.items()}
@@ -116,6 +116,11 @@ def _both(result: GateResult, word: Word, evidence: Evidence, looks: Points) -> 
 def _summed(ends: Iterable[dt.datetime], counts: Sequence[tuple[int, int]]) -> list[tuple[dt.datetime, int, int]]:
     """The sums of both counts at each end."""
     return list(zip(ends, accumulate(bad for bad, _ in counts), accumulate(n for _, n in counts), strict=True))
+
+
+def _named(source: str) -> str:
+    """The name of a source in a legend: a function as the gates call it."""
+    return source.removesuffix("_fn")
 
 
 def _shown(gate: Gate, value: float) -> float:

@@ -21,12 +21,16 @@ from runbook_lib.params.load import Flat, Params
 _TELLS = ("account_id", "region", "release", "attempt", "archive")
 """Parameters that a command must have right: it names the file that agrees in most of them, and sets the rest."""
 
+_SHARED = ("release", "archive")
+"""Those that are the same in all environments of a rollout."""
+
 
 def with_params(params: Params, *, env: str = "", attempt: int | None = None) -> str:
     """The options for the parameters, such as `--params params/prod.yaml`, with `--set` where the file differs.
 
     Args:
-        env: another environment than that of `params`: its own file is named as it is.
+        env: another environment than that of `params`: its own file is named, with the release and the archive of the
+            rollout; account, region and attempt are its own.
         attempt: another attempt than that of `params`.
     """
     where, files = env or params.env, _files(params)
@@ -37,7 +41,8 @@ def with_params(params: Params, *, env: str = "", attempt: int | None = None) ->
     if not same:
         return f"--params {_folder(params)}/{own}"
     best = max(same, key=lambda name: _agrees(same[name], wanted))
-    given = [key for key in _TELLS if _said(same[best], key) != wanted[key]] if where == params.env else []
+    told = _TELLS if where == params.env else _SHARED
+    given = [key for key in told if _said(same[best], key) != wanted[key]]
     return " ".join(
         [f"--params {_folder(params)}/{best}", *(f"--set {shlex.quote(f'{key}={wanted[key]}')}" for key in given)]
     )

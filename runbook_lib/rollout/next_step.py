@@ -139,8 +139,8 @@ def _first(
 def _of(line: Line) -> Next:
     kind: Kind = "rollback" if line.answer else "approval" if line.approver else _KINDS[line.state]
     told = "; ".join(_bare(part) for part in (line.words, line.note) if part)
-    if line.answered:
-        told = f"{_bare(line.note)} since it said {_bare(line.words)}"
+    if line.answered:  # what it said is history: its reason stands in the step's own line and record
+        told = _bare(line.note)
     where, note = f"{line.notebook} in {line.env}", _bare(line.note)
     note = note or (f"rollback {line.answer} answers it" if line.answer else "")
     full, beside = (words.sentence(f"{where}: {said}" if said else where) for said in (told, note))

@@ -60,6 +60,8 @@ class Line:
     """Number of the rollback that answered the step's decision, which is history since; 0: none."""
     applies: bool = False
     """Whether the command applies a plan that is in order."""
+    word: str = ""
+    """`last` as the report of that record says it: DONE where nothing is promoted."""
 
 
 class Rollout:
@@ -89,6 +91,7 @@ class Rollout:
             last_at=at(newest) if newest else "",
             due=instant(back),
             **vars(todo),
+            word=newest.word if newest else "",
         )
 
     def _state(

@@ -108,7 +108,8 @@ def _held(known: Known, notebook: str, env: str, decided: Record | None, run: st
     if decided and rolled_back and scenario in ("rollback_2", "rollback_3") and known.state.weight > 0 and not lost:
         number = int(scenario[-1])
         if known.rollbacks.done(number, made_at(decided)):
-            return Todo(run, f"look again: rollback {number} is done", answered=number)
+            said = f"look again: rollback {number} is done since it said {decided.told.word}"
+            return Todo(run, said, answered=number)
         return _roll_back(known, number, f"{decided.told.reason}")
     unanswered = (rolled_back or lost) and not known.answered(decided if rolled_back else None, moment)
     if unanswered and (last or not known.state.migrated):

@@ -15,7 +15,7 @@ from runbook_lib.base.window import parse
 from runbook_lib.record.entry import NOTEBOOK as ENTRY
 from runbook_lib.record.record import Change, Record
 from runbook_lib.show.picture import image
-from runbook_lib.show.rollout import NOTE, Dot, rollout_chart
+from runbook_lib.show.rollout import NOTE, SHAPES, Dot, rollout_chart
 
 _HASH = re.compile(r"[0-9a-f]{40,}")
 
@@ -168,7 +168,7 @@ def chart(told: Story, titles: Mapping[str, str], users: Collection[str]) -> Any
         where = f" ({one.env})" if one.notebook in several else ""
         return titles.get(one.notebook, one.notebook) + where
 
-    dots = [Dot(one.at, lane(one), one.decision) for one in told.decisions]
+    dots = [Dot(one.at, lane(one), one.word if one.word in SHAPES else one.decision) for one in told.decisions]
     dots += [Dot(at, "Issues noted", NOTE) for at, _, _ in told.notes]
     order = sorted(told.weights, key=lambda env: env not in users)
     weights = {env: told.weights[env] for env in order}

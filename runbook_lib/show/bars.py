@@ -28,6 +28,7 @@ def bars(rows: Mapping[str, Mapping[str, float]], *, title: str, unit: str) -> S
 def _bars(rows: Mapping[str, Mapping[str, float]], title: str, unit: str) -> Any:
     names = list(rows)
     parts = list(dict.fromkeys(part for row in rows.values() for part in row))
+    empty = {part for part in parts if not any(row.get(part) for row in rows.values())}
     with drawing() as pyplot:
         figure, axes = pyplot.subplots(figsize=(width(), 1.0 + 0.26 * max(1, len(names)) + narrow() * 0.5))
         left = [0.0] * len(names)
@@ -37,7 +38,7 @@ def _bars(rows: Mapping[str, Mapping[str, float]], title: str, unit: str) -> Any
                 names,
                 widths,
                 left=left,
-                label=part,
+                label=f"_{part}" if part in empty else part,
                 height=0.66,
                 color=COLOURS[place % len(COLOURS)],
                 hatch=_HATCHES[place % len(_HATCHES)],
@@ -53,11 +54,7 @@ def _bars(rows: Mapping[str, Mapping[str, float]], title: str, unit: str) -> Any
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
         if any(left):
-            axes.legend(
-                ncols=1 if narrow() else len(parts),
-                loc="upper left",
-                bbox_to_anchor=(0.0, -0.55 / figure.get_figheight()),
-            )
+            _legend(figure, axes, below=0.55, columns=len(parts))
         figure.set_layout_engine("constrained")
     return figure
 
@@ -68,6 +65,16 @@ def _head(figure: Any, axes: Any, title: str) -> None:
         figure.suptitle(fill(title, 40), x=0.01, ha="left", fontsize=10, fontweight="bold")
     else:
         axes.set_title(title)
+
+
+def _legend(figure: Any, axes: Any, *, below: float, columns: int) -> None:
+    """Puts the legend this many inches below the chart; on a telephone below the names of the rows as well, where it
+    has the whole width.
+    """
+    if narrow():
+        figure.legend(loc="outside lower left", ncols=1)
+    else:
+        axes.legend(ncols=columns, loc="upper left", bbox_to_anchor=(0.0, -below / figure.get_figheight()))
 
 
 _LEAST = 1e-5
@@ -129,14 +136,10 @@ def _odds(rows: Mapping[str, Mapping[str, float]], limit: float) -> Any:
         axes.minorticks_off()
         for between in range(1, len(names)):
             axes.axhline(between - 0.5, color=style.GREY, linewidth=0.4, alpha=0.5)
-        _head(figure, axes, "False alarms a healthy day")
+        _head(figure, axes, "False alarms on a healthy day")
         axes.invert_yaxis()
         axes.grid(visible=True, axis="x")
         axes.grid(visible=False, axis="y")
-        axes.legend(
-            ncols=1 if narrow() else len(weights) + 1,
-            loc="upper left",
-            bbox_to_anchor=(0, -(1.0 if narrow() else 0.7) / figure.get_figheight()),
-        )
+        _legend(figure, axes, below=0.7, columns=len(weights) + 1)
         figure.set_layout_engine("constrained")
     return figure

@@ -23,7 +23,8 @@ Kind = Literal["line", "step", "bar"]
 Marks = Sequence[tuple[dt.datetime, str]]
 Band = Sequence[tuple[dt.datetime, float, float]]
 _PER_RATIO = 100.0
-_ROW_IN = 2.15
+_ROW_IN, _BARE = 2.15, 0.35
+"""Height of a chart of a panel with its head, and the share of the chart that is left of one without anything in it."""
 _CHARACTER_IN = 0.075
 """Width of a character in a threshold's label (8.5 pt, bold)."""
 _MARK_HEAD, _HEAD_MOST = 0.12, 0.5
@@ -54,14 +55,14 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
     groups = [_ready(group) for group in groups]
     span = span_of([group["series"] for group in groups], marks, [group.get("grid") for group in groups])
     with drawing() as pyplot:
-        height = (_ROW_IN + narrow() * (0.1 + heads.LINE_IN * heads.lines_of(groups))) * len(groups) + 0.5
+        height, margins = _frame(groups, titled=bool(title))
         figure, rows = pyplot.subplots(
             len(groups),
             1,
             figsize=(width(), height),
             sharex=True,
             squeeze=False,
-            gridspec_kw=_margins(groups, height, titled=bool(title)),
+            gridspec_kw=margins,
         )
         for place, (axes, group) in enumerate(zip(rows[:, 0], groups, strict=True)):
             last = place == len(groups) - 1
@@ -75,8 +76,13 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
     return figure
 
 
-def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool) -> dict[str, float]:
-    """Margins of a panel's charts as shares of the figure, from the texts around them.
+def _bare(group: Mapping[str, Any]) -> bool:
+    """Whether a chart has neither data nor thresholds: it is a low strip without a scale."""
+    return group.get("gate") is None and not any(group["series"].values())
+
+
+def _frame(groups: Sequence[Mapping[str, Any]], *, titled: bool) -> tuple[float, dict[str, Any]]:
+    """Height of a panel in inches, and the margins of its charts as shares of it, from the texts around them.
 
     A layout engine would draw everything twice for this, while people wait for the look.
     """
@@ -88,13 +94,17 @@ def _margins(groups: Sequence[Mapping[str, Any]], height: float, *, titled: bool
     if narrow():
         head = heads.LINE_IN * heads.lines_of(groups)
         left, right, top, gap = 0.75, 0.3, top + head + 0.1, gap + head
-    row = (height - top - bottom - gap * (len(groups) - 1)) / len(groups)
-    return {
+    whole = (_ROW_IN + narrow() * (0.1 + heads.LINE_IN * heads.lines_of(groups))) * len(groups) + 0.5
+    row = (whole - top - bottom - gap * (len(groups) - 1)) / len(groups)
+    shares = [_BARE if _bare(group) else 1.0 for group in groups]
+    height = whole - row * (len(groups) - sum(shares))
+    return height, {
         "left": left / width(),
         "right": 1 - right / width(),
         "top": 1 - top / height,
         "bottom": bottom / height,
-        "hspace": gap / row,
+        "hspace": gap / (row * sum(shares) / len(groups)),
+        "height_ratios": shares,
     }
 
 
@@ -223,6 +233,7 @@ def _draw(
     if not filled:
         if gate is None:
             axes.set_yticks([])
+            axes.set_ylabel("")
         paper = {"facecolor": "white", "edgecolor": "none", "pad": 3}
         where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
         axes.text(0.5, 0.45, "no data", fontsize=13, color=style.BLACK, bbox=paper, **where)

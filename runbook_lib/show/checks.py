@@ -29,7 +29,10 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
     required = sum(one.required for one in found)
     passed = sum(one.required and one.ok for one in found)
     told = [f"{passed} of {words.count(required, 'required check')} {words.verb(required, 'pass')}"] if required else []
-    told += [f"{todo} to be made by applying"] if todo else []
+    if todo and todo == required:
+        told = [f"{words.count(todo, 'required check')} to be made by applying"]
+    elif todo:
+        told += [f"{todo} to be made by applying"]
     told += [f"{advice} advisory to look at"] if advice else []
     title = ": ".join(part for part in (caption, " · ".join(told)) if part)
     if not fold:

@@ -13,8 +13,11 @@ from runbook_lib.show import style
 from runbook_lib.show.picture import drawing, narrow, width
 from runbook_lib.show.points import Points
 
-SHAPES = {"PLANNED": "s", "SOAK": "o", "PROMOTE": "^", "HOLD": "D", "ROLLBACK": "v"}
-"""Marker of each decision, which never has only a colour. Later ones are drawn on top, as they matter more."""
+SHAPES = {
+    **{"PLANNED": "s", "SOAK": "o", "ASYNC IS OFF": "X", "MITIGATED": "h"},
+    **{"DONE": "P", "PROMOTE": "^", "HOLD": "D", "ROLLBACK": "v"},
+}
+"""Marker of each decision's word, which never has only a colour. Later ones are drawn on top, as they matter more."""
 NOTE = "note"
 
 
@@ -25,7 +28,7 @@ class Dot:
     at: dt.datetime
     lane: str
     word: str
-    """The decision, or `note`."""
+    """The decision as its report says it, or `note`."""
 
 
 def rollout_chart(weights: Mapping[str, Points], dots: Sequence[Dot], *, title: str) -> Any:

@@ -66,13 +66,13 @@ class Cell:
 
     def __init__(self, text: str, markup: str | None = None, nowrap: bool = False) -> None:
         self.text = text
-        self.html = _escaped(text, nowrap) if markup is None else markup
+        self.html = _escaped(text) if markup is None else markup
         self.nowrap = nowrap
 
 
-def _escaped(text: str, nowrap: bool) -> str:
-    """The markup of a cell's text; a cell that is on one line needs no more."""
-    return foreign.html(text) if nowrap or len(text) <= _SHORT else whole(foreign.html(text))
+def _escaped(text: str) -> str:
+    """The markup of a cell's text. Cells are on one line if they are short; others are wrapped on paper at least."""
+    return foreign.html(text) if len(text) <= _SHORT else whole(foreign.html(text))
 
 
 def stack(*shown: Shown) -> Shown:
@@ -257,7 +257,7 @@ def window(evidence: Evidence) -> Cell:
         start, end = (dt.datetime.fromisoformat(text) for text in (evidence.start, evidence.end))
     except ValueError:
         return Cell(f"{evidence.start} to {evidence.end}")
-    return _between(when(start), f"{when(end)} ({words.hours((end - start).total_seconds() / 3600)})")
+    return _between(when(start), when(end), f"({words.hours((end - start).total_seconds() / 3600)})")
 
 
 def between(start: str, end: str) -> Cell:
@@ -265,9 +265,10 @@ def between(start: str, end: str) -> Cell:
     return _between(when(start), when(end))
 
 
-def _between(first: str, last: str) -> Cell:
-    first = first.removesuffix(" UTC")
-    return Cell(f"{first} to {last}", f"{KEPT}{first} to</span> {KEPT}{last}</span>")
+def _between(first: str, last: str, length: str = "") -> Cell:
+    """Each part is on one line, and the lines are no longer than a sheet's narrow column."""
+    parts = [f"{first.removesuffix(' UTC')} to", last, *([length] if length else [])]
+    return Cell(" ".join(parts), " ".join(f"{KEPT}{part}</span>" for part in parts))
 
 
 def where_table(facts: Mapping[str, object]) -> Shown:

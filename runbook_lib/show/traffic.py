@@ -132,7 +132,7 @@ def census_table(segment: Any, done: str, broken: str) -> Shown:
             ("Job", "Count", "Share", "Meaning"),
             rows,
             caption=caption,
-            note=words.count(segment.read_units, "read unit"),
+            note=f"The scan of the jobs table took {words.count(segment.read_units, 'read unit')}.",
         )
     ]
     if getattr(segment, "errors", None):

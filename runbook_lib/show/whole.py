@@ -39,8 +39,10 @@ def whole_markup(markup: str) -> str:
             typed = max(0, typed + (-1 if tag[1] else 1)) if tag else typed
             continue
         before = parts[place - 1] if place else ""
-        if part and not typed and "nowrap" not in before:
+        if part and not typed and before != KEPT:  # what wraps nowhere on a screen does on paper
             parts[place] = _part(part, before)
+        elif before == KEPT:  # earlier versions sealed an end and its length as one, too long for a sheet's column
+            parts[place] = part.replace(" (", f"</span> {KEPT}(")
     return "".join(parts)
 
 

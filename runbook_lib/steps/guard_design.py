@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.planning.guard_math import Proposal
 from runbook_lib.show.tables import Cell, table
-from runbook_lib.steps.alarm_odds import NOT_A_COUNT, AlarmOdds, odds_cells, percent, weights
+from runbook_lib.steps.alarm_odds import AlarmOdds, odds_cells, percent, weights
 
 
 def odds_table(odds: AlarmOdds) -> Any:
@@ -16,8 +16,12 @@ def odds_table(odds: AlarmOdds) -> Any:
     policy, seen = odds.params.policy, odds.seen
     math_ = policy.alarm_math
     rows: list[list[object]] = []
+    others: list[str] = []
     for alarm in policy.alarms:
         row = odds.rows.get(alarm.id, {})
+        if not row:
+            others.append(alarm.id)
+            continue
         cells: list[object] = [Cell(alarm.id, nowrap=True), "guard" if alarm.guard else "people"]
         for weight in weights(policy):
             cells += odds_cells(row.get(weight))
@@ -30,13 +34,20 @@ def odds_table(odds: AlarmOdds) -> Any:
     where = f"{seen.per_day:,.0f} requests a day, " + ("seen" if seen.known else "the policy's figure: none seen")
     caption = f"A good service: {100 * math_.healthy:.1f} % success; a bad one: {100 * math_.bad:.0f} %; {where}"
     baseline = f" (baseline: {100 * seen.sync_failing:.0f} % fail)" if seen.sync_failing is not None else ""
+    delay = f"{policy.metric_delay_s / 60:.0f} min"
     note = (
-        f"{NOT_A_COUNT}: no count of failed requests, but a depth, a throttle, an error of DynamoDB. Busy hours "
-        f"count as they are; times are averages at the mean rate, with {policy.metric_delay_s / 60:.0f} min until "
-        f"the metric is there. The API-wide alarm sees both routes{baseline}. A guard has the count of "
-        "the weight's phase: one that is quick at 10 % of the traffic fires on a healthy service at all of it."
+        f"{_left_out(others)}Busy hours count as they are; times are averages at the mean rate, with {delay} until the "
+        f"metric is there. The API-wide alarm sees both routes{baseline}. A guard has the count of the weight's phase: "
+        "one that is quick at 10 % of the traffic fires on a healthy service at all of it."
     )
     return table(head, rows, caption=caption, note=note)
+
+
+def _left_out(others: Sequence[str]) -> str:
+    """The sentence about the alarms without odds, which have no row."""
+    if not others:
+        return ""
+    return f"Left out, as they count no failed requests but a depth, throttles or errors: {', '.join(others)}. "
 
 
 def design_table(odds: AlarmOdds, proposed: Mapping[str, Proposal]) -> Any:

@@ -18,6 +18,7 @@ from runbook_lib.judge.incidents.diff import Diff, parse
 from runbook_lib.judge.incidents.mending import Wanted, mended
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.inventory.inspect import inspect, wanted
+from runbook_lib.observe.inventory.rules import FIX
 from runbook_lib.observe.names import alarm_arn
 from runbook_lib.observe.resources import change_sets
 from runbook_lib.params.load import project_root
@@ -190,9 +191,8 @@ class Infra:
 
     def _mended(self, one: Check, wants: Wanted | None) -> Check:
         said = mended(wants, self.named, self.params.name("stack"))
-        reason = one.reason if said.ok else f"{one.reason}; {said.words}"
-        facts = {**one.facts, "diff": said.words}
-        return one.model_copy(update={"mends": said.ok, "reason": reason, "facts": facts})
+        told = one.reason.replace(f"; {FIX}", "; the deployment mends it") if said.ok else f"{one.reason}; {said.words}"
+        return one.model_copy(update={"mends": said.ok, "reason": told, "facts": {**one.facts, "diff": said.words}})
 
     def verify(self) -> Any:
         """Runs the team's own command that verifies a deployment, if one is configured."""

@@ -32,3 +32,14 @@ def test_what_is_next_is_advice_and_a_record_stays_on_one_line(monkeypatch: pyte
     watch.told(Look("2026-11-23T03:00:00Z", "during", "HOLD", "DLQ", "runbook status", gates=(gate,), record="a b"))
     assert [how for how, *_ in said] == ["prose", "prose", "advice", "line"]
     assert said[2] == ("advice", "  next:   ", "runbook status") and said[3] == ("line", "  record: a b")
+
+
+def test_a_failing_gate_is_told_once() -> None:
+    reason = "success rate 0.0 % is below the alert limit 98 %: 3 of 3 failed, past collapse; it is broken."
+    gate = {"id": "success_rate", "verdict": "FAIL", "title": "Success rate"}
+    gates = (
+        {**gate, "reason": "success rate 0.0 % is below the alert limit 98 %: 3 of 3 failed."},
+        {**gate, "id": "cost", "title": "Cost", "reason": "dear"},
+    )
+    told = lines(Look("2026-11-23T03:00:00Z", "during", "ROLLBACK", reason, "go on", gates=gates))
+    assert [line for line in told if "failing" in line] == ["  failing: Cost: dear"]

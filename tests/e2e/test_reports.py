@@ -18,6 +18,7 @@ from runbook_lib.judge.terms import Decision
 from runbook_lib.record.entry import Kind
 from runbook_lib.run.launch import START
 from runbook_lib.show.checks import checks_table
+from runbook_lib.show.picture import NARROW_IN
 from runbook_lib.show.tables import edged, mark, table
 from runbook_lib.show.verdicts import verdict_banner
 from tests.axe import axe, contrast
@@ -29,6 +30,8 @@ SIGNED = "11_acceptance"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LEAST_PX = 11
 """Height of type that can be read on a telephone."""
+MARGIN_PT = 13 / 25.4 * 72
+"""On both sides of a printed page, as `report.css` says."""
 LEAST_WORDS = 12
 """On the last printed page: a line or two that were left over are no page."""
 PAPER = re.compile(r"rgb\((\d+), (\d+), (\d+)\)")
@@ -90,16 +93,29 @@ def test_the_dark_is_dark_and_can_be_read_charts_too(page: Any) -> None:
     assert bool(filters) == bool(page.locator("main img").count())
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_link_on_a_verdicts_colour_can_be_read(page: Any, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    shown = verdict_banner(Outcome(decision=Decision.PROMOTE, reason="By run x.", next="y"))._repr_html_()
+    shown = f'<div class="output" id="linked">{shown.replace("By run x", "<a href=#linked>By run x</a>")}</div>'
+    page.evaluate("shown => document.querySelector('main').insertAdjacentHTML('beforeend', shown)", shown)
+    colour = "one => getComputedStyle(document.querySelector(one)).color"
+    link, letters = (page.evaluate(colour, f"#linked {where}") for where in ("a", "[role=status]"))
+    page.evaluate("document.querySelector('#linked').remove()")
+    assert link == letters
+
+
 def test_on_a_telephone_the_page_does_not_scroll_sideways_and_everything_can_be_read(page: Any) -> None:
     page.set_viewport_size(PHONE)
     assert too_wide(page) <= 0
     assert axe(page, only=("scrollable-region-focusable", "target-size")) == []
     small = page.evaluate(
-        """least => [...document.querySelectorAll('.chart img')].filter(one => {
-        const drawn = parseFloat(one.closest('.chart').style.getPropertyValue('--drawn'));
+        """telephones => [...document.querySelectorAll('.chart img')].filter(one => {
+        const wide = parseFloat(one.closest('.chart').style.getPropertyValue('--drawn'));
+        const drawn = one.closest('picture') ? telephones : wide;
         return one.getBoundingClientRect().width < drawn - 1;  // at that width the smallest letters are 11 px
     }).length""",
-        LEAST_PX,
+        100 * NARROW_IN,
     )
     assert small == 0
     text = page.evaluate("""() => Math.min(...[...document.querySelectorAll('main *')]
@@ -193,6 +209,7 @@ def test_on_paper_pages_are_full_and_nothing_is_cut(page: Any) -> None:
     for place, sheet in enumerate(sheets):
         width, height = sheet.get_size()
         assert (round(width), round(height)) == (595, 842)
+        assert out_of(sheet) == [], f"words are cut on page {place + 1}"
         for one in sheet.get_objects(filter=[3]):  # pictures
             left, bottom, right, top = one.get_bounds()
             assert left >= -1 and right <= width + 1 and bottom >= -1 and top <= height + 1, f"cut on page {place + 1}"
@@ -200,6 +217,16 @@ def test_on_paper_pages_are_full_and_nothing_is_cut(page: Any) -> None:
             assert filled(sheet) > 0.5, f"page {place + 1} of {len(sheets)} is half empty"
     last = sheets[-1].get_textpage().get_text_range()
     assert len(last.split()) > LEAST_WORDS, f"the last page is all but empty: {last!r}"
+
+
+def out_of(sheet: Any) -> list[str]:
+    """The words of a page that reach into its right margin, or beyond the sheet."""
+    text, width = sheet.get_textpage(), sheet.get_width()
+    boxes = [text.get_rect(place) for place in range(text.count_rects())]
+    cut = [
+        box for box in boxes if box[0] < width < box[2] + MARGIN_PT - 1
+    ]  # a ligature is said to lie beyond the sheet
+    return [text.get_text_bounded(*box) for box in cut]
 
 
 def filled(sheet: Any) -> float:

@@ -60,6 +60,14 @@ def test_where_no_file_says_the_same_the_region_is_said(folder: Path) -> None:
     assert of(command, folder.parent).region == "eu-west-1"
 
 
+def test_another_environments_command_is_about_the_same_rollout(folder: Path) -> None:
+    """The release and the archive are those of the run; account and region are the other environment's own."""
+    params = load_file(folder / "dev.yaml", {"release": "r-2", "archive": "kept", "account_id": "1" * 12, "attempt": 3})
+    other = of(hints.run(params, "05_staging", env="staging"), folder.parent)
+    assert (other.env, other.release, other.flat.archive) == ("staging", "r-2", "kept")
+    assert (other.flat.account_id, other.flat.attempt) == (read_yaml(folder / "staging.yaml")["account_id"], 1)
+
+
 def test_a_folder_elsewhere_is_named_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = load_file(folder / "prod.yaml")
     monkeypatch.chdir(params_dir(Path(__file__).parent).parent)

@@ -268,7 +268,8 @@ def test_after_a_mitigation_the_old_verdict_is_told_as_history(stage: Stage) -> 
     (line,) = (one for one in stage.standing().lines if one.state == "hold")
     said = stage.next().words
     assert line.answered == 3
-    assert said.startswith("06_phase1_10_percent in prod: look again: rollback 3 is done since it said ROLLBACK"), said
+    assert said == "06_phase1_10_percent in prod: look again: rollback 3 is done since it said ROLLBACK."
+    assert line.words not in said, "the reason of a gate that was answered fills a telephone"
 
 
 def test_a_reason_in_the_words_of_that_note_is_still_a_reason(stage: Stage) -> None:

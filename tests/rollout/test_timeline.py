@@ -6,8 +6,10 @@ import datetime as dt
 import random
 from typing import Any
 
+from runbook_lib.judge.terms import Word
 from runbook_lib.record.record import Change, Record
 from runbook_lib.rollout.timeline import chart, story
+from runbook_lib.show.rollout import SHAPES
 
 BEGAN = dt.datetime(2025, 6, 2, 3, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -120,3 +122,11 @@ def test_the_chart_says_in_words_what_it_shows() -> None:
     ):
         assert wanted in shown
     assert str(chart(story([]), {}, [])) == "The rollout (UTC): nothing."
+
+
+def test_a_dot_has_the_word_of_its_report() -> None:
+    done = record("01_preflight", 0)
+    done = done.model_copy(update={"outcome": {"decision": "PROMOTE", "said": "DONE", "reason": "because"}})
+    assert "Preflight DONE" in str(chart(story([done]), {"01_preflight": "Preflight"}, ["prod"]))
+    told = tuple(Word)[tuple(Word).index(Word.PLANNED) : tuple(Word).index(Word.MITIGATED) + 1]
+    assert set(SHAPES) == set(map(str, told)), "a word without a shape is not drawn"

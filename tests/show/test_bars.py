@@ -35,6 +35,18 @@ def test_a_long_title_is_whole_on_a_telephone() -> None:
     assert figure._suptitle.get_window_extent().x1 <= figure.get_figwidth() * figure.dpi
 
 
+@pytest.mark.parametrize("parts", [("hold", "required, do not hold", "advisory, do not hold"), ("hold", "do not")])
+def test_a_legend_is_whole_on_a_telephone_and_names_what_is_there(parts: tuple[str, ...]) -> None:
+    rows = {"Alarm on the dead-letter queue of the service": dict.fromkeys(parts, 3.0), "queue": {parts[0]: 1.0}}
+    rows = {name: {**row, "never": 0.0} for name, row in rows.items()}
+    figure = slim(lambda: _bars(rows, "Settings", "settings"))
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(parts)
+    width = figure.get_figwidth() * figure.dpi
+    assert all(0 <= edge <= width for text in legend.get_texts() for edge in text.get_window_extent().intervalx)
+
+
 def test_equal_odds_are_beside_each_other_and_the_axis_is_in_percent() -> None:
     rows = {"worker": {"10 %": 1.0, "50 %": 1.0, "100 %": 1.0}, "guard": {"10 %": 0.0, "50 %": 1e-9, "100 %": 1e-4}}
     axes = _odds(rows, 0.01).axes[0]

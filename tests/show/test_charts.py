@@ -21,6 +21,7 @@ from PIL import Image
 
 from runbook_lib.judge.model import Gate
 from runbook_lib.show import charts, style
+from runbook_lib.show.picture import slim
 from runbook_lib.show.points import Grid
 
 T0 = dt.datetime(2026, 11, 10, 3, 0, tzinfo=dt.UTC)
@@ -217,6 +218,18 @@ def test_a_panel_shares_one_time_axis(gate: Find) -> None:
     assert figure.get_label().startswith("All of it: first (u): a 1 to 2, last 2; shift at 2026-11-10 03:00 UTC.")
     with pytest.raises(ValueError, match="at least one group"):
         charts.panel([])
+
+
+@pytest.mark.parametrize("drawn", [charts.panel, lambda groups: slim(lambda: charts.panel(groups))])
+def test_charts_without_anything_in_them_are_low(gate: Find, drawn: Any) -> None:
+    full = {"series": {"a": points(1, 2)}, "title": "A", "unit": "jobs"}
+    bare = {"series": {"b": []}, "title": "B", "unit": "jobs"}
+    limits = {**bare, "gate": gate("generation_time")}
+    seen, empty, judged = drawn([full, bare, limits]).axes
+    heights = [axes.get_position().height * axes.figure.get_figheight() for axes in (seen, empty, judged)]
+    assert heights[1] < 0.4 * heights[0] and heights[2] == pytest.approx(heights[0]) and heights[1] > 0.3
+    all_full = drawn([full, full, full])
+    assert heights[0] == pytest.approx(all_full.axes[0].get_position().height * all_full.get_figheight())
 
 
 def test_an_image_describes_itself() -> None:

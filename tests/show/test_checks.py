@@ -14,6 +14,8 @@ def test_what_applying_makes_hold_is_to_do_and_not_a_failure() -> None:
     text = str(checks_table([made(ok=False, mends=True), made()], "Alarms"))
     assert text.splitlines()[0] == "Alarms: 1 of 2 required checks pass · 1 to be made by applying"
     assert "TO DO" in text and "FAIL" not in text
+    alone = str(checks_table([made(ok=False, mends=True), made(ok=False, required=False)], "Alarms"))
+    assert alone.splitlines()[0] == "Alarms: 1 required check to be made by applying · 1 advisory to look at"
     assert "FAIL" in str(checks_table([made(ok=False)]))
 
 

@@ -57,6 +57,9 @@ def test_in_markup_code_stays_as_typed_and_nothing_is_kept_twice() -> None:
     assert once == f"<td>{KEPT}5 s</span> since {KEPT}2026-11-08</span></td>"
     assert whole_markup(once) == once
     assert whole_markup("<th>2026-11-08 05:15 UTC</th>") == f"<th>{KEPT}2026-11-08</span> 05:15 UTC</th>"
+    assert whole_markup(f"{KEPT}2026-11-08 05:15 UTC (24.0 h)</span>") == (
+        f"{KEPT}2026-11-08 05:15 UTC</span> {KEPT}(24.0 h)</span>"
+    )
     assert whole_markup('<img alt="5 s">') == '<img alt="5 s">'
 
 

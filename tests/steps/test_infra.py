@@ -16,6 +16,7 @@ from runbook_lib.base.errors import AwsError, Refused, UsageError
 from runbook_lib.judge.gates.checks import Check, decide_checks
 from runbook_lib.judge.incidents.diff import parse
 from runbook_lib.judge.terms import Verdict
+from runbook_lib.observe.inventory.rules import FIX
 from runbook_lib.observe.names import alarm_name
 from runbook_lib.params.load import project_root
 from runbook_lib.record.archive import Archive, seal_staged
@@ -246,7 +247,7 @@ def test_what_could_not_be_seen_is_not_mended(aws: EmbeddedAws, runs: Any, monke
 
     given = [
         check("inventory.queue.retention", "a", None, "denied"),
-        check("inventory.queue.long_poll", "b", False, "other"),
+        check("inventory.queue.long_poll", "b", False, f"other; {FIX}"),
         check("inventory.queue.exists", "c", True, "as it should be"),
     ]
     monkeypatch.setattr(room, "inspect", lambda *_, **__: given)
@@ -258,6 +259,7 @@ def test_what_could_not_be_seen_is_not_mended(aws: EmbeddedAws, runs: Any, monke
         " └─ [~] ReceiveMessageWaitTimeSeconds\n     ├─ [-] 0\n     └─ [+] 20\n"
     )
     assert [one.mends for one in infra.inspect()] == [False, True, False]
+    assert infra.inspect()[1].reason == "other; the deployment mends it", "nobody has to change the code once more"
     infra.deployed = True
     assert not any(one.mends for one in infra.inspect()), "after the deployment nothing will mend it any more"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,11 @@ class Answered:
         """Sum of a counted metric within `window`, for its own worker only; None where it has no point there."""
         inside = self.answers.within(label(metric), window)
         return math.fsum(inside) if inside else None
+
+    def lacks(self, absent: Sequence[str]) -> str:
+        """A sentence about what there is no data for; metrics of the catalogue are called by their titles."""
+        known = self.params.metrics
+        return f"no data for {', '.join(known[name].title if name in known else name for name in absent)}"
 
     def evidence(
         self, measure: str, kind: str, query: str, window: Window, labels: tuple[str, ...], **found: Any

@@ -55,7 +55,7 @@ def async_counts(seen: Answered) -> AsyncCounts | str:
     absent += [f"{name}_duration" for name in names if _untimed(seen, name)]
     absent += [f"the memory of {_name(name)}" for name in names if _name(name) not in memory]
     if absent:
-        return f"no data for {', '.join(absent)}"
+        return seen.lacks(absent)
     of = {name: math.fsum(seen.alone(one, span) or 0.0 for one in ids) for name, ids in _counted(seen).items()}
     more = _uncensused(seen)
     if more is None:
@@ -199,7 +199,7 @@ def sync_counts(seen: Answered) -> SyncCounts | str:
     absent = [name for name in ("sync_requests", "sync_fn_invocations", "sync_fn_duration") if not of[name]]
     absent += [] if function else ["the settings of the synchronous function"]
     if absent:
-        return f"no data for {', '.join(absent)}"
+        return seen.lacks(absent)
     return _sync(seen, {name: value or 0.0 for name, value in of.items()}, span)
 
 

@@ -122,7 +122,7 @@ def gate(rows: Sequence[dict[str, Any]]) -> str:
     """Value and interval of one gate at its newest `MOST` runs, with its newest limits; UTC.
 
     Args:
-        rows: judgements of one gate, oldest first, with `at`, `value`, `low`, `high`, `verdict`, `target` and `alert`.
+        rows: judgements of one gate, oldest first, with `at`, `value`, `low`, `high`, `word`, `target` and `alert`.
     """
     timed = [row for row in rows if _timed(row) and _figure(row["value"])][-MOST:]
     if not timed:
@@ -148,7 +148,7 @@ def gate(rows: Sequence[dict[str, Any]]) -> str:
                 f'<text class="axis" x="{end}" y="{at - 4}" text-anchor="end">{escape(label)}</text>'
             )
     for row in timed:
-        at, badge = x(_s(row["at"])), badge_of((row["verdict"] or "").replace("_", " "))
+        at, badge = x(_s(row["at"])), badge_of(row["word"])
         if _figure(row["low"]) and _figure(row["high"]):
             inside.append(f'<line class="whisker" x1="{at}" x2="{at}" y1="{y(row["low"])}" y2="{y(row["high"])}"/>')
         told = f"{row['env']} {row['release']} {row['notebook']}: {words.number(row['value'], unit)} {row['word']}"

@@ -97,7 +97,9 @@ class Pages:
                 for row in rows.actions
             ],
             "costs": [
-                row | {"at": when(row["as_of"])} | {name: _usd(row[name]) for name in ("infrastructure", "tokens")}
+                row
+                | {"at": when(row["as_of"]), "successes": _count(row["successes"])}
+                | {name: _usd(row[name]) for name in ("infrastructure", "tokens")}
                 for row in rows.costs
             ],
             "pick": [f"{run['at']} {run['notebook']} {run['word']}" for run in runs],
@@ -248,6 +250,10 @@ def _value(row: Row) -> str:
 def _interval(row: Row) -> str:
     low, high = (row[name] if isinstance(row[name], (int, float)) else None for name in ("low", "high"))
     return "" if low is None and high is None else words.interval(low, high, row["unit"] or "")
+
+
+def _count(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else NONE
 
 
 def _usd(value: Any) -> str:

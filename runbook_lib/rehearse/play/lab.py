@@ -11,6 +11,7 @@ import datetime as dt
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from runbook_lib.base.foreign import markup
 from runbook_lib.base.ports import free_port
 from runbook_lib.base.window import when
 from runbook_lib.observe.traffic import weight as weights
-from runbook_lib.params.load import load_file, params_dir, project_root
+from runbook_lib.params.load import load_file, params_dir, project_root, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -146,6 +147,9 @@ def workspace(parent: Path, release: str) -> Path:
     for env in places().every:
         values = {**overlaid(env, release), "archive": "archive"}
         (folder / "params" / f"{env}.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    commands = folder / "params" / f"{flat['commands']}.yaml"
+    told = {key: _at_home(value, root, folder) for key, value in read_yaml(commands).items()}
+    commands.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
     for name, settings in _SETTINGS.items():
         file = folder / ".settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
@@ -155,6 +159,17 @@ def workspace(parent: Path, release: str) -> Path:
         text = notebook.read_text(encoding="utf-8")
         (folder / "notebooks" / notebook.name).write_text(with_defaults(text, flat), encoding="utf-8")
     return folder
+
+
+def _at_home(told: Any, root: Path, folder: Path) -> Any:
+    """Commands as `commands.yaml` has them; one that names a file that only the project has runs in the project."""
+    if isinstance(told, list):
+        return [_at_home(one, root, folder) for one in told]
+    if not isinstance(told, dict) or "run" not in told:
+        return told
+    home, here = (one / told.get("cwd", ".") for one in (root, folder))
+    named = [word for word in shlex.split(told["run"]) if (home / word).exists() and not (here / word).exists()]
+    return {**told, "cwd": os.path.relpath(home, folder)} if named else told
 
 
 def with_defaults(notebook: str, values: Mapping[str, Any]) -> str:

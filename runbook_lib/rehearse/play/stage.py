@@ -173,7 +173,8 @@ def _passed(archive: Path, params: Params, name: str, env: str, at: str) -> None
     flat = {**params.flat.model_dump(mode="json"), "env": env, "mode": "apply", "as_of": at}
     recording.opened(journal, run_id, name, "practice", flat)
     reason = "taken as passed, for practice; nothing was proven"
-    journal.append("closed", decision="PROMOTE", said=None, reason=reason, next="")
+    said = None if name in params.policy.phases else "DONE"  # what promotes nothing says so, as when it is run
+    journal.append("closed", decision="PROMOTE", said=said, reason=reason, next="")
     seal_staged(Archive(archive), staging, status="completed")
 
 

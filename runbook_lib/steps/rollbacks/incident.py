@@ -280,13 +280,13 @@ class Incident:
         return stack(verdict_banner(outcome), checks_table(self.run.checks.values(), "All checks"))
 
     def post_mortem(
-        self, sections: Mapping[str, Sequence[str]] | None = None, more: Sequence[tuple[dt.datetime, str]] = ()
+        self, sections: Mapping[str, Sequence[str]] | None = None, moved: Sequence[tuple[dt.datetime, str]] = ()
     ) -> Any:
         """Writes the skeleton of the post-mortem into the record, its timeline told by the records of the release.
 
         Args:
             sections: further sections of this scenario: Markdown lines by heading.
-            more: further events: time and words, in any order.
+            moved: moves of the dial, by AppConfig's history.
         """
         now, refs = self.aws_now, rollouts_records(self.run.archive, self.params)[-ENOUGH:]
         facts = Facts(
@@ -301,13 +301,13 @@ class Incident:
             limit_min=self.spec.limit_min,
             decision=self.outcome.told if self.outcome else "",
             until=now,
-            own=[*self._happened(), *more],
+            own=self._happened(),
+            moved=moved,
             checks=list(self.run.checks.values()),
             sections=sections or {},
         )
         told = [record for _, record in self.run.archive.trusted(refs, self.run.guard.warn)]
-        text = post_mortem(facts, story([*told, *self._so_far(now)]))
-        digest = self.run.journal.attach(FILE, text)
+        digest = self.run.journal.attach(FILE, text := post_mortem(facts, story([*told, *self._so_far(now)])))
         self.run.check(
             check(
                 f"{self.id}.post_mortem",

@@ -45,6 +45,8 @@ class Facts:
     """Now: later decisions are left out (a rehearsal may have taken later steps as passed)."""
     own: Sequence[tuple[dt.datetime, str]] = ()
     """What this incident's runs did: time and words."""
+    moved: Sequence[tuple[dt.datetime, str]] = ()
+    """Moves of the dial by AppConfig's history, whoever made them: time and words."""
     checks: Sequence[Check] = ()
     sections: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Further sections: Markdown lines by heading."""
@@ -106,10 +108,11 @@ def _timeline(facts: Facts, told: Story) -> list[str]:
         for env, points in told.weights.items()
         for at, weight in points
     ]
-    # Order within one second: what this rollback did, other changes, weights, decisions, notes.
+    # Order within one second: what this rollback did, other changes, AppConfig, weights, decisions, notes.
     causes: tuple[Iterable[tuple[dt.datetime, str, str]], ...] = (
         ((at, words, "this rollback") for at, words in facts.own),
         told.changes,
+        ((at, words, "AppConfig") for at, words in facts.moved),
         weights,
         (one for one in _decisions(told) if facts.until is None or one[0] <= facts.until),
         ((at, f"noted by {who}: {text}", "note") for at, who, text in told.notes),

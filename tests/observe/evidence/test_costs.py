@@ -207,7 +207,7 @@ def test_the_synchronous_side_pays_for_what_nobody_waited_for(day: Soak) -> None
     day.values[label("sync_5xx")] = [(at, 100.0)]
     assert day.evidence()["cost_per_vpr_sync"].value == math.inf
     day.drop("sync_fn_invocations")
-    assert day.evidence()["cost_per_vpr_sync"].notes == ("no data for sync_fn_invocations",)
+    assert day.evidence()["cost_per_vpr_sync"].notes == ("no data for Synchronous Lambda: invocations",)
 
 
 def test_the_runbooks_own_bill_is_counted_from_its_own_questions(day: Soak) -> None:

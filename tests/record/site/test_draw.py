@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.record.site import draw
+from runbook_lib.show.style import badge_of
 
 TIMES = st.datetimes().map(lambda at: at.replace(year=1972 + at.year % 1000, day=min(at.day, 28)).isoformat() + "Z")
 ODD = st.sampled_from(["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00", "soon"])
@@ -70,6 +71,13 @@ def run(at: str, before: float | None, after: float | None, word: str = "CLOSED"
         "run": "a",
         "notebook": "06",
     }
+
+
+def test_a_dot_has_the_colour_of_its_word() -> None:
+    """A look during the soak is WATCH, on the page and in its drawing, whatever its verdict is called."""
+    row = {"at": "2026-11-09T04:00:00Z", "value": 0.99, "low": 0.98, "high": 1.0, "unit": "ratio", "target": "> 0.98"}
+    row |= {"verdict": "INCONCLUSIVE", "word": "WATCH", "alert": None, "env": "prod", "release": "r", "notebook": "06"}
+    assert badge_of("WATCH").colour in draw.gate([row]) and badge_of("INCONCLUSIVE").colour not in draw.gate([row])
 
 
 def test_the_weight_steps_where_a_run_set_it_and_each_decision_leads_to_its_run() -> None:

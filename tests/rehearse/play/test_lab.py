@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.params.load import FLAT_NAMES, load_file, params_dir
-from runbook_lib.rehearse.play.lab import with_defaults
+from runbook_lib.act.command import Command, run_command
+from runbook_lib.params.load import FLAT_NAMES, load_file, params_dir, read_yaml
+from runbook_lib.rehearse.play.lab import with_defaults, workspace
 from runbook_lib.run.launch import START
 from tests.gone import gone
 
@@ -75,3 +76,18 @@ def test_the_parameters_become_the_cells_defaults_as_python() -> None:
         found: dict[str, Any] = {}
         exec("".join(source), found)
         assert {name: found[name] for name in FLAT_NAMES} == {name: values[name] for name in FLAT_NAMES}
+
+
+def test_the_labs_commands_find_what_they_name(tmp_path: Path) -> None:
+    """Tests and handlers are in the project's folder, not in the lab's: 01 once held because nothing was collected."""
+    folder = workspace(tmp_path, "lab")
+    given = read_yaml(folder / "params" / "rehearsal-commands.yaml")
+    commands = [Command(**one) for one in (*given["checks"], given["diff"], given["deploy"])]
+    home = params_dir().parent
+    for command in commands:
+        for word in command.argv({}):
+            if word != sys.executable and (home / word).exists():
+                assert (folder / command.cwd / word).exists(), f"{command.id}: {word}"
+    assert {one.cwd for one in commands if "iac" in one.run} == {"."}, "the lab's own parameters are what it deploys"
+    (lint,) = (one for one in commands if one.id == "lint")
+    assert run_command(lint, root=folder, values={}).code == 0

@@ -86,3 +86,11 @@ def test_nothing_that_a_phase_stands_on_is_left_to_be_done_when_it_is_practised(
         assert all(one.ok for one in predecessors(Archive(tmp_path / notebook), found, params.release))
         last = stage.before(steps, "11_acceptance")
         assert next(one for one in last if one not in found) == f"{notebook}@prod", "so `status` proposes the phase"
+
+
+def test_what_is_taken_as_passed_has_the_word_that_it_has_when_it_is_run(tmp_path: Path) -> None:
+    stage.take_as_passed(tmp_path, params_of("prod", "r"), "06_phase1_10_percent")
+    archive = Archive(tmp_path)
+    told = {record.notebook: (record.decision, record.word) for record in map(archive.load, archive.records())}
+    assert told["01_preflight"] == told["03_dashboard"] == ("PROMOTE", "DONE")
+    assert told["05_staging"] == ("PROMOTE", "PROMOTE")

@@ -75,6 +75,11 @@ def test_changes_stand_in_the_timeline() -> None:
     assert "| 2026-11-23 03:13:00 UTC | switch off | run1 |" in told
 
 
+def test_a_move_of_the_dial_is_not_told_as_this_rollbacks_own() -> None:
+    told = post_mortem(facts(moved=[(AT, "dial set to 10 %, deployment 3")]), story())
+    assert "| 2026-11-23 03:12:00 UTC | dial set to 10 %, deployment 3 | AppConfig |" in told
+
+
 def test_within_one_second_causes_come_before_what_follows_from_them() -> None:
     changes = ((AT, "the switch is turned off", "run1"),)
     told = post_mortem(
