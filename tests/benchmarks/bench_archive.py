@@ -47,7 +47,7 @@ LINEAR = 1.5
 CONSTANT = 1.1
 LIST_S = STATUS_S = QUERY_S = 1.0
 SITE_S = 2.0
-SEALS = 25
+SEALS = 75
 EACH = 10
 """Records of a step in a release; the largest release of `make rehearse` has some sixty in all."""
 STEPS = needed(load_file(params_dir(Path(__file__).parent) / "prod.yaml").policy.steps)
