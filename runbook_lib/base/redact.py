@@ -22,7 +22,7 @@ from runbook_lib.base.look_alike import ALIKE
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
 from runbook_lib.base.secret_forms import Form, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
-from runbook_lib.base.secret_names import assigns, describes, harmless, mask_named, surely, telling
+from runbook_lib.base.secret_names import assigns, describes, foreign, harmless, mask_named, surely, telling
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
 from runbook_lib.base.secret_tables import mask_tables
@@ -40,6 +40,8 @@ _COLOURS = re.compile(
 """What a reader does not see: a terminal's colours, also as a program's source has them, characters without width, and
 that a letter is a wide one or one of mathematics.
 """
+_CODED = re.compile(r"\\{1,4}u(?!00[0-7]|[dD][89a-fA-F])([0-9a-fA-F]{4})")
+"""A letter beyond ASCII, as JSON writes it."""
 _OTHER = re.compile(f"[{''.join(ALIKE)}]")
 _MIXED = re.compile(rf"(?<=[A-Za-z]){_OTHER.pattern}++|(?<!{_OTHER.pattern}){_OTHER.pattern}++(?=[A-Za-z])")
 """Such letters within a Latin word: a word of one script is one of its language."""
@@ -101,6 +103,18 @@ def redact_text(text: str) -> str:
 
 
 def _coloured(text: str) -> str:
+    found = _uncoded(text)
+    if "\\u" not in text:
+        return found
+    told = _CODED.sub(lambda match: chr(int(match[1], 16)), text)
+    letters = "".join(map(str, set(told) - set(text)))
+    if not foreign(told.casefold()) and not _COLOURS.search(letters):
+        return found
+    other = _uncoded(told)
+    return other if other.count(MASK) > found.count(MASK) else found
+
+
+def _uncoded(text: str) -> str:
     if "\x1b" in text or not text.isascii() or ("\\" in text and any(one in text.lower() for one in _WRITTEN)):
         bare = _COLOURS.sub(_seen, text)
         if _OTHER.search(bare):

@@ -368,3 +368,21 @@ def test_a_hash_and_a_uuid_are_no_secrets(value: str, beside: str) -> None:
 )
 def test_a_sentence_about_setting_stays(text: str) -> None:
     assert redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        't.credentials="use-credentials"===e.crossOrigin?"include":"anonymous"===e.crossOrigin?"omit":"same-origin"',
+        'fetch(u,{credentials:"same-origin"})',
+        "if(e.token===t.token)return;a.secrets==b.secrets.c=1",
+        'var a=/[\\u2028\\u2029\\u200b]/,p="pass' + 'word";',
+    ],
+)
+def test_a_script_of_a_page_stays_one(script: str) -> None:
+    assert redact_text(script) == script
+
+
+def test_letters_written_as_json_does_are_only_changed_where_they_name_a_secret() -> None:
+    kept = 'x = "\\u30d1\\u200b\\u2028"; pass' + "word='zebrastripes'"
+    assert redact_text(kept) == kept.replace("zebrastripes", MASK)
