@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 from hypothesis import strategies as st
@@ -15,6 +16,12 @@ TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 LETTERS = st.text("ghijklmnopqrstuvwxyz", min_size=5, max_size=14).map(lambda text: f"Q{text}q")
 LONG_LETTERS = st.text("ghijklmnopqrstuvwxyz", min_size=24, max_size=40)
 PEM = "PRIVATE " + "KEY"
+
+
+def packed(text: str) -> str:
+    """A user and this text, as a registry's file has them."""
+    return base64.b64encode(f"user:{text}".encode()).decode()
+
 
 SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "access key": UPPER.map(lambda x: ("AK" + "IA" + x, "AK" + "IA" + x)),
@@ -82,6 +89,63 @@ SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "encoded presigned": HEX.map(lambda x: (f"url=https%3A%2F%2Fb%2Fk%3FX-Amz-Sig{'nature'}%3D{x}%26a%3D1", x)),
     "twice encoded presigned": HEX.map(lambda x: (f"k%253FX-Amz-Sig{'nature'}%253D{x}", x)),
     "curl": LETTERS.map(lambda x: (f"curl -s -u admin:{x} https://host/", x)),
+    **{
+        f"provider {begin}": TOKEN.map(lambda x, begin=begin: (f"{begin}{(x * 3)[:70]}", (x * 3)[:70]))
+        for begin in ("gl" + "c_", "nt" + "n_", "gs" + "k_", "bk" + "ua_", "sb" + "p_", "r8" + "_", "rubygems" + "_")
+    },
+    **{
+        f"provider {begin}": TOKEN.map(lambda x, begin=begin: (f"{begin}{(x * 3)[:70]}", (x * 3)[:70]))
+        for begin in (
+            "xa" + "i-",
+            "pp" + "lx-",
+            "nva" + "pi-",
+            "PM" + "AK-",
+            "fi" + "gd_",
+            "AK" + "Cp",
+            "psca" + "le_pw_",
+        )
+    },
+    "databricks": HEX64.map(lambda x: (f"da{'pi'}{x[:32]}", x[:32])),
+    "digitalocean": HEX64.map(lambda x: (f"do{'o_v1_'}{x}", x)),
+    "pulumi": HEX64.map(lambda x: (f"pu{'l-'}{x[:40]}", x[:40])),
+    "mailgun": HEX64.map(lambda x: (f"ke{'y-'}{x[:32]}", x[:32])),
+    "crates": HEX64.map(lambda x: (f"ci{'o'}{x[:32]}", x[:32])),
+    "vault, batch": TOKEN.map(lambda x: (f"hv{'b.'}{x}", x)),
+    "terraform": TOKEN.map(lambda x: (f"{(x * 2)[:14]}.atlas{'v1'}.{(x * 3)[:60]}", (x * 3)[:60])),
+    "telegram by address": TOKEN.map(lambda x: (f"https://api.telegram.org/b{'ot'}123456789:{(x * 2)[:35]}/x", x[:24])),
+    "hash of a password": TOKEN.map(lambda x: (f"hash $2{'b'}$12${(x * 3)[:53]}", (x * 3)[:53])),
+    "hash in a shadow file": TOKEN.map(lambda x: (f"root:${'6'}$abcdefgh${(x * 4)[:86]}:19000:0:", (x * 4)[:86])),
+    "putty": TOKEN.map(lambda x: (f"Private-{'Lines'}: 1\n{x}\nPrivate-MAC: 0", x)),
+    "registry": TOKEN.map(
+        lambda x: (f'{{"auths": {{"h": {{"{"au"}th": "{packed(x)}"}}}}}}', packed(x)),
+    ),
+    "odbc": LETTERS.map(lambda x: (f"Driver={{a}};UID=sa;P{'WD'}={{{x}}};", x)),
+    "secure string": LETTERS.map(lambda x: (f'ConvertTo-Secure{"String"} "{x}" -AsPlainText', x)),
+    "kms": TOKEN.map(lambda x: (json.dumps({"Plain" + "text": x}), x)),
+    "secret binary": TOKEN.map(lambda x: (json.dumps({"Secret" + "Binary": x}), x)),
+    "parameter store": LETTERS.map(lambda x: (json.dumps({"Type": "Secure" + "String", "Value": x}), x)),
+    "form": LETTERS.map(lambda x: (f'Content-Disposition: form-data; name="pass{"word"}"\r\n\r\n{x}\r\n--b', x)),
+    "cdata": LETTERS.map(lambda x: (f"<pass{'word'}><![CDATA[{x}]]></pass{'word'}>", x)),
+    "hook by address": TOKEN.map(lambda x: (f"https://hooks.zap{'ier.com'}/hooks/catch/123/{x}/", x)),
+    "alert by address": st.uuids()
+    .map(str)
+    .map(lambda x: (f"https://alert.h{'.com'}/integrations/generic/1/alert/{x}/k", x)),
+    "password in an encoded url": LETTERS.map(lambda x: (f"to=https%3A%2F%2Fu%{'3A'}{x}%40h%2F", x)),
+    "cloudfront": TOKEN.map(lambda x: (f"CloudFront-Sig{'nature'}={x}; a=b", x)),
+    "api secret": LETTERS.map(lambda x: (f"API_SEC{'RET'}: {x}", x)),
+    "key base": HEX.map(lambda x: (f"SECRET_KEY_{'BASE'}={x}", x)),
+    "x-auth-key": HEX.map(lambda x: (f"X-Auth-{'Key'}: {x}", x)),
+    "fastly": TOKEN.map(lambda x: (f"Fastly-{'Key'}: {x}", x)),
+    "npmrc": TOKEN.map(lambda x: (f"_au{'th'}={packed(x)}", packed(x))),
+    "arrow": LETTERS.map(lambda x: (f"PASS{'WORD'} -> {x}", x)),
+    "beside": LETTERS.map(lambda x: (f"login failed with pass{'word'} '{x}' for user a", x)),
+    "option": LETTERS.map(lambda x: (f'{{"OptionName":"DB_PASS{"WORD"}","Value":"{x}"}}', x)),
+    "sentence in json": LETTERS.map(lambda x: (json.dumps(f'my pass{"word"} is "{x}"'), x)),
+    "a line below in json": LETTERS.map(lambda x: (json.dumps(f'"pass{"word"}":\n  "{x}"'), x)),
+    "japanese in json": LETTERS.map(lambda x: (json.dumps(f"パスワ{'ード'}：{x}"), x)),
+    "chinese, another": LETTERS.map(lambda x: (f"口{'令'}：{x}", x)),
+    "arabic": LETTERS.map(lambda x: (f"كلمة المر{'ور'}: {x}", x)),
+    "italian": LETTERS.map(lambda x: (f"parola d'ord{'ine'}: {x}", x)),
     # A name and a value that stand apart
     "pwd": LETTERS.map(lambda x: (f"pw{'d'}={x}", x)),
     "pwd in a connection string": LETTERS.map(lambda x: (f"Server=db;Uid=sa;Pw{'d'}={x};Encrypt=yes", x)),

@@ -48,6 +48,10 @@ BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): 
 """botocore quotes the whole answer of a credentials endpoint."""
 
 
+_QUOTED = re.compile(r"\.? Further retries may succeed:.*", re.DOTALL)
+"""So does its parser, of an answer that is no XML or JSON: it may be anything, and tells the reader nothing."""
+
+
 def one_line(text: object) -> str:
     """Another program's text on one line, without control characters, shortened; of a web page only its title."""
     said = str(text)
@@ -139,7 +143,8 @@ def _by_kind(error: Exception) -> str | None:
     for kinds, text in _rules():
         if isinstance(error, kinds):
             where = one_line(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS").partition("?")[0]
-            said = one_line(BODY.sub(r"\1", str(error))).rstrip(".") + _line(error)
+            said = one_line(BODY.sub(r"\1", str(error)))
+            said = (said if "a web page" in said else _QUOTED.sub("", said)).rstrip(".") + _line(error)
             return text.format(where=where, error=said)
     return None
 

@@ -1,13 +1,15 @@
 """Where credentials come from beside keys and a `credential_process`: a container, the instance, a token in a file, the
-sign-in of `aws sso login`.
+sign-in of `aws sso login`; and who is asked for an MFA code.
 
 Whoever waits is told for what; the waiting ends; and what is wrong is said of the source, not of the profile.
 """
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,6 +110,35 @@ class Sso(credentials.SSOProvider):  # type: ignore[misc]
         return _refreshed(super().load(), asked)
 
 
+class Role(credentials.AssumeRoleProvider):  # type: ignore[misc]
+    """botocore's, of a profile that assumes a role, perhaps with an MFA code."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **{"prompter": code, **named})
+
+
+def code(prompt: str) -> str:
+    """The MFA code that a person types: at the terminal, in JupyterLab, or in what is piped to standard input.
+
+    Raises:
+        EOFError: nobody can be asked.
+    """
+    if getpass.getpass.__module__ != "getpass" or _terminal():  # a kernel puts one of its own there
+        return getpass.getpass(prompt)
+    if given := sys.stdin.readline().strip() if sys.stdin else "":
+        return given
+    raise EOFError(prompt)
+
+
+def _terminal() -> bool:
+    """Whether this process has a terminal: without one `getpass` warns of that, and shows its prompt to nobody."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def _refreshed(found: Any, how: Callable[[Callable[[], Any]], Any]) -> Any:
     """Credentials that are had later, then as `how` says."""
     if found is not None:
@@ -142,3 +173,4 @@ def install() -> None:
     credentials.InstanceMetadataProvider = Instance
     credentials.AssumeRoleWithWebIdentityProvider = WebIdentity
     credentials.SSOProvider = Sso
+    credentials.AssumeRoleProvider = Role

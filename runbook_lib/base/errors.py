@@ -37,7 +37,7 @@ class RunbookError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """IPython's hook: the notebook shows the sentence instead of a traceback."""
-        return [f"{type(self).__name__}: {self}{NOTHING if self.nothing_changed else ''}"]
+        return [f"{type(self).__name__}: {foreign.short(str(self))}{NOTHING if self.nothing_changed else ''}"]
 
 
 class _Named(RunbookError):

@@ -16,6 +16,15 @@ _MARKS = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))|\A([#+=:
 """Markup of Markdown: anywhere in a line, and at its beginning."""
 
 
+_LONG = re.compile(r"\S{400,}")
+_ENDS = 120
+
+
+def short(text: str) -> str:
+    """A sentence without walls of text: of a path or a name of hundreds of characters its two ends, and how many."""
+    return _LONG.sub(lambda all_: f"{all_[0][:_ENDS]} …({len(all_[0]):,} characters)… {all_[0][-_ENDS:]}", text)
+
+
 def terminal(text: object) -> str:
     """Text for a terminal: control characters are shown as `\\x1b`; line ends and tabs stay."""
     told = str(text)

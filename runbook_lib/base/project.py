@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -95,7 +96,7 @@ def expanded(value: str | Path, what: str = "") -> Path:
         what: name of the parameter or the option, for the error.
 
     Raises:
-        UsageError: the path is empty, contains a variable, or the home folder of an unknown user.
+        UsageError: the path is empty or too long, contains a variable, or the home folder of an unknown user.
     """
     written = os.fsdecode(str(value).encode("utf-8", "surrogateescape"))  # as this machine spells file names
     told = os.path.expanduser(written)  # noqa: PTH111 - `Path.expanduser` raises a RuntimeError
@@ -108,6 +109,11 @@ def expanded(value: str | Path, what: str = "") -> Path:
         raise UsageError(f"{name} '{value}': variables are not filled in; write the whole path")
     if told.startswith("~"):
         raise UsageError(f"{name} '{value}': this machine has no such user; write the whole path")
+    try:
+        os.lstat(told)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # to most of `Path`'s methods it is an error
+            raise UsageError(f"{name} '{value}': {error.strerror}; write a shorter path") from None
     return Path(told)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from runbook_lib.base.look_alike import ALIKE
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
 from runbook_lib.base.secret_forms import Form, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
-from runbook_lib.base.secret_names import assigns, describes, harmless, mask_named, surely, telling
+from runbook_lib.base.secret_names import assigns, describes, foreign, harmless, mask_named, stemmed, surely, telling
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
 from runbook_lib.base.secret_tables import mask_tables
@@ -40,6 +41,8 @@ _COLOURS = re.compile(
 """What a reader does not see: a terminal's colours, also as a program's source has them, characters without width, and
 that a letter is a wide one or one of mathematics.
 """
+_CODED = re.compile(r"\\{1,4}u(?!00[0-7]|[dD][89a-fA-F])([0-9a-fA-F]{4})")
+"""A letter beyond ASCII, as JSON writes it."""
 _OTHER = re.compile(f"[{''.join(ALIKE)}]")
 _MIXED = re.compile(rf"(?<=[A-Za-z]){_OTHER.pattern}++|(?<!{_OTHER.pattern}){_OTHER.pattern}++(?=[A-Za-z])")
 """Such letters within a Latin word: a word of one script is one of its language."""
@@ -59,6 +62,8 @@ class _Asked:
     """The requests of this process's parameters, beside secrets."""
 
     emails = False
+    environment = False
+    """Whether what the environment holds is known."""
     known: dict[str, Form] = {}  # noqa: RUF012 - replaced, never changed
     """Forms of known secrets, the longest first."""
     clean: ClassVar[set[bytes]] = set()
@@ -73,6 +78,27 @@ def mask_emails(on: bool) -> None:
     _Asked.emails = on
 
 
+def _know_environment() -> None:
+    """Masks everywhere what this process's environment variables with a telling name hold (`DB_PASSWORD`,
+    `GITHUB_TOKEN`), also without the name. A word, which other texts may have, is masked behind its name alone.
+    """
+    _Asked.environment = True
+    for name, value in os.environ.items():
+        if stemmed(name.casefold()) and telling(name) and _drawn(value):
+            know(value)
+
+
+def _drawn(value: str) -> bool:
+    """Whether a value looks drawn at random: no word, no path, no address."""
+    plain = (
+        16 <= len(value) <= 4096
+        and "://" not in value
+        and not value.startswith(("/", ".", "~"))
+        and not harmless(value)
+    )
+    return plain and any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and not re.search(r"\s", value)
+
+
 def know(secret: str) -> None:
     """Masks `secret` everywhere from now on in this process, in every form."""
     _Asked.known = dict(sorted((_Asked.known | forms(secret, LEAST)).items(), key=lambda one: (-len(one[0]), one[0])))
@@ -82,6 +108,7 @@ def know(secret: str) -> None:
 
 def forget() -> None:
     """Forgets all known secrets: for a process that starts afresh."""
+    _Asked.environment = False
     if _Asked.known:
         _Asked.known = {}
         _short.cache_clear()
@@ -101,6 +128,18 @@ def redact_text(text: str) -> str:
 
 
 def _coloured(text: str) -> str:
+    found = _uncoded(text)
+    if "\\u" not in text:
+        return found
+    told = _CODED.sub(lambda match: chr(int(match[1], 16)), text)
+    letters = "".join(map(str, set(told) - set(text)))
+    if not foreign(told.casefold()) and not _COLOURS.search(letters):
+        return found
+    other = _uncoded(told)
+    return other if other.count(MASK) > found.count(MASK) else found
+
+
+def _uncoded(text: str) -> str:
     if "\x1b" in text or not text.isascii() or ("\\" in text and any(one in text.lower() for one in _WRITTEN)):
         bare = _COLOURS.sub(_seen, text)
         if _OTHER.search(bare):
@@ -118,6 +157,8 @@ def _seen(match: re.Match[str]) -> str:
 
 
 def _redact(text: str) -> str:
+    if not _Asked.environment:
+        _know_environment()
     if len(text) <= _SHORT:
         return _short(text, _Asked.emails)
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()

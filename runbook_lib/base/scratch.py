@@ -52,8 +52,13 @@ def made(kind: str, archive: Path | None = None) -> Path:
     Args:
         archive: an archive whose sweep may need the contents: the folder is removed only after that sweep.
     """
+    who = json.dumps({**owner(), "archive": str(archive.absolute()) if archive else None})  # before: it takes a while
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{kind}-"))
-    (folder / OWNER).write_text(json.dumps({**owner(), "archive": str(archive.absolute()) if archive else None}))
+    try:
+        (folder / OWNER).write_text(who)
+    except BaseException:  # without its owner nobody would remove it
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder
 
 

@@ -9,6 +9,7 @@ over the match decides what a pattern cannot.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -58,6 +59,17 @@ _TOKENS: tuple[tuple[str, str, int], ...] = (
     ("sq0csp-", _DASHED, 22),
     ("EAAA", _DASHED, 60),
     ("dckr_pat_", _DASHED, 20),
+    *((f"pscale_{kind}_", _DASHED, 30) for kind in ("pw", "tkn", "oauth")),
+    *((f"do{kind}_v1_", "a-f0-9", 32) for kind in "or"),
+    *((f"hv{kind}.", _DASHED, 20) for kind in "br"),
+    *((f"{kind}_", _WORD, 30) for kind in ("glc", "ntn", "gsk", "bkua", "sbp", "r8", "sntrys")),
+    *((f"{kind}_", _WORD, 30) for kind in ("rubygems", "lin_oauth")),
+    *((f"{kind}-", _DASHED, 30) for kind in ("xai", "pplx", "nvapi", "PMAK")),
+    *((f"{kind}_", _DASHED, 30) for kind in ("figd", "CCIPAT", "CCIPRJ")),
+    ("pul-", "a-f0-9", 40),
+    ("dapi", "a-f0-9", 32),
+    ("AKCp", _WORD, 60),
+    ("mfa.", _DASHED, 60),
 )
 """Beginning of a provider's token, its characters, and their least number."""
 
@@ -96,6 +108,14 @@ def _user(match: Match) -> str:
     return match[1] + MASK if long else match[0]
 
 
+def _user_and_password(match: Match) -> str:
+    try:
+        said = base64.b64decode(match[3], validate=True)
+    except ValueError:
+        return match[0]
+    return match[1] + MASK if b":" in said or match[1].lstrip("\"'\\").startswith("_auth") else match[0]
+
+
 def _cookie(match: Match) -> str:
     return match[1] + MASK if "=" in match[2] else match[0]
 
@@ -123,6 +143,75 @@ KINDS: tuple[Kind, ...] = (
     Kind(("sk",), re.compile(r"(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])")),
     Kind(("geniekey",), re.compile(r"(?i)(\bgeniekey[ \t]{1,8})(?!\[redacted\])[0-9a-f-]{20,}"), KEEP),
     Kind((":aa",), re.compile(r"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{32,}")),  # a bot of Telegram
+    Kind(("/bot",), re.compile(r"(/bot[0-9]{6,12}:)[A-Za-z0-9_-]{30,}"), KEEP),
+    Kind((":apa91b",), re.compile(r"(?<![A-Za-z0-9])AAAA[A-Za-z0-9_-]{7}:APA91b[A-Za-z0-9_-]{100,}")),  # Firebase
+    Kind((".atlasv1.",), re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{50,}")),  # Terraform
+    Kind(("key-",), re.compile(r"(?<![A-Za-z0-9_-])key-[0-9a-f]{32}(?![A-Za-z0-9])")),  # Mailgun
+    Kind(("cio",), re.compile(r"(?<![A-Za-z0-9])cio[A-Za-z0-9]{32}(?![A-Za-z0-9])")),  # crates.io
+    Kind(("oy2",), re.compile(r"(?<![A-Za-z0-9])oy2[a-z0-9]{43}(?![A-Za-z0-9])")),  # NuGet
+    Kind(  # what a password becomes: it can be guessed from it
+        ("$2", "$5", "$6", "$y", "$argon2"),
+        re.compile(
+            r"(?:\$2[abxy]\$[0-9]{2}\$[A-Za-z0-9./]{53}|\$[56]\$(?:rounds=[0-9]{1,9}\$)?[A-Za-z0-9./]{1,16}\$[A-Za-z0-9./]{43,86}"
+            r"|\$y\$[A-Za-z0-9./]{1,8}\$[A-Za-z0-9./]{1,86}\$[A-Za-z0-9./]{43}|\$argon2(?:id|i|d)\$[A-Za-z0-9+/=,$]{40,})"
+        ),
+    ),
+    Kind(
+        ("private-lines:",),
+        re.compile(
+            r"(Private-Lines: [0-9]{1,4}(?:\s|\\{1,4}[rn]){1,2})(?!\[redacted\])(?:[A-Za-z0-9+/=\s]|\\{1,4}[rn]){20,}?"
+            r"(?=Private-MAC|\Z)"
+        ),
+        KEEP,
+    ),
+    Kind(  # a private key as JSON (RFC 7517)
+        ('"kty', "'kty"),
+        re.compile(r"((?P<q>\\{0,3}[\"'])(?:d|p|q|dp|dq|qi|k)(?P=q)\s{0,4}:\s{0,4}(?P=q))[A-Za-z0-9_-]{16,}(?=(?P=q))"),
+        KEEP,
+    ),
+    Kind(  # a registry's user and password, in base64
+        ("auth",),
+        re.compile(
+            r"((?:(?P<q>\\{0,3}[\"'])auth(?P=q)\s{0,4}:\s{0,4}(?P=q)|(?<![A-Za-z0-9])_auth\s{0,4}=\s{0,4}\"?))([A-Za-z0-9+/]{8,}={0,2})"
+        ),
+        _user_and_password,
+    ),
+    Kind(("pwd={",), re.compile(r"(?i)(\bpwd=\{)(?!\[redacted\])[^}\n]+(?=\})"), KEEP),
+    Kind(
+        ("convertto-securestring",),
+        re.compile(r"(?i)(ConvertTo-SecureString\s{1,4}(?:-String\s{1,4})?\\{0,3}[\"'])(?!\[redacted\])[^\"'\n\\]+"),
+        KEEP,
+    ),
+    Kind(  # what KMS decrypted, and a parameter of SSM that is kept encrypted
+        ("plaintext", "securestring"),
+        re.compile(
+            r"((?P<q>\\{0,3}[\"'])(?:Plaintext(?P=q)\s{0,4}:\s{0,4}(?P=q)(?=[A-Za-z0-9+/]{16,}={0,2}(?P=q))"
+            r"|Type(?P=q)\s{0,4}:\s{0,4}(?P=q)SecureString(?P=q)\s{0,4},\s{0,20}(?P=q)Value(?P=q)\s{0,4}:\s{0,4}(?P=q)))"
+            r"(?!\[redacted\])(?:(?!(?P=q))[^\n])+"
+        ),
+        KEEP,
+    ),
+    Kind(
+        ('name="', "name='", "name=\\"),
+        re.compile(
+            r"(?i)(\bform-data;\s{0,4}name=\\{0,3}[\"']?[\w.-]{0,40}(?:passw(?:or)?d|secret|token|api_?key)[\w.-]{0,20}\\{0,3}[\"']?"
+            r"(?:\s|\\{1,4}[rn]){2,16})(?!\[redacted\])[^\s\\]+"
+        ),
+        KEEP,
+    ),
+    Kind(  # addresses that let whoever knows them speak
+        ("/hooks/", "/alert/", "/webhook/"),
+        re.compile(
+            r"(://[^\s/\"'<>]{1,200}/(?:[\w.-]{1,40}/){0,4}(?:hooks|alert|webhook)/(?:catch/)?(?:[0-9]{1,12}/){0,2})"
+            r"(?=[A-Za-z_/-]{0,200}[0-9])[A-Za-z0-9_-]{20,}(?:/[A-Za-z0-9_-]+)*"
+        ),
+        KEEP,
+    ),
+    Kind(
+        ("%3a%2f%2f",),
+        re.compile(r"(?i)(%3A%2F%2F[^\s/%\"'<>]{0,64}%3A)(?:(?!%40|%2F)[^\s\"'<>&])+(?=%40)"),
+        KEEP,
+    ),
     Kind(("hooks.slack",), re.compile(r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[^\s\"'<>\\]+"), KEEP),
     Kind(
         ("events.pagerduty",),
@@ -134,7 +223,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         ("signature", "x-amz-", "awsaccesskeyid", "sig"),
         re.compile(
-            rf"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|{_AND}(?:amp;)?(?:Signature|AWSAccessKeyId|sig))"
+            rf"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|CloudFront-(?:Signature|Policy)|{_AND}(?:amp;)?(?:Signature|AWSAccessKeyId|sig))"
             rf"{_EQ})(?!\[redacted\]){_VALUE}"
         ),
         KEEP,

@@ -10,19 +10,20 @@ from runbook_lib.base.secret_kinds import MASK, Match
 _S = "[_-]?"
 _TONGUES = (
     "kennwort|contrase(?:ñ|n)a|mot[ _-]?de[ _-]?passe|senha|wachtwoord|has[łl]o|пароль|密码|密碼|パスワード|"
-    "비밀번호|l[öo]senord|adgangskode|passord|salasana|heslo|jelszó|parola|[şs]ifre"
+    "비밀번호|l[öo]senord|adgangskode|passord|salasana|heslo|jelszó|parola(?:[ _]d.ordine)?|[şs]ifre|口令"
+    "|كلمة[ _](?:المرور|السر)|סיסמ[הא]|mật[ _]khẩu|kata[ _]sandi|lozinka|geslo|κωδικός"
 )
 """`password` in the languages of teams."""
 SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
 """Names of a password, which a sentence may have, too."""
 SURE_NAMES = (
     rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
-    rf"|(?:aws{_S})?access{_S}key{_S}id|{SURE}|secret{_S}(?:key|string|value)|client{_S}secret"
-    rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|(?:ops)?genie|x-api|api|deploy|x-functions|subscription)"
+    rf"|(?:aws{_S})?access{_S}key{_S}id|{SURE}|secret{_S}(?:key(?:{_S}base)?|string|value|binary)|client{_S}secret"
+    rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|(?:ops)?genie|x-api|api|deploy|x-functions|subscription|fastly|license|x-auth)"
     rf"{_S}keys?|webhook{_S}urls?"
 )
 LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}token|authorization|credentials?"
-PREFIXED = r"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)"
+PREFIXED = rf"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)|(?:api|app|consumer|oauth|jwt|webhook|session|hmac){_S}secret"
 """Telling only with something in front: `DB_PASS`; `PASS` alone is a verdict and `PWD` a folder."""
 _SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
 """Telling only right before its value: `pwd=x`. A folder, a verdict or a count behind it is none."""
@@ -38,9 +39,9 @@ _FULL = re.compile(
 )
 _SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{_TONGUES}|[a-z0-9]*passw(?:or)?d)")
 
-_GAP = r"(?:\s|<[^<>]{0,120}>|[*_`~]){0,12}"
+_GAP = r"(?:\s|<[^<>]{0,120}>|[*_`~]|\\{1,4}[nrt](?![a-z])){0,12}"
 QUOTE = r"(?:\\{0,7}[\"']|&quot;|&#3[49];|&#x27;)"
-_ASSIGN = r"(?:[:?+]?={1,3}>?|:>?|[：＝]|<-|%3d|&#61;|&#x3d;|\\{1,4}(?:u003|x3)[ad])"
+_ASSIGN = r"(?:[:?+]?={1,3}>?|:>?|[：＝]|<-|->|%3d|&#61;|&#x3d;|\\{1,4}(?:u003|x3)[ad])"
 AFTER = rf"{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
 _TAG = r"(?:[!&][^\s\"'<>\[({]{1,40}[ \t]{1,4})?"
 """What YAML may have before a value: its kind, or an anchor."""
@@ -58,8 +59,8 @@ _FLAG = re.compile(
     r"(?P<value>[^\s\"']+)"
 )
 _TAGGED = re.compile(
-    rf"(?i)({START}(?:{_ANY}){QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>\s{{0,20}}<(?:td|dd)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}})"
-    r"(?!\[redacted\])(?P<value>[^<>\s]+)(?=\s{0,20}</)"
+    rf"(?i)({START}(?:{_ANY}){QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>\s{{0,20}}<(?:td|dd)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}}(?:<!\[CDATA\[)?)"
+    r"(?!\[redacted\])(?P<value>(?:(?!\]\]>)[^<>\s])+)(?=(?:\]\]>)?\s{0,20}</)"
 )
 FOLDS = "İıſ\u212a"
 """Letters beyond ASCII that a pattern without regard to case takes for i, s or k."""
@@ -79,6 +80,8 @@ _WORDS = frozenset(
     """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
     is was are of in for to and or""".split()  # noqa: SIM905
 )
+_FETCHED = ("include", "same-origin", "omit", "use-credentials", "anonymous")
+"""What a browser's `credentials` are set to: a page whose script is changed shows nothing."""
 _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
@@ -113,6 +116,7 @@ _TONGUE_STEMS = (
     *("kennwort", "contraseña", "contrasena", "mot de passe", "mot_de_passe", "mot-de-passe", "motdepasse", "senha"),
     *("wachtwoord", "hasło", "haslo", "пароль", "密码", "密碼", "パスワード", "비밀번호", "lösenord", "losenord"),
     *("adgangskode", "salasana", "heslo", "jelszó", "parola", "şifre", "sifre", "passord"),
+    *("口令", "كلمة", "סיסמ", "mật", "kata sandi", "kata_sandi", "lozinka", "geslo", "κωδικός"),
 )
 """... or, in another language, one of these."""
 _PLAIN_TONGUES = tuple(filter(str.isascii, _TONGUE_STEMS))
@@ -144,10 +148,11 @@ def harmless(value: str) -> bool:
 
 def stemmed(small: str) -> bool:
     """Whether a text in small letters may have a telling name anywhere."""
-    return has((*_STEMS, "pwd"), small) or _foreign(small)
+    return has((*_STEMS, "pwd"), small) or foreign(small)
 
 
-def _foreign(small: str) -> bool:
+def foreign(small: str) -> bool:
+    """Whether a text in small letters may have `password` in another language."""
     return has(_PLAIN_TONGUES if small.isascii() else _TONGUE_STEMS, small)
 
 
@@ -173,7 +178,7 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
         text = _FLAG.sub(lambda match: match[0] if harmless(match["value"]) else match[1] + MASK, text)
     if any(name in small for name in ("pwd", "pass", "pw", "psw")):
         text = _BRIEF.sub(_brief, text)
-    if _foreign(small):
+    if foreign(small):
         text = _FOREIGN.sub(_after, text)
     if assigned:
         for pattern, replace in ((_QUOTED, _quoted), (_BARE, _bare), (_TAGGED, _quoted)):
@@ -230,7 +235,8 @@ def assigns(small: str) -> bool:
 
 
 def _quoted(match: Match) -> str:
-    return match[0] if harmless(match["value"]) else match[1] + MASK
+    fetched = match["value"] in _FETCHED and "credentials" in match[1].casefold()
+    return match[0] if fetched or harmless(match["value"]) else match[1] + MASK
 
 
 def _after(match: Match) -> str:
@@ -255,6 +261,8 @@ def _bare(match: Match) -> str:
     block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value follows below
     key = match["value"].endswith(":") and "\n" in match["sep"]  # YAML: the values follow below
     if value == MASK[:-1] or not value or harmless(value) or block or key or value.startswith(("(", "[", "{")):
+        return match[0]
+    if not match["sure"] and "==" in match["sep"]:  # a comparison, whose other side is a variable
         return match[0]
     loose = match["sep"][-1:].isspace()
     code = _CODE.match(value) is not None and (loose or not match["sure"])

@@ -12,7 +12,7 @@ from runbook_lib.base.secret_names import FOLDS, NAMES, SURE, describes, harmles
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
-_NAME = r"(?:parameter)?(?:name|key)|header|field|variable|setting"
+_NAME = r"(?:parameter|option|attribute|property|variable|setting)?(?:name|key)|header|field|variable|setting"
 _VALUE = r"(?:parameter|string|default|secret|resolved)?value|default"
 _TELLING = rf"[A-Za-z0-9_./-]{{0,60}}?(?:{NAMES}|[_-](?:pass|pwd)|pwd)(?:[_-]?[0-9]{{1,2}})?"
 _BETWEEN = rf"(?:(?!\b(?:{_NAME})\b)[^{{}}\[\]]){{1,200}}?"
@@ -32,8 +32,10 @@ _WORDS = r"(?:is|was|ist|lautet|est|es|equals|of)"
 _SAID = re.compile(
     rf"(?i)((?<![A-Za-z0-9])(?P<sure>{SURE})?(?(sure)|(?:secret|token|api key))"
     rf"[\"'`*_]{{0,3}}\s{{1,4}}{_WORDS}(?:\s{{0,4}}:)?\s{{1,4}})"
-    r"(?P<q>[\"'`*_]{0,3})(?P<bare>[^\s\"'`<>]+)"
+    r"(?P<q>(?:\\{0,3}[\"'`*_]){0,3})(?P<bare>(?:(?!\\+[\"'])[^\s\"'`<>])+)"
 )
+_BESIDE = re.compile(rf"(?i)((?<![A-Za-z0-9])(?:{SURE})\s(?P<q>\\{{0,3}}[\"'`]))(?P<bare>[^\s\"'`\\]{{4,}})(?=(?P=q))")
+"""`login failed with password 'x'`"""
 _BEGIN = r"(?:^|(?<=>)|(?<=\'\'\')|(?<=\"\"\"))"
 _END = r"(?:$|<|\'\'\'|\"\"\")"
 _CELLS = re.compile(
@@ -121,6 +123,7 @@ def mask_pairs(text: str, small: str) -> str:
         if ":" in small:
             text = _near(_MAPPING, _mapped, text, _LINES, 120)
         text = _near(_UNDER, _masked, text, _LINES, 120)
+    text = _near(_BESIDE, _masked, text, _STEM, 0)
     return _near(_SPACED, _masked, _near(_SAID, _said, text, _STEM, 0), _LINES, 120)
 
 

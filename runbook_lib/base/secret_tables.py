@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)? ?%?")
 _WORD = re.compile(r"[^\W\d][\w.%/()-]*")
 _RULE = re.compile(r"[ \t]*[─━═┄┈├┝┞┟┠┡┢┣┤┥╞╟╠╡┼┿╇╈╋╪╫╬+|:=-]{3,}[ \t]*")
 """A line between a header and its rows."""
-_BREAK = re.compile(r"(\n|'''|\"\"\"|<[^<>\n]{0,300}>)")
+_BREAK = re.compile(r"(\n|\\{1,4}n|'''|\"\"\"|<[^<>\n]{0,300}>)")
 """A break between two lines, also inside source text or HTML."""
 _LONGEST = 4_000
 """Most characters of a line that can be a table's header."""
@@ -40,7 +40,7 @@ def mask_tables(text: str, small: str) -> str:
         return text
     if "<t" in small:
         text = _html(text)
-    return _lines(text) if "\n" in text else text
+    return _lines(text) if "\n" in text or "\\n" in text else text
 
 
 def _secret(header: str, cell: str) -> bool:
@@ -82,7 +82,7 @@ def _table(table: str) -> str:
 
 
 def _lines(text: str) -> str:
-    plain = not any(sign in text for sign in ("<", "'''", '"""'))
+    plain = not any(sign in text for sign in ("<", "\\n", "'''", '"""'))
     pieces, at = ([] if plain else _BREAK.split(text)), 0
     lines = text.split("\n") if plain else pieces[::2]
     while at < len(lines) - 1:

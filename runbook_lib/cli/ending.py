@@ -4,6 +4,7 @@ too.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import traceback
@@ -12,6 +13,7 @@ from runbook_lib.act.guard import begun
 from runbook_lib.base import here
 from runbook_lib.base.aws_errors import one_line, place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError
+from runbook_lib.base.foreign import line, short
 from runbook_lib.cli.streams import trouble
 from runbook_lib.record.ended import asks_to_end
 from runbook_lib.record.uncaught import TRACEBACK
@@ -45,8 +47,21 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     if said is None:
         kind = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
         said = one_line(error) if isinstance(error, OSError) else f"a fault of the runbook itself: {kind}"
-        said = f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
+        said = _of_a_file(error) or f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
     return f"runbook: {said}{changed(untouched)}", int(Exit.ERROR)
+
+
+_NAMES = "EACCES EDQUOT EFBIG EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENOSPC ENOTDIR EPERM EROFS"
+_OF_A_FILE = {getattr(errno, name) for name in _NAMES.split()}
+"""What this machine says of a file that a person named, or of its disk: no fault of the runbook."""
+
+
+def _of_a_file(error: BaseException) -> str:
+    """The file, and what this machine says of it; empty: the error is another one."""
+    if not isinstance(error, OSError) or error.errno not in _OF_A_FILE or not error.strerror:
+        return ""
+    named = [short(line(one)) for one in (error.filename, error.filename2) if isinstance(one, str)]
+    return f"{' and '.join(named)}: {error.strerror}" if named else error.strerror
 
 
 def changed(untouched: str = "") -> str:
@@ -58,8 +73,10 @@ def changed(untouched: str = "") -> str:
 
 
 def one_line_each(text: str) -> str:
-    """Our sentence unchanged, without control characters in others' texts that would steer the terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
+    """Our sentence, without control characters in others' texts that would steer the terminal, and with no name in it
+    that fills the screen.
+    """
+    return short("".join(char if char.isprintable() or char == "\n" else " " for char in text))
 
 
 def code_of(code: int) -> int:

@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Runs the command."""
+    try:
+        _main()
+    except KeyboardInterrupt as error:  # while it was loading, or a second one while the first was told
+        from runbook_lib.cli.ending import ending
+
+        told, code = ending(error)
+        print(told, file=sys.stderr, flush=True)
+        sys.exit(code)
+
+
+def _main() -> NoReturn:
     from runbook_lib.base.typed import readable
 
     sys.argv[1:] = map(readable, sys.argv[1:])

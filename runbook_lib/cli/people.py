@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.options import AsJson, ParamsFile, Set, person
 from runbook_lib.cli.terminal import Column, facts, prose, say, table
 
@@ -197,7 +198,8 @@ def _seal(params: Params, archive: Archive, identity: Identity, said: Mapping[st
         typer.echo(json.dumps({**entry.model_dump(), "env": params.env, "run": ref.run_id, "record": str(ref.folder)}))
         return
     about = f" of {entry.item}" if entry.item else ""
-    prose(f"{entry.kind}{about} by {entry.by} is in the chain of {params.env}, release {params.release}", bold=True)
+    by = redact_text(entry.by)  # as it was sealed
+    prose(f"{entry.kind}{about} by {by} is in the chain of {params.env}, release {params.release}", bold=True)
     say(f"record: {ref.folder}")
 
 

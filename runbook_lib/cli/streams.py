@@ -10,11 +10,14 @@ import contextlib
 import errno
 import io
 import os
+import re
 import sys
 from typing import Any
 
 NARROWEST = 20
 """Fewest columns: `less` shows no help and no table."""
+WIDEST = 10_000
+"""Most columns and lines: a table is filled up to them."""
 lost: dict[str, OSError] = {}
 """Stream (`stdout`, `stderr`) to the reason why it is not written to any more."""
 
@@ -82,9 +85,11 @@ def lasting() -> None:
 
 
 def usual_width() -> None:
-    """Gives a terminal without a width (COLUMNS=0, as in some CI) the usual width."""
-    if (said := os.environ.get("COLUMNS", "")).isdecimal() and int(said) < NARROWEST:
-        del os.environ["COLUMNS"]
+    """Gives a terminal without a size (COLUMNS=0, as in some CI), or with one that no terminal has, the usual size."""
+    for name, least in (("COLUMNS", NARROWEST), ("LINES", 1)):
+        said = os.environ.get(name, "")
+        if not (re.fullmatch("[0-9]{1,5}", said) and least <= int(said) <= WIDEST):
+            os.environ.pop(name, None)
 
 
 def _made(number: int, name: str, stream: io.TextIOWrapper | None) -> _Lasting:

@@ -39,8 +39,10 @@ def check(folder: Path, commands: bool = False) -> list[Found]:
         commands: whether to check that this machine has what the team's commands need to start.
 
     Raises:
-        UsageError: the folder has no environment.
+        UsageError: the folder has no environment, or is a file.
     """
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file: expects a folder; for one environment's file say --params {folder}")
     flat, overlays, broken = _sorted_out(folder)
     if not flat and not broken:
         raise UsageError(f"{folder}: holds no environment: a file with `env` and `account_id`")

@@ -186,7 +186,10 @@ class Params(Frozen):
         Raises:
             UsageError: the file is missing or wrong; the sentence names file, key and value.
         """
-        found = read_model(model, Path(self.source) / f"{file}.yaml")
+        path = Path(self.source) / f"{file}.yaml"
+        if file == self.commands and not path.exists():  # a name that a person chose, not one of ours
+            raise UsageError(f"'commands' of {self.env} is '{file}': expects a file {path}, which is not there")
+        found = read_model(model, path)
         from runbook_lib.params.cross_check import check_file  # here, since it imports the parameters
 
         check_file(file, found, self)

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -201,7 +202,8 @@ def start(
         # Only stderr tells why a kernel cannot start; a custom provisioner handles it in its own way.
         errors = (folder / _ERRORS).open("wb") if provisioner is None else None
         with errors or contextlib.nullcontext():
-            more = {"stderr": errors} if errors else {}
+            # To stdout ipykernel writes what programs print that a cell starts: it is in the cell's output, redacted.
+            more = {"stderr": errors, "stdout": subprocess.DEVNULL} if errors else {}
             run_sync(manager.start_kernel)(env=dict(env), extra_arguments=arguments, **more)
     except (OSError, ValueError) as error:  # its command is missing, or its spec is not JSON
         kernel.stop()

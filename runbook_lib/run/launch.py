@@ -20,6 +20,7 @@ from runbook_lib.base.kept_at import archive_root
 from runbook_lib.base.nearest import close
 from runbook_lib.base.plain_file import NoNotebook, cells
 from runbook_lib.base.project import READER, named
+from runbook_lib.base.redact import know
 from runbook_lib.base.typed import typed
 from runbook_lib.base.unneeded import GRAMMARS, without
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
@@ -236,7 +237,10 @@ def _signed_in(params: Params) -> Iterator[None]:
     Raises:
         AwsError: the session is unavailable; no kernel was started.
     """
-    with _told(connect(params).by_code()):
+    session = connect(params).by_code()
+    for held in session.values():
+        know(held)
+    with _told(session):
         yield
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from botocore import exceptions as bc
-from botocore.parsers import ResponseParserError
+from botocore.parsers import ResponseParserError, create_parser
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -267,3 +267,14 @@ def test_a_configuration_that_cannot_be_read_is_named_with_its_line(
 def test_a_socks_proxy_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:9")
     assert "HTTPS_PROXY is 'socks5://127.0.0.1:9': a SOCKS proxy cannot be used" in told(bc.HTTPClientError(error="x"))
+
+
+@pytest.mark.parametrize("answer", [b"\x1f\x8bnot", b'{"SomeWord": "zK8-unnamed"}', b"zK8-unnamed " * 900, b""])
+def test_an_answer_that_is_none_is_not_quoted(answer: bytes) -> None:
+    """It may be anything; only a web page's title helps."""
+    parser = create_parser("query")
+    with pytest.raises(AwsError) as caught, aws_errors("asking"):
+        parser.parse({"body": answer, "headers": {}, "status_code": 200}, None)
+    said = str(caught.value)
+    assert "the answer is not from AWS: Unable to parse response" in said and "proxy or a login page" in said
+    assert "zK8" not in said and "x1f" not in said and "retries" not in said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import os
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +11,9 @@ from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
-from botocore.credentials import AssumeRoleProvider
 
 from runbook_lib.base import aws as room
+from runbook_lib.base import credential_sources
 from runbook_lib.base.aws import Aws
 from runbook_lib.base.errors import AwsError
 from runbook_lib.run.launch import find_notebook, launch
@@ -75,10 +74,9 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(room, "_ASSUMED", {})
     monkeypatch.setattr(Sts, "codes", [])
-    real = AssumeRoleProvider.__init__
 
     def set_prompter(prompter: Callable[[str], str]) -> None:
-        monkeypatch.setattr(AssumeRoleProvider, "__init__", functools.partialmethod(real, prompter=prompter))
+        monkeypatch.setattr(credential_sources, "code", prompter)
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Sts) as server:
         Thread(target=server.serve_forever, daemon=True).start()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,3 +150,20 @@ def test_a_sign_in_that_cannot_be_used_is_said_and_who_signs_in_does_not_wait_fo
     says = "keeps in ~/.aws/sso/cache cannot be used" if kept else rf"{silent}\S* does not answer"
     with pytest.raises(AwsError, match=says):
         Aws("us-east-1", tries=1).identity()
+
+
+@pytest.mark.parametrize(("typed", "code"), [("123456\n", "123456"), ("", None), ("  \n", None)])
+def test_without_a_terminal_the_mfa_code_is_read_from_standard_input_and_no_python_warns(
+    typed: str, code: str | None
+) -> None:
+    asking = "from runbook_lib.base.credential_sources import code; print(code('Enter MFA code: '))"
+    asked = [sys.executable, "-c", asking]
+    done = subprocess.run(asked, input=typed, capture_output=True, text=True, start_new_session=True, check=False)
+    assert done.stdout.strip() == (code or "")
+    assert done.stderr.splitlines()[-1:] == ([] if code else ["EOFError: Enter MFA code: "]), done.stderr
+    assert "Warning" not in done.stderr
+
+
+def test_a_kernel_that_can_ask_is_the_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: f"{prompt}9")
+    assert credential_sources.code("code") == "code9"

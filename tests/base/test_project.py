@@ -221,3 +221,10 @@ def test_an_empty_path_is_no_path(value: str) -> None:
     for what in ("", "archive"):
         with pytest.raises(UsageError, match="which is empty; write a path"):
             expanded(value, what)
+
+
+@pytest.mark.parametrize("long", ["x" * 5000, "/" + "x" * 300, "/".join(["y" * 100] * 60)])
+def test_a_path_that_is_too_long_for_a_file_is_refused(long: str) -> None:
+    for read in (expanded, params_file):
+        with pytest.raises(UsageError, match="too long; write a shorter path"):
+            read(long)

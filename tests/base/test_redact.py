@@ -368,3 +368,49 @@ def test_a_hash_and_a_uuid_are_no_secrets(value: str, beside: str) -> None:
 )
 def test_a_sentence_about_setting_stays(text: str) -> None:
     assert redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        't.credentials="use-credentials"===e.crossOrigin?"include":"anonymous"===e.crossOrigin?"omit":"same-origin"',
+        'fetch(u,{credentials:"same-origin"})',
+        "if(e.token===t.token)return;a.secrets==b.secrets.c=1",
+        'var a=/[\\u2028\\u2029\\u200b]/,p="pass' + 'word";',
+    ],
+)
+def test_a_script_of_a_page_stays_one(script: str) -> None:
+    assert redact_text(script) == script
+
+
+def test_letters_written_as_json_does_are_only_changed_where_they_name_a_secret() -> None:
+    kept = 'x = "\\u30d1\\u200b\\u2028"; pass' + "word='zebrastripes'"
+    assert redact_text(kept) == kept.replace("zebrastripes", MASK)
+
+
+@pytest.mark.parametrize("name", ["DB_PASS" + "WORD", "MY_API_TO" + "KEN", "AWS_SECRET_ACCESS_" + "KEY"])
+def test_what_an_environment_variable_holds_is_masked_without_its_name(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = "zebra" * 3 + "7/+x"
+    monkeypatch.setenv(name, value)
+    room.forget()
+    for text in (value, f"a {value} b", f"https://h/?q={value.replace('/', '%2F').replace('+', '%2B')}"):
+        assert redact_text(text) == text.replace(value, MASK).replace("zebrazebrazebra7%2F%2Bx", MASK)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_PASS" + "WORD", "careervp"),
+        ("DB_PASS" + "WORD", "careervprolloutsandbox"),
+        ("TOKEN_FILE", "drawn7at8random9x0"),
+        ("API_TO" + "KEN", "/run/secrets/token-1234"),
+        ("API_TO" + "KEN", "arn:aws:secretsmanager:us-east-1:1:secret:a"),
+        ("HOME", "drawn7at8random9x0"),
+    ],
+)
+def test_a_word_a_path_or_another_variable_stays(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    room.forget()
+    assert redact_text(f"see {value} there") == f"see {value} there"

@@ -76,3 +76,16 @@ def test_what_another_archive_wants_is_saved_first(temporary: Path) -> None:
     assert left.exists() and asked == [(left, Path("/archive"))]
     scratch.sweep(release=lambda *_: True)
     assert not left.exists()
+
+
+def test_an_interrupt_before_the_owner_is_written_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(Path, "write_text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        scratch.made("test")
+    assert not list(tmp_path.iterdir())

@@ -273,3 +273,18 @@ def test_what_runs_without_its_terminal_goes_on(signals: None) -> None:
     ending_of.answering()
     with deferring_signals() as interruptible, interruptible():
         os.kill(os.getpid(), signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", sorted(ending_of._OF_A_FILE))
+def test_what_this_machine_says_of_a_file_is_no_fault_of_the_runbook(number: int) -> None:
+    told, code = ending_of.ending(OSError(number, os.strerror(number), "/a\nb/" + "c" * 5000))
+    assert code == 1 and "\n" not in told and len(told) < 600 and os.strerror(number) in told
+    assert "RUNBOOK_TRACEBACK" not in told and told.endswith("; nothing was changed")
+
+
+@pytest.mark.parametrize("kind", [UsageError, AwsError, Refused])
+def test_a_name_that_fills_the_screen_is_told_by_its_ends(kind: type[RunbookError]) -> None:
+    error = kind(f"the path is 'begin{'x' * 5000}end', which is not there")
+    told, code = ending_of.ending(error)
+    assert len(told) < 500 and "begin" in told and "end', which is not there" in told and "characters" in told
+    assert code == error.exit_code and len(error._render_traceback_()[0]) < 500

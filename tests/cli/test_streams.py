@@ -77,13 +77,23 @@ def test_a_pipe_that_does_not_block_gets_everything(tmp_path: Path) -> None:
     assert shell(line, tmp_path / "done").stdout.strip() == "2000"
 
 
-@pytest.mark.parametrize(("said", "left"), [("0", None), ("1", None), ("19", None), ("20", "20"), ("wide", "wide")])
-def test_a_terminal_of_no_width_is_taken_for_a_usual_one(
-    said: str, left: str | None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["COLUMNS", "LINES"])
+@pytest.mark.parametrize(
+    "said", ["20", "9999", "0", "-5", "", "wide", "\u00b2", "\u0662\u0660", "999999999", "9" * 5000]
+)
+def test_a_terminal_of_a_size_that_none_has_is_taken_for_a_usual_one(
+    name: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", said)
+    """'\u00b2' is a digit to Python and no number; 5,000 digits are more than it reads."""
+    monkeypatch.setenv(name, said)
     usual_width()
-    assert os.environ.get("COLUMNS") == left
+    assert os.environ.get(name) == (said if said in ("20", "9999") else None)
+
+
+def test_a_narrow_terminal_is_taken_for_a_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "19")
+    usual_width()
+    assert "COLUMNS" not in os.environ
 
 
 @pytest.mark.parametrize("coding", ["ascii", "latin-1", "utf-8"])

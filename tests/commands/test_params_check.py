@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -130,3 +131,15 @@ def test_an_overlay_is_told_for_its_own_mistakes(folder: Path) -> None:
     bad = [one for one in check(folder) if not one.ok]
     assert {one.file for one in bad} == {"rehearsal.yaml"}
     assert all("rehearsal.yaml over " in one.sentence and "'aply'" in one.sentence for one in bad)
+
+
+def test_a_file_in_place_of_the_folder_is_told(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"prod\.yaml is a file: expects a folder; .* say --params"):
+        check(folder / "prod.yaml")
+
+
+def test_a_file_of_commands_that_is_not_there_is_told_with_its_parameter(folder: Path) -> None:
+    path = folder / "prod.yaml"
+    path.write_text(re.sub("(?m)^commands: .*", "commands: 24h", path.read_text()))
+    wrong = [one.sentence for one in check(folder) if not one.ok]
+    assert len(wrong) == 1 and wrong[0].startswith("'commands' of prod is '24h': expects a file "), wrong

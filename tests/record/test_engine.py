@@ -19,6 +19,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from runbook_lib.base.kept_at import files_of, home_address
+from runbook_lib.base.redact import MASK
 from runbook_lib.record import kernel
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.ended import Terminated, cut_short, deferring_signals
@@ -531,3 +532,14 @@ def test_papermill_stages_a_run_for_an_archive_in_a_bucket_in_its_copy_here(
         archive = _archive({"archive": written}, tmp_path)
         assert archive.root == files_of(written, tmp_path) and home_address(archive.root) in ("", written)
     assert home_address(files_of("s3://records/team", tmp_path)) == "s3://records/team"
+
+
+@pytest.mark.kernel
+def test_what_a_program_prints_is_in_the_cell_and_not_on_the_console(
+    project: Project, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ipykernel writes it to the kernel's own output, too: `--json` would be none, and a secret would be shown."""
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it ipykernel does not look at what programs print
+    project.run(OPEN, CLOSE, 'import os; os.system("echo PASS" + "WORD=zebrastripes")', boots=True)
+    assert f"PASSWORD={MASK}" in str(project.sealed_notebook()["cells"][-1]["outputs"])
+    assert "zebrastripes" not in capfd.readouterr().out

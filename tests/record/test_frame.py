@@ -227,3 +227,26 @@ def test_what_may_not_be_read_is_no_damage(
 
 def typer_exit(code: int) -> None:
     raise typer.Exit(code)
+
+
+@pytest.mark.parametrize("place", ["log", "env=*/release=*/06*", "env=*/release=*/06*/2*/attachments"])
+def test_what_a_crash_left_and_nobody_may_read_hides_nothing(
+    archive: Archive, sealed: Callable[..., RecordRef], place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both verifiers leave a `.part-` alone, whatever may be done with it."""
+    sealed("SOAK")
+    sealed("PROMOTE")
+    with tempfile.TemporaryDirectory(dir="/tmp") as where:
+        Path(where).chmod(0o755)
+        root = Path(shutil.copytree(archive.root, Path(where, "archive")))
+        (root / ".staging").exists() and shutil.rmtree(root / ".staging")
+        folder = next(iter(sorted(root.glob(place.removesuffix("/attachments")))))
+        folder = folder / "attachments" if place.endswith("/attachments") else folder
+        folder.mkdir(exist_ok=True)
+        (left := folder / ".part-0123").write_text("half")
+        left.chmod(0)
+        commands = [lambda: archive_verify(root, json_=True), lambda: typer_exit(verify_standalone.main([str(root)]))]
+        found = [ended(command) for command in commands]
+        capsys.readouterr()
+        with another_person():
+            assert [ended(command) for command in commands] == found == [0, 0], capsys.readouterr().out
