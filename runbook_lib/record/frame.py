@@ -15,18 +15,8 @@ from runbook_lib.base import foreign
 from runbook_lib.base.errors import ArchiveError, Unread, Unsure
 from runbook_lib.base.plain_file import MOST_BYTES, open_plain
 from runbook_lib.record.chain import HEAD, Chain
-from runbook_lib.record.log.files import (
-    CHECKPOINT,
-    FOLDER,
-    LEAVES,
-    PART,
-    SEALING,
-    TREE,
-    Damage,
-    Log,
-    read_log,
-    read_sealing,
-)
+from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, PART, TREE, Damage, Log, read_log
+from runbook_lib.record.log.sealing import SEALING, read_sealing
 from runbook_lib.record.place import ENV, NAME, RELEASE, is_name, path_of
 
 CHECKS = "`runbook archive verify` names each damage"

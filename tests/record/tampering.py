@@ -13,10 +13,11 @@ from typing import Any, Literal, NamedTuple
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import FACTS, spelt
 from runbook_lib.record.chain import Chain, read_record
-from runbook_lib.record.log.files import Sealing, Tree, read_log, read_tree
+from runbook_lib.record.log.files import Tree, read_log, read_tree
 from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.log.ledger import facts_of
 from runbook_lib.record.log.merkle import appended, leaf_hash
+from runbook_lib.record.log.sealing import Sealing
 from runbook_lib.record.place import path_of
 from runbook_lib.record.prune import Pruning, prune
 from runbook_lib.record.seal import jcs, record_hash, written

@@ -22,20 +22,11 @@ from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.home.home import Lost, RolledBack
 from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, pull
 from runbook_lib.record.home.s3 import Store
-from runbook_lib.record.log.files import (
-    CHECKPOINT,
-    LEAVES,
-    PART,
-    SEALING,
-    TREE,
-    parts,
-    read_checkpoint,
-    read_log,
-    read_sealing,
-)
+from runbook_lib.record.log.files import CHECKPOINT, LEAVES, PART, TREE, parts, read_checkpoint, read_log
 from runbook_lib.record.log.files import FOLDER as LOG
 from runbook_lib.record.log.keeping import keeping
 from runbook_lib.record.log.note import Checkpoint, parsed
+from runbook_lib.record.log.sealing import SEALING, read_sealing
 from runbook_lib.record.place import is_path, safe
 from runbook_lib.record.tombstones import stones
 

@@ -29,8 +29,9 @@ from runbook_lib.record.chain import parsed
 from runbook_lib.record.index import tables
 from runbook_lib.record.index.tables import TABLES, Row, rows_of
 from runbook_lib.record.intact import GONE
-from runbook_lib.record.log.files import CHECKPOINT, FOLDER, SEALING, parts, read_log
+from runbook_lib.record.log.files import CHECKPOINT, FOLDER, parts, read_log
 from runbook_lib.record.log.leaf import Leaf
+from runbook_lib.record.log.sealing import SEALING
 from runbook_lib.record.place import NAME, RecordRef
 from runbook_lib.record.record import LOGGED_SINCE
 from runbook_lib.record.seal import record_hash

@@ -1,14 +1,13 @@
-"""The files of the log and their contents: leaves, tree, checkpoint, and the seal that is under way.
+"""The files of the log and their contents: leaves, tree and checkpoint.
 
 archive/log/leaves.jsonl   one line per record, only appended; continues in leaves.part-00000256.jsonl, …
 archive/log/tree.json      size, peaks and newest part of the tree: enough to append without reading leaves
 archive/log/checkpoint     size and root, signed
-archive/log/sealing.json   the record that is being sealed; removed when it is logged
+archive/log/sealing.json   the record that is being sealed (`sealing.py`)
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,13 +21,13 @@ from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.log.leaf import Leaf, read_leaf
 from runbook_lib.record.log.merkle import leaf_hash, root_of, roots
 from runbook_lib.record.log.note import Checkpoint, parsed
-from runbook_lib.record.log.signers import PublicKey
+from runbook_lib.record.log.sealing import SEALING, Sealing, read_sealing
 from runbook_lib.record.place import is_path
 from runbook_lib.record.seal import strict
 
 FOLDER = "log"
 _TRIES = 20
-LEAVES, TREE, CHECKPOINT, SEALING = "leaves.jsonl", "tree.json", "checkpoint", "sealing.json"
+LEAVES, TREE, CHECKPOINT = "leaves.jsonl", "tree.json", "checkpoint"
 PART = "leaves.part-"
 PART_OF = 256
 """Most leaves in one file: a seal in a bucket writes the whole file."""
@@ -102,37 +101,6 @@ def _line(names: Sequence[str], number: int) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Sealing:
-    """A seal that has begun: with it the next writer completes the leaf of a record that exists already."""
-
-    path: str
-    """Path of the record, as in the leaf."""
-    hash: str
-    size: int
-    """Number of leaves in the log before it."""
-    staging: str
-    """Name of the staging folder that the record is made from."""
-    signature: str = ""
-    """Signature of the key over `text`, in base64; empty: nobody signs, or the key was out of reach."""
-
-    def text(self, origin: str) -> bytes:
-        """The bytes to sign, in the log of this origin. No checkpoint and no envelope begins like this."""
-        return "\n".join(["rollout-runbook-seal", origin, self.path, self.hash, str(self.size), ""]).encode()
-
-    def signed(self, key: PublicKey, origin: str) -> bool:
-        """Whether the owner of the key began this seal; else somebody may have put it there."""
-        try:
-            return key.right(self.text(origin), base64.b64decode(self.signature, validate=True))
-        except ValueError:
-            return False
-
-    def spelt(self) -> bytes:
-        """The bytes of the file."""
-        said = {name: one for name, one in self.__dict__.items() if one or name != "signature"}
-        return json.dumps(said, indent=1).encode()
-
-
-@dataclass(frozen=True)
 class Tree:
     """The facts that appending needs."""
 
@@ -195,16 +163,6 @@ class Log:
     def roots(self, sizes: Iterable[int]) -> dict[int, bytes]:
         """The root at each of `sizes` that the log has reached."""
         return roots(self.hashes, [size for size in sizes if size <= len(self.hashes)])
-
-
-def read_sealing(folder: Path) -> Sealing | None:
-    """The seal that is under way; None: there is none, or its file is unreadable."""
-    try:
-        found = Sealing(**strict(read_plain(folder / SEALING)))
-        kinds = [type(one) for one in (found.path, found.hash, found.size, found.staging, found.signature)]
-        return found if kinds == [str, str, int, str, str] and is_path(found.path) else None
-    except (OSError, ValueError, TypeError, RecursionError):
-        return None
 
 
 def read_tree(folder: Path) -> Tree | None:

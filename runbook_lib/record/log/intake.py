@@ -11,8 +11,9 @@ from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record import staging as folders
 from runbook_lib.record.attached import unbound
 from runbook_lib.record.chain import HEAD, read_record, spelt_head
-from runbook_lib.record.log.files import FOLDER, TREE, read_log, read_sealing
+from runbook_lib.record.log.files import FOLDER, TREE, read_log
 from runbook_lib.record.log.ledger import Ledger, facts_of
+from runbook_lib.record.log.sealing import read_sealing
 from runbook_lib.record.place import path_of, ref_at
 
 if TYPE_CHECKING:

@@ -28,21 +28,19 @@ from runbook_lib.record.log.files import (
     FOLDER,
     LEAVES,
     PART_OF,
-    SEALING,
     TREE,
     Log,
-    Sealing,
     Tree,
     part_begins,
     parts,
     read_checkpoint,
     read_leaves,
-    read_sealing,
     read_tree,
 )
 from runbook_lib.record.log.leaf import How, Leaf
 from runbook_lib.record.log.merkle import appended, leaf_hash, roots
 from runbook_lib.record.log.note import Checkpoint
+from runbook_lib.record.log.sealing import SEALING, Sealing, read_sealing
 from runbook_lib.record.log.signers import Signer
 from runbook_lib.record.log.witness import Witness, kept
 from runbook_lib.record.place import is_name, is_path

@@ -17,7 +17,8 @@ from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
 from runbook_lib.record.links import Links
 from runbook_lib.record.log import ledger
-from runbook_lib.record.log.files import LEAVES, SEALING, TREE, newest_logged, read_log
+from runbook_lib.record.log.files import LEAVES, TREE, newest_logged, read_log
+from runbook_lib.record.log.sealing import SEALING
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.seal import replace_file
 from tests.archives import of_version_0_2_and_earlier
