@@ -19,10 +19,10 @@ def main() -> NoReturn:
     try:
         _main()
     except KeyboardInterrupt as error:  # while it was loading, or a second one while the first was told
-        from runbook_lib.cli.ending import ending
+        from runbook_lib.cli.ending import ending, one_line_each
 
         told, code = ending(error)
-        print(told, file=sys.stderr, flush=True)
+        print(one_line_each(told), file=sys.stderr, flush=True)
         sys.exit(code)
 
 

@@ -115,7 +115,7 @@ def test_what_is_said_steers_nothing(text: str) -> None:
 
 def test_no_command_prints_by_another_way() -> None:
     """JSON and CSV are for machines, and escape by themselves."""
-    fine = ("json.dumps", "nl=False", "terminal(", "interrupted", "off.sentence")
+    fine = ("json.dumps", "nl=False", "terminal(", "interrupted", "off.sentence", "one_line_each(")
     wrong = [
         f"{path.name}: {line.strip()}"
         for path in CLI.glob("*.py")
