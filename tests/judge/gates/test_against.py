@@ -218,6 +218,20 @@ def test_a_worse_time_without_enough_after_it_lasts() -> None:
     assert (before.verdict, before.until, before.n) == (Verdict.FAIL, "2026-01-05T17:00:00Z", 50)
 
 
+def test_a_soak_that_began_worse_and_has_not_recovered_for_sure_is_told_as_a_whole() -> None:
+    rows = (*hours(2, 10, 1, 90)[:3], *hours(0, 10, 0, 90)[3:6])
+    found = said(RATE, rows, look=None, end="2026-01-05T06:00:00Z")
+    assert (found.verdict, found.since, found.until, found.n) == (Verdict.FAIL, None, None, 60)
+    more = said(RATE, (*rows, *hours(0, 60, 0, 540)[6:14]), look=None, end="2026-01-05T14:00:00Z")
+    assert (more.since, more.until, more.n) == ("2026-01-05T00:00:00Z", "2026-01-05T03:00:00Z", 30)
+
+
+@pytest.mark.parametrize(("bad", "told"), [(0, "nothing shows"), (1, "that does not yet show")])
+def test_so_far_the_words_agree_with_the_difference(bad: int, told: str) -> None:
+    found = said(RATE, hours(bad, 30, 0, 270, count=2), look=None)
+    assert f"so far: {told} that it is worse by more than 1 point" in found.reason
+
+
 def test_a_latency_that_becomes_worse_keeps_its_whole_quantile_and_says_since_when() -> None:
     rows = (*hours(0, 30, 2, 270)[:18], *hours(12, 30, 2, 270)[18:])
     found = said(LATENCY, rows, look=None)
