@@ -105,9 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     log, begun, n = (root := given.archive.absolute()) / "log", root / "log" / "sealing.json", len(str(root)) + 1
     laid = [one for each in ("lo[g]", "log/*", "env=*", "env=*/**/*") for one in root.glob(each)]
-    laid = [one for one in laid if "/.part-" not in str(one.parent)[n:]]  # nobody reads what is in them
-    asked = (x for x in (root, *laid) if not x.name.startswith(".part-"))  # left by a crash: nobody reads them
-    shut = [x for x in asked if os.access(x, 0) and not os.access(x, 4 + x.is_dir())]
+    laid = [one for one in laid if "/.part-" not in str(one.parent)[n:]]  # left by a crash: nobody reads it
+    shut = [x for x in (root, *laid) if x.name[:6] != ".part-" and os.access(x, 0) and not os.access(x, 4 + x.is_dir())]
     if odd := shut or [x for x in laid if x.exists() and (x.stat().st_size > 256e6 if x.is_file() else not x.is_dir())]:
         print(f"{'cannot tell' if shut else 'damaged'}: {str(odd[0])!a}: {'unreadable' if shut else 'no plain file'}")
         return 3 if shut else 1
