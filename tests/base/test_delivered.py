@@ -29,5 +29,5 @@ def test_the_wheel_is_given_the_same_files() -> None:
 
 def test_an_installation_without_them_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivered, "PACKAGE", tmp_path / "runbook_lib")
-    with pytest.raises(UsageError, match="carries no notebooks"):
+    with pytest.raises(UsageError, match="has no notebooks"):
         delivered.delivered()
