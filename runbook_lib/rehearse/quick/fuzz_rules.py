@@ -110,14 +110,18 @@ def about(rule: str, one: Played) -> bool | None:  # noqa: PLR0911 (a table of r
         case "wrong_cause":
             if not one.first_gate:
                 return None
-            waited = one.backlog or one.waiting > one.play.workers
-            natural = waited and one.first_gate in _OF_A_BACKLOG
+            natural = _waited(one) and one.first_gate in _OF_A_BACKLOG
             return not (natural or set(one.play.kinds) & {*CAUSES[one.first_gate], *BLIND})
         case "wrong_remedy":
             if one.rollback not in (2, 3):
                 return False
-            return not (one.backlog if one.rollback == 2 else one.throttled)
+            return not (_waited(one) if one.rollback == 2 else one.throttled)
     raise ValueError(f"the fuzzer has no rule '{rule}'")
+
+
+def _waited(one: Played) -> bool:
+    """Whether jobs waited longer than a job takes: a backlog, or more of them than there are workers to take them."""
+    return one.backlog or one.waiting > one.play.workers
 
 
 @dataclass(frozen=True)

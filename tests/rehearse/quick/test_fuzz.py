@@ -154,6 +154,10 @@ def five_since() -> Played:
         ("wrong_cause", named("observed_split", waiting=6), True),
         ("wrong_remedy", ended("ROLLBACK", 0.5, rollback=2), True),
         ("wrong_remedy", ended("ROLLBACK", 0.5, rollback=1), False),
+        # Nine jobs waited for five workers (seed 900271): a second round of a minute for four of them.
+        ("wrong_remedy", replace(ended("ROLLBACK", 0.5, rollback=2), waiting=9), False),
+        ("wrong_remedy", replace(ended("ROLLBACK", 0.5, rollback=2), waiting=5), True),
+        ("wrong_remedy", replace(ended("ROLLBACK", 0.5, rollback=3), waiting=9), True),
     ],
 )
 def test_what_breaks_a_rule(rule: str, one: Played, broken: bool | None) -> None:
