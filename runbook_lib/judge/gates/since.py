@@ -93,7 +93,7 @@ def found(
     last = len(course) if said.over is None else said.over + 1
     when = began(last)
     worse, after = _counted(course[when.first : last]), _counted(course[last:])
-    if after[1] and not supposed and not is_over(worse, after, limit, at_limit=at_limit):
+    if last < len(course) and not supposed and not is_over(worse, after, limit, at_limit=at_limit):
         last = len(course)
         when = began(last)
     if not said.later and last == len(course):

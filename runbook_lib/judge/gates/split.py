@@ -65,7 +65,7 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
         figures = {"value": k / n, "low": low, "high": high, "n": n, "alpha": SPLIT_ALPHA}
         return result_of(gate, evidence, verdict, reason, **{**figures, **more})
 
-    since = _changed(evidence, weight, least, allowed, rules)
+    worse, since = _changed(evidence, weight, least, allowed, rules)
     if since is not None:
         ends = statistics.clopper_pearson(since.bad, since.n, rules.confidence)
         then = (
@@ -76,7 +76,7 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
         times = {"since": since.at, "since_between": since.between, "until": since.until}
         told = f"{then}: that contradicts {claim}; the whole time: {share} ({k:,} of {n:,}){who}"
         return result(Verdict.FAIL, told, **figures, **times)
-    if wrong:
+    if wrong or (worse and rules.version >= OVER_IS_SHOWN):
         return result(Verdict.FAIL, f"{seen} contradicts {claim}: the weight is not what takes effect{who}")
     if rules.look is None:
         return result(Verdict.INCONCLUSIVE, f"soaking: {seen} so far, in agreement with {claim}{who}")
@@ -98,25 +98,27 @@ def _declared(rules: Rules) -> float:
     return SPLIT_ALPHA * (1 - AT_EVERY_LOOK) * rules.look.alpha / math.fsum([rules.look.alpha, *shares])
 
 
-def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rules: Rules) -> Since | None:
-    """The time in which the split was wrong, with the async requests as its `bad`; None: it was right, or wrong from
-    the start on.
+def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rules: Rules) -> tuple[bool, Since | None]:
+    """Whether the split ever was wrong; and the time of it, with the async requests as its `bad`, unless it is the
+    whole course.
     """
     if not evidence.course or rules.version < NOTHING_FORGOTTEN:
-        return None
+        return False, None
     kept = [(at, n - k, n) for at, k, n in evidence.course]
     alpha = _always(rules) * (1 - FROM_START) / 2
-    supposed = rules.version < OVER_IS_SHOWN
+    supposed, ever = rules.version < OVER_IS_SHOWN, False
     for course, limit, forgiven in ((kept, 1 - least, allowed), (evidence.course, weight, 0)):
-        _, since = found(
-            course, limit, SHARE_PRIOR, alpha, evidence.end, forgiven=forgiven, supposed=supposed, at_limit=True
+        end = evidence.end
+        worse, since = found(
+            course, limit, SHARE_PRIOR, alpha, end, forgiven=forgiven, supposed=supposed, at_limit=True
         )
-        if since is not None:
-            if course is not kept:
-                return since
+        ever = ever or worse
+        if since is not None and course is kept:
             left, of = since.now
-            return replace(since, bad=since.n - since.bad, now=(of - left, of))
-    return None
+            return True, replace(since, bad=since.n - since.bad, now=(of - left, of))
+        if since is not None:
+            return True, since
+    return ever, None
 
 
 def _who(evidence: Evidence, left: int) -> str:

@@ -67,6 +67,12 @@ def test_the_words_tell_what_came_after_it() -> None:
     )
 
 
+def test_nothing_after_it_shows_nothing() -> None:
+    rows = [("2026-01-01T12:30:00+00:00", 6, 6), ("2026-01-01T12:40:00+00:00", 0, 0)]
+    worse, since = found(rows, LIMIT, PRIOR, ALPHA, END, whole=(6, 400))
+    assert worse and (since is None or since.until is None)
+
+
 @pytest.mark.parametrize(
     ("worse", "after", "over"),
     [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, SPLIT_OF_A_SOAK, Rules
+from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, OVER_IS_SHOWN, SPLIT_OF_A_SOAK, Rules
 from runbook_lib.judge.gates.split import SPLIT_ALPHA, split
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
 from runbook_lib.judge.terms import RULES
@@ -165,6 +165,32 @@ def test_the_counts_at_which_it_turns(n: int, weight: float, given: dict[str, An
 
 
 BEGINS = "2026-11-23T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("hours", "look"),
+    [
+        ([(19, 58), (13, 46), (24, 67), (20, 55), (23, 50), (27, 47), (28, 55), (24, 54)], LOOK),
+        ([(16, 53), (16, 53), (16, 40), (18, 59), (19, 50), (23, 48), (20, 39), (26, 50)], None),
+    ],
+)
+def test_a_split_that_was_wrong_at_first_and_is_not_right_for_sure_fails(hours: Hours, look: Look | None) -> None:
+    found = by_hours(hours, look=look)
+    assert (found.verdict, found.since) == ("FAIL", None) and FAILS in found.reason
+
+
+def test_what_was_shown_to_be_wrong_once_fails_whether_or_not_it_is_over() -> None:
+    """Where rules 5 fail a split, rules 6 do: they differ in what they say of its end."""
+    rng = np.random.default_rng(8)
+    failed = 0
+    for _ in range(150):
+        n = rng.integers(40, 70, 10)
+        shares = np.where(np.arange(10) < rng.integers(1, 8), rng.uniform(0.2, 0.45), 0.5)
+        hours = [(int(k), int(of)) for k, of in zip(rng.binomial(n, shares), n, strict=True)]
+        if by_hours(hours, look=None, version=OVER_IS_SHOWN - 1).verdict == "FAIL":
+            failed += 1
+            assert by_hours(hours, look=None).verdict == "FAIL"
+    assert failed > 30
 
 
 @pytest.mark.parametrize(
