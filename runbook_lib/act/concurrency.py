@@ -174,11 +174,12 @@ def _set(
 
     before = now.facts()[setting]
     title = "reserved concurrency" if setting == "reserved" else "MaximumConcurrency of the event source"
+    later = "; or wait: this notebook proposes it, once drained" if plan.raises else ""
     change = guard.change(
         f"{title} of {now.function}",
         before={setting: before},
         after={setting: wanted},
-        undo=f"set it to {_said(before)} again" + ("; or wait: this notebook proposes it, once drained" * plan.raises),
+        undo=f"set it to {_said(before)} again{later}",
         do=do,
         read_back=read_back,
         raises=plan.raises,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import sequential, statistics
@@ -106,18 +107,17 @@ def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rule
         return False, None
     kept = [(at, n - k, n) for at, k, n in evidence.course]
     alpha = _always(rules) * (1 - FROM_START) / 2
-    supposed, ever = rules.version < OVER_IS_SHOWN, False
+    ever = False
+    tested = partial(
+        found, prior=SHARE_PRIOR, alpha=alpha, end=evidence.end, supposed=rules.version < OVER_IS_SHOWN, at_limit=True
+    )
     for course, limit, forgiven in ((kept, 1 - least, allowed), (evidence.course, weight, 0)):
-        end = evidence.end
-        worse, since = found(
-            course, limit, SHARE_PRIOR, alpha, end, forgiven=forgiven, supposed=supposed, at_limit=True
-        )
+        worse, since = tested(course, limit, forgiven=forgiven)
         ever = ever or worse
-        if since is not None and course is kept:
-            left, of = since.now
-            return True, replace(since, bad=since.n - since.bad, now=(of - left, of))
         if since is not None:
-            return True, since
+            left, of = since.now
+            wrong = replace(since, bad=since.n - since.bad, now=(of - left, of)) if course is kept else since
+            return True, wrong
     return ever, None
 
 

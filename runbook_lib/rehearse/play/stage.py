@@ -38,12 +38,17 @@ PRODUCTION = "RUNBOOK_REHEARSED_PRODUCTION"
 
 def places() -> Places:
     """As `environments` of the project's gates.yaml says."""
-    return _places(project_root() / "params" / "gates.yaml", os.environ.get(PRODUCTION, ""))
+    return _places(project_root(), os.environ.get(PRODUCTION, ""))
+
+
+def _environments(root: Path) -> dict[str, Any]:
+    """Name of each environment of the project to its kind."""
+    return dict(read_yaml(root / "params" / "gates.yaml").get("environments") or ENVIRONMENTS)
 
 
 @lru_cache(maxsize=8)
-def _places(file: Path, production: str) -> Places:
-    known = read_yaml(file).get("environments") or ENVIRONMENTS
+def _places(root: Path, production: str) -> Places:
+    known = _environments(root)
     found = Places(**stand_in(known))
     return replace(found, prod=production) if known.get(production) == "production" else found
 
@@ -54,8 +59,7 @@ def in_production(env: str) -> None:
     Raises:
         UsageError: the project has no such environment with users.
     """
-    known = read_yaml(project_root() / "params" / "gates.yaml").get("environments") or ENVIRONMENTS
-    mine = [name for name, kind in known.items() if kind == "production"]
+    mine = [name for name, kind in _environments(project_root()).items() if kind == "production"]
     if env not in mine:
         said = hint(env, mine) or f"there is {', '.join(mine)}"
         raise UsageError(f"--production is '{env}', which is no environment with users here; {said}")
