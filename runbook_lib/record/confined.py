@@ -6,6 +6,7 @@ scripts, frames or forms. `report.css` clips each part to its own box.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterable
 from html.parser import HTMLParser
@@ -97,7 +98,7 @@ class _Parser(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._swallows:
-            self._made.append(data.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+            self._made.append(html.escape(data, quote=False))
 
     def _told(self, attrs: Iterable[tuple[str, str | None]]) -> Iterable[str]:
         for name, value in dict(attrs).items():
@@ -113,7 +114,8 @@ class _Parser(HTMLParser):
             if name == "href" and _RUNS.match(_BLANK.sub("", text)):
                 continue
             told = f"data-{name}" if name in _LOADS and _REMOTE.match(text) else name
-            yield f' {told}="{_quoted(text)}"' if value is not None else f" {told}"
+            quoted = html.escape(text, quote=False).replace('"', "&quot;")
+            yield f' {told}="{quoted}"' if value is not None else f" {told}"
 
 
 _NAME = re.compile(r"[a-z][a-z0-9_.:-]*")
@@ -131,7 +133,3 @@ def _kept_style(text: str) -> str:
     if all(one is not None and one[1].lower() not in _LEAVES for one in found):
         return text
     return ";".join(one for one, name in zip(each, found, strict=True) if name and name[1].lower() not in _LEAVES)
-
-
-def _quoted(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
