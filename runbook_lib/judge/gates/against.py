@@ -19,11 +19,11 @@ from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import statistics, two_arms, two_arms_change
 from runbook_lib.judge.gates.change import Moment
-from runbook_lib.judge.gates.reading import ARMS_CHANGE, OVER_IS_SHOWN, Rules
-from runbook_lib.judge.gates.since import OVER_ALPHA
+from runbook_lib.judge.gates.reading import Rules
+from runbook_lib.judge.gates.since import OLDER_ALPHA, OVER_ALPHA
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Arms, Compared, Evidence, Gate, GateResult, Hour, bad_side
-from runbook_lib.judge.terms import Verdict
+from runbook_lib.judge.terms import ARMS_CHANGE, OVER_AT_ONCE, OVER_IS_SHOWN, Verdict
 
 _HOUR = dt.timedelta(hours=1)
 ALONE = "nothing to compare with"
@@ -175,35 +175,39 @@ def _worse(gate: Gate, arms: Arms, margin: float, evidence: Evidence, rules: Rul
     said = two_arms_change.tested(*counts, *others, margin, arms.share, alpha=rules.alpha_early)
     if said.log_e < -math.log(rules.alpha_early):
         return None
-    if not said.later and said.over is None:
-        return _Worse()
 
-    def began(ends: int) -> Moment:
-        if not said.later:
-            return Moment(0, 0, 0)
+    def span(peak: int | None, *, later: bool) -> tuple[Moment, int]:
+        """When it began and the hour after its end, if it ended with hour `peak`; None: with the last."""
+        ends = len(over) if peak is None else peak + 1
+        if not later:
+            return Moment(0, 0, 0), ends
         bad, n, other_bad, other_n = (one[:ends] for one in (*counts, *others))
-        return two_arms_change.moment(bad, n, other_bad, other_n, margin, arms.share)
+        return two_arms_change.moment(bad, n, other_bad, other_n, margin, arms.share), ends
 
-    ends = len(over) if said.over is None else said.over + 1
-    when = began(ends)
-    shown = rules.version < OVER_IS_SHOWN or _is_over(gate, over[when.first : ends], over[ends:], margin)
-    if ends < len(over) and not shown:
-        if not said.later:
-            return _Worse()
-        ends = len(over)
-        when = began(ends)
+    at_once = rules.version >= OVER_AT_ONCE
+    later = said.peak_later if at_once else said.later
+    when, ends = span(said.peak if at_once else said.over, later=later)
+    # Failures of an hour that is not over yet show that it lasts; rules 6 left that hour out.
+    rest = (arms.hours if at_once else over)[ends:]
+    if ends < len(over) and rules.version >= OVER_IS_SHOWN:
+        level = OVER_ALPHA if at_once else OLDER_ALPHA
+        if not _is_over(gate, over[when.first : ends], rest, margin, level):
+            later = said.later
+            when, ends = span(None, later=later)
+    if not later and ends == len(over):
+        return _Worse()
     until = None if ends == len(over) else iso(_end(over[ends - 1]))
     hours = arms.hours[when.first :] if until is None else arms.hours[when.first : ends]
     # Within an hour the moment of a change is not known: the interval includes all of its ends hour.
     dated = over[when.earliest].at, iso(_end(over[when.latest]))
     since = max((over[when.first].at, evidence.start), key=dt.datetime.fromisoformat)
-    between = dated if said.later else (evidence.start, evidence.start)
+    between = dated if later else (evidence.start, evidence.start)
     return _Worse(since, between, until, hours, arms.hours[when.first :])
 
 
-def _is_over(gate: Gate, worse: Sequence[Hour], after: Sequence[Hour], margin: float) -> bool:
+def _is_over(gate: Gate, worse: Sequence[Hour], after: Sequence[Hour], margin: float, alpha: float) -> bool:
     """As `since.is_over`, for the difference of the two arms."""
-    was, since = (two_arms.difference(_rows(gate, hours), OVER_ALPHA) for hours in (worse, after))
+    was, since = (two_arms.difference(_rows(gate, hours), alpha) for hours in (worse, after))
     return was is not None and since is not None and since.value <= margin and since.high < was.low
 
 
@@ -221,7 +225,9 @@ def _since(gate: Gate, evidence: Evidence, arms: Arms, worse: _Worse, whole: _Pa
     span = f" (the change came between {ends[0]} and {ends[1]})" if ends[0] != ends[1] else ""
     time = f"since {words.instant(worse.since)}{span}"
     if worse.until:
-        time = f"from {words.instant(worse.since)} to {words.instant(worse.until)}{span}, and it is over"
+        after = _pair(gate, arms.model_copy(update={"hours": worse.now[len(worse.hours) :]}), rules.confidence)
+        came = f": since then {words.arms(after.both)[1]} (n = {after.n:,})" if after else ""
+        time = f"from {words.instant(worse.since)} to {words.instant(worse.until)}{span}, and it is over{came}"
     moved = words.arms(whole.both)[1]
     told = (
         f"{_told(gate, mine, pair, rules.confidence)}: worse by more than {words.points(gate.margin or 0.0)} {time}, "

@@ -53,7 +53,39 @@ class Tested:
     later: bool
     """Whether most of it came from starts after the first."""
     over: int | None
-    """Place of the last part of a worse time that is over; None: the evidence lasts to the end."""
+    """Place of the last part of a worse time whose evidence is below the threshold at the end; None: it is not."""
+    peak: int | None = None
+    """Place of the part after which the evidence is largest; None: it is at the end."""
+    peak_later: bool = False
+    """`later` for the evidence after that part."""
+
+    @classmethod
+    def of(
+        cls,
+        start: NDArray[np.float64],
+        later: NDArray[np.float64],
+        alpha: float,
+        places: NDArray[np.int64] | None = None,
+    ) -> Tested:
+        """What the test shows, by the logs of the start's e-value and the later starts' after each part and at the end.
+
+        Args:
+            places: the part of each value but the last; None: the values are those of parts 0, 1, 2, ...
+        """
+        total = np.logaddexp(start, later)
+        best, end = int(np.argmax(total)), len(total) - 1
+        if math.isclose(total[best], total[end]):
+            best = end
+        peak = None if best == end else int(best if places is None else places[best])
+        lasts = peak is None or bool(total[end] >= -math.log(alpha))
+        at = end if lasts else best
+        return cls(
+            float(total.max()),
+            bool(later[at] > start[at]),
+            None if lasts else peak,
+            peak,
+            bool(later[best] > start[best]),
+        )
 
 
 @dataclass(frozen=True)
@@ -100,7 +132,7 @@ def _rates(limit: float, prior: tuple[float, float]) -> tuple[NDArray[np.float64
 def _odds(limit: float, prior: tuple[float, float]) -> tuple[NDArray[np.float64], ...]:
     """Log likelihood ratios of a failure and of a success, for each of these rates against `limit`; and log masses."""
     at, mass = _rates(limit, prior)
-    return np.log(at / limit), np.log1p(-at) - math.log1p(-limit), mass
+    return np.log(at) - math.log(limit), np.log1p(-at) - math.log1p(-limit), mass
 
 
 def tested(
@@ -127,12 +159,7 @@ def tested(
     """
     numbers.chance(alpha=alpha)
     failing, start, later = _course(bad, n, limit, prior, whole, forgiven)
-    total = np.logaddexp(start, later)
-    best = int(np.argmax(total))
-    if total[-1] >= -math.log(alpha) or math.isclose(total[best], total[-1]):
-        best = len(failing)
-    over = None if best == len(failing) else int(failing[best])
-    return Tested(float(total.max()), bool(later[best] > start[best]), over)
+    return Tested.of(start, later, alpha, failing)
 
 
 def after_failures(

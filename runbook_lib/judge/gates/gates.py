@@ -15,11 +15,11 @@ from runbook_lib.judge.gates import reading
 from runbook_lib.judge.gates.against import against
 from runbook_lib.judge.gates.gauge import gauge
 from runbook_lib.judge.gates.possible import impossible
-from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, Reading, Rules
+from runbook_lib.judge.gates.reading import Reading, Rules
 from runbook_lib.judge.gates.split import split
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, bad_side
-from runbook_lib.judge.terms import RULES, Verdict
+from runbook_lib.judge.terms import NOTHING_FORGOTTEN, RULES, Verdict
 
 Judge = Callable[[Gate, Evidence, Rules], GateResult]
 Reader = Callable[[Gate, Evidence, Rules], Reading | str]

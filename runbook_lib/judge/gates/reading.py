@@ -16,15 +16,6 @@ from runbook_lib.judge.gates.since import Since, found
 from runbook_lib.judge.model import Evidence, Gate, Look, bad_side
 from runbook_lib.judge.terms import RULES
 
-NOTHING_FORGOTTEN = 3
-"""First version of the rules that finds a change that was over before the look."""
-ARMS_CHANGE = 4
-"""First version of the rules that finds a canary that becomes worse than the other arm inside the soak."""
-SPLIT_OF_A_SOAK = 5
-"""First version of the rules in which one error probability of the split is for the whole soak, not for each look."""
-OVER_IS_SHOWN = 6
-"""First version of the rules in which a worse time lasts until what came after it shows that it is over."""
-
 
 @dataclass(frozen=True)
 class Rules:
@@ -137,8 +128,7 @@ def _early(
         rules.alpha_early,
         evidence.end,
         whole=whole,
-        forgetful=rules.version < NOTHING_FORGOTTEN,
-        supposed=rules.version < OVER_IS_SHOWN,
+        rules=rules.version,
     )
     if not worse:
         return None, None

@@ -59,7 +59,10 @@ def log_e(bad: ArrayLike, n: ArrayLike, limit: float, prior: tuple[float, float]
         # The tail underflows to 0 where all evidence is for the null: log 0 = -inf is right there.
         mixture = special.betaln(a + k, b + good) + np.log(special.betaincc(a + k, b + good, limit))
         mixture -= whole + np.log(worse)
-    return np.asarray(mixture - k * math.log(limit) - good * math.log1p(-limit), dtype=float)
+    found = np.asarray(mixture - k * math.log(limit) - good * math.log1p(-limit), dtype=float)
+    if np.isnan(found).any():
+        raise ValueError(f"the prior Beta({a:g}, {b:g}) and {total.max():g} samples are more than a float can weigh")
+    return found
 
 
 @functools.lru_cache(maxsize=256)

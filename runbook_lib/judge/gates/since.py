@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import change, older, statistics
+from runbook_lib.judge.terms import NOTHING_FORGOTTEN, OVER_AT_ONCE, OVER_IS_SHOWN, RULES
 
 Course = Sequence[tuple[str, int, int]]
-OVER_ALPHA = 0.01
-"""Error probability of each of the two bounds that show a worse time to be over."""
+OVER_ALPHA = 0.001
+"""Error probability of each of the two bounds that show a worse time to be over: small, because there are many looks,
+and the end of the worst stretch is chosen by the same requests."""
+OLDER_ALPHA = 0.01
+"""That of rules 6."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +44,22 @@ class Since:
         return f"from {words.instant(self.at)} to {words.instant(self.until)} {counts}{span}, and it is over: {after}"
 
 
-def is_over(worse: tuple[int, int], after: tuple[int, int], limit: float, *, at_limit: bool = False) -> bool:
+def is_over(
+    worse: tuple[int, int], after: tuple[int, int], limit: float, *, alpha: float = OVER_ALPHA, at_limit: bool = False
+) -> bool:
     """Whether a worse time is over: what came after it is not above `limit`, and better beyond doubt.
 
     The end of the evidence for a lasting fault is no end of the fault: after a run of failures there are fewer, by
-    chance alone. So two exact bounds have to lie apart (Clopper & Pearson 1934), each wrong with `OVER_ALPHA` at most.
+    chance alone. So two exact bounds have to lie apart (Clopper & Pearson 1934), each wrong with `alpha` at most.
 
     Args:
         worse, after: (failures, requests) of the time that was worse than `limit`, and of all that came after it.
         at_limit: whether what is in order lies at the limit itself, so that only what is shown to be above it is not.
     """
     (bad, n), (later, m) = worse, after
-    if not m or (statistics.lower_bound(later, m, OVER_ALPHA) if at_limit else later / m) > limit:
+    if not m or (statistics.lower_bound(later, m, alpha) if at_limit else later / m) > limit:
         return False
-    least, most = statistics.lower_bound(bad, n, OVER_ALPHA), statistics.upper_bound(later, m, OVER_ALPHA)
+    least, most = statistics.lower_bound(bad, n, alpha), statistics.upper_bound(later, m, alpha)
     return most < least or bad + later <= limit * (n + m)
 
 
@@ -66,39 +72,47 @@ def found(
     *,
     whole: tuple[int, int] | None = None,
     forgiven: int = 0,
-    forgetful: bool = False,
-    supposed: bool = False,
+    rules: int = RULES,
     at_limit: bool = False,
 ) -> tuple[bool, Since | None]:
     """Whether the rate of failures ever was above `limit`; and the time of it, unless it is the whole course.
 
     Args:
         end: end of the evidence.
-        forgetful: whether to use the rules of older records, which looked at the end of the course alone.
-        supposed: whether to use those that supposed a time to be over once the end no longer showed it.
+        rules: version of the rules (`terms.RULES`).
         at_limit: as for `is_over`.
         whole, forgiven, alpha: as for `change.tested`.
     """
     bad, n = [one[1] for one in course], [one[2] for one in course]
-    if forgetful:
+    if rules < NOTHING_FORGOTTEN:
         said = older.at_the_end(bad, n, limit, prior, whole or (sum(bad), sum(n)))
     else:
         said = change.tested(bad, n, limit, prior, alpha, whole=whole, forgiven=forgiven)
     if said.log_e < -math.log(alpha):
         return False, None
-
-    def began(last: int) -> change.Moment:
-        return change.moment(bad[:last], n[:last], limit, prior) if said.later else change.Moment(0, 0, 0)
-
-    last = len(course) if said.over is None else said.over + 1
-    when = began(last)
-    worse, after = _counted(course[when.first : last]), _counted(course[last:])
-    if last < len(course) and not supposed and not is_over(worse, after, limit, at_limit=at_limit):
-        last = len(course)
-        when = began(last)
-    if not said.later and last == len(course):
-        return True, None
     starts = [one[0] for one in course]
+
+    def span(peak: int | None, *, later: bool) -> tuple[change.Moment, int]:
+        """When it began and the part after its end, if it ended with part `peak`; None: with the last."""
+        last = len(course) if peak is None else peak + 1
+        # Several parts may begin in the same ten seconds, and their order is not known: all of them belong to it.
+        while rules >= OVER_AT_ONCE and last < len(course) and starts[last] == starts[last - 1]:
+            last += 1
+        return change.moment(bad[:last], n[:last], limit, prior) if later else change.Moment(0, 0, 0), last
+
+    def over(when: change.Moment, last: int) -> bool:
+        worse, after = _counted(course[when.first : last]), _counted(course[last:])
+        level = OVER_ALPHA if rules >= OVER_AT_ONCE else OLDER_ALPHA
+        return is_over(worse, after, limit, alpha=level, at_limit=at_limit)
+
+    at_once = rules >= OVER_AT_ONCE
+    later = said.peak_later if at_once else said.later
+    when, last = span(said.peak if at_once else said.over, later=later)
+    if last < len(course) and rules >= OVER_IS_SHOWN and not over(when, last):
+        later = said.later
+        when, last = span(None, later=later)
+    if not later and last == len(course):
+        return True, None
     # Several parts may begin in the same ten seconds: the time is over when later ones begin.
     until = next((at for at in starts[last:] if at > starts[last - 1]), end) if last < len(course) else None
     between = starts[when.earliest], starts[when.latest]

@@ -18,11 +18,11 @@ from functools import partial
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import sequential, statistics
-from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, OVER_IS_SHOWN, SPLIT_OF_A_SOAK, Rules
+from runbook_lib.judge.gates.reading import Rules
 from runbook_lib.judge.gates.since import Since, found
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult
-from runbook_lib.judge.terms import Verdict
+from runbook_lib.judge.terms import NOTHING_FORGOTTEN, OVER_IS_SHOWN, SPLIT_OF_A_SOAK, Verdict
 
 MOST_CLIENTS = 3
 """At most this many clients are in the reason; the evidence has all."""
@@ -108,9 +108,7 @@ def _changed(evidence: Evidence, weight: float, least: float, allowed: int, rule
     kept = [(at, n - k, n) for at, k, n in evidence.course]
     alpha = _always(rules) * (1 - FROM_START) / 2
     ever = False
-    tested = partial(
-        found, prior=SHARE_PRIOR, alpha=alpha, end=evidence.end, supposed=rules.version < OVER_IS_SHOWN, at_limit=True
-    )
+    tested = partial(found, prior=SHARE_PRIOR, alpha=alpha, end=evidence.end, rules=rules.version, at_limit=True)
     for course, limit, forgiven in ((kept, 1 - least, allowed), (evidence.course, weight, 0)):
         worse, since = tested(course, limit, forgiven=forgiven)
         ever = ever or worse

@@ -73,12 +73,7 @@ def tested(
     """
     numbers.chance(alpha=alpha)
     _some(n)
-    start, later = log_e(bad, n, other_bad, other_n, margin, share)
-    total = np.logaddexp(start, later)
-    best = int(np.argmax(total))
-    over = None if total[-1] >= -math.log(alpha) or math.isclose(total[best], total[-1]) else best
-    at = len(total) - 1 if over is None else over
-    return Tested(float(total[best]), bool(later[at] > start[at]), over)
+    return Tested.of(*log_e(bad, n, other_bad, other_n, margin, share), alpha)
 
 
 def moment(

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 from runbook_lib.base.window import Window, period_for
 from runbook_lib.judge.gates.change import START_SHARE
-from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN
 from runbook_lib.judge.gates.sequential import early_rank
 from runbook_lib.judge.gates.statistics import percentile, quantile_low_rank, quantile_rank
 from runbook_lib.judge.model import Gate, Look
-from runbook_lib.judge.terms import RULES
+from runbook_lib.judge.terms import NOTHING_FORGOTTEN, RULES
 from runbook_lib.observe.metrics.fetch import Answers, Ask
 from runbook_lib.params.load import Params
 

@@ -13,11 +13,10 @@ from pydantic import ValidationError
 from runbook_lib.judge.gates.against import ALONE, supposed
 from runbook_lib.judge.gates.decide import decide
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.gates.reading import OVER_IS_SHOWN
 from runbook_lib.judge.model import Arms, Evidence, Gate, GateResult, Hour, Look, Outcome
 from runbook_lib.judge.planning.mutation import CONTROL, trial
 from runbook_lib.judge.planning.power import fewest
-from runbook_lib.judge.terms import RULES, Decision, Verdict
+from runbook_lib.judge.terms import OVER_IS_SHOWN, RULES, Decision, Verdict
 from runbook_lib.judge.threshold import Threshold
 
 LOOKS = (Look(hours=24, alpha=0.03), Look(hours=30, alpha=0.01))
@@ -203,10 +202,22 @@ def test_a_time_that_was_worse_and_is_over_fails_says_until_when_and_is_no_colla
     found = said(RATE, rows, look=None)
     assert (found.verdict, found.since) == (Verdict.FAIL, "2026-01-05T08:00:00Z")
     assert (found.until, found.n, found.collapsed) == ("2026-01-05T10:00:00Z", 60, False)
-    assert "to 2026-01-05 10:00 UTC" in found.reason and "and it is over" in found.reason
+    assert "to 2026-01-05 10:00 UTC" in found.reason
+    assert "and it is over: since then +0.74 points (n = 420), shown at" in found.reason
     assert said(RATE, rows, look=None, version=OVER_IS_SHOWN - 1).until == found.until
     once = said(RATE, rows[:10], look=None, end="2026-01-05T10:00:00Z")
     assert once.until is None and once.collapsed
+
+
+def test_a_gross_failure_is_over_at_the_next_look() -> None:
+    """All of an hour failed: for days the evidence for it stays above the threshold."""
+    rows = (*hours(0, 30, 2, 270)[:8], *hours(30, 30, 2, 270)[8:9], *hours(0, 30, 2, 270)[9:])
+    found = said(RATE, rows[:10], look=None, end="2026-01-05T10:00:00Z")
+    assert (found.verdict, found.until, found.n) == (Verdict.FAIL, "2026-01-05T09:00:00Z", 30)
+    before = said(RATE, rows, look=None, version=OVER_IS_SHOWN)
+    assert before.until is None
+    fresh = said(RATE, (*rows[:9], *hours(30, 30, 2, 270)[9:10]), look=None, end="2026-01-05T09:30:00Z")
+    assert (fresh.until, fresh.n) == (None, 60), "the hour that goes on fails as well"
 
 
 def test_a_worse_time_without_enough_after_it_lasts() -> None:

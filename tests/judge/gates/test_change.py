@@ -123,6 +123,13 @@ def test_what_is_told_is_the_largest_e_value_that_a_look_after_each_part_would_h
     if said.over is not None and said.log_e >= ENOUGH:
         assert each[said.over] == pytest.approx(said.log_e, abs=0.02)
         assert each[-1] < ENOUGH
+    if said.peak is not None and said.log_e >= ENOUGH:
+        assert each[said.peak] == pytest.approx(said.log_e, abs=0.02)
+        assert said.over in (None, said.peak) and (said.over is None) == (each[-1] >= ENOUGH)
+
+
+def test_a_limit_next_to_nothing_gives_a_number() -> None:
+    assert math.isfinite(change.tested([1], [31.0], 5e-324, (2.5, 1.2), 0.95).log_e)
 
 
 def test_the_weights_add_up_to_their_half() -> None:

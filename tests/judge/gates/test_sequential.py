@@ -166,3 +166,8 @@ def test_a_true_split_is_hardly_ever_called_wrong() -> None:
     log_e = special.betaln(a + k, b + n - k) - special.betaln(a, b) - k * math.log(0.1) - (n - k) * math.log(0.9)
     assert log_e[5, 99] == pytest.approx(q.split_log_e(int(k[5, 99]), 100, 0.1))
     assert (log_e >= math.log(1000)).any(axis=1).mean() <= 0.003
+
+
+def test_more_than_a_float_can_weigh_is_refused_and_no_nan() -> None:
+    with pytest.raises(ValueError, match="more than a float can weigh"):
+        q.log_e([1], [2**53], 0.5, (2.0**53, 20))

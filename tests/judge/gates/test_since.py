@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.judge.gates.since import Course, Since, found, is_over
+from runbook_lib.judge.terms import OVER_IS_SHOWN, RULES
 
 LIMIT, PRIOR, ALPHA, GOOD = 0.02, (1.0, 9.0), 0.01, 0.002
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -23,19 +25,15 @@ def course(*shares: tuple[int, float], seed: int) -> Course:
     return [((START + dt.timedelta(seconds=place)).isoformat(), int(bad), 1) for place, bad in enumerate(failed)]
 
 
-def looks(rows: Course, begins: int, *, supposed: bool) -> list[Since | None]:
+def looks(rows: Course, begins: int, rules: int) -> list[Since | None]:
     """What a look after each fifty requests finds; looks that find nothing are left out."""
-    seen = (found(rows[:last], LIMIT, PRIOR, ALPHA, END, supposed=supposed) for last in range(begins, len(rows), 50))
+    seen = (found(rows[:last], LIMIT, PRIOR, ALPHA, END, rules=rules) for last in range(begins, len(rows), 50))
     return [since for worse, since in seen if worse]
 
 
-def called_over(share: float, *, supposed: bool) -> float:
+def called_over(share: float, rules: int = RULES) -> float:
     """Of the looks that find a lasting fault: the share of those that call it over."""
-    said = [
-        one
-        for seed in range(12)
-        for one in looks(course((1000, GOOD), (1500, share), seed=seed), 1000, supposed=supposed)
-    ]
+    said = [one for seed in range(12) for one in looks(course((1000, GOOD), (1500, share), seed=seed), 1000, rules)]
     assert len(said) > 100
     return sum(one is not None and one.until is not None for one in said) / len(said)
 
@@ -43,11 +41,53 @@ def called_over(share: float, *, supposed: bool) -> float:
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.5])
 def test_a_fault_that_lasts_is_not_called_over(share: float) -> None:
     """Where one in twenty fails, the evidence falls below the threshold again and again, by chance alone."""
-    assert called_over(share, supposed=False) <= 0.03
+    assert called_over(share) <= 0.02
 
 
 def test_older_rules_called_it_over_at_one_look_in_ten() -> None:
-    assert called_over(0.05, supposed=True) > 0.12
+    assert called_over(0.05, OVER_IS_SHOWN - 1) > 0.12
+
+
+def requests_until_over(good: int, length: int, share: float, seed: int, rules: int = RULES) -> int | None:
+    """How many good requests after a dip it takes until it is called over; None: more than four thousand."""
+    rows = course((good, GOOD), (length, share), (4000, 0.0), seed=seed)
+    for more in (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 4000):
+        worse, since = found(rows[: good + length + more], LIMIT, PRIOR, ALPHA, END, rules=rules)
+        assert worse
+        if since is not None and since.until is not None:
+            return more
+    return None
+
+
+@pytest.mark.parametrize("good", [0, 300, 2900])
+@pytest.mark.parametrize(("length", "share", "most"), [(8, 1.0, 20), (100, 1.0, 3), (1000, 1.0, 3), (200, 0.5, 50)])
+def test_a_gross_failure_is_called_over_within_a_few_requests(good: int, length: int, share: float, most: int) -> None:
+    """However much evidence there is for it: what it had to fall below the threshold took thousands of requests."""
+    told = [requests_until_over(good, length, share, seed) for seed in range(4)]
+    assert all(one is not None and one <= most for one in told), told
+
+
+def test_older_rules_told_it_as_lasting_for_thousands() -> None:
+    assert (requests_until_over(1000, 100, 1.0, 1, OVER_IS_SHOWN) or math.inf) > 2000
+
+
+@given(
+    parts=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.booleans()), min_size=1, max_size=60),
+    good=st.integers(0, 60),
+)
+def test_what_came_since_began_when_it_was_over_or_later(parts: list[tuple[int, int, bool]], good: int) -> None:
+    """Rows of one time stamp have no order: none of them lies on either side of the end."""
+    at, rows = 0, []
+    for bad, more, same in [*parts, *[(0, 5, False)] * good]:
+        at += 0 if same else 10
+        rows.append(((START + dt.timedelta(seconds=at)).isoformat(), bad, bad + more))
+    worse, since = found(rows, LIMIT, PRIOR, ALPHA, END)
+    if not worse or since is None:
+        return
+    until = since.until or END
+    within = [one for one in rows[since.first :] if one[0] < until]
+    assert (since.bad, since.n) == (sum(one[1] for one in within), sum(one[2] for one in within))
+    assert since.now == (sum(one[1] for one in rows[since.first :]), sum(one[2] for one in rows[since.first :]))
 
 
 @pytest.mark.parametrize(("length", "share"), [(8, 1.0), (20, 0.6), (100, 0.2)])

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from runbook_lib.judge.gates.reading import NOTHING_FORGOTTEN, OVER_IS_SHOWN, SPLIT_OF_A_SOAK, Rules
+from runbook_lib.judge.gates.reading import Rules
 from runbook_lib.judge.gates.split import SPLIT_ALPHA, split
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
-from runbook_lib.judge.terms import RULES
+from runbook_lib.judge.terms import NOTHING_FORGOTTEN, OVER_IS_SHOWN, RULES, SPLIT_OF_A_SOAK
 
 LOOK = Look(hours=24, alpha=0.03)
 OLD = (
