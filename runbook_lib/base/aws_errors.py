@@ -7,6 +7,7 @@ keeps its own words, on one line.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,7 +99,23 @@ def on_the_way(error: Exception) -> bool:
     return isinstance(error, kinds) or _foreign(error)
 
 
+def _tls(error: Exception, where: str) -> str | None:
+    """What is wrong with a TLS connection, if it is not the certificate."""
+    said = str(error)
+    if "WRONG_VERSION_NUMBER" in said or "HTTP_REQUEST" in said or "RECORD_LAYER_FAILURE" in said:
+        return f"{where} speaks no TLS: does AWS_ENDPOINT_URL (or HTTPS_PROXY) mean http:// where it says https://?"
+    if "[Errno" in said or "[X509" in said or "[PEM" in said:
+        bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
+        named = f"AWS_CA_BUNDLE is '{one_line(bundle)}', which" if bundle else "ca_bundle in ~/.aws/config"
+        return f"{named} is no file with certificates ({one_line(said.partition('[')[2].partition('] ')[2])})"
+    return None
+
+
 def _by_kind(error: Exception) -> str | None:
+    from botocore.exceptions import SSLError
+
+    if isinstance(error, SSLError) and (said := _tls(error, one_line(error.kwargs.get("endpoint_url") or "AWS"))):
+        return said
     for kinds, text in _rules():
         if isinstance(error, kinds):
             where = one_line(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS").partition("?")[0]

@@ -102,6 +102,28 @@ def test_a_secret_that_is_wrong_is_no_clock() -> None:
     assert "clock" not in said and "SignatureDoesNotMatch" in said
 
 
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)", "https://h/ speaks no TLS"),
+        (
+            "[Errno 2] No such file or directory",
+            "AWS_CA_BUNDLE is '/ca.pem', which is no file with certificates (No such",
+        ),
+        (
+            "[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found (_ssl.c:4154)",
+            "(no certificate or crl found",
+        ),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", "cannot be trusted"),
+    ],
+)
+def test_what_is_wrong_with_a_connection_by_tls_is_named(
+    cause: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/ca.pem")
+    assert says in told(bc.SSLError(endpoint_url="https://h/", error=cause))
+
+
 @pytest.mark.parametrize("error", [refused("502", PAGE), ResponseParserError(f"Unable to parse response: b'{PAGE}'")])
 def test_a_web_page_is_told_by_its_title(error: Exception) -> None:
     said = told(error)
