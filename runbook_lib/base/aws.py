@@ -29,7 +29,7 @@ CONNECT_S = 5.0
 WHO_S = 10.0
 """Seconds for the first question, which AWS answers in milliseconds: a slower endpoint is dead."""
 COMMAND_S, SILENT_S = 20.0, 40.0
-"""Seconds that a command at a terminal waits for one answer, and in a row for any."""
+"""Seconds that a command at a terminal waits for one answer, and in vain for all."""
 
 OLDEST = dt.datetime(2019, 11, 25, tzinfo=dt.UTC)
 """The start of AppConfig (AWS News Blog): an earlier Date in an answer is not from AWS."""
@@ -125,7 +125,7 @@ class Aws:
     Args:
         answer_s: seconds that a whole answer may take, before the question is asked again.
         tries: how often a question is asked at most.
-        silent_s: seconds in a row without any answer, after which nothing is asked any more; None: no limit.
+        silent_s: seconds that all questions may wait in vain, after which none is asked any more; None: no limit.
 
     Raises:
         AwsError: the configuration of the AWS clients cannot be used.
@@ -268,7 +268,7 @@ def connect(params: Params, *, quick: bool = False, command: bool = False) -> Aw
 
     Args:
         quick: whether somebody waits at a terminal for answers of milliseconds: a question then ends in 20 s.
-        command: whether somebody waits for a command: it then ends after `SILENT_S` without any answer.
+        command: whether somebody waits for a command: it then ends after waiting `SILENT_S` in vain.
     """
     if quick:
         return Aws(params.region, answer_s=WHO_S, tries=2, silent_s=SILENT_S)

@@ -27,6 +27,8 @@ _PAGE = 20_000
 
 _TRY = re.compile(r"attempt=(\d{1,3})")
 """What botocore says in a header of each question: the how many-eth try it is."""
+_FORGOTTEN = 0.1
+"""Part of the time after a vain wait by which it is forgotten."""
 T = TypeVar("T")
 
 tellers: list[Callable[[str], None]] = []
@@ -119,8 +121,9 @@ def within(call: Callable[[], T], told: str, most_s: float) -> T:
 
 
 class Silence:
-    """The seconds in a row in which AWS's questions were waited for in vain: all clients of a command share them, so
-    that it ends in time whatever it asks next.
+    """The seconds in which answers of AWS were waited for in vain. All clients of a command share them, so that it ends
+    in time whatever it asks next, also where every second question is answered. They are forgotten slowly: a watch
+    may wait in vain now and then.
 
     Args:
         most_s: after so many no question is asked any more.
@@ -134,17 +137,16 @@ class Silence:
     @property
     def left_s(self) -> float:
         """Seconds that may still be waited in vain."""
-        return self.most_s - self._lost_s
-
-    def broken(self) -> None:
-        """Notes that an answer came."""
-        self._lost_s = 0.0
+        return self.most_s - self._at(self._monotonic())
 
     def add(self, begun: float) -> None:
         """Adds the time since `begun`; what questions at the same time waited together counts once."""
         now = self._monotonic()
-        self._lost_s += max(0.0, now - max(begun, self._until))
+        self._lost_s = self._at(begun) + max(0.0, now - max(begun, self._until))
         self._until = now
+
+    def _at(self, time_s: float) -> float:
+        return max(0.0, self._lost_s - max(0.0, time_s - self._until) * _FORGOTTEN)
 
 
 def _text(value: Any) -> str:
@@ -204,7 +206,6 @@ class Patient:
             self._silence.add(begun)
             raise
         else:
-            self._silence.broken()
             return self._checked(request, answer)
         if self._silence.left_s <= 0:
             raise self._given_up()
@@ -214,8 +215,8 @@ class Patient:
 
     def _given_up(self) -> AwsError:
         return AwsError(
-            f"{self._asked} does not answer, {self._silence.most_s:g} s long; check the network, AWS_ENDPOINT_URL and "
-            "HTTPS_PROXY"
+            f"{self._asked} does not answer: {self._silence.most_s:g} s were waited in vain; check the network, "
+            "AWS_ENDPOINT_URL and HTTPS_PROXY"
         )
 
     def _checked(self, request: Any, answer: Any) -> Any:
