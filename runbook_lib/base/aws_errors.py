@@ -19,6 +19,7 @@ from typing import Any
 from runbook_lib.base.aws_settings import wrong_setting
 from runbook_lib.base.errors import AwsError, RunbookError
 from runbook_lib.base.one_line import one_line
+from runbook_lib.base.patience import Silent
 
 
 class Unhad(Exception):
@@ -58,6 +59,8 @@ def aws_errors(doing: str) -> Iterator[None]:
     """
     try:
         yield
+    except Silent as error:
+        raise AwsError(f"{doing}: {error}") from None
     except RunbookError:
         raise
     except Exception as error:  # the last resort: errors that are not about AWS pass unchanged

@@ -120,6 +120,10 @@ def within(call: Callable[[], T], told: str, most_s: float) -> T:
     raise Late(most_s)
 
 
+class Silent(AwsError):
+    """Too much time was waited in vain; the sentence does not say yet what for."""
+
+
 class Silence:
     """The seconds in which answers of AWS were waited for in vain. All clients of a command share them, so that it ends
     in time whatever it asks next, also where every second question is answered. They are forgotten slowly: a watch
@@ -188,7 +192,7 @@ class Patient:
         Raises:
             ReadTimeoutError: no whole answer came in time.
             ResponseParserError: the answer is not from AWS.
-            AwsError: too much time was waited in vain; botocore does not ask again.
+            Silent: too much time was waited in vain; botocore does not ask again.
         """
         this = _TRY.search(_text(getattr(request, "headers", {}).get("amz-sdk-request", "")))
         more = max(0, self._tries - int(this[1])) if this else 0
@@ -213,8 +217,8 @@ class Patient:
 
         raise ReadTimeoutError(endpoint_url=self._asked)
 
-    def _given_up(self) -> AwsError:
-        return AwsError(
+    def _given_up(self) -> Silent:
+        return Silent(
             f"{self._asked} does not answer: {self._silence.most_s:g} s were waited in vain; check the network, "
             "AWS_ENDPOINT_URL and HTTPS_PROXY"
         )

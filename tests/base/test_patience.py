@@ -18,7 +18,7 @@ from botocore.parsers import ResponseParserError
 
 from runbook_lib.base import aws as clients
 from runbook_lib.base import patience
-from runbook_lib.base.aws import Aws
+from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.patience import Overdue, Patient, Silence, tellers
 
@@ -178,6 +178,11 @@ def test_a_command_at_an_endpoint_that_hangs_says_so_in_time(dripping: str, monk
     for ask in (lambda: aws.client("sqs").list_queues(), lambda: aws.client("dynamodb").list_tables()):
         with pytest.raises(AwsError, match=r"does not answer: 0\.4 s were waited in vain"):
             ask()
+    with (
+        pytest.raises(AwsError, match=r"^listing the queues: .* were waited in vain"),
+        aws_errors("listing the queues"),
+    ):
+        aws.client("sqs").list_queues()
     assert time.monotonic() - began < 10
 
 
