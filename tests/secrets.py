@@ -14,6 +14,7 @@ TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
     lambda text: any(char.isdigit() for char in text)
 )
 LETTERS = st.text("ghijklmnopqrstuvwxyz", min_size=5, max_size=14).map(lambda text: f"Q{text}q")
+DIGITS = st.text("0123456789", min_size=6, max_size=6)
 LONG_LETTERS = st.text("ghijklmnopqrstuvwxyz", min_size=24, max_size=40)
 PEM = "PRIVATE " + "KEY"
 
@@ -233,6 +234,17 @@ SECRETS: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "token as the user of an address": TOKEN.map(lambda x: (f"git clone https://{x}0a@host/r.git", f"{x}0a")),
     "element with a value": LETTERS.map(lambda x: (f'<db.pass{"word"} kind="a" value="{x}"/>', x)),
     "element with a value, escaped": LETTERS.map(lambda x: (f"&lt;pass{'word'} value=&quot;{x}&quot;/&gt;", x)),
+    "code of a sign-in": TOKEN.map(lambda x: (f"GET /callback?co{'de'}={x}1&state=a", x)),
+    "code of a device": TOKEN.map(lambda x: (f"grant_type=a&device_co{'de'}={x}1", x)),
+    "verifier": TOKEN.map(lambda x: (f"client_id=a&code_veri{'fier'}={x}1", x)),
+    "saml": TOKEN.map(lambda x: (f"SAMLRes{'ponse'}={(x * 3)[:70]}", (x * 3)[:70])),
+    "code that counts once": DIGITS.map(lambda x: (f"mfa_co{'de'}={x}", x)),
+    "code of a device, by json": DIGITS.map(lambda x: (f'{{"SerialNumber": "a", "TokenCo{"de"}": "{x}"}}', x)),
+    "code of a device, by a flag": DIGITS.map(lambda x: (f"aws sts get-session-token --token-co{'de'} {x}", x)),
+    "code of a device, asked": DIGITS.map(lambda x: (f"Enter MFA co{'de'} for arn:aws:iam::1:mfa/ada: {x}", x)),
+    "code of a device, said": DIGITS.map(lambda x: (f"Your verification co{'de'} is {x}.", x)),
+    "code of a device, in two parts": DIGITS.map(lambda x: (f"ot{'p'}: {x[:3]} {x[3:]}", f"{x[:3]} {x[3:]}")),
+    "series": LETTERS.map(lambda x: (f"user     ada\napi_{'key'}  {x}1\ndtype: object", x)),
     # Tables
     "data frame": LETTERS.map(
         lambda x: (f"\n  user {f'pass{chr(119)}ord':>20} n\n0  ada {x:>20} 1\n1  bob {'a':>20} 2", x)

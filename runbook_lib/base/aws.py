@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runbook_lib.base import calls
-from runbook_lib.base.aws_errors import aws_errors, one_line
+from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
-from runbook_lib.base.patience import Patient
+from runbook_lib.base.one_line import one_line
+from runbook_lib.base.patience import Patient, Silence
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -27,6 +28,8 @@ __all__ = ["Aws", "Identity", "aws_errors", "caller", "connect", "instant", "req
 CONNECT_S = 5.0
 WHO_S = 10.0
 """Seconds for the first question, which AWS answers in milliseconds: a slower endpoint is dead."""
+COMMAND_S, SILENT_S = 20.0, 40.0
+"""Seconds that a command at a terminal waits for one answer, and in vain for all."""
 
 OLDEST = dt.datetime(2019, 11, 25, tzinfo=dt.UTC)
 """The start of AppConfig (AWS News Blog): an earlier Date in an answer is not from AWS."""
@@ -92,7 +95,7 @@ def _config(answer_s: float, tries: int, **more: Any) -> Any:
     )
 
 
-def _patient(create: Callable[..., Any]) -> Callable[..., Any]:
+def _patient(create: Callable[..., Any], silence: Silence | None) -> Callable[..., Any]:
     """botocore's `create_client`, for the clients that it makes by itself to have credentials too (SSO, a role): each
     gives up a question in time.
     """
@@ -109,6 +112,7 @@ def _patient(create: Callable[..., Any]) -> Callable[..., Any]:
             float(client.meta.config.read_timeout),
             json="json" in client.meta.service_model.metadata.get("protocol", ""),
             tries=int(client.meta.config.retries.get("total_max_attempts", 1)),
+            silence=silence,
         )
         return client
 
@@ -121,12 +125,21 @@ class Aws:
     Args:
         answer_s: seconds that a whole answer may take, before the question is asked again.
         tries: how often a question is asked at most.
+        silent_s: seconds that all questions may wait in vain, after which none is asked any more; None: no limit.
 
     Raises:
         AwsError: the configuration of the AWS clients cannot be used.
     """
 
-    def __init__(self, region: str, endpoint_url: str | None = None, *, answer_s: float = 30.0, tries: int = 4) -> None:
+    def __init__(
+        self,
+        region: str,
+        endpoint_url: str | None = None,
+        *,
+        answer_s: float = 30.0,
+        tries: int = 4,
+        silent_s: float | None = None,
+    ) -> None:
         with aws_errors("reading the AWS configuration"):
             import boto3
             from botocore.session import get_session
@@ -140,7 +153,7 @@ class Aws:
             self._answer_s = answer_s
             self._tries = tries
             session = get_session()
-            session.create_client = _patient(session.create_client)
+            session.create_client = _patient(session.create_client, Silence(silent_s) if silent_s else None)
             session.register_component("data_loader", _models(session.get_config_variable("data_path")))
             session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
             self._session = boto3.session.Session(region_name=region, botocore_session=session)
@@ -250,17 +263,20 @@ def _wants_code(session: Any) -> bool:
     return False
 
 
-def connect(params: Params, *, quick: bool = False) -> Aws:
+def connect(params: Params, *, quick: bool = False, command: bool = False) -> Aws:
     """Clients for the region of the parameters.
 
     Args:
         quick: whether somebody waits at a terminal for answers of milliseconds: a question then ends in 20 s.
+        command: whether somebody waits for a command: it then ends after waiting `SILENT_S` in vain.
     """
-    return Aws(params.region, answer_s=WHO_S, tries=2) if quick else Aws(params.region)
+    if quick:
+        return Aws(params.region, answer_s=WHO_S, tries=2, silent_s=SILENT_S)
+    return Aws(params.region, answer_s=COMMAND_S, silent_s=SILENT_S) if command else Aws(params.region)
 
 
 def caller(params: Params, *, quick: bool = False, any_clock: bool = False) -> tuple[Aws, Identity]:
-    """Clients and the caller, checked against the account that the parameters name.
+    """Clients of a command and the caller, checked against the account that the parameters name.
 
     Args:
         quick: see `connect`.
@@ -270,7 +286,7 @@ def caller(params: Params, *, quick: bool = False, any_clock: bool = False) -> t
         UsageError: the caller's account is another one.
         AwsError: AWS cannot be asked.
     """
-    aws = connect(params, quick=quick)
+    aws = connect(params, quick=quick, command=True)
     identity = aws.identity(any_clock=any_clock)
     require_account(params, identity)
     return aws, identity

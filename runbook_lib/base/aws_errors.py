@@ -15,10 +15,11 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
+from runbook_lib.base.aws_settings import wrong_setting
 from runbook_lib.base.errors import AwsError, RunbookError
-from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.one_line import one_line
+from runbook_lib.base.patience import Silent
 
 
 class Unhad(Exception):
@@ -40,29 +41,12 @@ _SKEWED_WORDS = ("signature expired", "signature not yet current")
 _FOREIGN = ("botocore", "boto3", "urllib3", "s3transfer")
 _CONFIG = "check AWS_PROFILE and ~/.aws/config"
 PORTAL = "does a proxy or a login page stand between? Check the network and AWS_ENDPOINT_URL"
-_MOST = 300
-"""Most characters of another program's text in one of our sentences."""
-_USER = re.compile(r"(?<=://)[^\s/@\"'<>]{1,200}(?=@)")
-"""The user in an address: it may be a token, and nobody needs it to find the host."""
 BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): .*", re.DOTALL)
 """botocore quotes the whole answer of a credentials endpoint."""
 
 
 _QUOTED = re.compile(r"\.? Further retries may succeed:.*", re.DOTALL)
 """So does its parser, of an answer that is no XML or JSON: it may be anything, and tells the reader nothing."""
-
-
-def one_line(text: object) -> str:
-    """Another program's text on one line, without control characters, shortened; of a web page only its title."""
-    said = str(text)
-    page = re.search(r"<!doctype html|<(?:html|head|body)[\s>]", said[:2000], re.I)
-    if page:
-        title = re.search(r"<title[^>]*>([^<]{0,200})", said[:20_000], re.I)
-        before = said[: page.start()].rstrip(" \t\r\n'\"b:") if page.start() else ""
-        said = f"{before + ': ' if before else ''}a web page{f' ({title[1].strip()})' if title else ''}"
-    said = "".join(" " if char.isspace() or not char.isprintable() else char for char in said[: 10 * _MOST])
-    said = _USER.sub(MASK, redact_text(re.sub(r" {2,}", " ", said).strip()))
-    return said if len(said) <= _MOST else f"{said[: _MOST - 2]} …"
 
 
 @contextmanager
@@ -75,6 +59,8 @@ def aws_errors(doing: str) -> Iterator[None]:
     """
     try:
         yield
+    except Silent as error:
+        raise AwsError(f"{doing}: {error}") from None
     except RunbookError:
         raise
     except Exception as error:  # the last resort: errors that are not about AWS pass unchanged
@@ -89,7 +75,8 @@ def sentence(error: Exception) -> str | None:
     from botocore import exceptions as bc
 
     on_the_way_there = isinstance(error, (bc.BotoCoreError, ValueError)) or _foreign(error)
-    wrong = _environment() if on_the_way_there and not isinstance(error, bc.ClientError) else None
+    ours = not isinstance(error, bc.BotoCoreError)
+    wrong = wrong_setting(of_the_profile=ours) if on_the_way_there and not isinstance(error, bc.ClientError) else None
     wrong = str(error) if isinstance(error, Unhad) else wrong
     if isinstance(error, bc.ClientError) or wrong:
         return wrong or _refused(error)
@@ -107,30 +94,6 @@ def sentence(error: Exception) -> str | None:
     return None
 
 
-def _environment() -> str | None:
-    """The visible mistake in an environment variable for AWS; None: there is none."""
-    for name, value in os.environ.items():
-        if name.upper() in _PROXIES or name.startswith("AWS_ENDPOINT_URL"):
-            if name.startswith("AWS_") and "://" not in value:
-                continue  # botocore reports it
-            try:
-                parsed = urlsplit(value if "://" in value else f"http://{value}")
-                whole = not value or bool(parsed.scheme and parsed.hostname and parsed.port != 0)
-            except ValueError:
-                whole = False
-            if whole and name.upper() in _PROXIES and parsed.scheme.lower().startswith("socks"):
-                return f"{name} is '{one_line(value)}': a SOCKS proxy cannot be used; expects http://host:8080"
-            if not whole:
-                return f"{name} is '{one_line(value)}', which is no address such as http://host:8080"
-        if name in _TOKENS and not re.fullmatch(r"[!-~]*", value):
-            return f"{name} contains an invalid character (a line break, a space?); set it again"
-    return None
-
-
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-_TOKENS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-
-
 def on_the_way(error: Exception) -> bool:
     """Whether the error comes from AWS or the connection to it (a proxy, a network, an answer), whatever raised it."""
     from botocore import exceptions as bc
@@ -139,7 +102,23 @@ def on_the_way(error: Exception) -> bool:
     return isinstance(error, kinds) or _foreign(error)
 
 
+def _tls(error: Exception, where: str) -> str | None:
+    """What is wrong with a TLS connection, if it is not the certificate."""
+    said = str(error)
+    if "WRONG_VERSION_NUMBER" in said or "HTTP_REQUEST" in said or "RECORD_LAYER_FAILURE" in said:
+        return f"{where} speaks no TLS: does AWS_ENDPOINT_URL (or HTTPS_PROXY) mean http:// where it says https://?"
+    if "[Errno" in said or "[X509" in said or "[PEM" in said:
+        bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
+        named = f"AWS_CA_BUNDLE is '{one_line(bundle)}', which" if bundle else "ca_bundle in ~/.aws/config"
+        return f"{named} is no file with certificates ({one_line(said.partition('[')[2].partition('] ')[2])})"
+    return None
+
+
 def _by_kind(error: Exception) -> str | None:
+    from botocore.exceptions import SSLError
+
+    if isinstance(error, SSLError) and (said := _tls(error, one_line(error.kwargs.get("endpoint_url") or "AWS"))):
+        return said
     for kinds, text in _rules():
         if isinstance(error, kinds):
             where = one_line(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS").partition("?")[0]

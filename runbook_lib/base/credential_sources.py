@@ -18,7 +18,8 @@ from typing import Any
 from botocore import credentials
 from botocore.exceptions import BotoCoreError
 
-from runbook_lib.base.aws_errors import BODY, Unhad, one_line
+from runbook_lib.base.aws_errors import BODY, Unhad
+from runbook_lib.base.one_line import one_line
 from runbook_lib.base.patience import Late, within
 from runbook_lib.base.plain_file import open_plain
 

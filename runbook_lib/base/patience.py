@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import contextvars
+import math
 import os
 import queue
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from runbook_lib.base.errors import AwsError
 
 TELL_AFTER_S = 2.0
 """Seconds of silence after which the person at the terminal is told what takes so long."""
@@ -23,6 +27,8 @@ _PAGE = 20_000
 
 _TRY = re.compile(r"attempt=(\d{1,3})")
 """What botocore says in a header of each question: the how many-eth try it is."""
+_FORGOTTEN = 0.1
+"""Part of the time after a vain wait by which it is forgotten."""
 T = TypeVar("T")
 
 tellers: list[Callable[[str], None]] = []
@@ -114,6 +120,39 @@ def within(call: Callable[[], T], told: str, most_s: float) -> T:
     raise Late(most_s)
 
 
+class Silent(AwsError):
+    """Too much time was waited in vain; the sentence does not say yet what for."""
+
+
+class Silence:
+    """The seconds in which answers of AWS were waited for in vain. All clients of a command share them, so that it ends
+    in time whatever it asks next, also where every second question is answered. They are forgotten slowly: a watch
+    may wait in vain now and then.
+
+    Args:
+        most_s: after so many no question is asked any more.
+    """
+
+    def __init__(self, most_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.most_s = most_s
+        self._monotonic = monotonic
+        self._lost_s, self._until = 0.0, monotonic()
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that may still be waited in vain."""
+        return self.most_s - self._at(self._monotonic())
+
+    def add(self, begun: float) -> None:
+        """Adds the time since `begun`; what questions at the same time waited together counts once."""
+        now = self._monotonic()
+        self._lost_s = self._at(begun) + max(0.0, now - max(begun, self._until))
+        self._until = now
+
+    def _at(self, time_s: float) -> float:
+        return max(0.0, self._lost_s - max(0.0, time_s - self._until) * _FORGOTTEN)
+
+
 def _text(value: Any) -> str:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
@@ -127,10 +166,21 @@ class Patient:
         most_s: seconds for connection and answer together.
         json: whether the service answers in JSON.
         tries: how often botocore asks at most.
+        silence: of the command that asks, if it ends after some silence.
     """
 
-    def __init__(self, session: Any, asked: str, most_s: float, *, json: bool = False, tries: int = 1) -> None:
+    def __init__(
+        self,
+        session: Any,
+        asked: str,
+        most_s: float,
+        *,
+        json: bool = False,
+        tries: int = 1,
+        silence: Silence | None = None,
+    ) -> None:
         self._session = session
+        self._silence = silence or Silence(math.inf)
         self._asked = asked
         self._most_s = most_s
         self._json = json
@@ -142,18 +192,36 @@ class Patient:
         Raises:
             ReadTimeoutError: no whole answer came in time.
             ResponseParserError: the answer is not from AWS.
+            Silent: too much time was waited in vain; botocore does not ask again.
         """
         this = _TRY.search(_text(getattr(request, "headers", {}).get("amz-sdk-request", "")))
         more = max(0, self._tries - int(this[1])) if this else 0
         pauses = 2**more if more else 0  # botocore's, at most
-        told = f"{self._asked} to answer, {self._most_s * (more + 1) + pauses:.0f} s at most"
+        left = self._silence.left_s
+        if left <= 0:
+            raise self._given_up()
+        told = f"{self._asked} to answer, {min(left, self._most_s * (more + 1)) + pauses:.0f} s at most"
+        begun = time.monotonic()
         try:
-            return self._checked(request, within(lambda: self._session.send(request), told, self._most_s))
+            answer = within(lambda: self._session.send(request), told, min(left, self._most_s))
         except Late:
-            pass
+            self._silence.add(begun)
+        except Exception:  # no connection, for example
+            self._silence.add(begun)
+            raise
+        else:
+            return self._checked(request, answer)
+        if self._silence.left_s <= 0:
+            raise self._given_up()
         from botocore.exceptions import ReadTimeoutError
 
         raise ReadTimeoutError(endpoint_url=self._asked)
+
+    def _given_up(self) -> Silent:
+        return Silent(
+            f"{self._asked} does not answer: {self._silence.most_s:g} s were waited in vain; check the network, "
+            "AWS_ENDPOINT_URL and HTTPS_PROXY"
+        )
 
     def _checked(self, request: Any, answer: Any) -> Any:
         """The answer, unless it is a web page: botocore takes text that is not JSON for an empty answer."""

@@ -3,8 +3,8 @@ from a log.
 
 What is recognised is in `secret_kinds` (by its shape), `secret_names` (by the name before it), `secret_nested` (by
 a name above it), `secret_pairs` (by a name apart from it), `secret_tables` (by a header), `secret_commands` (by a
-program's option) and `secret_forms` (what is known to be one). What is not: hashes, account ids, ARNs, run ids, counts
-of LLM tokens.
+program's option), `secret_forms` (what is known to be one), and in texts within the text (`secret_written`). What is
+not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from runbook_lib.base.secret_names import assigns, describes, foreign, harmless,
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
 from runbook_lib.base.secret_tables import mask_tables
+from runbook_lib.base.secret_written import mask_written
 
 __all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_file", "redact_text"]
 
@@ -54,6 +55,8 @@ _POINTS = {int, float, bool, type(None), str}
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 LEAST = 8
 """Least characters of a secret that is masked everywhere: a shorter one appears in other texts by chance."""
+_WITHIN = 3
+"""Texts within each other that are searched."""
 _DEEP = 200
 """Levels of nesting that are searched: a deeper value is masked as a whole."""
 
@@ -122,8 +125,15 @@ def redact_text(text: str) -> str:
     """
     if "data:image/" in text:
         parts = _IMAGE.split(text)
-        parts[::2] = map(_coloured, parts[::2])
+        parts[::2] = [_within(part, _WITHIN) for part in parts[::2]]
         return "".join(parts)
+    return _within(text, _WITHIN)
+
+
+def _within(text: str, deep: int) -> str:
+    """`text` redacted from the inside: what has masked a part of a text spoils how the text around it is written."""
+    if deep and ("&" in text or "\\" in text):
+        text = mask_written(text, lambda told: _within(told, deep - 1))
     return _coloured(text)
 
 

@@ -63,6 +63,14 @@ _ENTRY = re.compile(
 )
 _ORDINARY = re.compile(r"[\d.,:TZ+-]+%?")
 """A number or a time."""
+_LABELLED = re.compile(
+    rf"(?im)({_BEGIN}[ \t]*(?:[a-z0-9]{{1,20}}[_.-]){{0,3}}(?:{NAMES})(?:[_-]?[0-9]{{1,2}})?"
+    r"(?:[ ]*\t[ \t]*|[ ]{2,80}))"
+    r"(?P<bare>(?=[^\s]{0,200}[0-9])(?=[^\s]{0,200}[a-z])(?!\d{4}-\d\d-\d\d|[\d.,]{1,20}[a-z%]{0,3}(?!\S))"
+    r"[^\s:=\"'<>|-][^\s\"'<>]{5,199})"
+    rf"(?=[ \t]*{_END})"
+)
+"""A name and a value in columns without a header: a series of pandas."""
 _UNDER = re.compile(
     rf"(?im)({_BEGIN}[ \t]*[\w.-]{{0,40}}?(?:{SURE}|secret[_-]?access[_-]?key|session[_-]?token|client[_-]?secret)"
     r"(?:[_-]?[0-9]{1,2})?[ \t]*\n[ \t]*)"
@@ -124,6 +132,8 @@ def mask_pairs(text: str, small: str) -> str:
             text = _near(_MAPPING, _mapped, text, _LINES, 120)
         text = _near(_UNDER, _masked, text, _LINES, 120)
     text = _near(_BESIDE, _masked, text, _STEM, 0)
+    if "  " in text or "\t" in text:
+        text = _near(_LABELLED, _masked, text, _LINES, 120)
     return _near(_SPACED, _masked, _near(_SAID, _said, text, _STEM, 0), _LINES, 120)
 
 

@@ -278,7 +278,7 @@ def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:
     from runbook_lib.observe.traffic import state as traffic
 
     try:
-        aws = connect(params)
+        aws = connect(params, command=True)
         return instead(aws, params) if traffic.routing(aws, params)[0] else None
     except RunbookError as error:
         journal.append("warning", text=str(error))

@@ -25,6 +25,8 @@ from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.redact import mask_emails, redact, redact_file
 
 FILE = "journal.jsonl"
+_SHOWN = 500
+"""Most characters of an event at a terminal, if the whole of it is kept elsewhere: a policy has thirty thousand."""
 RESERVED = frozenset({FILE, "owner.json", "record.json", "report.html", "notebook.ipynb", "attachments"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,119}")
 OVER = "run {} is over: its record was sealed meanwhile; run all cells again"
@@ -138,9 +140,12 @@ class Journal:
             except ArchiveError as error:
                 line = _line(entry)
                 spare = Path(tempfile.gettempdir()) / f"runbook-{self.folder.name}.jsonl"
-                print(f"{error}; the event follows, and is kept in {spare}\n{line}", file=sys.stderr, flush=True)
+                kept, shown = "", line
                 with contextlib.suppress(OSError):
                     _write(spare, line + "\n")
+                    kept = f", and is kept in {spare}"
+                    shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]} …"
+                print(f"{error}; the event follows{kept}\n{shown}", file=sys.stderr, flush=True)
             return entry
 
     def attach(self, name: str, content: bytes | str, *, clean: bool = False) -> str:

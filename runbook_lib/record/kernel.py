@@ -28,7 +28,7 @@ from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 
 from runbook_lib.base import scratch
-from runbook_lib.base.aws_errors import one_line
+from runbook_lib.base.one_line import one_line
 from runbook_lib.base.redact import Pieces
 from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 

@@ -150,7 +150,7 @@ class Run:
             self.journal.append("warning", text=sentence)
         if self.unknown and self.applying and not self.journal.lenient:  # nothing may stop a rollback
             raise UsageError(self.unknown[0], nothing_changed=True)
-        self.aws = connect(params)
+        self.aws = connect(params, command=self.origin == "watch")
         self.identity = self.aws.identity(any_clock=self.journal.lenient)
         if self.identity.trouble:
             self.warn(f"{self.identity.trouble}; times are by this machine's clock")

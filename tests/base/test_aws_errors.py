@@ -19,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.aws import Aws, aws_errors
-from runbook_lib.base.aws_errors import EXPIRED, SKEWED, one_line, sentence
+from runbook_lib.base.aws_errors import EXPIRED, SKEWED, sentence
 from runbook_lib.base.errors import AwsError, UsageError
+from runbook_lib.base.one_line import one_line
 from runbook_lib.base.redact import MASK, redact_text
 
 PAGE = "<!DOCTYPE html>\n<html><head><title>Sign in to\nGuest WiFi</title></head><body>" + "<p>x</p>\n" * 999
@@ -99,6 +100,28 @@ def test_a_clock_that_is_off_says_the_clock(code: str, message: str) -> None:
 def test_a_secret_that_is_wrong_is_no_clock() -> None:
     said = told(refused("SignatureDoesNotMatch", "The request signature we calculated does not match"))
     assert "clock" not in said and "SignatureDoesNotMatch" in said
+
+
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)", "https://h/ speaks no TLS"),
+        (
+            "[Errno 2] No such file or directory",
+            "AWS_CA_BUNDLE is '/ca.pem', which is no file with certificates (No such",
+        ),
+        (
+            "[X509: NO_CERTIFICATE_OR_CRL_FOUND] no certificate or crl found (_ssl.c:4154)",
+            "(no certificate or crl found",
+        ),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", "cannot be trusted"),
+    ],
+)
+def test_what_is_wrong_with_a_connection_by_tls_is_named(
+    cause: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/ca.pem")
+    assert says in told(bc.SSLError(endpoint_url="https://h/", error=cause))
 
 
 @pytest.mark.parametrize("error", [refused("502", PAGE), ResponseParserError(f"Unable to parse response: b'{PAGE}'")])

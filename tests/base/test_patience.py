@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -18,9 +18,9 @@ from botocore.parsers import ResponseParserError
 
 from runbook_lib.base import aws as clients
 from runbook_lib.base import patience
-from runbook_lib.base.aws import Aws
+from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.patience import Overdue, Patient, tellers
+from runbook_lib.base.patience import Overdue, Patient, Silence, tellers
 
 ASKED = "https://sts.example"
 
@@ -126,6 +126,63 @@ def test_an_endpoint_that_answers_byte_by_byte_ends(dripping: str, monkeypatch: 
     began = time.monotonic()
     with pytest.raises(AwsError, match="does not answer"):
         Aws("us-east-1", dripping).identity()
+    assert time.monotonic() - began < 10
+
+
+def test_a_command_ends_after_some_silence_whatever_it_asks_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    tellers.append(told.append)
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.0)
+    silence, asked = Silence(0.5), list[str]()
+
+    def hang(request: Any) -> None:
+        asked.append(str(request))
+        time.sleep(5)
+
+    one, other = (Patient(session(hang), ASKED, 0.3, tries=4, silence=silence) for _ in range(2))
+    began = time.monotonic()
+    with pytest.raises(ReadTimeoutError):
+        one.send("first")
+    for _ in range(2):  # the second time at once
+        with pytest.raises(AwsError, match=rf"^{ASKED} does not answer: 0.5 s were waited in vain; check"):
+            other.send("second")
+    assert asked == ["first", "second"]
+    assert time.monotonic() - began < 2
+
+
+def test_silence_is_counted_once_for_questions_at_the_same_time_and_is_forgotten_slowly() -> None:
+    clock = [0.0]
+    silence = Silence(40, lambda: clock[0])
+    clock[0] = 20
+    for begun in (0.0, 1.0, 5.0):
+        silence.add(begun)
+    assert silence.left_s == 20
+    clock[0] = 70
+    assert silence.left_s == 25
+    clock[0] = 80
+    silence.add(70)
+    assert silence.left_s == 15
+    clock[0] = 10_000
+    assert silence.left_s == 40
+
+
+def test_a_command_at_an_endpoint_that_hangs_says_so_in_time(dripping: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "COMMAND_S", 0.3)
+    monkeypatch.setattr(clients, "SILENT_S", 0.4)
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "a")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", dripping)
+    began = time.monotonic()
+    aws = clients.connect(cast(Any, SimpleNamespace(region="us-east-1")), command=True)
+    for ask in (lambda: aws.client("sqs").list_queues(), lambda: aws.client("dynamodb").list_tables()):
+        with pytest.raises(AwsError, match=r"does not answer: 0\.4 s were waited in vain"):
+            ask()
+    with (
+        pytest.raises(AwsError, match=r"^listing the queues: .* were waited in vain"),
+        aws_errors("listing the queues"),
+    ):
+        aws.client("sqs").list_queues()
     assert time.monotonic() - began < 10
 
 

@@ -94,6 +94,10 @@ def test_a_secret_never_survives_whatever_stands_around_it_and_redacting_twice_i
         "git clone https://ada@host/r.git, https://ada-at-000000000101@git-codecommit.us-east-1.amazonaws.com/v1",
         "java -url:x -update:yes; docker run -u1000:1000 img; chown -uroot:wheel x",
         '<password kind="text" value=""/> <host value="db1"/>',
+        "GET /x?code=404&reason=E1234567, exit code=1, code=AccessDenied, zip_code=123456, pin 12, otp: no",
+        "the code 123456 of job 482913, opt 123456, spin 123456, country_code: 482913000",
+        "api_key  2026-11-01\ntoken  12.5 ms\n",
+        "C:\\new\\token\\temp, &lt;b&gt; &amp; 'a\\n'",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -143,6 +147,20 @@ CHAINS = [
     *("auth=('a', ", "'authorization', '", "configure set ", "put-parameter --value ", "\x1b]"),
     *("secrets:{", "secrets:\n a: b\n", "p\u0430", "\u0430", "ENV A_TOKEN a ", "password\n", "-ua:b ", "curl -su "),
     *("https://a1", "https://a@", "<password ", "<password a=b value=c ", "{'secret': {'a': "),
+    *(
+        "code=",
+        "&code=a",
+        "mfa_code ",
+        "otp for a ",
+        "api_key  a",
+        "&quot;",
+        '="&',
+        "\\n",
+        "'a\\n' ",
+        '\\"',
+        "\\",
+        "b'\\n",
+    ),
     *("token<b>", "AKIA", "%26sig%3D", "pypi-", "api_key =", "token \t", "sig=", "\x1b[", "&quot;token"),
 ]
 

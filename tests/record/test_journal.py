@@ -95,14 +95,20 @@ def test_a_full_disk_does_not_hold_up_a_lowering(
     assert entry["what"] == "switch off"
     assert "switch off" in capsys.readouterr().err
     assert json.loads((spare / "runbook-4f1c.jsonl").read_text())["what"] == "switch off"
+    journal.append_or_stderr("loaded", policy="x" * 30_000)
+    assert len(capsys.readouterr().err) < 1000, "it is kept whole elsewhere"
+    assert len((spare / "runbook-4f1c.jsonl").read_text()) > 30_000
     monkeypatch.setattr(module, "_write", write)
-    assert journal.append_or_stderr("outcome")["seq"] == 4
-    assert [event["seq"] for event in read_events(folder)] == [1, 4]
+    assert journal.append_or_stderr("outcome")["seq"] == 5
+    assert [event["seq"] for event in read_events(folder)] == [1, 5]
 
 
-def test_a_full_temporary_folder_does_not_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_temporary_folder_does_not_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(module.os, "write", _full)
-    assert Journal(tmp_path).append_or_stderr("intent")["event"] == "intent"
+    assert Journal(tmp_path).append_or_stderr("intent", what="x" * 30_000)["event"] == "intent"
+    assert len(capsys.readouterr().err) > 30_000, "it is kept nowhere else"
 
 
 def test_half_a_line_written_to_a_full_disk_does_not_spoil_the_next(

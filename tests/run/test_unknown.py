@@ -48,7 +48,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         account=read_yaml(file)["account_id"], arn="arn:x", now=dt.datetime.now(dt.UTC), trouble=""
     )
     aws = SimpleNamespace(identity=lambda **_: identity, endpoint="https://x")
-    monkeypatch.setattr(runs, "connect", lambda _: aws)
+    monkeypatch.setattr(runs, "connect", lambda _, **__: aws)
 
     def open_(notebook: str, mode: str) -> tuple[Run | None, Archive]:
         flat = {**read_yaml(file), "mode": mode, "confirm": "prod", "In": [INJECTED]}

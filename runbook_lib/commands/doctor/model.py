@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from runbook_lib.base.aws import Aws, Identity
-from runbook_lib.base.aws_errors import one_line
 from runbook_lib.base.errors import Exit, RunbookError
+from runbook_lib.base.one_line import one_line
 from runbook_lib.base.template import filled
 from runbook_lib.commands.release import FOLDER as RELEASES
 from runbook_lib.params.load import Params

@@ -6,6 +6,7 @@ An existing file is never overwritten: if it differs, the difference is shown.
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import re
 from collections.abc import Mapping
@@ -125,7 +126,8 @@ def _written(files: Mapping[Path, bytes], then: str) -> None:
     try:
         write_all(files)
     except OSError as error:
-        said = f"{error.filename} cannot be written ({error.strerror}); {then}"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        said = f"{error.filename} cannot be written ({error.strerror}); {'make room there' if full else then}"
         raise UsageError(said, nothing_changed=True) from None
 
 

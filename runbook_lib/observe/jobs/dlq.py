@@ -36,6 +36,8 @@ _BATCH = 10
 _EMPTY = 2
 """This many empty answers in a row count as an empty queue, because SQS asks only a sample of its servers."""
 _LENGTH = 500
+_KEY = 2048
+"""Most bytes of a partition key (DynamoDB developer guide, "Quotas")."""
 TRACE = "AWSTraceHeader"
 
 
@@ -159,9 +161,13 @@ def _held(sqs: Any, name: str) -> list[dict[str, Any]]:
 
 
 def job_of(body: str, path: str) -> str | None:
-    """Id of a message's job, at `path` (`contract.message.job_id`) of its body; None: no message of this service."""
+    """Id of a message's job, at `path` (`contract.message.job_id`) of its body; None: no message of this service.
+
+    What cannot be a key of the table is no id: DynamoDB refuses to look for any job of a request with such a key.
+    """
     try:
-        return id_at(json.loads(body), path) or None
+        id = id_at(json.loads(body), path)
+        return id if 0 < len(id.encode()) <= _KEY else None
     except (ValueError, RecursionError):
         return None
 
@@ -193,7 +199,7 @@ def _letter(message: dict[str, Any], dlq: str, path: str, jobs: dict[str, dict[s
         attributes={name: _shown(name, value) for name, value in message.get("MessageAttributes", {}).items()},
         trace=attributes.get(TRACE),
         group=attributes.get("MessageGroupId"),
-        status=item.get("status"),
+        status=None if item.get("status") is None else str(item["status"]),
         error=None if error is None else redact(str(error))[:_LENGTH],
     )
 

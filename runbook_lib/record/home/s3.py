@@ -20,7 +20,7 @@ from runbook_lib.params.service import Keeping
 from runbook_lib.record.home.home import Lost
 
 ANSWER_S = 30.0
-"""Seconds for one answer of S3, tried twice at most: a writer's lease is longer (`bucket.py`)."""
+"""Seconds for one answer of S3, tried twice at most, 40 s together: a writer's lease is longer (`bucket.py`)."""
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _ELSEWHERE = ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -41,9 +41,9 @@ class Store:
 
     def opened(self) -> Any:
         """A client in the bucket's region."""
-        from runbook_lib.base.aws import Aws
+        from runbook_lib.base.aws import SILENT_S, Aws
 
-        return Aws(self._region, answer_s=ANSWER_S, tries=2).client("s3")
+        return Aws(self._region, answer_s=ANSWER_S, tries=2, silent_s=SILENT_S).client("s3")
 
     @cached_property
     def _region(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import active_children
 from typing import Any
 
 from runbook_lib.observe.api_address import unasked
@@ -82,8 +83,15 @@ def plays(params: Params, scenario: Scenario, seeds: range, start_phase: str = "
     if len(seeds) == 1:
         yield work(seeds[0])
         return
-    with ProcessPoolExecutor(min(len(seeds), os.cpu_count() or 1)) as pool:
+    pool = ProcessPoolExecutor(min(len(seeds), os.cpu_count() or 1))
+    try:
         yield from pool.map(work, seeds)
+    except BaseException:  # Ctrl-C, for example: a play under way takes a minute on a busy machine
+        for process in active_children():
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def rows(scenario: Scenario, found: list[QuickPlay]) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -48,6 +49,13 @@ class Queue:
         raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "ChangeMessageVisibilityBatch")
 
 
+@pytest.mark.parametrize("id", ["", "a" * 2049, "é" * 1025, "\ud800", "9" * 5000])
+def test_what_cannot_be_a_key_of_the_table_is_no_job(id: str) -> None:
+    """One such letter made the queue unreadable: DynamoDB refuses the whole request."""
+    assert job_of(json.dumps({"job_id": id}), "job_id") is None
+    assert job_of(json.dumps({"job_id": "a" * 2048}), "job_id") == "a" * 2048
+
+
 def test_who_may_only_read_sees_the_letters_and_any_other_refusal_is_said() -> None:
     params = load_file(params_dir() / "prod.yaml")
     found = letters(Queue("AccessDenied"), params)
@@ -77,3 +85,20 @@ def test_the_letters_of_every_worker_are_listed_with_their_queue() -> None:
     params = load_file(params_dir().parent / "examples" / "orders-export" / "params" / "prod.yaml")
     found = {one.dlq: one.message_id for one in letters(Queues(), params)}
     assert found == {name: f"m-{name}" for name in (params.name("dlq"), params.name("dlq_2"))}
+
+
+class Odd(Queue):
+    """A letter whose job has a status and an error that are no texts."""
+
+    def receive_message(self, **asked: Any) -> dict[str, Any]:
+        found = super().receive_message(**asked)
+        return {"Messages": [one | {"Body": '{"job_id": "j"}'} for one in found["Messages"]]}
+
+    def batch_get_item(self, RequestItems: dict[str, Any]) -> dict[str, Any]:
+        item = {"job_id": {"S": "j"}, "status": {"N": "1"}, "error": {"M": {"code": {"N": "7"}}}}
+        return {"Responses": {name: [item] for name in RequestItems}}
+
+
+def test_a_status_that_is_no_text_is_shown_as_one() -> None:
+    (found,) = letters(Odd("AccessDenied"), load_file(params_dir() / "prod.yaml"))
+    assert (found.status, found.error) == ("1.0", "{'code': 7.0}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -243,3 +245,20 @@ def test_a_service_with_two_workers_and_an_http_api_found_by_its_name_is_played_
     assert not params.named("api_id") and len(params.service.crew) == 2
     (one,) = many.plays(params, find(name), range(7, 8), "08" if name == "healthy" else "06")
     assert (one.ended.decision, one.wrong) == ("PROMOTE" if name == "healthy" else "ROLLBACK", ())
+
+
+def test_an_interruption_waits_for_no_play(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = load_file(params_dir() / "prod.yaml")
+    monkeypatch.setattr(many, "play", _played)
+    began = time.monotonic()
+    found = many.plays(params, load("healthy"), range(3))
+    assert cast(Any, next(found)) == 0
+    found.close()  # Ctrl-C comes at the same place
+    assert time.monotonic() - began < 20
+
+
+def _played(seed: int, **_: Any) -> int:
+    """A play that takes an hour, but for the first."""
+    if seed:
+        time.sleep(3600)
+    return seed

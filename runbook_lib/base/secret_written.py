@@ -1,0 +1,99 @@
+"""Masks secrets in texts within a text, as the reader sees them: HTML writes its signs as entities (`&quot;`), JSON and
+programs write a line break as a backslash and a letter, which looks like a part of the next word.
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+import json
+import re
+from collections.abc import Callable
+
+_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,6}|#x[0-9a-fA-F]{1,6});")
+_TOLD = re.compile(r"(?:\A|(?<=>))[^<>]+|(?<==)\"[^\"<>]*\"|(?<==)'[^'<>]*'")
+"""What HTML shows between two tags, or has as the value of an attribute."""
+_QUOTES = re.compile(r"&(?:quot|apos|#0*3[49]|#[xX]0*2[27]);")
+_LITERAL = re.compile(
+    r"(?<![\\A-Za-z0-9])(?:[bB](?=[\"']))?(?:\"(?:[^\"\\\n]|\\[^\n])*\"|'(?:[^'\\\n]|\\[^\n])*')", re.ASCII
+)
+"""A text as JSON or a program's source has it."""
+_UNKNOWN = re.compile(
+    r"(?<!\\)(?:\\\\)*\\(?![\\'\"abfnrtv]|[0-3][0-7]{0,2}|[0-7]{1,2}(?![0-7])|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})"
+)
+_ESCAPE = re.compile(r"\\{1,4}(?:[nrt]|u(?!00[0-7]|[dD][89a-fA-F])[0-9a-fA-F]{4})")
+"""A line break, a tab, or a letter beyond ASCII."""
+_LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+def mask_written(text: str, mask: Callable[[str], str]) -> str:
+    """`text` with what `mask` masks in the texts that are written within it."""
+    pieces = _pieces(text, mask) if "\\" in text else [text]
+    if "&" in text and _ENTITY.search(text):
+        pieces = [_TOLD.sub(lambda match: _told(match[0], mask), "".join(pieces))]
+    if "\\" not in text:
+        return "".join(pieces)
+    pieces[::2] = [_lines(piece, mask) for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def _pieces(text: str, mask: Callable[[str], str]) -> list[str]:
+    """What stands between the texts of a program, and these, masked, in turn."""
+    kept, at = list[str](), 0
+    for literal in _LITERAL.finditer(text):
+        if "\\" in literal[0] and (masked := _literal(literal[0], mask)) is not None:
+            kept += [text[at : literal.start()], masked]
+            at = literal.end()
+    return [*kept, text[at:]]
+
+
+def _literal(written: str, mask: Callable[[str], str]) -> str | None:
+    """A text of a program, masked as the program has it; None: it is none."""
+    if written[0] != '"' and _UNKNOWN.search(written):
+        return None
+    try:
+        seen = json.loads(written, strict=False) if written[0] == '"' else ast.literal_eval(written)
+        told = seen.decode() if isinstance(seen, bytes) else seen
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    if (masked := mask(told)) == told:
+        return written
+    if isinstance(seen, bytes):
+        return repr(masked.encode("utf-8", "surrogatepass"))
+    return json.dumps(masked, ensure_ascii=written.isascii()) if written[0] == '"' else repr(masked)
+
+
+def _lines(text: str, mask: Callable[[str], str]) -> str:
+    if "\\" not in text or not _ESCAPE.search(text):
+        return text
+    return "\n".join(_line(line, mask) if "\\" in line else line for line in text.split("\n"))
+
+
+def _told(written: str, mask: Callable[[str], str]) -> str:
+    """Text of HTML, masked as its reader sees it."""
+    if not _ENTITY.search(written):
+        return written
+    value = written[0] in "\"'" and written[0] == written[-1] and len(written) > 1
+    around = written[0] if value else ""
+    seen = html.unescape(written[1:-1] if value else written)
+    masked = mask(seen)
+    if masked == seen:
+        return written
+    return f"{around}{html.escape(masked, quote=value or bool(_QUOTES.search(written)))}{around}"
+
+
+def _line(line: str, mask: Callable[[str], str]) -> str:
+    """A line of a program's text, masked as the lines that it becomes."""
+    spelt: dict[str, str] = {}
+
+    def written(match: re.Match[str]) -> str:
+        end = match[0].lstrip("\\")
+        letter = _LETTERS.get(end) or chr(int(end[1:], 16))
+        spelt.setdefault(letter, match[0])
+        return letter
+
+    seen = _ESCAPE.sub(written, line)
+    masked = mask(seen) if spelt else seen
+    if masked == seen:
+        return line
+    return "".join(spelt.get(letter, letter) for letter in masked)

@@ -1,0 +1,84 @@
+"""A setting of AWS's clients that is wrong is named with its value, and none that is right or has no part in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base import aws_settings
+from runbook_lib.base.aws import Aws
+from runbook_lib.base.errors import AwsError
+
+
+def failed() -> str:
+    with pytest.raises(AwsError) as caught:
+        Aws("us-east-1", "http://127.0.0.1:9", tries=1).identity()
+    return str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def _nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expects"),
+    [
+        ("AWS_PROFILE", "", "unset it, or set it to a profile of ~/.aws/config"),
+        ("AWS_DEFAULT_PROFILE", "  ", "unset it, or set it to a profile of ~/.aws/config"),
+        ("AWS_METADATA_SERVICE_TIMEOUT", "abc", "expects a whole number"),
+        ("AWS_METADATA_SERVICE_TIMEOUT", "", "expects a whole number"),
+        ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "1e3", "expects a whole number"),
+    ],
+)
+def test_a_variable_is_named_with_its_value(
+    name: str, value: str, expects: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    said = failed()
+    assert f"{name} is '{value}'" in said and expects in said
+
+
+@pytest.mark.parametrize(
+    ("line", "expects"),
+    [
+        (
+            "metadata_service_timeout = abc",
+            "metadata_service_timeout of the profile 'default' in {file} is 'abc'",
+        ),
+        (
+            "metadata_service_num_attempts = 1.5",
+            "num_attempts of the profile 'default' in {file} is '1.5'",
+        ),
+        ("api_versions = abc", "api_versions of the profile 'default' in {file} is 'abc', expects lines of its own"),
+    ],
+)
+def test_a_line_of_the_profile_is_named_with_its_value(
+    line: str, expects: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(f"[default]\n{line}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    assert expects.format(file=file) in failed()
+
+
+def test_what_has_no_part_in_it_is_not_blamed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text("[default]\ns3 = abc\n[profile other]\nmetadata_service_timeout = abc\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    assert "no AWS credentials found" in failed()
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "absent"))
+    assert aws_settings.wrong_setting(of_the_profile=True) is None
+
+
+@given(value=st.integers(-(10**17), 10**17), spaces=st.sampled_from(["", " ", "\t"]))
+def test_a_whole_number_is_none_of_these(value: int, spaces: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_METADATA_SERVICE_TIMEOUT", f"{spaces}{value}{spaces}")
+        patch.delenv("AWS_CONFIG_FILE", raising=False)
+        assert aws_settings.wrong_setting(of_the_profile=False) is None

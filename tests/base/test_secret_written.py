@@ -1,0 +1,76 @@
+"""A secret in a text that is written within another is found, in whatever way the outer one writes it."""
+
+from __future__ import annotations
+
+import html
+import json
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runbook_lib.base.redact import redact_text
+from tests.secrets import SECRETS
+
+WAYS: dict[str, Callable[[str], str]] = {
+    "html": html.escape,
+    "html, quotes as they are": lambda text: f"<pre>a &lt;b&gt;\n{html.escape(text, quote=False)}</pre>",
+    "html, the value of an attribute": lambda text: f'<a data-x="&amp;\n{html.escape(text)}">a</a>',
+    "json": lambda text: json.dumps({"stdout": f'one\n{text}\ntwo "three"'}),
+    "json, every letter": lambda text: json.dumps({"stdout": f"one\n{text}"}, ensure_ascii=False),
+    "json in json": lambda text: json.dumps(json.dumps({"stdout": f"one\n{text}"})),
+    "json in html": lambda text: html.escape(json.dumps({"stdout": f"one\n{text}"})),
+    "html in json": lambda text: json.dumps({"data": f"<p>{html.escape(text)}</p>"}),
+    "python": lambda text: repr({"stdout": f"one\n{text}"}),
+    "bytes": lambda text: repr(f"one\n{text}".encode()),
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@settings(max_examples=max(2, settings.default.max_examples // 50))
+@given(data=st.data())
+def test_a_secret_within_a_text_is_found_however_it_is_written(kind: str, data: Any) -> None:
+    text, secret = data.draw(SECRETS[kind])
+    kept = []
+    for way, write in WAYS.items():
+        shown = redact_text(write(text))
+        kept += [way] if secret in shown else []
+        assert redact_text(shown) == shown, way
+    assert kept == []
+
+
+@settings(max_examples=max(25, settings.default.max_examples // 4))
+@given(data=st.data(), kinds=st.lists(st.sampled_from(sorted(SECRETS)), min_size=2, max_size=4, unique=True))
+def test_several_secrets_in_one_text_are_found(data: Any, kinds: list[str]) -> None:
+    drawn = [data.draw(SECRETS[kind]) for kind in kinds]
+    text = "\n".join(one for one, _ in drawn)
+    plain = redact_text(text)
+    found = [secret for _, secret in drawn if secret not in plain]
+    for way, write in WAYS.items():
+        shown = redact_text(write(text))
+        assert [secret for secret in found if secret in shown] == [], way
+
+
+@pytest.mark.parametrize("kind", ["access key", "code host", "password", "password in a table", "chinese", "csv"])
+@settings(max_examples=5)
+@given(data=st.data())
+def test_breaks_in_a_line_without_quotes_are_breaks(kind: str, data: Any) -> None:
+    text, secret = data.draw(SECRETS[kind])
+    assert secret not in redact_text(f"ERROR one\\n{json.dumps(text)[1:-1]}\\ntwo")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_written_around_a_secret_stays_readable(way: str) -> None:
+    text = "na\u00efve <b> & 'a'\npass" + "word=Qhunter2q\n\tend"
+    shown = redact_text(WAYS[way](text))
+    assert shown == WAYS[way](text.replace("Qhunter2q", "[redacted]"))
+
+
+def test_a_text_that_only_looks_like_a_programs_is_read_without_a_word() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for text in (r"'\e[a-z]\n'", r"b'\777\n'", r"'\x1'", r'"\q\n"', "b'\u00e9\\n'", "'" + "[" * 300 + "\\n'"):
+            assert redact_text(text) == text
