@@ -21,12 +21,15 @@ _LABEL_GAP = 0.12
 """Least distance of two labels, as a share of the axes' height."""
 
 
+Spans = tuple[tuple[dt.datetime, dt.datetime], ...]
+
+
 class Level(NamedTuple):
     """A level that is not in a gate's declaration, in the chart's unit, such as the weight for a split."""
 
     name: str
     at: float
-    spans: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
+    spans: Spans = ()
     """When it held; empty: all the time."""
 
 
@@ -76,7 +79,7 @@ def draw(
     factor = scale if gate is not None and gate.unit == "ratio" else 1.0
     lines = [(name, limit * factor, colour, dash) for name, limit, colour, dash in thresholds(gate, collapse=collapse)]
     lines += [(name, at, style.TARGET, (0, (6, 2))) for name, at, _ in beside]
-    held = {name: spans for name, _, spans in beside if spans}
+    held = {name: spans for name, _, spans in beside}
     if log:
         axes.set_yscale("log" if min(finite, default=0) > 0 else "symlog")
     shown = [line for line in lines if log or line[1] <= top * reach or top == 0]
@@ -101,13 +104,7 @@ def draw(
     labels: list[tuple[float, str, str]] = []
     for name, limit, colour, dash in lines:
         if any(line[0] == name for line in shown):
-            look = {"color": colour, "linestyle": dash, "linewidth": 1.2}
-            for start, end in held.get(name, ()):
-                axes.plot([start, end], [limit, limit], **look)
-            if name not in held:
-                axes.axhline(limit, **look, label=name if narrow() else None)
-            elif narrow():
-                axes.plot([], [], **look, label=name)
+            _line(axes, limit, name, held.get(name, ()), {"color": colour, "linestyle": dash, "linewidth": 1.2})
             labels.append((limit, name, colour))
         elif limit < top:
             labels.append((axes.get_ylim()[0], f"↓ {name}", colour))
@@ -119,6 +116,14 @@ def draw(
     for _, name, _ in labels:
         if name[0] in "↑↓":
             axes.plot([], [], " ", label=name)
+
+
+def _line(axes: Any, at: float, name: str, spans: Spans, look: dict[str, Any]) -> None:
+    """Draws a level over the whole chart, or over its spans; on a telephone the legend has its name."""
+    if not spans:
+        axes.axhline(at, **look, label=name if narrow() else None)
+    for place, span in enumerate(spans):
+        axes.plot(span, (at, at), **look, label=name if narrow() and not place else None)
 
 
 def _label_levels(axes: Any, labels: Sequence[tuple[float, str, str]]) -> None:
