@@ -7,11 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-RULES = 6
+RULES = 7
 """Version of today's rules, which every record has for its own verdict. Rules 1 are those of version 0.1. Rules 2 test
 only the users' success for a change, and forget one that is over at the look. Rules 3 do not test for a change where a
 gate compares two arms. Rules 4 spend the split's error probability at each declared look anew. Rules 5 suppose that a
-worse time is over once its evidence at the end is below the threshold."""
+worse time is over once its evidence at the end is below the threshold. Rules 6 give lost jobs the window of the whole
+soak."""
 
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
 """The rollback that a decision asks for."""

@@ -150,7 +150,8 @@ def _renderer() -> Any:
 
 
 def _markdown(source: str) -> str:
-    return str(_renderer()(source))
+    """Markdown as HTML; a line does not end inside an arrow ("5 -> 10")."""
+    return str(_renderer()(source)).replace(" -&gt; ", ' <span style="white-space:nowrap">-&gt;</span> ')
 
 
 def _highlighted(source: str) -> str:
