@@ -150,8 +150,7 @@ def _renderer() -> Any:
 
 
 def _markdown(source: str) -> str:
-    """Markdown as HTML; a line does not end inside an arrow ("5 -> 10")."""
-    return str(_renderer()(source)).replace(" -&gt; ", ' <span style="white-space:nowrap">-&gt;</span> ')
+    return str(_renderer()(source))
 
 
 def _highlighted(source: str) -> str:

@@ -24,10 +24,3 @@ def test_a_command_in_an_error_is_a_command() -> None:
     cell = {"cell_type": "code", "source": "run.close(outcome)", "outputs": [output]}
     (piece,) = pieces({"cells": [cell]})
     assert "HOLD: run <code>runbook status</code> &lt;b&gt;" in piece.body
-
-
-def test_a_line_of_a_page_does_not_end_inside_an_arrow() -> None:
-    told = "| What |\n|---|\n| reserved 5 -> 10 |\n"
-    cell = {"cell_type": "markdown", "source": told, "metadata": {}}
-    (piece,) = pieces({"cells": [cell], "metadata": {}})
-    assert 'reserved 5 <span style="white-space:nowrap">-&gt;</span> 10' in str(piece)
