@@ -47,7 +47,7 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     for sentence in altered:
         say(f"warning: {sentence}", fg="yellow", err=True)
     if not found:
-        say(f"none in {loaded.env}")
+        say(f"no deviation is open in {loaded.env}")
     for one in found:
         prose(f"{one['check']}: {setting(one['was'])} -> {setting(one['now'])}", bold=True)
         prose(f"{one['by']}, {when(one['at'])}, {one['incident']}\n{one['why']}", indent="  ")

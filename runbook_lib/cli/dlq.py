@@ -42,7 +42,7 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
         told = one.error or ("the job says nothing of an error" if one.status else "")
         if told:
             prose(field(told), indent="  ")
-    say(f"{len(found)} in the queue")
+    say(f"{len(found) or 'no'} dead letter{'s' * (len(found) != 1)} in the queue")
 
 
 @app.command("export")

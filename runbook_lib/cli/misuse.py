@@ -35,6 +35,12 @@ _EXPECTED = {
 class Group(TyperGroup):
     """A group of commands that raises a `UsageError` for wrong use, and leaves Ctrl-C to `ending`."""
 
+    def __init__(self, *args: Any, **named: Any) -> None:
+        """As in typer, but the lines of a help's paragraphs end where the terminal does, not where the code's do."""
+        super().__init__(*args, **named)
+        for one in self.commands.values():
+            one.help = "\n\n".join(part.replace("\n", " ") for part in (one.help or "").split("\n\n"))
+
     def main(self, args: Any = None, *, standalone_mode: bool = True, **more: Any) -> Any:  # type: ignore[override]
         """As in typer, but an error is raised as ours."""
         try:

@@ -68,7 +68,7 @@ def check(
     else:
         for one in found:
             state, colour = ("FAIL", "red") if not one.ok else ("NOTE", "yellow") if one.note else ("ok  ", None)
-            prose(f"{state}  {one.file}: {one.sentence.removeprefix(f'{one.file}: ')}", fg=colour)
+            prose(f"{state}  {one.file}: {one.sentence.removeprefix(f'{one.file}: ')}", hang=" " * 6, fg=colour)
     raise typer.Exit(int(Exit.OK if all(one.ok for one in found) else Exit.USAGE))
 
 

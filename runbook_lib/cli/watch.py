@@ -90,10 +90,17 @@ def watch(
         elif sys.stdout.isatty() and not once:
             _live(one)
         else:
+            same: list[Look] = []
             for look in one.looks(once=once):
+                if same and alike(look, same[0]):
+                    same.append(look)
+                    continue
+                again(same)
                 told(look)
+                same = [look] if look.back_filled else []
                 if _unheard(one):
                     break
+            again(same)
     except KeyboardInterrupt:
         record = one.interrupted()
         say(f"record: {record or 'none: nothing had been seen yet'}", err=True)
@@ -138,6 +145,19 @@ def told(look: Look) -> None:
             say(f"{name}{text}")
         else:
             prose(f"{name}{text}", hang=" " * len("  failing: "))
+
+
+def alike(look: Look, before: Look) -> bool:
+    """Whether a look at a time that nobody watched tells nothing new after `before`."""
+    changes = look.action or look.record or look.ends or before.record
+    same = (look.decision, look.reason, _tally(look)) == (before.decision, before.reason, _tally(before))
+    return look.back_filled and not changes and same
+
+
+def again(same: list[Look]) -> None:
+    """Tells in one line of the looks that were like the first one, which is told already."""
+    if more := same[1:]:
+        prose(f"  the same at {len(more)} more look{'s' * (len(more) > 1)}, until {when(more[-1])}")
 
 
 def when(look: Look) -> str:

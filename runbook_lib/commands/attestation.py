@@ -15,11 +15,11 @@ from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.window import parse, when
 from runbook_lib.commands.archive import logged
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.chain import predecessors
 from runbook_lib.record.journal import utc_now
 from runbook_lib.record.log.dsse import envelope, opened
 from runbook_lib.record.log.keeping import keeping, signer_of
 from runbook_lib.record.log.signers import public_key
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.record.verdict import Verdict, said, statement
 
 LARGEST = 1_000_000

@@ -31,7 +31,12 @@ COMPARABLE: dict[str, tuple[str, ...]] = {
 }
 """Other arm to the measures that it has too, hour by hour (`observe.evidence.arms`)."""
 
-_TOLD = {"cost_per_vpr": "cost per success", "cost_per_vpr_sync": "cost per success, sync"}
+_TOLD = {
+    "cost_per_vpr": "cost per success",
+    "cost_per_vpr_sync": "cost per success, sync",
+    "llm_quota": "LLM quota",
+    "dlq_depth": "DLQ depth",
+}
 
 
 def told(measure: str) -> str:

@@ -11,7 +11,8 @@ RULES = 7
 """Version of today's rules, which every record has for its own verdict. Rules 1 are those of version 0.1. Rules 2 test
 only the users' success for a change, and forget one that is over at the look. Rules 3 do not test for a change where a
 gate compares two arms. Rules 4 spend the split's error probability at each declared look anew. Rules 5 suppose that a
-worse time is over once its evidence at the end is below the threshold. Rules 6 ask whether it is over only then."""
+worse time is over once its evidence at the end is below the threshold. Rules 6 ask whether it is over only then,
+and give lost jobs the window of the whole soak."""
 NOTHING_FORGOTTEN = 3
 """First version of the rules that finds a change that was over before the look."""
 ARMS_CHANGE = 4
@@ -22,6 +23,8 @@ OVER_IS_SHOWN = 6
 """First version of the rules in which a worse time lasts until what came after it shows that it is over."""
 OVER_AT_ONCE = 7
 """First version of the rules that asks so also while the evidence is still above the threshold."""
+IN_THE_TABLE = 7
+"""First version of the rules in which the window of lost jobs is that of the jobs which the newest scan counted."""
 
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
 """The rollback that a decision asks for."""

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.base.window import when
 from runbook_lib.record.form import DEEPEST, depth, kind_of, misformed, nested
-from runbook_lib.record.place import instant, names_in, shut_out
+from runbook_lib.record.place import instant, names_in
 from runbook_lib.record.seal import canonical, record_hash, strict, written
 
 if TYPE_CHECKING:
-    from runbook_lib.record.archive import Archive
     from runbook_lib.record.place import RecordRef
-    from runbook_lib.record.record import Record
 
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 HEAD = "HEAD"
@@ -281,68 +278,6 @@ class Chain:
             raise Unread.of(error, self.folder / HEAD) from None
         except OSError:
             return None
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The state of one required predecessor (`notebook@environment`)."""
-
-    requires: str
-    ok: bool
-    sentence: str
-    record: str | None = None
-    """Run id of the deciding record."""
-    sealed_at: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The finding as JSON."""
-        return asdict(self)
-
-
-def predecessors(archive: Archive, requires: Iterable[str], release: str) -> list[Finding]:
-    """For each `notebook@environment`: whether its sealed record for `release` is intact and says PROMOTE.
-
-    The newest record with a decision counts. A record that only planned (PLANNED), or that failed without a change,
-    takes nothing back; one that ended in the middle of a change does, since what is in force is then unknown.
-    """
-    archive.refresh(release)
-    if archive.stale:  # a later HOLD or ROLLBACK could be there
-        told = "the records of {} may not be the newest ones: {}"
-        return [Finding(one, False, told.format(one, archive.stale)) for one in requires]
-    verify = archive.verifier()
-    return [_finding(archive, verify, requirement, release) for requirement in requires]
-
-
-def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement: str, release: str) -> Finding:
-    notebook, _, env = requirement.partition("@")
-    gone = archive.lost(env, release, notebook)
-    if gone:
-        sentence = f"the records of {requirement} cannot be trusted: {gone[-1].folder.name} was removed; the log has it"
-        return Finding(requirement, False, sentence, gone[-1].run_id)
-    for ref in reversed(archive.records(env, release, notebook)):
-        record = None
-        try:
-            verify(ref)
-            record = archive.load(ref)
-        except ArchiveError as error:
-            return Finding(requirement, False, f"the record of {requirement} cannot be trusted: {error}", ref.run_id)
-        if (found := said_by(requirement, record)) is not None:
-            return found
-    shut = shut_out(archive.chain(env, release, notebook).folder)
-    told = f"no sealed record of {requirement} for release {release}"
-    return Finding(requirement, False, f"the records of {requirement} cannot be told: {shut}" if shut else told)
-
-
-def said_by(requirement: str, record: Record) -> Finding | None:
-    """The finding that one intact record gives for `notebook@environment`; None: it decides nothing."""
-    if record.open_changes:
-        sentence = f"{requirement} {record.status} in the middle of a change (run {record.run_id}); run it again"
-        return Finding(requirement, False, sentence, record.run_id, record.sealed_at)
-    if record.status != "completed" or record.decision in (None, "PLANNED"):
-        return None
-    ok = record.decision == "PROMOTE"
-    says = f"{requirement} says {record.told.word} (run {record.run_id}, {when(record.sealed_at)})"
-    return Finding(requirement, ok, says if ok else f"{says}, and has not passed", record.run_id, record.sealed_at)
 
 
 def by_id(refs: Iterable[RecordRef], prefix: str) -> list[RecordRef]:

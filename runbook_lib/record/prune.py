@@ -17,10 +17,11 @@ from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.audit import audit
-from runbook_lib.record.chain import read_record, said_by
+from runbook_lib.record.chain import read_record
 from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.log.files import Log, read_log
 from runbook_lib.record.place import ENTRY, RecordRef, instant, path_of, safe
+from runbook_lib.record.predecessors import Finding, after
 from runbook_lib.record.tombstones import KIND, Stone, facts, stones
 
 ACCEPTANCE = "11_acceptance"
@@ -110,11 +111,15 @@ def _accepted(archive: Archive, refs: list[RecordRef]) -> set[str]:
 
     The release accepted last is in force, and its records hold its way back.
     """
-    found: dict[str, tuple[bool, RecordRef]] = {}
+    found: dict[str, tuple[Finding, RecordRef]] = {}
     for ref in refs:
-        if ref.notebook == ACCEPTANCE and (said := said_by(f"{ACCEPTANCE}@{ref.env}", archive.load(ref))) is not None:
-            found[ref.release] = (said.ok, ref)
-    accepted = [ref for ok, ref in found.values() if ok]
+        if ref.notebook != ACCEPTANCE:
+            continue
+        before = found.get(ref.release, (None, ref))[0]
+        now = after(f"{ACCEPTANCE}@{ref.env}", archive.load(ref), before)
+        if now is not None and now is not before:
+            found[ref.release] = (now, ref)
+    accepted = [ref for now, ref in found.values() if now.ok]
     last = {ref.env: ref for ref in sorted(accepted)}
     return {ref.release for ref in accepted} - {ref.release for ref in last.values()}
 

@@ -19,10 +19,10 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.approvals import Approvals, slug
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.chain import predecessors
 from runbook_lib.record.entry import Entered, book, newest, same_role
 from runbook_lib.record.intact import GONE
 from runbook_lib.record.place import RecordRef, is_place
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.rollout import people
 from runbook_lib.rollout.people import Asks
 

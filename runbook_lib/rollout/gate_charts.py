@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
@@ -16,6 +17,7 @@ from runbook_lib.observe.evidence.course import SO_FAR, Course, course
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.so_far import CHANGE, changed, so_far
+from runbook_lib.show.levels import Level
 from runbook_lib.show.multiples import PERCENT, Tile
 from runbook_lib.show.points import Grid, Points
 
@@ -29,8 +31,8 @@ def tiles(seen: Answered, case: Case, results: Iterable[GateResult], earlier: It
         results: its verdicts.
         earlier: records of earlier looks, whose values are drawn too.
     """
-    looks = judged(earlier, results := tuple(results))
-    return [_tile(seen, case, result, looks.get(result.gate.id, [])) for result in results]
+    looks = judged(earlier := tuple(earlier), results := tuple(results))
+    return [_tile(seen, case, result, looks.get(result.gate.id, []), earlier) for result in results]
 
 
 def judged(records: Iterable[Record], results: Iterable[GateResult]) -> dict[str, list[tuple[dt.datetime, float]]]:
@@ -51,7 +53,29 @@ def judged(records: Iterable[Record], results: Iterable[GateResult]) -> dict[str
     return {id: sorted(each.items()) for id, each in points.items()}
 
 
-def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile:
+def weights(records: Iterable[Record], result: GateResult) -> tuple[Level, ...]:
+    """The weights that a split was judged by, in percent: one for the whole chart, or each with the hours of its looks;
+    empty for other gates.
+
+    AppConfig may have taken the weight back since: an earlier look is held against the weight of its own hours.
+    """
+    mine = [gate for one in records for gate in one.gates if (gate.get("gate") or {}).get("id") == result.gate.id]
+    past = [gate.get("evidence") or {} for gate in mine if isinstance(gate.get("value"), int | float)]
+    now = result.evidence.model_dump(mode="json")
+    known = {str(one.get("end")): one for one in [*past, *([now] if result.value is not None or not past else [])]}
+    spans = defaultdict[float, list[tuple[dt.datetime, dt.datetime]]](list)
+    before = None
+    for _, one in sorted(known.items()):
+        if not one.get("end") or one.get("weight") is None:
+            continue
+        start, end = parse(one["start"]), parse(one["end"])
+        spans[PERCENT * one["weight"]].append((max(start, before) if before else start, end))
+        before = end
+    several = len(spans) > 1
+    return tuple(Level(f"weight {at:g} %", at, tuple(each) if several else ()) for at, each in spans.items())
+
+
+def _tile(seen: Answered, case: Case, result: GateResult, looks: Points, earlier: Sequence[Record]) -> Tile:
     word = words.of_gate(result, case.look is None)
     gate, evidence = result.gate, case.evidence.get(result.gate.measure)
     if gate.against and evidence:
@@ -60,7 +84,7 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
     # A quantile's tile has the gate's unit; the share of its samples beyond the limit has a chart of its own.
     own = so_far(evidence, result, case) if evidence and gate.kind != "quantile" else None
     if own:
-        return Tile(result, word, own["series"], drawn, band=own["band"], beside=_weight(evidence))
+        return Tile(result, word, own["series"], drawn, band=own["band"], beside=weights(earlier, result))
     went = course(gate.measure, seen)
     series = {
         **{_named(name): [(at, PERCENT * bad / n) for at, bad, n in rows] for name, rows in went.counts.items()},
@@ -76,7 +100,7 @@ def _tile(seen: Answered, case: Case, result: GateResult, looks: Points) -> Tile
         kind="step" if gate.kind == "gauge" else "line",
         grid=Grid(went.period_s, seen.window.start, seen.window.end) if went.period_s else None,
         band=_band(case, went) if gate.kind == "rate" else (),
-        beside=_weight(evidence),
+        beside=weights(earlier, result),
     )
 
 
@@ -109,7 +133,7 @@ def _both(result: GateResult, word: Word, evidence: Evidence, looks: Points) -> 
         {name: points for name, points in series.items() if points},
         [(at, PERCENT * value) for at, value in looks],
         irregular=tuple(series),
-        beside=() if edge is None else ((f"{words.points(gate.margin or 0.0)} worse", edge),),
+        beside=() if edge is None else (Level(f"{words.points(gate.margin or 0.0)} worse", edge),),
     )
 
 
@@ -125,11 +149,6 @@ def _named(source: str) -> str:
 
 def _shown(gate: Gate, value: float) -> float:
     return PERCENT * value if gate.unit == "ratio" else value
-
-
-def _weight(evidence: Evidence | None) -> tuple[tuple[str, float], ...]:
-    weight = evidence.weight if evidence else None
-    return () if weight is None else ((f"weight {PERCENT * weight:g} %", PERCENT * weight),)
 
 
 def _band(case: Case, went: Course) -> list[tuple[dt.datetime, float, float]]:

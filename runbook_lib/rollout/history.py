@@ -13,8 +13,8 @@ from runbook_lib.judge.model import Evidence
 from runbook_lib.params.load import Params
 from runbook_lib.params.own_steps import rollout_of
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.chain import predecessors
 from runbook_lib.record.place import RecordRef
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.look import BASELINE
 

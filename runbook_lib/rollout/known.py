@@ -14,7 +14,7 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
 from runbook_lib.params.phases import PhaseStep
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.chain import predecessors, said_by
+from runbook_lib.record.predecessors import after, predecessors
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.rollbacks import Rollbacks, made_at, newest_shift
@@ -74,7 +74,7 @@ class Known:
         names = [f"{notebook}@{env}" for notebook, env in self.needed]
         self.findings = dict(zip(names, predecessors(archive, names, params.release), strict=True))
         if pending is not None and (one := f"{pending.notebook}@{pending.env}") in self.findings:
-            self.findings[one] = said_by(one, pending) or self.findings[one]
+            self.findings[one] = after(one, pending, self.findings[one]) or self.findings[one]
 
     def records(self, notebook: str, env: str) -> tuple[Record | None, Record | None]:
         """The newest record, and the one that decides; each None where there is none, or it cannot be read."""

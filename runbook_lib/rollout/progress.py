@@ -11,7 +11,7 @@ from typing import Literal
 
 from runbook_lib.base.window import parse
 from runbook_lib.judge.words import instant
-from runbook_lib.record.chain import Finding
+from runbook_lib.record.predecessors import Finding, only_planned
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.known import LOST, Known, loaded
 from runbook_lib.rollout.moment import Moment
@@ -42,7 +42,7 @@ class Line:
     moment: str
     """The phase's moment by AWS; empty: no phase, or another environment than that of the parameters."""
     words: str
-    """Why it is in that state; empty: it passed."""
+    """Why it is in that state; of one that passed: what a later plan says, or empty."""
     last: str
     """Decision (or status) of the newest sealed record; empty: there is none."""
     last_at: str
@@ -102,7 +102,8 @@ class Rollout:
         if (gone := self._lost(notebook, env, newest, decided, moment)) is not None:
             return gone
         if finding.ok:
-            return "passed", "", None
+            held = newest is not None and newest.run_id != finding.record and only_planned(newest)
+            return "passed", f"a plan made since then holds: {newest.told.reason}" if newest and held else "", None
         if finding.record is not None:
             return self._recorded(finding, newest, decided, moment)
         if moment and moment.name in ("during", "after"):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.observe.traffic import weight as weights
-from runbook_lib.record.chain import predecessors
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.rollout import moment
 from runbook_lib.show.tables import where_table
 from runbook_lib.show.verdicts import predecessors_table

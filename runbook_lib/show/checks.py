@@ -16,7 +16,8 @@ _SAID = {Verdict.PASS: "as expected", Verdict.FAIL: "not so"}
 
 
 def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool = False, fold: bool = False) -> Shown:
-    """A table of checks: verdict, title, expected, found, why. Bad and required ones come first unless `keep_order`.
+    """A table of checks: verdict, title, expected, found, why. Bad and required ones come first; with
+    `keep_order` they stay in the order of their steps.
 
     A check that applying the plan mends is TO DO, not FAIL. With `fold`, the checks that pass are one line that
     unfolds, and so are those that are to do, and advice: the sections above have shown them row by row.

@@ -18,7 +18,7 @@ from runbook_lib.show.tables import Shown
 
 PARTS = tuple(dict.fromkeys(GROUPS.values()))
 TOKENS = tuple(part for part in PARTS if part.startswith("tokens"))
-_COLOURS = (style.SKY, style.BLUE, style.GREEN, style.YELLOW, style.PURPLE, style.GREY, style.ORANGE, style.VERMILLION)
+COLOURS = (style.SKY, style.BLUE, style.GREEN, style.BLACK, style.PURPLE, style.GREY, style.ORANGE, style.VERMILLION)
 _HATCHES = ("", "", "//", "..", "", "\\\\", "", "xx")
 _TILTED, _LEVEL_MOST = 60, 4
 """Angle in degrees of the values above bars, and the most steps with level values: more would overlap."""
@@ -89,7 +89,7 @@ def _bars(axes: Any, names: list[str], known: Mapping[str, Mapping[str, float]],
                 bottom=below,
                 width=0.55,
                 label=part,
-                color=_COLOURS[k],
+                color=COLOURS[k],
                 hatch=_HATCHES[k],
                 edgecolor="white",
                 linewidth=0.6,
@@ -188,16 +188,16 @@ def _steps(axes: Any, level: float, steps: Mapping[str, float]) -> None:
     """Draws a bar at `level`, one for each step, and one for the result."""
     highest, place, tilt = level, 0, _TILTED if narrow() or len(steps) > _LEVEL_MOST else 0
     axes.bar(0, level, width=0.6, color=style.BLUE)
-    _value(axes, 0, level, f"{level:.4f}", tilt)
+    _value(axes, 0, level, f"{level:.6f}", tilt)
     for place, usd in enumerate(steps.values(), 1):
         colour, hatch = (style.VERMILLION, "//") if usd > 0 else (style.GREEN, "")
         axes.bar(place, usd, bottom=level, width=0.6, color=colour, hatch=hatch, edgecolor="white")
         axes.plot([place - 0.7, place + 0.3], [level, level], color=style.GREY, linewidth=0.8)
-        _value(axes, place, max(level, level + usd), f"{usd:+.4f}" if abs(usd) >= 0.0001 else f"{usd:+.6f}", tilt)
+        _value(axes, place, max(level, level + usd), f"{usd:+.6f}", tilt)
         level += usd
         highest = max(highest, level)
     axes.bar(place + 1, level, width=0.6, color=style.ORANGE)
-    _value(axes, place + 1, level, f"{level:.4f}", tilt)
+    _value(axes, place + 1, level, f"{level:.6f}", tilt)
     names = ["sync", *(_broken(part) for part in steps), "async"]
     # A turned name of several lines would overlap its neighbours.
     upright = {"rotation": _TILTED, "ha": "right", "rotation_mode": "anchor"} if narrow() else {}

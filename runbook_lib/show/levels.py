@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Gate
@@ -18,6 +19,18 @@ _SHORT = ("ratio", "s", "USD")
 """Units that are written after the number of a threshold."""
 _LABEL_GAP = 0.12
 """Least distance of two labels, as a share of the axes' height."""
+
+
+Spans = tuple[tuple[dt.datetime, dt.datetime], ...]
+
+
+class Level(NamedTuple):
+    """A level that is not in a gate's declaration, in the chart's unit, such as the weight for a split."""
+
+    name: str
+    at: float
+    spans: Spans = ()
+    """When it held; empty: all the time."""
 
 
 def thresholds(gate: Gate | None, *, collapse: bool = False) -> list[tuple[str, float, str, Any]]:
@@ -47,7 +60,7 @@ def draw(
     head: float = 0.0,
     *,
     collapse: bool = False,
-    beside: Sequence[tuple[str, float]] = (),
+    beside: Sequence[Level] = (),
     reach: float = _REACH,
 ) -> None:
     """Draws the value axis and the thresholds, with separate labels at the right edge; on a telephone in the legend.
@@ -59,13 +72,14 @@ def draw(
         head: share of the height at the top that stays free of data, for words.
         collapse: whether the thresholds include the gate's collapse.
         reach: largest multiple of the greatest value at which a threshold is drawn to scale.
-        beside: other levels, in the chart's unit, such as the weight for a split.
+        beside: other levels.
     """
     finite = [value for value in values if math.isfinite(value)]
     top = max([0.0, *finite])
     factor = scale if gate is not None and gate.unit == "ratio" else 1.0
     lines = [(name, limit * factor, colour, dash) for name, limit, colour, dash in thresholds(gate, collapse=collapse)]
-    lines += [(name, at, style.TARGET, (0, (6, 2))) for name, at in beside]
+    lines += [(name, at, style.TARGET, (0, (6, 2))) for name, at, _ in beside]
+    held = {name: spans for name, _, spans in beside}
     if log:
         axes.set_yscale("log" if min(finite, default=0) > 0 else "symlog")
     shown = [line for line in lines if log or line[1] <= top * reach or top == 0]
@@ -90,7 +104,7 @@ def draw(
     labels: list[tuple[float, str, str]] = []
     for name, limit, colour, dash in lines:
         if any(line[0] == name for line in shown):
-            axes.axhline(limit, color=colour, linestyle=dash, linewidth=1.2, label=name if narrow() else None)
+            _line(axes, limit, name, held.get(name, ()), {"color": colour, "linestyle": dash, "linewidth": 1.2})
             labels.append((limit, name, colour))
         elif limit < top:
             labels.append((axes.get_ylim()[0], f"↓ {name}", colour))
@@ -102,6 +116,14 @@ def draw(
     for _, name, _ in labels:
         if name[0] in "↑↓":
             axes.plot([], [], " ", label=name)
+
+
+def _line(axes: Any, at: float, name: str, spans: Spans, look: dict[str, Any]) -> None:
+    """Draws a level over the whole chart, or over its spans; on a telephone the legend has its name."""
+    if not spans:
+        axes.axhline(at, **look, label=name if narrow() else None)
+    for place, span in enumerate(spans):
+        axes.plot(span, (at, at), **look, label=name if narrow() and not place else None)
 
 
 def _label_levels(axes: Any, labels: Sequence[tuple[float, str, str]]) -> None:

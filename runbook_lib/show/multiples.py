@@ -54,8 +54,8 @@ class Tile:
     irregular: tuple[str, ...] = ()
     """Names of the series without periods."""
     band: Band = ()
-    beside: tuple[tuple[str, float], ...] = ()
-    """Levels that are not in the gate's declaration, such as the weight in force."""
+    beside: tuple[levels.Level, ...] = ()
+    """Levels that are not in the gate's declaration, such as the weight in force at each look."""
 
     @property
     def unit(self) -> str:
@@ -94,7 +94,7 @@ def _names(tile: Tile) -> list[str]:
     """The names in the tile's legend on a telephone."""
     limits = [f"↑ {name}" for name, *_ in levels.thresholds(tile.result.gate, collapse=True)]
     band = ["interval at every look"] * bool(tile.band)
-    return [*tile.series, LOOKS, *band, *limits, *(name for name, _ in tile.beside)]
+    return [*tile.series, LOOKS, *band, *limits, *(level.name for level in tile.beside)]
 
 
 def _edges() -> tuple[float, float, float]:
@@ -149,10 +149,15 @@ def describe(tile: Tile, marks: Marks = ()) -> str:
         told.append(
             f"{name} {min(values):.3g} to {max(values):.3g}, last {values[-1]:.3g}" if values else f"{name} no data"
         )
-    told += [f"{name} {at:.3g}" for name, at in tile.beside]
+    told += [_level(one) for one in tile.beside]
     told += [f"{text} at {when(at)}" for at, text in _moments(tile, marks)]
     head = f"{result.gate.title} ({tile.unit}) {tile.word}: {numbers(result)}; {limits(result)}"
     return f"{head}; {'; '.join(told)}."
+
+
+def _level(one: levels.Level) -> str:
+    spans = ", ".join(f"{when(start)} to {when(end)}" for start, end in one.spans)
+    return f"{one.name} {one.at:.3g}" + (f" ({spans})" if spans else "")
 
 
 def _moments(tile: Tile, marks: Marks) -> list[tuple[dt.datetime, str]]:

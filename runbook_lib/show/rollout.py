@@ -10,6 +10,7 @@ from typing import Any
 
 from runbook_lib.base.window import when
 from runbook_lib.show import style
+from runbook_lib.show.charts import time_axis
 from runbook_lib.show.picture import drawing, narrow, width
 from runbook_lib.show.points import Points
 
@@ -57,8 +58,9 @@ def rollout_chart(weights: Mapping[str, Points], dots: Sequence[Dot], *, title: 
             top.set_title(title)
         if times:
             pad = (max(times) - min(times)) * 0.015 or dt.timedelta(hours=1)
-            below.set_xlim(min(times) - pad, max(times) + pad)
-            _days(below)
+            span = min(times) - pad, max(times) + pad
+            below.set_xlim(*span)
+            time_axis(below, span, most=9)
         figure.set_label(described(weights, dots, title))
     return figure
 
@@ -105,21 +107,11 @@ def _lanes(axes: Any, dots: Sequence[Dot], lanes: Sequence[str]) -> None:
         )
     axes.set_yticks(range(len(lanes)), [fill(lane, 20) if narrow() else lane for lane in lanes])
     axes.set_ylim(max(len(lanes), 1) - 0.4, -0.6)
-    axes.set_xlabel("UTC" if narrow() else "time (UTC)", loc="left" if narrow() else "center")
     axes.grid(axis="x")
     if dots:
         axes.legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.62 / (0.3 * len(lanes) + 0.4)), ncols=2 if narrow() else 6
         )
-
-
-def _days(axes: Any) -> None:
-    from matplotlib import dates as untyped
-
-    dates: Any = untyped
-    locator = dates.AutoDateLocator(tz=dt.UTC, minticks=3 if narrow() else 4, maxticks=5 if narrow() else 12)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=dt.UTC))
 
 
 def described(weights: Mapping[str, Points], dots: Sequence[Dot], title: str) -> str:

@@ -1,7 +1,8 @@
 """Keeps together in HTML what is read as one (`base/together.py`), and the options of a command.
 
-Browsers break a line at every space, and at hyphens: `120` and `s`, `2026-11-` and `08` are on two lines then. Only
-HTML is changed; texts of the terminal and of records are not.
+Browsers break a line at every space, and at hyphens: `120` and `s`, `2026-11-` and `08` are on two lines then. A long
+name in parts, such as that of a check, they break anywhere: it may end after each part instead. Only HTML is changed;
+texts of the terminal and of records are not.
 """
 
 from __future__ import annotations
@@ -17,17 +18,22 @@ _OPTION = re.compile(r"(?<!\S)--[\w-]+")
 _TAG = re.compile(r"(<[^<>]*>)")
 _AS_TYPED = re.compile(r"<(/?)(?:pre|style|script|title|svg|textarea)\b", re.IGNORECASE)
 _CODE, _HEAD = re.compile(r"<code\b", re.IGNORECASE), re.compile(r"<th\b", re.IGNORECASE)
+_ARROW = re.compile(r"(?<=\s)-&gt;(?=\s)")
+_NAME, _PART = re.compile(r"(?<![\w./-])[a-z]\w*(?:\.\w+)+(?![\w/-])"), re.compile(r"[._](?=\w)")
+_LONG_NAME = 24
+"""A dotted name of this many characters may be broken after its parts."""
 _DAY = re.compile(r"(?<![\w/=-])\d{4}-\d\d-\d\d(?![\w-])")
 
 
 def whole(escaped: str) -> str:
     """Escaped text without tags, as markup in which no number is on another line than its unit."""
-    return _ON_ONE_LINE.sub(rf"{KEPT}\g<0></span>", escaped)
+    kept = _ON_ONE_LINE.sub(rf"{KEPT}\g<0></span>", escaped)
+    return _ARROW.sub(rf"{KEPT}\g<0></span>", _in_parts(kept))
 
 
 def whole_command(escaped: str) -> str:
     """The same for a command: no line ends within `--set`."""
-    return _OPTION.sub(rf"{KEPT}\g<0></span>", escaped)
+    return _OPTION.sub(rf"{KEPT}\g<0></span>", _in_parts(escaped))
 
 
 def whole_markup(markup: str) -> str:
@@ -44,6 +50,10 @@ def whole_markup(markup: str) -> str:
         elif before == KEPT:  # earlier versions sealed an end and its length as one, too long for a sheet's column
             parts[place] = part.replace(" (", f"</span> {KEPT}(")
     return "".join(parts)
+
+
+def _in_parts(escaped: str) -> str:
+    return _NAME.sub(lambda m: _PART.sub(r"\g<0><wbr>", m[0]) if len(m[0]) >= _LONG_NAME else m[0], escaped)
 
 
 def _part(escaped: str, tag: str) -> str:

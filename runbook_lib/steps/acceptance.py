@@ -15,8 +15,8 @@ from runbook_lib.judge.gates.checks import Check, check, unmet
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
 from runbook_lib.params.own_steps import rollout_of
-from runbook_lib.record.chain import predecessors
 from runbook_lib.record.entry import Entry, book
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import costs
 from runbook_lib.rollout.replay import replay_all

@@ -49,7 +49,7 @@ class Alarms(Step):
         """Every declared alarm against what is deployed, and who owns it."""
         found = [self._deployed(one) for one in self.planned]
         self.run.check(*found)
-        return checks_table(found, "Alarms as declared", keep_order=True)
+        return checks_table(found, "Alarms as declared")
 
     def _deployed(self, one: Planned) -> Check:
         who = f"stack {one.owner.stack}" if one.owner else "the runbook" if one.alarm.owner == "runbook" else "nobody"
@@ -109,7 +109,7 @@ class Alarms(Step):
                 )
             )
         self.run.check(*checks)
-        return checks_table(checks, "Can they ever get data", keep_order=True)
+        return checks_table(checks, "Can they ever get data")
 
     @cached_property
     def odds(self) -> AlarmOdds:

@@ -266,11 +266,11 @@ class Deprecation(Step):
         return self.outcome
 
     def plan(self) -> Any:
-        """What applying would remove, and that it is final."""
+        """What applying would remove; the text above it says that this is final."""
         if self.gone:
             return line("Nothing to do: the synchronous Lambda is gone.")
         self.run.journal.append("plan", text=NO_WAY_BACK, remove=[[one.kind, one.name] for one in self.found])
-        return stack(self.infra.diff(), line(NO_WAY_BACK))
+        return self.infra.diff()
 
     def apply(self) -> None:
         """Removes the path by the infrastructure's command, if the run applies and nothing blocks it."""

@@ -75,7 +75,7 @@ class Preflight(Step):
         checks = [command_check(each) for each in ran]
         self.run.check(*checks)
         tails = [folded(f"{each.command.id}: {each.line}: {each.said}", each.tail, opened=not each.ok) for each in ran]
-        return stack(checks_table(checks, "Commands", keep_order=True), *tails)
+        return stack(checks_table(checks, "Commands"), *tails)
 
     def diff(self) -> Any:
         """Makes the diff of the new resources, and keeps it in the record for those who review it."""
@@ -108,7 +108,7 @@ class Preflight(Step):
         """Attestations: who gave each and when; for a missing one, who must give it and by which command."""
         checks = attestation_checks(self.run, self.items)
         self.run.check(*checks)
-        return checks_table(checks, "Vouched for by people", keep_order=True)
+        return checks_table(checks, "Vouched for by people")
 
     @cached_property
     def traffic(self) -> baseline_traffic.BaselineTraffic:

@@ -105,3 +105,11 @@ def test_an_empty_path_is_refused_and_is_not_the_working_folder(path: tuple[str,
     assert len(FOLDERS) > 20
     for given in ([name, ""], [name, " "], *([[f"{name}="]] if name.startswith("--") else [])):
         assert f"{name} is empty: expects" in refused(*path, *given)
+
+
+@pytest.mark.parametrize("path", [("archive", "prune"), ("lab",), ("watch",), ("plan-steps",)])
+def test_a_paragraph_of_help_fills_its_lines(path: tuple[str, ...]) -> None:
+    command: Any = typer.main.get_command(app)
+    for name in path:
+        command = command.commands[name]
+    assert all("\n" not in part for part in command.help.split("\n\n")) and "Example:" in command.help

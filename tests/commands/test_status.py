@@ -302,6 +302,18 @@ def test_an_altered_record_is_a_hold_that_names_it(stage: Stage) -> None:
     assert "cannot be trusted" in line.words
 
 
+def test_a_plan_that_holds_unsays_no_step_that_passed(stage: Stage) -> None:
+    stage.passed("06_phase1_10_percent@prod")
+    before = stage.next()
+    stage.seal("01_preflight@prod", "HOLD", mode="plan")
+    line = stage.lines()["01_preflight@prod"]
+    assert (line.state, line.word) == ("passed", "HOLD")
+    assert line.words == "a plan made since then holds: so it is"
+    assert stage.next() == before
+    stage.seal("01_preflight@prod", "HOLD")
+    assert stage.lines()["01_preflight@prod"].state == "hold", "its newest applied judgement"
+
+
 def test_a_run_that_broke_takes_nothing_back_and_is_seen(stage: Stage) -> None:
     stage.seal("01_preflight@prod", "", status="died")
     line = stage.lines()["01_preflight@prod"]

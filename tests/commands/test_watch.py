@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -600,10 +601,31 @@ def test_plain_lines_where_there_is_no_terminal(world: World, run: Callable[...,
 def test_back_filled_lines_are_marked(world: World, run: Callable[..., Any]) -> None:
     world.now = after(15)
     result = run("06", "--once")
-    assert [line[:37] for line in result.stdout.splitlines()[:2]] == [
-        "2026-11-10 03:06 UTC [back-filled]  S",
-        "2026-11-10 03:11 UTC [back-filled]  S",
+    assert [line[:54] for line in result.stdout.splitlines()[:2]] == [
+        "2026-11-10 03:06 UTC [back-filled]  SOAK  because",
+        "  the same at 1 more look, until 2026-11-10 03:11 UTC",
     ]
+
+
+def test_looks_that_tell_nothing_new_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    gate = {"id": "dlq", "verdict": "INCONCLUSIVE", "word": "WATCH"}
+    quiet = [
+        Look(iso(after(at)), "during", "SOAK", "because", "", gates=(gate,), back_filled=True) for at in (5, 10, 15)
+    ]
+    assert all(cli_watch.alike(one, quiet[0]) for one in quiet)
+    cli_watch.again(quiet)
+    assert capsys.readouterr().out == "  the same at 2 more looks, until 2026-11-10 03:16 UTC\n"
+    cli_watch.again(quiet[:1])
+    assert capsys.readouterr().out == ""
+    for changed in (
+        {"record": "r"},
+        {"action": "async is off"},
+        {"decision": "HOLD"},
+        {"reason": "3 in the DLQ"},
+        {"back_filled": False},
+        {"gates": ({**gate, "word": "FAIL"},)},
+    ):
+        assert not cli_watch.alike(replace(quiet[1], **changed), quiet[0]), changed
 
 
 def test_ctrl_c_says_where_the_record_is(world: World, run: Callable[..., Any]) -> None:

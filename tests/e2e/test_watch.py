@@ -20,8 +20,8 @@ import pytest
 from runbook_lib.commands.watch import Clock, Watch, exit_code
 from runbook_lib.commands.watch_look import ORIGIN, Look
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.chain import predecessors
 from runbook_lib.record.journal import read_events
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.behaviour import Fault

@@ -107,7 +107,12 @@ def dlq_list(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
     foreign = Letter(message_id=JOB[::-1], job_id=None, sent_at=None, **common)
     patch.setattr("runbook_lib.commands.dlq.listed", lambda *_: [failed, foreign])
     call("dlq", "list", "--params", str(own_project(folder)))
-    return (f"{JOB}: FAILED, sent 2026-11-20 12:00 UTC", JOB[::-1], "no message of this service", "2 in the queue")
+    return (
+        f"{JOB}: FAILED, sent 2026-11-20 12:00 UTC",
+        JOB[::-1],
+        "no message of this service",
+        "2 dead letters in the queue",
+    )
 
 
 def cost(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:

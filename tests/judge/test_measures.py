@@ -12,6 +12,8 @@ from runbook_lib.judge.measures import COMPARABLE, MEASURES, told
     [
         ("success", "success"),
         ("lost_jobs", "lost jobs"),
+        ("llm_quota", "LLM quota"),
+        ("dlq_depth", "DLQ depth"),
         ("async_5xx", "async 5xx"),
         ("cost_per_vpr", "cost per success"),
         ("cost_per_vpr_sync", "cost per success, sync"),

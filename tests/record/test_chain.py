@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record.archive import Archive, seal_staged
-from runbook_lib.record.chain import Chain, predecessors, read_record
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.chain import Chain, read_record
 from runbook_lib.record.place import RecordRef
 from tests.archives import of_version_0_2_and_earlier
 
@@ -78,60 +78,6 @@ def test_reading_what_is_no_record(tmp_path: Path, content: str | None, sentence
         (tmp_path / "record.json").write_text(content)
     with pytest.raises(ArchiveError, match=sentence):
         read_record(tmp_path)
-
-
-class TestPredecessors:
-    def find(self, archive: Archive) -> tuple[bool, str]:
-        finding = predecessors(archive, [f"{PHASE}@dev"], "r1")[0]
-        assert finding.as_dict()["requires"] == f"{PHASE}@dev"
-        return finding.ok, finding.sentence
-
-    def test_none(self, archive: Archive) -> None:
-        assert self.find(archive) == (False, f"no sealed record of {PHASE}@dev for release r1")
-
-    def test_promoted(self, archive: Archive, sealed: Seal) -> None:
-        sealed("SOAK")
-        sealed("PROMOTE")
-        sealed("PLANNED")
-        sealed("HOLD", status="failed")
-        ok, sentence = self.find(archive)
-        assert ok and "says PROMOTE" in sentence
-
-    def test_the_latest_decision_counts(self, archive: Archive, sealed: Seal) -> None:
-        sealed("PROMOTE")
-        sealed("ROLLBACK")
-        ok, sentence = self.find(archive)
-        assert not ok and sentence.endswith("and has not passed") and "says ROLLBACK" in sentence
-
-    def test_a_later_run_that_died_in_the_middle_of_a_change_takes_it_back(
-        self, archive: Archive, sealed: Seal, stage: Callable[..., Path]
-    ) -> None:
-        sealed("PROMOTE")
-        seal_staged(archive, stage(("intent", {"id": "a", "what": "dial"})), status="died")
-        ok, sentence = self.find(archive)
-        assert not ok and "died in the middle of a change" in sentence
-
-    def test_an_altered_record_is_not_trusted(self, archive: Archive, sealed: Seal) -> None:
-        path = sealed("ROLLBACK").folder / "record.json"
-        path.write_text(path.read_text().replace("ROLLBACK", "PROMOTE"))
-        ok, sentence = self.find(archive)
-        assert not ok and "cannot be trusted" in sentence
-
-    @pytest.mark.parametrize("what", ["the newest with HEAD", "the chain"])
-    def test_records_that_were_removed_are_not_overlooked(self, archive: Archive, sealed: Seal, what: str) -> None:
-        first, second = sealed("PROMOTE"), sealed("ROLLBACK")
-        if what == "the chain":
-            shutil.rmtree(first.folder.parent)
-        else:
-            shutil.rmtree(second.folder)
-            (first.folder.parent / "HEAD").write_text(f"{archive.load(first).hash}\n")
-        ok, sentence = self.find(archive)
-        assert not ok and f"{second.folder.name} was removed; the log has it" in sentence
-
-    def test_another_release_or_environment_does_not_count(self, archive: Archive, sealed: Seal) -> None:
-        sealed("PROMOTE")
-        assert not predecessors(archive, [f"{PHASE}@prod"], "r1")[0].ok
-        assert not predecessors(archive, [f"{PHASE}@dev"], "r2")[0].ok
 
 
 def test_rewriting_a_record_with_a_new_hash_breaks_the_chain_after_it(archive: Archive, sealed: Seal) -> None:

@@ -21,9 +21,9 @@ from runbook_lib.cli.replay import replay
 from runbook_lib.commands.archive import verify
 from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.chain import predecessors
 from runbook_lib.record.frame import frame
 from runbook_lib.record.place import RecordRef
+from runbook_lib.record.predecessors import predecessors
 from tests.archives import of_version_0_2_and_earlier
 
 CHAIN = "env=dev/release=r1/06_phase1_10_percent"

@@ -15,12 +15,12 @@ from runbook_lib.cli.ending import ending
 from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
-from runbook_lib.record.chain import predecessors
 from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.listing import list_rows
 from runbook_lib.record.log.intake import mended
 from runbook_lib.record.place import RecordRef, new_run_id
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.record.prune import counted_from, plan, prune
 from tests.archives import rechained, relogged, resealed
 from tests.killed import killed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,10 @@ from runbook_lib.record.record import Record
 from runbook_lib.rehearse.quick import player
 from runbook_lib.rehearse.world.scenario import load
 from runbook_lib.rollout.case import case_of
-from runbook_lib.rollout.gate_charts import judged, tiles
+from runbook_lib.rollout.gate_charts import judged, tiles, weights
 from runbook_lib.rollout.so_far import CHANGE
 from runbook_lib.show import multiples as drawing
-from runbook_lib.show.levels import thresholds
+from runbook_lib.show.levels import Level, thresholds
 from runbook_lib.show.multiples import PERCENT, Tile
 from tests.judge.gates import test_against as against
 
@@ -120,7 +120,8 @@ def test_unit_and_limits_are_those_of_the_gates_declaration(looks: dict[str, lis
 
 def test_a_split_is_held_against_the_weight_in_force(looks: dict[str, list[Looked]]) -> None:
     for one in every(looks):
-        ((name, at),) = one.tiles["observed_split"].beside
+        ((name, at, spans),) = one.tiles["observed_split"].beside
+        assert not spans
         assert at == PERCENT * (one.case.evidence["observed_split"].weight or 0) and f"{at:g} %" in name
 
 
@@ -171,6 +172,28 @@ def test_the_interval_ends_with_the_one_that_is_judged(looks: dict[str, list[Loo
     assert tile.band[-1][1:] == (pytest.approx(PERCENT * low), pytest.approx(PERCENT * high))
 
 
+def test_a_weight_that_was_taken_back_stays_under_its_own_looks(looks: dict[str, list[Looked]]) -> None:
+    mine = [one for one in looks["healthy"] if one.notebook == "06_phase1_10_percent"]
+    (first, second), last = mine[:2], mine[-1].tiles["observed_split"].result
+    records = [
+        Record.model_validate({"gates": [result.model_dump(mode="json") for result in one.outcome.results]})
+        for one in (first, second)
+    ]
+    end = parse(last.evidence.end)
+    taken = last.evidence.model_copy(update={"start": iso(end), "end": iso(end + dt.timedelta(hours=1)), "weight": 0.0})
+    dark = last.model_copy(update={"evidence": taken})
+    low, high = sorted(weights(records, dark), key=lambda level: level.at)
+    assert (low.name, low.spans) == ("weight 0 %", ((end, end + dt.timedelta(hours=1)),))
+    judged_to = [parse(one.tiles["observed_split"].result.evidence.end) for one in (first, second)]
+    assert high.name == "weight 10 %" and [to for _, to in high.spans] == judged_to
+    assert weights(records, dark.model_copy(update={"value": None})) == (Level("weight 10 %", 10.0),), "not judged"
+    tile = replace(mine[-1].tiles["observed_split"], beside=(low, high))
+    (axes,) = drawing.multiples_figure([tile]).axes
+    drawn = [line for line in axes.lines if len(line.get_xdata()) == 2 and set(line.get_ydata()) in ({0.0}, {10.0})]
+    assert len(drawn) == 3, "none from edge to edge"
+    assert "weight 0 % 0 (" in drawing.describe(tile)
+
+
 def test_what_earlier_looks_judged_is_drawn_beside_it(looks: dict[str, list[Looked]]) -> None:
     mine = [one for one in looks["healthy"] if one.notebook == "06_phase1_10_percent"]
     first, last = mine[0], mine[-1]
@@ -217,7 +240,7 @@ def test_a_gate_that_compares_draws_both_arms_hour_by_hour_and_its_margin(gate: 
     )
     assert mine[11][1] == (100 if up else 0) and mine[-1][1] == pytest.approx(95 if up else 5)
     assert {round(value, 6) for _, value in theirs} == {round(100 - 200 / 270 if up else 200 / 270, 6)}
-    ((name, edge),) = tile.beside
+    ((name, edge, _),) = tile.beside
     assert edge == pytest.approx(theirs[-1][1] + (-1 if up else 1) * 100 * (gate.margin or 0)) and "worse" in name
     (axes,) = drawing.multiples_figure([tile]).axes
     assert axes.get_ylabel() == "%" and thresholds(gate) == []

@@ -18,7 +18,7 @@ from runbook_lib.judge.money.projection import break_even, month
 from runbook_lib.judge.money.statement import GROUPS
 from runbook_lib.params.prices import Prices
 from runbook_lib.show.cost import as_rows, cost_table, even_words, month_table
-from runbook_lib.show.cost_charts import PARTS, over_time, stacked, waterfall
+from runbook_lib.show.cost_charts import PARTS, _waterfall, over_time, stacked, waterfall
 
 HERE = Path(__file__).parent
 PRICES = Prices.model_validate(
@@ -188,6 +188,15 @@ def test_the_waterfall_ends_where_the_other_side_is() -> None:
         "no success" in str(waterfall(side(other(0)), mine, unit="VPR"))
         and "<img" not in waterfall(sync, side(own(0)), unit="VPR")._repr_html_()
     )
+
+
+def test_every_number_of_the_waterfall_is_as_precise_as_the_table() -> None:
+    drawn = [
+        one.get_text()
+        for axes in _waterfall((0.0123, {"API": -0.000072}), (1.7, {"tokens": -1.6}), "VPR").axes
+        for one in axes.texts
+    ]
+    assert drawn == ["0.012300", "-0.000072", "0.012228", "1.700000", "-1.600000", "0.100000"]
 
 
 def test_every_service_has_a_part_of_the_charts() -> None:

@@ -19,6 +19,7 @@ from runbook_lib.show.whole import KEPT, whole, whole_markup
         ("0.46 s (n = 31)", ["0.46 s", "n = 31"]),
         ("a job of 33 min, 5 days, +88.2 points", ["33 min", "5 days", "+88.2 points"]),
         ("31 async of 360, 5 dogs", []),
+        ("12 NO DATA, 1 WATCH; reserved 5 -> 10, MaximumConcurrency 5 -> 10", ["12 NO DATA", "1 WATCH", "->", "->"]),
     ],
 )
 def test_a_number_and_its_unit_are_on_one_line(text: str, kept: list[str]) -> None:
@@ -46,6 +47,14 @@ def test_a_time_a_range_and_an_option_are_on_one_line(kept: str) -> None:
 
 def test_what_only_looks_alike_is_left() -> None:
     for text in ("release 1.2-3.4-rc", "7935986e47af-2b21", "a--b", "archive/2026-11-08/run", "x = 5s", "10.0.0.1"):
+        assert whole(text) == text
+
+
+def test_a_long_name_may_end_after_each_part_and_an_arrow_nowhere() -> None:
+    told = whole("inventory.worker.reserved_concurrency (reserved 5 -&gt; 10)")
+    assert told == (f"inventory.<wbr>worker.<wbr>reserved_<wbr>concurrency (reserved 5 {KEPT}-&gt;</span> 10)")
+    assert whole_markup(f"<p>{told}</p>") == f"<p>{told}</p>"
+    for text in ("smoke.submit", "archive/prod/inventory.worker.reserved_concurrency", "rollback_1_async_failing"):
         assert whole(text) == text
 
 

@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 from runbook_lib.base.aws import connect, require_account
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
+from runbook_lib.judge import words
 from runbook_lib.observe.api_address import identified
 
 MOST_S = 300
 """Seconds: AWS refuses a signature that differs more from its own clock ("Signature Version 4", IAM User Guide)."""
 MUCH_S = 30
+_IN_SECONDS = 600
+"""A difference of more seconds is told in minutes, hours or days."""
 
 
 def region(ground: Ground) -> Found:
@@ -42,7 +45,8 @@ def clock(ground: Ground) -> Found:
     if ground.here is None or ground.there is None:
         return note("AWS told no time")
     off = round((ground.here - ground.there).total_seconds())
-    said = f"{abs(off)} s {'ahead of' if off > 0 else 'behind'} AWS's"
+    far = words.hours(abs(off) / 3600) if abs(off) > _IN_SECONDS else f"{abs(off)} s"
+    said = f"{far} {'ahead of' if off > 0 else 'behind'} AWS's"
     if abs(off) > MUCH_S and _embedded(ground.aws.endpoint if ground.aws else ""):
         return note(f"{said}: what answers is on this machine, and may have a clock of its own")
     if abs(off) > MOST_S:

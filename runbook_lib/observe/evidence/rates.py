@@ -10,10 +10,11 @@ from typing import Any
 from runbook_lib.base.window import Window, parse, period_for
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Part
+from runbook_lib.judge.terms import IN_THE_TABLE
 from runbook_lib.observe.evidence import courses, door, questions
 from runbook_lib.observe.evidence.courses import SINCE
 from runbook_lib.observe.evidence.questions import label
-from runbook_lib.observe.evidence.seen import Answered, census_window, counts_of, summed, unseen
+from runbook_lib.observe.evidence.seen import Answered, census_window, counted_for_good, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
 from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
@@ -149,6 +150,9 @@ def lost_jobs(seen: Answered) -> Evidence:
     query = f"Scan of {table}: unfinished longer than every delivery takes, less the messages that SQS still holds"
     if segment is None:
         return seen.evidence("lost_jobs", "rate", query, window, (), notes=("no census was taken",))
+    notes: tuple[str, ...] = ()
+    if seen.rules >= IN_THE_TABLE:
+        window, notes = counted_for_good(seen, segment, window)
     held = live.held(seen.live, "queue")
     # The messages that SQS holds may belong to younger unfinished jobs, as many as there are.
     younger = segment.in_flight + max(0, segment.lost - segment.vanished)
@@ -164,7 +168,7 @@ def lost_jobs(seen: Answered) -> Evidence:
         query,
         window,
         (),
-        **found,
+        **{**found, "notes": (*found.get("notes", ()), *notes)},
         doubtful=doubtful,
         unseen=f"SQS holds {words.count(held, 'message')}, and whose they are is not known" if doubtful else "",
         extra={"unfinished": segment.vanished, "held": held},

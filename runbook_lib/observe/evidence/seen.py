@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.window import Window, iso, parse, when
+from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.judge.terms import RULES
 from runbook_lib.observe.evidence import questions
@@ -131,6 +132,20 @@ def census_window(seen: Answered) -> Window:
         end = seen.window.settled(seen.now, seen.params.service.job_deadline_s)
         return Window(end.start, end.start)
     return Window(seen.segment.start, max(seen.segment.start, seen.segment.end_settled))
+
+
+def counted_for_good(seen: Answered, segment: Segment, window: Window) -> tuple[Window, tuple[str, ...]]:
+    """When the jobs were created that the newest scan could tell lost from unfinished, and a note on older ones.
+
+    They are still in the table, and every delivery of their message is over.
+    """
+    service = seen.params.service
+    start = max(window.start, seen.now - dt.timedelta(seconds=service.job_ttl_s))
+    over = seen.now - dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
+    kept = (
+        f"the table keeps a job for {words.hours(service.job_ttl_s / 3600)}: older ones were counted by earlier looks"
+    )
+    return Window(start, max(start, min(segment.end, over))), (kept,) if start > window.start else ()
 
 
 def behind(seen: Answered) -> str | None:

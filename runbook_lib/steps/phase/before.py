@@ -13,7 +13,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import GateResult
 from runbook_lib.observe.inventory.inspect import integration_hash
-from runbook_lib.record.chain import predecessors
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.record.record import Record
 from runbook_lib.run.run import Run
 from runbook_lib.show.page import line

@@ -260,7 +260,7 @@ class PhaseLook:
             beside.latency(now, before, policy.beside, policy.confidence),
         ]
         self.run.check(*found)
-        return stack(shown, checks_table(found, "Beside its neighbours (advice: the gates decide)", keep_order=True))
+        return stack(shown, checks_table(found, "Beside its neighbours (advice: the gates decide)"))
 
     def cost_table(self) -> Any:
         """Cost of a report, infrastructure and tokens apart, and of a month of reports."""

@@ -18,7 +18,7 @@ from runbook_lib.judge.model import Evidence, Look, Outcome
 from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.observe.alarms import declared as alarms
 from runbook_lib.observe.traffic.state import WITHOUT_ROUTES
-from runbook_lib.record.chain import predecessors
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.rollout import hints, present
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.case import case_of

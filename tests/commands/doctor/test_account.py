@@ -42,7 +42,7 @@ def _in(region: str) -> Any:
         (20, "OK", "20 s ahead of AWS's"),
         (-90, "NOTE", "90 s behind AWS's"),
         (301, "WRONG", "301 s ahead of AWS's"),
-        (-4000, "WRONG", "4000 s behind AWS's"),
+        (-4000, "WRONG", "1.1 h behind AWS's"),
     ],
 )
 def test_the_clock(off: int, state: str, says: str) -> None:

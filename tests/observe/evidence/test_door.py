@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.base.window import Window, iso
+from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.gates.decide import decide
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Evidence, Gate, Look
@@ -279,6 +280,21 @@ def test_lost_is_what_no_delivery_is_left_for() -> None:
     seen = look_at(census(300, vanished=4, vanished_of=300), requests=304)
     seen.live["queue_visible"] = 4
     assert judge(gate("lost_jobs"), rates.lost_jobs(seen), look=LOOK).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("hours", "rules"), [(2, 7), (24, 7), (72, 7), (72, 6)])
+def test_the_window_of_lost_jobs_is_that_of_their_n(hours: int, rules: int) -> None:
+    """The newest scan sees the jobs that are still in the table, once every delivery of their message is over."""
+    start, ttl = END - dt.timedelta(hours=hours), dt.timedelta(seconds=PARAMS.service.job_ttl_s)
+    jobs = census(300, vanished_of=120).model_copy(update={"start": start})
+    found = rates.lost_jobs(replace(look_at(jobs, requests=300), window=Window(start, END), rules=rules))
+    if rules < 7:
+        assert (parse(found.start), parse(found.end)) == (start, END)
+        return
+    deliveries = dt.timedelta(seconds=PARAMS.service.max_receives * PARAMS.service.visibility_timeout_s)
+    assert (parse(found.start), parse(found.end)) == (max(start, NOW - ttl), NOW - deliveries)
+    older = [note for note in found.notes if "older ones were counted by earlier looks" in note]
+    assert len(older) == (NOW - ttl > start) and found.n == 120
 
 
 def test_an_exhausted_quota_says_so() -> None:

@@ -23,11 +23,11 @@ from runbook_lib.cli.app import app
 from runbook_lib.params.service import Keeping
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
-from runbook_lib.record.chain import predecessors
 from runbook_lib.record.home import bucket as module
 from runbook_lib.record.home.s3 import Store
 from runbook_lib.record.log import ledger
 from runbook_lib.record.log.files import read_log
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.record.sealing import sealed
 from runbook_lib.rehearse.emulator.embedded import REGION, EmbeddedAws
 from tests.archives import Machine

@@ -12,7 +12,7 @@ from runbook_lib.commands.init.answers import Answers, of_flags
 from runbook_lib.commands.init.folder import planned, write
 from runbook_lib.params.phases import EnvironmentKind
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.chain import predecessors
+from runbook_lib.record.predecessors import predecessors
 from runbook_lib.rehearse.play import stage
 from runbook_lib.rehearse.play.director import Scene
 from runbook_lib.rehearse.play.rollout import environments_of, left_out

@@ -1,0 +1,100 @@
+"""Whether the steps before have passed: the one rule for what a step's records say together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.window import when
+from runbook_lib.record.place import shut_out
+
+if TYPE_CHECKING:
+    from runbook_lib.record.archive import Archive
+    from runbook_lib.record.place import RecordRef
+    from runbook_lib.record.record import Record
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The state of one required predecessor (`notebook@environment`)."""
+
+    requires: str
+    ok: bool
+    sentence: str
+    record: str | None = None
+    """Run id of the deciding record."""
+    sealed_at: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding as JSON."""
+        return asdict(self)
+
+
+def predecessors(archive: Archive, requires: Iterable[str], release: str) -> list[Finding]:
+    """For each `notebook@environment`: whether its sealed record for `release` is intact and says PROMOTE.
+
+    The newest record with a decision counts. A record that only planned, whether its plan is in order (PLANNED) or not
+    (`only_planned`), or that failed without a change, takes no promotion back; one that ended in the middle of a change
+    does, since what is in force is then unknown.
+    """
+    archive.refresh(release)
+    if archive.stale:  # a later HOLD or ROLLBACK could be there
+        told = "the records of {} may not be the newest ones: {}"
+        return [Finding(one, False, told.format(one, archive.stale)) for one in requires]
+    verify = archive.verifier()
+    return [_finding(archive, verify, requirement, release) for requirement in requires]
+
+
+def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement: str, release: str) -> Finding:
+    notebook, _, env = requirement.partition("@")
+    gone = archive.lost(env, release, notebook)
+    if gone:
+        sentence = f"the records of {requirement} cannot be trusted: {gone[-1].folder.name} was removed; the log has it"
+        return Finding(requirement, False, sentence, gone[-1].run_id)
+    held: Finding | None = None
+    for ref in reversed(archive.records(env, release, notebook)):
+        try:
+            verify(ref)
+            record = archive.load(ref)
+        except ArchiveError as error:
+            return Finding(requirement, False, f"the record of {requirement} cannot be trusted: {error}", ref.run_id)
+        found = said_by(requirement, record)
+        if found is not None and only_planned(record):
+            held = held or found
+        elif found is not None:
+            return found if found.ok or held is None else held
+    if held is not None:
+        return held
+    shut = shut_out(archive.chain(env, release, notebook).folder)
+    told = f"no sealed record of {requirement} for release {release}"
+    return Finding(requirement, False, f"the records of {requirement} cannot be told: {shut}" if shut else told)
+
+
+def after(requirement: str, record: Record, before: Finding | None) -> Finding | None:
+    """The finding for `notebook@environment` once `record` follows the records that gave `before`."""
+    if before is not None and before.ok and only_planned(record):
+        return before
+    return said_by(requirement, record) or before
+
+
+def only_planned(record: Record) -> bool:
+    """Whether a HOLD is about a plan that cannot be applied as it is, and not about what is in force.
+
+    That is a run in plan mode before a shift, or of a step that is judged by checks alone. Looks judge in plan mode.
+    """
+    plan = record.mode == "plan" and record.decision == "HOLD" and not record.open_changes
+    return plan and (record.moment == "before" or (record.moment is None and not record.gates))
+
+
+def said_by(requirement: str, record: Record) -> Finding | None:
+    """The finding that one intact record gives for `notebook@environment`; None: it decides nothing."""
+    if record.open_changes:
+        sentence = f"{requirement} {record.status} in the middle of a change (run {record.run_id}); run it again"
+        return Finding(requirement, False, sentence, record.run_id, record.sealed_at)
+    if record.status != "completed" or record.decision in (None, "PLANNED"):
+        return None
+    ok = record.decision == "PROMOTE"
+    says = f"{requirement} says {record.told.word} (run {record.run_id}, {when(record.sealed_at)})"
+    return Finding(requirement, ok, says if ok else f"{says}, and has not passed", record.run_id, record.sealed_at)

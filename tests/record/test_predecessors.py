@@ -1,0 +1,114 @@
+"""The rule for what a step's records say together."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.place import RecordRef
+from runbook_lib.record.predecessors import only_planned, predecessors
+from runbook_lib.record.record import Record
+
+PHASE = "06_phase1_10_percent"
+Seal = Callable[..., RecordRef]
+Plan = Callable[[str], RecordRef]
+
+
+@pytest.fixture
+def plan(archive: Archive, stage: Callable[..., Path], opened: dict[str, Any]) -> Plan:
+    """A sealed run in plan mode, before the shift."""
+
+    def build(decision: str) -> RecordRef:
+        told = {"decision": decision, "reason": "it was planned", "next": "go on"}
+        events = (("decision", {"moment": "before", "outcome": told}), ("closed", {"decision": decision}))
+        opened["params"]["mode"] = "plan"
+        staging = stage(*events)
+        opened["params"]["mode"] = "apply"
+        return seal_staged(archive, staging, status="completed")
+
+    return build
+
+
+class TestPredecessors:
+    def find(self, archive: Archive) -> tuple[bool, str]:
+        finding = predecessors(archive, [f"{PHASE}@dev"], "r1")[0]
+        assert finding.as_dict()["requires"] == f"{PHASE}@dev"
+        return finding.ok, finding.sentence
+
+    def test_none(self, archive: Archive) -> None:
+        assert self.find(archive) == (False, f"no sealed record of {PHASE}@dev for release r1")
+
+    def test_promoted(self, archive: Archive, sealed: Seal) -> None:
+        sealed("SOAK")
+        sealed("PROMOTE")
+        sealed("PLANNED")
+        sealed("HOLD", status="failed")
+        ok, sentence = self.find(archive)
+        assert ok and "says PROMOTE" in sentence
+
+    def test_a_plan_that_holds_takes_no_promotion_back(self, archive: Archive, sealed: Seal, plan: Plan) -> None:
+        first = sealed("PROMOTE")
+        plan("HOLD")
+        plan("HOLD")
+        assert self.find(archive)[0] and predecessors(archive, [f"{PHASE}@dev"], "r1")[0].record == first.run_id
+        sealed("HOLD")
+        assert not self.find(archive)[0], "a look has judged"
+        last = plan("HOLD")
+        (found,) = predecessors(archive, [f"{PHASE}@dev"], "r1")
+        assert (found.ok, found.record) == (False, last.run_id), "it did not pass before: the newest reason is told"
+
+    def test_a_plan_that_holds_is_told_where_nothing_was_applied(self, archive: Archive, plan: Plan) -> None:
+        plan("HOLD")
+        ok, sentence = self.find(archive)
+        assert not ok and "says HOLD" in sentence
+
+    @pytest.mark.parametrize("moment", ["during", "after", "taken_back", "void", "migrating"])
+    def test_a_look_in_plan_mode_judges(self, moment: str) -> None:
+        held = Record(mode="plan", decision="HOLD", moment=moment)
+        assert not only_planned(held)
+        assert only_planned(held.model_copy(update={"moment": "before"}))
+        assert only_planned(held.model_copy(update={"moment": None}))
+        assert not only_planned(held.model_copy(update={"moment": None, "gates": ({"verdict": "FAIL"},)})), "10 judges"
+        assert not only_planned(held.model_copy(update={"moment": "before", "mode": "apply"}))
+        assert not only_planned(held.model_copy(update={"moment": "before", "decision": "ROLLBACK"}))
+
+    def test_the_latest_decision_counts(self, archive: Archive, sealed: Seal) -> None:
+        sealed("PROMOTE")
+        sealed("ROLLBACK")
+        ok, sentence = self.find(archive)
+        assert not ok and sentence.endswith("and has not passed") and "says ROLLBACK" in sentence
+
+    def test_a_later_run_that_died_in_the_middle_of_a_change_takes_it_back(
+        self, archive: Archive, sealed: Seal, stage: Callable[..., Path]
+    ) -> None:
+        sealed("PROMOTE")
+        seal_staged(archive, stage(("intent", {"id": "a", "what": "dial"})), status="died")
+        ok, sentence = self.find(archive)
+        assert not ok and "died in the middle of a change" in sentence
+
+    def test_an_altered_record_is_not_trusted(self, archive: Archive, sealed: Seal) -> None:
+        path = sealed("ROLLBACK").folder / "record.json"
+        path.write_text(path.read_text().replace("ROLLBACK", "PROMOTE"))
+        ok, sentence = self.find(archive)
+        assert not ok and "cannot be trusted" in sentence
+
+    @pytest.mark.parametrize("what", ["the newest with HEAD", "the chain"])
+    def test_records_that_were_removed_are_not_overlooked(self, archive: Archive, sealed: Seal, what: str) -> None:
+        first, second = sealed("PROMOTE"), sealed("ROLLBACK")
+        if what == "the chain":
+            shutil.rmtree(first.folder.parent)
+        else:
+            shutil.rmtree(second.folder)
+            (first.folder.parent / "HEAD").write_text(f"{archive.load(first).hash}\n")
+        ok, sentence = self.find(archive)
+        assert not ok and f"{second.folder.name} was removed; the log has it" in sentence
+
+    def test_another_release_or_environment_does_not_count(self, archive: Archive, sealed: Seal) -> None:
+        sealed("PROMOTE")
+        assert not predecessors(archive, [f"{PHASE}@prod"], "r1")[0].ok
+        assert not predecessors(archive, [f"{PHASE}@dev"], "r2")[0].ok
