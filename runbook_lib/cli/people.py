@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.entry import Kind
     from runbook_lib.rollout.approval import Evidence
+    from runbook_lib.rollout.speaking import Approver
 
 _By = Annotated[str, typer.Option("--by", metavar="NAME", help="Name of the person.")]
 _Role = Annotated[str, typer.Option("--role", help="Role of the person, as it is required.")]
@@ -102,7 +104,7 @@ def approve(
     Example: [bold]runbook approve 07 --by "Grace H." --role "engineering lead" -f params/prod.yaml[/bold]
     """
     from runbook_lib.record.entry import same_role
-    from runbook_lib.rollout import approval
+    from runbook_lib.rollout import approval, speaking
 
     loaded = _load(params, set_)
     found, run = loaded.policy.named(what), ""
@@ -120,20 +122,33 @@ def approve(
         who = f"approved by the {' and the '.join(asked)}" if asked else "not approved by anybody"
         raise UsageError(f"--role is '{role}': {found[0]} is {who} (gates.yaml, phases)")
     archive, identity = _caller(loaded)
-    name = by.strip() or identity.arn.rpartition("/")[2].rpartition(":")[2]
+    who = _approver(loaded, named, identity)
+    name = by.strip() or ", ".join(speaking.let_in(loaded.policy.approvals, who))
+    name = name or identity.arn.rpartition("/")[2].rpartition(":")[2]
     stands = approval.evidence(archive, loaded, found[0])
     if run:
         approval.must_be_newest(stands, run)
-    for sentence in approval.may_approve(loaded, stands, approval.Approver(named, identity.arn), identity.now):
+    for sentence in approval.may_approve(loaded, stands, who, identity.now):
         say(f"warning: {sentence}", fg="yellow", err=True)
     if not json_:
         for one in stands:
             _shown(archive, one)
         if not yes and sys.stdin.isatty() and sys.stdout.isatty():
             typer.confirm(f"Approve {found[0]} in {loaded.env} as the {named}?", abort=True)
-    evidence = {"evidence": [one.model_dump() for one in stands]}
+    evidence: dict[str, Any] = {"evidence": [one.model_dump() for one in stands]}
+    if who.review:
+        evidence["review"] = who.review.model_dump()
     said = {"kind": "approval", "item": found[0], "by": name, "role": named, "link": link, "text": text}
     _seal(loaded, archive, identity, {**said, "facts": evidence}, json_)
+
+
+def _approver(params: Params, role: str, identity: Identity) -> Approver:
+    """Who approves. A job of CI asks who let it in."""
+    from runbook_lib.observe.reviews import asked
+    from runbook_lib.rollout.speaking import Approver
+
+    reviewed = params.policy.approvals.in_ci(role, identity.arn)
+    return Approver(role, identity.arn, asked(os.environ, reviewed.environment) if reviewed else None)
 
 
 def _shown(archive: Archive, one: Evidence) -> None:

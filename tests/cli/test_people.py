@@ -20,6 +20,7 @@ from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
+from tests.github import RUN, github, review
 from tests.project import own_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,3 +157,56 @@ def test_help_has_an_example(command: str) -> None:
     done = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
     assert f"runbook {command}" in done.stdout
+
+
+def _approvals(project: Path, text: str) -> None:
+    gates = project / "params" / "gates.yaml"
+    before = "  callers: {}"
+    assert before in gates.read_text()
+    gates.write_text(gates.read_text().replace(before, text))
+
+
+def test_a_user_in_a_group_of_iam_approves(
+    call: Call, tmp_path: Path, embedded: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase_1_passed()
+    iam, group = embedded.client("iam"), "arn:aws:iam::000000000000:group/approvers"
+    iam.create_user(UserName="gretel")
+    key = iam.create_access_key(UserName="gretel")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    _approvals(tmp_path, f"  callers: {{engineering lead: ['{group}']}}")
+    words = ("approve", "07", "--role", "engineering lead")
+    with pytest.raises(Refused, match=f"user/gretel is in {group} cannot be told: .*iam:GetGroup"):
+        call(*words)
+    iam.create_group(GroupName="approvers")
+    with pytest.raises(Refused, match=f"user/gretel may not approve as the engineering lead: {group} may"):
+        call(*words)
+    iam.add_user_to_group(GroupName="approvers", UserName="gretel")
+    call(*words)
+    (one,) = given()
+    assert one.entry.by == "gretel" and one.caller_arn.endswith("user/gretel")
+
+
+def test_reviewers_of_the_environment_approve_by_a_job(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase_1_passed()
+    said = "{callers: ['*'], repository: acme/orders, environment: approve-prod, reviewers: [grace]}"
+    _approvals(tmp_path, f"  ci: {{engineering lead: {said}}}")
+    words = ("approve", "07", "--role", "engineering lead")
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    with pytest.raises(Refused, match="who let this job into approve-prod cannot be asked"):
+        call(*words)
+    for reviews, ok in (([review("olga")], False), ([review("olga"), review("Grace")], True)):
+        with github(RUN, reviews) as job, monkeypatch.context() as patch:
+            for name, value in job.items():
+                patch.setenv(name, value)
+            if not ok:
+                with pytest.raises(Refused, match="by olga, not by grace"):
+                    call(*words)
+                continue
+            call(*words)
+    (one,) = given()
+    assert one.entry.by == "Grace" and one.entry.facts["review"]["run"] == 42
+    assert "the-jobs-own" not in (Archive("archive").records()[-1].folder / "record.json").read_text()
