@@ -49,6 +49,10 @@ class Reviewed(Frozen):
     """Name of the environment."""
     reviewers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
     """Logins at GitHub, of whom one must have let the job in."""
+    keys: str = ""
+    """GitHub's public keys (JWKS): a file beside this one, or an https address such as the issuer's
+    `/.well-known/jwks`. Then an approval counts only with a token that GitHub has signed for that job and that
+    approval. Empty: the job's word is enough."""
 
 
 class Approvals(Frozen):

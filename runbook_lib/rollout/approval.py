@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import Field, ValidationError
 
@@ -23,9 +24,9 @@ from runbook_lib.record.chain import predecessors
 from runbook_lib.record.entry import Entered, book, newest, same_role
 from runbook_lib.record.intact import GONE
 from runbook_lib.record.place import RecordRef, is_place
-from runbook_lib.rollout import people, speaking
+from runbook_lib.rollout import job_proof, people, speaking
 from runbook_lib.rollout.people import Asks
-from runbook_lib.rollout.speaking import Approver, review_of
+from runbook_lib.rollout.speaking import Approver
 
 
 class Evidence(Frozen):
@@ -124,6 +125,12 @@ def approved_by_record(archive: Archive, params: Params, prefix: str) -> str:
         which = " and ".join(after) or "no phase that is approved"
         raise UsageError(f"run {ref.run_id} is of {place}, the basis of {which}; name the notebook to approve")
     return after[0]
+
+
+def audience(params: Params, notebook: str, role: str, stands: Sequence[Evidence], attempt: int | None = None) -> str:
+    """What GitHub's token is asked for where a job of it approves: this approval alone."""
+    place = (params.env, params.release, params.attempt if attempt is None else attempt)
+    return job_proof.audience(place, notebook, role, ((one.requires, one.run_id, one.hash) for one in stands))
 
 
 def must_be_newest(found: Sequence[Evidence], prefix: str) -> None:
@@ -272,7 +279,10 @@ class _Asked:
         return f"{here}{why}; {anew}" if why else ""
 
     def _approver(self, one: Entered, role: str) -> Approver:
-        return Approver(role, one.caller_arn, review_of(one.entry.facts))
+        review, token = speaking.in_facts(one.entry.facts)
+        wanted = audience(self.run.params, one.entry.item, role, read(one) or (), one.attempt)
+        beside = Path(self.run.params.source)
+        return Approver(role, one.caller_arn, review, token, wanted, one.entry.when, beside)
 
     def _stands(self, one: Entered) -> str:
         """Why the records that an approval names are not the newest ones; empty: they are."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from runbook_lib.base.aws import connect
-from runbook_lib.base.errors import AwsError
+from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.observe.ci.job_token import JobToken
+from runbook_lib.observe.ci.reviews import Review
 from runbook_lib.observe.resources.groups import is_member
-from runbook_lib.observe.reviews import Review
 from runbook_lib.params.approvals import Approvals, Reviewed
 from runbook_lib.params.load import Params
+from runbook_lib.rollout import job_proof
 
+Said = TypeVar("Said", Review, JobToken)
 Asking = Callable[[str, str], bool]
 """Whether a group, by its ARN, has a user, by theirs; it raises AwsError."""
 
@@ -26,6 +31,14 @@ class Approver:
     role: str
     arn: str
     review: Review | None = None
+    token: JobToken | None = None
+    """GitHub's signed word for that job."""
+    audience: str = ""
+    """What the token must be for."""
+    at: dt.datetime | None = None
+    """Instant of the approval."""
+    beside: Path = Path()
+    """Folder of `gates.yaml`."""
 
 
 class Against(NamedTuple):
@@ -69,7 +82,10 @@ def against(rules: Approvals, who: Approver, ask: Asking) -> Against | None:
             unsure = unsure or f"whether {who.arn} is in {group} cannot be told: {error}"
     reviewed = rules.in_ci(who.role, who.arn)
     if reviewed is not None:
-        why = _not_reviewed(rules, reviewed, who)
+        try:
+            why = _not_reviewed(rules, reviewed, who)
+        except Refused as error:
+            return Against(f"{error} (gates.yaml, approvals.ci)", unsure=True)
         return Against(why) if why else None
     if unsure:
         return Against(f"{unsure} (gates.yaml, approvals.callers)", unsure=True)
@@ -82,22 +98,30 @@ def against(rules: Approvals, who: Approver, ask: Asking) -> Against | None:
 
 
 def _not_reviewed(rules: Approvals, wanted: Reviewed, who: Approver) -> str:
-    """Why the reviewers of an environment have not spoken by this job; empty: they have."""
+    """Why the reviewers of an environment have not spoken by this job; empty: they have.
+
+    Raises:
+        Refused: GitHub's keys cannot be read.
+    """
     said, where, rule = who.review, f"{wanted.environment} of {wanted.repository}", "(gates.yaml, approvals.ci)"
     if said is None:
         return f"{who.arn} approves without saying who let its job into {where} {rule}"
-    there = f"{said.environment} of {said.repository}"
-    if there.casefold() != where.casefold():
-        return f"run {said.run} is of {there}, and {where} speaks for the {who.role} {rule}"
-    if said.rejected_by:
-        return f"{said.rejected_by[0]} rejected run {said.run} in {where}: start another run {rule}"
-    known = counted(wanted, said)
-    if not known:
-        let_in = ", ".join(said.approved_by) or "nobody"
-        return f"run {said.run} was let into {where} by {let_in}, not by {' or '.join(wanted.reviewers)} {rule}"
-    if rules.four_eyes == "enforced" and not others(known, said):
-        return f"{known[0]} started run {said.run} and let it into {where}; another one has to {rule}"
-    return ""
+    there, run, known = f"{said.environment} of {said.repository}", f"run {said.run}", counted(wanted, said)
+    came_by, expected = ", ".join(said.approved_by) or "nobody", " or ".join(wanted.reviewers)
+    wrong = (
+        (there.casefold() != where.casefold(), f"{run} is of {there}, and {where} speaks for the {who.role}"),
+        (bool(said.rejected_by), f"{', '.join(said.rejected_by)} rejected {run} in {where}: start another run"),
+        (not known, f"{run} was let into {where} by {came_by}, not by {expected}"),
+        (
+            rules.four_eyes == "enforced" and not others(known, said),
+            f"{', '.join(known)} started {run} and let it into {where}; another one has to",
+        ),
+    )
+    why = next((sentence for so, sentence in wrong if so), "")
+    if not why and wanted.keys:
+        unsigned = job_proof.wrong(wanted, said, who.token, who.audience, who.at, who.beside)
+        why = f"{run} of {where}: {unsigned}" if unsigned else ""
+    return f"{why} {rule}" if why else ""
 
 
 def let_in(rules: Approvals, who: Approver) -> list[str]:
@@ -118,9 +142,13 @@ def others(known: list[str], said: Review) -> list[str]:
     return [one for one in known if one.casefold() not in own]
 
 
-def review_of(facts: Any) -> Review | None:
-    """The review in the facts of an approval; None: there is none that can be read."""
+def in_facts(facts: Any) -> tuple[Review | None, JobToken | None]:
+    """What the facts of an approval say of its job: the review and the token; None: it cannot be read."""
+    return _one(Review, facts, "review"), _one(JobToken, facts, "signed")
+
+
+def _one(model: type[Said], facts: Any, name: str) -> Said | None:
     try:
-        return Review.model_validate(facts["review"])
+        return model.model_validate(facts[name])
     except (KeyError, TypeError, ValidationError):
         return None

@@ -13,7 +13,7 @@ import pytest
 
 from runbook_lib.base.errors import ArchiveError, AwsError, Refused, UsageError
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.observe.reviews import Review
+from runbook_lib.observe.ci.reviews import Review
 from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.params.phases import Phase

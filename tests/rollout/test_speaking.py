@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import AwsError
-from runbook_lib.observe.reviews import Review
+from runbook_lib.observe.ci.job_token import JobToken
+from runbook_lib.observe.ci.reviews import Review
 from runbook_lib.params.approvals import Approvals
-from runbook_lib.rollout.speaking import Approver, against, review_of
+from runbook_lib.rollout.speaking import Approver, against, in_facts
 
 LEAD = "engineering lead"
 LEADS = "arn:aws:iam::000000000103:group/eng/leads"
@@ -134,8 +135,9 @@ def test_who_is_not_named_anywhere_is_anybody_but_for_a_role_with_reviewers() ->
 
 @pytest.mark.parametrize("facts", [None, {}, {"review": None}, {"review": {"run": 1}}, {"review": []}, []])
 def test_a_review_that_cannot_be_read_is_none(facts: Any) -> None:
-    assert review_of(facts) is None
+    assert in_facts(facts) == (None, None)
 
 
 def test_a_review_is_read_as_it_was_written() -> None:
-    assert review_of({"review": SAID.model_dump(mode="json")}) == SAID
+    token = JobToken(header="{}", claims="{}", signature="x")
+    assert in_facts({"review": SAID.model_dump(mode="json"), "signed": token.model_dump()}) == (SAID, token)

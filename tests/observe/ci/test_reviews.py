@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import Refused
-from runbook_lib.observe.reviews import asked
+from runbook_lib.observe.ci.reviews import asked
 from tests.github import RUN, github, review
 
 
@@ -36,9 +36,9 @@ def test_the_job_asks_who_let_it_in() -> None:
         (RUN, {"message": "x"}, 200, "cannot be read"),
         (RUN, [{"state": []}], 200, "cannot be read"),
         (RUN, [{"state": "approved", "environments": 3}], 200, "cannot be read"),
-        (RUN, b"<html>", 200, "does not answer as an API does"),
-        (RUN, b"[" * 100_000, 200, "does not answer as an API does"),
-        (RUN, [], 403, r"answered 403; the job needs `permissions: actions: read`"),
+        (RUN, b"<html>", 200, "does not answer with JSON"),
+        (RUN, b"[" * 100_000, 200, "does not answer with JSON"),
+        (RUN, [], 403, r"answered 403; approve in a job of GitHub that has `permissions: actions: read`"),
         (RUN, [], 500, "answered 500"),
         (RUN, [], 302, "answered 302"),
     ],
@@ -52,7 +52,7 @@ def test_another_answer_is_one_sentence(run: Any, reviews: Any, code: int, says:
     ("name", "value", "says"),
     [
         ("GITHUB_TOKEN", "", "GITHUB_TOKEN is not set"),
-        ("GITHUB_API_URL", "http://elsewhere.invalid", "is no https address: the token is not sent there"),
+        ("GITHUB_API_URL", "http://elsewhere.invalid", "is no https address"),
         ("GITHUB_API_URL", "http://127.0.0.1.elsewhere.invalid", "is no https address"),
         ("GITHUB_API_URL", "http://127.0.0.1:9", "does not answer"),
         ("GITHUB_REPOSITORY", "acme/orders/../../user", "is none"),

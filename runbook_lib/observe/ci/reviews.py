@@ -6,26 +6,18 @@ alter what it says: the caller's ARN by AWS has to show that it is a job that th
 
 from __future__ import annotations
 
-import http.client
-import json
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import Field
 
 from runbook_lib.base.errors import Refused
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.observe.ci import github
 
-WAIT_S = 10.0
-LARGEST = 1_000_000
-"""Most bytes of an answer."""
-VARIABLE = "GITHUB_TOKEN"
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
-_NEEDED = ("GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID", VARIABLE)
+_NEEDED = ("GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_TOKEN")
+_MEND = "approve in a job of GitHub that has `permissions: actions: read` and `GITHUB_TOKEN: ${{ github.token }}`"
 
 
 class Review(Frozen):
@@ -54,19 +46,12 @@ def asked(environ: Mapping[str, str], environment: str) -> Review:
     Raises:
         Refused: this is no job of GitHub, or GitHub cannot be asked.
     """
-    if lacking := [name for name in _NEEDED if not environ.get(name)]:
-        raise Refused(
-            f"who let this job into {environment} cannot be asked: {', '.join(lacking)} is not set; approve in a job "
-            f"of GitHub that has `permissions: actions: read` and `{VARIABLE}: ${{{{ github.token }}}}`",
-            nothing_changed=True,
-        )
-    api, repository, run = (environ[name] for name in _NEEDED[:3])
+    what = f"who let this job into {environment}"
+    api, repository, run, bearer = github.given(environ, _NEEDED, what, _MEND)
     if not _REPOSITORY.fullmatch(repository) or not run.isdecimal():
         raise Refused(f"GITHUB_REPOSITORY '{repository}' or GITHUB_RUN_ID '{run}' is none", nothing_changed=True)
-    if not api.startswith("https://") and not _LOOPBACK.match(api):
-        raise Refused(f"GITHUB_API_URL '{api}' is no https address: the token is not sent there", nothing_changed=True)
     at = f"{api.rstrip('/')}/repos/{repository}/actions/runs/{run}"
-    said, reviews = _get(at, environ[VARIABLE]), _get(f"{at}/approvals", environ[VARIABLE])
+    said, reviews = (github.get(f"{at}{more}", bearer, what, _MEND) for more in ("", "/approvals"))
     try:
         logins: dict[str, list[str]] = {"approved": [], "rejected": []}
         for one in reviews:
@@ -87,31 +72,3 @@ def asked(environ: Mapping[str, str], environment: str) -> Review:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refused(f"GitHub's answer about run {run} cannot be read ({type(error).__name__})") from None
-
-
-class _Nowhere(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: the token is for the configured address."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-def _get(address: str, token: str) -> Any:
-    request = urllib.request.Request(  # noqa: S310 (https or loopback: see `asked`)
-        address,
-        headers={
-            "Accept": "application/vnd.github+json",
-            "Authorization": f"Bearer {token}",
-            "X-GitHub-Api-Version": "2022-11-28",
-        },
-    )
-    try:
-        with urllib.request.build_opener(_Nowhere).open(request, timeout=WAIT_S) as answer:
-            return json.loads(answer.read(LARGEST))
-    except urllib.error.HTTPError as error:
-        why = f"it answered {error.code}"
-        if error.code in (401, 403, 404):
-            why += f"; the job needs `permissions: actions: read` and its own {VARIABLE}"
-    except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
-        why = f"it does not answer as an API does ({type(error).__name__})"
-    raise Refused(f"GitHub cannot be asked who let this job in: {why}", nothing_changed=True)
