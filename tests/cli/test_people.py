@@ -167,7 +167,7 @@ def test_help_has_an_example(command: str) -> None:
 
 def _approvals(project: Path, text: str) -> None:
     gates = project / "params" / "gates.yaml"
-    before = "  callers: {}"
+    before = f"{text.partition(':')[0]}: {{}}"
     assert before in gates.read_text()
     gates.write_text(gates.read_text().replace(before, text))
 
