@@ -111,7 +111,7 @@ class Approvals(Frozen):
     def in_ci(self, role: str, arn: str) -> Reviewed | None:
         """That environment, if the caller is the role of its jobs; else None."""
         found = self.reviewed(role)
-        return found if found and _matches(arn, found.callers) else None
+        return found if found and arn and _matches(arn, found.callers) else None
 
     def one_person(self, one: str, other: str) -> bool:
         """Whether two ARNs may be one person's. Where four eyes are only advised: whether they surely are."""

@@ -139,7 +139,6 @@ def _witness(log: Log | None, one: Witness, done: Audit) -> None:
         return
     try:
         had = each_kept(one)
-        _begun(log, one, done)
     except ArchiveError as error:
         done.unknown.append(str(error))
         return
@@ -149,6 +148,7 @@ def _witness(log: Log | None, one: Witness, done: Audit) -> None:
     except AwsError as error:
         done.unknown.append(f"the witness {one.name} cannot be asked: {error}")
         return
+    _begun(log, one, done)
     if not had:
         done.unknown.append(f"the witness {one.name} keeps nothing yet")
     elif log is not None and log.unread:
@@ -164,8 +164,11 @@ def _begun(log: Log | None, one: Witness, done: Audit) -> None:
     """Notes of a seal that was cut short whether this witness was told that it began."""
     if log is None or log.checkpoint is None or log.sealing is None or not one.announced:
         return
-    known = one.knows(log.sealing.text(log.checkpoint.origin))
-    done.notes.append(f"{log.sealing.path}: {ANNOUNCED[known].format(one.name)}")
+    try:
+        said = ANNOUNCED[one.knows(log.sealing.text(log.checkpoint.origin))].format(one.name)
+    except (ArchiveError, AwsError) as error:  # what its checkpoint says is compared all the same
+        said = f"the witness {one.name} cannot be asked whether its seal began: {error}"
+    done.notes.append(f"{log.sealing.path}: {said}")
 
 
 def _contradicted(log: Log | None, kept: Sequence[Checkpoint]) -> str:

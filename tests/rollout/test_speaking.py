@@ -125,6 +125,15 @@ def test_another_job_may_not(arn: str, said: Any, says: str) -> None:
     assert found is not None and says in found.why
 
 
+def test_a_job_that_aws_did_not_name_is_nobodys() -> None:
+    """`*` matches nothing, too: an entry without a caller and with a review of its own would have counted."""
+    rules = ci()
+    any_role = rules.model_copy(update={"ci": {LEAD: rules.ci[LEAD].model_copy(update={"callers": ("*",)})}})
+    assert against(any_role, Approver(LEAD, JOB, SAID), nobody) is None
+    found = against(any_role, Approver(LEAD, "", SAID), nobody)
+    assert found is not None and "a caller that AWS did not name may not approve" in found.why
+
+
 def test_who_is_not_named_anywhere_is_anybody_but_for_a_role_with_reviewers() -> None:
     rules = ci()
     assert against(rules, Approver("product team", GRACE), nobody) is None

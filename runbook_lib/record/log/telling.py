@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from runbook_lib.record.log.merkle import leaf_hash, roots
 from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.witness import Witness, kept
 
+SLOW_S = 2.0
+"""Seconds after which a witness that fails counts as out of reach: it is not waited for again in this seal."""
 UNANNOUNCED = "no witness was told that its seal began: somebody may have put it there"
 """Doubt about a seal that was cut short."""
 
@@ -28,11 +31,16 @@ class Telling:
     def begin(self, said: Keeping, text: bytes) -> None:
         """Announces a seal, before anything of it is written."""
         for one in self._all(said, lambda _: None):  # what is wrong is told with the checkpoint
+            if one.name in self._unreached:
+                continue
+            begun = time.monotonic()
             try:
-                if one.name not in self._unreached:
-                    one.begin(text)
+                one.begin(text)
             except (ArchiveError, AwsError) as error:
-                self._unreached[one.name] = error
+                if time.monotonic() - begun > SLOW_S:
+                    self._unreached[one.name] = error
+                else:  # it may forbid this and take the checkpoint, as where its policy is of an earlier version
+                    self._tell(f"the witness {one.name} was not told that a seal begins: {error}")
 
     def knows(self, said: Keeping, text: bytes) -> bool | None:
         """Whether a witness was told that this seal began; None: none can be asked about it."""

@@ -131,7 +131,9 @@ class GitWitness(Witness):
         environ = {name: value for name, value in os.environ.items() if name not in _ALONE}
         environ |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         environ.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=5")
-        command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "push.gpgSign=false", *words]
+        # No hook of the user's, and nothing that goes on in the background in a folder that is removed.
+        own = ("core.hooksPath=/dev/null", "push.gpgSign=false", "gc.auto=0", "maintenance.auto=false")
+        command = ["git", *(word for one in own for word in ("-c", one)), *words]
         try:
             done = subprocess.run(
                 command, cwd=here, env=environ, input=given, capture_output=True, timeout=WAIT_S, check=False

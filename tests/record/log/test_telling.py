@@ -14,8 +14,9 @@ import yaml
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.commands.archive import verify
 from runbook_lib.record.archive import Archive, seal_staged
+from runbook_lib.record.log import telling
 from runbook_lib.record.log.files import read_log
-from runbook_lib.record.log.witness import FileWitness
+from runbook_lib.record.log.witness import FileWitness, kept
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.seal import record_hash, written
 from tests.killed import killed
@@ -105,3 +106,39 @@ def test_one_that_cannot_be_reached_is_told_once_and_asked_once(
     sealed()
     where = elsewhere / "checkpoint"
     assert len(asked) == 1 and told == [f"the witness {where} was not told: it cannot be written (Stale file handle)"]
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_one_that_takes_no_announcement_is_told_the_checkpoint_unless_it_is_out_of_reach(
+    archive: Archive, sealed: Seal, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    """A policy of an earlier version allows the one parameter and not the other: its witness does not stand still."""
+    sealed()
+    told: list[str] = []
+    archive.told = told.append
+
+    def denied(*_: object) -> None:
+        raise ArchiveError("it is forbidden")
+
+    monkeypatch.setattr(FileWitness, "begin", denied)
+    monkeypatch.setattr(telling, "SLOW_S", -1.0 if slow else 5.0)
+    sealed()
+    seen = kept(FileWitness(elsewhere))
+    assert seen is not None and seen.size == (1 if slow else 2)
+    assert len(told) == 1 and ("that a seal begins: it is forbidden" in told[0]) is not slow
+
+
+def test_what_it_says_of_the_log_is_found_though_it_cannot_be_asked_about_a_seal(
+    archive: Archive, sealed: Seal, elsewhere: Path
+) -> None:
+    for _ in range(2):
+        sealed()
+    before = (archive.root / "log" / "checkpoint").read_bytes()
+    planted(archive)
+    shutil.rmtree(elsewhere / "checkpoint.begun", ignore_errors=True)
+    (elsewhere / "checkpoint.begun").unlink(missing_ok=True)
+    (elsewhere / "checkpoint.begun").mkdir()
+    done = verify(archive.root)
+    assert done.exit_code == 3 and any("cannot be asked whether its seal began" in note for note in done.notes)
+    (elsewhere / "checkpoint").write_bytes(before.replace(b"\n2\n", b"\n9\n"))
+    assert verify(archive.root).exit_code == 1
