@@ -192,7 +192,8 @@ def archive_verify(
     witness: Annotated[
         list[str] | None,
         typer.Option(
-            help="Witness that must agree: a file or folder, ssm:NAME; may be repeated. Default: service.yaml's."
+            help="Witness that must agree: a file or folder, s3://BUCKET/KEY, ssm:NAME, git:REPOSITORY; may be "
+            "repeated. Default: service.yaml's."
         ),
     ] = None,
     key: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.entry import Kind
     from runbook_lib.rollout.approval import Evidence
+    from runbook_lib.rollout.speaking import Approver
 
 _By = Annotated[str, typer.Option("--by", metavar="NAME", help="Name of the person.")]
 _Role = Annotated[str, typer.Option("--role", help="Role of the person, as it is required.")]
@@ -102,7 +104,7 @@ def approve(
     Example: [bold]runbook approve 07 --by "Grace H." --role "engineering lead" -f params/prod.yaml[/bold]
     """
     from runbook_lib.record.entry import same_role
-    from runbook_lib.rollout import approval
+    from runbook_lib.rollout import approval, speaking
 
     loaded = _load(params, set_)
     found, run = loaded.policy.named(what), ""
@@ -117,23 +119,40 @@ def approve(
     asked = phase.approvers if phase else ()
     named = next((one for one in asked if same_role(one, role)), role)
     if named not in asked:
-        who = f"approved by the {' and the '.join(asked)}" if asked else "not approved by anybody"
-        raise UsageError(f"--role is '{role}': {found[0]} is {who} (gates.yaml, phases)")
+        by_whom = f"approved by the {' and the '.join(asked)}" if asked else "not approved by anybody"
+        raise UsageError(f"--role is '{role}': {found[0]} is {by_whom} (gates.yaml, phases)")
     archive, identity = _caller(loaded)
-    name = by.strip() or identity.arn.rpartition("/")[2].rpartition(":")[2]
     stands = approval.evidence(archive, loaded, found[0])
     if run:
         approval.must_be_newest(stands, run)
-    for sentence in approval.may_approve(loaded, stands, approval.Approver(named, identity.arn), identity.now):
+    who = _approver(loaded, named, identity, approval.audience(loaded, found[0], named, stands))
+    name = by.strip() or ", ".join(speaking.let_in(loaded.policy.approvals, who))
+    name = name or identity.arn.rpartition("/")[2].rpartition(":")[2]
+    for sentence in approval.may_approve(loaded, stands, who, identity.now):
         say(f"warning: {sentence}", fg="yellow", err=True)
     if not json_:
         for one in stands:
             _shown(archive, one)
         if not yes and sys.stdin.isatty() and sys.stdout.isatty():
             typer.confirm(f"Approve {found[0]} in {loaded.env} as the {named}?", abort=True)
-    evidence = {"evidence": [one.model_dump() for one in stands]}
+    evidence: dict[str, Any] = {"evidence": [one.model_dump() for one in stands]}
+    shown = {"review": who.review, "signed": who.token}
+    evidence |= {key: each.model_dump() for key, each in shown.items() if each}
     said = {"kind": "approval", "item": found[0], "by": name, "role": named, "link": link, "text": text}
     _seal(loaded, archive, identity, {**said, "facts": evidence}, json_)
+
+
+def _approver(params: Params, role: str, identity: Identity, audience: str) -> Approver:
+    """Who approves. A job of CI asks who let it in, and for GitHub's signature."""
+    from runbook_lib.observe.ci import job_token, reviews
+    from runbook_lib.rollout.speaking import Approver
+
+    wanted = params.policy.approvals.in_ci(role, identity.arn)
+    if wanted is None:
+        return Approver(role, identity.arn)
+    review = reviews.asked(os.environ, wanted.environment)
+    token = job_token.asked(os.environ, audience) if wanted.keys else None
+    return Approver(role, identity.arn, review, token, audience, identity.now, Path(params.source))
 
 
 def _shown(archive: Archive, one: Evidence) -> None:

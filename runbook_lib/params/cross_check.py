@@ -238,8 +238,8 @@ def _people(params: Params) -> Iterator[Named]:
         for role in phase.approvers if policy.roles else ():
             yield f"phases.{name}.approvers", role, policy.roles
     if policy.roles:
-        for role in policy.approvals.callers:
-            yield f"approvals.callers.{role}", role, policy.roles
+        for key, declared in (("callers", policy.approvals.callers), ("ci", policy.approvals.ci)):
+            yield from ((f"approvals.{key}.{role}", role, policy.roles) for role in declared)
 
 
 def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:

@@ -18,6 +18,7 @@ from runbook_lib.base.kept_at import S3, address
 from runbook_lib.base.project import read_yaml
 from runbook_lib.base.template import fields, filled
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.approvals import groups
 from runbook_lib.params.cross_check import functions
 from runbook_lib.params.load import Params, validated
 from runbook_lib.params.references import read
@@ -122,6 +123,7 @@ def values(params: Params) -> dict[str, list[str]]:
     for of_first in ("worker", "queue", "dlq"):
         named[of_first] = [params.name(post.key(of_first)) for post in service.crew if params.named(post.key(of_first))]
     witnesses, key, notify = service.archive.witness, service.archive.signing_key, service.notify
+    objects = [one.removeprefix(S3) for one in witnesses if one.startswith(S3)]
     place = {"region": flat.region, "account_id": flat.account_id, "env": flat.env, "partition": partition(flat.region)}
     return {
         **named,
@@ -144,6 +146,9 @@ def values(params: Params) -> dict[str, list[str]]:
         "ssm_witnesses": [name for one in witnesses if one.startswith("ssm:") for name in _parameter(one[4:])],
         "records_bucket": [uri.partition("/")[0]] if uri else [],
         "records": [uri] if uri else [],
+        "s3_witnesses": objects,
+        "s3_witness_buckets": sorted({one.partition("/")[0] for one in objects}),
+        "approver_groups": groups(params.policy.approvals.callers.values(), flat.account_id),
         "sns_witnesses": [one[4:] for one in witnesses if one.startswith("sns:")],
     }
 

@@ -125,8 +125,9 @@ class Keeping(Frozen):
     """File of an ed25519 private key (PEM), outside the archive, or `awskms:` with the id, alias or ARN of a KMS key
     (ECC_NIST_P256, SIGN_VERIFY). Empty: checkpoints are not signed."""
     witness: tuple[str, ...] = ()
-    """Places that get each checkpoint too: a file or folder elsewhere, `ssm:` with the name of a parameter, `sns:` with
-    the ARN of a topic."""
+    """Places that get each checkpoint too: a file or folder elsewhere, `s3://bucket/key`, `ssm:` with the name of a
+    parameter, `git:` with a repository and `#PREFIX` of its tags; told only: `sns:` with the ARN of a topic,
+    `webhook:https://...` or `webhook:env:VARIABLE`."""
     region: str = ""
     """AWS region of keys and witnesses whose name has none; empty: that of the AWS configuration."""
     retain_days: int = Field(default=0, ge=0, le=36500)

@@ -18,7 +18,7 @@ from runbook_lib.record.intact import GONE
 from runbook_lib.record.log.files import CHECKPOINT, FOLDER, Log, read_log
 from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.signers import PublicKey
-from runbook_lib.record.log.witness import Witness, kept
+from runbook_lib.record.log.witness import Witness, each_kept
 from runbook_lib.record.place import path_of
 from runbook_lib.record.tombstones import stones
 
@@ -32,6 +32,11 @@ BEGUN = {
     False: "who began its seal did not have the key, or could not reach it: somebody may have put it there",
 }
 """Notes about a seal that was cut short, where a key was given."""
+ANNOUNCED = {
+    True: "the witness {} was told that its seal began",
+    False: "the witness {} was not told that its seal began, or could not be reached: somebody may have put it there",
+}
+"""Notes about a seal that was cut short, for each witness that keeps announcements."""
 
 
 @dataclass
@@ -133,7 +138,7 @@ def _witness(log: Log | None, one: Witness, done: Audit) -> None:
         done.notes.append(f"the witness {one.name} was told each checkpoint, and cannot be asked")
         return
     try:
-        had = kept(one)
+        had = each_kept(one)
     except ArchiveError as error:
         done.unknown.append(str(error))
         return
@@ -143,24 +148,41 @@ def _witness(log: Log | None, one: Witness, done: Audit) -> None:
     except AwsError as error:
         done.unknown.append(f"the witness {one.name} cannot be asked: {error}")
         return
-    if had is None:
+    _begun(log, one, done)
+    if not had:
         done.unknown.append(f"the witness {one.name} keeps nothing yet")
     elif log is not None and log.unread:
-        done.unknown.append(f"the witness {one.name} knows a log of {had.size} records, and this one may not be read")
+        many = had[-1].size
+        done.unknown.append(f"the witness {one.name} knows a log of {many} records, and this one may not be read")
     elif trouble := _contradicted(log, had):
         done.add(one.name, f"the witness {one.name} {trouble}")
     else:
-        done.witnessed[one.name] = had.size
+        done.witnessed[one.name] = had[-1].size
 
 
-def _contradicted(log: Log | None, had: Checkpoint) -> str:
+def _begun(log: Log | None, one: Witness, done: Audit) -> None:
+    """Notes of a seal that was cut short whether this witness was told that it began."""
+    if log is None or log.checkpoint is None or log.sealing is None or not one.announced:
+        return
+    try:
+        said = ANNOUNCED[one.knows(log.sealing.text(log.checkpoint.origin))].format(one.name)
+    except (ArchiveError, AwsError) as error:  # what its checkpoint says is compared all the same
+        said = f"the witness {one.name} cannot be asked whether its seal began: {error}"
+    done.notes.append(f"{log.sealing.path}: {said}")
+
+
+def _contradicted(log: Log | None, kept: Sequence[Checkpoint]) -> str:
+    """What the checkpoints of a witness, the largest last, have against the log; empty: nothing."""
     if log is None:
-        return f"knows a log of {had.size} records, and there is none: it was removed"
-    here = log.checkpoint
-    if here is not None and here.origin != had.origin:
-        return f"knows another log ({had.origin}), not this one ({here.origin}): the archive was replaced"
-    if had.size > len(log.hashes):
-        return f"knows {had.size} records, this log has {len(log.hashes)}: it was rolled back or cut short"
-    if log.roots([had.size])[had.size] != had.root:
-        return f"knows other records: the first {had.size} of this log are not those that were sealed"
+        return f"knows a log of {kept[-1].size} records, and there is none: it was removed"
+    here, sizes = log.checkpoint, [had.size for had in kept]
+    for had in reversed(kept):
+        if here is not None and here.origin != had.origin:
+            return f"knows another log ({had.origin}), not this one ({here.origin}): the archive was replaced"
+        if had.size > len(log.hashes):
+            return f"knows {had.size} records, this log has {len(log.hashes)}: it was rolled back or cut short"
+    there = log.roots(sizes)
+    wrong = next((had for had in kept if there[had.size] != had.root), None)
+    if wrong is not None:
+        return f"knows other records: the first {wrong.size} of this log are not those that were sealed"
     return ""

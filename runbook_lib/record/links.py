@@ -1,6 +1,7 @@
-"""Links of a report: to the reports of the runs that it names, and to pages in `docs/`.
+"""Links of a report: to the reports of the runs that it names.
 
-All are relative, so they work in an archive opened from disk, wherever it is copied to. A sealed report never
+All are relative and lead to what lies in the archive, so they work wherever it is copied to or served from. A page of
+`docs/` is named, and no link: it lies outside. A sealed report never
 changes: its links lead to reports that were there before it.
 """
 
@@ -15,22 +16,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import project_root
 from runbook_lib.record.log.files import FOLDER, newest_logged, read_checkpoint
 from runbook_lib.record.place import ENTRY, is_place, names_in, path_of, safe
 from runbook_lib.record.record import Record
 
-DOCS = "docs"
 _NAMED = re.compile(
     r"\benv=[\w.-]+/release=[\w.-]+/(?P<notebook>[\w.-]+)/[\w.]+-(?P<path>[0-9a-f]{12})/report\.html\b"
-    r"|\b(?P<run>[0-9a-f]{12})\b|\bdocs/(?P<page>[\w./-]+\.md)\b"
+    r"|\b(?P<run>[0-9a-f]{12})\b"
 )
 _TAG = re.compile(r"(<!--.*?-->|<[^>]*>)", re.DOTALL)
 _OPENS = re.compile(r"<(a|style|title|summary|button)\b|<pre class=\"(?:source|checkpoint)\"", re.IGNORECASE)
 """Elements whose text gets no links. A log's name looks like a run: looking for it would list every record."""
-_SHORTEST = 9
-"""Length of `docs/a.md`, the shortest linkable text."""
+_SHORTEST = 12
+"""Length of a run id, the shortest linkable text."""
 
 
 @dataclass(frozen=True)
@@ -100,19 +98,6 @@ class Links:
                 found.append((chain.name, last.rpartition("-")[2], self._to(chain / last / "report.html")))
         return found
 
-    def docs(self, page: str) -> str:
-        """Address of a page in `docs/` if the archive lies inside its project; else empty."""
-        there = self._project / DOCS / page if self._project else None
-        return self._to(there) if there and there.is_file() else ""
-
-    @functools.cached_property
-    def _project(self) -> Path | None:
-        """The project that the archive lies in; looked for once per report, which names many pages."""
-        with contextlib.suppress(UsageError):
-            root = project_root(self.archive if self.archive.is_dir() else None)
-            return root if self.archive.is_relative_to(root) else None
-        return None
-
     def _newest(self, chain: Path) -> str:
         """Name of a chain's newest record; empty: it has none."""
         return newest_logged(self.archive, path_of(self.archive, chain)) or max(self._sealed(chain), default="")
@@ -127,13 +112,13 @@ class Links:
 
 
 def linked(markup: str, links: Links) -> str:
-    """HTML with links on each run and page of `docs/` that its text names, if they exist."""
+    """HTML with links on each run that its text names, if it exists."""
     known: dict[str, str] = {}
 
     def link(match: re.Match[str]) -> str:
         name, run = match[0], match["run"] or match["path"]
         if name not in known:
-            known[name] = links.run(run) if run else links.docs(match["page"])
+            known[name] = links.run(run)
         told = f"{match['notebook']} {run}" if match["path"] else name
         return f'<a href="{html.escape(known[name])}">{told}</a>' if known[name] else name
 

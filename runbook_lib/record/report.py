@@ -76,7 +76,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
     Args:
         nb: the executed notebook (nbformat 4); None: the report shows the record alone.
         record: sealed or about to be.
-        links: addresses of other runs and of the docs; default: none.
+        links: addresses of other runs; default: none.
     """
     page, contents = environment().get_template("report.html.j2"), Contents()
     gates = [gate_row(gate, interim=record.moment == "during") for gate in record.gates]
@@ -103,7 +103,6 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
         pieces=list(cells.pieces(cells.untitled(nb), contents)) if nb else [],
         contents=contents.sections if len(contents.sections) > 1 else [],
         before=links.before() if links else ("", ""),
-        docs=_docs(links) if links else [],
         checkpoint=links.checkpoint() if links else "",
         by_hand=record.origin == "interactive",
         notebookless=record.origin in _NO_NOTEBOOK,
@@ -129,13 +128,6 @@ def _title(nb: Mapping[str, Any] | None, record: Record) -> str:
     if record.entry:
         return said.title(record)
     return (cells.title(nb) if nb else "") or record.notebook or "Run"
-
-
-def _docs(links: Links) -> list[tuple[str, str]]:
-    """Name and address of the pages that explain a report, if they are available."""
-    named = (("How a verdict comes about", "verdicts.md"), ("Glossary", "glossary.md"), ("What misleads", "domain.md"))
-    found = [(name, links.docs(page)) for name, page in named]
-    return [(name, address) for name, address in found if address]
 
 
 def headline(record: Record) -> Headline:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import Field, ValidationError
 
@@ -23,8 +24,9 @@ from runbook_lib.record.entry import Entered, book, newest, same_role
 from runbook_lib.record.intact import GONE
 from runbook_lib.record.place import RecordRef, is_place
 from runbook_lib.record.predecessors import predecessors
-from runbook_lib.rollout import people
+from runbook_lib.rollout import job_proof, people, speaking
 from runbook_lib.rollout.people import Asks
+from runbook_lib.rollout.speaking import Approver
 
 
 class Evidence(Frozen):
@@ -48,14 +50,6 @@ class Evidence(Frozen):
     def hours(self, now: dt.datetime) -> float:
         """Age of the record in hours."""
         return (now - parse(self.at)).total_seconds() / 3600
-
-
-@dataclass(frozen=True)
-class Approver:
-    """Who approves: the role, and the caller's ARN by AWS."""
-
-    role: str
-    arn: str
 
 
 @dataclass(frozen=True)
@@ -133,6 +127,12 @@ def approved_by_record(archive: Archive, params: Params, prefix: str) -> str:
     return after[0]
 
 
+def audience(params: Params, notebook: str, role: str, stands: Sequence[Evidence], attempt: int | None = None) -> str:
+    """What GitHub's token is asked for where a job of it approves: this approval alone."""
+    place = (params.env, params.release, params.attempt if attempt is None else attempt)
+    return job_proof.audience(place, notebook, role, ((one.requires, one.run_id, one.hash) for one in stands))
+
+
 def must_be_newest(found: Sequence[Evidence], prefix: str) -> None:
     """Refuses to sign off a record that is not among the evidence.
 
@@ -152,8 +152,8 @@ def may_approve(params: Params, found: Sequence[Evidence], who: Approver, now: d
             caller ran it.
     """
     rules, advice = params.policy.approvals, []
-    if (why := not_allowed(params, who)) is not None:
-        raise Refused(why, nothing_changed=True)
+    if (not_so := speaking.against(rules, who, speaking.asking(params))) is not None:
+        raise Refused(not_so.why, nothing_changed=True)
     for one in found:
         if rules.max_age_h is not None and (hours := one.hours(now)) > rules.max_age_h:
             raise Refused(
@@ -166,6 +166,9 @@ def may_approve(params: Params, found: Sequence[Evidence], who: Approver, now: d
             if rules.four_eyes == "enforced":
                 raise Refused(f"{same}; another one has to (gates.yaml, approvals.four_eyes)", nothing_changed=True)
             advice.append(f"{same}; approver and operator are to be two people")
+    logins = speaking.let_in(rules, who)
+    if logins and who.review and not speaking.others(logins, who.review):
+        advice.append(f"{', '.join(who.review.started_by)} started run {who.review.run} and let it in")
     return advice
 
 
@@ -177,17 +180,6 @@ def _of_one_person(rules: Approvals, arn: str, others: Sequence[str]) -> str:
 
 def _told_apart(arn: str, other: str) -> str:
     return arn if arn == other else f"{arn}, who cannot be told from {other},"
-
-
-def not_allowed(params: Params, who: Approver) -> str | None:
-    """Why the caller may not speak for the role; None: they may."""
-    rules = params.policy.approvals
-    named = rules.callers_of(who.role) is not None or rules.four_eyes == "enforced"
-    if rules.may(who.role, who.arn) and (who.arn or not named):
-        return None
-    allowed = ", ".join(rules.callers_of(who.role) or ("whoever AWS names",))
-    caller = who.arn or "a caller that AWS did not name"
-    return f"{caller} may not approve as the {who.role}: {allowed} may (gates.yaml, approvals.callers)"
 
 
 def approval_checks(run: Asks, roles: Sequence[str], operator: Operator = Operator()) -> list[Check]:
@@ -224,7 +216,7 @@ class _Asked:
 
     def __init__(self, run: Asks, operator: Operator) -> None:
         self.run, self.operator = run, operator
-        self.rules = run.params.policy.approvals
+        self.rules, self.asking = run.params.policy.approvals, speaking.asking(run.params)
         self.book = book(run.archive, run.params.env, run.params.release)
         try:
             self.evidence: tuple[Evidence, ...] | None = evidence(run.archive, run.params, run.notebook)
@@ -278,13 +270,19 @@ class _Asked:
         if one.attempt != run.params.attempt:
             this = f"this is attempt {run.params.attempt}, which needs an approval of its own"
             return f"{here} attempt {one.attempt} of {run.notebook}; {this}"
-        if (why := not_allowed(run.params, Approver(role, one.caller_arn))) is not None:
-            return f"{why}; {anew}"
+        if (not_so := speaking.against(self.rules, self._approver(one, role), self.asking)) is not None:
+            return not_so.why if not_so.unsure else f"{not_so.why}; {anew}"
         hours, limit = people.hours(run, entry), self.rules.max_age_h
         if limit is not None and hours > limit:
             return f"{here} {hours:.0f} h ago, which is more than {limit:g} h (gates.yaml, approvals.max_age_h); {anew}"
         why = self._stands(one)
         return f"{here}{why}; {anew}" if why else ""
+
+    def _approver(self, one: Entered, role: str) -> Approver:
+        review, token = speaking.in_facts(one.entry.facts)
+        wanted = audience(self.run.params, one.entry.item, role, read(one) or (), one.attempt)
+        beside = Path(self.run.params.source)
+        return Approver(role, one.caller_arn, review, token, wanted, one.entry.when, beside)
 
     def _stands(self, one: Entered) -> str:
         """Why the records that an approval names are not the newest ones; empty: they are."""
@@ -301,10 +299,13 @@ class _Asked:
     def _eyes(self, one: Entered, id: str, title: str) -> list[Check]:
         by, name, arn = one.entry.by, " ".join(self.run.params.operator.split()), self.operator.arn
         enforced = self.rules.four_eyes == "enforced"
+        logins = speaking.let_in(self.rules, self._approver(one, one.entry.role))
         before = [each for was in self.evidence or () if enforced for each in was.operators]
         arns = {arn, *before} - {""}
         if same := _of_one_person(self.rules, one.caller_arn, sorted(arns)):
             who = f"{by} ({_told_apart(one.caller_arn, same)})"
+        elif logins and all(each.casefold() == name.casefold() for each in logins):
+            who = f"{logins[0]}, who let the job in,"
         elif by.casefold() == name.casefold():
             who, enforced = by, False
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,15 +14,21 @@ from typer.testing import CliRunner, Result
 
 from runbook_lib.base.errors import ArchiveError, Refused, UsageError
 from runbook_lib.cli.people import register
+from runbook_lib.observe.ci import github as github_api
+from runbook_lib.params.load import load_file
 from runbook_lib.record import recording
 from runbook_lib.record.archive import Archive, seal_staged
-from runbook_lib.record.entry import book
+from runbook_lib.record.entry import Entry, book, enter
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
+from runbook_lib.rollout.approval import evidence
+from tests.github import RUN, github, review
+from tests.jobs_token import CLAIMS, jwks, token
 from tests.project import own_project
 
+LET_IN = {"repository": "acme/orders", "environment": "approve-prod", "run": 42, "attempt": 1, "rejected_by": []}
 ROOT = Path(__file__).resolve().parents[2]
 Call = Callable[..., Result]
 
@@ -156,3 +163,98 @@ def test_help_has_an_example(command: str) -> None:
     done = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
     assert f"runbook {command}" in done.stdout
+
+
+def _approvals(project: Path, text: str) -> None:
+    gates = project / "params" / "gates.yaml"
+    before = f"{text.partition(':')[0]}: {{}}"
+    assert before in gates.read_text()
+    gates.write_text(gates.read_text().replace(before, text))
+
+
+def test_a_user_in_a_group_of_iam_approves(
+    call: Call, tmp_path: Path, embedded: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase_1_passed()
+    iam, group = embedded.client("iam"), "arn:aws:iam::000000000000:group/approvers"
+    iam.create_user(UserName="gretel")
+    key = iam.create_access_key(UserName="gretel")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    _approvals(tmp_path, f"  callers: {{engineering lead: ['{group}']}}")
+    words = ("approve", "07", "--role", "engineering lead")
+    with pytest.raises(Refused, match=f"user/gretel is in {group} cannot be told: .*iam:GetGroup"):
+        call(*words)
+    iam.create_group(GroupName="approvers")
+    with pytest.raises(Refused, match=f"user/gretel may not approve as the engineering lead: {group} may"):
+        call(*words)
+    iam.add_user_to_group(GroupName="approvers", UserName="gretel")
+    call(*words)
+    (one,) = given()
+    assert one.entry.by == "gretel" and one.caller_arn.endswith("user/gretel")
+
+
+def test_reviewers_of_the_environment_approve_by_a_job(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase_1_passed()
+    said = "{callers: ['*'], repository: acme/orders, environment: approve-prod, reviewers: [grace]}"
+    _approvals(tmp_path, f"  ci: {{engineering lead: {said}}}")
+    words = ("approve", "07", "--role", "engineering lead")
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    with pytest.raises(Refused, match="who let this job into approve-prod cannot be asked"):
+        call(*words)
+    for reviews, ok in (([review("olga")], False), ([review("olga"), review("Grace")], True)):
+        with github(RUN, reviews) as job, monkeypatch.context() as patch:
+            for name, value in job.items():
+                patch.setenv(name, value)
+            if not ok:
+                with pytest.raises(Refused, match="by olga, not by grace"):
+                    call(*words)
+                continue
+            call(*words)
+    (one,) = given()
+    assert one.entry.by == "Grace" and one.entry.facts["review"]["run"] == 42
+    assert "the-jobs-own" not in (Archive("archive").records()[-1].folder / "record.json").read_text()
+
+
+def test_githubs_signature_is_on_the_approval_and_a_forged_entry_has_none(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedded: EmbeddedAws
+) -> None:
+    """Whoever can write to the archive can say that a reviewer let a job in; he cannot have GitHub sign it."""
+    phase_1_passed()
+    said = "{callers: ['*'], repository: acme/orders, environment: approve-prod, reviewers: [grace], keys: jwks.json}"
+    _approvals(tmp_path, f"  ci: {{engineering lead: {said}}}")
+    (tmp_path / "params" / "jwks.json").write_text(json.dumps(jwks("ours")))
+
+    def signed(address: str, *_: object) -> dict[str, str]:
+        aud = address.partition("audience=")[2].replace("%3A", ":")
+        return {"value": token({**CLAIMS, "aud": aud, "iat": int(embedded.now().timestamp())})}
+
+    whole = github_api.get
+    monkeypatch.setattr(github_api, "get", lambda at, *more: (signed if "audience" in at else whole)(at, *more))
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "https://token.example/?x=1")
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "t")
+
+    def state() -> dict[str, Any]:
+        rows = json.loads(call("attest", "--list", "--json").stdout)["items"]
+        return next(row for row in rows if row["item"] == "approval" and row["notebook"].startswith("07"))
+
+    loaded, archive = load_file(Path("params/prod.yaml")), Archive("archive")
+    stands = evidence(archive, loaded, "07_phase2_50_percent")
+    let_in = {**LET_IN, "approved_by": ["grace"], "started_by": ["olga"]}
+    facts = {"evidence": [one.model_dump() for one in stands], "review": let_in}
+    words: dict[str, Any] = {"kind": "approval", "item": "07_phase2_50_percent"}
+    words |= {"by": "grace", "role": "engineering lead"}
+    words |= {"at": (embedded.now() - dt.timedelta(hours=1)).isoformat(), "facts": facts}
+    enter(archive, loaded, Entry.model_validate(words), "arn:x")
+    assert state()["state"] == "missing" and "has no token of GitHub's" in state()["said"]
+    with github(RUN, [review("grace")]) as job:
+        for name, value in job.items():
+            monkeypatch.setenv(name, value)
+        call("approve", "07", "--role", "engineering lead")
+    assert state()["state"] == "given", state()
+    (tmp_path / "params" / "jwks.json").write_text(json.dumps(jwks("theirs")))
+    assert state()["state"] == "missing" and "none of the keys has signed it" in state()["said"]
+    (tmp_path / "params" / "jwks.json").unlink()
+    assert "jwks.json cannot be read" in state()["said"]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from runbook_lib.commands.policies import documents, text
+from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.load import Params, load_file, params_dir
 from runbook_lib.params.permissions import ROLES, Role, partition, permissions, policy, trust
 from runbook_lib.params.traffic import Traffic
@@ -26,6 +27,7 @@ ROOT = params_dir().parent
 LIBRARY = ROOT / "runbook_lib"
 MANAGED = 6144
 """Characters of a managed policy at most, without white space ("IAM and AWS STS quotas")."""
+OURS = "000000000103"
 MUTED = {
     ("RESOURCE_STAR", "DescribeAlarms"),  # 09 looks for whatever alarm watches the old function: all are listed
     ("INVALID_ARN", "iam::aws:policy"),  # policies that AWS manages have no account
@@ -49,7 +51,12 @@ def rich(kind: str) -> Params:
     archive = service.archive.model_copy(
         update={
             "signing_key": "awskms:alias/runbook",
-            "witness": ("ssm:/ours/checkpoint", "sns:arn:aws:sns:us-east-1:000000000103:ours"),
+            "witness": (
+                "ssm:/ours/checkpoint",
+                "sns:arn:aws:sns:us-east-1:000000000103:ours",
+                "s3://theirs/ours/checkpoint",
+                "git:/srv/ours.git",
+            ),
         }
     )
     api = service.api.model_copy(update={"kind": kind})
@@ -58,7 +65,10 @@ def rich(kind: str) -> Params:
     secrets = {"api_key": "ssm:/ours/{env}/key", "token": "secretsmanager:ours/{env}#token", "here": "env:OURS"}
     contract = service.contract.model_copy(update={"result": result, "secrets": secrets})
     found = prod(contract=contract, notify=notify, archive=archive, api=api, names=names)
-    return found.model_copy(update={"flat": found.flat.model_copy(update={"archive": "s3://our-records/team"})})
+    callers = {"engineering lead": [f"arn:aws:iam::{account}:group/eng/leads" for account in (OURS, "000000000999")]}
+    policy = found.policy.model_copy(update={"approvals": Approvals(callers=callers)})
+    flat = found.flat.model_copy(update={"archive": "s3://our-records/team"})
+    return found.model_copy(update={"flat": flat, "policy": policy})
 
 
 HOMES: dict[str, dict[str, str]] = {
@@ -171,6 +181,12 @@ def test_iam_takes_the_policies(role: Role, kind: str) -> None:
         if not any(one.issue == issue and word in f"{one.detail}{one.location}" for issue, word in MUTED)
     ]
     assert [(one.issue, one.detail) for one in left] == []
+
+
+def test_a_group_is_asked_in_its_own_account_alone() -> None:
+    said = [one for one in policy("read-only", rich("rest"))["Statement"] if "iam:GetGroup" in one["Action"]]
+    assert [one["Resource"] for one in said] == [f"arn:aws:iam::{OURS}:group/eng/leads"]
+    assert "iam:GetGroup" not in actions(policy("read-only", prod()))
 
 
 @pytest.mark.parametrize("kind", ["rest", "http"])

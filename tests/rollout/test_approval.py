@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.base.errors import ArchiveError, Refused, UsageError
+from runbook_lib.base.errors import ArchiveError, AwsError, Refused, UsageError
 from runbook_lib.judge.gates.checks import Check
+from runbook_lib.observe.ci.reviews import Review
 from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.params.phases import Phase
@@ -21,8 +22,8 @@ from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import RecordRef
+from runbook_lib.rollout import speaking
 from runbook_lib.rollout.approval import (
-    Approver,
     Operator,
     approval_checks,
     approved_by_record,
@@ -31,6 +32,7 @@ from runbook_lib.rollout.approval import (
     must_be_newest,
 )
 from runbook_lib.rollout.people import Asked
+from runbook_lib.rollout.speaking import Approver
 
 PARAMS = Path(__file__).parents[2] / "params"
 NOW = dt.datetime(2026, 11, 23, 3, 0, tzinfo=dt.UTC)
@@ -374,3 +376,53 @@ def test_an_approval_counts_only_while_the_last_word_of_the_phase_before_is_the_
             last = f"{step} {ref.run_id}"
     truth = seen is not None and seen == last
     assert checks(archive)[0].ok is truth
+
+
+JOB = "arn:aws:sts::1:assumed-role/approve-prod/runbook-42"
+IN_CI = {"callers": ["*:assumed-role/approve-prod/*"], "repository": "acme/orders", "environment": "approve-prod"}
+LET_IN = {"repository": "acme/orders", "environment": "approve-prod", "run": 42, "attempt": 1, "rejected_by": []}
+
+
+@pytest.mark.parametrize("how", ["enforced", "advised"])
+def test_who_let_the_job_in_does_not_operate_what_it_approves(archive: Archive, how: str) -> None:
+    passed(archive)
+    facts = {"evidence": [one.model_dump() for one in evidence(archive, params(), PHASE_2)]}
+    rules = params(approvals={"four_eyes": how, "ci": {LEAD: {**IN_CI, "reviewers": ["grace", "OLGA"]}}})
+    approve(archive, arn=JOB, by="x", facts=facts)
+    assert "approves without saying who let its job" in checks(archive, rules)[0].reason
+    said = {**LET_IN, "started_by": ["nina"], "approved_by": ["olga"]}
+    approve(archive, arn=JOB, by="x", facts={**facts, "review": said})
+    one, eyes = checks(archive, rules)
+    assert one.ok and not eyes.ok and eyes.required is (how == "enforced") and "olga, who let the job in" in eyes.reason
+    approve(archive, arn=JOB, by="x", facts={**facts, "review": {**said, "approved_by": ["olga", "Grace"]}})
+    assert [one.ok for one in checks(archive, rules)] == [True]
+    found = evidence(archive, rules, PHASE_2)
+    own = Review.model_validate({**said, "started_by": ["grace"], "approved_by": ["grace"]})
+    if how == "advised":
+        assert may_approve(rules, found, Approver(LEAD, JOB, own), NOW) == ["grace started run 42 and let it in"]
+    else:
+        with pytest.raises(Refused, match="another one has to"):
+            may_approve(rules, found, Approver(LEAD, JOB, own), NOW)
+
+
+def test_a_group_is_asked_again_when_the_approval_is_counted(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who left the group since, or was put into the archive by hand, does not count."""
+    answers: list[bool | AwsError] = []
+
+    def ask(*_: object) -> bool:
+        if isinstance(answers[0], AwsError):
+            raise answers[0]
+        return answers[0]
+
+    monkeypatch.setattr(speaking, "is_member", ask)
+    passed(archive)
+    approve(archive)
+    rules = params(approvals={"callers": {LEAD: ["arn:aws:iam::000000000103:group/leads"]}})
+    for answer, says in (
+        (True, "Grace H."),
+        (False, "may not approve as the engineering lead"),
+        (AwsError("iam:GetGroup was denied"), "cannot be told: iam:GetGroup was denied"),
+    ):
+        answers[:] = [answer]
+        (one,) = checks(archive, rules)
+        assert one.ok is (answer is True) and says in one.reason

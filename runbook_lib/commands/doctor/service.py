@@ -215,7 +215,7 @@ def keeping(ground: Ground) -> Iterator[Found]:
             if one.readable:
                 one.read()
             said.append(f"kept by {one.name}")
-    except (ArchiveError, AwsError) as error:
+    except (ArchiveError, AwsError, ValueError) as error:
         yield wrong(str(error), edit)
         return
     logged = [one for one in said if not one.startswith("records in ")]

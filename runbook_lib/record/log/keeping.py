@@ -61,11 +61,20 @@ def signer_of(said: Keeping) -> Signer | None:
     return signer(said.signing_key, said.region) if said.signing_key else None
 
 
-@lru_cache(maxsize=8)
-def witnesses_of(said: Keeping) -> tuple[Witness, ...]:
-    """The witnesses that keep each checkpoint too.
+@lru_cache(maxsize=32)
+def witness_of(name: str, region: str) -> Witness:
+    """One of the witnesses that keep each checkpoint too.
 
     Raises:
-        ArchiveError: a witness cannot be reached.
+        ArchiveError: it cannot be reached.
     """
-    return tuple(witness(name, said.region) for name in said.witness)
+    return witness(name, region)
+
+
+def witnesses_of(said: Keeping) -> tuple[Witness, ...]:
+    """All of them.
+
+    Raises:
+        ArchiveError: one cannot be reached.
+    """
+    return tuple(witness_of(name, said.region) for name in said.witness)

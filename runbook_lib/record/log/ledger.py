@@ -38,11 +38,11 @@ from runbook_lib.record.log.files import (
     read_tree,
 )
 from runbook_lib.record.log.leaf import How, Leaf
-from runbook_lib.record.log.merkle import appended, leaf_hash, roots
+from runbook_lib.record.log.merkle import appended, leaf_hash
 from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.sealing import SEALING, Sealing, read_sealing
 from runbook_lib.record.log.signers import Signer
-from runbook_lib.record.log.witness import Witness, kept
+from runbook_lib.record.log.telling import UNANNOUNCED, Telling
 from runbook_lib.record.place import is_name, is_path
 from runbook_lib.record.staging import NAME as STAGING
 
@@ -60,6 +60,7 @@ class Ledger:
         """`told` is called with each failure to sign or witness; all writing goes through `home`."""
         self.root, self.told, self.home = root, told, home
         self.folder = root / FOLDER
+        self.telling = Telling(self.folder, told)
         self._unreached: ArchiveError | AwsError | None = None
 
     def take_in(self, records: Iterable[Mapping[str, Any]]) -> None:
@@ -154,15 +155,29 @@ class Ledger:
         if tree.size > begun.size:
             self._sign(tree, begun)
             return ""
+        doubt = self._unannounced(begun, tree)
         self._append(tree, facts, "completed", begun)
-        return f"{begun.path} was sealed, and a crash kept it from the log: it was logged now"
+        return f"{begun.path} was sealed, and a crash kept it from the log: it was logged now{doubt}"
+
+    def _unannounced(self, begun: Sealing, tree: Tree) -> str:
+        """Doubt about a seal that no witness knows; empty: one knows it, or none keeps announcements."""
+        try:
+            known = self.telling.knows(settings.keeping(self.root), begun.text(tree.origin))
+        except ArchiveError:
+            return ""  # its settings cannot be used: told where the checkpoint is to be signed
+        return f"; {UNANNOUNCED}" if known is False else ""
 
     def begin(self, path: str, hash_: str, staging: str) -> None:
-        """Writes down, and signs, which record is being sealed: what a stranger puts there is not taken for a seal."""
+        """Writes down, signs, and announces to the witnesses which record is being sealed: what a stranger puts there
+        is not taken for a seal.
+        """
         tree = read_tree(self.folder)
         begun = Sealing(path, hash_, tree.size if tree else 0, staging)
         try:
-            signer = settings.signer_of(settings.keeping(self.root)) if tree else None
+            said = settings.keeping(self.root)
+            if tree:
+                self.telling.begin(said, begun.text(tree.origin))
+            signer = settings.signer_of(said) if tree else None
             if tree and signer:
                 signature = base64.b64encode(signer.sign(begun.text(tree.origin))).decode()
                 begun = replace(begun, signature=signature)
@@ -233,13 +248,7 @@ class Ledger:
     def _publish(self, checkpoint: Checkpoint, said: Keeping, before: Checkpoint | None) -> None:
         """Writes the checkpoint, and tells the witnesses."""
         self._write(CHECKPOINT, checkpoint.note())
-        witnesses = tuple[Witness, ...]()
-        try:
-            witnesses = settings.witnesses_of(said)
-        except (ArchiveError, AwsError) as error:
-            self.told(str(error))
-        for one in witnesses:
-            self._witness(one, checkpoint, before)
+        self.telling.tell(said, checkpoint, before)
 
     def _signed(
         self, checkpoint: Checkpoint, before: Checkpoint | None, said: Keeping, begun: Sealing | None
@@ -276,30 +285,6 @@ class Ledger:
                 "(`runbook archive list`), then have it sign them as they are: `runbook archive sign`"
             )
         return _with(signer, checkpoint)
-
-    def _witness(self, one: Witness, checkpoint: Checkpoint, before: Checkpoint | None) -> None:
-        """Sends a checkpoint to a witness that has none, or an earlier one of this log. No other is replaced."""
-        try:
-            had = kept(one) if one.readable else None
-            if had is not None and (trouble := self._contradicts(had, checkpoint, before)):
-                self.told(f"the witness {one.name} was not told: {trouble}; `runbook archive verify` says more")
-                return
-            one.write(checkpoint.note())
-        except (ArchiveError, AwsError, ValueError) as error:
-            self.told(f"the witness {one.name} was not told: {error}")
-
-    def _contradicts(self, had: Checkpoint, checkpoint: Checkpoint, before: Checkpoint | None) -> str:
-        if had.origin != checkpoint.origin:
-            return f"it keeps the checkpoint of another log, {had.origin}"
-        if had.size > checkpoint.size:
-            return f"it knows {had.size} records, this log has {checkpoint.size}"
-        known = next((one for one in (checkpoint, before) if one is not None and one.size == had.size), None)
-        root = known.root if known else self._root_at(had.size)  # rare; takes time that grows with the log
-        return "" if root == had.root else f"its first {had.size} records were others"
-
-    def _root_at(self, size: int) -> bytes:
-        lines = b"".join(read_leaves(self.folder).values()).split(b"\n")[:size]
-        return roots([leaf_hash(line) for line in lines], [size]).get(size, b"")
 
 
 def _with(signer: Signer, checkpoint: Checkpoint) -> Checkpoint:

@@ -1,52 +1,68 @@
 """Witnesses: copies of the newest checkpoint in places that writers of the archive cannot change.
 
-`/mnt/elsewhere/archive.checkpoint` or a folder, `ssm:/runbook/checkpoint` (AWS keeps a hundred versions of it),
-`sns:arn:aws:sns:...` (send only: it cannot be read).
+`/mnt/elsewhere/archive.checkpoint` or a folder; by the beginning of the name, what stands in `KINDS`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
-from runbook_lib.base.aws_errors import aws_errors
-from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.log.note import Checkpoint, parsed
-from runbook_lib.record.log.signers import region_of
 from runbook_lib.record.seal import replace_file
 
-SSM, SNS = "ssm:", "sns:"
 FILE = "checkpoint"
+BEGUN = ".begun"
+"""End of the name of what says that a seal has begun, beside a checkpoint."""
 
 
-class Witness(Protocol):
+class Witness(ABC):
     """Keeps a checkpoint."""
 
     name: str
-    readable: bool
+    """As it is told; it holds no secret."""
+    readable: bool = True
+    """Whether it keeps what it is told, and can be asked for it."""
+    announced: bool = False
+    """Whether it also keeps the announcement of a seal (`begin`)."""
 
+    @abstractmethod
     def read(self) -> bytes | None:
-        """The checkpoint that it keeps; None: none yet.
+        """The newest checkpoint that it keeps; None: none yet.
 
         Raises:
             ArchiveError, AwsError: the witness cannot be read.
+            ValueError: it keeps something else.
         """
-        ...
 
+    @abstractmethod
     def write(self, text: bytes) -> None:
-        """Replaces its checkpoint by `text`.
+        """Makes `text` its newest checkpoint.
 
         Raises:
             ArchiveError, AwsError: the witness does not accept it.
         """
-        ...
+
+    def history(self) -> Sequence[bytes]:
+        """All checkpoints that it keeps, oldest first: the newest alone, unless it keeps each. Raises as `read`."""
+        newest = self.read()
+        return [] if newest is None else [newest]
+
+    def begin(self, text: bytes) -> None:  # noqa: B027 (most keep no announcement)
+        """Tells that a seal begins: its record exists nowhere yet. Raises as `write`."""
+
+    def knows(self, text: bytes) -> bool:  # noqa: ARG002 (see `begin`)
+        """Whether `begin` was told this. Raises as `read`."""
+        return False
 
 
-class FileWitness:
+class FileWitness(Witness):
     """A file, or the file `checkpoint` in a folder."""
 
-    readable = True
+    announced = True
 
     def __init__(self, path: Path) -> None:
         self.path = path / FILE if path.is_dir() else path
@@ -54,10 +70,13 @@ class FileWitness:
 
     def read(self) -> bytes | None:
         """The checkpoint that it keeps; None: none yet, though its folder exists."""
+        return self._read(self.path)
+
+    def _read(self, path: Path) -> bytes | None:
         try:
-            return read_plain(self.path)
+            return read_plain(path)
         except FileNotFoundError:
-            if self.path.parent.is_dir():
+            if path.parent.is_dir():
                 return None
             raise ArchiveError(f"the witness {self.name} cannot be asked: there is no such folder") from None
         except OSError as error:
@@ -67,75 +86,69 @@ class FileWitness:
         """Replaces its checkpoint by `text`."""
         replace_file(self.path, text)
 
+    def begin(self, text: bytes) -> None:
+        """Writes `text` into a file beside its checkpoint."""
+        replace_file(self.path.with_name(self.path.name + BEGUN), text)
 
-class _OfAws:
-    """An AWS client with short timeouts, since a seal waits for it."""
-
-    def __init__(self, service: str, name: str, region: str) -> None:
-        from runbook_lib.base.aws import WHO_S, Aws
-
-        self.name, self._at = f"{service}:{name}", name
-        try:
-            self._client: Any = Aws(region_of(name, region), answer_s=WHO_S, tries=2).client(service)
-        except AwsError as error:
-            raise ArchiveError(f"the witness {self.name} cannot be reached: {error}") from None
+    def knows(self, text: bytes) -> bool:
+        """Whether that file says this."""
+        return self._read(self.path.with_name(self.path.name + BEGUN)) == text
 
 
-class SsmWitness(_OfAws):
-    """A parameter of AWS Systems Manager."""
+def _ssm(name: str, region: str) -> Witness:
+    from runbook_lib.record.log.witness_aws import SsmWitness
 
-    readable = True
-
-    def __init__(self, name: str, region: str) -> None:
-        super().__init__("ssm", name, region)
-
-    def read(self) -> bytes | None:
-        """The checkpoint that it keeps; None: the parameter does not exist."""
-        with aws_errors("ssm:GetParameter"):
-            try:
-                return str(self._client.get_parameter(Name=self._at)["Parameter"]["Value"]).encode()
-            except self._client.exceptions.ParameterNotFound:
-                return None
-
-    def write(self, text: bytes) -> None:
-        """Replaces its checkpoint by `text`."""
-        with aws_errors("ssm:PutParameter"):
-            self._client.put_parameter(Name=self._at, Value=text.decode(), Type="String", Overwrite=True)
+    return SsmWitness(name, region)
 
 
-class SnsWitness(_OfAws):
-    """An SNS topic: each checkpoint goes to its subscribers."""
+def _sns(name: str, region: str) -> Witness:
+    from runbook_lib.record.log.witness_aws import SnsWitness
 
-    readable = False
+    return SnsWitness(name, region)
 
-    def __init__(self, name: str, region: str) -> None:
-        super().__init__("sns", name, region)
 
-    def read(self) -> bytes | None:
-        """None: a topic keeps nothing."""
-        return None
+def _s3(name: str, region: str) -> Witness:
+    from runbook_lib.record.log.witness_aws import S3Witness
 
-    def write(self, text: bytes) -> None:
-        """Sends the checkpoint to the subscribers."""
-        with aws_errors("sns:Publish"):
-            self._client.publish(TopicArn=self._at, Subject="Checkpoint of the audit records", Message=text.decode())
+    return S3Witness(name, region)
+
+
+def _git(name: str, _: str) -> Witness:
+    from runbook_lib.record.log.witness_git import GitWitness
+
+    return GitWitness(name)
+
+
+def _webhook(name: str, _: str) -> Witness:
+    from runbook_lib.record.log.witness_web import WebhookWitness
+
+    return WebhookWitness(name)
+
+
+KINDS: dict[str, Callable[[str, str], Witness]] = {
+    "ssm:": _ssm,
+    "sns:": _sns,
+    "s3://": _s3,
+    "git:": _git,
+    "webhook:": _webhook,
+}
+"""Beginning of a name to what makes the witness of the rest, for a region. Any other name is a path."""
 
 
 def witness(name: str, region: str = "") -> Witness:
     """The witness with this name.
 
     Raises:
-        ArchiveError: the witness cannot be reached.
+        ArchiveError: the name cannot be one, or the witness cannot be reached.
     """
-    if name.startswith(SSM):
-        return SsmWitness(name.removeprefix(SSM), region)
-    if name.startswith(SNS):
-        return SnsWitness(name.removeprefix(SNS), region)
+    for begins, made in KINDS.items():
+        if name.startswith(begins):
+            return made(name.removeprefix(begins), region)
     return FileWitness(Path(name).expanduser())
 
 
 def kept(one: Witness) -> Checkpoint | None:
-    """The checkpoint that a witness keeps; None: none yet.
+    """The newest checkpoint that a witness keeps; None: none yet.
 
     Raises:
         ArchiveError, AwsError: the witness cannot be read.
@@ -143,3 +156,8 @@ def kept(one: Witness) -> Checkpoint | None:
     """
     text = one.read()
     return None if text is None else parsed(text)
+
+
+def each_kept(one: Witness) -> list[Checkpoint]:
+    """All checkpoints that a witness keeps, the largest last. Raises as `kept`."""
+    return sorted((parsed(text) for text in one.history()), key=lambda had: had.size)

@@ -1,0 +1,150 @@
+"""A witness of annotated tags in a git repository: `git:/srv/witness.git`, `git:ssh://host/witness.git#our-records`.
+
+Each checkpoint is a tag of its own, named by its size (`our-records/000000000042`), with the checkpoint as its message.
+A tag is pushed where there is none, and never moved or deleted: so all that was ever witnessed is compared, and whoever
+may push but not delete cannot take anything back. The tagged object is a blob: the repository needs no commit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.log.note import parsed
+from runbook_lib.record.log.witness import Witness
+
+PREFIX = "checkpoint"
+WAIT_S = 20.0
+"""Seconds for one call of git: a seal waits for it."""
+MOST = 10_000
+"""Most bytes of a tag; ours have some 500."""
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*")
+_SIZE = re.compile(r"[0-9]{12}")
+_LOGIN = re.compile(r"(?<=://)[^/@]*@")
+_ALONE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
+"""Variables that would lead git to another repository, as in a hook."""
+
+
+class _Said(Exception):
+    """What git said about a failure."""
+
+
+class GitWitness(Witness):
+    """Tags of one repository that begin with a prefix. No announcement: a push more would hold up each seal."""
+
+    def __init__(self, name: str) -> None:
+        where, _, prefix = name.partition("#")
+        self.prefix, self.name = prefix or PREFIX, f"git:{_LOGIN.sub('', name)}"
+        if not where or where.startswith("-") or "::" in where or not _PREFIX.fullmatch(self.prefix):
+            expected = "expects git:REPOSITORY or git:REPOSITORY#PREFIX"
+            raise ArchiveError(f"the witness {self.name} cannot be asked: {expected}")
+        local = where[0] in "/.~" or Path(where).exists()
+        self._remote = str(Path(where).expanduser().absolute()) if local else where
+
+    def read(self) -> bytes | None:
+        """The checkpoint in the tag of the largest size; None: there is no tag."""
+        with self._asked() as here:
+            there = self._sizes(here)
+            return self._texts(here, [max(there)])[0] if there else None
+
+    def history(self) -> Sequence[bytes]:
+        """The checkpoint in each tag."""
+        with self._asked() as here:
+            return self._texts(here, sorted(self._sizes(here)))
+
+    def write(self, text: bytes) -> None:
+        """Pushes a tag of its own for it. One that is there already stays, and must say the same."""
+        size = f"{parsed(text).size:012d}"
+        with self._asked() as here:
+            try:
+                self._push(here, f"{self.prefix}/{size}", text)
+            except _Said:
+                if size not in self._sizes(here):
+                    raise
+                (had,) = self._texts(here, [size])
+                if not parsed(had).same_tree(parsed(text)):
+                    raise ArchiveError(f"its tag {self.prefix}/{size} is of other records") from None
+
+    def _sizes(self, here: str) -> set[str]:
+        """Sizes of the checkpoints that have a tag."""
+        listed = self._git(here, "ls-remote", "--refs", "--", self._remote, f"refs/tags/{self.prefix}/*").decode()
+        tails = (line.partition("\t")[2].removeprefix(f"refs/tags/{self.prefix}/") for line in listed.splitlines())
+        return {one for one in tails if _SIZE.fullmatch(one)}
+
+    def _texts(self, here: str, sizes: Sequence[str]) -> list[bytes]:
+        """The checkpoints in these tags.
+
+        Raises:
+            ValueError: a tag does not say what its name does.
+        """
+        texts = self._fetched(here, [f"{self.prefix}/{size}" for size in sizes])
+        for size, text in zip(sizes, texts, strict=True):
+            if parsed(text).size != int(size):
+                raise ValueError(f"the tag {self.prefix}/{size} is of another size")
+        return texts
+
+    def _fetched(self, here: str, names: Sequence[str]) -> list[bytes]:
+        """The messages of these tags."""
+        refs = [f"refs/tags/{name}" for name in names]
+        wanted = "".join(f"{ref}:{ref}\n" for ref in refs).encode()
+        self._git(here, "fetch", "--quiet", "--no-tags", "--stdin", "--", self._remote, given=wanted)
+        answer = self._git(here, "cat-file", "--batch", given="".join(f"{ref}\n" for ref in refs).encode())
+        texts, at = [], 0
+        for name in names:
+            head, _, _ = answer[at:].partition(b"\n")
+            words = head.split()
+            if len(words) != 3 or words[1] != b"tag" or int(words[2]) > MOST:
+                raise ValueError(f"the tag {name} is not an annotated one")
+            begins = at + len(head) + 1
+            content = answer[begins : begins + int(words[2])]
+            if f"\ntag {name}\n".encode() not in content.partition(b"\n\n")[0] + b"\n":
+                raise ValueError(f"the tag {name} was made under another name")
+            texts.append(content.partition(b"\n\n")[2])
+            at = begins + int(words[2]) + 1
+        return texts
+
+    def _push(self, here: str, name: str, text: bytes) -> None:
+        blob = self._git(here, "hash-object", "-w", "--stdin", given=text).decode().strip()
+        who = f"rollout-runbook <runbook@localhost> {int(time.time())} +0000"
+        head = f"object {blob}\ntype blob\ntag {name}\ntagger {who}\n\n"
+        tag = self._git(here, "mktag", given=head.encode() + text).decode().strip()
+        self._git(here, "push", "--quiet", "--no-follow-tags", "--", self._remote, f"{tag}:refs/tags/{name}")
+
+    @contextmanager
+    def _asked(self) -> Iterator[str]:
+        """An empty repository to work in; what git says comes out as a sentence."""
+        with tempfile.TemporaryDirectory(prefix="runbook-witness-") as here:
+            try:
+                self._git(here, "init", "--quiet", "--bare", "--template=")
+                yield here
+            except _Said as error:
+                raise ArchiveError(f"git cannot use {self.name.removeprefix('git:')} ({error})") from None
+
+    def _git(self, here: str, *words: str, given: bytes = b"") -> bytes:
+        environ = {name: value for name, value in os.environ.items() if name not in _ALONE}
+        environ |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        environ.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=5")
+        # No hook of the user's, and nothing that goes on in the background in a folder that is removed.
+        own = ("core.hooksPath=/dev/null", "push.gpgSign=false", "gc.auto=0", "maintenance.auto=false")
+        command = ["git", *(word for one in own for word in ("-c", one)), *words]
+        try:
+            done = subprocess.run(
+                command, cwd=here, env=environ, input=given, capture_output=True, timeout=WAIT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise _Said(f"no answer within {WAIT_S:g} s") from None
+        except OSError:
+            raise _Said("there is no program `git`") from None
+        if done.returncode:
+            lines = done.stderr.decode("utf-8", "replace").splitlines()
+            telling = [one for one in lines if one.lstrip().startswith(("fatal:", "error:", "!", "remote:"))]
+            said = next(iter(telling or lines), f"it ended with {done.returncode}")
+            raise _Said(_LOGIN.sub("", said.strip()).replace(self._remote, "it")[:200])
+        return done.stdout

@@ -1,0 +1,66 @@
+"""A witness that is told by HTTP and cannot be asked: `webhook:https://host/path`, or `webhook:env:VARIABLE` where the
+address holds a secret.
+
+The body of the request is the checkpoint, byte for byte: what the receiver stores is a file for `--witness`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.error
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
+
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.log.witness import Witness
+
+TIMEOUT_S = 5.0
+"""Seconds after which a receiver without an answer counts as not reached: a seal waits for it."""
+VARIABLE = "env:"
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Does not follow a redirect: the checkpoint is for the configured address."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+class WebhookWitness(Witness):
+    """An address that takes each checkpoint as the body of a POST."""
+
+    readable = False
+
+    def __init__(self, name: str) -> None:
+        variable = name.removeprefix(VARIABLE) if name.startswith(VARIABLE) else ""
+        self._address = os.environ.get(variable, "") if variable else name
+        try:
+            parts = urlsplit(self._address)
+            host = f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
+        except ValueError:
+            host = ""
+        self.name = f"webhook:{VARIABLE}{variable}" if variable else f"webhook:{host or 'without an address'}"
+        if not host or not (self._address.startswith("https://") or _LOOPBACK.match(self._address)):
+            where = f"the variable {variable}" if variable else "it"
+            raise ArchiveError(f"the witness {self.name} cannot be told: {where} holds no https address")
+
+    def read(self) -> bytes | None:
+        """None: it can only be told."""
+        return None
+
+    def write(self, text: bytes) -> None:
+        """Sends the checkpoint, and expects an answer of 2xx."""
+        request = urllib.request.Request(  # noqa: S310 (https or loopback: see above)
+            self._address, data=text, headers={"Content-Type": "text/plain; charset=utf-8"}, method="POST"
+        )
+        try:
+            with urllib.request.build_opener(_Stay).open(request, timeout=TIMEOUT_S):
+                return
+        except urllib.error.HTTPError as error:
+            why = f"it answered {error.code}"
+        except Exception as error:  # a broken answer is no OSError; its text could hold the address
+            why = f"it does not answer ({type(error).__name__})"
+        raise ArchiveError(why)
