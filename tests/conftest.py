@@ -34,7 +34,7 @@ from runbook_lib.params import load as parameters
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
-from tests import forks, loads, memory, quick_aws
+from tests import forks, loads, memory, quick_aws, quick_versions
 
 HERE = Path(__file__).parent
 PARAMS = params_dir(HERE)
@@ -52,6 +52,7 @@ sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]
 gc.set_threshold(100_000, 20, 100)
 memory.install()
 quick_aws.install()
+quick_versions.install()
 
 # Nobody draws from numpy's global generator (ruff's NPY002), so hypothesis need not seed it and put it back for each
 # example, which is a quarter of what an example costs.
