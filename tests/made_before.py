@@ -1,5 +1,6 @@
 """For the process that forks kernels (`tests/kernels.py`), where importing this has figures not painted, forecasts of
-harm kept, the sandbox's infrastructure tool forked too, and botocore quicker. In no process of the tests themselves.
+harm kept, the sandbox's infrastructure tool forked too, botocore quicker, and git asked once. In no process of the
+tests themselves.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from runbook_lib.act import command
 from runbook_lib.steps import harm
-from tests import forks, quick_aws, unpainted
+from tests import forks, quick_aws, quick_versions, unpainted
 from tests.kept import forecast
 
 quick_aws.install()
+quick_versions.install()
 FigureCanvasAgg.draw = unpainted.draw  # type: ignore[method-assign]
 forks._server()  # one for all kernels, which have their end of its channel from here
 command.subprocess = forks.processes  # type: ignore[assignment]

@@ -10,6 +10,8 @@ from runbook_lib.base.errors import RunbookError
 from runbook_lib.params.load import project_root
 
 _PACKAGES = ("rollout-runbook", "boto3", "botocore", "pandas", "matplotlib", "scipy", "papermill", "pydantic")
+_COMMIT, _NONE = "# branch.oid ", "(initial)"
+"""How `git status` says which commit it is, and that there is none yet."""
 
 
 def versions() -> dict[str, str]:
@@ -21,11 +23,11 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "absent"
     try:
-        root = project_root()
-        git = ["git", "-C", str(root)]
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True)
-        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, timeout=5, check=True)
-        found["commit"] = commit.stdout.strip() + (" (dirty)" if changed.stdout.strip() else "")
-    except (OSError, subprocess.SubprocessError, RunbookError):
+        git = ["git", "-C", str(project_root()), "status", "--porcelain=v2", "--branch"]
+        said = subprocess.run(git, capture_output=True, text=True, timeout=5, check=True).stdout.splitlines()
+        commit = next(line.removeprefix(_COMMIT) for line in said if line.startswith(_COMMIT))
+        changed = any(not line.startswith("# ") for line in said)
+        found["commit"] = "unknown" if commit == _NONE else commit + (" (dirty)" if changed else "")
+    except (OSError, subprocess.SubprocessError, StopIteration, RunbookError):
         found["commit"] = "unknown"
     return found

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.rehearse.emulator.remembered import dated, of_text, projected, since, sized, split, summed
+from runbook_lib.rehearse.emulator.remembered import dated, described, of_text, projected, since, sized, split, summed
 
 
 def test_a_string_is_computed_once_and_anything_else_each_time() -> None:
@@ -126,3 +126,26 @@ def test_what_is_asked_of_a_metric_is_what_the_emulator_gives(
             assert quick({}, body, False, True) == cloudwatch._get_metric_data({}, body, False, True)
     finally:
         cloudwatch._metrics.clear()
+
+
+def test_a_service_is_described_as_botocore_does_it() -> None:
+    import botocore.session
+    from ministack.core import responses
+
+    session, model = botocore.session.get_session(), described(responses._BOTOCORE_NAME)
+    sandbox = (
+        "sts",
+        "lambda",
+        "dynamodb",
+        "appconfig",
+        "apigateway",
+        "apigatewayv2",
+        "cloudformation",
+        "iam",
+        "s3",
+        "sns",
+    )
+    for service in (*responses._BOTOCORE_NAME, *sandbox):
+        known = session.get_service_model(responses._BOTOCORE_NAME.get(service, service)).metadata
+        assert model(service).metadata == dict(known), service
+    assert model("no-such-service") is None

@@ -34,6 +34,7 @@ from runbook_lib.rehearse.quick.fuzz_report import page
 from runbook_lib.rehearse.quick.fuzz_rules import RULES, Counted, about, count, table, wald
 from runbook_lib.rehearse.quick.local_world import START
 from runbook_lib.rehearse.world.scenario import load
+from tests import workers
 
 PARAMS = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")
 PLAYS = 150
@@ -285,7 +286,7 @@ def test_a_play_that_breaks_no_rule_is_left_as_it_is() -> None:
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of this run of pytest have in common."""
     own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "drawn-worlds"
+    folder = (own.parent if workers.NAME in os.environ else own) / "drawn-worlds"
     folder.mkdir(exist_ok=True)
     return folder
 
@@ -293,7 +294,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, PLAYS, CHUNK))
 def test_drawn_worlds_break_no_rule(first: int, together: Path) -> None:
-    """Played in chunks, which workers share out among them. The one that is through last judges all of them."""
+    """Played in chunks, which several workers may share. The one that is through last judges all of them."""
     found = [fuzz.run(play(seed), PARAMS) for seed in range(first, first + CHUNK)]
     with FileLock(together / "lock"):
         (together / f"{first}.pickle").write_bytes(pickle.dumps(found))
