@@ -121,7 +121,7 @@ def _environment() -> str | None:
             if whole and name.upper() in _PROXIES and parsed.scheme.lower().startswith("socks"):
                 return f"{name} is '{one_line(value)}': a SOCKS proxy cannot be used; expects http://host:8080"
             if not whole:
-                return f"{name} is '{one_line(value)}', which is no address such as http://host:8080"
+                return f"{name} is '{one_line(value)}', which is not an address such as http://host:8080"
         if name in _TOKENS and not re.fullmatch(r"[!-~]*", value):
             return f"{name} contains an invalid character (a line break, a space?); set it again"
     return None

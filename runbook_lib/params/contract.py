@@ -172,7 +172,7 @@ class Result(Declared):
     def fault(self, found: object, job_id: str = "") -> str:
         """What is wrong with a document, as the end of a sentence; empty: it is valid."""
         if not isinstance(found, dict) and (self.required or self.job_id or self.json_schema is None):
-            return "it is no JSON object"
+            return "it is not a JSON object"
         missing = next((path for path in self.required if json_body.at(found, path) in (None, "", [], {})), None)
         if missing is not None:
             return f"it has nothing at '{missing}' (contract.result.required)"

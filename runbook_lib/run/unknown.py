@@ -31,7 +31,7 @@ def unknown_parameters(namespace: Mapping[str, Any]) -> list[str]:
 
 def _sentence(name: str) -> str:
     near = close(name, FLAT_NAMES)
-    return f"'{name}' is no parameter and has no effect" + (f"; {near}" if near else "")
+    return f"'{name}' is not a parameter and has no effect" + (f"; {near}" if near else "")
 
 
 def _assigned(source: str) -> Iterator[str]:

@@ -60,12 +60,12 @@ def test_every_field_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("contract", "said"),
     [
-        ({"secrets": {"api_key": "s3cr3t-itself"}}, "secrets.api_key is no reference; expects env:VARIABLE"),
+        ({"secrets": {"api_key": "s3cr3t-itself"}}, "secrets.api_key is not a reference; expects env:VARIABLE"),
         ({"secrets": {"api_key": "env:OURS"}}, "secrets.api_key is in no header; write {api_key}"),
         ({"secrets": {"uuid": "env:OURS"}}, "'uuid' is no name for a secret"),
         ({"secrets": {"ApiKey": "env:OURS"}}, "'ApiKey' is no name for a secret"),
-        ({"submit": {"headers": {"X-Api-Key": "{api_key}"}}}, "{api_key}' is no placeholder that is known here"),
-        ({"submit": {"valid": {"a": "{api_key}{probe}"}}}, "{api_key}' is no placeholder that is known here"),
+        ({"submit": {"headers": {"X-Api-Key": "{api_key}"}}}, "{api_key}' is not a placeholder that is known here"),
+        ({"submit": {"valid": {"a": "{api_key}{probe}"}}}, "{api_key}' is not a placeholder that is known here"),
     ],
 )
 def test_secrets_are_named_and_used_in_headers_alone(tmp_path: Path, contract: dict[str, Any], said: str) -> None:
@@ -96,13 +96,13 @@ def test_a_folder_from_before_loads_as_ever(tmp_path: Path) -> None:
         ({"submit": {"job_id": "data[0]"}}, "'contract.submit.job_id' is 'data[0]': expects a path of names with dots"),
         ({"submit": {"accepted": {"codes": []}}}, "expects 1 or more"),
         ({"submit": {"accepted": {"codes": ["202"]}}}, "expects a whole number"),
-        ({"submit": {"valid": {"id": "{env}"}}}, "submit.valid: id: '{env}' is no placeholder that is known here"),
+        ({"submit": {"valid": {"id": "{env}"}}}, "submit.valid: id: '{env}' is not a placeholder that is known here"),
         ({"probe": {"headers": {}}, "submit": {"valid": {"a": "b"}}}, "nothing carries a probe's mark"),
         ({"status": {"completed": None}}, "completed is empty, and nothing else says that a job is done"),
         ({"status": {"running": {"codes": [200]}}}, "one answer could mean completed and running (200)"),
         ({"status": {"told_by": "table"}}, "nobody gets that answer; say 'fetched: bucket' or 'fetched: route'"),
         ({"result": {"fetched": "route"}}, "path names none with {job_id} in it"),
-        ({"result": {"json_schema": {"type": "objekt"}}}, "json_schema is no JSON Schema"),
+        ({"result": {"json_schema": {"type": "objekt"}}}, "json_schema is not a JSON Schema"),
         ({"result": {"example": {"job_id": "x"}}}, "example: it has nothing at 'report'"),
         ({"table": {"failed": ["COMPLETED"]}}, "status word 'COMPLETED' is in two lists"),
         ({"table": {"error": "status"}}, "attribute 'status' is named for two things"),

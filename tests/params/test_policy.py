@@ -39,7 +39,7 @@ def test_five_steps_in_their_order(five: Policy) -> None:
     ("change", "told"),
     [
         ({"gates": []}, "alarm 'dlq' takes its threshold from gate 'dlq', which is not declared"),
-        ({"phases": {}}, "has a count for what is no phase: '"),
+        ({"phases": {}}, "has a count for what is not a phase: '"),
     ],
 )
 def test_where_no_name_is_known_the_sentence_ends_without_a_hint(change: dict[str, Any], told: str) -> None:
@@ -69,7 +69,7 @@ def test_a_name_means_itself_then_its_number_then_what_begins_with_it(five: Poli
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        ({"09_deprecate_sync": {"notebook": SIX}}, "is no phase; only phases are"),
+        ({"09_deprecate_sync": {"notebook": SIX}}, "is not a phase; only phases are"),
         ({LAST: {"notebook": SIX}}, "what migrates"),
         ({FIVE[2]: {"notebook": LAST}}, "carries out no other step"),
     ],
@@ -131,7 +131,7 @@ def test_a_watch_that_looks_more_than_each_minute_is_none() -> None:
 
 def test_an_environment_that_there_is_not_is_told_before_what_requires_the_step() -> None:
     steps = {**RAW["steps"], SIX: {**RAW["steps"][SIX], "envs": ["production"]}}
-    with pytest.raises(ValidationError, match=rf"step '{SIX}' is applied in 'production', which is no environment"):
+    with pytest.raises(ValidationError, match=rf"step '{SIX}' is applied in 'production', which is not an environment"):
         Policy.model_validate({**RAW, "steps": steps})
 
 

@@ -24,8 +24,8 @@ def test_what_papermill_injects_and_nobody_reads_is_told() -> None:
         {"In": ["", "env = 'dev'\nattempt = 1", INJECTED, "x = 1\nrun = Run.open('06', globals())"]}
     )
     assert said == [
-        "'atempt' is no parameter and has no effect; did you mean 'attempt'?",
-        "'zebra' is no parameter and has no effect",
+        "'atempt' is not a parameter and has no effect; did you mean 'attempt'?",
+        "'zebra' is not a parameter and has no effect",
     ]
 
 

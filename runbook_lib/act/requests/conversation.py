@@ -213,7 +213,7 @@ class Conversation:
             headers = self._headers(self.contract.status.headers, self.job_id)
             answer = self.send("GET", self.url + path, headers, None)
         if answer.status == 200 and answer.body is None:
-            raise Failed(f"{_said(answer)}: the document is no JSON (contract.result)")
+            raise Failed(f"{_said(answer)}: the document is not JSON (contract.result)")
         return answer.body if answer.status == 200 else None
 
     def unknown(self) -> str:

@@ -82,7 +82,7 @@ def sorted_out(found: Sequence[Fed]) -> tuple[list[Fed], list[str]]:
     for one in found:
         takes = f"{one.function} takes messages from {one.queue}"
         if one.queue in dead:
-            sentences.append(f"{takes}, the dead-letter queue of {dead[one.queue]}: it is no worker")
+            sentences.append(f"{takes}, the dead-letter queue of {dead[one.queue]}: it is not a worker")
         elif any(other.function == one.function for other in workers):
             sentences.append(f"{takes}, too: a worker has one queue, and this one is left out")
         elif len(workers) == MOST:

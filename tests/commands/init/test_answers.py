@@ -54,7 +54,7 @@ def test_an_http_api_is_found_by_its_name() -> None:
         ({"accounts": ["qa=000000000777"]}, "no 'qa' here"),
         ({"names": ["worker"]}, "expects KEY=VALUE"),
         ({"names": ["wroker=x"]}, "did you mean 'worker'"),
-        ({"names": ["worker=x-{evn}"]}, "'{evn}' is no placeholder"),
+        ({"names": ["worker=x-{evn}"]}, "'{evn}' is not a placeholder"),
         ({"routes": ["submit=orders"]}, "begins with /"),
         ({"routes": ["status=/orders/status"]}, "--route status=/orders/status: does not say whose status is asked"),
     ],

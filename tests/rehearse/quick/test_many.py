@@ -231,7 +231,7 @@ def test_a_fault_is_aimed_at_a_step_of_one_s_own() -> None:
     scenario = Scenario(name="s", title="t", faults=(fault,))
     (one,) = many.plays(five, scenario, range(1, 2))
     assert (one.ended.decision, one.ended.phase, one.ended.rollback) == ("ROLLBACK", "07", 1)
-    with pytest.raises(UsageError, match=f"comes after '{FIVE[2]}', which is no phase of gates.yaml"):
+    with pytest.raises(UsageError, match=f"comes after '{FIVE[2]}', which is not a phase of gates.yaml"):
         next(many.plays(params, scenario, range(1, 2)))
 
 
