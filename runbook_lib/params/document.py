@@ -22,7 +22,7 @@ def fault(found: object, schema: Mapping[str, Any]) -> str:
     except Unresolvable as error:
         return _nowhere(error.ref)
     except RecursionError:
-        return "the schema names itself without end, or the document is too deep"
+        return "the schema refers to itself without end, or the document is too deep"
     return "" if wrong is None else f"{wrong.json_path}: {wrong.message[:200]}"
 
 

@@ -216,7 +216,7 @@ class Policy(Frozen):
     def _carried_out(self) -> Policy:
         for name in (name for name, step in self.steps.items() if step.notebook):
             if name not in self.phases:
-                raise ValueError(f"step '{name}' is carried out by another notebook, and is not a phase; only phases are")
+                raise ValueError(f"step '{name}' is carried out by another notebook, which only a phase can be")
             own = self.phases.get(self.steps[name].notebook)
             if self.phases[name].after_migration or (own is not None and own.after_migration):
                 raise ValueError(
@@ -249,7 +249,7 @@ class Policy(Frozen):
                 if spent > given + 1e-9:
                     raise ValueError(
                         f"phase '{name}': its {field} spend {spent:g} of alpha together, and confidence "
-                        f"{self.confidence:g} leaves {given:g}: each further look pays for itself"
+                        f"{self.confidence:g} leaves {given:g}: declare fewer looks, or give each less alpha"
                     )
         return self
 

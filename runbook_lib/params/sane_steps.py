@@ -83,7 +83,7 @@ def _order(policy: Policy, env: str) -> Iterator[Said]:
                 "only the last phase migrates",
             )
         elif phase.after_migration and phase.percent != 100:
-            wanted = "it migrates, and then everybody is on async, which no soak has judged; expects 100"
+            wanted = "it migrates, which puts everybody on async, and no soak has judged that; expects 100"
             yield f"phases.{name}.percent", f"{phase.percent:g}", wanted
         before, ends = name, phase.percent
 

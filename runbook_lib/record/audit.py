@@ -146,7 +146,7 @@ def _witness(log: Log | None, one: Witness, done: Audit) -> None:
     if had is None:
         done.unknown.append(f"the witness {one.name} keeps nothing yet")
     elif log is not None and log.unread:
-        done.unknown.append(f"the witness {one.name} knows a log of {had.size} records, and this one may not be read")
+        done.unknown.append(f"the witness {one.name} knows a log of {had.size} records, and you may not read this one")
     elif trouble := _contradicted(log, had):
         done.add(one.name, f"the witness {one.name} {trouble}")
     else:

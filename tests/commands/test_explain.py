@@ -61,7 +61,9 @@ def test_a_key_is_asked_for_as_one_would_write_it(asked: str, first: str) -> Non
 
 
 def test_a_key_that_there_is_not_is_a_sentence_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"'harm.user' is not a key of the parameter files; did you mean 'harm.users'\?"):
+    with pytest.raises(
+        UsageError, match=r"'harm.user' is not a key of the parameter files; did you mean 'harm.users'\?"
+    ):
         explain("harm.user")
 
 

@@ -55,7 +55,7 @@ def test_a_notebook_carries_out_its_own_step_or_the_one_it_is_told(five: Policy)
     assert five.carried_out("rollback_1_async_failing", "") == "rollback_1_async_failing"
     with pytest.raises(ValueError, match=f"which {SIX} carries out, not {SEVEN}"):
         five.carried_out(SEVEN, FIVE[0])
-    with pytest.raises(ValueError, match=f"no step of gates.yaml; did you mean '{FIVE[0]}'"):
+    with pytest.raises(ValueError, match=f"not a step of gates.yaml; did you mean '{FIVE[0]}'"):
         five.carried_out(SIX, "06a_phase1_5_procent")
 
 
@@ -69,7 +69,7 @@ def test_a_name_means_itself_then_its_number_then_what_begins_with_it(five: Poli
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        ({"09_deprecate_sync": {"notebook": SIX}}, "is not a phase; only phases are"),
+        ({"09_deprecate_sync": {"notebook": SIX}}, "which only a phase can be"),
         ({LAST: {"notebook": SIX}}, "what migrates"),
         ({FIVE[2]: {"notebook": LAST}}, "carries out no other step"),
     ],
@@ -119,7 +119,7 @@ def test_a_step_is_run_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert find_step("06a", file, {})[1] == {"rollout_step": FIVE[0]}
     path, values = find_step("06", file, {})
     assert (path.stem, values) == (SIX, {})
-    with pytest.raises(UsageError, match="notebook 'nothing': none of that name"):
+    with pytest.raises(UsageError, match="notebook 'nothing': there is no notebook of that name"):
         find_step("nothing", file, {})
 
 

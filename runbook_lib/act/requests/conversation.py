@@ -85,7 +85,7 @@ class Conversation:
         """Checks that a probe's mark arrives where the users' figures look for it; else a probe counts as a user."""
         self._needs_job()
         if self.behind is None:
-            raise Failed("nobody looked: the jobs table is not at hand")
+            raise Failed("not looked at: the jobs table is not at hand")
         place, prefix = self.contract.probe.arrives_in, self.contract.probe.prefix
         item = self.behind.item(self.job_id)
         if not item:

@@ -125,7 +125,9 @@ def _loaded(path: Path) -> Any:
     except (ValueError, TypeError):
         raise ArchiveError(f"the signing key {path} is not a private key in PEM without a password") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ArchiveError(f"the signing key {path} is not an ed25519 key; `openssl genpkey -algorithm ed25519` makes one")
+        raise ArchiveError(
+            f"the signing key {path} is not an ed25519 key; make one: `openssl genpkey -algorithm ed25519`"
+        )
     return key
 
 

@@ -75,7 +75,7 @@ def test_a_name_filled_in_again_is_the_name(name: str, env: str) -> None:
     [
         ({"accounts": ["prod=000000000101", "prod=000000000102"]}, "'prod' is said twice"),
         ({"accounts": ["prod=٠٠٠٠٠٠٠٠٠١٠١"]}, "has 12 digits"),
-        ({"names": ["worker=*"]}, "AWS has none of this name"),
+        ({"names": ["worker=*"]}, "AWS does not allow this name"),
     ],
 )
 def test_what_params_check_would_refuse_is_refused_before_a_file_is_written(
