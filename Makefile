@@ -52,22 +52,22 @@ lint: $(STAMP) ## ruff, mypy, import contracts, notebooks without outputs
 	@$(BIN)/nbstripout --verify notebooks/*.ipynb
 
 bench: $(STAMP) ## Measurements as ratios within one run
-	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench"; done
+	@for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python -m tests.benchmarks.$$(basename "$$bench" .py); done
 
 bench-scenarios: $(STAMP) ## Every scenario against what it declares, and docs/scenarios.md (SEEDS=20, NOTEBOOKS=1)
-	@$(BIN)/python tests/benchmarks/bench_scenarios.py --seeds $(or $(SEEDS),20) $(if $(NOTEBOOKS),--notebooks) --write
+	@$(BIN)/python -m tests.benchmarks.bench_scenarios --seeds $(or $(SEEDS),20) $(if $(NOTEBOOKS),--notebooks) --write
 
 bench-judge: $(STAMP) ## Operating characteristics of the judge by simulation; fails where a limit is missed
-	@$(BIN)/python tests/benchmarks/bench_judge.py
+	@$(BIN)/python -m tests.benchmarks.bench_judge
 
 fuzz-judge: $(STAMP) ## Worlds drawn at random against the judge, and docs/fuzz.md (PLAYS=6000, SEED=1; KEPT=file to go on from)
-	@$(BIN)/python tests/benchmarks/fuzz_judge.py --plays $(or $(PLAYS),6000) --seed $(or $(SEED),1) --out build/fuzz $(if $(KEPT),--kept $(KEPT)) --write
+	@$(BIN)/python -m tests.benchmarks.fuzz_judge --plays $(or $(PLAYS),6000) --seed $(or $(SEED),1) --out build/fuzz $(if $(KEPT),--kept $(KEPT)) --write
 
 mutate-judge: $(STAMP) ## Small changes of the judge against its tests, and docs/mutation.md (MOST=25 of each module, SEED=1)
-	@$(BIN)/python tests/benchmarks/mutate_judge.py --most $(or $(MOST),25) --seed $(or $(SEED),1) --write
+	@$(BIN)/python -m tests.benchmarks.mutate_judge --most $(or $(MOST),25) --seed $(or $(SEED),1) --write
 
 bench-harm: $(STAMP) ## The harm forecast against worlds drawn at random, and docs/harm.md (PLAYS=1000, SEED=1)
-	@$(BIN)/python tests/benchmarks/bench_harm.py --plays $(or $(PLAYS),1000) --seed $(or $(SEED),1) --write
+	@$(BIN)/python -m tests.benchmarks.bench_harm --plays $(or $(PLAYS),1000) --seed $(or $(SEED),1) --write
 
 architecture: $(STAMP) ## Draw the rooms and their arrows into docs/architecture.md
 	@$(BIN)/python tests/architecture.py --write >/dev/null
@@ -76,7 +76,7 @@ pictures: $(STAMP) ## The README's pictures anew, from a rehearsal; needs Chromi
 	@$(BIN)/python -m tests.pictures
 
 bench-healthy: $(STAMP) ## 300 soaks of a service that is well, and docs/healthy.md; fails where one is taken back
-	@$(BIN)/python tests/benchmarks/bench_healthy.py --write
+	@$(BIN)/python -m tests.benchmarks.bench_healthy --write
 
 policies: $(STAMP) ## Write iam/ anew, from the calls that the runbook makes
 	@$(BIN)/runbook policies --env prod --write iam --replace

@@ -29,6 +29,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from runbook_lib.rehearse.emulator.lambda_forks import Child
 from runbook_lib.rehearse.emulator.lambda_nursery import loaded
 from runbook_lib.rehearse.play import nursery
 from runbook_lib.rehearse.play.stage import ENVIRONMENTS, params_of
@@ -41,7 +42,7 @@ _LONGEST = 1 << 20
 _LOOK_S = 0.05
 
 
-class Forked:
+class Forked(Child):
     """A command that runs, with the face of a `subprocess.Popen` whose standard error goes where its output goes."""
 
     def __init__(self, argv: Sequence[str], cwd: Any, env: dict[str, str]) -> None:
@@ -59,18 +60,8 @@ class Forked:
 
     returncode: int | None
 
-    def poll(self) -> int | None:
-        """Its exit status; None while it runs."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return self.wait(0)
-        return None
-
     def wait(self, timeout: float | None = None) -> int:
-        """Until it has ended.
-
-        Raises:
-            TimeoutExpired: it has not within `timeout` seconds.
-        """
+        """See `Child.wait`."""
         end = None if timeout is None else time.monotonic() + timeout
         while self.returncode is None:
             with self._turn:  # whoever stops a command waits for it as well

@@ -19,8 +19,9 @@ import pytest
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.model import Outcome
 from runbook_lib.params.load import load_file
-from runbook_lib.rehearse.quick import fuzz, player
-from runbook_lib.rehearse.quick.draw import play
+from runbook_lib.rehearse.quick import player
+from tests.benchmarks import fuzz
+from tests.benchmarks.draw import play
 
 FILE = Path(__file__).parent / "fixtures" / "cases.json.xz"
 PARAMS = Path(__file__).parents[1] / "params" / "prod.yaml"

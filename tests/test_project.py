@@ -239,7 +239,8 @@ def test_the_tests_are_the_same_tree() -> None:
         place = path.relative_to(ROOT / "tests").parent
         if place.parts[:1] in ((), ("e2e",)):
             continue
-        there = {one.stem for one in (ROOT / "runbook_lib" / place).glob("*.py")} | {"handlers"}
+        tested = ROOT / ("tests" if place.parts[0] == "benchmarks" else "runbook_lib") / place
+        there = {one.stem for one in tested.glob("*.py")} | {"handlers"}
         if not any(path.stem.removeprefix("test_").startswith(name) for name in there):
             wrong.append(str(path.relative_to(ROOT)))
     assert not wrong

@@ -229,7 +229,7 @@ class Guard:
             as_of = dt.datetime.fromisoformat(self.params.as_of)
             off = abs((as_of - self.now).total_seconds())
         except (TypeError, ValueError, OverflowError):  # the kill switch reads it unvalidated
-            return [f"as_of is '{self.params.as_of}', which is no time with a time zone: leave it empty"]
+            return [f"as_of is '{self.params.as_of}', which is not a time with a time zone: leave it empty"]
         tolerance = self.params.policy.as_of_tolerance_s
         if off <= tolerance:
             return []

@@ -27,7 +27,7 @@ def _environment() -> str | None:
             if whole and name.upper() in _PROXIES and parsed.scheme.lower().startswith("socks"):
                 return f"{name} is '{one_line(value)}': a SOCKS proxy cannot be used; expects http://host:8080"
             if not whole:
-                return f"{name} is '{one_line(value)}', which is no address such as http://host:8080"
+                return f"{name} is '{one_line(value)}', which is not an address such as http://host:8080"
         if name in _PROFILES and not value.strip():
             return f"{name} is '{value}': unset it, or set it to a profile of ~/.aws/config"
         if name in _NUMBERS and not _WHOLE.fullmatch(value):

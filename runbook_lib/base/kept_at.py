@@ -29,7 +29,7 @@ def address(value: str | Path) -> str:
     found = _ADDRESS.fullmatch(written)
     if found is None:
         said = re.sub(":/*", "://", written, count=1)  # a path has lost a slash
-        raise UsageError(f"archive is '{said}', which is no address such as s3://bucket/prefix")
+        raise UsageError(f"archive is '{said}', which is not an address such as s3://bucket/prefix")
     return f"{S3}{found[1]}{found[2]}"
 
 
@@ -46,12 +46,12 @@ def archive_root(value: str | Path, root: Path, *, anyhow: bool = False) -> Path
         anyhow: nobody looks what is there: who stages a run there says so, and takes a spare folder.
 
     Raises:
-        UsageError: the text is no valid address, a path with a variable, or what is there is no folder.
+        UsageError: the text is not a valid address, a path with a variable, or what is there is no folder.
     """
     where, folder = address(value), files_of(value, root)
     there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
     if not (where or anyhow or there.is_dir()):  # a file, a device, a link to nowhere, or something below one
-        raise UsageError(f"archive is '{value}': {there} is no folder; name one, or s3://bucket/prefix")
+        raise UsageError(f"archive is '{value}': {there} is not a folder; name one, or s3://bucket/prefix")
     if not where:
         return folder
     try:

@@ -71,14 +71,14 @@ def cells(notebook: Path) -> list[Any]:
     """The cells of a notebook's file; there is at least one.
 
     Raises:
-        NoNotebook: it cannot be read, is no notebook's JSON, or has no cells.
+        NoNotebook: it cannot be read, is not a notebook's JSON, or has no cells.
     """
     try:
         found = json.loads(read_plain(notebook))["cells"]
     except OSError as error:
         raise NoNotebook(error.strerror or str(error)) from None
     except (ValueError, TypeError, LookupError, RecursionError):
-        raise NoNotebook("it is no notebook's JSON") from None
+        raise NoNotebook("it is not a notebook's JSON") from None
     if not found or not isinstance(found, list):
         raise NoNotebook("it has no cells")
     return found

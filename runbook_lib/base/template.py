@@ -29,21 +29,21 @@ def fault(text: str, known: Collection[str]) -> str:
     >>> fault("shop-{env}", ("env", "stage"))
     ''
     >>> fault("shop-{evn}", ("env", "stage"))
-    "'{evn}' is no placeholder that is known here; did you mean '{env}'?"
+    "'{evn}' is not a placeholder that is known here; did you mean '{env}'?"
     >>> fault("shop-{env!r}", ("env",))
-    "'{env!r}' is no placeholder: there is {env}, as it stands here"
+    "'{env!r}' is not a placeholder: there is {env}, as it stands here"
     """
     there = [f"{{{name}}}" for name in sorted(known)]
     listed = f"there {'is' if len(there) == 1 else 'are'} {', '.join(there)}"
     left = _TOKEN.sub("", text)
     if "{" in left or "}" in left:
         wrong = next(iter(re.findall(r"\{[^{}]*\}?|\}", left)), left)
-        return f"'{wrong}' is no placeholder" + (f": {listed}, as it stands here" if there else "")
+        return f"'{wrong}' is not a placeholder" + (f": {listed}, as it stands here" if there else "")
     for name in fields(text):
         if name not in known:
             if not there:
                 return f"'{{{name}}}' is a placeholder, and none is filled in here"
-            return f"'{{{name}}}' is no placeholder that is known here; {close(f'{{{name}}}', there) or listed}"
+            return f"'{{{name}}}' is not a placeholder that is known here; {close(f'{{{name}}}', there) or listed}"
     return ""
 
 

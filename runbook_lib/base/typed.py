@@ -27,7 +27,7 @@ def _plain(text: str) -> str:
     """A number in plain digits: Python also accepts `1_000`, `inf` and the digits of other scripts.
 
     Raises:
-        ValueError: the text is no plain number, or has more than 15 digits.
+        ValueError: the text is not a plain number, or has more than 15 digits.
     """
     if not re.fullmatch(r"[-+]?[0-9]{1,15}(?:\.[0-9]{0,15})?(?:[eE][-+]?[0-9]{1,3})?", text):
         raise ValueError(text)

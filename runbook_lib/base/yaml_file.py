@@ -38,7 +38,7 @@ class _Once(_SAFE):  # type: ignore[misc]
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         """As in the loader, with each key only once."""
         if not isinstance(node, yaml.MappingNode):  # a list with the tag of a mapping or a set
-            problem = f"what the tag {_tag_of(node)} stands before is no mapping"
+            problem = f"what the tag {_tag_of(node)} stands before is not a mapping"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         seen = set[Any]()
         for key, _ in node.value:

@@ -105,7 +105,7 @@ def _no_empty_paths(ctx: Any, command: Any, args: list[str]) -> None:
 
 def _unknown(ctx: Any, name: str, what: str, known: list[str]) -> NoReturn:
     near = close(name, known)
-    raise UsageError(f"'{name}' is no {what} of `{ctx.command_path}`{f'; {near}' if near else ''}{_help(ctx)}")
+    raise UsageError(f"`{ctx.command_path}` has no {what} '{name}'{f'; {near}' if near else ''}{_help(ctx)}")
 
 
 def _help(ctx: Any) -> str:

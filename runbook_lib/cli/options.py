@@ -69,7 +69,7 @@ def existing(root: Path, *, current: bool = True, there: bool = True) -> Path:
         if current:
             home_of(root).refresh(whole=True)
     if there and not root.is_dir():
-        raise UsageError(f"--archive: {root} is no folder; run a notebook first, or name the right folder")
+        raise UsageError(f"--archive: {root} is not a folder; run a notebook first, or name the right folder")
     return root
 
 

@@ -55,7 +55,7 @@ def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
         except ArchiveError as error:
             unknown.append(str(error))
     if not root.is_dir():
-        unknown.append(f"{root} is no folder: another one is meant, or the archive was removed")
+        unknown.append(f"{root} is not a folder: another one is meant, or the archive was removed")
     archive, back = Archive(root), ""
     try:
         archive.home.refresh(anew=True)
@@ -149,7 +149,7 @@ def grew(root: Path, checkpoint: Path) -> str:
     """The proof that the log continues the log of an earlier checkpoint.
 
     Raises:
-        ArchiveError: it does not, or the file is no checkpoint.
+        ArchiveError: it does not, or the file is not a checkpoint.
     """
     log = read_log(root)
     if log is None:
@@ -159,7 +159,7 @@ def grew(root: Path, checkpoint: Path) -> str:
     except OSError as error:
         raise ArchiveError(f"{checkpoint} cannot be read ({error.strerror})") from None
     except ValueError:
-        raise ArchiveError(f"{checkpoint} is no checkpoint of a log") from None
+        raise ArchiveError(f"{checkpoint} is not a checkpoint of a log") from None
 
 
 def check(proof: Path, key: str) -> tuple[Leaf, Checkpoint]:

@@ -117,7 +117,7 @@ def _read(place: str) -> bytes:
         why = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
         raise ArchiveError(f"{place} cannot be read ({why})") from None
     if len(text) > LARGEST:
-        raise ArchiveError(f"{place} is no attestation: it has more than {LARGEST} bytes")
+        raise ArchiveError(f"{place} is not an attestation: it has more than {LARGEST} bytes")
     return text
 
 

@@ -100,7 +100,7 @@ def explain(asked: str) -> list[Explained]:
     if not found:
         known = [key.path for file in FILES for key in _keys(file.model)]
         raise UsageError(
-            f"'{asked}' is no key of the parameter files; {hint(asked, known) or 'params explain lists them'}"
+            f"'{asked}' is not a key of the parameter files; {hint(asked, known) or 'params explain lists them'}"
         )
     return found
 

@@ -1,9 +1,10 @@
-"""What questions about AWS's resources share: clients, pages, shared answers, and `Absent`."""
+"""What questions about AWS's resources share: clients, pages, shared answers, policies as JSON, and `Absent`."""
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -58,3 +59,9 @@ def pages(client: Any, operation: str, key: str, **request: Any) -> list[Any]:
     """Every item of a paginated listing."""
     found = client.get_paginator(operation).paginate(**request)
     return [item for page in found for item in page.get(key, [])]
+
+
+def redrive(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The redrive policy among a queue's attributes; empty: it has none."""
+    found: dict[str, Any] = json.loads(attributes.get("RedrivePolicy") or "{}")
+    return found

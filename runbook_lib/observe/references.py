@@ -88,5 +88,5 @@ def _kept(said: str, kept: Reference, aws: Place) -> str:
         whole = None
     found = whole.get(kept.field) if isinstance(whole, dict) else None
     if not isinstance(found, str):
-        raise AwsError(f"{said}: the secret is no JSON object with a text at '{kept.field}'")
+        raise AwsError(f"{said}: the secret is not a JSON object with a text at '{kept.field}'")
     return found

@@ -46,14 +46,14 @@ def check(params: Params) -> Iterator[Said]:
     for key in ("pagerduty_ssm", "webhook_ssm"):
         said = getattr(service.notify, key)
         if said and not re.fullmatch(pattern, said):
-            yield f"notify.{key}", shown(said), f"no parameter has this name; expects {words}"
+            yield f"notify.{key}", shown(said), f"AWS does not allow this name; expects {words}"
 
 
 def fault(resource: str, name: str) -> str:
     """What is wrong with a resource's name, as the end of a sentence; empty: nothing.
 
     >>> fault("worker", "orders-worker"), fault("worker", "*")
-    ('', 'AWS has none of this name; expects 1 to 64 letters, digits, - and _')
+    ('', 'AWS does not allow this name; expects 1 to 64 letters, digits, - and _')
     """
     pattern, words = GRAMMAR.get(resource) or GRAMMAR.get(resource.rpartition("_")[0], (r"[\s\S]+", ""))
-    return "" if re.fullmatch(pattern, name) else f"AWS has none of this name; expects {words}"
+    return "" if re.fullmatch(pattern, name) else f"AWS does not allow this name; expects {words}"

@@ -125,12 +125,12 @@ def _number(key: str, kind: str, value: float) -> Iterator[Said]:
 
 def _text(key: str, name: str, value: str) -> Iterator[Said]:
     if name in READ and not value.strip():
-        yield key, shown(value), "it says nothing; write what it is, or leave the key out"
+        yield key, shown(value), "it is empty; write a text, or leave the key out"
     elif (_BUT_LINES if name in LONG else CONTROL).search(value):
-        what = "a line break" if "\n" in value else "a character that is not seen"
+        what = "a line break" if "\n" in value else "an invisible character"
         yield key, shown(value), f"it has {what}; write it on one line, without control characters"
     elif value and not value.strip():
-        yield key, shown(value), "it is blank; write what it is, or leave the key out"
+        yield key, shown(value), "it is blank; write a text, or leave the key out"
     elif len(value) > _MOST_TEXT:
         yield key, shown(value), f"it has {len(value):,} characters; expects {_MOST_TEXT:,} at most"
 

@@ -72,22 +72,22 @@ def _bare(template: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return "nothing is filled in here; write it without a placeholder" if fields(text) else ""
+    return "placeholders are not filled in here; write the value itself" if fields(text) else ""
 
 
 def _name(text: str, most: int) -> str:
-    return "CloudWatch takes none that begins with a colon" if text.startswith(":") else _length(text, most)
+    return "CloudWatch refuses one that begins with a colon" if text.startswith(":") else _length(text, most)
 
 
 def _length(text: str, most: int) -> str:
     if not text.strip():
-        return "CloudWatch takes none that is empty or blank"
+        return "CloudWatch refuses one that is empty or blank"
     if text != text.strip():
-        return "it begins or ends with a blank; write it without"
+        return "it begins or ends with a space; remove the space"
     if CONTROL.search(text):
-        return "CloudWatch takes no line breaks and control characters"
+        return "CloudWatch refuses line breaks and control characters"
     return f"it has {len(text):,} characters, and CloudWatch takes {most:,}" if len(text) > most else ""
 
 
 def _ascii(text: str) -> str:
-    return "" if text.isascii() else "CloudWatch takes only characters of ASCII in dimensions"
+    return "" if text.isascii() else "CloudWatch takes only ASCII characters in dimensions"

@@ -172,7 +172,7 @@ class Result(Declared):
     def fault(self, found: object, job_id: str = "") -> str:
         """What is wrong with a document, as the end of a sentence; empty: it is valid."""
         if not isinstance(found, dict) and (self.required or self.job_id or self.json_schema is None):
-            return "it is no JSON object"
+            return "it is not a JSON object"
         missing = next((path for path in self.required if json_body.at(found, path) in (None, "", [], {})), None)
         if missing is not None:
             return f"it has nothing at '{missing}' (contract.result.required)"
@@ -184,7 +184,9 @@ class Result(Declared):
     @model_validator(mode="after")
     def _whole(self) -> Result:
         if self.fetched == "route" and "{job_id}" not in self.path:
-            raise ValueError("the result is fetched by a route, and path names none with {job_id} in it")
+            raise ValueError(
+                "`path` has no {job_id}, and the result is fetched by a route; write the route with {job_id} in it"
+            )
         if self.json_schema is not None and (wrong := document.wrong_schema(self.json_schema)):
             raise ValueError(f"json_schema {wrong}")
         if self.example is not None and (wrong := self.fault(self.example)):
@@ -263,13 +265,15 @@ class Contract(Declared):
         for name, text in self.secrets.items():
             if not references.NAME.fullmatch(name) or name in JOB:
                 raise ValueError(
-                    f"secrets: '{name}' is no name for a secret; expects small letters, digits and _, and none of "
-                    f"{', '.join(JOB)}"
+                    f"secrets: '{name}' cannot be the name of a secret; "
+                    f"expects small letters, digits and _, and none of {', '.join(JOB)}"
                 )
             if wrong := references.wrong(text):
                 raise ValueError(f"secrets.{name} {wrong}")
             if name not in used:
-                raise ValueError(f"secrets.{name} is in no header; write {{{name}}} into submit.headers, or remove it")
+                raise ValueError(
+                    f"secrets.{name} is not used by any header; write {{{name}}} into submit.headers, or remove it"
+                )
         return self
 
     @model_validator(mode="after")

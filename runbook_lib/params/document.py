@@ -22,7 +22,7 @@ def fault(found: object, schema: Mapping[str, Any]) -> str:
     except Unresolvable as error:
         return _nowhere(error.ref)
     except RecursionError:
-        return "the schema names itself without end, or the document is too deep"
+        return "the schema refers to itself without end, or the document is too deep"
     return "" if wrong is None else f"{wrong.json_path}: {wrong.message[:200]}"
 
 
@@ -37,7 +37,7 @@ def wrong_schema(schema: Mapping[str, Any]) -> str:
     try:
         validator_for(schema).check_schema(schema)
     except SchemaError as error:
-        return f"is no JSON Schema: {error.json_path}: {error.message[:200]}"
+        return f"is not a JSON Schema: {error.json_path}: {error.message[:200]}"
     except RecursionError:
         return "is too deep to be read"
     resource = Resource.from_contents(schema, default_specification=DRAFT202012)

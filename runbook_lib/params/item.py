@@ -168,5 +168,5 @@ def _instant(value: object, factor: int) -> str:
 
 
 def _count(value: object) -> int | float | None:
-    """A number of tokens; None: the value is no number, or an impossible one."""
+    """A number of tokens; None: the value is not a number, or an impossible one."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None

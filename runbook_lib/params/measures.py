@@ -102,9 +102,9 @@ class Measure(Frozen):
             if self.kind == "quantile" and stat is not None:
                 raise ValueError(f"`{side}` of a quantile has no stat: the gate's `quantile` says which percentile")
         if self.divided_by != 1 and self.kind == "rate":
-            raise ValueError("a rate is a ratio of two counts, and nothing is to be divided")
+            raise ValueError("a rate is a ratio of two counts already; remove `divided_by`")
         if self.zero_while is not None and self.kind in ("quantile", "amount"):
-            raise ValueError(f"`zero_while` is for rates and gauges: no {self.kind} is 0 for lack of data")
+            raise ValueError(f"`zero_while` is for rates and gauges: no {self.kind} is 0 where data are missing")
         return self
 
     @property

@@ -104,4 +104,4 @@ def placed(steps: Mapping[str, PhaseStep], known: Collection[str]) -> None:
     """
     for name, step in steps.items():
         for env in sorted(set(step.envs) - set(known)):
-            raise ValueError(f"step '{name}' is applied in '{env}', which is no environment; {hint(env, known)}")
+            raise ValueError(f"step '{name}' is applied in '{env}', which is not an environment; {hint(env, known)}")

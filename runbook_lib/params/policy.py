@@ -174,12 +174,12 @@ class Policy(Frozen):
                     placed(self.steps, self.environments)
                     places = [f"{step}@{env}" for step, one in self.steps.items() for env in one.envs]
                     raise ValueError(
-                        f"step '{name}' requires '{wanted}', which is no step of the rollout; {hint(wanted, places)}"
+                        f"step '{name}' requires '{wanted}', which is not a step of the rollout; {hint(wanted, places)}"
                     )
         asks = [(name, f"attestation '{item.id}'") for item in self.attestations for name in item.notebooks]
         for name, who in (*asks, *((name, f"phase '{name}'") for name in self.phases)):
             if name not in self.steps:
-                raise ValueError(f"{who}: '{name}' is no step of the rollout; {hint(name, self.steps)}")
+                raise ValueError(f"{who}: '{name}' is not a step of the rollout; {hint(name, self.steps)}")
         for alarm in self.alarms:
             if alarm.gate is not None and (alarm.gate not in ids or self.gate(alarm.gate).alert is None):
                 lacks = "has no alert limit" if alarm.gate in ids else "is not declared"
@@ -209,14 +209,14 @@ class Policy(Frozen):
     def _family(self) -> Policy:
         able = [gate.id for gate in self.gates if spends(gate)]
         for name in sorted(self.family.shares.keys() - set(able)) if self.family else ():
-            raise ValueError(f"family: '{name}' is no gate that spends of its alpha; {hint(name, able)}")
+            raise ValueError(f"family: '{name}' is not a gate that spends of its alpha; {hint(name, able)}")
         return self
 
     @model_validator(mode="after")
     def _carried_out(self) -> Policy:
         for name in (name for name, step in self.steps.items() if step.notebook):
             if name not in self.phases:
-                raise ValueError(f"step '{name}' is carried out by another notebook, and is no phase; only phases are")
+                raise ValueError(f"step '{name}' is carried out by another notebook, which only a phase can be")
             own = self.phases.get(self.steps[name].notebook)
             if self.phases[name].after_migration or (own is not None and own.after_migration):
                 raise ValueError(
@@ -233,7 +233,7 @@ class Policy(Frozen):
             for sign in remedy.symptoms:
                 if sign.measure not in gauges:
                     raise ValueError(
-                        f"remedy '{response}': measure '{sign.measure}' is no gauge of a gate; "
+                        f"remedy '{response}': measure '{sign.measure}' is not a gauge of a gate; "
                         + hint(sign.measure, gauges)
                     )
             for gate in remedy.gates:
@@ -249,7 +249,7 @@ class Policy(Frozen):
                 if spent > given + 1e-9:
                     raise ValueError(
                         f"phase '{name}': its {field} spend {spent:g} of alpha together, and confidence "
-                        f"{self.confidence:g} leaves {given:g}: each further look pays for itself"
+                        f"{self.confidence:g} leaves {given:g}: declare fewer looks, or give each less alpha"
                     )
         return self
 
@@ -265,7 +265,7 @@ class Policy(Frozen):
                 if name in self.phases:
                     raise ValueError(f"alarm '{alarm.id}' has no count for '{name}'; give it one under its `phases`")
                 there = hint(name, self.phases)
-                raise ValueError(f"alarm '{alarm.id}' has a count for what is no phase: '{name}'; {there}")
+                raise ValueError(f"alarm '{alarm.id}' has a count for what is not a phase: '{name}'; {there}")
         return self
 
     @property
@@ -320,7 +320,7 @@ class Policy(Frozen):
         if not step or step in mine:
             return step or notebook
         if step not in self.steps:
-            raise ValueError(f"'rollout_step' is '{step}', which is no step of gates.yaml; {hint(step, self.steps)}")
+            raise ValueError(f"'rollout_step' is '{step}', which is not a step of gates.yaml; {hint(step, self.steps)}")
         raise ValueError(
             f"'rollout_step' is '{step}', which {self.steps[step].notebook or step} carries out, not {notebook}"
         )

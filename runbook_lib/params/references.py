@@ -41,18 +41,18 @@ def wrong(text: str) -> str:
 
     >>> wrong("ssm:/orders/{env}/api-key"), wrong("env:ORDERS_KEY"), wrong("secretsmanager:orders/{env}#api.key")
     ('', '', '')
-    >>> wrong("abc").startswith("is no reference; expects env:VARIABLE")
+    >>> wrong("abc").startswith("is not a reference; expects env:VARIABLE")
     True
     """
     kind, sign, name = text.partition(":")
     if not sign or kind not in _FORMS:
-        return f"is no reference; {EXPECTED}"
+        return f"is not a reference; {EXPECTED}"
     form, words = _FORMS[kind]
     if kind != "env":
         if found := fault(name, ("env",)):
             return found
         name = filled(name, {"env": "staging"})
-    return "" if re.fullmatch(form, name, re.ASCII) else f"is no reference: {words}"
+    return "" if re.fullmatch(form, name, re.ASCII) else f"is not a reference: {words}"
 
 
 def read(text: str, env: str) -> Reference:

@@ -100,7 +100,7 @@ def _routes(service: Service) -> Iterator[Said]:
     routes = service.api.routes
     for name, path in (("submit", routes.submit), ("status", routes.status)):
         if path == routes.sync:
-            yield f"api.routes.{name}", repr(path), "it is the synchronous route too, so that nothing tells them apart"
+            yield f"api.routes.{name}", repr(path), "it is the synchronous route too, so the two cannot be told apart"
     for name, path in routes.model_dump().items():
         if name == "status" and not path:
             continue  # the API has no such route
@@ -205,10 +205,10 @@ def _alarm(alarm: Alarm, policy: Policy) -> Iterator[Said]:
     try:
         tree = ast.parse(alarm.expression.strip(), mode="eval")
     except SyntaxError:
-        yield "expression", f"'{alarm.expression}'", "it is no arithmetic of the metrics"
+        yield "expression", f"'{alarm.expression}'", "it is not arithmetic on the metrics"
         return
     for node in ast.walk(tree):
         # Functions of metric math have capitals, ids of metrics begin with a small letter.
         if isinstance(node, ast.Name) and not node.id.isupper() and node.id not in alarm.metrics:
             there = ", ".join(alarm.metrics)
-            yield "expression", f"'{alarm.expression}'", f"'{node.id}' is none of its metrics; there are {there}"
+            yield "expression", f"'{alarm.expression}'", f"'{node.id}' is not one of its metrics; there are {there}"

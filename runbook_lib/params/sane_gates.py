@@ -69,7 +69,7 @@ def check(gate: Gate, policy: Policy) -> Iterator[Said]:
     yield from _implausible(gate)
     yield from _compared(gate)
     if gate.min_samples > MOST_SAMPLES:
-        yield "min_samples", gate.min_samples, f"no soak has as many; expects {MOST_SAMPLES:,} at most"
+        yield "min_samples", gate.min_samples, f"no soak has that many samples; expects {MOST_SAMPLES:,} at most"
     yield from _stragglers(gate)
 
 
@@ -99,9 +99,9 @@ def _line(gate: Gate, name: str, line: Threshold) -> Iterator[Said]:
     elif line.limit > top:
         yield name, f"'{line}'", "a ratio is 0 to 1"
     elif not (line.holds(0.0) or line.holds(top)):
-        yield name, f"'{line}'", f"nothing can be that; {_range(top)}"
+        yield name, f"'{line}'", f"no value meets it; {_range(top)}"
     elif line.holds(0.0) and line.holds(top) and gate.kind != "split":
-        yield name, f"'{line}'", f"everything is that; {_range(top)}"
+        yield name, f"'{line}'", f"every value meets it; {_range(top)}"
 
 
 def _range(top: float) -> str:
@@ -129,10 +129,10 @@ def _implausible(gate: Gate) -> Iterator[Said]:
     for name in ("target", "alert", "collapse"):
         line = getattr(gate, name)
         if line is not None and odd.holds(line.limit):
-            yield "implausible", f"'{odd}'", f"what lies at the {name} {line} would not be believed"
+            yield "implausible", f"'{odd}'", f"the gate would call a value at its {name} {line} implausible"
             return
     if gate.unit == "ratio" and odd.holds(1.0 if gate.higher_is_better else 0.0):
-        yield "implausible", f"'{odd}'", "the best ratio that there is would not be believed"
+        yield "implausible", f"'{odd}'", "the gate would call the best possible ratio implausible"
 
 
 def _compared(gate: Gate) -> Iterator[Said]:
@@ -141,17 +141,21 @@ def _compared(gate: Gate) -> Iterator[Said]:
     there = COMPARABLE[gate.against]
     if gate.measure not in there:
         arm = "the baseline" if gate.against == "baseline" else "the phase before"
-        wanted = f"'{gate.measure}' is not known of {arm} hour by hour; what is: {', '.join(there)}"
+        wanted = f"'{gate.measure}' is not counted hour by hour for {arm}; these are: {', '.join(there)}"
         yield "against", gate.against, wanted
     elif gate.alert is None:
-        yield "alert", "missing", "a gate with `against` needs one: an arm that is past it is no measure"
+        yield (
+            "alert",
+            "missing",
+            "a gate with `against` needs one: it is not compared with an arm that is past it",
+        )
 
 
 def _stragglers(gate: Gate) -> Iterator[Said]:
     allowed = math.inf
     for one in sorted(gate.stragglers, key=lambda one: one.from_percent):
         if one.share > 0.5 or one.count > MOST_STRAGGLERS:
-            yield "stragglers", f"{one.share:g} and {one.count}", "as many clients are no stragglers"
+            yield "stragglers", f"{one.share:g} and {one.count}", "that many clients are not stragglers"
         if one.share > allowed:
             yield "stragglers", f"{one.share:g} from {one.from_percent:g} %", "the allowance shrinks with the phase"
         allowed = one.share

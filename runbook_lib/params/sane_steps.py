@@ -83,7 +83,7 @@ def _order(policy: Policy, env: str) -> Iterator[Said]:
                 "only the last phase migrates",
             )
         elif phase.after_migration and phase.percent != 100:
-            wanted = "it migrates, and then everybody is on async, which no soak has judged; expects 100"
+            wanted = "it migrates, which puts everybody on async, and no soak has judged that; expects 100"
             yield f"phases.{name}.percent", f"{phase.percent:g}", wanted
         before, ends = name, phase.percent
 
@@ -131,7 +131,7 @@ def _played(policy: Policy, folder: Path) -> Iterator[Said]:
             continue
         if not found or (other and found != "phase"):
             key, value = (f"steps.{name}.notebook", other) if other else (f"phases.{name}", name)
-            what = "carries out no step but its own" if found else "is no notebook of a phase"
+            what = "carries out no step but its own" if found else "is not a notebook of a phase"
             yield key, repr(value), f"it {what}; there are {', '.join(several)}"
         elif phase.after_migration and found != "migration":
             wanted = f"notebook {other or name} migrates nothing; leave it out"

@@ -1,4 +1,4 @@
-"""Prepares values that a person wrote for strict reading: `true` is no number, `"100"` no whole one, `"no"` not false.
+"""Prepares values that a person wrote for strict reading: `true` is not a number, nor is `"100"`; `"no"` is not false.
 
 YAML has lists where the models have tuples, dates that may be in quotes, and text for a number such as `1e-3`. These
 are converted to the declared type. Everything else stays, and is refused if its type is wrong. Records are read

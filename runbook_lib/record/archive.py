@@ -184,13 +184,6 @@ class Archive:
         """The reference to the record in `folder`."""
         return ref_at(folder)
 
-    def latest(
-        self, env: str | None = None, release: str | None = None, notebook: str | None = None
-    ) -> RecordRef | None:
-        """The record that was sealed last; None if there is none."""
-        refs = self.records(env, release, notebook)
-        return refs[-1] if refs else None
-
     def find(self, prefix: str) -> RecordRef:
         """The only record whose run id or folder name starts with `prefix`.
 

@@ -153,7 +153,7 @@ def _witness(log: Log | None, one: Witness, done: Audit) -> None:
         done.unknown.append(f"the witness {one.name} keeps nothing yet")
     elif log is not None and log.unread:
         many = had[-1].size
-        done.unknown.append(f"the witness {one.name} knows a log of {many} records, and this one may not be read")
+        done.unknown.append(f"the witness {one.name} knows a log of {many} records, and you may not read this one")
     elif trouble := _contradicted(log, had):
         done.add(one.name, f"the witness {one.name} {trouble}")
     else:

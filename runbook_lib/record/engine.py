@@ -8,6 +8,7 @@ nothing heavy, is imported here before a notebook runs. For the same reason the 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import sys
@@ -58,7 +59,6 @@ class RunbookEngine:
             SystemExit, KeyboardInterrupt: on SIGTERM or SIGINT; the kernel is stopped, the record sealed as cancelled.
             ArchiveError: the record cannot be sealed; the journal stays in place, and a later run closes it.
         """
-        from papermill.engines import NotebookExecutionManager
         from papermill.log import logger
 
         from runbook_lib.base.redact import mask_emails
@@ -76,35 +76,7 @@ class RunbookEngine:
         warm = None if wanted else kernels.take(archive.root, kernel_name)
         run = _stage(archive, flat, nb, input_path, output_path, wanted or (warm.run_id if warm else None))
 
-        class Manager(NotebookExecutionManager):  # type: ignore[misc]
-            """Saves the notebook after code cells, not before them, not for prose, and at most every half second.
-
-            The notebook's end and an error in it are always saved.
-            """
-
-            news = True
-            saved = -_SAVED_EVERY_S
-            running: Any = None
-
-            def save(self, **given: Any) -> None:
-                if self.news:
-                    with kernels.without_secrets(self.running or {}):
-                        super().save(**given)
-
-            def cell_start(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
-                self.news, self.running = False, cell
-                super().cell_start(cell, cell_index, **given)
-                self.news = True
-
-            def cell_complete(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
-                now = time.monotonic()
-                self.news = cell.cell_type == "code" and now >= self.saved + _SAVED_EVERY_S
-                self.saved = now if self.news else self.saved
-                self.running = None  # it is redacted already
-                super().cell_complete(cell, cell_index, **given)
-                self.news = True
-
-        manager = Manager(
+        manager = _manager()(
             nb,
             output_path=output_path,
             progress_bar=progress_bar,
@@ -157,6 +129,44 @@ class RunbookEngine:
         from papermill.utils import nb_language
 
         return str(nb_language(nb, language))
+
+
+@functools.cache
+def _manager() -> Any:
+    """The class of papermill's manager, which tells the engine's news to the notebook's file. Loads papermill."""
+    from papermill.engines import NotebookExecutionManager
+
+    from runbook_lib.record import kernel as kernels
+
+    class Manager(NotebookExecutionManager):  # type: ignore[misc]
+        """Saves the notebook after code cells, not before them, not for prose, and at most every half second.
+
+        The notebook's end and an error in it are always saved.
+        """
+
+        news = True
+        saved = -_SAVED_EVERY_S
+        running: Any = None
+
+        def save(self, **given: Any) -> None:
+            if self.news:
+                with kernels.without_secrets(self.running or {}):
+                    super().save(**given)
+
+        def cell_start(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
+            self.news, self.running = False, cell
+            super().cell_start(cell, cell_index, **given)
+            self.news = True
+
+        def cell_complete(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
+            now = time.monotonic()
+            self.news = cell.cell_type == "code" and now >= self.saved + _SAVED_EVERY_S
+            self.saved = now if self.news else self.saved
+            self.running = None  # it is redacted already
+            super().cell_complete(cell, cell_index, **given)
+            self.news = True
+
+    return Manager
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def _one(name: str, value: Any, wanted: dict[str, Any]) -> Iterator[str]:
     if "$ref" in wanted:
         wanted = _schema()["$defs"][wanted["$ref"].rpartition("/")[2]]
     if type(value) is not _TYPES[wanted.get("type", "object")] or ("enum" in wanted and value not in wanted["enum"]):
-        yield f"record.json, '{name}': it is another value than the format allows"
+        yield f"record.json, '{name}': the format does not allow this value"
     elif "properties" in wanted:
         yield from _fields(f"{name}.", value, wanted["properties"])
     elif isinstance(value, list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -17,13 +18,19 @@ def parameters(nb: Any) -> dict[str, Any]:
     return found
 
 
-def _literals(source: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with contextlib.suppress(SyntaxError):
+def assigned(source: str) -> Iterator[tuple[str, ast.expr | None]]:
+    """Each name that a cell assigns, with the expression; nothing for a cell that is not Python."""
+    with contextlib.suppress(SyntaxError, ValueError):  # a cell with a magic, a text with a null byte
         for node in ast.parse(source).body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            for target in targets:
-                if isinstance(target, ast.Name) and isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value:
-                    with contextlib.suppress(ValueError):
-                        found[target.id] = ast.literal_eval(node.value)
+            value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+            yield from ((one.id, value) for one in targets if isinstance(one, ast.Name))
+
+
+def _literals(source: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in assigned(source):
+        if value is not None:
+            with contextlib.suppress(ValueError):
+                found[name] = ast.literal_eval(value)
     return found

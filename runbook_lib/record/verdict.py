@@ -40,7 +40,7 @@ def statement(record: Record, leaf: Leaf, origin: str) -> bytes:
     """
     if record.decision not in VERDICTS:
         said = record.decision or record.failure
-        raise ArchiveError(f"{leaf.name} is no verdict ({said}); attested are {', '.join(VERDICTS)}")
+        raise ArchiveError(f"{leaf.name} is not a verdict ({said}); attested are {', '.join(VERDICTS)}")
     known = {"rollout-runbook": record.versions.get("rollout-runbook"), "commit": record.versions.get("commit")}
     predicate = {
         "verifier": {"id": VERIFIER, "version": {name: str(one) for name, one in known.items() if one}},
@@ -111,10 +111,10 @@ def said(statement_: Mapping[str, Any]) -> Verdict:
     """The verdict in a statement whose signature was checked.
 
     Raises:
-        ValueError: it is no verdict of ours, or contradicts itself; half a sentence.
+        ValueError: it is not a verdict of ours, or contradicts itself; half a sentence.
     """
     if (statement_.get("_type"), statement_.get("predicateType")) != (STATEMENT, PREDICATE):
-        raise ValueError("it is no in-toto Statement v1 with a verification summary")
+        raise ValueError("it is not an in-toto Statement v1 with a verification summary")
     try:
         one: Any = statement_["predicate"]
         facts = {"sealed_at": one["timeVerified"], "policy": one["policy"]["digest"]["sha256"]}
@@ -125,7 +125,7 @@ def said(statement_: Mapping[str, Any]) -> Verdict:
         judged = [(each["uri"], each["digest"]) for each in one["inputAttestations"]]
         about = [(each["name"], each["digest"]) for each in statement_["subject"]]
     except (KeyError, TypeError, IndexError, ValueError):
-        raise ValueError("it is no verdict of a rollout runbook") from None
+        raise ValueError("it is not a verdict of a rollout runbook") from None
     if verifier != VERIFIER:
         raise ValueError(f"it is a verdict of {repr(verifier)[:80]}, not of {VERIFIER}")
     if found.decision not in VERDICTS or result != _result(found.decision):

@@ -164,7 +164,7 @@ def may_approve(params: Params, found: Sequence[Evidence], who: Approver, now: d
         if who.arn and (ran := _of_one_person(rules, who.arn, one.operators)):
             same = f"{_told_apart(who.arn, ran)} ran {one.told}, and approves it"
             if rules.four_eyes == "enforced":
-                raise Refused(f"{same}; another one has to (gates.yaml, approvals.four_eyes)", nothing_changed=True)
+                raise Refused(f"{same}; another person must (gates.yaml, approvals.four_eyes)", nothing_changed=True)
             advice.append(f"{same}; approver and operator are to be two people")
     logins = speaking.let_in(rules, who)
     if logins and who.review and not speaking.others(logins, who.review):

@@ -16,7 +16,7 @@ from runbook_lib.observe.traffic import peak
 from runbook_lib.params.load import Params
 
 
-def manner(params: Params, *, migrated: bool = False) -> Manner:
+def manner(params: Params) -> Manner:
     """The parameters that turn submissions into load on the limits in front of the functions."""
     baseline, service = params.policy.baseline, params.service
     return Manner(
@@ -26,7 +26,6 @@ def manner(params: Params, *, migrated: bool = False) -> Manner:
         poll_every_s=service.poll_every_s,
         handler_s=baseline.handler_s,
         workers=service.workers,
-        migrated=migrated,
     )
 
 
@@ -39,17 +38,12 @@ def ask(aws: Clients, params: Params, now: dt.datetime) -> tuple[Limits, peak.Pe
     return read_limits(aws, params), peak.read(aws.client("cloudwatch"), params, now)
 
 
-def phase_checks(
-    aws: Clients, params: Params, percent: float, now: dt.datetime, *, migrated: bool = False
-) -> tuple[list[Check], dict[str, Any]]:
+def phase_checks(aws: Clients, params: Params, percent: float, now: dt.datetime) -> tuple[list[Check], dict[str, Any]]:
     """One check `door.<limit>` for each limit at a weight of `percent`, and the raw answers for the record.
-
-    Args:
-        migrated: whether the synchronous route is asynchronous already, and takes every submission.
 
     Raises:
         AwsError: CloudWatch refused or did not answer.
     """
     limits, seen = ask(aws, params, now)
-    checks = door_checks(limits, seen.peak, percent, manner(params, migrated=migrated))
+    checks = door_checks(limits, seen.peak, percent, manner(params))
     return checks, {"limits": limits.model_dump(mode="json"), "traffic": seen.answers.raw, "notes": list(seen.notes)}

@@ -60,7 +60,7 @@ def declared(policy: Policy, item: str) -> Attestation:
         if one.id == item:
             return one
     raise UsageError(
-        f"'{item}' is nothing to attest; the items are: {', '.join(one.id for one in policy.attestations)}"
+        f"'{item}' is not an item to attest; the items are: {', '.join(one.id for one in policy.attestations)}"
     )
 
 

@@ -31,9 +31,9 @@ WORDS: dict[State, str] = {
 """Words and signs of each state for readers."""
 
 
-@dataclass(frozen=True)
-class Line:
-    """One notebook of the rollout in one environment."""
+@dataclass(frozen=True, kw_only=True)
+class Line(Todo):
+    """One notebook of the rollout in one environment, with the command for it."""
 
     notebook: str
     env: str
@@ -48,18 +48,6 @@ class Line:
     last_at: str
     due: str
     """When to come back; empty: nothing is due at a given time."""
-    command: str
-    """The command for it, ready to be pasted; empty: there is nothing to do."""
-    note: str = ""
-    """What to know before the command is run."""
-    answer: int = 0
-    """Number of the rollback that the command runs; 0: none."""
-    approver: str = ""
-    """The role whose approval comes first; empty: none."""
-    answered: int = 0
-    """Number of the rollback that answered the step's decision, which is history since; 0: none."""
-    applies: bool = False
-    """Whether the command applies a plan that is in order."""
     word: str = ""
     """`last` as the report of that record says it: DONE where nothing is promoted."""
 
@@ -118,7 +106,7 @@ class Rollout:
         lost = moment is not None and moment.name in LOST
         ok = self.known.findings[f"{notebook}@{env}"].ok
         if self._waits_again(notebook, env, decided, moment):
-            return "missing", f"its weight is gone; waits for {self._waits(notebook, env)}", None
+            return "missing", f"its weight is not in force any more; it waits for {self._waits(notebook, env)}", None
         if newest and decided and planned(newest) and newest.attempt > decided.attempt:
             return "due", f"attempt {decided.attempt} is over; {newest.attempt} is planned", None
         if moment and lost and (not ok or self.known.builds_on(notebook, env)):

@@ -320,7 +320,7 @@ def _look(case: Case, record: Record, was: Policy, policy: Policy) -> tuple[Look
     place = min(case.look_number, len(looks))
     look, note = looks[place - 1], ""
     if look.hours != case.look.hours:
-        note = f"its look {place} is at {look.hours:g} h; what was seen are the {case.look.hours:g} h of the record"
+        note = f"its look {place} is at {look.hours:g} h; the record judged {case.look.hours:g} h"
     return look, looks, place == len(looks), note
 
 

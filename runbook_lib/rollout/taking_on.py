@@ -18,8 +18,11 @@ class Todo:
     """The command for a step, with a note."""
 
     command: str
+    """Ready to be pasted; empty: there is nothing to do."""
     note: str = ""
+    """What to know before the command is run."""
     answer: int = 0
+    """Number of the rollback that the command runs; 0: none."""
     approver: str = ""
     """The role whose approval comes first; empty: none."""
     answered: int = 0

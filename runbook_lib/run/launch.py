@@ -74,12 +74,13 @@ def find_notebook(name: str) -> Path:
     matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
     if not known:
         whose = f", the project of {named[0]}; give a file of the project that has them" if named else ""
-        raise UsageError(f"notebook '{name}': there are none in {folder}{whose or '; run from its folder'}")
+        raise UsageError(f"notebook '{name}': there are no notebooks in {folder}{whose or '; run from its folder'}")
     if len(matches) != 1:
         if not matches and (near := close(name, {path.stem for path in known})):
-            raise UsageError(f"notebook '{name}': none of that name; {near}")
+            raise UsageError(f"notebook '{name}': there is no notebook of that name; {near}")
         listed = ", ".join(path.stem for path in (matches or known))
-        raise UsageError(f"notebook '{name}': {'several' if matches else 'none'} of that name; there are: {listed}")
+        which = "there are several notebooks" if matches else "there is no notebook"
+        raise UsageError(f"notebook '{name}': {which} of that name; there are: {listed}")
     return matches[0]
 
 

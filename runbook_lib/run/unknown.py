@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.base.nearest import close
 from runbook_lib.params.load import FLAT_NAMES
+from runbook_lib.record.given import assigned
 
 _INJECTED = "# Parameters"
 """First line of the cell that papermill injects."""
@@ -23,7 +22,7 @@ def unknown_parameters(namespace: Mapping[str, Any]) -> list[str]:
     """
     said: dict[str, str] = {}
     for source in namespace.get("In", ()):
-        names = list(_assigned(source))
+        names = [name for name, _ in assigned(source)]
         if source.startswith(_INJECTED) or any(name in FLAT_NAMES for name in names):
             said |= {name: _sentence(name) for name in names if name not in FLAT_NAMES and not name.startswith("_")}
     return list(said.values())
@@ -31,11 +30,4 @@ def unknown_parameters(namespace: Mapping[str, Any]) -> list[str]:
 
 def _sentence(name: str) -> str:
     near = close(name, FLAT_NAMES)
-    return f"'{name}' is no parameter and has no effect" + (f"; {near}" if near else "")
-
-
-def _assigned(source: str) -> Iterator[str]:
-    with contextlib.suppress(SyntaxError, ValueError):
-        for node in ast.parse(source).body:
-            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            yield from (one.id for one in targets if isinstance(one, ast.Name))
+    return f"'{name}' is not a parameter and has no effect" + (f"; {near}" if near else "")

@@ -53,7 +53,7 @@ def position(gate: Gate, value: float) -> float | None:
 
     Between two of them it is linear. A gate without an alert limit reaches 1 at twice the target (or one unit beyond
     0); one whose alert limit is its target jumps there from 0 to 1. None: a split, whose target is the weight, or a
-    value that is no number.
+    value that is not a number.
     """
     if gate.kind == "split" or math.isnan(value):
         return None

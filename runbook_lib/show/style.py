@@ -17,6 +17,8 @@ NAMED = {"failed": VERMILLION}
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 TARGET, ALERT = GREEN, VERMILLION
 DPI = 110
+TINT = 0.45
+"""Share of a colour in its tint; the rest is white."""
 
 
 _PLACES = {str(word): place for place, word in enumerate(OF_CHECKS)}
@@ -32,10 +34,10 @@ def colour(name: str, place: int) -> str:
     return NAMED.get(name, CYCLE[place % len(CYCLE)])
 
 
-def tint(colour: str, share: float = 0.45) -> str:
+def tint(colour: str) -> str:
     """A colour as background for dark letters: mixed with white, so that it also suits the inverted dark theme."""
     parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
+    return "#" + "".join(f"{round(255 - (255 - part) * TINT):02x}" for part in parts)
 
 
 class Badge(NamedTuple):

@@ -12,6 +12,9 @@ from runbook_lib.judge.model import Evidence
 from runbook_lib.show.style import ORANGE, VERMILLION
 from runbook_lib.show.tables import Cell, Shown, edged, span, stack, table, where_table, window
 
+RECENT = 8
+"""Deployments of the dial that a table shows."""
+
 
 def plan_table(plan: Any) -> Shown:
     """The steps of a plan, with the way back; `plan` is an `act.traffic.shift.ShiftPlan`."""
@@ -143,7 +146,7 @@ def census_table(segment: Any, done: str, broken: str) -> Shown:
     return stack(*shown)
 
 
-def traffic_table(state: Any, recent: int = 8) -> Shown:
+def traffic_table(state: Any) -> Shown:
     """Dial, switch and weight in force, with the last deployments; `state` is an `observe.traffic.TrafficState`."""
     facts = where_table(
         {
@@ -161,7 +164,7 @@ def traffic_table(state: Any, recent: int = 8) -> Shown:
             _made_by(deployment.description),
             "; ".join(_event(event) for event in deployment.events[:2]),
         ]
-        for deployment in state.history[:recent]
+        for deployment in state.history[:RECENT]
     ]
     head = ("No.", "Started", "Dial", "State", "Made by", "Last events")
     return stack(facts, table(head, rows, caption="Deployments of the dial, newest first"))

@@ -206,8 +206,8 @@ def test_a_diff_that_says_nothing_special_is_told_by_its_status_alone() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"run": "cdk diff {environment}"}, "'{environment}' is no placeholder that is known here"),
-        ({"run": "cdk diff {}"}, "'{}' is no placeholder"),
+        ({"run": "cdk diff {environment}"}, "'{environment}' is not a placeholder that is known here"),
+        ({"run": "cdk diff {}"}, "'{}' is not a placeholder"),
         ({"run": "cdk 'diff"}, "cannot be split into words"),
         ({"run": " "}, "names no program"),
         ({"run": "''"}, "names no program"),

@@ -40,6 +40,6 @@ def test_a_template_is_filled_in_its_texts_alone() -> None:
     template = {"a": ["{probe}", {"b": "x-{uuid}-{{y}}"}], "n": 1, "t": True, "z": None}
     assert [path for path, _ in texts(template)] == ["a.0", "a.1.b"]
     assert wrong_in(template, ("probe", "uuid")) == ""
-    assert "a.1.b: '{uuid}' is no placeholder that is known here" in wrong_in(template, ("probe",))
+    assert "a.1.b: '{uuid}' is not a placeholder that is known here" in wrong_in(template, ("probe",))
     filled = filled_body(template, {"probe": "p", "uuid": "u"})
     assert filled == {"a": ["p", {"b": "x-u-{y}"}], "n": 1, "t": True, "z": None}

@@ -41,7 +41,7 @@ def test_an_address_is_told_from_a_folder(written: str | Path, meant: str) -> No
     ],
 )
 def test_what_is_no_address_is_one_sentence(written: str) -> None:
-    with pytest.raises(UsageError, match="which is no address such as s3://bucket/prefix"):
+    with pytest.raises(UsageError, match="which is not an address such as s3://bucket/prefix"):
         address(written)
 
 
@@ -77,7 +77,7 @@ def test_what_is_no_folder_is_no_archive(written: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     named = written.partition("/below")[0]
-    with pytest.raises(UsageError, match=f"archive is '{written}': .*{named} is no folder; name one"):
+    with pytest.raises(UsageError, match=f"archive is '{written}': .*{named} is not a folder; name one"):
         archive_root(written, tmp_path)
     assert archive_root(written, tmp_path, anyhow=True) == tmp_path / written
     assert archive_root("gone/below", tmp_path) == tmp_path / "gone" / "below"

@@ -25,5 +25,5 @@ def test_a_word_of_another_language_is_not(text: str) -> None:
 
 @pytest.mark.parametrize("kind", [UsageError, Refused])
 def test_a_refusal_says_so_once(kind: type[UsageError] | type[Refused]) -> None:
-    first = kind("'рrоd' is no environment", nothing_changed=True)
+    first = kind("'рrоd' is not an environment", nothing_changed=True)
     assert str(kind(f"x.yaml: {first}")).count("U+0440") == 1 == str(first).count("U+0440")

@@ -18,7 +18,7 @@ PLAIN = st.text(string.ascii_letters + "-/. {}", max_size=6).map(lambda one: one
     "wrong", ["{env!r}", "{env:d}", "{env:>9999999}", "{env.x}", "{env[0]}", "{}", "{0}", "{", "}", "a{env", "{ env }"]
 )
 def test_what_is_more_than_a_name_is_no_placeholder(wrong: str) -> None:
-    assert fault(f"shop-{wrong}", ("env",)).endswith("is no placeholder: there is {env}, as it stands here")
+    assert fault(f"shop-{wrong}", ("env",)).endswith("is not a placeholder: there is {env}, as it stands here")
 
 
 def test_a_name_that_is_not_known_is_told_with_the_nearest() -> None:

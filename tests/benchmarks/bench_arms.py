@@ -12,13 +12,13 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from bench_change import Limit
 from numpy.typing import NDArray
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.change import START_SHARE
 from runbook_lib.judge.gates.two_arms import difference
 from runbook_lib.judge.gates.two_arms_change import log_e
+from tests.benchmarks.bench_change import Limit
 
 MARGIN, ALPHA, SHARE, HOURS = 0.01, 0.01, 0.1, 36
 LOOKS = ((24, 0.03), (30, 0.01), (36, 0.01))

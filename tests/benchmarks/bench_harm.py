@@ -7,10 +7,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from many import played
-
 from runbook_lib.params.load import load_file
-from runbook_lib.rehearse.quick.harm_truth import page, run
+from tests.benchmarks.harm_truth import page, run
+from tests.benchmarks.many import played
 
 ROOT = Path(__file__).resolve().parents[2]
 

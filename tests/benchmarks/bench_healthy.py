@@ -8,13 +8,12 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from many import played
-
 from runbook_lib.params.load import Params, load_file
-from runbook_lib.rehearse.quick import fuzz
-from runbook_lib.rehearse.quick.draw import play
-from runbook_lib.rehearse.quick.fuzz import Played
 from runbook_lib.rehearse.world.scenario import Scenario
+from tests.benchmarks import fuzz
+from tests.benchmarks.draw import play
+from tests.benchmarks.fuzz import Played
+from tests.benchmarks.many import played
 
 ROOT = Path(__file__).resolve().parents[2]
 PHASES = ("06", "07", "08")

@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import bench_arms
-import bench_change
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -26,6 +24,7 @@ from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.sequential import boundary
 from runbook_lib.judge.model import Evidence, Gate, Look
 from runbook_lib.judge.terms import Verdict
+from tests.benchmarks import bench_arms, bench_change
 
 LOOKS = (Look(hours=24, alpha=0.03), Look(hours=30, alpha=0.01), Look(hours=36, alpha=0.01))
 TARGET, LIMIT, ALPHA, PRIOR, LEAST = 0.99, 0.98, 0.01, (1.0, 9.0), 100
@@ -309,7 +308,7 @@ def main() -> int:
     told = [must.told(must.measured(given.runs)) for must in LIMITS]
     print(*(line for _, line in told), sep="\n")
     if given.write:
-        import judge_plots
+        from tests.benchmarks import judge_plots
 
         write(tables, judge_plots.plots(sys.modules[__name__], min(given.runs, 10_000)))
     print(f"\n{time.perf_counter() - began:.1f} s")

@@ -18,9 +18,9 @@ from pathlib import Path
 from runbook_lib.rehearse.play.matrix import expected_words, found_words, matrix
 from runbook_lib.rehearse.play.played import Ended
 from runbook_lib.rehearse.play.stage import params_of
-from runbook_lib.rehearse.quick.kept import keep
 from runbook_lib.rehearse.quick.player import InProcess
 from runbook_lib.rehearse.world.scenario import Scenario, load, played
+from tests.benchmarks.kept import keep
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 KEPT, PAGE = DOCS / "scenarios.json", DOCS / "scenarios.md"

@@ -7,14 +7,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from many import played
-
 from runbook_lib.params.load import Params, load_file
-from runbook_lib.rehearse.quick import fuzz, shrink
-from runbook_lib.rehearse.quick.draw import play
-from runbook_lib.rehearse.quick.fuzz import Played
-from runbook_lib.rehearse.quick.fuzz_report import page
-from runbook_lib.rehearse.quick.fuzz_rules import RULES, about, count, table
+from tests.benchmarks import fuzz, shrink
+from tests.benchmarks.draw import play
+from tests.benchmarks.fuzz import Played
+from tests.benchmarks.fuzz_report import page
+from tests.benchmarks.fuzz_rules import RULES, about, count, table
+from tests.benchmarks.many import played
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -22,7 +22,8 @@ from types import CodeType, FrameType, FunctionType
 
 import pytest
 from _pytest.runner import runtestprotocol
-from mutations import Mutant, mutants
+
+from tests.benchmarks.mutations import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 JUDGE = ROOT / "runbook_lib" / "judge"

@@ -92,7 +92,7 @@ def test_the_exit_codes_are_those_of_the_readme() -> None:
         (["rollback", "7", "--params", "params/prod.yaml"], "rollback '7'"),
         (["rehearse", "--scenario", "apocalypse"], "apocalypse"),
         (["rehearse", "--project", "docs"], "--project docs: there is no params/gates.yaml in it"),
-        (["archive", "list", "--archive", "nowhere"], "nowhere is no folder"),
+        (["archive", "list", "--archive", "nowhere"], "nowhere is not a folder"),
     ],
 )
 def test_bad_usage_is_one_sentence_and_exit_code_2(words: list[str], says: str) -> None:
@@ -139,7 +139,7 @@ def test_an_environment_stands_for_its_file(tmp_path: Path, monkeypatch: pytest.
 def test_an_unknown_environment_is_one_sentence() -> None:
     done = call("run", "06", "--env", "qa")
     assert (done.returncode, done.stdout) == (2, "")
-    told = "runbook: params/qa.yaml: no such file: 'qa' is no environment; there are dev, prod, staging"
+    told = "runbook: params/qa.yaml: no such file: 'qa' is not an environment; there are dev, prod, staging"
     assert done.stderr.strip() == f"{told}; nothing was changed"
 
 
@@ -189,4 +189,4 @@ def test_status_watch_asks_again_and_ends_with_the_code_of_the_last_look(monkeyp
 
 def test_a_run_that_is_refused_before_its_kernel_is_not_told_as_running() -> None:
     done = CliRunner().invoke(app, ["run", "06", "--params", "params/prod.yaml", "--set", "rollout_step=zzz"])
-    assert "which is no step of gates.yaml" in str(done.exception) and "running" not in done.output
+    assert "which is not a step of gates.yaml" in str(done.exception) and "running" not in done.output

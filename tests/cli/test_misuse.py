@@ -75,7 +75,7 @@ def test_every_group_answers_so_and_names_the_nearest() -> None:
     for path, group in groups.items():
         first = next(iter(group.commands))
         assert f"did you mean '{first}'?" in refused(*path, f"{first}x")
-        assert "'zzzz' is no command of `" in refused(*path, "zzzz")
+        assert "has no command 'zzzz'" in refused(*path, "zzzz")
     assert "did you mean '--interval'?" in refused("watch", "06", "--intervall", "3")
 
 

@@ -118,7 +118,7 @@ def test_the_operator_is_warned_or_refused(call: Call, tmp_path: Path, embedded:
     assert "two people" in done.stderr
     gates = tmp_path / "params" / "gates.yaml"
     gates.write_text(gates.read_text().replace("four_eyes: advised", "four_eyes: enforced"))
-    with pytest.raises(Refused, match="another one has to"):
+    with pytest.raises(Refused, match="another person must"):
         call("approve", "07", "--by", "Grace", "--role", "engineering lead")
     assert len(given()) == 2
 
@@ -139,7 +139,7 @@ def test_the_list_says_what_is_wanted_given_and_missing(call: Call) -> None:
         (["attest"], "expects an item"),
         (
             ["attest", "code_revue", "--by", "Ada", "--role", "reviewer"],
-            "'code_revue' is nothing to attest.*code_review",
+            "'code_revue' is not an item to attest.*code_review",
         ),
         (["attest", "code_review", "--by", "Ada", "--role", "QA"], "--role is 'QA'.*the reviewer is asked"),
         (["attest", "code_review", "--role", "reviewer"], "--by is empty"),

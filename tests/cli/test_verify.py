@@ -148,7 +148,7 @@ def test_a_clock_that_was_ahead_makes_no_verdict_recent(
 
 def test_what_cannot_be_trusted_or_decides_nothing_is_not_attested(archive: Archive, tmp_path: Path) -> None:
     code, text = call("archive", "attest", seal(archive, "SOAK"), "--archive", str(archive.root))
-    assert code == 1 and "is no verdict (SOAK)" in text
+    assert code == 1 and "is not a verdict (SOAK)" in text
     run = seal(archive, "HOLD")
     path = archive.find(run).folder / "record.json"
     path.write_text(path.read_text().replace("HOLD", "PROMOTE"))

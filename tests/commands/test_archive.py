@@ -82,7 +82,7 @@ def test_an_archive_that_is_gone_cannot_be_told_but_by_the_witness(
     assert code == 1 and "knows a log of 1 records, and there is none" in said.replace("\n", " ")
     (archive.root.parent / "service.yaml").write_text("{}")
     code, said = call(archive)
-    assert code == 3 and "is no folder: another one is meant, or the archive was removed" in said.replace("\n", " ")
+    assert code == 3 and "is not a folder: another one is meant, or the archive was removed" in said.replace("\n", " ")
     assert not archive.root.exists()
 
 

@@ -61,13 +61,15 @@ def test_a_key_is_asked_for_as_one_would_write_it(asked: str, first: str) -> Non
 
 
 def test_a_key_that_there_is_not_is_a_sentence_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"'harm.user' is no key of the parameter files; did you mean 'harm.users'\?"):
+    with pytest.raises(
+        UsageError, match=r"'harm.user' is not a key of the parameter files; did you mean 'harm.users'\?"
+    ):
         explain("harm.user")
 
 
 @pytest.mark.parametrize("asked", ["phases.07_phase2_50_percent.aprovers", "steps.x.nonsense", "gates.gates[].targt"])
 def test_a_key_that_is_wrong_below_a_name_of_one_s_own_is_told(asked: str) -> None:
-    with pytest.raises(UsageError, match="is no key of the parameter files"):
+    with pytest.raises(UsageError, match="is not a key of the parameter files"):
         explain(asked)
 
 

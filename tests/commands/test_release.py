@@ -100,7 +100,7 @@ def test_the_limits_of_a_release_are_the_policys_own() -> None:
 
 
 def test_a_release_goes_through_the_services_own_steps() -> None:
-    """06a begins, and there is no 50 %; what 05's notebook carries out is no phase of a release."""
+    """06a begins, and there is no 50 %; what 05's notebook carries out is not a phase of a release."""
     gates = read_yaml(ROOT / "params" / "gates.yaml")
     first, begins, left = "06a_phase1_5_percent", PHASES[0], PHASES[1]
     del gates["steps"][left], gates["phases"][left]

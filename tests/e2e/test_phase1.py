@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.base.errors import Refused
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import deploy
@@ -198,8 +199,11 @@ def test_a_guard_takes_the_weight_back_with_no_notebook_open_and_the_next_look_s
     # Turning the switch off as well is left to a run that may.
     assert changed(before, snapshot(rollout)) == set()
 
-    # The same attempt is over; the next one begins anew, at weight 0.
+    # The same attempt is over; the next one begins anew, at weight 0, and turns a switch on that a rollback left off.
+    home_of(rollout.aws, rollout.guard(), rollout.params).switch_off("as rollback 1 does")
     world.advance_by(hours=2)
+    plan = rollout.by_hand(attempt=2)
+    assert (plan.moment, plan.decision) == ("before", "PLANNED") and not rollout.state().switch_on
     anew = rollout.by_hand(attempt=2, **rollout.apply)
     assert (anew.moment, anew.decision, anew.attempt) == ("before", "SOAK", 2)
     assert rollout.state().weight == 10

@@ -111,7 +111,7 @@ def test_a_variable_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_field_that_is_not_there(value: str) -> None:
     kept = Kept()
     kept._secret = lambda **_: {"SecretString": value}  # type: ignore[method-assign]
-    with pytest.raises(AwsError, match="no JSON object with a text at 'ours'"):
+    with pytest.raises(AwsError, match="not a JSON object with a text at 'ours'"):
         with_secrets(told(REFERENCES[3]), kept, "prod")
 
 

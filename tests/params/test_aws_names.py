@@ -52,7 +52,7 @@ def test_the_sentence(tmp_path: Path) -> None:
     said = read_yaml(folder / "service.yaml")
     said["names"]["worker"] = "*"
     (folder / "service.yaml").write_text(yaml.safe_dump(said))
-    with pytest.raises(UsageError, match=r"'names.worker' is '\*': AWS has none of this name; expects 1 to 64 letters"):
+    with pytest.raises(UsageError, match=r"'names.worker' is '\*': AWS does not allow this name; expects 1 to 64"):
         load_file(folder / "prod.yaml")
 
 

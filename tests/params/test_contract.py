@@ -60,12 +60,12 @@ def test_every_field_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("contract", "said"),
     [
-        ({"secrets": {"api_key": "s3cr3t-itself"}}, "secrets.api_key is no reference; expects env:VARIABLE"),
+        ({"secrets": {"api_key": "s3cr3t-itself"}}, "secrets.api_key is not a reference; expects env:VARIABLE"),
         ({"secrets": {"api_key": "env:OURS"}}, "secrets.api_key is in no header; write {api_key}"),
-        ({"secrets": {"uuid": "env:OURS"}}, "'uuid' is no name for a secret"),
-        ({"secrets": {"ApiKey": "env:OURS"}}, "'ApiKey' is no name for a secret"),
-        ({"submit": {"headers": {"X-Api-Key": "{api_key}"}}}, "{api_key}' is no placeholder that is known here"),
-        ({"submit": {"valid": {"a": "{api_key}{probe}"}}}, "{api_key}' is no placeholder that is known here"),
+        ({"secrets": {"uuid": "env:OURS"}}, "'uuid' cannot be the name of a secret"),
+        ({"secrets": {"ApiKey": "env:OURS"}}, "'ApiKey' cannot be the name of a secret"),
+        ({"submit": {"headers": {"X-Api-Key": "{api_key}"}}}, "{api_key}' is not a placeholder that is known here"),
+        ({"submit": {"valid": {"a": "{api_key}{probe}"}}}, "{api_key}' is not a placeholder that is known here"),
     ],
 )
 def test_secrets_are_named_and_used_in_headers_alone(tmp_path: Path, contract: dict[str, Any], said: str) -> None:
@@ -96,13 +96,13 @@ def test_a_folder_from_before_loads_as_ever(tmp_path: Path) -> None:
         ({"submit": {"job_id": "data[0]"}}, "'contract.submit.job_id' is 'data[0]': expects a path of names with dots"),
         ({"submit": {"accepted": {"codes": []}}}, "expects 1 or more"),
         ({"submit": {"accepted": {"codes": ["202"]}}}, "expects a whole number"),
-        ({"submit": {"valid": {"id": "{env}"}}}, "submit.valid: id: '{env}' is no placeholder that is known here"),
+        ({"submit": {"valid": {"id": "{env}"}}}, "submit.valid: id: '{env}' is not a placeholder that is known here"),
         ({"probe": {"headers": {}}, "submit": {"valid": {"a": "b"}}}, "nothing carries a probe's mark"),
         ({"status": {"completed": None}}, "completed is empty, and nothing else says that a job is done"),
         ({"status": {"running": {"codes": [200]}}}, "one answer could mean completed and running (200)"),
         ({"status": {"told_by": "table"}}, "nobody gets that answer; say 'fetched: bucket' or 'fetched: route'"),
-        ({"result": {"fetched": "route"}}, "path names none with {job_id} in it"),
-        ({"result": {"json_schema": {"type": "objekt"}}}, "json_schema is no JSON Schema"),
+        ({"result": {"fetched": "route"}}, "`path` has no {job_id}"),
+        ({"result": {"json_schema": {"type": "objekt"}}}, "json_schema is not a JSON Schema"),
         ({"result": {"example": {"job_id": "x"}}}, "example: it has nothing at 'report'"),
         ({"table": {"failed": ["COMPLETED"]}}, "status word 'COMPLETED' is in two lists"),
         ({"table": {"error": "status"}}, "attribute 'status' is named for two things"),
@@ -139,7 +139,7 @@ def test_an_id_may_be_a_number_and_a_result_a_list() -> None:
     listed = {"required": (), "job_id": "", "json_schema": {"type": "array"}}
     assert Result(**listed).fault([1]) == ""
     assert "is not of type 'array'" in Result(**listed).fault({})
-    assert "no JSON object" in Result(required=(), job_id="").fault([1])
+    assert "not a JSON object" in Result(required=(), job_id="").fault([1])
 
 
 def test_the_real_services_contract_can_be_told() -> None:
@@ -181,7 +181,7 @@ def test_the_answers_are_told_in_words() -> None:
     ("document", "fault"),
     [
         ({"job_id": "j", "report": "x"}, ""),
-        ([], "no JSON object"),
+        ([], "not a JSON object"),
         ({"job_id": "j", "report": ""}, "nothing at 'report'"),
         ({"job_id": "k", "report": "x"}, "does not name this job"),
         ({"job_id": "j", "report": "x", "n": 1}, "$.n: 1 is not of type 'string'"),

@@ -41,4 +41,4 @@ def test_what_leads_somewhere_is_fine(schema: dict[str, Any]) -> None:
 
 def test_a_schema_without_end_is_a_sentence() -> None:
     assert "without end" in fault({}, {"$ref": "#"})
-    assert "no JSON Schema" in wrong_schema({"type": "objekt"})
+    assert "not a JSON Schema" in wrong_schema({"type": "objekt"})

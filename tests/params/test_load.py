@@ -206,7 +206,7 @@ def test_a_name_may_have_a_value_for_each_environment(given: tuple[str, ...], tm
         (
             "api_id",
             {"dev": "{stage}"},
-            "names.api_id.dev' is '\\{stage\\}': .* is no placeholder that is known here; there is \\{env\\}",
+            "names.api_id.dev' is '\\{stage\\}': .* is not a placeholder that is known here; there is \\{env\\}",
         ),
         (
             "api_id",

@@ -39,7 +39,7 @@ def test_five_steps_in_their_order(five: Policy) -> None:
     ("change", "told"),
     [
         ({"gates": []}, "alarm 'dlq' takes its threshold from gate 'dlq', which is not declared"),
-        ({"phases": {}}, "has a count for what is no phase: '"),
+        ({"phases": {}}, "has a count for what is not a phase: '"),
     ],
 )
 def test_where_no_name_is_known_the_sentence_ends_without_a_hint(change: dict[str, Any], told: str) -> None:
@@ -55,7 +55,7 @@ def test_a_notebook_carries_out_its_own_step_or_the_one_it_is_told(five: Policy)
     assert five.carried_out("rollback_1_async_failing", "") == "rollback_1_async_failing"
     with pytest.raises(ValueError, match=f"which {SIX} carries out, not {SEVEN}"):
         five.carried_out(SEVEN, FIVE[0])
-    with pytest.raises(ValueError, match=f"no step of gates.yaml; did you mean '{FIVE[0]}'"):
+    with pytest.raises(ValueError, match=f"not a step of gates.yaml; did you mean '{FIVE[0]}'"):
         five.carried_out(SIX, "06a_phase1_5_procent")
 
 
@@ -69,7 +69,7 @@ def test_a_name_means_itself_then_its_number_then_what_begins_with_it(five: Poli
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        ({"09_deprecate_sync": {"notebook": SIX}}, "is no phase; only phases are"),
+        ({"09_deprecate_sync": {"notebook": SIX}}, "which only a phase can be"),
         ({LAST: {"notebook": SIX}}, "what migrates"),
         ({FIVE[2]: {"notebook": LAST}}, "carries out no other step"),
     ],
@@ -119,7 +119,7 @@ def test_a_step_is_run_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert find_step("06a", file, {})[1] == {"rollout_step": FIVE[0]}
     path, values = find_step("06", file, {})
     assert (path.stem, values) == (SIX, {})
-    with pytest.raises(UsageError, match="notebook 'nothing': none of that name"):
+    with pytest.raises(UsageError, match="notebook 'nothing': there is no notebook of that name"):
         find_step("nothing", file, {})
 
 
@@ -131,7 +131,7 @@ def test_a_watch_that_looks_more_than_each_minute_is_none() -> None:
 
 def test_an_environment_that_there_is_not_is_told_before_what_requires_the_step() -> None:
     steps = {**RAW["steps"], SIX: {**RAW["steps"][SIX], "envs": ["production"]}}
-    with pytest.raises(ValidationError, match=rf"step '{SIX}' is applied in 'production', which is no environment"):
+    with pytest.raises(ValidationError, match=rf"step '{SIX}' is applied in 'production', which is not an environment"):
         Policy.model_validate({**RAW, "steps": steps})
 
 

@@ -26,12 +26,12 @@ WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("gates", ("alarm_math", "bad"), 0.9999, "expects less than healthy"),
     ("gates", ("remedies", "backlog", "symptoms", 0, "shows"), ">= 0", "it is always seen"),
     ("gates", ("gates", "success_rate", "measure"), "baseline_success", "what users get must be judged"),
-    ("gates", ("gates", "success_rate", "min_samples"), 10**12, "no soak has as many"),
+    ("gates", ("gates", "success_rate", "min_samples"), 10**12, "no soak has that many samples"),
     (
         "gates",
         ("gates", "observed_split", "stragglers"),
         [{"from_percent": 0, "share": 0.02, "count": 10**9}],
-        "no stragglers",
+        "not stragglers",
     ),
     (
         "gates",
@@ -41,8 +41,13 @@ WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ),
     ("gates", ("phases", "07_phase2_50_percent", "before_percent"), 11, "no phase ends at that weight"),
     ("gates", ("phases", "06_phase1_10_percent", "looks"), [{"hours": 1e6, "alpha": 0.03}], "nobody waits longer"),
-    ("gates", ("alarms", "worker_errors", "expression"), "100 * errrs / invocations", "'errrs' is none of its metrics"),
-    ("gates", ("alarms", "worker_errors", "expression"), "100 * errors /", "no arithmetic of the metrics"),
+    (
+        "gates",
+        ("alarms", "worker_errors", "expression"),
+        "100 * errrs / invocations",
+        "'errrs' is not one of its",
+    ),
+    ("gates", ("alarms", "worker_errors", "expression"), "100 * errors /", "not arithmetic on the metrics"),
     ("gates", ("alarms", "dlq", "period_s"), 61, "multiples of 60"),
     ("gates", ("alarms", "dlq", "name"), "*", "stands for any name in a policy"),
     ("service", ("api", "routes", "submit"), "api/vpr-async", "begins with /"),
@@ -126,10 +131,18 @@ BESIDE = {"against": "baseline", "margin": 0.01}
         (
             "lambda_errors",
             BESIDE,
-            "'gates.lambda_errors.against' is baseline: 'lambda_errors' is not known",
+            "'gates.lambda_errors.against' is baseline: 'lambda_errors' is not counted",
         ),
-        ("generation_time", BESIDE, "'generation_time' is not known of the baseline hour by hour; what is: success"),
-        ("refused", {**BESIDE, "against": "phase_before"}, "'refused' is not known of the phase before hour by hour"),
+        (
+            "generation_time",
+            BESIDE,
+            "'generation_time' is not counted hour by hour for the baseline; these are",
+        ),
+        (
+            "refused",
+            {**BESIDE, "against": "phase_before"},
+            "'refused' is not counted hour by hour for the phase",
+        ),
         (
             "error_rate",
             {**BESIDE, "alert": None},

@@ -124,8 +124,11 @@ def test_what_is_taken_can_be_carried_out_in_some_order(data: st.DataObject) -> 
 @pytest.mark.parametrize(
     ("notebook", "told"),
     [
-        ("01_preflight", "is no notebook of a phase; there are 06_phase1_10_percent, 07_phase2_50_percent"),
-        ("rollback_1_async_failing", "is no notebook of a phase; there are 06_phase1_10_percent, 07_phase2_50_percent"),
+        ("01_preflight", "is not a notebook of a phase; there are 06_phase1_10_percent, 07_phase2_50_percent"),
+        (
+            "rollback_1_async_failing",
+            "is not a notebook of a phase; there are 06_phase1_10_percent, 07_phase2_50_percent",
+        ),
         ("05_staging", "carries out no step but its own"),
         (SEVEN, None),
     ],

@@ -28,7 +28,7 @@ Stage = Callable[..., Path]
 
 
 def test_nothing_is_made_before_it_is_needed(archive: Archive) -> None:
-    assert archive.records() == [] and archive.latest() is None and archive.sweep() == []
+    assert archive.records() == [] and archive.sweep() == []
     assert not archive.root.exists()
 
 
@@ -54,7 +54,7 @@ def test_records_are_found_by_what_they_are(archive: Archive, sealed: Seal, stag
     third = sealed()
     assert archive.records() == [first, second, third]
     assert archive.records(env="prod") == [second]
-    assert archive.latest(env="dev", release="r1", notebook="06_phase1_10_percent") == third
+    assert archive.records("dev", "r1", "06_phase1_10_percent")[-1] == third
     assert archive.records(release="r2") == []
     assert archive.find(first.run_id[:8]) == first
     assert archive.find(third.folder.name) == third

@@ -62,7 +62,7 @@ def test_what_a_seal_writes_is_of_the_form_in_any_order(archive: Archive, sealed
     [
         ({"schema": 4}, "schema 4; this version reads 1 and 2 and 3"),
         ({"more": 1}, "record.json has the field more"),
-        ({"versions": []}, "record.json, 'versions': it is another value than the format allows"),
+        ({"versions": []}, "record.json, 'versions': the format does not allow this value"),
         ({"entry": {**NOTE, "kind": "tombstone"}}, "record.json lacks the field entry.facts.records"),
         ({"entry": {**NOTE, "kind": "attachment"}}, "record.json lacks the field entry.facts.record"),
         (

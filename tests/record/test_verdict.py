@@ -41,7 +41,7 @@ def test_a_verdict_is_a_verification_summary(decision: str, result: str) -> None
 
 @pytest.mark.parametrize("decision", ["SOAK", "PLANNED", None])
 def test_what_decides_nothing_is_not_attested(decision: str | None) -> None:
-    with pytest.raises(ArchiveError, match="is no verdict"):
+    with pytest.raises(ArchiveError, match="is not a verdict"):
         statement(record(decision), LEAF, "x")
 
 

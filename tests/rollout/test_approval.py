@@ -242,7 +242,7 @@ def test_who_ran_the_phase_before_does_not_approve_the_next_where_four_eyes_are_
     found = evidence(archive, params(), PHASE_2)
     (advice,) = may_approve(params(), found, Approver(LEAD, GRACE), NOW)
     assert "two people" in advice
-    with pytest.raises(Refused, match=r"another one has to \(gates.yaml, approvals.four_eyes\)"):
+    with pytest.raises(Refused, match=r"another person must \(gates.yaml, approvals.four_eyes\)"):
         may_approve(params(approvals={"four_eyes": "enforced"}), found, Approver(LEAD, GRACE), NOW)
     assert may_approve(params(approvals={"four_eyes": "enforced"}), found, Approver(LEAD, OLGA), NOW) == []
 
@@ -253,7 +253,7 @@ def test_who_applied_any_run_of_the_phase_before_ran_it(archive: Archive) -> Non
     approve(archive, arn=GRACE)
     enforced = params(approvals={"four_eyes": "enforced"})
     assert not checks(archive, enforced)[1].ok
-    with pytest.raises(Refused, match="another one has to"):
+    with pytest.raises(Refused, match="another person must"):
         may_approve(enforced, evidence(archive, enforced, PHASE_2), Approver(LEAD, GRACE), NOW)
 
 

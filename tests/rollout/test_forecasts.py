@@ -20,7 +20,8 @@ SIX, SEVEN, EIGHT = PHASES
 
 
 def line(step: str, state: Any = "missing", moment: str = "") -> Line:
-    return Line(step, "prod", step, state, moment, "", "", "", "", "")
+    rest = dict.fromkeys(("words", "last", "last_at", "due", "command"), "")
+    return Line(notebook=step, env="prod", title=step, state=state, moment=moment, **rest)
 
 
 LINES = (line("01_preflight", "passed"), *(line(phase) for phase in PHASES))

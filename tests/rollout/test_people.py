@@ -113,7 +113,7 @@ def test_declared_ids_and_advice(archive: Archive) -> None:
 
 
 def test_an_unknown_item_is_a_sentence_that_lists_the_known() -> None:
-    with pytest.raises(UsageError, match=r"'code_revue' is nothing to attest.*code_review.*celebrated"):
+    with pytest.raises(UsageError, match=r"'code_revue' is not an item to attest.*code_review.*celebrated"):
         declared(params().policy, "code_revue")
 
 

@@ -70,7 +70,7 @@ def test_values_are_validated_before_a_kernel_starts(monkeypatch: pytest.MonkeyP
 def test_a_step_that_the_notebook_does_not_carry_out_starts_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """It began a chain of that name, with a record in it."""
     monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("started"))
-    with pytest.raises(UsageError, match="'rollout_step' is 'zzz', which is no step"):
+    with pytest.raises(UsageError, match="'rollout_step' is 'zzz', which is not a step"):
         launch(Path("notebooks/06_phase1_10_percent.ipynb"), Path("params/prod.yaml"), {"rollout_step": "zzz"})
 
 

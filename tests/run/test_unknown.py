@@ -24,8 +24,8 @@ def test_what_papermill_injects_and_nobody_reads_is_told() -> None:
         {"In": ["", "env = 'dev'\nattempt = 1", INJECTED, "x = 1\nrun = Run.open('06', globals())"]}
     )
     assert said == [
-        "'atempt' is no parameter and has no effect; did you mean 'attempt'?",
-        "'zebra' is no parameter and has no effect",
+        "'atempt' is not a parameter and has no effect; did you mean 'attempt'?",
+        "'zebra' is not a parameter and has no effect",
     ]
 
 
@@ -60,20 +60,20 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_plan_warns_in_record_and_banner(opened: Any) -> None:
     run, _ = opened("06_phase1_10_percent", "plan")
-    assert "'atempt' is no parameter" in str(run.where_am_i())
-    assert "'atempt' is no parameter" in (run.staging / "journal.jsonl").read_text()
+    assert "'atempt' is not a parameter" in str(run.where_am_i())
+    assert "'atempt' is not a parameter" in (run.staging / "journal.jsonl").read_text()
 
 
 def test_what_may_change_aws_does_not_begin(opened: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'atempt' is no parameter") as told:
+    with pytest.raises(UsageError, match=r"'atempt' is not a parameter") as told:
         opened("06_phase1_10_percent", "apply")
     assert told.value.nothing_changed
     archive = Archive(tmp_path / "archive")
     (ref,) = archive.records()
     record = archive.load(ref)
-    assert record.status == "failed" and "'atempt' is no parameter" in record.warnings[0]
+    assert record.status == "failed" and "'atempt' is not a parameter" in record.warnings[0]
 
 
 def test_a_rollback_is_not_held_up(opened: Any) -> None:
     run, _ = opened("rollback_1_async_failing", "apply")
-    assert "'atempt' is no parameter" in str(run.where_am_i())
+    assert "'atempt' is not a parameter" in str(run.where_am_i())

@@ -383,7 +383,8 @@ def test_the_traffic_table_names_the_weight_and_the_last_deployments() -> None:
     rows = parsed(users.traffic_table(state)).rows
     assert rows[-2][:4] == ["2", "2026-11-10 03:00 UTC", "10 %", "BAKING"]
     assert rows[-1] == ["1", "–", "–", "COMPLETE", "–", ""]
-    assert len(parsed(users.traffic_table(state, recent=1)).rows) == len(rows) - 1
+    many = SimpleNamespace(**{**vars(state), "history": (deployment,) * 20})
+    assert len(parsed(users.traffic_table(many)).rows) == len(rows) - 2 + users.RECENT
 
 
 def test_a_deployment_says_who_made_it_and_what_was_not_the_ordinary_course() -> None:

@@ -71,7 +71,7 @@ def test_where_aws_does_not_answer_it_says_so_and_how_async_is_turned_off(
 
 
 def test_it_is_no_step_to_be_run_from_a_terminal() -> None:
-    with pytest.raises(UsageError, match="none of that name"):
+    with pytest.raises(UsageError, match="there is no notebook of that name"):
         find_notebook("00")
 
 

@@ -85,7 +85,7 @@ class Conversation:
         """Checks that a probe's mark arrives where the users' figures look for it; else a probe counts as a user."""
         self._needs_job()
         if self.behind is None:
-            raise Failed("nobody looked: the jobs table is not at hand")
+            raise Failed("not looked at: the jobs table is not at hand")
         place, prefix = self.contract.probe.arrives_in, self.contract.probe.prefix
         item = self.behind.item(self.job_id)
         if not item:
@@ -213,7 +213,7 @@ class Conversation:
             headers = self._headers(self.contract.status.headers, self.job_id)
             answer = self.send("GET", self.url + path, headers, None)
         if answer.status == 200 and answer.body is None:
-            raise Failed(f"{_said(answer)}: the document is no JSON (contract.result)")
+            raise Failed(f"{_said(answer)}: the document is not JSON (contract.result)")
         return answer.body if answer.status == 200 else None
 
     def unknown(self) -> str:

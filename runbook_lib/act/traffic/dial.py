@@ -13,13 +13,12 @@ from botocore.exceptions import ClientError
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, dial_document
-from runbook_lib.act.traffic.on import on_already, turned_on
 from runbook_lib.act.traffic.shift import MAX_BAKE_H, DialStep, ShiftPlan, number, refuse_if_turned, whose
 from runbook_lib.act.traffic.switch import Switch, Turned, insist
 from runbook_lib.act.traffic.switch import start as start_switch
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of
-from runbook_lib.base.errors import Refused
+from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.observe.traffic.flag_ids import BUSY
 from runbook_lib.observe.traffic.state import TrafficState, read_state
 from runbook_lib.params.load import Params
@@ -62,6 +61,8 @@ class AppConfigTraffic:
         for place, step in enumerate(plan.steps, 1):
             if step.action == "stop":
                 self._stop(plan, step, latest)
+            elif step.action == "switch on":
+                self.switch_on(plan.description)
             else:
                 latest = self._deploy(plan, step, latest, f"step={place}/{len(plan.steps)}")
         return self.read()
@@ -82,8 +83,16 @@ class AppConfigTraffic:
         """
         self._guard.authorise(raises=True)
         state = self.read()
-        if (before := on_already(state, self._guard)) is not None:
-            return before
+        if state.switch_on:
+            said = f"the switch is on already, by {whose(state.switch_deployment)}; nothing was changed"
+            self._guard.note("note", text=said)
+            return Turned(False, said, number(state.switch_deployment))
+        if state.dial_percent != 0:
+            raise Refused(
+                f"the dial is at {state.dial_percent:g} %, which the switch would put in force again: "
+                "bring the dial to 0 first",
+                nothing_changed=True,
+            )
         latest, ids = number(state.switch_deployment), self._store.ids
         with aws_errors("switching on"):
             try:
@@ -100,12 +109,13 @@ class AppConfigTraffic:
             except ClientError as error:
                 self._refuse_conflict(error, "switch")
                 raise
-        done = turned_on(change, latest + 1)
+        if not change.ok:
+            raise AwsError(f"the switch was turned on, yet it reads back as {dict(change.seen)}; look before going on")
         dial = self.read().dial_percent
         if dial != 0:
             self.switch_off(description)
             raise Refused(f"somebody moved the dial to {dial:g} % meanwhile: the switch is off again; plan again")
-        return done
+        return Turned(True, "the switch is on, the dial at 0: nothing moves yet", latest + 1)
 
     def _refuse_if_changed(self, plan: ShiftPlan, state: TrafficState) -> None:
         now = state.dial_deployment.state if state.dial_deployment else ""

@@ -35,6 +35,8 @@ class Home(Protocol):
     def apply(self, plan: ShiftPlan) -> TrafficState:
         """Carries a plan out, each step with its intent and outcome; a raise only if nothing changed since the plan.
 
+        A raise turns the switch on if it is off.
+
         Raises:
             Refused: not authorised, blocked, changed since the plan, or taken back at once.
             AwsError: AWS refused for another reason, or a lowering did not succeed in time.
@@ -46,14 +48,6 @@ class Home(Protocol):
 
         Raises:
             AwsError: not off in time, or AWS will never allow it; with the command that does it by hand.
-        """
-        ...
-
-    def switch_on(self, description: str) -> Turned:
-        """Puts the dial's weight in force again; at dial 0 only.
-
-        Raises:
-            Refused: the dial is not at 0, or somebody moved the weight meanwhile.
         """
         ...
 

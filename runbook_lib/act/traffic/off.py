@@ -88,7 +88,7 @@ class RegisterOff:
                 before=before,
                 after={"in_force": 0.0},
                 facts={"decided_at": decided_at.isoformat()} if decided_at else {},
-                undo="bring the dial to 0, switch on, then shift again: it is a raise, with all its conditions",
+                undo="shift again, by a new attempt of the phase: it turns the switch on at dial 0, with all conditions of a raise",
                 by_hand=register.by_hand,
                 do=do,
                 read_back=self._facts,

@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.off import RegisterOff
-from runbook_lib.act.traffic.on import on_already, turned_on
 from runbook_lib.act.traffic.register import Overtaken, Register
 from runbook_lib.act.traffic.shift import DialStep, ShiftPlan, number, refuse_if_turned, whose
 from runbook_lib.act.traffic.switch import Turned
@@ -58,26 +57,6 @@ class RegisteredTraffic:
         """See `Home.switch_off`."""
         return RegisterOff(self._guard, self._register).off(description, decided_at)
 
-    def switch_on(self, description: str) -> Turned:
-        """See `Home.switch_on`."""
-        self._guard.authorise(raises=True)
-        found, now = self._register.entries(), self._register.in_force()
-        if (before := on_already(state_of(found, now), self._guard)) is not None:
-            return before
-        written: list[int] = []
-        with aws_errors("switching on"):
-            change = self._guard.change(
-                "switch on",
-                before={"enabled": False, "dial_percent": 0},
-                after={"enabled": True, "percent": 0.0},
-                undo="switch off",
-                by_hand=self._register.by_hand,
-                do=lambda: written.append(self._written(found, 0, description)),
-                read_back=self._seen,
-                raises=True,
-            )
-        return turned_on(change, written[-1])
-
     def _raise(self, plan: ShiftPlan, step: DialStep) -> None:
         found, now = self._register.entries(), self._register.in_force()
         self._refuse_if_changed(plan, state_of(found, now))
@@ -109,9 +88,9 @@ class RegisteredTraffic:
             )
 
     def _change(self, plan: ShiftPlan, step: DialStep, do: Any) -> Any:
-        """Makes one change through the guard; it promises the weight in force, too, if the switch is on."""
+        """Makes one change through the guard; it promises the weight in force, too, if the switch is on or goes on."""
         after = {"percent": step.after, "description": plan.description}
-        if plan.switch_on:
+        if plan.switch_on or plan.raises:
             after["in_force"] = step.after
         with aws_errors(f"setting the weight to {step.after:g} %"):
             return self._guard.change(

@@ -29,7 +29,7 @@ MAX_BAKE_H = 24.0
 class DialStep(Frozen):
     """One call to AWS."""
 
-    action: Literal["stop", "deploy"]
+    action: Literal["stop", "deploy", "switch on"]
     before: float
     """Percent before the step."""
     after: float
@@ -105,7 +105,7 @@ def plan_shift(
         soak_hours=soak_hours,
         description=description,
         steps=tuple(steps),
-        blockers=_blockers(state, percent, params),
+        blockers=_blockers(state, percent),
         notes=(_notes(soak_hours) if over_0 else (UNGUARDED,)) if percent > 0 else (),
         undo="turn the switch off (at once, whatever bakes or fires), then the dial to 0",
     )
@@ -113,9 +113,11 @@ def plan_shift(
 
 def _directly(state: TrafficState, percent: float) -> list[DialStep]:
     """One step; none if the value is set already, since setting it again would only restart the soak."""
-    if percent == state.dial_percent:
+    if percent == state.dial_percent and (state.switch_on or not percent):
         return []
     why = "the weight, which nothing takes back by itself" if percent else "the dial to 0, in calm"
+    if percent and not state.switch_on:
+        why = f"{why}; with it the switch goes on, which is off by {whose(state.switch_deployment)}"
     return [DialStep(action="deploy", before=state.dial_percent, after=percent, why=why)]
 
 
@@ -133,6 +135,9 @@ def _over_0(state: TrafficState, percent: float, params: Params, soak_hours: flo
     if percent > 0:
         why = "step over 0, so that AppConfig's own rollback lands on 0"
         steps.append(DialStep(action="deploy", before=at, after=0, strategy=immediate, why=why))
+        if not state.switch_on:  # not before: at a dial above 0 it would set that weight at once
+            why = f"it is off by {whose(state.switch_deployment)}; at dial 0 nothing moves yet"
+            steps.append(DialStep(action="switch on", before=0, after=0, strategy=immediate, why=why))
         why = f"the weight, watched by the guard alarms for {min(soak_hours, MAX_BAKE_H):g} h"
         steps.append(DialStep(action="deploy", before=0, after=percent, strategy=soak, why=why))
     elif steps or at > 0:
@@ -140,18 +145,11 @@ def _over_0(state: TrafficState, percent: float, params: Params, soak_hours: flo
     return steps
 
 
-def _blockers(state: TrafficState, percent: float, params: Params) -> tuple[str, ...]:
+def _blockers(state: TrafficState, percent: float) -> tuple[str, ...]:
     if percent > 0 and state.migrated:
         return (
             "the synchronous route is asynchronous already, so no weight above 0 may be set any more: it would send "
             "clients to the temporary route, which is to go",
-        )
-    if percent > 0 and not state.switch_on:
-        home = params.service.traffic
-        switch = filled(home.switch_environment, {"env": params.env}) if isinstance(home, AppConfigHome) else home.kind
-        return (
-            f"the switch ({switch}) is off, so the dial would move nothing and the soak would be void: "
-            "switch on first, at dial 0",
         )
     return ()
 

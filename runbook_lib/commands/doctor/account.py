@@ -27,7 +27,8 @@ def region(ground: Ground) -> Found:
     there = {name for part in known.get_available_partitions() for name in known.get_available_regions("lambda", part)}
     if said not in there:
         return wrong(
-            f"'{said}' is no region that has Lambda, as this version of boto3 knows", f"edit `region` in {ground.told}"
+            f"'{said}' is not a region that has Lambda, as this version of boto3 knows",
+            f"edit `region` in {ground.told}",
         )
     return ok(said)
 

@@ -140,7 +140,7 @@ def archive(ground: Ground) -> Found:
     folder = files_of(ground.known.archive, project_root(ground.file.parent))
     there = next(one for one in (folder, *folder.parents) if one.exists())
     if not there.is_dir():
-        return wrong(f"{there} is no folder", f"edit `archive` in {ground.told}")
+        return wrong(f"{there} is not a folder", f"edit `archive` in {ground.told}")
     if not os.access(there, os.W_OK | os.X_OK):
         return wrong(f"{there} cannot be written", f"chmod u+wx {there}")
     return ok(f"{folder}" if there == folder else f"{folder}, which the first run makes")

@@ -6,7 +6,6 @@ redrive policy names its dead-letter queue, wherever that stands.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.commands.init.answers import Answers, templated
-from runbook_lib.observe.asking import pages
+from runbook_lib.observe.asking import pages, redrive
 from runbook_lib.params.crew import told
 from runbook_lib.params.posts import KEYS, MOST, Post
 
@@ -62,8 +61,7 @@ def _dlq(aws: Aws, queue: str) -> str:
     with aws_errors(f"reading the redrive policy of {queue} (sqs:GetQueueAttributes)"):
         url = client.get_queue_url(QueueName=queue)["QueueUrl"]
         told = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
-    policy = json.loads(told.get("Attributes", {}).get("RedrivePolicy") or "{}")
-    return str(policy.get("deadLetterTargetArn", "")).rpartition(":")[2]
+    return str(redrive(told.get("Attributes", {})).get("deadLetterTargetArn", "")).rpartition(":")[2]
 
 
 def _concurrency(aws: Aws, function: str, mapping: Mapping[str, Any]) -> int | None:
@@ -82,7 +80,7 @@ def sorted_out(found: Sequence[Fed]) -> tuple[list[Fed], list[str]]:
     for one in found:
         takes = f"{one.function} takes messages from {one.queue}"
         if one.queue in dead:
-            sentences.append(f"{takes}, the dead-letter queue of {dead[one.queue]}: it is no worker")
+            sentences.append(f"{takes}, the dead-letter queue of {dead[one.queue]}: it is not a worker")
         elif any(other.function == one.function for other in workers):
             sentences.append(f"{takes}, too: a worker has one queue, and this one is left out")
         elif len(workers) == MOST:

@@ -49,7 +49,7 @@ def watchers(client: Client, params: Params) -> tuple[list[str], list[Finding], 
     """
     home = params.service.traffic
     if isinstance(home, AppConfigHome):
-        return *_monitors(client, params), "is no monitor of the dial's environment"
+        return *_monitors(client, params), "is not a monitor of the dial's environment"
     found = _called_by_alias(client, params, home) if isinstance(home, AliasHome) else []
     if not home.guard_alarm:
         guards = [alarm_name(alarm, params) for alarm in params.policy.alarms if alarm.guard]
@@ -58,7 +58,7 @@ def watchers(client: Client, params: Params) -> tuple[list[str], list[Finding], 
         return guards, [*found, Finding(alarm="guard_alarm", ok=True, sentence=said)], ""
     name = filled(home.guard_alarm, {"env": params.env})
     members, whole = _composite(client, name)
-    return members, [*found, whole], f"is no member of composite alarm {name}"
+    return members, [*found, whole], f"is not a member of composite alarm {name}"
 
 
 def _monitors(client: Client, params: Params) -> tuple[list[str], list[Finding]]:

@@ -218,7 +218,7 @@ def failed_jobs(params: Params, name: str) -> str:
 def resolved(value: Any, known: Mapping[str, Any]) -> Any:
     if isinstance(value, str) and value.startswith("{") and value.endswith("}"):
         if value[1:-1] not in known:
-            raise UsageError(f"params/inventory.yaml: '{value}' is no field; known are {', '.join(sorted(known))}")
+            raise UsageError(f"params/inventory.yaml: '{value}' is not a field; known are {', '.join(sorted(known))}")
         return known[value[1:-1]]
     return list(value) if isinstance(value, (list, tuple)) else value
 

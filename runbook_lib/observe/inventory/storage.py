@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.template import filled
-from runbook_lib.observe.asking import Absent, pages
+from runbook_lib.observe.asking import Absent, pages, redrive
 from runbook_lib.observe.inventory.calls import Call, Spot, there
 from runbook_lib.observe.inventory.rules import Inventory, Said
 from runbook_lib.observe.names import topic_arn
@@ -25,14 +24,9 @@ def _queue(spot: Spot) -> dict[str, Any]:
     return attributes
 
 
-def _redrive(attributes: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(attributes.get("RedrivePolicy") or "{}")
-    return found
-
-
 def _target(attributes: dict[str, Any]) -> Said:
     """Where dead letters go: the name of the queue, or its whole ARN in another account or region."""
-    arn = str(_redrive(attributes).get("deadLetterTargetArn") or "")
+    arn = str(redrive(attributes).get("deadLetterTargetArn") or "")
     home, _, name = arn.rpartition(":")
     same = not home or home == str(attributes.get("QueueArn", arn)).rpartition(":")[0]
     value = name if same else arn
@@ -40,7 +34,7 @@ def _target(attributes: dict[str, Any]) -> Said:
 
 
 def _max_receives(attributes: dict[str, Any]) -> int | None:
-    found = _redrive(attributes).get("maxReceiveCount")
+    found = redrive(attributes).get("maxReceiveCount")
     return None if found is None else int(found)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.observe.asking import redrive
 from runbook_lib.params.load import Params
 
 _VISIBLE = "ApproximateNumberOfMessages"
@@ -33,8 +33,7 @@ def read(sqs: Any, lambda_client: Any, params: Params) -> dict[str, Any]:
         mine = (one for one in FUNCTIONS if one != "status" or params.named(one))
         names = (*mine, *(post.worker for post in params.service.crew if post.suffix))
         settings = {name: lambda_client.get_function_configuration(FunctionName=params.name(name)) for name in names}
-    redrive = json.loads(depths["queue"].get("RedrivePolicy") or "{}")
-    receives = redrive.get("maxReceiveCount")
+    receives = redrive(depths["queue"]).get("maxReceiveCount")
     return {
         **{f"{key}_visible": int(one[_VISIBLE]) for key, one in depths.items()},
         **{f"{key}_in_flight": int(one[_IN_FLIGHT]) for key, one in depths.items()},

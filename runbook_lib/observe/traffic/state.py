@@ -308,7 +308,7 @@ def _flag(appconfig: Any, application: str, profile: str, version: str, flag: st
         )
     if not isinstance(value, dict):
         raise AwsError(
-            f"version {version} of the flag '{flag}' is no feature-flag document; deploy the rollout's flags again"
+            f"version {version} of the flag '{flag}' is not a feature-flag document; deploy the rollout's flags again"
         )
     known[key] = value
     return value

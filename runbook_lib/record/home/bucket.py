@@ -103,7 +103,7 @@ class Bucket:
             Lost: another writer took the lease.
         """
         if not self._lease[0]:
-            raise ArchiveError(f"{self.uri} is written to by nobody")
+            raise ArchiveError(f"{self.uri} has no writer")
         if _clock() - self._since > RENEW_S:
             since, own = _clock(), json.dumps({**_facts(self._lease[1]), "at": _now()}).encode()
             self._lease = (self.store.put(WRITER, own, over=self._lease[0]), own)

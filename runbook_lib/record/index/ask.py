@@ -67,7 +67,7 @@ def ask(file: Path, sql: str, limit_s: float | None = None) -> Answer:
     try:
         sql.encode()
     except UnicodeEncodeError:
-        raise UsageError("archive query: the question is no text in UTF-8") from None
+        raise UsageError("archive query: the question is not text in UTF-8") from None
     with _closing(opened(file)) as base:
         try:
             asked = base.extract_statements(sql)
@@ -76,7 +76,7 @@ def ask(file: Path, sql: str, limit_s: float | None = None) -> Answer:
         if len(asked) != 1:
             raise UsageError(f"archive query: expects one question, these are {len(asked)}")
         if (kind := _kind(asked[0])) not in _ASKS:
-            raise UsageError(f"archive query: {kind} is no question; the archive is only read: begin with SELECT")
+            raise UsageError(f"archive query: {kind} is not a question; the archive is only read: begin with SELECT")
         names, rows = _in_time(base, asked[0], LIMIT_S if limit_s is None else limit_s)
     if len(rows) > MOST_ROWS:
         raise UsageError(

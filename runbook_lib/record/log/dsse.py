@@ -54,7 +54,7 @@ def opened(text: bytes, key: PublicKey) -> dict[str, Any]:
         type_, payload = found["payloadType"], _decoded(found["payload"])
         signatures = [_decoded(one["sig"]) for one in found["signatures"]]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ValueError("it is no DSSE envelope") from None
+        raise ValueError("it is not a DSSE envelope") from None
     if type_ != TYPE:
         raise ValueError(f"its payload is {repr(type_)[:80]}, not {TYPE}")
     signed = encoded(payload)
@@ -65,7 +65,7 @@ def opened(text: bytes, key: PublicKey) -> dict[str, Any]:
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
-        raise ValueError("its payload is no JSON object")
+        raise ValueError("its payload is not a JSON object")
     return said
 
 

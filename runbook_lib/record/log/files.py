@@ -243,7 +243,7 @@ def _whole(folder: Path) -> Log:
     if folder.is_symlink():
         log.damage.append(Damage(FOLDER, f"{FOLDER} is a link: a log is kept as files"))
     for name in _listed(folder)[1]:
-        log.damaged(name, " is no file: a log is kept as files")
+        log.damaged(name, " is not a file: a log is kept as files")
     if log.sealing is None and (folder / SEALING).exists():
         log.damaged(SEALING, " cannot be read; sealing writes it whole")
     try:
@@ -270,7 +270,7 @@ def _read_in(log: Log, found: Mapping[str, bytes]) -> None:
                 raise ValueError("it is of no record")
         except (ValueError, RecursionError):
             name, place = _line(names, number)
-            log.damaged(name, f"{place} was altered: it is no leaf of the log")
+            log.damaged(name, f"{place} was altered: it is not a leaf of the log")
             continue
         if leaf.index != number:
             name, place = _line(names, number)

@@ -57,7 +57,7 @@ def parsed(text: bytes) -> Checkpoint:
     """
     found = _FORM.fullmatch(text.decode())
     if found is None:
-        raise ValueError("it is no checkpoint")
+        raise ValueError("it is not a checkpoint")
     origin, size, root, lines = found.groups()
     signatures = []
     for line in lines.splitlines():

@@ -51,7 +51,7 @@ def proven(text: bytes) -> tuple[Leaf, Checkpoint]:
     Raises:
         ArchiveError: the text proves nothing.
     """
-    why = "it is no inclusion proof"
+    why = "it is not an inclusion proof"
     try:
         head, _, note = text.partition(b"\n\n")
         header, extra, index, *hashes = [*head.decode().split("\n"), "", ""]

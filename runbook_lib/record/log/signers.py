@@ -123,9 +123,11 @@ def _loaded(path: Path) -> Any:
     except OSError as error:
         raise ArchiveError(f"the signing key {path} cannot be read ({error.strerror})") from None
     except (ValueError, TypeError):
-        raise ArchiveError(f"the signing key {path} is no private key in PEM without a password") from None
+        raise ArchiveError(f"the signing key {path} is not a private key in PEM without a password") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ArchiveError(f"the signing key {path} is no ed25519 key; `openssl genpkey -algorithm ed25519` makes one")
+        raise ArchiveError(
+            f"the signing key {path} is not an ed25519 key; make one: `openssl genpkey -algorithm ed25519`"
+        )
     return key
 
 
@@ -198,7 +200,7 @@ def public_key(name: str, region: str = "") -> PublicKey:
             return PublicKey(load_pem_public_key(text))
         if b"PRIVATE KEY-----" in text:  # the file holds the private key, and so the public one
             return PublicKey(_loaded(path).public_key())
-        raise ArchiveError(f"the key {name} is no public key in PEM, as `openssl pkey -in KEY -pubout` writes it")
+        raise ArchiveError(f"the key {name} is not a public key in PEM, as `openssl pkey -in KEY -pubout` writes it")
     try:
         return signer(name, region).public
     except AwsError as error:

@@ -152,7 +152,7 @@ def kept(one: Witness) -> Checkpoint | None:
 
     Raises:
         ArchiveError, AwsError: the witness cannot be read.
-        ValueError: its text is no checkpoint.
+        ValueError: its text is not a checkpoint.
     """
     text = one.read()
     return None if text is None else parsed(text)

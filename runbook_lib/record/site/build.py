@@ -82,7 +82,7 @@ def _ours(folder: Path) -> None:
     """
     found = [one.name for one in folder.iterdir() if one.name != LOCK]
     if found and _kept(folder / KEPT) is None:
-        raise ArchiveError(f"{folder} holds {found[0]}, and is no site of ours: name an empty folder")
+        raise ArchiveError(f"{folder} holds {found[0]}, and is not a site of ours: name an empty folder")
     if not found:
         replace_file(folder / KEPT, json.dumps({"by": "", "pages": {}, "files": {}}).encode())
 

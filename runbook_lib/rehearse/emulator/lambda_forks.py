@@ -31,8 +31,42 @@ _LONGEST = 1 << 20
 _NURSERY = Path(__file__).with_name("lambda_nursery.py")
 
 
-class Forked:
-    """A worker's process, with what MiniStack uses of a `Popen`."""
+class Child:
+    """A process that another one forked, with what is used of a `Popen`; how its end is seen is the subclass's."""
+
+    pid: int
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits until it has ended; its exit status, or 0 where nobody knows it.
+
+        Raises:
+            TimeoutExpired: it has not within `timeout` seconds.
+        """
+        raise NotImplementedError
+
+    def poll(self) -> int | None:
+        """None while it runs, then as `wait`."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def send_signal(self, number: int) -> None:
+        """Sends a signal, if it runs."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Sends SIGTERM, if it runs."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Sends SIGKILL, if it runs."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Forked(Child):
+    """A worker's process: the end of a pipe that it holds tells that it has ended, and nobody asks how."""
 
     def __init__(self, channel: socket.socket, argv: Sequence[str], cwd: Any, env: dict[str, str]) -> None:
         (its_in, ours_in), (ours_out, its_out), (ours_err, its_err), (self._lives, its) = (os.pipe() for _ in range(4))
@@ -55,36 +89,13 @@ class Forked:
         with contextlib.suppress(OSError, AttributeError):
             os.close(self._lives)
 
-    def poll(self) -> int | None:
-        """None while it runs, then 0: nobody asks how it ended."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return self.wait(0)
-        return None
-
     def wait(self, timeout: float | None = None) -> int:
-        """Until it has ended.
-
-        Raises:
-            TimeoutExpired: it has not within `timeout` seconds.
-        """
+        """See `Child.wait`."""
         if self.returncode is None:
             if not select.select([self._lives], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(SCRIPT, timeout or 0.0)
             self.returncode = 0
         return self.returncode
-
-    def terminate(self) -> None:
-        """Sends SIGTERM, if it runs."""
-        self._send(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Sends SIGKILL, if it runs."""
-        self._send(signal.SIGKILL)
-
-    def _send(self, number: int) -> None:
-        if self.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
 
 
 _turn = threading.Lock()

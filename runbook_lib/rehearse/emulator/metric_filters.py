@@ -143,7 +143,7 @@ def _compared(selector: str, op: str, wanted: str, *, quoted: bool) -> Match:
 
         return by_number
     if op not in ("=", "!="):
-        raise ValueError(f"filter pattern: '{op}' compares numbers, and '{wanted}' is none")
+        raise ValueError(f"filter pattern: '{op}' compares numbers, and '{wanted}' is not a number")
     shape = re.compile(".*".join(map(re.escape, wanted.split("*"))), re.DOTALL)
 
     def by_text(line: str) -> bool:

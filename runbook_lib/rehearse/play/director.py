@@ -250,7 +250,7 @@ def rehearse(*, scenario: str = "healthy", seed: int = 7, quiet: bool = False) -
     from runbook_lib.rehearse.world.scenario import names
 
     if scenario not in names():
-        raise UsageError(f"scenario '{scenario}': there is none of that name; {hint(scenario, names())}")
+        raise UsageError(f"scenario '{scenario}': there is no scenario of that name; {hint(scenario, names())}")
     board = Board(quiet)
     with raised(scenario, seed, board) as rehearsal:
         began = rehearsal.aws.now()

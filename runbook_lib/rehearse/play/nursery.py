@@ -22,6 +22,8 @@ from typing import Any, Self
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from runbook_lib.rehearse.emulator.lambda_forks import Child
+
 PRELOAD = (
     "ipykernel.kernelapp",
     "matplotlib.pyplot",
@@ -97,43 +99,30 @@ class Nursery:
         return made
 
 
-class Forked:
-    """A child process of the nursery, with the interface of a `Popen`."""
+class Forked(Child):
+    """A child process of the nursery, which alone knows its exit status."""
 
     stdin = stdout = stderr = None
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
 
-    def poll(self) -> int | None:
-        """None while it runs; its exit code is known to the nursery only."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return 0
-        return None
-
     def wait(self, timeout: float | None = None) -> int:
-        """Waits until it has ended."""
+        """See `Child.wait`."""
         end = None if timeout is None else time.monotonic() + timeout
-        while self.poll() is None:
-            if end is not None and time.monotonic() > end:
+        while _lives(self.pid):
+            if end is not None and time.monotonic() >= end:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0)
             time.sleep(0.01)
         return 0
 
-    def send_signal(self, number: int) -> None:
-        """Sends a signal to the process, if it lives."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
 
-    def terminate(self) -> None:
-        """Sends SIGTERM."""
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Sends SIGKILL."""
-        self.send_signal(signal.SIGKILL)
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 class Provisioner(LocalProvisioner):

@@ -46,7 +46,7 @@ def scenario_for(name: str) -> Scenario:
     known = [one.name for one in practised()]
     if name not in {one.name for one in played()} and not name.endswith((".yaml", ".yml")):
         near = close(name, known) or "`runbook lab --list` names them"
-        raise UsageError(f"scenario '{name}': there is none of that name to practise; {near}")
+        raise UsageError(f"scenario '{name}': there is no scenario of that name to practise; {near}")
     scenario = find(name)
     if scenario.expected is None:
         raise UsageError(f"scenario '{name}' does not say how it should end (`expected`), so nothing can be practised")

@@ -62,7 +62,7 @@ def in_production(env: str) -> None:
     mine = [name for name, kind in _environments(project_root()).items() if kind == "production"]
     if env not in mine:
         said = hint(env, mine) or f"there is {', '.join(mine)}"
-        raise UsageError(f"--production is '{env}', which is no environment with users here; {said}")
+        raise UsageError(f"--production is '{env}', which is not an environment with users here; {said}")
     os.environ[PRODUCTION] = env
 
 

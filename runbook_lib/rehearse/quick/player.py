@@ -59,8 +59,8 @@ class InProcess:
         self.world.live(START + HISTORY)
         # The world's scenario is played: an environment without phases of its own plays those of the rollout.
         phases = list(self.params.policy.phases_of(self.params.env) or self.params.policy.phases)
-        soaks = [_Soak(self, name) for name in phases if name >= self.start_phase]
-        for soak in (*soaks, _AfterMigration(self, phases[-1])):
+        soaks = [Soak(self, name) for name in phases if name >= self.start_phase]
+        for soak in (*soaks, AfterMigration(self, phases[-1])):
             outcome, by = soak.walk()
             self.decided_at = self.world.now
             if outcome.decision is not Decision.PROMOTE:
@@ -129,7 +129,7 @@ class InProcess:
         return bool(found)
 
 
-class _Soak:
+class Soak:
     """One phase: shift, looks, verdict."""
 
     def __init__(self, play: InProcess, notebook: str) -> None:
@@ -248,7 +248,7 @@ class _Soak:
         return self.play.kept or own.model_copy(update={"bad": None, "n": None})
 
 
-class _AfterMigration(_Soak):
+class AfterMigration(Soak):
     """The rest of the last phase: the synchronous route is moved, the temporary route is removed, and everything is
     asynchronous for 48 h."""
 

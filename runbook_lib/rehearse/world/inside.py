@@ -92,10 +92,10 @@ class Inside:
         """`Course.knob`."""
         return self.course.knob(name, at)
 
-    def emit(self, signal: str, emit: Floats, value: Floats | float, stamp: Floats | None = None) -> None:
+    def emit(self, signal: str, emit: Floats, value: Floats | float) -> None:
         """Adds one value at each time, if there are any times."""
         if len(emit):
-            self.out.append(Rows.of(signal, emit, value, stamp))
+            self.out.append(Rows.of(signal, emit, value))
 
     def llm_s(self, who: Arrivals) -> Floats:
         """The LLM's seconds for each request, before the fault's factor."""

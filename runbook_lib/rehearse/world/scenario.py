@@ -136,7 +136,7 @@ class Scenario(Finite):
             close = get_close_matches(fault.after, known, n=1)
             guess = f"; did you mean '{close[0]}'?" if close else f"; there are {', '.join(known)}"
             raise UsageError(
-                f"scenario '{self.name}': fault '{fault.name}' comes after '{fault.after}', which is no phase of "
+                f"scenario '{self.name}': fault '{fault.name}' comes after '{fault.after}', which is not a phase of "
                 f"gates.yaml{guess}"
             )
 

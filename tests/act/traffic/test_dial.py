@@ -150,11 +150,15 @@ def test_a_switch_turned_meanwhile_is_refused(home: Any) -> None:
     assert home.client.writes == []
 
 
-def test_with_the_switch_off_a_shift_is_blocked(home: Any) -> None:
-    home.turn(False)
-    with pytest.raises(Refused, match=r"is off, so the dial would move nothing"):
-        home.shift(10)
-    assert home.client.writes == []
+def test_a_shift_turns_a_switch_on_that_is_off_at_dial_0(home: Any) -> None:
+    """A new attempt after rollback 1, which leaves the switch off: nothing else turns it on."""
+    home.shift(10)
+    home.traffic.switch_off("off")
+    assert home.state().weight == 0
+    after = home.shift(10)
+    assert (after.weight, after.switch_on) == (10, True)
+    whats = [one["what"] for one in home.journal.of("intent")]
+    assert whats[-3:] == ["dial 0 % -> 0 %", "switch on", "dial 0 % -> 10 %"]
 
 
 def test_a_firing_guard_refuses_the_shift_and_leaves_0(home: Any) -> None:
@@ -424,6 +428,7 @@ def test_off_then_0_then_on_then_a_shift(home: Any) -> None:
     home.shift(10)
     home.traffic.switch_off("off")
     home.shift(0)
+    assert not home.state().switch_on
     done = home.traffic.switch_on("on")
     assert done.changed and home.state().switch_on
     assert home.state().weight == 0

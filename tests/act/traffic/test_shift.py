@@ -65,7 +65,9 @@ def test_every_plan_is_a_chain_that_steps_over_0(
         ]
     assert any(step.action == "stop" for step in made.steps) == (latest in (*STATES[:3], "ROLLING_BACK"))
     assert made.raises == (percent > 0)
-    assert bool(made.blockers) == (percent > 0 and not on)
+    assert not made.blockers
+    turned = [place for place, step in enumerate(made.steps) if step.action == "switch on"]
+    assert turned == ([len(made.steps) - 2] if percent > 0 and not on else []), "at dial 0, before the weight"
     assert ShiftPlan.model_validate_json(made.model_dump_json()) == made
 
 
@@ -83,9 +85,10 @@ def test_nothing_to_do_has_no_steps(params: Params) -> None:
     assert "nothing to do" in made.text()
 
 
-def test_a_switch_that_is_off_blocks_a_shift_and_not_a_lowering(params: Params) -> None:
-    assert "prod-switch) is off" in plan(state(10, "COMPLETE", on=False), 50, params).text()
-    assert plan(state(10, "COMPLETE", on=False), 0, params).blockers == ()
+def test_a_switch_that_is_off_goes_on_at_dial_0_by_a_shift_and_not_by_a_lowering(params: Params) -> None:
+    text = plan(state(10, "COMPLETE", on=False), 50, params).text()
+    assert "2. switch on 0 % -> 0 % (careervp-vpr-immediate-strategy-prod): it is off by deployment 3" in text
+    assert [step.action for step in plan(state(10, "COMPLETE", on=False), 0, params).steps] == ["deploy"]
 
 
 def test_a_soak_longer_than_a_bake_says_when_to_renew(params: Params) -> None:

@@ -102,7 +102,7 @@ def test_of_an_archive_in_a_bucket_the_copy_can_be_written(ground: Ground) -> No
 def test_an_archive_that_is_a_file(ground: Ground) -> None:
     (ground.file.parents[1] / "archive").write_text("")
     found = machine.archive(ground)
-    assert found.state == "WRONG" and found.said.endswith("is no folder")
+    assert found.state == "WRONG" and found.said.endswith("is not a folder")
 
 
 def test_a_rollback_notebook_that_is_gone_is_restored_not_edited_away(ground: Ground) -> None:

@@ -54,7 +54,7 @@ def test_an_http_api_is_found_by_its_name() -> None:
         ({"accounts": ["qa=000000000777"]}, "no 'qa' here"),
         ({"names": ["worker"]}, "expects KEY=VALUE"),
         ({"names": ["wroker=x"]}, "did you mean 'worker'"),
-        ({"names": ["worker=x-{evn}"]}, "'{evn}' is no placeholder"),
+        ({"names": ["worker=x-{evn}"]}, "'{evn}' is not a placeholder"),
         ({"routes": ["submit=orders"]}, "begins with /"),
         ({"routes": ["status=/orders/status"]}, "--route status=/orders/status: does not say whose status is asked"),
     ],
@@ -75,7 +75,7 @@ def test_a_name_filled_in_again_is_the_name(name: str, env: str) -> None:
     [
         ({"accounts": ["prod=000000000101", "prod=000000000102"]}, "'prod' is said twice"),
         ({"accounts": ["prod=٠٠٠٠٠٠٠٠٠١٠١"]}, "has 12 digits"),
-        ({"names": ["worker=*"]}, "AWS has none of this name"),
+        ({"names": ["worker=*"]}, "AWS does not allow this name"),
     ],
 )
 def test_what_params_check_would_refuse_is_refused_before_a_file_is_written(

@@ -118,5 +118,5 @@ def test_a_step_of_its_own_environment_has_to_be_applied_in_each(tmp_path: Path)
     whole = '    envs: [live, live-us]\n    requires: ["06_phase1_10_percent@{env}"]'
     assert whole in text
     file.write_text(text.replace(whole, whole.replace("[live, live-us]", "[live, qa]")))
-    with pytest.raises(UsageError, match=r"requires '06_phase1_10_percent@\{env\}', which is no step"):
+    with pytest.raises(UsageError, match=r"requires '06_phase1_10_percent@\{env\}', which is not a step"):
         load_file(tmp_path / "params" / "live.yaml")

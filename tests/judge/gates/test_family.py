@@ -82,7 +82,7 @@ def test_a_policy_with_a_family_gives_each_gate_its_share_and_says_it(policy: Po
     )
     assert policy.alphas == {} and told(policy.alphas) == ""
     with pytest.raises(
-        ValidationError, match=r"family: 'sucess_rate' is no gate that spends.*did you mean 'success_rate'"
+        ValidationError, match=r"family: 'sucess_rate' is not a gate that spends.*did you mean 'success_rate'"
     ):
         Policy.model_validate({**raw, "family": {"alpha_early": 0.05, "shares": {"sucess_rate": 4}}})
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
 
@@ -15,58 +10,47 @@ from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Arms, Gate, Hour, Look
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.policy import Policy
+from tests.benchmarks import bench_judge as bench
 from tests.judge.gates.test_against import RATE, seen
 
 BESIDE = Gate.model_validate({**RATE.model_dump(), "alert": "< 0.5", "collapse": None})
 """No hour of the simulated baseline is broken for it."""
 
 
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "bench_judge.py"
-    spec = importlib.util.spec_from_file_location("bench_judge", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.append(str(path.parent))  # it imports its neighbours, as when it is run
-    sys.modules["bench_judge"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.slow
-def test_what_must_hold_holds(bench: ModuleType) -> None:
+def test_what_must_hold_holds() -> None:
     """Every limit of `make bench-judge`, with fewer soaks."""
     told = [must.told(must.measured(2000)) for must in bench.LIMITS if not must.large]
     assert all(ok for ok, _ in told), "\n".join(line for _, line in told)
     assert len(told) >= 12
 
 
-def test_a_limit_that_is_missed_is_told(bench: ModuleType) -> None:
+def test_a_limit_that_is_missed_is_told() -> None:
     assert bench.Must("x", lambda _: 2.0, most=1.0).told(2.0) == (False, "MISSED  x: 2, at most 1")
     assert not bench.Must("x", lambda _: 0.0, least=0.9).told(0.89)[0]
     assert bench.Must("x", lambda _: 0.0, least=0.9).told(0.9)[0]
 
 
 @pytest.mark.parametrize(("failing", "bound"), [(0.05, 283), (0.10, 55), (0.20, 15)])
-def test_walds_bound(bench: ModuleType, failing: float, bound: int) -> None:
+def test_walds_bound(failing: float, bound: int) -> None:
     assert round(bench.wald(failing)) == bound
     assert bench.wald(0.02) is None
 
 
-def test_naive_thresholding_fails_what_is_well(bench: ModuleType) -> None:
+def test_naive_thresholding_fails_what_is_well() -> None:
     """The same soaks: half of those that just meet the target, against practically none."""
     assert bench.early(0.01, 2000, 300, 7, naive=True).share > 0.3
     assert bench.early(0.01, 2000, 300, 7).share < 0.002
 
 
-def test_the_simulated_looks_are_the_policys(bench: ModuleType, looks: tuple[Look, ...], policy: Policy) -> None:
+def test_the_simulated_looks_are_the_policys(looks: tuple[Look, ...], policy: Policy) -> None:
     gate = policy.gate("success_rate")
     assert looks == bench.LOOKS and (policy.alpha_early, policy.early_prior) == (bench.ALPHA, bench.PRIOR)
     assert gate.alert is not None and gate.min_samples == bench.LEAST
     assert (gate.target.limit, gate.alert.limit) == (bench.TARGET, bench.LIMIT)
 
 
-def test_the_docs_carry_the_tables(bench: ModuleType) -> None:
+def test_the_docs_carry_the_tables() -> None:
     """The page's figures are a simulation's: each agrees with a smaller one of another seed."""
     page = (bench.DOCS / "verdicts.md").read_text(encoding="utf-8")
     for failing, rate, evidence in [(0.002, 300, "limit"), (0.01, 300, "point"), (0.011, 3000, "limit")]:
@@ -81,7 +65,7 @@ def test_the_docs_carry_the_tables(bench: ModuleType) -> None:
         assert f"images/{image}.png" in page and (bench.DOCS / "images" / f"{image}.png").is_file()
 
 
-def test_the_table_of_two_arms_is_a_simulation_s(bench: ModuleType) -> None:
+def test_the_table_of_two_arms_is_a_simulation_s() -> None:
     page = (bench.DOCS / "verdicts.md").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if line.startswith("| 5 points | 3,000 |"))
     written = [float(one.strip().removesuffix(" %")) for one in row.split("|")[3:6]]
@@ -89,7 +73,7 @@ def test_the_table_of_two_arms_is_a_simulation_s(bench: ModuleType) -> None:
     assert [100 * found.failed, found.requests, found.hours] == pytest.approx(written, rel=0.15)
 
 
-def test_two_arms_at_once_are_judged_as_the_gate_judges_one_soak(bench: ModuleType) -> None:
+def test_two_arms_at_once_are_judged_as_the_gate_judges_one_soak() -> None:
     """After each hour the gate says FAIL where the simulation has it failed."""
     arms = bench.bench_arms
     made = arms.soaks(np.random.default_rng(3), 0.08, 3000, 4)
@@ -110,7 +94,7 @@ def hour(place: int) -> str:
     return f"2026-01-0{1 + place // 24}T{place % 24:02d}:00:00Z"
 
 
-def test_the_simulation_asks_the_judge(bench: ModuleType) -> None:
+def test_the_simulation_asks_the_judge() -> None:
     """The vectorised promotion rule is the gate's own, count by count."""
     rng = np.random.default_rng(6)
     bad = rng.integers(0, 12, 60)
@@ -123,15 +107,13 @@ def test_the_simulation_asks_the_judge(bench: ModuleType) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("good", "share", "per_day"), [(300, 0.2, 3000), (0, 0.5, 300_000)])
-def test_all_soaks_at_once_are_looked_at_as_the_judge_looks_at_one(
-    bench: ModuleType, good: int, share: float, per_day: float
-) -> None:
+def test_all_soaks_at_once_are_looked_at_as_the_judge_looks_at_one(good: int, share: float, per_day: float) -> None:
     change = bench.bench_change
     made = change.soaks(good, share, 600, 25, 5, per_day=per_day)
     assert change.judged(made, good).tolist() == [change.real(made, soak, good) for soak in range(25)]
 
 
-def test_a_look_sees_what_was_there_at_the_one_before_at_the_latest(bench: ModuleType) -> None:
+def test_a_look_sees_what_was_there_at_the_one_before_at_the_latest() -> None:
     """With looks every five minutes the same as with a look after each step, plus at most two looks."""
     found = bench.bench_change.looked(3000, 0.2, 6, 3)
     assert np.isfinite(found.minutes).all() and found.looks_late.max() <= 2

@@ -147,7 +147,10 @@ def test_a_response_that_needs_no_symptom_is_taken_as_it_is(policy: Policy) -> N
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"symptoms": [{"measure": "queue_dept", "shows": "> 1", "title": "x"}]}, "'queue_dept' is no gauge of a gate"),
+        (
+            {"symptoms": [{"measure": "queue_dept", "shows": "> 1", "title": "x"}]},
+            "'queue_dept' is not a gauge",
+        ),
         ({"gates": {"generation_tim": "hold"}}, "gate 'generation_tim' is not declared"),
         ({"symptoms": []}, "at least 1 item"),
     ],

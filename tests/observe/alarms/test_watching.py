@@ -68,7 +68,7 @@ def test_a_composite_alarm_protects_if_it_is_there_is_ok_and_calls_somebody(
     members, (found,), unwatched = watchers(account(alarm if there else None), params(guard_alarm="all-{env}"))
     assert found.ok is (there and state == "OK" and enabled and action), found.sentence
     assert members == (["one", "two"] if there else [])
-    assert (found.alarm, unwatched) == ("all-prod", "is no member of composite alarm all-prod")
+    assert (found.alarm, unwatched) == ("all-prod", "is not a member of composite alarm all-prod")
 
 
 def test_without_a_composite_alarm_it_is_said_that_nobody_takes_it_back() -> None:

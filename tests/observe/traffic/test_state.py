@@ -149,7 +149,7 @@ def test_a_dial_out_of_bounds_is_refused(params: Params, AppConfig: Any, percent
 def test_a_document_of_another_kind_is_refused(params: Params, AppConfig: Any) -> None:
     stub = AppConfig([(10, "COMPLETE")], ON)
     stub.broken = True
-    with pytest.raises(AwsError, match="no feature-flag document"):
+    with pytest.raises(AwsError, match="not a feature-flag document"):
         read_state(stub, params)
 
 

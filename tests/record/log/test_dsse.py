@@ -67,17 +67,17 @@ def test_another_key_or_type_or_no_signature_is_not_believed(signer: Any, tmp_pa
         ({"signatures": []}, "it is not signed"),
         ({"payloadType": "text/plain"}, "its payload is 'text/plain'"),
         ({"payloadType": ["x" * 500]}, r"^its payload is .{80}, not"),
-        ({"payload": "%"}, "no DSSE envelope"),
-        ({"signatures": {"sig": "AA=="}}, "no DSSE envelope"),
-        ({"signatures": "AA=="}, "no DSSE envelope"),
-        ({"payload": None}, "no DSSE envelope"),
+        ({"payload": "%"}, "not a DSSE envelope"),
+        ({"signatures": {"sig": "AA=="}}, "not a DSSE envelope"),
+        ({"signatures": "AA=="}, "not a DSSE envelope"),
+        ({"payload": None}, "not a DSSE envelope"),
         ({"signatures": made["signatures"] * 2}, "not signed by this key"),
-        ({"signatures": [{"sig": 1}]}, "no DSSE envelope"),
+        ({"signatures": [{"sig": 1}]}, "not a DSSE envelope"),
     ):
         with pytest.raises(ValueError, match=told):
             opened(json.dumps({**made, **changed}).encode(), other)
     for payload in (b"[1]", b'{"a":1,"a":2}', b"x"):
-        with pytest.raises(ValueError, match="no JSON object"):
+        with pytest.raises(ValueError, match="not a JSON object"):
             opened(json.dumps(envelope(payload, signer)).encode(), signer.public)
 
 

@@ -315,7 +315,7 @@ def test_a_key_of_another_kind_signs_nothing_and_checks_ecdsa(tmp_path: Path) ->
     key = ec.generate_private_key(ec.SECP256R1())
     path = tmp_path / "key.pem"
     path.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
-    with pytest.raises(ArchiveError, match="is no ed25519 key"):
+    with pytest.raises(ArchiveError, match="is not an ed25519 key"):
         KeyFile(path)
     public = PublicKey(key.public_key())
     checkpoint = Checkpoint("runbook/x", 1, b"\x00" * 32)
@@ -354,5 +354,5 @@ def test_an_archive_that_is_not_the_projects_is_not_signed_as_it(
 def test_a_file_that_is_no_public_key_is_called_so(text: bytes, tmp_path: Path) -> None:
     """Who checks has no private key, and is not asked for one."""
     (tmp_path / "public.pem").write_bytes(text)
-    with pytest.raises(ArchiveError, match=r"the key .*public\.pem is no public key in PEM, as `openssl pkey"):
+    with pytest.raises(ArchiveError, match=r"the key .*public\.pem is not a public key in PEM, as `openssl pkey"):
         public_key(str(tmp_path / "public.pem"))

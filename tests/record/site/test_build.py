@@ -111,7 +111,7 @@ def test_pages_of_what_is_gone_are_removed_and_a_strange_folder_is_left_alone(re
     assert not stale.exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
-    with pytest.raises(ArchiveError, match=r"holds thesis.txt, and is no site of ours"):
+    with pytest.raises(ArchiveError, match=r"holds thesis.txt, and is not a site of ours"):
         build(real, tmp_path / "mine", lambda told: None)
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
@@ -122,7 +122,7 @@ def test_a_folder_whose_list_of_pages_is_none_is_left_alone(real: Archive, tmp_p
     built(real, tmp_path)
     (tmp_path / "site" / ".pages.json").write_text(kept)
     before = (tmp_path / "site" / "index.html").read_bytes()
-    with pytest.raises(ArchiveError, match="is no site of ours"):
+    with pytest.raises(ArchiveError, match="is not a site of ours"):
         built(real, tmp_path)
     assert (tmp_path / "site" / "index.html").read_bytes() == before
 

@@ -10,9 +10,9 @@ import pytest
 
 from runbook_lib.rehearse.play.matrix import expected_words, found_words, matrix
 from runbook_lib.rehearse.play.played import Ended
-from runbook_lib.rehearse.quick.kept import read
 from runbook_lib.rehearse.world.behaviour import Fault
 from runbook_lib.rehearse.world.scenario import Expected, Scenario, load, names, played
+from tests.benchmarks.kept import read
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 WELL = Scenario(name="well", title="Well", expected=Expected(decisions=("PROMOTE",)))

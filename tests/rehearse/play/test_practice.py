@@ -108,7 +108,7 @@ def test_a_rollout_that_goes_through_is_no_exercise() -> None:
     [
         ("async_fialing", "did you mean 'async_failing'"),
         ("zzz", "`runbook lab --list` names them"),
-        ("staging", "none of that name to practise"),
+        ("staging", "no scenario of that name to practise"),
         ("fails_after_migration", "goes wrong after the soaks"),
         ("no_such.yaml", "there is no file 'no_such.yaml'"),
     ],

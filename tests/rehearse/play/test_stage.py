@@ -52,7 +52,7 @@ def test_one_of_several_productions_is_played(tmp_path: Path, monkeypatch: pytes
     stage.take_as_passed(tmp_path / "archive", known, "06_phase1_10_percent", elsewhere=True)
     kept = Archive(tmp_path / "archive")
     assert [one.env for one in kept.records()] == ["live-eu"], "what the shared steps require of the other one"
-    with pytest.raises(UsageError, match="--production is 'qa', which is no environment with users here"):
+    with pytest.raises(UsageError, match="--production is 'qa', which is not an environment with users here"):
         stage.in_production("qa")
 
 

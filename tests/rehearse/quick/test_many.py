@@ -22,7 +22,7 @@ from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.params.policy import Policy
 from runbook_lib.rehearse.quick import many
 from runbook_lib.rehearse.quick.local_world import START
-from runbook_lib.rehearse.quick.player import HISTORY, InProcess, _Soak
+from runbook_lib.rehearse.quick.player import HISTORY, InProcess, Soak
 from runbook_lib.rehearse.world.behaviour import Fault
 from runbook_lib.rehearse.world.scenario import Scenario, find, load
 from runbook_lib.steps import harm
@@ -174,7 +174,7 @@ def test_late_means_late_whoever_else_watches(tmp_path: Path) -> None:
         path.write_text(f"{{name: well, title: Well, requests_per_day: 3000, late_h: {late}}}")
         player = InProcess(load_file(params_dir() / "prod.yaml"), load(path), 3, "06")
         player.world.live(START + HISTORY)
-        soak = _Soak(player, "06_phase1_10_percent")
+        soak = Soak(player, "06_phase1_10_percent")
         outcome, _ = soak.walk()
         assert outcome.decision is Decision.PROMOTE
         hours.append((player.world.now - START - HISTORY).total_seconds() / 3600)
@@ -233,7 +233,7 @@ def test_a_fault_is_aimed_at_a_step_of_one_s_own() -> None:
     scenario = Scenario(name="s", title="t", faults=(fault,))
     (one,) = many.plays(five, scenario, range(1, 2))
     assert (one.ended.decision, one.ended.phase, one.ended.rollback) == ("ROLLBACK", "07", 1)
-    with pytest.raises(UsageError, match=f"comes after '{FIVE[2]}', which is no phase of gates.yaml"):
+    with pytest.raises(UsageError, match=f"comes after '{FIVE[2]}', which is not a phase of gates.yaml"):
         next(many.plays(params, scenario, range(1, 2)))
 
 

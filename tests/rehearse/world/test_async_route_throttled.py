@@ -9,7 +9,7 @@ from runbook_lib.judge.model import GateResult, Outcome
 from runbook_lib.judge.terms import Decision, Verdict
 from runbook_lib.rehearse.play.stage import params_of
 from runbook_lib.rehearse.quick.local_world import START
-from runbook_lib.rehearse.quick.player import HISTORY, InProcess, _Soak
+from runbook_lib.rehearse.quick.player import HISTORY, InProcess, Soak
 from runbook_lib.rehearse.world.jobs import THROTTLED_TRIES
 from runbook_lib.rehearse.world.scenario import load
 
@@ -24,7 +24,7 @@ def soaked(name: str, seed: int = 2, phase: int = 0) -> Outcome:
     """How that phase of the scenario ends."""
     play = InProcess(PARAMS, load(name), seed)
     play.world.live(START + HISTORY)
-    return _Soak(play, list(PARAMS.policy.phases_of("prod"))[phase]).walk()[0]
+    return Soak(play, list(PARAMS.policy.phases_of("prod"))[phase]).walk()[0]
 
 
 def gate(outcome: Outcome) -> GateResult:

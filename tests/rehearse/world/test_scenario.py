@@ -83,8 +83,8 @@ def test_a_fault_waits_for_a_step_of_one_s_own_by_its_name(after: str, begins_wi
     ("after", "told"),
     [
         ("06a_phase1_5_procent", "did you mean '06a_phase1_5_percent'"),
-        ("07a", "comes after '07a', which is no phase of gates.yaml; there are 06a_phase1_5_percent"),
-        ("08_five", "comes after '08_five', which is no phase of gates.yaml"),
+        ("07a", "comes after '07a', which is not a phase of gates.yaml; there are 06a_phase1_5_percent"),
+        ("08_five", "comes after '08_five', which is not a phase of gates.yaml"),
     ],
 )
 def test_a_step_that_the_rollout_does_not_have_is_refused(after: str, told: str) -> None:

@@ -163,7 +163,7 @@ class Play(Frozen):
         return tuple(one.kind for one in self.faults)
 
 
-def _fault(one: Drawn) -> dict[str, Any]:  # noqa: PLR0911, PLR0912 (a table of kinds)
+def _fault(one: Drawn) -> dict[str, Any]:  # noqa: PLR0911 (a table of kinds)
     size = one.size
     knob = {
         "refused_429": "gateway_4xx",

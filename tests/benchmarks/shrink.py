@@ -8,9 +8,9 @@ from pathlib import Path
 import yaml
 
 from runbook_lib.params.load import Params
-from runbook_lib.rehearse.quick import fuzz
-from runbook_lib.rehearse.quick.draw import Play
-from runbook_lib.rehearse.quick.fuzz_rules import about
+from tests.benchmarks import fuzz
+from tests.benchmarks.draw import Play
+from tests.benchmarks.fuzz_rules import about
 
 MOST = 40
 """Most plays of one shrinking."""

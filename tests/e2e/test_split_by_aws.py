@@ -28,10 +28,10 @@ from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
-from runbook_lib.rehearse.sandbox.dispatcher import Dispatcher
 from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.approval import evidence
 from tests.cells import Notebooks
+from tests.dispatcher import Dispatcher
 from tests.elsewhere import Place as Elsewhere
 from tests.rollbacks import APPLY, START, Place, at_once, verdicts
 

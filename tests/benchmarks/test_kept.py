@@ -7,7 +7,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from runbook_lib.rehearse.play.played import Ended
-from runbook_lib.rehearse.quick.kept import Kept, keep, read
+from tests.benchmarks.kept import Kept, keep, read
 
 KNOWN = ("bad", "well")
 

@@ -8,7 +8,7 @@ import pytest
 
 from runbook_lib.base.project import params_dir
 from runbook_lib.params.load import load_file
-from runbook_lib.rehearse.quick.harm_truth import FIGURES, Held, drawn, page, run
+from tests.benchmarks.harm_truth import FIGURES, Held, drawn, page, run
 
 PARAMS = load_file(params_dir() / "prod.yaml")
 CHEAP = (1, 2, 4, 6, 7, 10, 11, 12, 14, 16)

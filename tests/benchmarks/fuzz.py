@@ -11,11 +11,11 @@ from runbook_lib.judge.planning.guard_math import propose
 from runbook_lib.judge.terms import Decision
 from runbook_lib.params.alarms import Alarm
 from runbook_lib.params.load import Params
-from runbook_lib.rehearse.quick.draw import HARM, Play
 from runbook_lib.rehearse.quick.local_world import START, Local
-from runbook_lib.rehearse.quick.player import HISTORY, InProcess, _AfterMigration, _Soak
+from runbook_lib.rehearse.quick.player import HISTORY, AfterMigration, InProcess, Soak
 from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.steps.alarm_odds import demands
+from tests.benchmarks.draw import HARM, Play
 
 NOTEBOOKS = {
     "06": "06_phase1_10_percent",
@@ -118,7 +118,7 @@ def run(drawn: Play, params: Params) -> Played:
     if drawn.where == "migration":
         world.flags.shift(100, world.now, "release=other notebook=before attempt=1")
         world.live(world.now + dt.timedelta(minutes=10))
-    soak = (_AfterMigration if drawn.where == "migration" else _Soak)(player, notebook)
+    soak = (AfterMigration if drawn.where == "migration" else Soak)(player, notebook)
     outcome, by = soak.walk()
     begun = soak.moment().effective_at or world.now
     return _told(drawn, params, player, outcome, by, begun)

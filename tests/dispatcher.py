@@ -33,7 +33,7 @@ class Dispatcher:
     """
 
     def __init__(self, aws: Any, params: Params, seed: int = 1) -> None:
-        self._client, self._params, self._random = aws.client, params, Random(seed)  # noqa: S311
+        self._client, self._params, self._random = aws.client, params, Random(seed)
 
     @property
     def share(self) -> float:
@@ -102,7 +102,7 @@ class Dispatcher:
     @property
     def _alias(self) -> AliasHome:
         home = self._params.service.traffic
-        assert isinstance(home, AliasHome)  # noqa: S101
+        assert isinstance(home, AliasHome)
         return home
 
     def _drawn(self, mean: float) -> int:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from runbook_lib.judge.gates.statistics import lower_bound, upper_bound
-from runbook_lib.rehearse.quick.draw import BLIND, HARM, Play
-from runbook_lib.rehearse.quick.fuzz import Played
+from tests.benchmarks.draw import BLIND, HARM, Play
+from tests.benchmarks.fuzz import Played
 
 ALERT, TARGET, COLLAPSE = 0.98, 0.99, 0.90
 """The policy's limits of the success rate; a test compares them with `gates.yaml`."""

@@ -16,8 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.params.load import Params, load_file
-from runbook_lib.rehearse.quick import fuzz, fuzz_rules, shrink
-from runbook_lib.rehearse.quick.draw import (
+from runbook_lib.rehearse.quick.local_world import START
+from runbook_lib.rehearse.world.scenario import load
+from tests import workers
+from tests.benchmarks import fuzz, fuzz_rules, shrink
+from tests.benchmarks.draw import (
     KINDS,
     LEAST_TRAFFIC,
     MOST_JOBS,
@@ -29,14 +32,11 @@ from runbook_lib.rehearse.quick.draw import (
     Play,
     play,
 )
-from runbook_lib.rehearse.quick.fuzz import Played, Truth, designed
-from runbook_lib.rehearse.quick.fuzz_report import page
-from runbook_lib.rehearse.quick.fuzz_rules import RULES, Counted, about, count, table, wald
-from runbook_lib.rehearse.quick.local_world import START
-from runbook_lib.rehearse.world.scenario import load
-from tests import workers
+from tests.benchmarks.fuzz import Played, Truth, designed
+from tests.benchmarks.fuzz_report import page
+from tests.benchmarks.fuzz_rules import RULES, Counted, about, count, table, wald
 
-PARAMS = load_file(Path(__file__).parents[3] / "params" / "prod.yaml")
+PARAMS = load_file(Path(__file__).parents[2] / "params" / "prod.yaml")
 PLAYS = 150
 """The first of docs/fuzz.md; `make fuzz-judge` plays 6,000."""
 CHUNK = 10

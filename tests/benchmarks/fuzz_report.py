@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from runbook_lib.rehearse.quick.draw import BLIND, HARM, HARMLESS, HIGH, MOST_JOBS
-from runbook_lib.rehearse.quick.fuzz import Played
-from runbook_lib.rehearse.quick.fuzz_rules import Counted, table
+from tests.benchmarks.draw import BLIND, HARM, HARMLESS, HIGH, MOST_JOBS
+from tests.benchmarks.fuzz import Played
+from tests.benchmarks.fuzz_rules import Counted, table
 
 WORST = 40
 """Most strata on the page: those that broke a rule, then those with the most plays."""

@@ -20,12 +20,12 @@ from runbook_lib.judge.planning.harm import SHARES, Harm, Pair, forecast
 from runbook_lib.judge.planning.harm_terms import late
 from runbook_lib.judge.terms import Decision
 from runbook_lib.params.load import Params
-from runbook_lib.rehearse.quick.draw import Drawn, Play
-from runbook_lib.rehearse.quick.fuzz import NOTEBOOKS, designed, opened
 from runbook_lib.rehearse.quick.local_world import START
-from runbook_lib.rehearse.quick.player import HISTORY, _Soak
+from runbook_lib.rehearse.quick.player import HISTORY, Soak
 from runbook_lib.steps.alarm_odds import Submissions
 from runbook_lib.steps.harm import traffic_of, watch_of
+from tests.benchmarks.draw import Drawn, Play
+from tests.benchmarks.fuzz import NOTEBOOKS, designed, opened
 
 FIGURES: dict[str, Callable[[Harm], Pair]] = {
     "caught": lambda row: row.users,
@@ -137,7 +137,7 @@ def _harmed(play: Play, params: Params, notebook: str, begins: dt.datetime) -> t
     player = opened(params, play)
     world = player.world
     world.live(START + HISTORY)
-    outcome, by = _Soak(player, notebook).walk()
+    outcome, by = Soak(player, notebook).walk()
     if outcome.decision is Decision.PROMOTE:
         return math.inf, "nobody"
     stopped = world.now
