@@ -200,7 +200,9 @@ def test_a_guard_takes_the_weight_back_with_no_notebook_open_and_the_next_look_s
     assert changed(before, snapshot(rollout)) == set()
 
     # The same attempt is over; the next one begins anew, at weight 0, and turns a switch on that a rollback left off.
-    home_of(rollout.aws, rollout.guard(), rollout.params).switch_off("as rollback 1 does")
+    home_of(rollout.aws, rollout.guard(), rollout.params).switch_off(
+        "runbook release=r notebook=rollback_1 attempt=1 run=y"
+    )
     world.advance_by(hours=2)
     plan = rollout.by_hand(attempt=2)
     assert (plan.moment, plan.decision) == ("before", "PLANNED") and not rollout.state().switch_on

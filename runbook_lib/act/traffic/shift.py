@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe, told
+from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe, made_by, told
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.template import filled
 from runbook_lib.judge.terms import Frozen
@@ -150,6 +150,12 @@ def _blockers(state: TrafficState, percent: float) -> tuple[str, ...]:
         return (
             "the synchronous route is asynchronous already, so no weight above 0 may be set any more: it would send "
             "clients to the temporary route, which is to go",
+        )
+    off = None if state.switch_on else state.switch_deployment
+    if percent > 0 and not state.switch_on and not made_by(off.description if off else ""):
+        return (
+            f"the switch is off by {whose(off)}, which is not a rollback of this runbook: whoever turned it off turns "
+            "it on, at dial 0",
         )
     return ()
 

@@ -150,10 +150,17 @@ def test_a_switch_turned_meanwhile_is_refused(home: Any) -> None:
     assert home.client.writes == []
 
 
+def test_a_switch_that_somebody_else_turned_off_stays_off(home: Any) -> None:
+    home.turn(False)
+    with pytest.raises(Refused, match=r"not a rollback of this runbook: whoever turned it off turns it on"):
+        home.shift(10)
+    assert home.client.writes == []
+
+
 def test_a_shift_turns_a_switch_on_that_is_off_at_dial_0(home: Any) -> None:
     """A new attempt after rollback 1, which leaves the switch off: nothing else turns it on."""
     home.shift(10)
-    home.traffic.switch_off("off")
+    home.traffic.switch_off("runbook release=r notebook=rollback_1 attempt=1 run=y")
     assert home.state().weight == 0
     after = home.shift(10)
     assert (after.weight, after.switch_on) == (10, True)

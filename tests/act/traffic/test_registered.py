@@ -58,11 +58,11 @@ def test_the_way_to_100_and_back_at_once(kind: str) -> None:
     state = place.home.read()
     assert off.changed and (state.weight, state.switch_on, state.dial_percent, in_force(place)) == (0, False, 100, 0)
     assert [one.percent for one in state.history] == [100, 50, 10, 0]
-    assert place.home.switch_off("again").changed is False
+    assert place.home.switch_off("runbook release=r notebook=rollback_1 attempt=1 run=y").changed is False
     assert place.home.apply(plan(place, 0)).dial_percent == 0
     back = place.home.apply(plan(place, 10))
     assert (back.switch_on, back.weight, in_force(place)) == (True, 10, 10), "a raise turns the switch on"
-    place.home.switch_off("off")
+    place.home.switch_off("runbook release=r notebook=rollback_1 attempt=1 run=y")
     assert place.home.apply(plan(place, 10)).weight == 10, "also where the dial was left at its weight"
 
 

@@ -22,7 +22,10 @@ PERCENT = st.sampled_from([0.0, 1.0, 10.0, 33.3, 50.0, 100.0])
 STATES = ("DEPLOYING", "VALIDATING", "BAKING", "COMPLETE", "ROLLING_BACK", "ROLLED_BACK", "REVERTED")
 
 
-def state(percent: float, latest: str | None, on: bool = True) -> TrafficState:
+ROLLBACK = "runbook release=r notebook=rollback_1 attempt=1 run=a"
+
+
+def state(percent: float, latest: str | None, on: bool = True, off_by: str = ROLLBACK) -> TrafficState:
     newest = Deployment(number=7, state=latest, percent=percent, description="runbook run=a") if latest else None
     older = Deployment(number=6, state="COMPLETE", percent=0.0)
     return TrafficState(
@@ -30,7 +33,7 @@ def state(percent: float, latest: str | None, on: bool = True) -> TrafficState:
         switch_on=on,
         weight=percent if on else 0,
         dial_deployment=newest,
-        switch_deployment=Deployment(number=3, state="COMPLETE", enabled=on),
+        switch_deployment=Deployment(number=3, state="COMPLETE", enabled=on, description=off_by),
         history=(newest, older) if newest else (),
     )
 
@@ -131,3 +134,10 @@ def test_act_is_light() -> None:
     code = f"import sys, runbook_lib.act.traffic.dial, runbook_lib.act.guard; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("off_by", ["", "for the audit", "maintenance: run=7"])
+def test_a_switch_that_somebody_else_turned_off_blocks_a_shift_and_not_a_lowering(off_by: str, params: Params) -> None:
+    seen = state(10, "COMPLETE", on=False, off_by=off_by)
+    assert "whoever turned it off turns it on, at dial 0" in plan(seen, 50, params).text()
+    assert plan(seen, 0, params).blockers == ()
