@@ -90,10 +90,9 @@ class GitWitness(Witness):
         if not tags:
             return []
         all_, one = (f"refs/tags/{self.prefix}/{size}" for size in ("*", next(iter(tags))))
-        wanted = (
-            one if len(tags) == 1 else f"+{all_}:{all_}"
-        )  # git's time grows with the square of names given one by one
-        self._git(here, "fetch", "--quiet", "--no-tags", "--", self._remote, wanted)
+        # By a pattern: git's time grows with the square of names that are given one by one.
+        wanted, wait_s = (one, WAIT_S) if len(tags) == 1 else (f"+{all_}:{all_}", HISTORY_S)
+        self._git(here, "fetch", "--quiet", "--no-tags", "--", self._remote, wanted, wait_s=wait_s)
         answer = self._git(here, "cat-file", "--batch", given="".join(f"{tag}\n" for tag in tags.values()).encode())
         texts, at = [], 0
         for size in tags:
