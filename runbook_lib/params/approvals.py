@@ -54,6 +54,13 @@ class Reviewed(Frozen):
     `/.well-known/jwks`. Then an approval counts only with a token that GitHub has signed for that job and that
     approval. Empty: the job's word is enough."""
 
+    @field_validator("keys")
+    @classmethod
+    def _over_tls(cls, value: str) -> str:
+        if "://" in value and not value.startswith("https://"):
+            raise ValueError(f"'{value}' is no https address: whoever is in between could put keys of his own there")
+        return value
+
 
 class Approvals(Frozen):
     """The conditions of an approval of a phase, beside the right role (`rollout/approval.py`)."""

@@ -70,6 +70,7 @@ _FORMS = {
     r"^$|" + PATH: "a path of names with dots between them, such as data.job_id, or nothing",
     r"^/?[A-Za-z0-9_.{}-]+(/[A-Za-z0-9_.{}-]+)*$": "a parameter's name, such as /ours/{env}/weight",
     r"^[A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*$": "an alias: letters, digits, _ and -, and no number alone",
+    r"^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$": "a repository as OWNER/NAME",
     r"^[1-9][0-9]*$": "a published version, such as 7",
     r"^[a-z0-9]+$": "an id of small letters and digits",
     r"^$|^/\S*$": "a path that begins with /, or nothing",

@@ -9,7 +9,7 @@ import pytest
 from runbook_lib.base.errors import AwsError
 from runbook_lib.observe.ci.job_token import JobToken
 from runbook_lib.observe.ci.reviews import Review
-from runbook_lib.params.approvals import Approvals
+from runbook_lib.params.approvals import Approvals, Reviewed
 from runbook_lib.rollout.speaking import Approver, against, in_facts
 
 LEAD = "engineering lead"
@@ -123,6 +123,15 @@ def test_another_job_may_not(arn: str, said: Any, says: str) -> None:
     review = SAID.model_copy(update=said) if isinstance(said, dict) else said
     found = against(ci(four_eyes="enforced"), Approver(LEAD, arn, review), nobody)
     assert found is not None and says in found.why
+
+
+def test_keys_come_over_tls_or_from_a_file() -> None:
+    declared = ci().ci[LEAD].model_dump()
+    for keys in ("", "jwks.json", "https://token.example/jwks"):
+        assert Reviewed.model_validate({**declared, "keys": keys}).keys == keys
+    for keys in ("http://token.example/jwks", "ftp://x", "file:///x"):
+        with pytest.raises(ValueError, match="is no https address"):
+            Reviewed.model_validate({**declared, "keys": keys})
 
 
 def test_a_job_that_aws_did_not_name_is_nobodys() -> None:

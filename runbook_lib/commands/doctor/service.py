@@ -212,9 +212,8 @@ def keeping(ground: Ground) -> Iterator[Found]:
         if signer is not None:
             said.append(f"signed by {kept.signing_key}" if signer.public else "")
         for one in witnesses_of(kept):
-            if one.readable:
-                one.read()
-            said.append(f"kept by {one.name}")
+            one.read()
+            said.append(f"{'kept by' if one.readable else 'told to'} {one.name}")
     except (ArchiveError, AwsError, ValueError) as error:
         yield wrong(str(error), edit)
         return

@@ -18,7 +18,6 @@ from runbook_lib.base.plain_file import read_some
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.ci import github
 
-WEB = ("https://", "http://")
 _NEEDED = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 _MEND = "approve in a job of GitHub that has `permissions: id-token: write`"
 
@@ -62,7 +61,7 @@ def keys(where: str, folder: Path) -> list[Any]:
     Raises:
         Refused: they cannot be read.
     """
-    if where.startswith(WEB):
+    if "://" in where:
         found = github.get(where, "", f"the keys {where}", "expects the address of a JWKS")
     else:
         try:

@@ -12,7 +12,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from runbook_lib.record.log.witness import Witness
 PREFIX = "checkpoint"
 WAIT_S = 20.0
 """Seconds for one call of git: a seal waits for it."""
+HISTORY_S = 300.0
+"""Seconds for fetching all tags, which only verifying does: 10,000 take some seconds."""
 MOST = 10_000
 """Most bytes of a tag; ours have some 500."""
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*")
@@ -51,13 +53,13 @@ class GitWitness(Witness):
     def read(self) -> bytes | None:
         """The checkpoint in the tag of the largest size; None: there is no tag."""
         with self._asked() as here:
-            there = self._sizes(here)
-            return self._texts(here, [max(there)])[0] if there else None
+            there = self._tags(here)
+            return self._texts(here, {max(there): there[max(there)]})[0] if there else None
 
     def history(self) -> Sequence[bytes]:
         """The checkpoint in each tag."""
         with self._asked() as here:
-            return self._texts(here, sorted(self._sizes(here)))
+            return self._texts(here, self._tags(here))
 
     def write(self, text: bytes) -> None:
         """Pushes a tag of its own for it. One that is there already stays, and must say the same."""
@@ -66,48 +68,43 @@ class GitWitness(Witness):
             try:
                 self._push(here, f"{self.prefix}/{size}", text)
             except _Said:
-                if size not in self._sizes(here):
+                there = self._tags(here)
+                if size not in there:
                     raise
-                (had,) = self._texts(here, [size])
+                (had,) = self._texts(here, {size: there[size]})
                 if not parsed(had).same_tree(parsed(text)):
                     raise ArchiveError(f"its tag {self.prefix}/{size} is of other records") from None
 
-    def _sizes(self, here: str) -> set[str]:
-        """Sizes of the checkpoints that have a tag."""
+    def _tags(self, here: str) -> dict[str, str]:
+        """Size of each checkpoint that has a tag, as the tag's name says it, to the tag's object."""
         listed = self._git(here, "ls-remote", "--refs", "--", self._remote, f"refs/tags/{self.prefix}/*").decode()
-        tails = (line.partition("\t")[2].removeprefix(f"refs/tags/{self.prefix}/") for line in listed.splitlines())
-        return {one for one in tails if _SIZE.fullmatch(one)}
+        pairs = (line.partition(f"\trefs/tags/{self.prefix}/") for line in listed.splitlines())
+        return {size: tag for tag, _, size in pairs if _SIZE.fullmatch(size)}
 
-    def _texts(self, here: str, sizes: Sequence[str]) -> list[bytes]:
-        """The checkpoints in these tags.
+    def _texts(self, here: str, tags: Mapping[str, str]) -> list[bytes]:
+        """The messages of these tags.
 
         Raises:
-            ValueError: a tag does not say what its name does.
+            ValueError: a tag is none of ours.
         """
-        texts = self._fetched(here, [f"{self.prefix}/{size}" for size in sizes])
-        for size, text in zip(sizes, texts, strict=True):
-            if parsed(text).size != int(size):
-                raise ValueError(f"the tag {self.prefix}/{size} is of another size")
-        return texts
-
-    def _fetched(self, here: str, names: Sequence[str]) -> list[bytes]:
-        """The messages of these tags."""
-        refs = [f"refs/tags/{name}" for name in names]
-        wanted = "".join(f"{ref}:{ref}\n" for ref in refs).encode()
-        self._git(here, "fetch", "--quiet", "--no-tags", "--stdin", "--", self._remote, given=wanted)
-        answer = self._git(here, "cat-file", "--batch", given="".join(f"{ref}\n" for ref in refs).encode())
+        if not tags:
+            return []
+        all_, one = (f"refs/tags/{self.prefix}/{size}" for size in ("*", next(iter(tags))))
+        # By a pattern: git's time grows with the square of names that are given one by one.
+        wanted, wait_s = (one, WAIT_S) if len(tags) == 1 else (f"+{all_}:{all_}", HISTORY_S)
+        self._git(here, "fetch", "--quiet", "--no-tags", "--", self._remote, wanted, wait_s=wait_s)
+        answer = self._git(here, "cat-file", "--batch", given="".join(f"{tag}\n" for tag in tags.values()).encode())
         texts, at = [], 0
-        for name in names:
-            head, _, _ = answer[at:].partition(b"\n")
-            words = head.split()
+        for size in tags:
+            head, _, _ = answer[at : at + MOST].partition(b"\n")
+            words, name = head.split(), f"{self.prefix}/{size}"
             if len(words) != 3 or words[1] != b"tag" or int(words[2]) > MOST:
                 raise ValueError(f"the tag {name} is not an annotated one")
-            begins = at + len(head) + 1
-            content = answer[begins : begins + int(words[2])]
-            if f"\ntag {name}\n".encode() not in content.partition(b"\n\n")[0] + b"\n":
-                raise ValueError(f"the tag {name} was made under another name")
-            texts.append(content.partition(b"\n\n")[2])
-            at = begins + int(words[2]) + 1
+            begins, at = at + len(head) + 1, at + len(head) + int(words[2]) + 2
+            told, _, text = answer[begins : at - 1].partition(b"\n\n")
+            if f"tag {name}".encode() not in told.split(b"\n") or parsed(text).size != int(size):
+                raise ValueError(f"the tag {name} was made under another name, or for another size")
+            texts.append(text)
         return texts
 
     def _push(self, here: str, name: str, text: bytes) -> None:
@@ -127,7 +124,7 @@ class GitWitness(Witness):
             except _Said as error:
                 raise ArchiveError(f"git cannot use {self.name.removeprefix('git:')} ({error})") from None
 
-    def _git(self, here: str, *words: str, given: bytes = b"") -> bytes:
+    def _git(self, here: str, *words: str, given: bytes = b"", wait_s: float = WAIT_S) -> bytes:
         environ = {name: value for name, value in os.environ.items() if name not in _ALONE}
         environ |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         environ.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=5")
@@ -136,10 +133,10 @@ class GitWitness(Witness):
         command = ["git", *(word for one in own for word in ("-c", one)), *words]
         try:
             done = subprocess.run(
-                command, cwd=here, env=environ, input=given, capture_output=True, timeout=WAIT_S, check=False
+                command, cwd=here, env=environ, input=given, capture_output=True, timeout=wait_s, check=False
             )
         except subprocess.TimeoutExpired:
-            raise _Said(f"no answer within {WAIT_S:g} s") from None
+            raise _Said(f"no answer within {wait_s:g} s") from None
         except OSError:
             raise _Said("there is no program `git`") from None
         if done.returncode:

@@ -35,24 +35,32 @@ class WebhookWitness(Witness):
     readable = False
 
     def __init__(self, name: str) -> None:
-        variable = name.removeprefix(VARIABLE) if name.startswith(VARIABLE) else ""
-        self._address = os.environ.get(variable, "") if variable else name
+        self._variable = name.removeprefix(VARIABLE) if name.startswith(VARIABLE) else ""
+        self._address = os.environ.get(self._variable, "") if self._variable else name
+        self.name = f"webhook:{VARIABLE}{self._variable}" if self._variable else f"webhook:{self._host()}"
+
+    def _host(self) -> str:
+        """Where the address leads; empty: nowhere. The rest of it may be a secret."""
         try:
             parts = urlsplit(self._address)
-            host = f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
+            return f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
         except ValueError:
-            host = ""
-        self.name = f"webhook:{VARIABLE}{variable}" if variable else f"webhook:{host or 'without an address'}"
-        if not host or not (self._address.startswith("https://") or _LOOPBACK.match(self._address)):
-            where = f"the variable {variable}" if variable else "it"
-            raise ArchiveError(f"the witness {self.name} cannot be told: {where} holds no https address")
+            return ""
 
     def read(self) -> bytes | None:
-        """None: it can only be told."""
+        """None: it can only be told.
+
+        Raises:
+            ArchiveError: it cannot be told either, for want of an address. Who verifies has no need of one.
+        """
+        if not self._host() or not (self._address.startswith("https://") or _LOOPBACK.match(self._address)):
+            where = f"the variable {self._variable}" if self._variable else self.name
+            raise ArchiveError(f"{where} holds no https address")
         return None
 
     def write(self, text: bytes) -> None:
         """Sends the checkpoint, and expects an answer of 2xx."""
+        self.read()
         request = urllib.request.Request(  # noqa: S310 (https or loopback: see above)
             self._address, data=text, headers={"Content-Type": "text/plain; charset=utf-8"}, method="POST"
         )

@@ -12,6 +12,7 @@ import yaml
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.commands.archive import verify
+from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.log.note import Checkpoint, parsed
 from runbook_lib.record.log.witness import each_kept, kept, witness
@@ -52,6 +53,10 @@ def test_each_seal_is_a_tag_whose_message_is_the_checkpoint(archive: Archive, se
     assert said == (archive.root / "log" / "checkpoint").read_text().strip()
     done = verify(archive.root)
     assert done.state == "intact" and done.witnessed == {f"git:{repository}#ours": 3}
+    auditor = "git cat-file tag ours/000000000003 | sed '1,/^$/d'"  # as docs/audit.md says
+    file = repository.parent / "by-hand"
+    file.write_bytes(subprocess.run(auditor, shell=True, cwd=repository, capture_output=True, check=True).stdout)
+    assert verify_standalone.main([str(archive.root), "--witness", str(file)]) == 0
     assert [one.size for one in each_kept(witness(f"git:{repository}#ours"))] == [0, 1, 2, 3]
 
 

@@ -93,7 +93,13 @@ NO_ADDRESS = ["", "http://elsewhere.invalid/x", "ftp://127.0.0.1", "https://", "
 @pytest.mark.parametrize("address", NO_ADDRESS)
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(ArchiveError, match="holds no https address"):
-        witness(f"webhook:{address}")
+        witness(f"webhook:{address}").write(b"x")
+
+
+def test_who_verifies_needs_no_address(archive: Archive, sealed: Seal) -> None:
+    sealed()
+    done = verify(archive.root, witnesses=["webhook:env:UNSET"])
+    assert done.exit_code == 0 and "webhook:env:UNSET was told each checkpoint" in done.notes[-1]
 
 
 def test_one_that_is_not_there_is_told(tmp_path: Path) -> None:
