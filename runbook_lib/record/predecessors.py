@@ -85,7 +85,7 @@ def only_planned(record: Record) -> bool:
     That is a run in plan mode before a shift, or of a step that is judged by checks alone. Looks judge in plan mode.
     """
     plan = record.mode == "plan" and record.decision == "HOLD" and not record.open_changes
-    return plan and (record.moment == "before" or (record.moment is None and not record.gates))
+    return plan and record.moment in (None, "step", "before") and not record.gates
 
 
 def said_by(requirement: str, record: Record) -> Finding | None:

@@ -109,7 +109,9 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
         params=json.dumps(record.params, indent=1, ensure_ascii=False),
         versions=record.versions,
     )
-    rendered = linked(rendered, links) if links else rendered
+    # The records that a tombstone names are gone once it is sealed.
+    buried = (record.entry or {}).get("kind") == "tombstone"
+    rendered = linked(rendered, links) if links and not buried else rendered
     return _without_secrets(rendered) if nb is None else rendered
 
 

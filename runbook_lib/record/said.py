@@ -90,7 +90,8 @@ def rows(record: Record, facts: Sequence[tuple[str, str]] = ()) -> list[dict[str
     if not _signed(entry):
         there = {*told.values(), str(entry.get("kind")), when(entry.get("at"), seconds=True)}
         more = {name.capitalize(): text for name, text in facts if text not in there and name.capitalize() not in told}
-        told |= {**_of_deviation(more), **_settings(entry)} if first and entry.get("kind") == "deviation" else more
+        deviates = first and entry.get("kind") == "deviation"
+        told |= {**_of_deviation(more), **_settings(entry)} if deviates else {**more, **_pruned(entry)}
     return [
         {"name": name, "text": redact_text(text), "address": _address(redact_text(text)) if name == "Evidence" else ""}
         for name, text in told.items()
@@ -131,6 +132,19 @@ def _each(value: Any) -> str:
         return setting(value)
     deep = any(isinstance(one, Mapping) for one in value.values())
     return ("; " if deep else ", ").join(f"{name} {_each(one)}" for name, one in value.items())
+
+
+def _pruned(entry: Mapping[str, Any]) -> dict[str, str]:
+    """The records that a tombstone stands for (`record/tombstones.py`), each as notebook, run and time of sealing."""
+    named = (entry.get("facts") or {}).get("records")
+    if entry.get("kind") != "tombstone" or not isinstance(named, Mapping):
+        return {}
+    found = []
+    for path, one in named.items():
+        *_, notebook, name = ["", *str(path).split("/")]
+        sealed = (one.get("leaf") or {}).get("sealed_at") if isinstance(one, Mapping) else None
+        found.append(f"{notebook} {name.rpartition('-')[2]}" + (f", {when(sealed)}" if sealed else ""))
+    return {"Records": "; ".join(found)}
 
 
 def _signed(entry: Mapping[str, Any]) -> str:

@@ -57,7 +57,8 @@ def weights(records: Iterable[Record], result: GateResult) -> tuple[Level, ...]:
     """The weights that a split was judged by, in percent: one for the whole chart, or each with the hours of its looks;
     empty for other gates.
 
-    AppConfig may have taken the weight back since: an earlier look is held against the weight of its own hours.
+    AppConfig may have taken the weight back since: a look is held against the weight of its own hours. Where nothing
+    was judged yet, the weight has the hours of its evidence.
     """
     mine = [gate for one in records for gate in one.gates if (gate.get("gate") or {}).get("id") == result.gate.id]
     past = [gate.get("evidence") or {} for gate in mine if isinstance(gate.get("value"), int | float)]
@@ -71,7 +72,7 @@ def weights(records: Iterable[Record], result: GateResult) -> tuple[Level, ...]:
         start, end = parse(one["start"]), parse(one["end"])
         spans[PERCENT * one["weight"]].append((max(start, before) if before else start, end))
         before = end
-    several = len(spans) > 1
+    several = len(spans) > 1 or (result.value is None and not past)
     return tuple(Level(f"weight {at:g} %", at, tuple(each) if several else ()) for at, each in spans.items())
 
 

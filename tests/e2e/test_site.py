@@ -66,10 +66,18 @@ def test_the_runs_are_filtered_and_searched_and_the_address_keeps_it(page: Any, 
     assert {one.partition(" ")[2] for one in page.locator("#runs .badge").all_inner_texts()} == {word}
 
 
+LETTERS = """[...document.querySelectorAll('svg.drawing text')].filter(one => one.checkVisibility()).map(one => {
+  const svg = one.ownerSVGElement
+  return parseFloat(getComputedStyle(one).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width
+})"""
+"""Heights in pixels of the letters that are seen in drawings."""
+
+
 def test_a_rollout_shows_its_timeline_and_two_runs_side_by_side(page: Any, site: Path) -> None:
     page.goto((site / "index.html").as_uri())
     page.locator("#runs td a[href^=rollout]").first.click()
-    assert page.locator("svg.drawing a circle").count() == page.locator("h2:text-is('Runs') + div tbody .badge").count()
+    badges = page.locator("h2:text-is('Runs') + div tbody .badge")
+    assert page.locator("svg.drawing.wide a circle").count() == badges.count()
     first = page.inner_text("#compared")
     assert "Decision" in first
     page.select_option("#left", "0")
@@ -90,6 +98,8 @@ def test_every_kind_of_page_is_for_every_reader(browser: Any, site: Path, width:
         assert axe(page, but=() if width == 1440 else ("color-contrast",)) == []
         assert contrast(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{kind} at {width}"
+        letters = [float(one) for one in page.evaluate(LETTERS)]
+        assert min(letters, default=11) >= 10.9, f"{kind} at {width}: letters of a drawing"
         if kind == "index" and width == 1440:
             wide = "[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth).length"
             assert page.evaluate(wide) == 0, "no column is cut on a desk"

@@ -72,6 +72,7 @@ class TestPredecessors:
         held = Record(mode="plan", decision="HOLD", moment=moment)
         assert not only_planned(held)
         assert only_planned(held.model_copy(update={"moment": "before"}))
+        assert only_planned(held.model_copy(update={"moment": "step"})), "a step that is judged by checks"
         assert only_planned(held.model_copy(update={"moment": None}))
         assert not only_planned(held.model_copy(update={"moment": None, "gates": ({"verdict": "FAIL"},)})), "10 judges"
         assert not only_planned(held.model_copy(update={"moment": "before", "mode": "apply"}))

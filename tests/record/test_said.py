@@ -148,3 +148,15 @@ def test_a_deviation_names_its_settings_and_not_what_is_only_for_the_next_run() 
     rows = {row["name"]: row["text"] for row in said.rows(entry("deviation", facts=facts), [("facts", "units jobs …")])}
     assert rows["Units"] == "jobs read 100, write 100; index read 5, write 5"
     assert not {"To undo it", "Symptom", "Units before"} & set(rows)
+
+
+def test_a_tombstone_names_the_records_that_are_gone_and_leads_to_none(tmp_path: Path) -> None:
+    path = "env=prod/release=r1/06_phase1_10_percent/20261130T001503.592Z-bcf4128aeed8"
+    leaf = {"schema": 1, "index": 22, "path": path, "sealed_at": "2026-11-30T00:15:03.592+00:00"}
+    record = entry("tombstone", "", facts={"records": {path: {"previous": None, "leaf": leaf}}})
+    (tmp_path / path).mkdir(parents=True)
+    (tmp_path / path / "report.html").touch()
+    page = report_html(None, record, Links(tmp_path, record))
+    told = re.sub(r"<[^>]*>", "", page)
+    assert "06_phase1_10_percent bcf4128aeed8, 2026-11-30 00:15 UTC" in told
+    assert "leaf" not in told and "report.html" not in page

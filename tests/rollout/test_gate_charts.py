@@ -187,6 +187,10 @@ def test_a_weight_that_was_taken_back_stays_under_its_own_looks(looks: dict[str,
     judged_to = [parse(one.tiles["observed_split"].result.evidence.end) for one in (first, second)]
     assert high.name == "weight 10 %" and [to for _, to in high.spans] == judged_to
     assert weights(records, dark.model_copy(update={"value": None})) == (Level("weight 10 %", 10.0),), "not judged"
+    alone = dark.model_copy(update={"value": None})
+    assert weights([], alone) == (Level("weight 0 %", 0.0, ((end, end + dt.timedelta(hours=1)),)),), (
+        "not since the shift"
+    )
     tile = replace(mine[-1].tiles["observed_split"], beside=(low, high))
     (axes,) = drawing.multiples_figure([tile]).axes
     drawn = [line for line in axes.lines if len(line.get_xdata()) == 2 and set(line.get_ydata()) in ({0.0}, {10.0})]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -13,10 +13,24 @@ from runbook_lib.judge.terms import Word
 from runbook_lib.record.site.asked import comparison
 from runbook_lib.show.style import badge_of
 
-WIDTH, LEFT, RIGHT = 1100, 56, 14
+LEFT, RIGHT = 56, 14
 _LARGEST = 1e300
 MOST = 400
 """Most judgements in one drawing: the newest ones."""
+
+
+class Size(NamedTuple):
+    """The size of a drawing, in the pixels of its letters."""
+
+    name: str
+    """Its class in the style sheet, which shows one of both."""
+    width: int
+    times: int
+    """Number of times along the bottom."""
+
+
+WIDE, SLIM = Size("wide", 1100, 5), Size("slim", 360, 2)
+"""For a screen, and for a telephone, where the wide one's letters would have seven pixels."""
 
 
 class _Scale(NamedTuple):
@@ -48,17 +62,17 @@ def _figure(value: Any) -> bool:
     return isinstance(value, (int, float)) and abs(value) < _LARGEST
 
 
-def _time(rows: Sequence[dict[str, Any]]) -> _Scale:
+def _time(rows: Sequence[dict[str, Any]], size: Size) -> _Scale:
     times = [_s(row["at"]) for row in rows]
     pad = max((max(times) - min(times)) * 0.02, 60)
-    return _Scale(min(times) - pad, max(times) + pad, LEFT, WIDTH - RIGHT)
+    return _Scale(min(times) - pad, max(times) + pad, LEFT, size.width - RIGHT)
 
 
-def _axis(x: _Scale, y: float, above: float) -> str:
-    """About five times along the bottom, in UTC."""
+def _axis(x: _Scale, y: float, above: float, times: int) -> str:
+    """Times along the bottom, in UTC."""
     found = []
-    for part in range(5):
-        at = x.low + (x.high - x.low) * (part + 0.5) / 5
+    for part in range(times):
+        at = x.low + (x.high - x.low) * (part + 0.5) / times
         told = dt.datetime.fromtimestamp(at, dt.UTC).strftime("%Y-%m-%d %H:%M")
         found.append(
             f'<line class="tick" x1="{x(at)}" x2="{x(at)}" y1="{above}" y2="{y}"/>'
@@ -67,14 +81,15 @@ def _axis(x: _Scale, y: float, above: float) -> str:
     return "".join(found)
 
 
-def _svg(height: float, title: str, inside: Iterable[str], role: str = "img") -> str:
+def _svg(size: Size, height: float, title: str, inside: Iterable[str], role: str = "img") -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="{role}" aria-label="{escape(title)}" class="drawing">'
+        f'<svg viewBox="0 0 {size.width} {height}" role="{role}" aria-label="{escape(title)}" '
+        f'class="drawing {size.name}">'
         f"<title>{escape(title)}</title>{''.join(inside)}</svg>"
     )
 
 
-def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]]) -> str:
+def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]], size: Size = WIDE) -> str:
     """The percentage of asynchronous requests over time, with each decision and each entry of a person; UTC.
 
     Args:
@@ -85,13 +100,13 @@ def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]]) ->
     if not timed:
         return ""
     said = [one for one in ({"at": one["said_at"], **one} for one in people) if _timed(one)]
-    x, y = _time([*timed, *said]), _Scale(0, 100, 150, 24)
+    x, y = _time([*timed, *said], size), _Scale(0, 100, 150, 24)
     inside = [
-        f'<line class="tick" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(at)}" y2="{y(at)}"/>'
+        f'<line class="tick" x1="{LEFT}" x2="{size.width - RIGHT}" y1="{y(at)}" y2="{y(at)}"/>'
         f'<text class="axis" x="{LEFT - 8}" y="{y(at) + 4}" text-anchor="end">{at} %</text>'
         for at in (0, 10, 50, 100)
     ]
-    inside.append(_axis(x, 190, 24))
+    inside.append(_axis(x, 190, 24, size.times))
     path, last = "", None
     for row in timed:
         for weight in (row["weight_before"], row["weight_after"]):
@@ -115,10 +130,10 @@ def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]]) ->
     for one in said:
         told = f"{one['kind']} of {one['item'] or 'a note'} by {one['person']}, {when(one['at'])}"
         inside.append(f'<path class="person" d="M{x(_s(one["at"]))} 6l5 9h-10z"><title>{escape(told)}</title></path>')
-    return _svg(214, "Weight of the asynchronous route, percent, with each decision", inside, "group")
+    return _svg(size, 214, "Weight of the asynchronous route, percent, with each decision", inside, "group")
 
 
-def gate(rows: Sequence[dict[str, Any]]) -> str:
+def gate(rows: Sequence[dict[str, Any]], size: Size = WIDE) -> str:
     """Value and interval of one gate at its newest `MOST` runs, with its newest limits; UTC.
 
     Args:
@@ -133,15 +148,15 @@ def gate(rows: Sequence[dict[str, Any]]) -> str:
     seen = [row[name] for row in timed for name in ("value", "low", "high") if _figure(row[name])]
     seen += [one.limit for one in limits.values() if one is not None]
     pad = (max(seen) - min(seen)) * 0.06 or abs(max(seen)) * 0.1 or 1
-    x, y = _time(timed), _Scale(min(seen) - pad, max(seen) + pad, 230, 14)
-    inside = [_axis(x, 236, 14)]
+    x, y = _time(timed, size), _Scale(min(seen) - pad, max(seen) + pad, 230, 14)
+    inside = [_axis(x, 236, 14, size.times)]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         at = min(seen) + (max(seen) - min(seen)) * share
         told = escape(words.number(at, unit))
         inside.append(f'<text class="axis" x="{LEFT - 6}" y="{y(at) + 4}" text-anchor="end">{told}</text>')
     for name, limit in limits.items():
         if limit is not None:
-            at, end = y(limit.limit), WIDTH - RIGHT
+            at, end = y(limit.limit), size.width - RIGHT
             label = f"{name} {words.comparison(limit, unit)}"
             inside.append(
                 f'<line class="{name}" x1="{LEFT}" x2="{end}" y1="{at}" y2="{at}"/>'
@@ -154,4 +169,9 @@ def gate(rows: Sequence[dict[str, Any]]) -> str:
         told = f"{row['env']} {row['release']} {row['notebook']}: {words.number(row['value'], unit)} {row['word']}"
         place = f'cx="{at}" cy="{y(row["value"])}" r="5" fill="{badge.colour}"'
         inside.append(f"<circle {place}><title>{escape(told)}</title></circle>")
-    return _svg(262, "Value and interval of the gate at each run", inside)
+    return _svg(size, 262, "Value and interval of the gate at each run", inside)
+
+
+def both(drawing: Callable[[Size], str]) -> str:
+    """A drawing for a screen and one for a telephone; empty where there is nothing to draw."""
+    return drawing(WIDE) + drawing(SLIM)

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -86,7 +87,7 @@ class Pages:
         runs = [self._run(row) | {"weight": _weight(row)} for row in rows.runs]
         page = {
             "kind": "rollout",
-            "drawing": _markup(draw.weights(rows.runs, rows.people)),
+            "drawing": _markup(draw.both(lambda size: draw.weights(rows.runs, rows.people, size))),
             "runs": runs,
             "people": [
                 _texts(row) | {"at": when(row["said_at"]), "arn": _short(row["caller"] or "")} for row in rows.people
@@ -116,7 +117,7 @@ class Pages:
         page = {
             "kind": "gate",
             "id": gate,
-            "drawing": _markup(draw.gate([row | {"word": _verdict(row)} for row in rows])),
+            "drawing": _markup(draw.both(partial(draw.gate, [row | {"word": _verdict(row)} for row in rows]))),
             "rows": shown,
             "more": more,
         }

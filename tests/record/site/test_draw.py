@@ -45,11 +45,12 @@ def drawn_at(at: str | None) -> bool:
             }
         ),
         max_size=6,
-    )
+    ),
+    st.sampled_from([draw.WIDE, draw.SLIM]),
 )
-def test_a_gate_has_one_dot_a_value(rows: list[dict[str, Any]]) -> None:
+def test_a_gate_has_one_dot_a_value(rows: list[dict[str, Any]], size: draw.Size) -> None:
     rows = [row | {"env": re.sub(r"[^\w]", "", row["env"])} for row in rows]
-    drawn = draw.gate(rows)
+    drawn = draw.gate(rows, size)
     dots = [
         row for row in rows if drawn_at(row["at"]) and isinstance(row["value"], float) and abs(row["value"]) < 1e300
     ]
@@ -59,7 +60,7 @@ def test_a_gate_has_one_dot_a_value(rows: list[dict[str, Any]]) -> None:
         assert len([one for one in inside.iter() if one.tag == "circle"]) == len(dots)
         for one in inside.iter():
             for name in ("cx", "cy", "x1", "y1"):
-                assert -1 <= float(one.get(name, "0")) <= draw.WIDTH + 1
+                assert -1 <= float(one.get(name, "0")) <= size.width + 1
 
 
 def run(at: str, before: float | None, after: float | None, word: str = "CLOSED") -> dict[str, Any]:
