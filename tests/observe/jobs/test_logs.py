@@ -43,7 +43,7 @@ def test_secrets_are_taken_out(text: str, secret: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "-", "a_", "http://", "https://a?", "password", "password ", "secret_", "0", "0a", "1.", " ", "\\", "[", "'"],
+    ["a", "-", "a_", "http://", "https://a?", "password", "password ", "secret_", "0", "0a", "1.", " ", "\\", "["],
 )
 def test_the_time_is_linear_in_the_line(piece: str) -> None:
     """A word of 200,000 letters, such as a picture in a job's message, took half an hour."""
