@@ -1,10 +1,10 @@
 """Removes secrets before anything is saved: in the journal, in a notebook's outputs, in the report, in a failure quoted
 from a log.
 
-What is recognised is in `secret_kinds` (by its shape), `secret_names` (by the name before it), `secret_nested` (by
-a name above it), `secret_pairs` (by a name apart from it), `secret_tables` (by a header), `secret_commands` (by a
-program's option), `secret_forms` (what is known to be one), and in texts within the text (`secret_written`). What is
-not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
+What is recognised is in `secret_kinds` and `secret_codes` (by its shape), `secret_names` (by the name before it),
+`secret_nested` (by a name above it), `secret_pairs` (by a name apart from it), `secret_tables` (by a header),
+`secret_commands` (by a program's option), `secret_forms` (what is known to be one), and in texts within the text
+(`secret_written`). What is not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from runbook_lib.base.look_alike import ALIKE
+from runbook_lib.base.secret_codes import CODES
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
-from runbook_lib.base.secret_forms import Form, forms
+from runbook_lib.base.secret_forms import Form, drawn, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
 from runbook_lib.base.secret_names import assigns, describes, foreign, harmless, mask_named, stemmed, surely, telling
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
@@ -55,8 +56,8 @@ _POINTS = {int, float, bool, type(None), str}
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 LEAST = 8
 """Least characters of a secret that is masked everywhere: a shorter one appears in other texts by chance."""
-_WITHIN = 3
-"""Texts within each other that are searched."""
+_WITHIN, _KINDS = 3, (*KINDS, *CODES)
+"""Texts within each other that are searched, and the shapes."""
 _DEEP = 200
 """Levels of nesting that are searched: a deeper value is masked as a whole."""
 
@@ -87,19 +88,8 @@ def _know_environment() -> None:
     """
     _Asked.environment = True
     for name, value in os.environ.items():
-        if stemmed(name.casefold()) and telling(name) and _drawn(value):
+        if stemmed(name.casefold()) and telling(name) and drawn(value):
             know(value)
-
-
-def _drawn(value: str) -> bool:
-    """Whether a value looks drawn at random: no word, no path, no address."""
-    plain = (
-        16 <= len(value) <= 4096
-        and "://" not in value
-        and not value.startswith(("/", ".", "~"))
-        and not harmless(value)
-    )
-    return plain and any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and not re.search(r"\s", value)
 
 
 def know(secret: str) -> None:
@@ -189,7 +179,7 @@ def _searched(text: str, emails: bool) -> str:
             text = form.pattern.sub(MASK, text)
             small = text.casefold()
     text = mask_tables(text, small)
-    for kind in (*KINDS, EMAIL) if emails else KINDS:
+    for kind in (*_KINDS, EMAIL) if emails else _KINDS:
         for needle in kind.needles:  # a generator for each kind would take longer than the search
             if needle in small:
                 text = kind.pattern.sub(kind.replacement, text)

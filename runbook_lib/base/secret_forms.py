@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
+from runbook_lib.base.secret_names import harmless
+
 _DEEP = 2
 """Encodings inside each other that are searched: JSON text in a JSON answer is two."""
 
@@ -61,3 +63,14 @@ def forms(secret: str, least: int) -> dict[str, Form]:
         found |= {write(text) for write in _WRITTEN for text in found}
     found |= _packed(secret)
     return {one: Form(one.casefold(), re.compile(re.escape(one), re.IGNORECASE)) for one in found if len(one) >= least}
+
+
+def drawn(value: str) -> bool:
+    """Whether a value looks drawn at random: no word, no path, no address."""
+    plain = (
+        16 <= len(value) <= 4096
+        and "://" not in value
+        and not value.startswith(("/", ".", "~"))
+        and not harmless(value)
+    )
+    return plain and any(map(str.isdigit, value)) and any(map(str.isalpha, value)) and not re.search(r"\s", value)

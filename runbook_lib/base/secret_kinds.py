@@ -77,10 +77,10 @@ BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}(?:PRIVATE KEY(?: BLOCK)
 END = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}(?:PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----")
 """A private key or an encrypted message over many lines, between these marks."""
 
-_EQ = r"(?:=|%(?:25){0,3}3[Dd])"
-_AND = r"(?:[?&;]|%(?:25){0,3}(?:26|3[Ff])|\\u0026)"
-_VALUE = r"(?:(?!%(?:25){0,3}26|\\u0026)[^&\s\"'<>\\;,)])+"
-"""The value in a query, encoded or not, up to the next parameter."""
+EQ = r"(?:=|%(?:25){0,3}3[Dd])"
+AND = r"(?:[?&;]|%(?:25){0,3}(?:26|3[Ff])|\\u0026)"
+VALUE = r"(?:(?!%(?:25){0,3}26|\\u0026)[^&\s\"'<>\\;,)])+"
+"""Parts of a query, encoded or not: between a name and its value, before a name, and the value."""
 
 
 def _llm(match: Match) -> str:
@@ -114,21 +114,6 @@ def _user_and_password(match: Match) -> str:
     except ValueError:
         return match[0]
     return match[1] + MASK if b":" in said or match[1].lstrip("\"'\\").startswith("_auth") else match[0]
-
-
-def _code(match: Match) -> str:
-    """Masks a code that lets its bearer sign in; a status or an error's name is shorter or a word."""
-    value = match[2]
-    mixed = any(map(str.isdigit, value)) and not value.isdigit()
-    return match[1] + MASK if len(value) >= (9 if mixed else 20) else match[0]
-
-
-_ONCE = (
-    r"(?:(?:mfa|2fa|[th]?otp)(?:[ _-]?(?:code|token|pin|value))?|(?-i:(?:MFA)?TokenCode)"
-    r"|(?:verification|security|confirmation|authenticat(?:ion|or)|sms|login|backup|recovery|one[ _-]?time|token|pin)"
-    r"[ _-]?(?:code|password|passcode|pin)|pin)"
-)
-"""Names of a code that counts once; behind one a few digits are the code."""
 
 
 def _cookie(match: Match) -> str:
@@ -238,8 +223,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         ("signature", "x-amz-", "awsaccesskeyid", "sig"),
         re.compile(
-            rf"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|CloudFront-(?:Signature|Policy)|{_AND}(?:amp;)?(?:Signature|AWSAccessKeyId|sig))"
-            rf"{_EQ})(?!\[redacted\]){_VALUE}"
+            rf"(?i)((?:X-Amz-(?:Signature|Credential|Security-Token)|CloudFront-(?:Signature|Policy)|{AND}(?:amp;)?(?:Signature|AWSAccessKeyId|sig))"
+            rf"{EQ})(?!\[redacted\]){VALUE}"
         ),
         KEEP,
     ),
@@ -268,29 +253,6 @@ KINDS: tuple[Kind, ...] = (
         KEEP,
     ),
     Kind(("aws4-hmac-sha256",), re.compile(r"(?i)(AWS4-HMAC-SHA256\s{1,8}Credential=)(?!\[redacted\])[^\s,]+"), KEEP),
-    Kind(  # what OAuth and SAML hand over in an address or a form
-        ("code=", "code%", "code_verifier"),
-        re.compile(
-            rf"(?i)((?:{_AND}(?:amp;)?|(?<![a-z0-9_.-]))(?:(?:auth(?:orization)?|device|user)_?)?code(?:_verifier)?{_EQ})(?!\[redacted\])({_VALUE})"
-        ),
-        _code,
-    ),
-    Kind(
-        ("samlresponse", "samlassertion"),
-        re.compile(
-            r"(?i)(\bSAML(?:Response|Assertion)\\{0,4}[\"']?\s{0,8}(?:[:=]|%3D)\s{0,8}\\{0,4}[\"']?)[A-Za-z0-9+/=%_-]{40,}"
-        ),
-        KEEP,
-    ),
-    Kind(
-        ("mfa", "2fa", "otp", "code", "pin", "one-time", "one time", "one_time"),
-        re.compile(
-            rf"(?i)((?<![a-z0-9])(?:[a-z0-9]{{1,20}}[_-]){{0,2}}{_ONCE}\\{{0,4}}(?:[\"'`]|&quot;|&#3[49];|&#x27;)?"
-            r"(?:\s{1,4}for\s{1,4}[^\s\"'<>]{1,200}?)?(?:\s{0,8}[:=]\s{0,8}|\s{1,4}is:?\s{1,4}|\s{1,4})"
-            r"\\{0,4}(?:[\"'`]|&quot;|&#3[49];|&#x27;)?)(?:[0-9]{6,8}|[0-9]{3}[ -][0-9]{3})(?![0-9A-Za-z_]|[.:,-][0-9])"
-        ),
-        KEEP,
-    ),
     Kind(("signature=",), re.compile(r"(?i)(\bSignature=)[0-9a-f]{64}\b"), KEEP),
     Kind(
         ("://",),

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from runbook_lib.show.whole import whole_markup
 
-_EMPTY_HEAD = re.compile(r"<th\b([^>]*)>(?:\s|&nbsp;)*</th>", re.IGNORECASE)
+_EMPTY_HEAD = re.compile(r"<th\b([^<>]*)>(?:\s|&nbsp;)*</th>", re.IGNORECASE)
 _SCOPE = re.compile(r"\s+scope=(\"[^\"]*\"|'[^']*'|\w+)", re.IGNORECASE)
-_SCROLLS = re.compile(r"<(div|pre)(?P<rest>[^>]*\boverflow(?:-x|-y)?:\s*auto[^>]*)>", re.IGNORECASE)
-_CHART = re.compile(r"<img\b(?P<rest>[^>]*\bstyle=\"[^\"]*\bbackground:white\b[^>]*)>", re.IGNORECASE)
+_SCROLLS = re.compile(r"<(div|pre)(?P<rest>[^<>]*\boverflow(?:-x|-y)?:\s*auto[^<>]*)>", re.IGNORECASE)
+_CHART = re.compile(r"<img\b(?P<rest>[^<>]*\bstyle=\"[^\"<>]*\bbackground:white\b[^<>]*)>", re.IGNORECASE)
 _WIDTH = re.compile(r"max-width:(\d+)px")
 _HEADING = re.compile(r"<h([1-6])((?:\s[^>]*)?)>(.*?)</h\1>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")

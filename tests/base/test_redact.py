@@ -284,7 +284,7 @@ def test_only_a_long_picture_is_taken_for_one() -> None:
 
 def _thorough(text: str) -> str:
     """Every pattern, whatever the text: what the words in front of them may only make quicker."""
-    for kind in room.KINDS:
+    for kind in room._KINDS:
         text = kind.pattern.sub(kind.replacement, text)
     text = named._FLAG.sub(lambda match: match[0] if named.harmless(match["value"]) else match[1] + MASK, text)
     text = named._FOREIGN.sub(named._after, named._BRIEF.sub(named._brief, text))

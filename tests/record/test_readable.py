@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from html.parser import HTMLParser
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,3 +71,10 @@ def test_a_time_and_a_number_with_its_unit_stay_on_one_line() -> None:
     row = "<tr><td>2026-11-09 04:01:00 UTC</td><td>for 5 s</td><td><code>5 s</code></td></tr>"
     kept = row.replace("2026-11-09 04:01:00 UTC", f"{KEPT}2026-11-09 04:01:00 UTC</span>")
     assert readable(row) == kept.replace("for 5 s", f"for {KEPT}5 s</span>")
+
+
+@pytest.mark.parametrize("piece", ["<div", "<pre ", "<img", "<div overflow:", '<img style="', "<th", "<h1", "<h1>"])
+def test_the_time_is_linear_in_the_markup(piece: str) -> None:
+    began = time.process_time()
+    readable(piece * (40_000 // len(piece)))
+    assert time.process_time() - began < 2

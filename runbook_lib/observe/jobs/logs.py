@@ -24,18 +24,14 @@ _LENGTH = 300
 _SAID = ("message", "errorType", "errorMessage", "exception_name", "error", "reason")
 
 # Log lines are written by others and never needed in full, so more is redacted than elsewhere.
-_STRICTER = tuple(
-    (re.compile(pattern, re.IGNORECASE), replacement)
-    for pattern, replacement in (
-        # No failure needs its query string, and that of a presigned URL is secret.
-        (r"(https?://[^\s\"'<>?]+)\?[^\s\"'<>]+", rf"\1?{MASK}"),
-        (
-            r"([\w-]*(?:password|passwd|secret|api[_-]?key|access[_-]?key(?:[_-]?id)?|session[_-]?token|auth[_-]?token|"
-            r"access[_-]?token|authorization|routing[_-]?key|signature|credential)\\?[\"']?\s*[:=]\s*\\?[\"']?)"
-            r"(?!bearer|basic|\[redacted\])[^\s\"',;&}\\]+",
-            KEEP,
-        ),
-    )
+_ADDRESS = re.compile(r"(https?://[^\s\"'<>?]+)(\?[^\s\"'<>]+)?", re.IGNORECASE)
+"""An address with its query string, which no failure needs, and which is secret if the URL is presigned. One without is
+matched too: nothing of it is read twice."""
+_NAMED = re.compile(
+    r"((?:password|passwd|secret|api[_-]?key|access[_-]?key(?:[_-]?id)?|session[_-]?token|auth[_-]?token|"
+    r"access[_-]?token|authorization|routing[_-]?key|signature|credential)\\?[\"']?\s{0,20}[:=]\s{0,20}\\?[\"']?)"
+    r"(?!bearer|basic|\[redacted\])[^\s\"',;&}\\]+",
+    re.IGNORECASE,
 )
 _VARIABLE = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
@@ -61,9 +57,8 @@ class Signature(Frozen):
 
 def redact(text: str) -> str:
     """`text` without credentials, tokens and query strings (presigned URLs)."""
-    for pattern, replacement in _STRICTER:
-        text = pattern.sub(replacement, text)
-    return redact_text(text)
+    text = _ADDRESS.sub(lambda found: f"{found[1]}?{MASK}" if found[2] else found[0], text)
+    return redact_text(_NAMED.sub(KEEP, text))
 
 
 def signature(text: str) -> str:
