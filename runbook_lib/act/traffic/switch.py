@@ -94,7 +94,7 @@ class Switch:
                 before=before,
                 after={"enabled": False},
                 facts={"decided_at": decided_at.isoformat()} if decided_at else {},
-                undo="shift again, by a new attempt of the phase: it turns the switch on at dial 0, with all conditions of a raise",
+                undo="a new attempt of the phase: it turns the switch on at dial 0, with all conditions of a raise",
                 do=off,
                 read_back=lambda: self._facts(started[0] if started else None),
                 raises=False,
