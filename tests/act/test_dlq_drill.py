@@ -20,7 +20,6 @@ from runbook_lib.rehearse.play.stage import overlaid
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
 
 WAIT_S = 15.0
-SHORT_S = 0.3
 
 
 class Journal:

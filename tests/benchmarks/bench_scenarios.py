@@ -15,12 +15,13 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from runbook_lib.rehearse.play.matrix import expected_words, found_words, matrix
+from runbook_lib.rehearse.play.ends import expected_words, found_words
 from runbook_lib.rehearse.play.played import Ended
 from runbook_lib.rehearse.play.stage import params_of
 from runbook_lib.rehearse.quick.player import InProcess
 from runbook_lib.rehearse.world.scenario import Scenario, load, played
 from tests.benchmarks.kept import keep
+from tests.benchmarks.scenarios_page import page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 KEPT, PAGE = DOCS / "scenarios.json", DOCS / "scenarios.md"
@@ -73,7 +74,7 @@ def main() -> int:
             "in_process",
             [],
             known,
-            then=lambda kept: PAGE.write_text(matrix(every, kept.in_process, kept.through)),
+            then=lambda kept: PAGE.write_text(page(every, kept.in_process, kept.through)),
         )
     return int(wrong > 0)
 

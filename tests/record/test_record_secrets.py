@@ -23,8 +23,6 @@ from runbook_lib.record.record import Problem
 from runbook_lib.record.redact_notebook import redact_outputs
 from tests.secrets import LINES, SECRETS
 
-Planted = tuple[str, str]
-
 
 def _stream(text: str, name: str = "stdout") -> dict[str, Any]:
     return {"output_type": "stream", "name": name, "text": text}

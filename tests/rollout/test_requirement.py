@@ -14,7 +14,8 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.params.load import read_yaml
 from runbook_lib.params.policy import Policy
 from runbook_lib.record.record import Record
-from runbook_lib.rollout.requirement import Line, Reference, lines, page, reference, unserved, wanted
+from runbook_lib.rollout.requirement import Line, Reference, lines, reference, unserved
+from tests.traceability import page, wanted
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENT = (ROOT / "docs" / "requirement.md").read_text(encoding="utf-8")

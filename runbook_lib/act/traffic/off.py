@@ -88,7 +88,7 @@ class RegisterOff:
                 before=before,
                 after={"in_force": 0.0},
                 facts={"decided_at": decided_at.isoformat()} if decided_at else {},
-                undo="a new attempt of the phase: its shift turns the switch on, with all conditions of a raise",
+                undo="a new attempt of the phase: it turns the switch on at dial 0, with all conditions of a raise",
                 by_hand=register.by_hand,
                 do=do,
                 read_back=self._facts,

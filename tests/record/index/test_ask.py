@@ -16,7 +16,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.index import ask as asking
 from runbook_lib.record.index.ask import ask
 from runbook_lib.record.index.kept import index
-from runbook_lib.record.index.page import PAGE, questions
+from tests.questions_page import PAGE, questions
 
 TEN = questions((project_root() / PAGE).read_text(encoding="utf-8"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -81,11 +80,3 @@ def test_whatever_a_record_says_duckdb_takes_its_rows(record: dict[str, Any], de
             line = json.dumps(row)
             (found,) = BASE.execute("SELECT from_json(?::JSON, ?)", [line, json.dumps(columns)]).fetchone() or ((),)
             assert list(found) == list(row)
-
-
-def test_no_column_lies_beside_its_page(tmp_path: Path) -> None:
-    from runbook_lib.base.project import project_root
-    from runbook_lib.record.index.page import PAGE, renewed
-
-    text = (project_root() / PAGE).read_text(encoding="utf-8")
-    assert text == renewed(text)

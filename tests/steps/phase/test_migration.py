@@ -33,7 +33,6 @@ ROOT = Path(__file__).resolve().parents[3]
 PARAMS = load_file(ROOT / "params" / "prod.yaml")
 NOTEBOOK = "08_phase3_100_percent"
 T0 = dt.datetime(2026, 11, 9, 3, tzinfo=dt.UTC)
-QUIET_S = 360
 
 
 def traffic(dial: float = 0, *, migrated: bool = True, temporary: bool = True) -> TrafficState:

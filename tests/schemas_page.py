@@ -1,6 +1,6 @@
 """The formats for other programs, made from the models: JSON Schemas in the package, tables of fields in docs/audit.md.
 
-`python -m runbook_lib.record.schema --write` renews both.
+`python -m tests.schemas_page --write` renews both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from runbook_lib.base.project import project_root
 from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.record import SCHEMA, Record
 
-FOLDER = Path(__file__).parent / "schemas"
+FOLDER = Path(__file__).parents[1] / "runbook_lib" / "record" / "schemas"
 PAGE = Path("docs") / "audit.md"
 LEAF = int(Leaf.model_fields["schema_version"].default)
 MODELS: dict[str, tuple[str, type[Record] | type[Leaf]]] = {
@@ -57,7 +57,7 @@ def renewed(page: str) -> str:
     """The page with the tables between its marks made again."""
     for file, (name, _) in MODELS.items():
         begin, end = (
-            f"<!-- fields of the {name}: made by `python -m runbook_lib.record.schema`, do not edit -->",
+            f"<!-- fields of the {name}: made by `python -m tests.schemas_page`, do not edit -->",
             "<!-- end -->",
         )
         before, _, rest = page.partition(begin)
@@ -76,7 +76,7 @@ def main() -> int:
             path.write_text(wanted[path], encoding="utf-8")
         return 0
     for path in stale:
-        print(f"{path} is not as the models make it: python -m runbook_lib.record.schema --write")
+        print(f"{path} is not as the models make it: python -m tests.schemas_page --write")
     return int(bool(stale))
 
 

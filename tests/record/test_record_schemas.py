@@ -11,20 +11,20 @@ import pytest
 
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.place import RecordRef
-from runbook_lib.record.schema import FOLDER, MODELS, renewed, schema, written
+from tests.schemas_page import FOLDER, MODELS, renewed, schema, written
 
 DOCS = Path(__file__).parents[2] / "docs" / "audit.md"
 
 
 @pytest.mark.parametrize("file", MODELS)
 def test_the_schema_in_the_package_is_that_of_the_model(file: str) -> None:
-    assert (FOLDER / file).read_text() == written(file), "python -m runbook_lib.record.schema --write"
+    assert (FOLDER / file).read_text() == written(file), "python -m tests.schemas_page --write"
     jsonschema.Draft202012Validator.check_schema(schema(file))
     assert all(one.get("description") for one in schema(file)["properties"].values())
 
 
 def test_the_page_has_every_field() -> None:
-    assert DOCS.read_text() == renewed(DOCS.read_text()), "python -m runbook_lib.record.schema --write"
+    assert DOCS.read_text() == renewed(DOCS.read_text()), "python -m tests.schemas_page --write"
 
 
 def test_what_is_sealed_and_logged_keeps_to_them(archive: Archive, sealed: Callable[..., RecordRef]) -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from runbook_lib.base.project import project_root
-from runbook_lib.record.index.page import PAGE, columns, main, questions, renewed
+from tests.questions_page import PAGE, columns, main, questions, renewed
 
 
 def test_the_page_is_as_the_tables_make_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

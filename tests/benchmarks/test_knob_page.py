@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from runbook_lib.rehearse.world.behaviour import Behaviour
-from runbook_lib.rehearse.world.knob_page import MODELS, WORDS, section, words
+from tests.benchmarks.knob_page import MODELS, WORDS, section, words
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The matrix: each scenario, its expected end, and its real end: where, by whom and how soon; as a Markdown table."""
+"""docs/scenarios.md: each scenario, its expected end, and its real end: where, by whom and how soon."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from textwrap import fill
 
+from runbook_lib.rehearse.play.ends import expected_words, found_words
 from runbook_lib.rehearse.play.played import Ended
-from runbook_lib.rehearse.world.knob_page import section
-from runbook_lib.rehearse.world.scenario import Expected, Scenario, played
+from runbook_lib.rehearse.world.scenario import Scenario
+from tests.benchmarks.knob_page import section
 
 HEAD = """# Scenarios
 
@@ -17,7 +18,6 @@ What can go wrong in the simulated world, how each should end, and how it did. T
 measured (`docs/scenarios.json`) by `make bench-scenarios`; with `NOTEBOOKS=1` the notebooks are measured, too, and with
 `SEEDS=0` the page alone is made again. To see one: `runbook rehearse --scenario NAME`; `--list` explains them.
 """
-"""Columns of a table where nobody sits."""
 FULL = "08"
 """The phase with all of the traffic."""
 HOW = """
@@ -37,7 +37,7 @@ weight of 10 % some 20 requests an hour go to async by day, and three at night.
 """
 
 
-def matrix(scenarios: Sequence[Scenario], ended: Iterable[Ended], played: Mapping[str, Ended]) -> str:
+def page(scenarios: Sequence[Scenario], ended: Iterable[Ended], played: Mapping[str, Ended]) -> str:
     """The page.
 
     Args:
@@ -68,46 +68,6 @@ def matrix(scenarios: Sequence[Scenario], ended: Iterable[Ended], played: Mappin
 
 def _named(scenarios: Iterable[Scenario]) -> str:
     return " and ".join(f"`{one.name}`" for one in scenarios)
-
-
-LEGEND = """Each scenario is a simulated world with something wrong in it (or not), and how its rollout should end:
-  PROMOTE      every phase passes
-  HOLD         it stops where it is, the weight stays, and people decide
-  ROLLBACK N   rollback N answers it: 1 turns async off, 2 gives a backlog more workers, 3 a throttled table capacity
-  in 06        found by that notebook: 06, 07 and 08 are 10, 50 and 100 % of the traffic, 10 is the first week after
-Where several ends are named, chance has a say and any of them is right. "Guards" are the alarms that AppConfig watches:
-when one fires it takes the weight back by itself. "The baseline" is the synchronous endpoint, where users came from.
-
-To see one: runbook rehearse --scenario NAME --start-phase PHASE, with the phase of the second column or an earlier one.
-"""
-
-
-def listing(scenarios: Sequence[Scenario] | None = None) -> list[dict[str, str]]:
-    """The scenarios (None: all that are played) as rows of a table: what happens in each, and its expected end."""
-    return [
-        {
-            "name": one.name,
-            "first": one.first_phase,
-            "ends": expected_words(one.expected),
-            "title": one.title,
-            "explanation": one.explanation,
-        }
-        for one in (played() if scenarios is None else scenarios)
-        if one.expected is not None
-    ]
-
-
-def expected_words(wanted: Expected) -> str:
-    """The expected end in short: `ROLLBACK 1 in 06`."""
-    scenarios = f" {'/'.join(map(str, wanted.rollback))}" if wanted.rollback else ""
-    decisions = " or ".join(f"{one}{scenarios if one == 'ROLLBACK' else ''}" for one in wanted.decisions)
-    return decisions + (f" in {'/'.join(wanted.phases)}" if wanted.phases else "")
-
-
-def found_words(end: Ended) -> str:
-    """The real end in short, in the same form."""
-    scenario = f" {end.rollback}" if end.decision == "ROLLBACK" else ""
-    return f"{end.decision}{scenario}" + (f" in {end.phase}" if end.phase else "")
 
 
 def _total(scenarios: Sequence[Scenario], by_name: Mapping[str, Sequence[Ended]]) -> str:

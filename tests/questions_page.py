@@ -1,4 +1,4 @@
-"""The tables in docs/questions.md, made from their declaration: `python -m runbook_lib.record.index.page --write`."""
+"""The tables in docs/questions.md, made from their declaration: `python -m tests.questions_page --write`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runbook_lib.base.project import project_root
 from runbook_lib.record.index.tables import TABLES
 
 PAGE = Path("docs") / "questions.md"
-_BEGIN = "<!-- columns of {}: made by `python -m runbook_lib.record.index.page --write`, do not edit -->"
+_BEGIN = "<!-- columns of {}: made by `python -m tests.questions_page --write`, do not edit -->"
 _END = "<!-- end -->"
 
 
@@ -43,7 +43,7 @@ def main() -> int:
     if "--write" in sys.argv:
         path.write_text(renewed(text), encoding="utf-8")
         return 0
-    print(f"{PAGE} is not as the tables make it: python -m runbook_lib.record.index.page --write")
+    print(f"{PAGE} is not as the tables make it: python -m tests.questions_page --write")
     return 1
 
 
