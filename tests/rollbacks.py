@@ -22,6 +22,7 @@ from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.scenario import Scenario, load
 from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.replay import replay
+from runbook_lib.show import tables
 from tests import unpainted
 
 ROOT = params_dir(Path(__file__).parent).parent
@@ -79,12 +80,14 @@ class Place:
     def run(self, **values: Any) -> Record:
         """Every cell; the record it leaves, whether the run ended well or not.
 
-        Figures are made and not painted: painted they are in `tests/show`, and where a kernel boots by itself.
+        Figures are made and not painted, tables' plain text is not laid out: both are in `tests/show`, and where a
+        kernel boots by itself.
         """
         notebook = json.loads((ROOT / "notebooks" / f"{self.notebook}.ipynb").read_text())
         namespace: dict[str, Any] = {"__name__": "notebook"}
         with contextlib.chdir(ROOT), pytest.MonkeyPatch.context() as patch:
             patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
+            patch.setattr(tables, "_plain", lambda *_: "a table")
             try:
                 for cell in notebook["cells"]:
                     if cell["cell_type"] == "code":
