@@ -12,7 +12,7 @@ import http.client
 from collections.abc import Callable
 from typing import Any
 
-from botocore import auth, hooks, parsers, useragent
+from botocore import auth, hooks, httpsession, parsers, useragent
 from botocore.session import EVENT_ALIASES
 
 Read = Callable[[Any, Any], Any]
@@ -27,6 +27,8 @@ def install() -> None:
     hooks.EventAliaser._alias_event_name = _aliased(hooks.EventAliaser._alias_event_name)
     parsers.JSONParser._parse_shape = _parse_shape
     auth.SigV4Auth.add_auth = _signed(auth.SigV4Auth.add_auth)
+    hooks._PrefixTrie.__copy__ = _copied
+    httpsession.create_urllib3_context = kept(httpsession.create_urllib3_context)
 
 
 def _signed(sign: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
@@ -45,6 +47,22 @@ def _signed(sign: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
         request.headers["Authorization"] = said
 
     return add_auth
+
+
+def _copied(trie: Any) -> Any:
+    """As botocore's: each client has a copy of its session's handlers of events, some four hundred nodes."""
+
+    def copied(node: dict[str, Any]) -> dict[str, Any]:
+        values, children = node["values"], node["children"]
+        return {
+            "chunk": node["chunk"],
+            "children": {name: copied(child) for name, child in children.items()} if children else {},
+            "values": values and hooks.NodeList(*map(list, values)),
+        }
+
+    found = type(trie)()
+    found._root = copied(trie._root)
+    return found
 
 
 def _aliased(alias: Callable[[Any, str], str]) -> Callable[[Any, str], str]:

@@ -7,6 +7,7 @@ import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,6 +30,8 @@ ROOT = params_dir(Path(__file__).parent).parent
 FILE = ROOT / "params" / "prod.yaml"
 START = dt.datetime(2025, 6, 16, 9, tzinfo=dt.UTC)
 APPLY = {"mode": "apply", "confirm": "prod", "operator": "ana"}
+_DEPLOYED: WeakSet[EmbeddedAws] = WeakSet()
+"""Where production is there already: once more would be no update."""
 
 
 class Place:
@@ -45,7 +48,9 @@ class Place:
     ) -> None:
         self.aws, self.folder, self.notebook = aws, folder, notebook
         self.params = load_file(FILE, self.flat())
-        deploy(aws, self.params)
+        if aws not in _DEPLOYED:
+            deploy(aws, self.params)
+            _DEPLOYED.add(aws)
         self._dial(percent)
         self.world = World(aws, self.params, at_once(scenario), seed=seed)
         self.archive = Archive(folder)
