@@ -51,6 +51,10 @@ def test_warns():
 def test_dies():
     if {name!r} == "c" and not Path(os.environ["NOTES"] + ".died").exists():
         Path(os.environ["NOTES"] + ".died").touch()
+        if os.fork() == 0:  # holds all that its parent has open
+            time.sleep(4)
+            note("slept")
+            os._exit(0)
         os._exit(7)
 
 def test_comes_after_it(capfd):
@@ -104,9 +108,11 @@ def test_all_are_collected_once_and_a_module_stays_with_one_worker(ran: SimpleNa
 
 @pytest.mark.slow
 def test_a_test_that_ends_its_worker_has_failed_and_the_others_are_run(ran: SimpleNamespace) -> None:
+    """Whatever the worker has left running."""
     assert re.search(r"^FAILED .*test_c.py::test_dies", ran.said, re.M)
     assert re.search(r"^the worker w\d ended with 7 while it ran this test$", ran.said, re.M)
     assert len({line[-1] for line in ran.notes if line[0] == "built" and line[2] == "c"}) == 2, "another took its place"
+    assert [line[0] for line in ran.notes if line[0] == "slept" or line[1:2] == ["c"]] == ["down", "slept"]
 
 
 @given(st.lists(st.integers(0, 3), max_size=20))

@@ -14,7 +14,6 @@ A plugin of pytest: `python -m pytest -p tests.workers --workers 3`.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import itertools
 import os
@@ -22,6 +21,7 @@ import pickle
 import signal
 import socket
 import sys
+import time
 import traceback
 import warnings
 from collections import deque
@@ -34,7 +34,10 @@ import pytest
 
 NAME = "RUNBOOK_TESTS_WORKER"
 """Environment variable with the name of the worker that runs a test."""
-_ASK, _REPORT, _WARNING = "ask", "report", "warning"
+_ASK, _REPORT, _WARNING, _DONE = "ask", "report", "warning", "done"
+_LOOK_S = 1.0
+_END_S = 5.0
+"""Seconds for a worker to end when it is asked to."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -94,11 +97,15 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for worker in self._workers.values():  # only where this process was interrupted
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker.pid, signal.SIGTERM)
+        """Ends the workers that are left where this process was interrupted."""
+        end = time.monotonic() + _END_S
         for worker in self._workers.values():
-            os.waitpid(worker.pid, 0)
+            os.kill(worker.pid, signal.SIGTERM)
+        for worker in self._workers.values():
+            while not os.waitpid(worker.pid, os.WNOHANG)[0]:
+                if time.monotonic() > end:
+                    os.kill(worker.pid, signal.SIGKILL)
+                time.sleep(0.02)
 
     def _fork(self) -> None:
         ours, its = map(Connection, (one.detach() for one in socket.socketpair()))
@@ -120,9 +127,11 @@ class Workers:
             Interrupted: a test asked pytest to stop.
         """
         while self._workers:
-            for channel in wait(list(self._workers)):
-                assert isinstance(channel, Connection)
-                self._heard(self._workers[channel])
+            ready = wait(list(self._workers), _LOOK_S)
+            for channel, worker in list(self._workers.items()):
+                # What a test has left running may hold the channel of a worker that is gone.
+                if channel in ready or (not ready and _gone(worker)):
+                    self._heard(worker)
             if self._session.shouldfail:
                 raise self._session.Failed(self._session.shouldfail)
             if self._session.shouldstop:
@@ -130,8 +139,10 @@ class Workers:
 
     def _heard(self, worker: Worker) -> None:
         try:
-            kind, what = worker.channel.recv()
+            kind, what = worker.channel.recv() if worker.channel.poll() else (_DONE, None)
         except (EOFError, ConnectionError):
+            kind = _DONE
+        if kind == _DONE:
             self._ended(worker)
             return
         if kind == _ASK:
@@ -173,6 +184,11 @@ class Workers:
             self._fork()
 
 
+def _gone(worker: Worker) -> bool:
+    """Whether it has ended; its exit status is asked for later."""
+    return os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 def _become(session: pytest.Session, name: str, channel: Connection, folder: Any) -> None:
     """In a fork: the worker, until nothing is left to do."""
     code = 1
@@ -194,6 +210,7 @@ def _become(session: pytest.Session, name: str, channel: Connection, folder: Any
         if lines is not None:
             lines.pytest_sessionfinish(session)
         atexit._run_exitfuncs()
+        channel.send((_DONE, None))
         code = 0
     except BaseException:
         traceback.print_exc(file=sys.__stderr__)
