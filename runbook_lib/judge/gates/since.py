@@ -149,7 +149,9 @@ def _gravest(
         later = said.later
         when, last = span(None, later=later)
     if not later and last == len(course):
-        return True, None
+        failed, of = whole or (sum(bad), sum(n))
+        # The figures of the whole time show no failure where it is back within the limit: those of the course do.
+        return True, _whole(course) if rules >= OVER_AT_ONCE and failed <= limit * of else None
     # Several parts may begin in the same ten seconds: the time is over when later ones begin.
     until = next((at for at in starts[last:] if at > starts[last - 1]), end) if last < len(course) else None
     between = starts[when.earliest], starts[when.latest]

@@ -91,6 +91,16 @@ def test_what_came_since_began_when_it_was_over_or_later(parts: list[tuple[int, 
     assert since.now == now or (since.until is None and since.now[0] * now[1] > now[0] * since.now[1])
 
 
+@pytest.mark.parametrize("untimed", [0, 400])
+def test_good_requests_of_the_last_failures_time_stamp_do_not_hide_it(untimed: int) -> None:
+    """They lie on its side of the end, so nothing came after it; and with them the whole time is within the limit."""
+    at = [(START + dt.timedelta(seconds=10 * place)).isoformat() for place in range(3)]
+    rows = [(at[0], 0, 2), (at[0], 1, 1), (at[1], 2, 3), (at[2], 1, 1), (at[2], 0, 200)]
+    worse, since = found(rows, LIMIT, PRIOR, ALPHA, END, whole=(4, 207 + untimed))
+    assert worse and since is not None
+    assert (since.at, since.until, since.bad, since.n, since.now) == (at[0], None, 4, 207, (4, 207))
+
+
 @pytest.mark.parametrize("length", [8, 20, 50])
 def test_a_second_fault_does_not_hide_behind_a_larger_one_that_is_over(length: int) -> None:
     """Among all that came after the first it is far below the limit; it lasts, and it is the present."""
