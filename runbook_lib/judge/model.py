@@ -278,6 +278,8 @@ class GateResult(Frozen):
     """The interval in which it began, at 95 %."""
     until: str | None = None
     """End of the time that fails the gate, where it is over; the figures are those from `since` to then."""
+    present: tuple[float, float] | None = None
+    """Rates, where that time is over: the interval of the value from `since` to the end of the evidence."""
     compared: Compared | None = None
     """Both arms, where the gate compares; `value` and its interval are the canary's."""
     evidence: Evidence

@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runbook_lib.base.window import iso
 from runbook_lib.judge import words
-from runbook_lib.judge.gates import statistics, two_arms, two_arms_change
-from runbook_lib.judge.gates.change import Moment
+from runbook_lib.judge.gates import statistics, two_arms
+from runbook_lib.judge.gates.against_since import Worse, rows_of
+from runbook_lib.judge.gates.against_since import worse as worse_time
 from runbook_lib.judge.gates.reading import Rules
-from runbook_lib.judge.gates.since import OLDER_ALPHA, OVER_ALPHA
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Arms, Compared, Evidence, Gate, GateResult, Hour, bad_side
-from runbook_lib.judge.terms import ARMS_CHANGE, OVER_AT_ONCE, OVER_IS_SHOWN, Verdict
+from runbook_lib.judge.terms import Verdict
 
 _HOUR = dt.timedelta(hours=1)
 ALONE = "nothing to compare with"
@@ -76,7 +74,7 @@ class _Pair:
 
 def _pair(gate: Gate, arms: Arms, confidence: float) -> _Pair | None:
     """Canary and other arm, with doubtful failures counted against the canary; None: no hour has requests of both."""
-    rows = _rows(gate, arms.hours)
+    rows = rows_of(gate, arms.hours)
     found = two_arms.difference(rows, (1 - confidence) / 2)
     if found is None:
         return None
@@ -94,19 +92,6 @@ def _pair(gate: Gate, arms: Arms, confidence: float) -> _Pair | None:
     return _Pair(both, rows, int(n), found.value)
 
 
-def _rows(gate: Gate, hours: Sequence[Hour]) -> tuple[two_arms.Row, ...]:
-    """Failures and requests of both arms, hour by hour. Against the phase before it is by the hour of the day, so that
-    a soak that is longer than that one uses all of it.
-    """
-    found = defaultdict[object, list[int]](lambda: [0, 0, 0, 0])
-    for one in hours:
-        at = dt.datetime.fromisoformat(one.at)
-        row = found[at.hour if gate.against == "phase_before" else at]
-        for place, count in enumerate((one.most, one.n, one.other_bad, one.other_n)):
-            row[place] += count
-    return tuple((k, n, j, m) for k, n, j, m in found.values())
-
-
 def _judged(
     gate: Gate, evidence: Evidence, arms: Arms, pair: _Pair, figures: dict[str, object], rules: Rules
 ) -> GateResult:
@@ -122,7 +107,7 @@ def _judged(
         fields = {**figures, "bound": _signed(gate, edge), "alpha": rules.alpha, **more}
         return result_of(gate, evidence, verdict, f"{told}{reason}", **fields)
 
-    worse = _worse(gate, arms, margin, evidence, rules)
+    worse = worse_time(gate, arms, margin, evidence, rules)
     if worse is not None:
         late = _since(gate, evidence, arms, worse, pair, rules) if worse.since else None
         level = words.sure(1 - rules.alpha_early)
@@ -146,72 +131,7 @@ def _judged(
     return result(Verdict.PASS, f": {proof} is within the margin of {limit}")
 
 
-@dataclass(frozen=True)
-class _Worse:
-    """A time in which the canary was worse than the other arm by more than the margin."""
-
-    since: str = ""
-    """When it began; empty: at the start of the soak."""
-    between: tuple[str, str] = ("", "")
-    until: str | None = None
-    """When it ended; None: it lasts."""
-    hours: tuple[Hour, ...] = ()
-    """The hours of that time."""
-    now: tuple[Hour, ...] = ()
-    """The hours from its beginning to the end of the evidence: they show the present, also where it is over."""
-
-
-def _worse(gate: Gate, arms: Arms, margin: float, evidence: Evidence, rules: Rules) -> _Worse | None:
-    """The time that fails the gate; None: there is none. An hour that is not over yet is left out of the bet."""
-    last = dt.datetime.fromisoformat(evidence.end)
-    over = [one for one in arms.hours if _end(one) <= last]
-    if not over:
-        return None
-    counts = ([one.bad for one in over], [one.n for one in over])
-    others = ([one.other_most for one in over], [one.other_n for one in over])
-    if rules.version < ARMS_CHANGE:
-        most = float(two_arms.worse_log_e(*counts, *others, margin, arms.share).max())
-        return _Worse() if most >= -math.log(rules.alpha_early) else None
-    said = two_arms_change.tested(*counts, *others, margin, arms.share, alpha=rules.alpha_early)
-    if said.log_e < -math.log(rules.alpha_early):
-        return None
-
-    def span(peak: int | None, *, later: bool) -> tuple[Moment, int]:
-        """When it began and the hour after its end, if it ended with hour `peak`; None: with the last."""
-        ends = len(over) if peak is None else peak + 1
-        if not later:
-            return Moment(0, 0, 0), ends
-        bad, n, other_bad, other_n = (one[:ends] for one in (*counts, *others))
-        return two_arms_change.moment(bad, n, other_bad, other_n, margin, arms.share), ends
-
-    at_once = rules.version >= OVER_AT_ONCE
-    later = said.peak_later if at_once else said.later
-    when, ends = span(said.peak if at_once else said.over, later=later)
-    # Failures of an hour that is not over yet show that it lasts; rules 6 left that hour out.
-    rest = (arms.hours if at_once else over)[ends:]
-    if ends < len(over) and rules.version >= OVER_IS_SHOWN:
-        level = OVER_ALPHA if at_once else OLDER_ALPHA
-        if not _is_over(gate, over[when.first : ends], rest, margin, level):
-            later = said.later
-            when, ends = span(None, later=later)
-    if not later and ends == len(over):
-        return _Worse()
-    until = None if ends == len(over) else iso(_end(over[ends - 1]))
-    hours = arms.hours[when.first :] if until is None else arms.hours[when.first : ends]
-    # Within an hour the moment of a change is not known: the interval includes all of its ends hour.
-    dated = over[when.earliest].at, iso(_end(over[when.latest]))
-    since = max((over[when.first].at, evidence.start), key=dt.datetime.fromisoformat)
-    between = dated if later else (evidence.start, evidence.start)
-    return _Worse(since, between, until, hours, arms.hours[when.first :])
-
-
-def _is_over(gate: Gate, worse: Sequence[Hour], after: Sequence[Hour], margin: float, alpha: float) -> bool:
-    """As `since.is_over`, for the difference of the two arms."""
-    was, since = (two_arms.difference(_rows(gate, hours), alpha) for hours in (worse, after))
-    return was is not None and since is not None and since.value <= margin and since.high < was.low
-
-
-def _since(gate: Gate, evidence: Evidence, arms: Arms, worse: _Worse, whole: _Pair, rules: Rules) -> GateResult | None:
+def _since(gate: Gate, evidence: Evidence, arms: Arms, worse: Worse, whole: _Pair, rules: Rules) -> GateResult | None:
     """FAIL by a change inside the soak: difference, value, interval and n are those since then.
 
     None where nothing was counted in that time.
@@ -244,10 +164,6 @@ def _since(gate: Gate, evidence: Evidence, arms: Arms, worse: _Worse, whole: _Pa
         since_between=worse.between,
         until=worse.until,
     )
-
-
-def _end(hour: Hour) -> dt.datetime:
-    return dt.datetime.fromisoformat(hour.at) + _HOUR
 
 
 def _collapsed(gate: Gate, figures: Mapping[str, object]) -> bool:

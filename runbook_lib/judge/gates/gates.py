@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from runbook_lib.judge import words
-from runbook_lib.judge.gates import reading
+from runbook_lib.judge.gates import reading, statistics
 from runbook_lib.judge.gates.against import against
 from runbook_lib.judge.gates.gauge import gauge
 from runbook_lib.judge.gates.possible import impossible
@@ -19,7 +19,7 @@ from runbook_lib.judge.gates.reading import Reading, Rules
 from runbook_lib.judge.gates.split import split
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look, bad_side
-from runbook_lib.judge.terms import NOTHING_FORGOTTEN, RULES, Verdict
+from runbook_lib.judge.terms import NOTHING_FORGOTTEN, OVER_AT_ONCE, RULES, Verdict
 
 Judge = Callable[[Gate, Evidence, Rules], GateResult]
 Reader = Callable[[Gate, Evidence, Rules], Reading | str]
@@ -257,6 +257,7 @@ def _conclude(gate: Gate, evidence: Evidence, rules: Rules, read: Reading) -> Ga
             since=read.since and read.since.at,
             since_between=read.since and read.since.between,
             until=read.since and read.since.until,
+            present=_present(gate, read, rules),
         )
 
     if math.isinf(read.value):
@@ -302,6 +303,15 @@ def _now(gate: Gate, read: Reading) -> float:
         return read.value
     failing = counted[0] / counted[1]
     return 1 - failing if gate.higher_is_better else failing
+
+
+def _present(gate: Gate, read: Reading, rules: Rules) -> tuple[float, float] | None:
+    """The interval of that value, where the worse time is over: the figures are of that time alone."""
+    since = read.since
+    if since is None or since.until is None or gate.kind != "rate" or rules.version < OVER_AT_ONCE:
+        return None
+    bad, n = since.now
+    return statistics.clopper_pearson(n - bad if gate.higher_is_better else bad, n, rules.confidence)
 
 
 def _still(gate: Gate, read: Reading, met: bool) -> int | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import change, older, statistics
@@ -31,7 +32,10 @@ class Since:
     bad: int
     n: int
     now: tuple[int, int]
-    """(bad, n) from its beginning to the end of the course: they show the present, also where it is over."""
+    """(bad, n) from its beginning to the end of the course: they show the present, also where it is over. Where more
+    failed since an earlier worse time that is over, those since then."""
+    parts: int
+    """Number of its parts in the course."""
 
     def told(self, did: str) -> str:
         """In words: `since 14:20 21 of 34 failed (the change came between 14:05 and 14:20)`."""
@@ -77,12 +81,45 @@ def found(
 ) -> tuple[bool, Since | None]:
     """Whether the rate of failures ever was above `limit`; and the time of it, unless it is the whole course.
 
+    Of several worse times it is the gravest; but where that is over, a later one that lasts comes before it.
+
     Args:
         end: end of the evidence.
         rules: version of the rules (`terms.RULES`).
         at_limit: as for `is_over`.
         whole, forgiven, alpha: as for `change.tested`.
     """
+    gravest = partial(_gravest, limit=limit, prior=prior, alpha=alpha, end=end, forgiven=forgiven, at_limit=at_limit)
+    worse, since = gravest(course, whole=whole, rules=rules)
+    if rules < OVER_AT_ONCE:
+        return worse, since
+    told, place = since, 0
+    seen: list[tuple[int, int]] = []
+    while told is not None and told.until is not None:
+        seen.append(told.now)
+        place += told.first + told.parts
+        again, told = gravest(course[place:], rules=rules)
+        if again and (told is None or told.until is None):
+            lasts = told or _whole(course[place:])
+            # A new and smaller fault does not make what all of them did to the users smaller.
+            now = max(*seen, lasts.now, key=lambda one: one[0] / one[1])
+            return True, replace(lasts, first=place + lasts.first, now=now)
+    return worse, since
+
+
+def _gravest(
+    course: Course,
+    limit: float,
+    prior: tuple[float, float],
+    alpha: float,
+    end: str,
+    forgiven: int,
+    rules: int,
+    *,
+    at_limit: bool,
+    whole: tuple[int, int] | None = None,
+) -> tuple[bool, Since | None]:
+    """As `found`, for the worse time with the largest evidence alone."""
     bad, n = [one[1] for one in course], [one[2] for one in course]
     if rules < NOTHING_FORGOTTEN:
         said = older.at_the_end(bad, n, limit, prior, whole or (sum(bad), sum(n)))
@@ -112,12 +149,20 @@ def found(
         later = said.later
         when, last = span(None, later=later)
     if not later and last == len(course):
-        return True, None
+        failed, of = whole or (sum(bad), sum(n))
+        # The figures of the whole time show no failure where it is back within the limit: those of the course do.
+        return True, _whole(course) if rules >= OVER_AT_ONCE and failed <= limit * of else None
     # Several parts may begin in the same ten seconds: the time is over when later ones begin.
     until = next((at for at in starts[last:] if at > starts[last - 1]), end) if last < len(course) else None
     between = starts[when.earliest], starts[when.latest]
     first = when.first
-    return True, Since(starts[first], between, until, first, *_counted(course[first:last]), _counted(course[first:]))
+    within, now = _counted(course[first:last]), _counted(course[first:])
+    return True, Since(starts[first], between, until, first, *within, now, last - first)
+
+
+def _whole(course: Course) -> Since:
+    at = course[0][0]
+    return Since(at, (at, at), None, 0, *_counted(course), _counted(course), len(course))
 
 
 def _counted(course: Course) -> tuple[int, int]:

@@ -68,8 +68,9 @@ def users(counted: Sequence[GateResult]) -> GateResult | None:
 
 
 def baseline_is_worse(counted: Sequence[GateResult], now: Situation) -> bool:
-    """Whether the baseline's interval is wholly below that of the users' success on async."""
+    """Whether the baseline's interval is wholly below that of the users' success on async, up to the present."""
     served, known = users(counted), baseline_interval(now)
     if served is None or known is None or served.low is None:
         return False
-    return known[2] < served.low
+    # A rollback cures nothing that is over, so what counts is how async has been up to now.
+    return known[2] < (served.present[0] if served.present else served.low)

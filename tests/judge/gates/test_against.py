@@ -220,6 +220,16 @@ def test_a_gross_failure_is_over_at_the_next_look() -> None:
     assert (fresh.until, fresh.n) == (None, 60), "the hour that goes on fails as well"
 
 
+def test_a_second_fault_does_not_hide_behind_a_larger_one_that_is_over() -> None:
+    """All of two hours failed, then twelve were good; in the last one all fail again."""
+    good, bad = hours(0, 300, 2, 2700), hours(300, 300, 2, 2700)
+    rows = (*good[:4], *bad[4:6], *good[6:23], *hours(40, 40, 2, 2700)[23:])
+    first = said(RATE, rows[:23], look=None, end="2026-01-05T23:00:00Z")
+    assert (first.until, first.n) == ("2026-01-05T06:00:00Z", 600)
+    found = said(RATE, rows, look=None)
+    assert (found.since, found.until, found.n, found.collapsed) == ("2026-01-05T23:00:00Z", None, 40, True)
+
+
 def test_a_worse_time_without_enough_after_it_lasts() -> None:
     """Four good hours of ten requests: the evidence falls below the threshold, and nobody knows that it is over."""
     rows = (*hours(0, 10, 0, 90)[:12], *hours(2, 10, 1, 90)[12:17], *hours(0, 10, 0, 90)[17:21])

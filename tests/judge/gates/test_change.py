@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from runbook_lib.judge.gates import change, older
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.gates.sequential import log_e
+from runbook_lib.judge.gates.statistics import clopper_pearson
 from runbook_lib.judge.model import Evidence, Look, Part
-from runbook_lib.judge.terms import Verdict
+from runbook_lib.judge.terms import OVER_AT_ONCE, Verdict
 from runbook_lib.params.policy import Policy
 
 PRIOR, LIMIT, ALPHA = (1.0, 9.0), 0.02, 0.01
@@ -264,6 +265,8 @@ def test_a_dip_that_was_over_before_the_look_is_found(policy: Policy) -> None:
         "success rate 41.7 % (95 % 22.1-63.4 %, n = 24) was below the alert limit 98 %: from 2026-11-23 12:30 UTC to "
         "2026-11-23 12:36 UTC 14 of 24 failed, and it is over: 0 of 1,600 since, shown at 99 %"
     )
+    assert result.present == pytest.approx(clopper_pearson(1610, 1624, 0.95)), "from its beginning up to now"
+    assert judge(policy.gate("success_rate"), seen, look=LOOK, version=OVER_AT_ONCE - 1).present is None
     before = judge(policy.gate("success_rate"), seen, look=LOOK, version=2)
     assert before.since is None and before.until is None, "records of rules 2 forget it, as they did"
 

@@ -135,6 +135,18 @@ def test_a_baseline_shown_worse_holds(moment: Moment, good: list[GateResult], ru
     assert decide(moment, bad, percent=10, baseline=broken, worse_baseline_holds=False).decision is Decision.ROLLBACK
 
 
+@pytest.mark.parametrize(("after", "decision"), [(20, Decision.ROLLBACK), (1500, Decision.HOLD)])
+def test_a_gross_failure_that_is_over_is_held_against_the_baseline_with_what_came_after_it(
+    after: int, decision: Decision, good: list[GateResult], run: Run, broken: Evidence
+) -> None:
+    """All of a dip failed: the baseline is no worse than that, but it is worse than what a rollback would end."""
+    dip = [(f"2026-11-23T06:{minute:02d}:00Z", 1, 1) for minute in range(30)]
+    rows = (("2026-11-23T00:00:00Z", 0, 900), *dip, ("2026-11-23T07:00:00Z", 0, after))
+    failed = run("success_rate", n=930 + after, bad=30, course=rows)
+    assert failed.until and (failed.value, failed.n) == (0, 30)
+    assert decide("during", _with(good, failed), percent=10, baseline=broken).decision is decision
+
+
 @pytest.mark.parametrize(
     "baseline",
     [None, _baseline(0, 0), _baseline(10, 300), _baseline(1, 2), _baseline(5, 4)],

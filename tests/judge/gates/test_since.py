@@ -87,7 +87,42 @@ def test_what_came_since_began_when_it_was_over_or_later(parts: list[tuple[int, 
     until = since.until or END
     within = [one for one in rows[since.first :] if one[0] < until]
     assert (since.bad, since.n) == (sum(one[1] for one in within), sum(one[2] for one in within))
-    assert since.now == (sum(one[1] for one in rows[since.first :]), sum(one[2] for one in rows[since.first :]))
+    now = sum(one[1] for one in rows[since.first :]), sum(one[2] for one in rows[since.first :])
+    assert since.now == now or (since.until is None and since.now[0] * now[1] > now[0] * since.now[1])
+
+
+@pytest.mark.parametrize("untimed", [0, 400])
+def test_good_requests_of_the_last_failures_time_stamp_do_not_hide_it(untimed: int) -> None:
+    """They lie on its side of the end, so nothing came after it; and with them the whole time is within the limit."""
+    at = [(START + dt.timedelta(seconds=10 * place)).isoformat() for place in range(3)]
+    rows = [(at[0], 0, 2), (at[0], 1, 1), (at[1], 2, 3), (at[2], 1, 1), (at[2], 0, 200)]
+    worse, since = found(rows, LIMIT, PRIOR, ALPHA, END, whole=(4, 207 + untimed))
+    assert worse and since is not None
+    assert (since.at, since.until, since.bad, since.n, since.now) == (at[0], None, 4, 207, (4, 207))
+
+
+@pytest.mark.parametrize("length", [8, 20, 50])
+def test_a_second_fault_does_not_hide_behind_a_larger_one_that_is_over(length: int) -> None:
+    """Among all that came after the first it is far below the limit; it lasts, and it is the present."""
+    rows = course((500, GOOD), (100, 1.0), (6000, GOOD), (length, 1.0), seed=1)
+    worse, since = found(rows, LIMIT, PRIOR, ALPHA, END)
+    assert worse and since is not None
+    assert (since.first, since.until, since.bad, since.n) == (6600, None, length, length)
+    assert since.now == (length, length)
+
+
+def test_a_weak_second_fault_does_not_make_the_harm_of_the_first_smaller() -> None:
+    rows = course((500, GOOD), (1000, 1.0), (5000, 0.0), (800, 0.06), seed=1)
+    worse, since = found(rows, LIMIT, PRIOR, ALPHA, END)
+    assert worse and since is not None and since.until is None and since.first > 6000
+    assert since.now[0] / since.now[1] > 1000 / 6800 > since.bad / since.n
+
+
+def test_the_gravest_of_two_dips_that_are_over_is_told() -> None:
+    rows = course((500, 0.0), (100, 1.0), (2000, 0.0), (8, 1.0), (2000, 0.0), seed=1)
+    worse, since = found(rows, LIMIT, PRIOR, ALPHA, END)
+    assert worse and since is not None
+    assert (since.first, since.bad, since.n, since.now) == (500, 100, 100, (108, 4108)) and since.until
 
 
 @pytest.mark.parametrize(("length", "share"), [(8, 1.0), (20, 0.6), (100, 0.2)])
