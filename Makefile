@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 # More than two cores: a test that waits for a disk, a clock or the embedded AWS leaves its core to another.
-JOBS ?= 4
+JOBS ?= 3
 STAMP := .venv/.stamp
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
@@ -31,15 +31,15 @@ rehearse-example: $(STAMP) ## The same for a second service with an HTTP API, ex
 
 test: $(STAMP) ## All tests, in parallel, with coverage of judge, act and record
 	@$(BIN)/python -m coverage erase
-	@PYTEST_PLUGINS=tests.lines $(BIN)/python -m pytest -p tests.workers --workers $(JOBS) --durations=8
+	@PYTEST_PLUGINS=tests.lines $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=8
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report --include='runbook_lib/judge/**,runbook_lib/act/**,runbook_lib/record/**' --fail-under=95 --skip-covered
 
 test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser; properties with five examples each
-	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -p tests.workers --workers auto -m "not slow and not emulator and not kernel and not browser"
+	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not emulator and not kernel and not browser"
 
 test-random: $(STAMP) ## The property tests with a thousand examples each, drawn anew at each run
-	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -p tests.workers --workers $(JOBS) -m "not slow and not emulator and not kernel and not browser" --hypothesis-show-statistics -q
+	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not emulator and not kernel and not browser" --hypothesis-show-statistics -q
 
 lab: $(STAMP) ## JupyterLab beside a rollout in the embedded AWS (SCENARIO=async_failing to practise an incident)
 	@$(BIN)/runbook lab $(if $(SCENARIO),--scenario "$(SCENARIO)")

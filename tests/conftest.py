@@ -1,4 +1,4 @@
-"""Fixtures shared by all rooms. Each test process (worker) that asks has an embedded AWS of its own."""
+"""Fixtures shared by all rooms. Each test process (xdist worker) that asks has an embedded AWS of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TypeVar
 
 import botocore.loaders
 import botocore.session
@@ -36,6 +38,7 @@ from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
 from tests import forks, loads, memory, quick_aws, quick_versions
 
+T = TypeVar("T")
 HERE = Path(__file__).parent
 PARAMS = params_dir(HERE)
 HEAVY = ("slow", "kernel", "browser", "emulator")
@@ -159,18 +162,19 @@ def pytest_configure(config: pytest.Config) -> None:
     process looks through its garbage once: five times, pytest's default, is for another Python.
     """
     config.stash[gc_collect_iterations_key] = 1
-    folder = tempfile.mkdtemp(prefix="runbook-tests-")
-    os.environ["RUNBOOK_TESTS_SHARED"] = folder
-    hidden = Path(folder, "hidden", f"{GRAMMARS}.py")
-    hidden.parent.mkdir()
-    hidden.write_text('raise ImportError("the tests do without it")\n')
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(hidden.parent), *([before] if before else [])])
-    config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.mkdtemp(prefix="runbook-tests-")
+        os.environ["RUNBOOK_TESTS_SHARED"] = folder
+        hidden = Path(folder, "hidden", f"{GRAMMARS}.py")
+        hidden.parent.mkdir()
+        hidden.write_text('raise ImportError("the tests do without it")\n')
+        before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(hidden.parent), *([before] if before else [])])
+        config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Refuses cases in no order, or named by one: the next run would not know those that failed."""
+    """Refuses cases in no order, or named by one: each worker would have its own, and then no test runs at all."""
     for mark in metafunc.definition.iter_markers("parametrize"):
         cases = mark.args[1] if len(mark.args) > 1 else mark.kwargs.get("argvalues", ())
         if isinstance(cases, (set, frozenset)):
@@ -181,7 +185,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """A case that is a set has the same name in each run: text is hashed in another way in each process."""
+    """A case that is a set has the same name in each worker: text is hashed in another way in each process."""
     return ", ".join(sorted(map(str, val))) or "nothing" if isinstance(val, (set, frozenset)) else None
 
 
@@ -191,7 +195,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Of these, first those that fork this process: near its end it has three times the memory, and a fork takes as much
     longer. They kill some hundred forks.
 
-    A module stays together, in its own order: what is built for a module is built once (`tests/workers.py`).
+    A module stays together, in its own order: what is built for a module is built once. So each of xdist's workers has
+    its own share of the heavy ones, and light ones to be taken away by a worker that has nothing left.
     """
     for item in items:
         if isinstance(item, pytest.Function) and any(map(_starts_aws, _functions(item))):
@@ -206,6 +211,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     modules_of = {item.path: item.module for item in items if isinstance(item, pytest.Function)}
     forking = {path for path, module in modules_of.items() if weights[path] == 0 and _forks(vars(module))}
     items.sort(key=lambda item: (weights[item.path], item.path not in forking))
+    light = next((place for place, item in enumerate(items) if weights[item.path] == len(HEAVY)), len(items))
+    modules = [list(tests) for _, tests in itertools.groupby(items[:light], key=lambda item: item.path)]
+    items[:] = dealt(modules, items[light:], int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def dealt(heavy: Sequence[list[T]], light: Sequence[T], workers: int) -> list[T]:
+    """The tests so that each worker gets whole heavy modules, one after the other in turn, and then light tests.
+
+    `--dist worksteal` gives the first worker the first share of the list, and so on; what a worker takes away from
+    another is at the end of its share. Where there are too few light tests to fill the shares, nothing is dealt.
+    """
+    hands: list[list[T]] = [[] for _ in range(workers)]
+    for place, module in enumerate(heavy):
+        hands[place % workers] += module
+    left, rest = sum(map(len, hands)) + len(light), deque(light)
+    for place, hand in enumerate(hands):
+        share = left // (workers - place)
+        if not 0 <= share - len(hand) <= len(rest):
+            return [*itertools.chain(*heavy), *light]
+        hand += [rest.popleft() for _ in range(share - len(hand))]
+        left -= share
+    return list(itertools.chain(*hands))
 
 
 def _functions(item: pytest.Function) -> Iterator[Callable[..., object]]:

@@ -4,7 +4,7 @@ Below Python 3.12 `coverage` is told of each call and line in the process, whate
 to twice the processor time. Here the modules of the rooms alone are compiled with a mark before each statement, a byte
 in an array; `coverage` gets the lines that were marked, and makes its report of them. No line counts that was not run.
 
-A plugin of pytest, named in `PYTEST_PLUGINS` so that it is loaded before anything of the library is imported.
+A plugin of pytest, named in `PYTEST_PLUGINS` so that each worker loads it before it imports anything of the library.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def pytest_load_initial_conftests() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection() -> None:
-    """What the tests start is measured by nobody."""
+    """The workers have been started by now: what the tests start is measured by nobody."""
     os.environ.pop("PYTEST_PLUGINS", None)
 
 

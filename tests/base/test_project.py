@@ -174,7 +174,9 @@ def test_a_project_without_notebooks_is_named_with_the_file(tmp_path: Path, monk
     here, there = two(tmp_path)
     monkeypatch.chdir(here.parent.parent)
     params_file(there)
-    with pytest.raises(UsageError, match=f"there are no notebooks in {there.parent.parent}/notebooks, the project of {there};"):
+    with pytest.raises(
+        UsageError, match=f"there are no notebooks in {there.parent.parent}/notebooks, the project of {there};"
+    ):
         find_notebook("01")
 
 

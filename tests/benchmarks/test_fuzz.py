@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.quick.local_world import START
 from runbook_lib.rehearse.world.scenario import load
-from tests import workers
 from tests.benchmarks import fuzz, fuzz_rules, shrink
 from tests.benchmarks.draw import (
     KINDS,
@@ -286,7 +285,7 @@ def test_a_play_that_breaks_no_rule_is_left_as_it_is() -> None:
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of this run of pytest have in common."""
     own = tmp_path_factory.getbasetemp()
-    folder = (own.parent if workers.NAME in os.environ else own) / "drawn-worlds"
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "drawn-worlds"
     folder.mkdir(exist_ok=True)
     return folder
 
@@ -294,7 +293,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, PLAYS, CHUNK))
 def test_drawn_worlds_break_no_rule(first: int, together: Path) -> None:
-    """Played in chunks, which several workers may share. The one that is through last judges all of them."""
+    """Played in chunks, which workers share out among them. The one that is through last judges all of them."""
     found = [fuzz.run(play(seed), PARAMS) for seed in range(first, first + CHUNK)]
     with FileLock(together / "lock"):
         (together / f"{first}.pickle").write_bytes(pickle.dumps(found))
