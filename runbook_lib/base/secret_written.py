@@ -15,9 +15,11 @@ _TOLD = re.compile(r"(?:\A|(?<=>))[^<>]+|(?<==)\"[^\"<>]*\"|(?<==)'[^'<>]*'")
 """What HTML shows between two tags, or has as the value of an attribute."""
 _QUOTES = re.compile(r"&(?:quot|apos|#0*3[49]|#[xX]0*2[27]);")
 _LITERAL = re.compile(
-    r"(?<![\\A-Za-z0-9])(?:[bB](?=[\"']))?(?:\"(?:[^\"\\\n]|\\[^\n])*\"|'(?:[^'\\\n]|\\[^\n])*')", re.ASCII
+    r"(?<![\\A-Za-z0-9\"'])(?:[bB](?=[\"']))?"
+    r"(?:\"(?:[^\"\\\n]|\\[^\n])*\"(?!\")|'(?:[^'\\\n]|\\[^\n])*'(?!'))",
+    re.ASCII,
 )
-"""A text as JSON or a program's source has it."""
+"""A text as JSON or a program's source has it, but for one in three quotes."""
 _UNKNOWN = re.compile(
     r"(?<!\\)(?:\\\\)*\\(?![\\'\"abfnrtv]|[0-3][0-7]{0,2}|[0-7]{1,2}(?![0-7])|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})"
 )

@@ -25,6 +25,7 @@ WAYS: dict[str, Callable[[str], str]] = {
     "json in html": lambda text: html.escape(json.dumps({"stdout": f"one\n{text}"})),
     "html in json": lambda text: json.dumps({"data": f"<p>{html.escape(text)}</p>"}),
     "python": lambda text: repr({"stdout": f"one\n{text}"}),
+    "python, three quotes": lambda text: f"reason = '''{text}'''",
     "bytes": lambda text: repr(f"one\n{text}".encode()),
 }
 
