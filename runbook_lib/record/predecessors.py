@@ -26,18 +26,21 @@ class Finding:
     record: str | None = None
     """Run id of the deciding record."""
     sealed_at: str | None = None
+    applied: bool = False
+    """Whether the deciding record is of a run in apply mode."""
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as JSON."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "applied"}
 
 
 def predecessors(archive: Archive, requires: Iterable[str], release: str) -> list[Finding]:
     """For each `notebook@environment`: whether its sealed record for `release` is intact and says PROMOTE.
 
-    The newest record with a decision counts. A record that only planned, whether its plan is in order (PLANNED) or not
-    (`only_planned`), or that failed without a change, takes no promotion back; one that ended in the middle of a change
-    does, since what is in force is then unknown.
+    The newest record with a decision counts. A record whose plan is in order (PLANNED), or that failed without a
+    change, takes no promotion back, nor does a plan that holds (`only_planned`) where the promotion was of a run in
+    apply mode. A step that passed by a run in plan mode is held by one, too. A record that ended in the middle of a
+    change takes a promotion back, since what is in force is then unknown.
     """
     archive.refresh(release)
     if archive.stale:  # a later HOLD or ROLLBACK could be there
@@ -64,7 +67,7 @@ def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement:
         if found is not None and only_planned(record):
             held = held or found
         elif found is not None:
-            return found if found.ok or held is None else held
+            return found if held is None or (found.ok and found.applied) else held
     if held is not None:
         return held
     shut = shut_out(archive.chain(env, release, notebook).folder)
@@ -74,7 +77,7 @@ def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement:
 
 def after(requirement: str, record: Record, before: Finding | None) -> Finding | None:
     """The finding for `notebook@environment` once `record` follows the records that gave `before`."""
-    if before is not None and before.ok and only_planned(record):
+    if before is not None and before.ok and before.applied and only_planned(record):
         return before
     return said_by(requirement, record) or before
 
@@ -97,4 +100,5 @@ def said_by(requirement: str, record: Record) -> Finding | None:
         return None
     ok = record.decision == "PROMOTE"
     says = f"{requirement} says {record.told.word} (run {record.run_id}, {when(record.sealed_at)})"
-    return Finding(requirement, ok, says if ok else f"{says}, and has not passed", record.run_id, record.sealed_at)
+    told = says if ok else f"{says}, and has not passed"
+    return Finding(requirement, ok, told, record.run_id, record.sealed_at, applied=record.mode == "apply")

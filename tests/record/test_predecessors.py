@@ -62,6 +62,16 @@ class TestPredecessors:
         (found,) = predecessors(archive, [f"{PHASE}@dev"], "r1")
         assert (found.ok, found.record) == (False, last.run_id), "it did not pass before: the newest reason is told"
 
+    def test_a_plan_that_holds_takes_a_promotion_in_plan_mode_back(self, archive: Archive, plan: Plan) -> None:
+        """01 changes nothing, so its runs are all of one rank: the newest counts."""
+        plan("PROMOTE")
+        assert self.find(archive)[0]
+        last = plan("HOLD")
+        (found,) = predecessors(archive, [f"{PHASE}@dev"], "r1")
+        assert (found.ok, found.record) == (False, last.run_id)
+        plan("PROMOTE")
+        assert self.find(archive)[0]
+
     def test_a_plan_that_holds_is_told_where_nothing_was_applied(self, archive: Archive, plan: Plan) -> None:
         plan("HOLD")
         ok, sentence = self.find(archive)
