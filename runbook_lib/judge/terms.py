@@ -22,7 +22,8 @@ SPLIT_OF_A_SOAK = 5
 OVER_IS_SHOWN = 6
 """First version of the rules in which a worse time lasts until what came after it shows that it is over."""
 OVER_AT_ONCE = 7
-"""First version of the rules that asks so also while the evidence is still above the threshold."""
+"""First version of the rules that asks so also while the evidence is still above the threshold, and in which the
+rest of a step with a failure is a row of its own."""
 IN_THE_TABLE = 7
 """First version of the rules in which the window of lost jobs is that of the jobs which the newest scan counted."""
 

@@ -48,7 +48,7 @@ def test_the_files_of_the_project_are_whole_and_each_is_told(folder: Path) -> No
         ("requirement.yaml", "01_preflight@prod", "01_preflight@prd", "did you mean 'prod'?"),
         ("requirement.yaml", "01_preflight@prod", "01_prefligth@prod", "did you mean '01_preflight'?"),
         ("requirement.yaml", "Acceptance Criteria:", "Acceptance: of a kind\nAcceptance Criteria:", "'of a kind'"),
-        ("service.yaml", "soak_strategy: ", 'soak_strategy: "\\u202ex"  # ', "not seen"),
+        ("service.yaml", "soak_strategy: ", 'soak_strategy: "\\u202ex"  # ', "invisible character"),
         ("service.yaml", "soak_strategy: ", 'soak_strategy: " "  # ', "blank"),
     ],
 )

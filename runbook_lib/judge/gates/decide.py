@@ -130,7 +130,10 @@ def _aside(result: GateResult, look_number: int) -> str:
         return f"muted: {gate.muted}"
     if not gate.required:
         return "advisory"
-    silent = result.verdict is Verdict.NO_DATA and gate.no_data == "ignore_after_first" and look_number > 1
+    seen = result.evidence
+    # Counts that cannot be are no data either, but not the silence of a metric that has none.
+    nothing = not seen.n and not seen.bad and seen.value is None
+    silent = result.verdict is Verdict.NO_DATA and nothing and gate.no_data == "ignore_after_first" and look_number > 1
     return "no data is ignored after the first look" if silent else ""
 
 

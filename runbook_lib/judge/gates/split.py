@@ -22,7 +22,7 @@ from runbook_lib.judge.gates.reading import Rules
 from runbook_lib.judge.gates.since import Since, found
 from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Evidence, Gate, GateResult
-from runbook_lib.judge.terms import NOTHING_FORGOTTEN, OVER_IS_SHOWN, SPLIT_OF_A_SOAK, Verdict
+from runbook_lib.judge.terms import NOTHING_FORGOTTEN, OVER_AT_ONCE, OVER_IS_SHOWN, SPLIT_OF_A_SOAK, Verdict
 
 MOST_CLIENTS = 3
 """At most this many clients are in the reason; the evidence has all."""
@@ -52,15 +52,16 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     who = _who(evidence, n - k)
     claim = f"the weight in force, {words.limit(weight, 'ratio')}"
     allowed, least = _stragglers(gate, weight)
-    # Allowed old clients are forgiven, but no more of them than it takes to agree.
-    forgiven = k if k >= weight * n else min(k + allowed, math.floor(weight * n))
+    forgiven = _forgiven(k, n, weight, allowed)
     p = statistics.binomial_p(forgiven, n, min(weight, max(least, forgiven / n)))
     against = sequential.split_log_e(forgiven, n, weight, least=least)
     missing = round(weight * n) - k
     if allowed and missing > 0 and (weight == 1 or least < weight):
         claim += f" (allowing for {words.limit(1 - least / weight, 'ratio')} and {allowed} old clients)"
     spent = _always(rules) * (FROM_START if evidence.course and rules.version >= NOTHING_FORGOTTEN else 1)
-    wrong = p < _declared(rules) if rules.look is not None else against >= -math.log(spent)
+    stays = rules.version >= OVER_AT_ONCE
+    shown = against >= -math.log(spent)
+    wrong = (p < _declared(rules) or (stays and shown)) if rules.look is not None else shown
 
     def result(verdict: Verdict, reason: str, **more: object) -> GateResult:
         figures = {"value": k / n, "low": low, "high": high, "n": n, "alpha": SPLIT_ALPHA}
@@ -79,11 +80,38 @@ def split(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
         return result(Verdict.FAIL, told, **figures, **times)
     if wrong or (worse and rules.version >= OVER_IS_SHOWN):
         return result(Verdict.FAIL, f"{seen} contradicts {claim}: the weight is not what takes effect{who}")
+    if stays and (once := _once(evidence, weight, least, allowed, spent)) is not None:
+        until, had, of = once
+        told = (
+            f"{words.title(gate)}: {words.number(had / of, 'ratio')} async until {words.instant(until)} "
+            f"({had:,} of {of:,}) contradicts {claim}, and what was shown once stays shown; the whole time: {share} "
+            f"({k:,} of {n:,})"
+        )
+        return result(Verdict.FAIL, f"{told}{who}")
     if rules.look is None:
         return result(Verdict.INCONCLUSIVE, f"soaking: {seen} so far, in agreement with {claim}{who}")
     if n < gate.min_samples:
         return result(Verdict.INCONCLUSIVE, f"{seen} rests on fewer than {gate.min_samples} samples")
     return result(Verdict.PASS, f"{seen} agrees with {claim} (p = {p:.2g}){who}")
+
+
+def _forgiven(k: int, n: int, weight: float, allowed: int) -> int:
+    """`k` and the old clients that are allowed, but no more of them than it takes to agree."""
+    return k if k >= weight * n else min(k + allowed, math.floor(weight * n))
+
+
+def _once(evidence: Evidence, weight: float, least: float, allowed: int, alpha: float) -> tuple[str, int, int] | None:
+    """(moment, async requests, all requests) when the test from the start showed that the split was wrong, if it did.
+
+    The last quarter of an hour may be cut off, so its counts are those of the look.
+    """
+    k = n = 0
+    for place, (_, moved, of) in enumerate(evidence.course[:-1]):
+        k, n = k + moved, n + of
+        against = sequential.split_log_e(_forgiven(k, n, weight, allowed), n, weight, least=least)
+        if against >= -math.log(alpha):
+            return evidence.course[place + 1][0], k, n
+    return None
 
 
 def _always(rules: Rules) -> float:

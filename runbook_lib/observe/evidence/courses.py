@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from runbook_lib.base.window import Window, iso, period_for
 from runbook_lib.judge.gates import change
 from runbook_lib.judge.model import Gate
+from runbook_lib.judge.terms import OVER_AT_ONCE
 from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered
@@ -26,9 +27,9 @@ Row = tuple[int, int, int]
 Course = tuple[tuple[str, int, int], ...]
 
 
-def told(rows: Iterable[Row], step_s: int) -> Course:
+def told(seen: Answered, rows: Iterable[Row], step_s: int) -> Course:
     """Rows as evidence keeps them: rows without a failure are joined within their quarter of an hour."""
-    return stamped(joined(rows, max(1, QUARTER_S // step_s)), step_s)
+    return stamped(joined(rows, max(1, QUARTER_S // step_s), apart=seen.rules >= OVER_AT_ONCE), step_s)
 
 
 def stamped(rows: Iterable[Row], step_s: int) -> Course:
@@ -61,7 +62,7 @@ def of_answers(seen: Answered, counted: str, n: str, window: Window, *, good: bo
         failed = {place: max(0, of - failed.get(place, 0)) for place, of in asked.items()}
     if not any(failed.values()):
         return ()
-    return told([(place, min(failed.get(place, 0), of), of) for place, of in sorted(asked.items())], step_s)
+    return told(seen, [(place, min(failed.get(place, 0), of), of) for place, of in sorted(asked.items())], step_s)
 
 
 def split(seen: Answered, sent: str, kept: str, window: Window) -> Course:
@@ -90,7 +91,7 @@ def refused(seen: Answered, lines: Iterable[tuple[dt.datetime, int, bool]], wind
             asked[place] = max(0, asked.get(place, 0) - count)
         else:
             turned[place] = turned.get(place, 0) + count
-    return told([(place, min(turned.get(place, 0), of), of) for place, of in sorted(asked.items()) if of], step_s)
+    return told(seen, [(place, min(turned.get(place, 0), of), of) for place, of in sorted(asked.items()) if of], step_s)
 
 
 def quota(seen: Answered, segment: Segment) -> Course:
@@ -98,7 +99,7 @@ def quota(seen: Answered, segment: Segment) -> Course:
     if seen.rules < SINCE or not segment.steps or not segment.quota_at:
         return ()
     rows = added_up([[(place, 0, n) for place, _, n in segment.steps], [(at, 1, 0) for at in segment.quota_at]])
-    return told([(place, min(bad, n), n) for place, bad, n in rows], STEP_S)
+    return told(seen, [(place, min(bad, n), n) for place, bad, n in rows], STEP_S)
 
 
 def slow(
@@ -113,7 +114,7 @@ def slow(
     jobs = list(zip(segment.generation_at, times, strict=True))
     if not limit.count(times):
         return (), None
-    found = told(added_up([[(at, int(limit.holds(value)), 1) for at, value in jobs]]), STEP_S)
+    found = told(seen, added_up([[(at, int(limit.holds(value)), 1) for at, value in jobs]]), STEP_S)
     q = gate.quantile or 0.5
     share = q if gate.higher_is_better else 1 - q
     bad, n = [one[1] for one in found], [one[2] for one in found]
@@ -144,7 +145,7 @@ def levels(seen: Answered, asked: questions.Percentiles) -> Course:
             if when in known
         }
         rows.append((int(when.timestamp() // step_s), beyond_at_least(round(of), beyond), round(of)))
-    return told([row for row in rows if row[2]], step_s)
+    return told(seen, [row for row in rows if row[2]], step_s)
 
 
 def beyond_at_least(n: int, beyond: Mapping[str, bool]) -> int:

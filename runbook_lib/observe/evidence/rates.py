@@ -17,7 +17,7 @@ from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered, census_window, counted_for_good, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
-from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
+from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up
 from runbook_lib.observe.resources import live
 from runbook_lib.params.metrics import METRICS
 
@@ -105,8 +105,7 @@ def _course(seen: Answered, segment: Segment, spans: list[Window], met: door.Doo
     step_s = QUARTER_S if old else STEP_S
     turned = door.failures(seen, spans, met, step_s) if met else ()
     counted = added_up([segment.blocks if old else segment.steps, turned])
-    rows = counted if old else joined(counted, QUARTER_S // STEP_S)
-    return {"blocks" if old else "course": courses.stamped(rows, step_s)}
+    return {"blocks": courses.stamped(counted, step_s)} if old else {"course": courses.told(seen, counted, step_s)}
 
 
 def _blind(seen: Answered, segment: Segment, met: door.Door | None, figures: list[dict[str, Any]]) -> str:

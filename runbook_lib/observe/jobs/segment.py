@@ -188,15 +188,25 @@ def ordered(jobs: Iterable[tuple[float, bool]]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def joined(counts: Iterable[tuple[int, int, int]], within: int) -> tuple[tuple[int, int, int], ...]:
-    """Joins rows (place, bad, n) without a failure with such rows before them in the same block of `within` places."""
+def joined(
+    counts: Iterable[tuple[int, int, int]], within: int, *, apart: bool = False
+) -> tuple[tuple[int, int, int], ...]:
+    """Joins rows (place, bad, n) without a failure with such rows before them in the same block of `within` places.
+
+    Args:
+        apart: whether the rest of a place with a failure stays a row of its own: joined with what came later, it would
+            give all of that the failure's time.
+    """
     rows: list[tuple[int, int, int]] = []
+    failing = None
     for place, bad, n in counts:
         last = rows[-1] if rows else None
-        if last and not bad and not last[1] and last[0] // within == place // within:
+        good = last and not bad and not last[1] and last[0] // within == place // within
+        if last and good and not (apart and last[0] == failing != place):
             rows[-1] = last[0], 0, last[2] + n
         else:
             rows.append((place, bad, n))
+        failing = place if bad else failing
     return tuple(rows)
 
 

@@ -349,6 +349,14 @@ def test_what_is_seen_counts_whatever_no_data_would_mean(policy: Policy) -> None
     assert outcome.decision is Decision.ROLLBACK
 
 
+@pytest.mark.parametrize(("bad", "n"), [(3, 2), (2, 0), (1, None)])
+def test_counts_that_cannot_be_are_not_ignored(policy: Policy, bad: int, n: int | None) -> None:
+    gate, case = _silent(policy, "ignore_after_first", look=LOOK, look_number=2)
+    odd = case.evidence["success"].model_copy(update={"measure": gate.measure, "bad": bad, "n": n})
+    outcome = case.model_copy(update={"evidence": {**case.evidence, gate.measure: odd}}).verdict()
+    assert outcome.decision is Decision.HOLD, outcome.reason
+
+
 def test_a_gate_that_is_not_required_decides_nothing_by_no_data_either(policy: Policy) -> None:
     gate, case = _silent(policy, "fail", look=LOOK, look_number=1)
     advisory = gate.model_copy(update={"required": False})

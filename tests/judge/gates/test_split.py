@@ -13,7 +13,7 @@ from scipy import stats
 from runbook_lib.judge.gates.reading import Rules
 from runbook_lib.judge.gates.split import SPLIT_ALPHA, split
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
-from runbook_lib.judge.terms import NOTHING_FORGOTTEN, OVER_IS_SHOWN, RULES, SPLIT_OF_A_SOAK
+from runbook_lib.judge.terms import NOTHING_FORGOTTEN, OVER_AT_ONCE, OVER_IS_SHOWN, RULES, SPLIT_OF_A_SOAK
 
 LOOK = Look(hours=24, alpha=0.03)
 OLD = (
@@ -191,6 +191,33 @@ def test_what_was_shown_to_be_wrong_once_fails_whether_or_not_it_is_over() -> No
             failed += 1
             assert by_hours(hours, look=None).verdict == "FAIL"
     assert failed > 30
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_what_a_look_after_some_hour_has_failed_every_later_look_fails(declared: bool) -> None:
+    """Splits that are slightly wrong for a while: the evidence from the start comes and goes."""
+    rng = np.random.default_rng(11)
+    failed = lost = 0
+    for _ in range(200):
+        n = rng.integers(40, 70, 12)
+        shares = np.where(np.arange(12) < rng.integers(1, 8), rng.uniform(0.3, 0.45), 0.5)
+        hours = [(int(k), int(of)) for k, of in zip(rng.binomial(n, shares), n, strict=True)]
+        looks = [by_hours(hours[:end], look=None).verdict == "FAIL" for end in range(1, 12)]
+        end = LOOK if declared else None
+        last, before = (by_hours(hours, look=end, version=one) for one in (OVER_AT_ONCE, OVER_AT_ONCE - 1))
+        failed += any(looks)
+        assert looks == sorted(looks) and (last.verdict == "FAIL" or not any(looks))
+        lost += any(looks) and before.verdict != "FAIL"
+    assert failed > 60 and lost > 0, "older rules lost some"
+
+
+def test_the_words_for_what_was_shown_once() -> None:
+    hours = [(17, 68), (20, 58), (30, 50), (34, 53), (20, 45), (25, 51), (28, 44), (24, 56), (30, 51), (20, 50)]
+    found = by_hours(hours, look=None)
+    assert (found.verdict, found.since) == ("FAIL", None)
+    assert (
+        "contradicts the weight in force, 50 %, and what was shown once stays shown; the whole time: " in found.reason
+    )
 
 
 @pytest.mark.parametrize(

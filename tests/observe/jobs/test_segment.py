@@ -73,3 +73,25 @@ def test_a_place_of_several_counts_is_one_row() -> None:
     assert added_up([fine, door]) == ((7, 4, 12), (8, 1, 4))
     assert added_up([fine, []]) == tuple(fine)
     assert joined(fine, segment.STEPS_A_MINUTE) == tuple(fine)
+
+
+def test_the_good_rest_of_a_failing_place_may_stay_apart() -> None:
+    rows = [(7, 1, 2), (7, 0, 5), (8, 0, 9), (9, 0, 9), (10, 1, 1), (12, 0, 4), (13, 0, 4)]
+    assert joined(rows, 90) == ((7, 1, 2), (7, 0, 23), (10, 1, 1), (12, 0, 8))
+    assert joined(rows, 90, apart=True) == ((7, 1, 2), (7, 0, 5), (8, 0, 18), (10, 1, 1), (12, 0, 8))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.integers(1, 9)), max_size=60))
+def test_joined_apart_no_good_request_has_the_time_of_a_failure_before_its_place(
+    steps: list[tuple[int, bool, int]],
+) -> None:
+    place, rows = 0, []
+    for later, bad, n in steps:
+        place += later
+        rows.append((place, int(bad), n))
+    found, plain = joined(rows, 90, apart=True), joined(rows, 90)
+    for side in (1, 2):
+        assert sum(one[side] for one in found) == sum(one[side] for one in plain) == sum(one[side] for one in rows)
+    failing = {at for at, bad, _ in rows if bad}
+    for at in failing:
+        assert sum(one[2] for one in found if one[0] == at) <= sum(one[2] for one in rows if one[0] == at)
