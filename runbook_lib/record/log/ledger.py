@@ -152,10 +152,10 @@ class Ledger:
         advance(folder, begun.hash)
         if is_name(begun.staging):
             shutil.rmtree(self.root / STAGING / begun.staging, ignore_errors=True)
+        doubt = self._unannounced(begun, tree)
         if tree.size > begun.size:
             self._sign(tree, begun)
-            return ""
-        doubt = self._unannounced(begun, tree)
+            return f"{begun.path} was in the log and not under its checkpoint{doubt}" if doubt else ""
         self._append(tree, facts, "completed", begun)
         return f"{begun.path} was sealed, and a crash kept it from the log: it was logged now{doubt}"
 

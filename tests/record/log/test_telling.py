@@ -16,6 +16,8 @@ from runbook_lib.commands.archive import verify
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.log import telling
 from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.intake import facts
+from runbook_lib.record.log.ledger import Ledger
 from runbook_lib.record.log.witness import FileWitness, kept
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.seal import record_hash, written
@@ -36,8 +38,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def planted(archive: Archive) -> None:
-    """A promotion that nobody sealed, beside the log as if a crash had come."""
+def planted(archive: Archive, *, leaf: bool = False) -> None:
+    """A promotion that nobody sealed, beside the log as if a crash had come, before its leaf was written or after."""
     newest = archive.records()[-1].folder
     record = json.loads((newest / "record.json").read_text())
     record |= {"run_id": "f" * 12, "decision": "PROMOTE", "previous": record["hash"]}
@@ -52,6 +54,20 @@ def planted(archive: Archive) -> None:
     seal: dict[str, object] = {"path": str(forged.relative_to(archive.root)), "hash": record["hash"], "staging": ""}
     seal["size"] = len(log.leaves)
     (archive.root / "log" / "sealing.json").write_text(json.dumps(seal))
+    if leaf:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Ledger, "_sign", lambda *_: None)
+            Ledger(archive.root, print, archive.home).append(facts(archive.root, forged))
+
+
+def test_one_with_its_leaf_is_told_from_a_crash(archive: Archive, sealed: Seal, elsewhere: Path) -> None:
+    """Its leaf says `sealed`, so the warning in the next record is all that stays of it."""
+    sealed()
+    planted(archive, leaf=True)
+    done = verify(archive.root)
+    assert done.exit_code == 3 and any(PUT in note for note in done.notes)
+    assert any("no witness was told that its seal began" in one for one in archive.load(sealed()).warnings)
+    assert (elsewhere / "checkpoint").read_bytes() == (archive.root / "log" / "checkpoint").read_bytes()
 
 
 def test_a_record_that_was_put_there_is_told_from_a_crash(
