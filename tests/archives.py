@@ -21,6 +21,26 @@ from runbook_lib.record.seal import record_hash, replace_file, written
 BLOCKED = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
 
 
+def planted(root: Path, newest: Path, *, fitting: bool = True) -> None:
+    """Puts a promotion that nobody sealed after the record `newest`, as if a crash had cut its seal short.
+
+    Args:
+        fitting: whether the mark of the seal under way has the record's hash.
+    """
+    record = read_record(newest)
+    record |= {"run_id": "f" * 12, "decision": "PROMOTE", "previous": record["hash"]}
+    record["sealed_at"] = "2099-01-01T00:00:00.000+00:00"
+    record["hash"] = record_hash(record)
+    forged = newest.with_name(f"20990101T000000.000Z-{'f' * 12}")
+    shutil.copytree(newest, forged)
+    (forged / "record.json").write_bytes(written(record))
+    (forged.parent / "HEAD").write_text(str(record["hash"]))
+    size = len((root / FOLDER / LEAVES).read_bytes().splitlines())
+    seal = {"path": str(forged.relative_to(root)), "size": size, "staging": ""}
+    seal["hash"] = record["hash"] if fitting else "0" * 64
+    (root / FOLDER / "sealing.json").write_text(json.dumps(seal))
+
+
 def resealed(folder: Path, **changes: object) -> str:
     """Changes a record, hashes it anew, and says its new hash."""
     raw = {**read_record(folder), **changes}

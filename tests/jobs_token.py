@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from runbook_lib.observe.ci.reviews import Review
+
 CLAIMS: dict[str, Any] = {
     "iss": "https://token.example",
     "aud": "rollout-runbook:x",
@@ -23,6 +25,18 @@ CLAIMS: dict[str, Any] = {
 
 def b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+SAID = Review(
+    repository="acme/orders",
+    environment="approve-prod",
+    run=42,
+    attempt=1,
+    started_by=("olga",),
+    approved_by=("grace",),
+    rejected_by=(),
+)
+"""A job that was let in, as GitHub's API answers."""
 
 
 @lru_cache(maxsize=4)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from runbook_lib.judge.model import Evidence, GateResult
 from runbook_lib.judge.terms import Verdict
@@ -104,3 +105,14 @@ def sealed(archive: Archive, stage: Callable[..., Path]) -> Callable[..., Record
         return seal_staged(archive, staging, status=status)
 
     return build
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is the archive's witness."""
+    folder, params = tmp_path / "elsewhere", tmp_path / "project"
+    folder.mkdir()
+    params.mkdir()
+    (params / "service.yaml").write_text(yaml.safe_dump({"archive": {"witness": [str(folder)]}}))
+    monkeypatch.setenv("RUNBOOK_PARAMS", str(params))
+    return folder

@@ -28,8 +28,7 @@ from runbook_lib.record.journal import Journal
 from runbook_lib.record.listing import list_rows
 from runbook_lib.record.log.signers import public_key
 from runbook_lib.record.place import new_run_id
-from runbook_lib.record.seal import record_hash, written
-from tests.archives import of_version_0_2_and_earlier, rechained, relogged, resealed
+from tests.archives import of_version_0_2_and_earlier, planted, rechained, relogged, resealed
 from tests.record.tampering import ENTRY, TABLE, behind, names, notebook, table
 from tests.record.test_frame import ended
 
@@ -299,19 +298,7 @@ def test_a_forged_promotion_does_not_pass_as_a_seal_that_a_crash_cut_short(
     kept: Kept, copy: Archive, fitting: bool
 ) -> None:
     """It is beside the log. Verifying says so, and signs nothing and writes nothing."""
-    newest = max(copy.root.glob("env=*/release=*/*/2*"))
-    record = json.loads((newest / "record.json").read_text())
-    record |= {"run_id": "f" * 12, "decision": "PROMOTE", "previous": record["hash"]}
-    record["sealed_at"] = "2099-01-01T00:00:00.000+00:00"
-    record["hash"] = record_hash(record)
-    forged = newest.with_name(f"20990101T000000.000Z-{'f' * 12}")
-    shutil.copytree(newest, forged)
-    (forged / "record.json").write_bytes(written(record))
-    (forged.parent / "HEAD").write_text(record["hash"])
-    size = len((copy.root / "log" / "leaves.jsonl").read_bytes().splitlines())
-    seal = {"path": str(forged.relative_to(copy.root)), "size": size, "staging": ""}
-    seal["hash"] = record["hash"] if fitting else "0" * 64
-    (copy.root / "log" / "sealing.json").write_text(json.dumps(seal))
+    planted(copy.root, max(copy.root.glob("env=*/release=*/*/2*")), fitting=fitting)
     before = {path: path.read_bytes() for path in copy.root.rglob("*") if path.is_file()}
     assert _both(kept, copy.root)["the witness"] == ((3, 3) if fitting else (1, 1))
     assert {path: path.read_bytes() for path in copy.root.rglob("*") if path.is_file()} == before

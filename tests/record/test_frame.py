@@ -160,7 +160,7 @@ def test_damage_of_the_log_is_at_its_own_file(kept: Archive, name: str) -> None:
     """The place was read out of the sentence's beginning, so `checkpoint2` stood for the checkpoint."""
     (kept.root / "log" / name).unlink(missing_ok=True)
     pipe(kept.root, f"log/{name}")
-    assert f"log/{name}" in {one.place for one in frame(kept.root).damage if "is no file" in one.sentence}
+    assert f"log/{name}" in {one.place for one in frame(kept.root).damage if "is not a file" in one.sentence}
 
 
 @contextmanager

@@ -12,21 +12,11 @@ import pytest
 
 from runbook_lib.base.errors import Refused
 from runbook_lib.observe.ci.job_token import JobToken
-from runbook_lib.observe.ci.reviews import Review
 from runbook_lib.params.approvals import Reviewed
 from runbook_lib.rollout.job_proof import audience, wrong
-from tests.jobs_token import CLAIMS, jwks, token
+from tests.jobs_token import CLAIMS, SAID, jwks, token
 
 AT = dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC)
-SAID = Review(
-    repository="acme/orders",
-    environment="approve-prod",
-    run=42,
-    attempt=1,
-    started_by=("olga",),
-    approved_by=("grace",),
-    rejected_by=(),
-)
 WANTED = Reviewed(
     callers=("*",), repository="acme/orders", environment="approve-prod", reviewers=("grace",), keys="jwks.json"
 )

@@ -8,23 +8,15 @@ import pytest
 
 from runbook_lib.base.errors import AwsError
 from runbook_lib.observe.ci.job_token import JobToken
-from runbook_lib.observe.ci.reviews import Review
 from runbook_lib.params.approvals import Approvals, Reviewed
 from runbook_lib.rollout.speaking import Approver, against, in_facts
+from tests import jobs_token
 
 LEAD = "engineering lead"
 LEADS = "arn:aws:iam::000000000103:group/eng/leads"
 GRACE = "arn:aws:iam::000000000103:user/grace"
 JOB = "arn:aws:sts::000000000103:assumed-role/approve-prod/runbook-42"
-SAID = Review(
-    repository="Acme/orders",
-    environment="approve-prod",
-    run=42,
-    attempt=1,
-    started_by=("olga",),
-    approved_by=("Grace",),
-    rejected_by=(),
-)
+SAID = jobs_token.SAID.model_copy(update={"repository": "Acme/orders", "approved_by": ("Grace",)})
 
 
 def members(*users: str) -> Any:

@@ -4,6 +4,7 @@ or account, `sns:arn:aws:sns:...` (send only: it cannot be read).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from runbook_lib.base.aws_errors import aws_errors
@@ -28,17 +29,39 @@ class _OfAws(Witness):
             raise ArchiveError(f"the witness {self.name} cannot be reached: {error}") from None
 
 
-class SsmWitness(_OfAws):
-    """A parameter of AWS Systems Manager."""
+class _Kept(_OfAws, ABC):
+    """A witness that keeps its checkpoint in a place with a name, and what a seal begins with in a place beside it."""
 
     announced = True
 
+    def read(self) -> bytes | None:
+        """The checkpoint that it keeps; None: there is none."""
+        return self._read(self._at)
+
+    def write(self, text: bytes) -> None:
+        """Puts `text` in place of its checkpoint."""
+        self._write(self._at, text)
+
+    def begin(self, text: bytes) -> None:
+        """Puts `text` beside it."""
+        self._write(self._at + BEGUN, text)
+
+    def knows(self, text: bytes) -> bool:
+        """Whether the text beside it is this."""
+        return self._read(self._at + BEGUN) == text
+
+    @abstractmethod
+    def _read(self, name: str) -> bytes | None: ...
+
+    @abstractmethod
+    def _write(self, name: str, text: bytes) -> None: ...
+
+
+class SsmWitness(_Kept):
+    """A parameter of AWS Systems Manager."""
+
     def __init__(self, name: str, region: str) -> None:
         super().__init__("ssm", f"ssm:{name}", name, region)
-
-    def read(self) -> bytes | None:
-        """The checkpoint that it keeps; None: the parameter does not exist."""
-        return self._read(self._at)
 
     def _read(self, name: str) -> bytes | None:
         with aws_errors("ssm:GetParameter"):
@@ -47,61 +70,32 @@ class SsmWitness(_OfAws):
             except self._client.exceptions.ParameterNotFound:
                 return None
 
-    def write(self, text: bytes) -> None:
-        """Replaces its checkpoint by `text`."""
-        self._write(self._at, text)
-
     def _write(self, name: str, text: bytes) -> None:
         with aws_errors("ssm:PutParameter"):
             self._client.put_parameter(Name=name, Value=text.decode(), Type="String", Overwrite=True)
 
-    def begin(self, text: bytes) -> None:
-        """Writes `text` into a parameter beside it."""
-        self._write(self._at + BEGUN, text)
 
-    def knows(self, text: bytes) -> bool:
-        """Whether that parameter says this."""
-        return self._read(self._at + BEGUN) == text
-
-
-class S3Witness(_OfAws):
+class S3Witness(_Kept):
     """An object in a bucket, best of another account and with Object Lock: each version stays."""
 
-    announced = True
-
     def __init__(self, name: str, region: str) -> None:
-        self._bucket, _, self._key = name.partition("/")
-        if not self._bucket or not self._key or self._key.endswith("/"):
+        self._bucket, _, key = name.partition("/")
+        if not self._bucket or not key or key.endswith("/"):
             raise ArchiveError(f"the witness s3://{name} cannot be asked: expects s3://BUCKET/KEY")
         super().__init__("s3", f"s3://{name}", name, region)
+        self._at = key
 
-    def read(self) -> bytes | None:
-        """The checkpoint that it keeps; None: there is no such object."""
-        return self._read(self._key)
-
-    def _read(self, key: str) -> bytes | None:
+    def _read(self, name: str) -> bytes | None:
         with aws_errors("s3:GetObject"):
             try:
-                found = self._client.get_object(Bucket=self._bucket, Key=key)
+                found = self._client.get_object(Bucket=self._bucket, Key=name)
             except self._client.exceptions.NoSuchKey:
                 return None
             return bytes(found["Body"].read(MOST))
 
-    def write(self, text: bytes) -> None:
-        """Puts `text` as its newest version."""
-        self._write(self._key, text)
-
-    def _write(self, key: str, text: bytes) -> None:
+    def _write(self, name: str, text: bytes) -> None:
         with aws_errors("s3:PutObject"):
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=text, ContentType="text/plain; charset=utf-8")
-
-    def begin(self, text: bytes) -> None:
-        """Puts `text` beside it."""
-        self._write(self._key + BEGUN, text)
-
-    def knows(self, text: bytes) -> bool:
-        """Whether that object says this."""
-        return self._read(self._key + BEGUN) == text
+            self._client.put_object(Bucket=self._bucket, Key=name, Body=text, ContentType="text/plain; charset=utf-8")
 
 
 class SnsWitness(_OfAws):

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
-import yaml
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.commands.archive import verify
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.log import telling
-from runbook_lib.record.log.files import read_log
 from runbook_lib.record.log.intake import facts
 from runbook_lib.record.log.ledger import Ledger
 from runbook_lib.record.log.witness import FileWitness, kept
 from runbook_lib.record.place import RecordRef
-from runbook_lib.record.seal import record_hash, written
+from tests.archives import planted
 from tests.killed import killed
 
 Seal = Callable[..., RecordRef]
@@ -28,42 +25,18 @@ Stage = Callable[..., Path]
 PUT, CUT = "was not told that its seal began", "was told that its seal began"
 
 
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder, params = tmp_path / "elsewhere", tmp_path / "project"
-    folder.mkdir()
-    params.mkdir()
-    (params / "service.yaml").write_text(yaml.safe_dump({"archive": {"witness": [str(folder)]}}))
-    monkeypatch.setenv("RUNBOOK_PARAMS", str(params))
-    return folder
-
-
-def planted(archive: Archive, *, leaf: bool = False) -> None:
-    """A promotion that nobody sealed, beside the log as if a crash had come, before its leaf was written or after."""
-    newest = archive.records()[-1].folder
-    record = json.loads((newest / "record.json").read_text())
-    record |= {"run_id": "f" * 12, "decision": "PROMOTE", "previous": record["hash"]}
-    record["sealed_at"] = "2027-01-01T00:00:00.000+00:00"
-    record["hash"] = record_hash(record)
-    forged = newest.with_name(f"20270101T000000.000Z-{'f' * 12}")
-    shutil.copytree(newest, forged)
-    (forged / "record.json").write_bytes(written(record))
-    (forged.parent / "HEAD").write_text(record["hash"])
-    log = read_log(archive.root)
-    assert log is not None
-    seal: dict[str, object] = {"path": str(forged.relative_to(archive.root)), "hash": record["hash"], "staging": ""}
-    seal["size"] = len(log.leaves)
-    (archive.root / "log" / "sealing.json").write_text(json.dumps(seal))
-    if leaf:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Ledger, "_sign", lambda *_: None)
-            Ledger(archive.root, print, archive.home).append(facts(archive.root, forged))
+def put_there(archive: Archive) -> None:
+    planted(archive.root, archive.records()[-1].folder)
 
 
 def test_one_with_its_leaf_is_told_from_a_crash(archive: Archive, sealed: Seal, elsewhere: Path) -> None:
     """Its leaf says `sealed`, so the warning in the next record is all that stays of it."""
     sealed()
-    planted(archive, leaf=True)
+    put_there(archive)
+    forged = archive.records()[-1].folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "_sign", lambda *_: None)
+        Ledger(archive.root, print, archive.home).append(facts(archive.root, forged))
     done = verify(archive.root)
     assert done.exit_code == 3 and any(PUT in note for note in done.notes)
     assert any("no witness was told that its seal began" in one for one in archive.load(sealed()).warnings)
@@ -76,7 +49,7 @@ def test_a_record_that_was_put_there_is_told_from_a_crash(
     sealed()
     whole = archive.root.with_name("whole")
     shutil.copytree(archive.root, whole)
-    planted(archive)
+    put_there(archive)
     done = verify(archive.root)
     assert done.exit_code == 3 and any(PUT in note for note in done.notes)
     after = sealed()
@@ -102,7 +75,7 @@ def test_a_record_that_was_put_there_is_told_from_a_crash(
 def test_an_announcement_of_another_seal_is_none(archive: Archive, sealed: Seal, elsewhere: Path) -> None:
     sealed()
     assert b"rollout-runbook-seal\n" in (elsewhere / "checkpoint.begun").read_bytes()
-    planted(archive)
+    put_there(archive)
     assert any(PUT in note for note in verify(archive.root).notes)
 
 
@@ -150,7 +123,7 @@ def test_what_it_says_of_the_log_is_found_though_it_cannot_be_asked_about_a_seal
     for _ in range(2):
         sealed()
     before = (archive.root / "log" / "checkpoint").read_bytes()
-    planted(archive)
+    put_there(archive)
     shutil.rmtree(elsewhere / "checkpoint.begun", ignore_errors=True)
     (elsewhere / "checkpoint.begun").unlink(missing_ok=True)
     (elsewhere / "checkpoint.begun").mkdir()

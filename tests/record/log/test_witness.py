@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.commands.archive import verify
@@ -18,16 +17,6 @@ from runbook_lib.record.place import RecordRef
 from tests.archives import relogged
 
 Seal = Callable[..., RecordRef]
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder, params = tmp_path / "elsewhere", tmp_path / "project"
-    folder.mkdir()
-    params.mkdir()
-    (params / "service.yaml").write_text(yaml.safe_dump({"archive": {"witness": [str(folder)]}}))
-    monkeypatch.setenv("RUNBOOK_PARAMS", str(params))
-    return folder
 
 
 def test_each_seal_tells_it_and_verifying_asks_it(archive: Archive, sealed: Seal, elsewhere: Path) -> None:
