@@ -272,13 +272,10 @@ class Aftermath:
         census_errors = self._segment().errors
         self._explained += [f"- jobs table, {count}x: {markdown(text)}" for text, count in census_errors.items()]
         failed, lines = self._segment().failed, sum(one.count for _, one in found)
-        first = "the first " * any(one.cut for one in logged.values())
         ok = bool(found or census_errors) or not failed
-        reason = (
-            f"{first}{words.count(lines, 'log line')} of {words.count(len(found), 'kind')}; "
-            if lines
-            else "no log line; "
-        )
+        first = "the first " * any(one.cut for one in logged.values())
+        told = f"{first}{words.count(lines, 'log line')} of {words.count(len(found), 'kind')}"
+        reason = f"{told if lines else 'no log line'}; "
         reason += f"{words.count(failed, 'failed job')} in the table" if failed else "no job failed with an error"
         reason += f", {words.count(self._segment().late, 'job')} came late" if self._segment().late else ""
         noted = check(
