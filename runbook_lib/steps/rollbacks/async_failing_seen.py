@@ -272,7 +272,6 @@ class Aftermath:
         census_errors = self._segment().errors
         self._explained += [f"- jobs table, {count}x: {markdown(text)}" for text, count in census_errors.items()]
         failed, lines = self._segment().failed, sum(one.count for _, one in found)
-        ok = bool(found or census_errors) or not failed
         first = "the first " * any(one.cut for one in logged.values())
         told = f"{first}{words.count(lines, 'log line')} of {words.count(len(found), 'kind')}"
         reason = f"{told if lines else 'no log line'}; "
@@ -281,7 +280,7 @@ class Aftermath:
         noted = check(
             f"{self.incident.id}.failures",
             title,
-            ok,
+            bool(found or census_errors) or not failed,
             reason,
             required=False,
             kinds=[{"where": where, "text": one.text, "count": one.count} for where, one in found[:EXAMPLES]],
