@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.base.foreign import told
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.from_journal import from_journal
@@ -15,10 +16,12 @@ from runbook_lib.record.redact_notebook import notebook_json, redact_notebook, r
 def drafted(staging: Path, status: Status, error: Problem | str | None) -> Record:
     """The record so far. Its run id is that of the staging folder's owner."""
     events, who = journal.read_events(staging), folders.facts(staging)
-    problem = error.model_copy(update={"sentence": redact_text(error.sentence)}) if isinstance(error, Problem) else None
+    problem = (
+        error.model_copy(update={"sentence": told(redact_text(error.sentence))}) if isinstance(error, Problem) else None
+    )
     if isinstance(error, str):
         noted = next((event.get("type") for event in reversed(events) if event["event"] == "error"), None)
-        problem = Problem(type=str(noted or "Error"), sentence=redact_text(error))
+        problem = Problem(type=str(noted or "Error"), sentence=told(redact_text(error)))
     record = from_journal(events, status=status, owner=who, error=problem)
     return record.model_copy(update={"run_id": str(who.get("run_id") or staging.name)})
 
