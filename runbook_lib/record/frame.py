@@ -15,12 +15,11 @@ from runbook_lib.base import foreign
 from runbook_lib.base.errors import ArchiveError, Unread, Unsure
 from runbook_lib.base.plain_file import MOST_BYTES, open_plain
 from runbook_lib.record.chain import HEAD, Chain
-from runbook_lib.record.log.files import CHECKPOINT, FOLDER, LEAVES, PART, TREE, Damage, Log, read_log
+from runbook_lib.record.log.files import FOLDER, Damage, Log, of_log, read_log
 from runbook_lib.record.log.sealing import SEALING, read_sealing
 from runbook_lib.record.place import ENV, NAME, RELEASE, is_name, path_of
 
 CHECKS = "`runbook archive verify` names each damage"
-OF_LOG = (LEAVES, TREE, CHECKPOINT, SEALING, "writer.json")  # the last one in a copy of a bucket
 MOST = 3
 """Most damages in one sentence."""
 CUT = "the next seal completes it, and so does `runbook archive sync`"
@@ -90,7 +89,7 @@ def _log(root: Path, log: Log | None, done: Frame) -> None:
         if (root / FOLDER).is_symlink() or (root / FOLDER).is_file():
             done.add(FOLDER, f"{FOLDER} was put there: sealing makes no such thing")
     for one in _inside(str(root / FOLDER)):
-        if not (one.name.startswith((PART, ".part-")) or one.name in OF_LOG) or one.is_dir(follow_symlinks=False):
+        if not of_log(one.name) or one.is_dir(follow_symlinks=False):
             done.add(f"{FOLDER}/{one.name}", f"{one.name} was put there: sealing makes no such thing")
         elif one.is_file() and one.stat().st_size > MOST_BYTES:
             done.add(f"{FOLDER}/{one.name}", f"{one.name} is larger than any that sealing makes")

@@ -39,8 +39,9 @@ def predecessors(archive: Archive, requires: Iterable[str], release: str) -> lis
 
     The newest record with a decision counts. A record whose plan is in order (PLANNED), or that failed without a
     change, takes no promotion back, nor does a plan that holds (`only_planned`) where the promotion was of a run in
-    apply mode. A step that passed by a run in plan mode is held by one, too. A record that ended in the middle of a
-    change takes a promotion back, since what is in force is then unknown.
+    apply mode. A step that passed by a run in plan mode is held by one, too. A record that did not end as it should
+    takes a promotion back if it has changed something, since nobody has judged what is in force then, and if it had
+    judged that it must be rolled back.
     """
     archive.refresh(release)
     if archive.stale:  # a later HOLD or ROLLBACK could be there
@@ -96,9 +97,23 @@ def said_by(requirement: str, record: Record) -> Finding | None:
     if record.open_changes:
         sentence = f"{requirement} {record.status} in the middle of a change (run {record.run_id}); run it again"
         return Finding(requirement, False, sentence, record.run_id, record.sealed_at)
-    if record.status != "completed" or record.decision in (None, "PLANNED"):
+    if record.status != "completed":
+        return _cut_short(requirement, record)
+    if record.decision in (None, "PLANNED"):
         return None
     ok = record.decision == "PROMOTE"
     says = f"{requirement} says {record.told.word} (run {record.run_id}, {when(record.sealed_at)})"
     told = says if ok else f"{says}, and has not passed"
     return Finding(requirement, ok, told, record.run_id, record.sealed_at, applied=record.mode == "apply")
+
+
+def _cut_short(requirement: str, record: Record) -> Finding | None:
+    """The finding that a run without its end gives; None: it has neither changed nor judged what is in force."""
+    run = f"(run {record.run_id})"
+    if any(change.done for change in record.changes):
+        sentence = f"{requirement} {record.status} after a change {run}; run it again"
+    elif record.decision == "ROLLBACK":
+        sentence = f"{requirement} judged {record.told.word}, and {record.status} {run}; it has not passed"
+    else:
+        return None
+    return Finding(requirement, False, sentence, record.run_id, record.sealed_at)

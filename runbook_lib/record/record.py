@@ -46,6 +46,11 @@ class Change(Frozen):
         return self.outcome is None or self.outcome.get("ok", True) is None
 
     @property
+    def done(self) -> bool:
+        """AWS has it."""
+        return bool((self.outcome or {}).get("ok"))
+
+    @property
     def step(self) -> str:
         """The step of the infrastructure code that was deployed; empty: it was another change."""
         # Version 0.1 said it in words alone.

@@ -17,6 +17,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.predecessors import after, predecessors
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.moment import Moment
+from runbook_lib.rollout.open_changes import dead
 from runbook_lib.rollout.rollbacks import Rollbacks, made_at, newest_shift
 
 LOST = ("taken_back", "void")
@@ -73,6 +74,10 @@ class Known:
         self.rollbacks = Rollbacks(params, archive, state, pending)
         names = [f"{notebook}@{env}" for notebook, env in self.needed]
         self.findings = dict(zip(names, predecessors(archive, names, params.release), strict=True))
+        self.dead = tuple(dead(params, archive))  # they count as sealed: the next run seals them
+        for left in reversed(self.dead):
+            if (one := f"{left.notebook}@{left.env}") in self.findings:
+                self.findings[one] = after(one, left, self.findings[one]) or self.findings[one]
         if pending is not None and (one := f"{pending.notebook}@{pending.env}") in self.findings:
             self.findings[one] = after(one, pending, self.findings[one]) or self.findings[one]
 
@@ -90,7 +95,9 @@ class Known:
         if env != self.params.env or notebook not in self.params.policy.phases:
             return None
         newest, decided = self.records(notebook, env)
-        attempts = [self.params.flat.attempt, *(one.attempt for one in (newest, decided) if one is not None)]
+        left = (one for one in self.dead if (one.notebook, one.env) == (notebook, env))
+        known = (self.params.flat, newest, decided, *left)
+        attempts = [one.attempt for one in known if one is not None]
         return max(attempts)
 
     def params_of(self, notebook: str) -> Params:

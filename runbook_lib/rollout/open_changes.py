@@ -45,10 +45,10 @@ class OpenChange:
 def open_changes(params: Params, archive: Archive) -> tuple[OpenChange, ...]:
     """The open changes of the environment's release, newest first."""
     found: list[OpenChange] = []
-    dead = list(_dead(params, archive))
+    left = list(dead(params, archive))
     refs = archive.records(env=params.env, release=params.release)
-    for notebook in sorted({one.notebook for one in dead} | {one.notebook for one in refs}):
-        for record in (*(one for one in dead if one.notebook == notebook), *_sealed(archive, refs, notebook)):
+    for notebook in sorted({one.notebook for one in left} | {one.notebook for one in refs}):
+        for record in (*(one for one in left if one.notebook == notebook), *_sealed(archive, refs, notebook)):
             found += [_open(params, record, change.intent) for change in reversed(record.open_changes)]
             if record.status == "completed" and not record.open_changes:
                 break
@@ -68,11 +68,11 @@ def _open(params: Params, record: Record, intent: Mapping[str, object]) -> OpenC
     return OpenChange(record.run_id, record.notebook, str(intent.get("what", "")), at, command)
 
 
-def _dead(params: Params, archive: Archive) -> Iterator[Record]:
+def dead(params: Params, archive: Archive) -> Iterator[Record]:
     """Runs whose process is gone and that are not sealed yet, newest first. This seals nothing."""
-    left = [(folders.facts(folder), folder) for folder in archive.staging.glob("[!.]*")]
-    left.sort(key=lambda one: str(one[0].get("staged_at")), reverse=True)
-    for who, folder in left:
+    staged = [(folders.facts(folder), folder) for folder in archive.staging.glob("[!.]*")]
+    staged.sort(key=lambda one: str(one[0].get("staged_at")), reverse=True)
+    for who, folder in staged:
         if (who.get("env"), who.get("release")) == (params.env, params.release) and not folders.alive(who, folder):
             yield from_journal(journal.read_events(folder), status="died", owner=who)
 

@@ -126,7 +126,7 @@ class Rollout:
         self, finding: Finding, newest: Record | None, decided: Record | None, moment: Moment | None
     ) -> tuple[State, str, dt.datetime | None]:
         """The state by a record that decides and does not promote."""
-        if decided is None or finding.sealed_at is None or decided.open_changes:
+        if decided is None or finding.sealed_at is None or decided.open_changes or decided.status != "completed":
             return "hold", finding.sentence, None
         if decided.decision == "SOAK":
             return self._soaking(decided, moment)

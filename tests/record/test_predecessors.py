@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.place import RecordRef
-from runbook_lib.record.predecessors import only_planned, predecessors
-from runbook_lib.record.record import Record
+from runbook_lib.record.predecessors import after, only_planned, predecessors
+from runbook_lib.record.record import Change, Record
 
 PHASE = "06_phase1_10_percent"
+SEALED = "2026-11-23T03:00:00.000+00:00"
 Seal = Callable[..., RecordRef]
 Plan = Callable[[str], RecordRef]
 
@@ -102,6 +105,28 @@ class TestPredecessors:
         ok, sentence = self.find(archive)
         assert not ok and "died in the middle of a change" in sentence
 
+    @pytest.mark.parametrize("status", ["died", "failed", "cancelled"])
+    def test_a_later_run_that_changed_something_and_did_not_end_takes_it_back(
+        self, archive: Archive, sealed: Seal, stage: Callable[..., Path], status: Any
+    ) -> None:
+        """Killed after the shift of another attempt, and before its SOAK: the weight in force was never soaked."""
+        sealed("PROMOTE")
+        done = ("intent", {"id": "a", "what": "dial 10 %"}), ("outcome", {"intent": "a", "ok": True})
+        seal_staged(archive, stage(*done), status=status)
+        ok, sentence = self.find(archive)
+        assert not ok and f"{status} after a change" in sentence
+
+    @pytest.mark.parametrize("status", ["died", "failed", "cancelled"])
+    def test_a_judged_rollback_takes_it_back_however_its_run_ended(
+        self, archive: Archive, sealed: Seal, stage: Callable[..., Path], status: Any
+    ) -> None:
+        sealed("PROMOTE")
+        told = {"decision": "ROLLBACK", "reason": "it fails", "next": "turn it off"}
+        refused = ("intent", {"id": "a", "what": "switch"}), ("outcome", {"intent": "a", "ok": False})
+        seal_staged(archive, stage(("decision", {"moment": "after", "outcome": told}), *refused), status=status)
+        ok, sentence = self.find(archive)
+        assert not ok and f"judged ROLLBACK, and {status}" in sentence
+
     def test_an_altered_record_is_not_trusted(self, archive: Archive, sealed: Seal) -> None:
         path = sealed("ROLLBACK").folder / "record.json"
         path.write_text(path.read_text().replace("ROLLBACK", "PROMOTE"))
@@ -123,3 +148,79 @@ class TestPredecessors:
         sealed("PROMOTE")
         assert not predecessors(archive, [f"{PHASE}@prod"], "r1")[0].ok
         assert not predecessors(archive, [f"{PHASE}@dev"], "r2")[0].ok
+
+
+DONE = Change(intent={"raises": True}, outcome={"ok": True})
+OPEN = Change(intent={"raises": True})
+REFUSED = Change(intent={"raises": True}, outcome={"ok": False})
+STANDS, OUT = "what was said before stands", "not passed"
+ROWS: dict[str, tuple[dict[str, Any], str]] = {
+    "a shift": ({"mode": "apply", "decision": "SOAK", "moment": "before", "changes": (DONE,)}, OUT),
+    "an interim look": ({"decision": "SOAK", "moment": "during"}, OUT),
+    "the verdict": ({"decision": "PROMOTE", "moment": "after"}, "passed"),
+    "the verdict, applied": ({"mode": "apply", "decision": "PROMOTE", "moment": "after"}, "passed, applied"),
+    "a look that holds": ({"decision": "HOLD", "moment": "after"}, OUT),
+    "a look that rolls back": ({"mode": "apply", "decision": "ROLLBACK", "moment": "during", "changes": (DONE,)}, OUT),
+    "a plan": ({"decision": "PLANNED", "moment": "before"}, STANDS),
+    "a plan that holds": ({"decision": "HOLD", "moment": "before"}, "not passed, unless it was applied"),
+    "a plan of another attempt that holds": (
+        {"decision": "HOLD", "moment": "before", "attempt": 2},
+        "not passed, unless it was applied",
+    ),
+    "a failure without a change": ({"status": "failed", "mode": "apply"}, STANDS),
+    "a refused change": ({"status": "failed", "mode": "apply", "decision": "PLANNED", "changes": (REFUSED,)}, STANDS),
+    "killed in a shift": ({"status": "died", "mode": "apply", "decision": "PLANNED", "changes": (OPEN,)}, OUT),
+    "killed after a shift": (
+        {"status": "died", "mode": "apply", "decision": "PLANNED", "changes": (DONE,), "attempt": 2},
+        OUT,
+    ),
+    "a rollback that failed": ({"status": "failed", "mode": "apply", "decision": "ROLLBACK"}, OUT),
+    "a promotion that died": ({"status": "died", "decision": "PROMOTE", "moment": "after"}, STANDS),
+}
+"""What a record is, and what it makes of its step."""
+
+
+class Shelf:
+    """An archive of records that are all as they were sealed."""
+
+    stale = ""
+
+    def __init__(self, records: tuple[Record, ...]) -> None:
+        self._records = records
+
+    def records(self, *_: str) -> tuple[Record, ...]:
+        return self._records
+
+    def load(self, one: Record) -> Record:
+        return one
+
+    def verifier(self) -> Callable[[Record], None]:
+        return lambda _: None
+
+    def lost(self, *_: str) -> list[RecordRef]:
+        return []
+
+    def refresh(self, _: str) -> None: ...
+
+    def chain(self, *_: str) -> Any:
+        return SimpleNamespace(folder=Path("nowhere"))
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_each_sequence_of_records_against_the_table(length: int) -> None:
+    """Read from the newest, as a phase does, and one after the other, as `status` and pruning do."""
+    for names in itertools.product(ROWS, repeat=length):
+        told, before = OUT, None
+        records = [
+            Record(**{"status": "completed", "mode": "plan", "run_id": f"{at}", "sealed_at": SEALED, **ROWS[name][0]})
+            for at, name in enumerate(names)
+        ]
+        for name, record in zip(names, records, strict=True):
+            before = after("06@prod", record, before)
+            says = ROWS[name][1]
+            if says == "not passed, unless it was applied":
+                says = STANDS if told == "passed, applied" else OUT
+            told = told if says == STANDS else says
+        (found,) = predecessors(cast(Archive, Shelf(tuple(records))), ["06@prod"], "r1")
+        passed = told.startswith("passed")
+        assert (found.ok, before is not None and before.ok) == (passed, passed), names

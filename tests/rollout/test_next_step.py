@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import shlex
 import shutil
@@ -26,6 +27,7 @@ from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.traffic.state import Deployment, Event, TrafficState
 from runbook_lib.params.load import Params, load_file
+from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, enter
 from runbook_lib.record.journal import Journal
@@ -363,6 +365,28 @@ def test_a_plan_of_the_second_attempt_is_applied_as_the_second(stage: Stage) -> 
         "soaking",
         "runbook run 06_phase1_10_percent --params params/prod.yaml --set attempt=2",
     )
+
+
+def test_a_shift_that_was_killed_before_its_soak_is_not_the_promotion_before_it(stage: Stage) -> None:
+    """Attempt 1 had passed, and rollback 1 took it back; attempt 2 is killed as soon as the weight is set."""
+    name = "06_phase1_10_percent"
+    stage.shift(name)
+    stage.seal(f"{name}@prod", outcome("PROMOTE"))
+    stage.off()
+    stage.seal(f"{ROLLBACKS[0]}@prod", outcome("PROMOTE"))
+    stage.shift(name, attempt=2)
+    journal = Journal(stage.archive.stage("prod", PARAMS.release, name, "f" * 12, "papermill"))
+    flat = {**PARAMS.flat.model_dump(mode="json"), "mode": "apply", "attempt": 2}
+    journal.append("opened", run_id="f" * 12, notebook=name, params=flat)
+    journal.append("intent", id="a", what="dial to 10 %", before={}, after={}, undo="", raises=True)
+    journal.append("outcome", intent="a", read_back={}, ok=True)
+    owner = journal.folder / folders.FILE
+    owner.write_text(json.dumps({**folders.facts(journal.folder), "pid": 2**22 + 1, "start": 1.0}))
+    unsealed = stage.next()
+    assert "died after a change" in unsealed.words and f"runbook run {name}" in unsealed.command
+    (swept,) = stage.archive.sweep()
+    assert swept.run_id == "f" * 12
+    assert stage.next().command == unsealed.command == f"runbook run {name} --params params/prod.yaml --set attempt=2"
 
 
 def test_after_a_rollback_of_phase_2_phase_1_is_gone_through_again(stage: Stage) -> None:

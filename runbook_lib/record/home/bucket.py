@@ -22,12 +22,12 @@ from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.home.home import Lost, RolledBack
 from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, pull
 from runbook_lib.record.home.s3 import Store
-from runbook_lib.record.log.files import CHECKPOINT, LEAVES, PART, TREE, parts, read_checkpoint, read_log
+from runbook_lib.record.log.files import CHECKPOINT, LEAVES, PART, TREE, of_log, parts, read_checkpoint, read_log
 from runbook_lib.record.log.files import FOLDER as LOG
 from runbook_lib.record.log.keeping import keeping
 from runbook_lib.record.log.note import Checkpoint, parsed
 from runbook_lib.record.log.sealing import SEALING, read_sealing
-from runbook_lib.record.place import is_path, safe
+from runbook_lib.record.place import is_name, is_path, safe
 from runbook_lib.record.tombstones import stones
 
 WRITER = f"{LOG}/writer.json"
@@ -178,6 +178,8 @@ class Bucket:
 
     def _renew(self, wanted: set[str], *, anew: bool = False) -> int:
         held = self._mirror.held()
+        if anew:
+            self._put_there()
         if not self._log(anew) and not anew and wanted <= held:
             return 0
         log, begun = read_log(self.root), read_sealing(self.root / LOG)
@@ -208,6 +210,18 @@ class Bucket:
             if (last is None) == (first is None) and (last is None or last[1] == (first or last)[1]):
                 return self._taken({**found, CHECKPOINT: first})
         raise ArchiveError(f"{self.uri} is written to all the time; try again")
+
+    def _put_there(self) -> None:
+        """Has an empty file in the copy for each object beside the log that sealing does not make: it is damage."""
+        there = {path.split("/")[1] for path in self.store.below(f"{LOG}/")}
+        here = {file.name for file in (self.root / LOG).glob("*") if file.is_file()}
+        for name in filter(is_name, there | here):
+            if of_log(name):
+                continue
+            if name in there:
+                self._folder.write(f"{LOG}/{name}", b"")
+            else:
+                (self.root / LOG / name).unlink()
 
     def _parts(self) -> list[str]:
         """The leaf files that differ between copy and bucket, also those that only the copy has."""

@@ -165,6 +165,12 @@ class Log:
         return roots(self.hashes, [size for size in sizes if size <= len(self.hashes)])
 
 
+def of_log(name: str) -> bool:
+    """Whether sealing makes such a file, or a crash leaves it; `writer.json` in a bucket alone."""
+    own = (LEAVES, TREE, CHECKPOINT, SEALING, "writer.json")
+    return name in own or name.startswith((PART, ".part-"))
+
+
 def read_tree(folder: Path) -> Tree | None:
     """The tree of `tree.json`; None: the file is missing or unreadable."""
     try:

@@ -35,6 +35,7 @@ from runbook_lib.record.log.files import (
     parts,
     read_checkpoint,
     read_leaves,
+    read_log,
     read_tree,
 )
 from runbook_lib.record.log.leaf import How, Leaf
@@ -149,15 +150,26 @@ class Ledger:
         facts = leaf_of(folder)
         if facts["hash"] != begun.hash:
             return f"{begun.path} is not the record that was being sealed"
+        if not self._may_be_of(begun, tree):
+            return f"{FOLDER}/{SEALING} did not fit the archive's log: {begun.path} was logged before"
         advance(folder, begun.hash)
         if is_name(begun.staging):
             shutil.rmtree(self.root / STAGING / begun.staging, ignore_errors=True)
+        doubt = self._unannounced(begun, tree)
         if tree.size > begun.size:
             self._sign(tree, begun)
-            return ""
-        doubt = self._unannounced(begun, tree)
+            return f"{begun.path} was in the log and not under its checkpoint{doubt}" if doubt else ""
         self._append(tree, facts, "completed", begun)
         return f"{begun.path} was sealed, and a crash kept it from the log: it was logged now{doubt}"
+
+    def _may_be_of(self, begun: Sealing, tree: Tree) -> bool:
+        """Whether the record has no leaf from before its seal, and one since if the tree has grown.
+
+        Else somebody wants it logged twice, and the HEAD of its chain set back.
+        """
+        log = read_log(self.root)  # reads all leaves: rare, as after a crash
+        had = log.by_path.get(begun.path) if log is not None else None
+        return had.index == begun.size if had is not None else tree.size == begun.size
 
     def _unannounced(self, begun: Sealing, tree: Tree) -> str:
         """Doubt about a seal that no witness knows; empty: one knows it, or none keeps announcements."""

@@ -211,7 +211,9 @@ def test_who_lost_the_race_for_the_next_leaf_is_behind_the_other(
     assert (done.state, done.records, done.size) == ("intact", 3, 3), done.damage
 
 
-@pytest.mark.parametrize("what", ["edited", "removed", "put there", "rolled back", "leaf edited", "leaves removed"])
+@pytest.mark.parametrize(
+    "what", ["edited", "removed", "put there", "beside the log", "rolled back", "leaf edited", "leaves removed"]
+)
 def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket: str, what: str) -> None:
     ada = machine("ada")
     ref = ada.seal()
@@ -228,6 +230,8 @@ def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket:
     elif what == "removed":
         for one in s3.list_objects_v2(Bucket=bucket, Prefix=f"{path}/")["Contents"]:
             s3.delete_object(Bucket=bucket, Key=one["Key"])
+    elif what == "beside the log":
+        s3.put_object(Bucket=bucket, Key="team/log/record.json", Body=b"{}")
     elif what == "put there":
         for file in second.folder.iterdir():
             key = f"{path.rpartition('/')[0]}/20991123T030000.000Z-{'f' * 12}/{file.name}"
@@ -239,6 +243,9 @@ def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket:
         return
     for one in (ada, machine("bob")):
         assert one.audit().state == "damaged"
+    if what == "beside the log":
+        s3.delete_object(Bucket=bucket, Key="team/log/record.json")
+        assert ada.audit().state == "intact", "the copy has no rest of it"
     shutil.rmtree(ada.archive.root)
 
 

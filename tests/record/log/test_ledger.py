@@ -19,7 +19,7 @@ from runbook_lib.record.links import Links
 from runbook_lib.record.log import ledger
 from runbook_lib.record.log.files import LEAVES, TREE, newest_logged, read_log
 from runbook_lib.record.log.sealing import SEALING
-from runbook_lib.record.place import RecordRef
+from runbook_lib.record.place import RecordRef, path_of
 from runbook_lib.record.seal import replace_file
 from tests.archives import of_version_0_2_and_earlier
 from tests.killed import killed
@@ -266,6 +266,22 @@ def test_a_note_of_a_seal_that_fits_to_nothing_is_taken_away(archive: Archive, s
         (archive.root / "log" / SEALING).write_text(text)
         sealed()
         assert not (archive.root / "log" / SEALING).exists() and audit(archive).state == "intact"
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_note_of_a_seal_that_names_a_logged_record_logs_it_no_second_time(
+    archive: Archive, sealed: Seal, place: int, late: int
+) -> None:
+    """One small file that was put there had the next seal damage log and HEAD of an archive that was intact."""
+    ref = [sealed(), sealed(), sealed()][place]
+    note = {"path": path_of(archive.root, ref.folder), "hash": archive.load(ref).hash, "size": 3 - late, "staging": ""}
+    (archive.root / "log" / SEALING).write_text(json.dumps(note))
+    newest = sealed()
+    done = audit(archive)
+    assert (done.state, done.size) == ("intact", 4), done.damage
+    said = any("was logged before" in one for one in archive.load(newest).warnings)
+    assert said is not (place == 2 and late == 1), "that is what a crash before the note's end leaves"
 
 
 @pytest.mark.parametrize("staging", ["..", ".", "", "a/../.."])

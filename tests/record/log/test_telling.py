@@ -13,6 +13,8 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.commands.archive import verify
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.log import telling
+from runbook_lib.record.log.intake import facts
+from runbook_lib.record.log.ledger import Ledger
 from runbook_lib.record.log.witness import FileWitness, kept
 from runbook_lib.record.place import RecordRef
 from tests.archives import planted
@@ -25,6 +27,20 @@ PUT, CUT = "was not told that its seal began", "was told that its seal began"
 
 def put_there(archive: Archive) -> None:
     planted(archive.root, archive.records()[-1].folder)
+
+
+def test_one_with_its_leaf_is_told_from_a_crash(archive: Archive, sealed: Seal, elsewhere: Path) -> None:
+    """Its leaf says `sealed`, so the warning in the next record is all that stays of it."""
+    sealed()
+    put_there(archive)
+    forged = archive.records()[-1].folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "_sign", lambda *_: None)
+        Ledger(archive.root, print, archive.home).append(facts(archive.root, forged))
+    done = verify(archive.root)
+    assert done.exit_code == 3 and any(PUT in note for note in done.notes)
+    assert any("no witness was told that its seal began" in one for one in archive.load(sealed()).warnings)
+    assert (elsewhere / "checkpoint").read_bytes() == (archive.root / "log" / "checkpoint").read_bytes()
 
 
 def test_a_record_that_was_put_there_is_told_from_a_crash(
