@@ -18,11 +18,20 @@ _MARKS = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))|\A([#+=:
 
 _LONG = re.compile(r"\S{400,}")
 _ENDS = 120
+_TOLD = 2_000
 
 
 def short(text: str) -> str:
     """A sentence without walls of text: of a path or a name of hundreds of characters its two ends, and how many."""
     return _LONG.sub(lambda all_: f"{all_[0][:_ENDS]} …({len(all_[0]):,} characters)… {all_[0][-_ENDS:]}", text)
+
+
+def told(text: str) -> str:
+    """The sentence of an error that others wrote: of megabytes the two ends, which say what it is."""
+    said = short(text)
+    if len(said) <= _TOLD:
+        return said
+    return f"{said[: _TOLD // 2]} …({len(text):,} characters)… {said[-_TOLD // 2 :]}"
 
 
 def terminal(text: object) -> str:

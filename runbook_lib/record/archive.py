@@ -25,7 +25,7 @@ from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.chain import HEAD, Chain, by_id, read_record, spelt_head, state_of
-from runbook_lib.record.draft import drafted, rendered
+from runbook_lib.record.draft import beside, drafted, rendered
 from runbook_lib.record.form import misformed
 from runbook_lib.record.home.home import Lost, home_of
 from runbook_lib.record.intact import Verifier
@@ -317,7 +317,8 @@ def _sealed(
         if damage:
             trouble = [*trouble, f"the chain before this record is damaged: {damage}"]
         name, now = chain.next_name(draft.run_id, archive.clock())
-        copies = {path.name: path for path in staging.iterdir() if path.is_file() and path.name not in _UNSEALED}
+        copies, more, links = beside(staging, _UNSEALED)
+        contents |= more
         hashes = {file: file_hash(path) for file, path in copies.items()}
         hashes |= {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
         record = draft.model_copy(
@@ -325,7 +326,7 @@ def _sealed(
                 "files": dict(sorted(hashes.items())),
                 "previous": previous,
                 "sealed_at": now.isoformat(timespec="milliseconds"),
-                "warnings": (*draft.warnings, *trouble, *journal.altered(staging, hashes)),
+                "warnings": (*draft.warnings, *trouble, *links, *journal.altered(staging, hashes)),
             }
         ).dump()
         record = exact(record)

@@ -25,11 +25,13 @@ from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 
 from runbook_lib.base import scratch
+from runbook_lib.base.foreign import terminal
 from runbook_lib.base.one_line import one_line
-from runbook_lib.base.redact import Pieces
+from runbook_lib.base.redact import Pieces, redact_text
 from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 
 _SOCKET_PATH = 100
@@ -59,7 +61,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         self._logged = Pieces()
         try:
             return super().execute_cell(cell, cell_index, **kwargs)
-        except CellExecutionError:
+        except CellExecutionError as error:
+            outputs = cell.setdefault("outputs", [])
+            # IPython prints a group of exceptions as text.
+            if all(one.get("output_type") != "error" for one in outputs):
+                said = {"ename": error.ename, "evalue": error.evalue, "traceback": []}
+                outputs.append(new_output("error", **said))  # type: ignore[no-untyped-call]
             raise
         except BaseException:
             self.nb_man.cell_exception(cell, cell_index)
@@ -157,9 +164,10 @@ class Kernel:
 
     def _errors(self) -> str:
         try:
-            return (self.folder / _ERRORS).read_text(encoding="utf-8", errors="replace").rstrip()
+            told = (self.folder / _ERRORS).read_text(encoding="utf-8", errors="replace").rstrip()
         except OSError:
             return ""
+        return terminal(redact_text(told))  # what a cell's programs wrote is in it, and a CI system keeps its log
 
 
 def start(

@@ -90,3 +90,15 @@ def test_a_report_shows_what_turns_text_wherever_it_was_written() -> None:
     assert "\u202e" not in line("a\u202eb")._repr_html_()
     made = environment().from_string("{{ a }}{{ b|inline }}").render(a="<a\u202e>", b="b\u202e")
     assert made.startswith("&lt;a\\u202e&gt;")
+
+
+@pytest.mark.parametrize("text", ["", "a sentence", "word " * 399])
+def test_a_sentence_is_told_as_it_is(text: str) -> None:
+    assert foreign.told(text) == text
+
+
+@pytest.mark.parametrize("text", ["z" * 5_000_000, "word " * 1_000_000, "line\n" * 100_000])
+def test_of_megabytes_the_ends_are_told(text: str) -> None:
+    said = foreign.told(f"first {text} last")
+    assert said.startswith("first ") and said.endswith(" last") and "characters)" in said
+    assert len(said) < 2100

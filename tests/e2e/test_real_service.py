@@ -138,7 +138,7 @@ def test_a_throttle_of_two_a_second_is_shown_and_fails_the_phase_that_it_is_too_
     assert shown.ok and "2 requests/s, burst 10" in shown.reason
     limits, peak = read_limits(real.aws, real.params), Peak(per_minute=30, per_hour=600, per_day=3000)
     ten, all_ = (
-        {one.id: one.verdict for one in door_checks(limits, peak, percent, manner(real.params, migrated=False))}
+        {one.id: one.verdict for one in door_checks(limits, peak, percent, manner(real.params))}
         for percent in (10, 100)
     )
     assert (ten["door.stage"], all_["door.stage"]) == (Verdict.PASS, Verdict.FAIL)

@@ -61,7 +61,7 @@ def test_every_field_says_what_it_is() -> None:
     ("contract", "said"),
     [
         ({"secrets": {"api_key": "s3cr3t-itself"}}, "secrets.api_key is not a reference; expects env:VARIABLE"),
-        ({"secrets": {"api_key": "env:OURS"}}, "secrets.api_key is in no header; write {api_key}"),
+        ({"secrets": {"api_key": "env:OURS"}}, "secrets.api_key is not used by any header; write {api_key}"),
         ({"secrets": {"uuid": "env:OURS"}}, "'uuid' cannot be the name of a secret"),
         ({"secrets": {"ApiKey": "env:OURS"}}, "'ApiKey' cannot be the name of a secret"),
         ({"submit": {"headers": {"X-Api-Key": "{api_key}"}}}, "{api_key}' is not a placeholder that is known here"),

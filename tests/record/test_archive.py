@@ -166,6 +166,27 @@ def test_a_record_of_a_later_version_is_one_sentence(archive: Archive, sealed: S
         archive.load(archive.records()[0])
 
 
+def test_a_file_that_nobody_attached_is_searched_and_no_link_is_followed(
+    archive: Archive, stage: Stage, tmp_path: Path
+) -> None:
+    """A cell wrote into the run's folder: a password was sealed, and a copy of whatever file a link named."""
+    secret = "zebra" + "stripes"
+    (tmp_path / "elsewhere").write_text("of another")
+    journal = Journal(stage())
+    journal.attach("answers.json", "[1]")
+    (journal.folder / "mine.txt").write_text(f"pass{'word'}={secret}")
+    (journal.folder / "picture").write_bytes(b"\xff\x00")
+    (journal.folder / "link").symlink_to(tmp_path / "elsewhere")
+    (journal.folder / "gone").symlink_to(tmp_path / "nowhere")
+    record = archive.load(ref := seal_staged(archive, journal.folder, status="completed"))
+    archive.verify(ref)
+    assert (ref.folder / "mine.txt").read_text() == "password=[redacted]"
+    assert (ref.folder / "picture").read_bytes() == b"\xff\x00"
+    assert (ref.folder / "answers.json").read_text() == "[1]"
+    assert not {"link", "gone"} & {*record.files, *(one.name for one in ref.folder.iterdir())}
+    assert sorted(record.warnings) == [f"{name} is a link, and not in the record" for name in ("gone", "link")]
+
+
 def test_an_attachment_altered_before_the_seal_is_noticed(archive: Archive, stage: Stage) -> None:
     staging = stage()
     Journal(staging).attach("answers.json", "[1]")

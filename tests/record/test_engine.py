@@ -169,6 +169,29 @@ def test_a_cell_that_fails(project: Project) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(
+    ("raised", "sentence"),
+    [
+        ('ExceptionGroup("both", [ValueError("a"), KeyError("b")])', "both (2 sub-exceptions)"),
+        ('ExceptionGroup("z " * 50_000, [ValueError("a")])', "z z z"),
+    ],
+)
+def test_the_record_says_what_ended_a_run(raised: str, sentence: str, project: Project) -> None:
+    """IPython prints a group of exceptions as text: the record said that the notebook was not closed, and papermill
+    ended as if all was well. A sentence of megabytes was kept and printed as it came.
+    """
+    from papermill.exceptions import PapermillExecutionError
+
+    with pytest.raises(PapermillExecutionError):
+        project.run(OPEN, f"raise {raised}", CLOSE)
+    error = project.record().error
+    assert error is not None
+    assert (error.type, error.cell) == ("ExceptionGroup", 3)
+    assert error.sentence.startswith(sentence)
+    assert len(error.sentence) < 2100
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
     ("cells", "sentence"),
     [
         (['"hello"'], "the notebook ended without opening a run"),
@@ -540,6 +563,9 @@ def test_what_a_program_prints_is_in_the_cell_and_not_on_the_console(
 ) -> None:
     """ipykernel writes it to the kernel's own output, too: `--json` would be none, and a secret would be shown."""
     monkeypatch.delenv("PYTEST_CURRENT_TEST")  # with it ipykernel does not look at what programs print
-    project.run(OPEN, CLOSE, 'import os; os.system("echo PASS" + "WORD=zebrastripes")', boots=True)
+    told = 'import os; os.system("echo PASS" + "WORD=zebrastripes; echo PASS" + "WORD=lionsmane >&2")'
+    project.run(OPEN, CLOSE, told, boots=True)
     assert f"PASSWORD={MASK}" in str(project.sealed_notebook()["cells"][-1]["outputs"])
-    assert "zebrastripes" not in capfd.readouterr().out
+    shown = capfd.readouterr()
+    assert "zebrastripes" not in shown.out
+    assert "lionsmane" not in shown.out + shown.err

@@ -145,8 +145,6 @@ class Manner(Frozen):
     poll_every_s: float
     handler_s: dict[str, float]
     workers: int
-    migrated: bool = False
-    """Whether the synchronous route is asynchronous; then every submission has the synchronous route's path."""
 
 
 def per_second(peak: Peak, percent: float, manner: Manner) -> dict[str, float]:
@@ -159,10 +157,7 @@ def per_second(peak: Peak, percent: float, manner: Manner) -> dict[str, float]:
     numbers.share(weight=percent / 100)
     numbers.positive(poll_every_s=manner.poll_every_s)
     async_, sync = peak.per_minute / 60 * percent / 100, peak.per_minute / 60 * (1 - percent / 100)
-    if manner.migrated:
-        async_, sync = 0.0, peak.per_minute / 60
-    jobs = sync if manner.migrated else async_
-    return {"sync": sync, "submit": async_, "status": jobs * manner.generation_s / manner.poll_every_s}
+    return {"sync": sync, "submit": async_, "status": async_ * manner.generation_s / manner.poll_every_s}
 
 
 def door_checks(
@@ -289,9 +284,8 @@ def _plans(limits: Limits, peak: Peak, load: Mapping[str, float], manner: Manner
 
 def _busy(names: list[str], load: Mapping[str, float], manner: Manner) -> float:
     """Executions of these functions that are busy at once, at the peak."""
-    behind = {**load, "submit": load["sync"], "sync": 0.0} if manner.migrated else load
     busy_s = {name: manner.handler_s.get(name, 1.0) for name in names}
-    return sum(behind[name] * (took + (manner.burst - 1) * min(took, 1.0)) for name, took in busy_s.items())
+    return sum(load[name] * (took + (manner.burst - 1) * min(took, 1.0)) for name, took in busy_s.items())
 
 
 def _reserve(name: str, limits: Limits, load: Mapping[str, float], manner: Manner) -> Fit:

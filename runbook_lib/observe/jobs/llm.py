@@ -8,7 +8,7 @@ from typing import Any
 
 from runbook_lib.base.window import Window
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.observe.jobs.logs import MAX_EVENTS, failures
+from runbook_lib.observe.jobs.logs import failures
 from runbook_lib.observe.metrics.fetch import Ask, fetch
 from runbook_lib.params.load import Params
 
@@ -57,5 +57,5 @@ def limited(
         count=sum(one.count for one in mine),
         ended=sum(sums) if sums else None,
         examples=tuple(one.text for one in mine[:3]),
-        cut=sum(one.count for one in found) >= MAX_EVENTS,
+        cut=found.cut,
     )

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
@@ -17,10 +17,16 @@ from runbook_lib.params.load import Params
 
 MAX_EVENTS = 10_000
 """At most this many lines are read: an outage can write millions, and the first ten thousand show what it is."""
+MAX_LETTERS = 20_000_000
+"""At most this many letters are read: a worker that writes a whole job into each line would fill an hour."""
 # A question for each: alternatives in one pattern (`?A ?B`) mean "any" to AWS, but "all" to the embedded one.
 _PATTERNS = ("ERROR", "Exception", '"Task timed out"')
 _FAILURE = re.compile(r"error|exception|failed|task timed out", re.IGNORECASE)
 _LENGTH = 300
+_HEAD = 2_000
+"""Of a failure these first letters are searched for secrets and shown in part: to search takes time by the letter."""
+_TORN = 200
+"""So many letters at the end of a cut text are not shown: half a secret there is not known as one."""
 _SAID = ("message", "errorType", "errorMessage", "exception_name", "error", "reason")
 
 # Log lines are written by others and never needed in full, so more is redacted than elsewhere.
@@ -30,7 +36,7 @@ matched too: nothing of it is read twice."""
 _NAMED = re.compile(
     r"((?:password|passwd|secret|api[_-]?key|access[_-]?key(?:[_-]?id)?|session[_-]?token|auth[_-]?token|"
     r"access[_-]?token|authorization|routing[_-]?key|signature|credential)\\?[\"']?\s{0,20}[:=]\s{0,20}\\?[\"']?)"
-    r"(?!bearer|basic|\[redacted\])[^\s\"',;&}\\]+",
+    r"(?!bearer|basic|\[redacted\]|[(\[{]\\?[\"'])[^\s\"',;&}\\]+",
     re.IGNORECASE,
 )
 _VARIABLE = tuple(
@@ -55,15 +61,28 @@ class Signature(Frozen):
     example: str
 
 
+class Failures(list[Signature]):
+    """Kinds of failures, the most frequent first; `cut`: the log has more lines than were read."""
+
+    cut = False
+
+
 def redact(text: str) -> str:
-    """`text` without credentials, tokens and query strings (presigned URLs)."""
-    text = _ADDRESS.sub(lambda found: f"{found[1]}?{MASK}" if found[2] else found[0], text)
-    return redact_text(_NAMED.sub(KEEP, text))
+    """`text` without credentials, tokens and query strings (presigned URLs).
+
+    What all texts are searched for comes first: a mask on one word of a quoted value would hide from it where the value
+    ends.
+    """
+    text = _ADDRESS.sub(lambda found: f"{found[1]}?{MASK}" if found[2] else found[0], redact_text(text))
+    return _NAMED.sub(KEEP, text)
 
 
 def signature(text: str) -> str:
     """The text that all failures of a kind share: redacted, ids, times and numbers masked, cut to 300 characters."""
-    text = redact(text)
+    return _alike(redact(text))
+
+
+def _alike(text: str) -> str:
     for pattern, replacement in _VARIABLE:
         text = pattern.sub(replacement, text)
     return text.strip()[:_LENGTH]
@@ -79,7 +98,7 @@ def _quoted(word: str) -> str:
     return word if word.isalnum() else '"' + word.replace('"', "") + '"'
 
 
-def failures(logs: Any, params: Params, window: Window, *, resource: str = "worker") -> list[Signature]:
+def failures(logs: Any, params: Params, window: Window, *, resource: str = "worker") -> Failures:
     """The failures in a Lambda's log in `window`, the most frequent first; empty where there is no log group.
 
     FilterLogEvents takes milliseconds and includes both ends.
@@ -88,7 +107,7 @@ def failures(logs: Any, params: Params, window: Window, *, resource: str = "work
         AwsError: CloudWatch Logs refused or did not answer.
     """
     if window.empty:
-        return []
+        return Failures()
     request = {
         "logGroupName": log_group(params, resource),
         "startTime": int(window.start.timestamp() * 1000),
@@ -101,16 +120,19 @@ def failures(logs: Any, params: Params, window: Window, *, resource: str = "work
     known = any(pattern.strip('"') in params.service.failure_line for pattern in usual)
     patterns = usual if known or not word else (*usual, _quoted(word))
     seen: set[tuple[Any, ...]] = set()
+    left = _Left()
     with aws_errors(f"reading {request['logGroupName']} (logs:FilterLogEvents)"):
         try:
-            for event in islice(_events(logs, request, patterns), MAX_EVENTS):
+            for event in _few(_events(logs, request, patterns), left):
                 key = (event.get("logStreamName"), event["timestamp"], event.get("eventId"), event.get("message"))
                 if key not in seen:
                     seen.add(key)
                     _note(found, event, word)
         except logs.exceptions.ResourceNotFoundException:
-            return []
-    return sorted(found.values(), key=lambda one: (-one.count, one.text))
+            return Failures()
+    told = Failures(sorted(found.values(), key=lambda one: (-one.count, one.text)))
+    told.cut = left.none
+    return told
 
 
 def spoke(logs: Any, params: Params, window: Window, *, resource: str = "worker") -> bool:
@@ -136,11 +158,34 @@ def _events(logs: Any, request: dict[str, Any], patterns: tuple[str, ...]) -> It
             yield from page.get("events", [])
 
 
+@dataclass
+class _Left:
+    """What may still be read of a log."""
+
+    events: int = MAX_EVENTS
+    letters: int = MAX_LETTERS
+
+    @property
+    def none(self) -> bool:
+        return self.events <= 0 or self.letters <= 0
+
+
+def _few(events: Iterator[dict[str, Any]], left: _Left) -> Iterator[dict[str, Any]]:
+    for event in events:
+        left.events -= 1
+        left.letters -= len(event.get("message", ""))
+        yield event
+        if left.none:
+            return
+
+
 def _note(found: dict[str, Signature], event: dict[str, Any], word: str) -> None:
     message = _message(event.get("message", ""), word)
     if message is None:
         return
-    text = signature(message)
+    told = redact(message[:_HEAD])
+    told = told if len(message) <= _HEAD else told[:-_TORN] or MASK
+    text = _alike(told)
     when = dt.datetime.fromtimestamp(event["timestamp"] / 1000, dt.UTC)
     old = found.get(text)
     found[text] = Signature(
@@ -148,7 +193,7 @@ def _note(found: dict[str, Signature], event: dict[str, Any], word: str) -> None
         count=old.count + 1 if old else 1,
         first=min(old.first, when) if old else when,
         last=max(old.last, when) if old else when,
-        example=old.example if old else redact(message)[:_LENGTH],
+        example=old.example if old else told[:_LENGTH],
     )
 
 

@@ -263,7 +263,8 @@ class Aftermath:
     def _failures(self, title: str) -> Any:
         window = Window(self.decided_at - LOOK_BACK, self.now)
         client, names = self.run.aws.client("logs"), [one for one in functions(self.params) if one != "sync"]
-        found = [(name, one) for name in names for one in logs.failures(client, self.params, window, resource=name)]
+        logged = {name: logs.failures(client, self.params, window, resource=name) for name in names}
+        found = [(name, one) for name in names for one in logged[name]]
         self._explained = [
             f"- {resource}, {one.count}x, {when(one.first)} to {when(one.last)}: {markdown(one.example)}"
             for resource, one in found
@@ -271,16 +272,15 @@ class Aftermath:
         census_errors = self._segment().errors
         self._explained += [f"- jobs table, {count}x: {markdown(text)}" for text, count in census_errors.items()]
         failed, lines = self._segment().failed, sum(one.count for _, one in found)
-        ok = bool(found or census_errors) or not failed
-        reason = (
-            f"{words.count(lines, 'log line')} of {words.count(len(found), 'kind')}; " if lines else "no log line; "
-        )
+        first = "the first " * any(one.cut for one in logged.values())
+        told = f"{first}{words.count(lines, 'log line')} of {words.count(len(found), 'kind')}"
+        reason = f"{told if lines else 'no log line'}; "
         reason += f"{words.count(failed, 'failed job')} in the table" if failed else "no job failed with an error"
         reason += f", {words.count(self._segment().late, 'job')} came late" if self._segment().late else ""
         noted = check(
             f"{self.incident.id}.failures",
             title,
-            ok,
+            bool(found or census_errors) or not failed,
             reason,
             required=False,
             kinds=[{"where": where, "text": one.text, "count": one.count} for where, one in found[:EXAMPLES]],

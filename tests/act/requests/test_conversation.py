@@ -80,7 +80,7 @@ def test_an_id_in_a_path_is_quoted_and_in_a_header_it_is_not() -> None:
 def test_what_is_no_json_is_no_result(required: tuple[str, ...]) -> None:
     told = {"result": {"fetched": "route", "path": "/doc/{job_id}", "required": required, "job_id": ""}}
     step = attempt("download", "", client(told, Answer(200, None, "<html>"))[0].download)
-    assert not step.ok and "<html>" in step.detail and "is no JSON" in step.detail
+    assert not step.ok and "<html>" in step.detail and "is not JSON" in step.detail
 
 
 def test_an_id_may_be_a_number_everywhere() -> None:

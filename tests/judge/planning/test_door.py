@@ -43,8 +43,6 @@ def test_the_load_by_hand() -> None:
     # 12 a minute are 0.2 a second; 45 s in flight at one poll each 5 s are 9 polls a job.
     assert per_second(PEAK, 100, MANNER) == pytest.approx({"sync": 0, "submit": 0.2, "status": 1.8})
     assert per_second(PEAK, 10, MANNER) == pytest.approx({"sync": 0.18, "submit": 0.02, "status": 0.18})
-    moved = MANNER.model_copy(update={"migrated": True})
-    assert per_second(PEAK, 0, moved) == pytest.approx({"sync": 0.2, "submit": 0, "status": 1.8})
 
 
 def test_the_real_stage_throttles_the_polls_of_phase_3() -> None:
@@ -236,10 +234,8 @@ ALL = Limits(
     plans=(DoorPlan(name="r"), DoorPlan(name="s")),
     unseen={"account": "denied"},
 )
-MOVED = MANNER.model_copy(update={"migrated": True})
 ASKED: dict[str, tuple[Limits, Peak | None, float, Manner]] = {
     "a limit of each sort": (KEYS, PEAK, 10, MANNER),
-    "after the migration": (KEYS, PEAK, 0, MOVED),
     "a wide door": (WIDE, PEAK, 100, MANNER),
     "none that AWS tells, and a plan without keys": (
         Limits(keyed=("x",), plans=(DoorPlan(name="r"),)),

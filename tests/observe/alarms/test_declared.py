@@ -172,7 +172,7 @@ def test_a_guard_that_is_missing_or_not_watched(params: Params, AppConfig: Any) 
     name = "careervp-vpr-dlq-alarm-prod"
     alarms = guarded(params)
     others = [other for other in alarms if other != name]
-    assert "is no monitor" in found(params, AppConfig, alarms, others)[name]
+    assert "is not a monitor" in found(params, AppConfig, alarms, others)[name]
     del alarms[name]
     assert "does not exist" in found(params, AppConfig, alarms)[name]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from botocore.stub import ANY, Stubber
 
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.window import Window
+from runbook_lib.observe.jobs import logs as module
 from runbook_lib.observe.jobs.logs import failures, redact, signature, spoke
 from runbook_lib.params.load import Params
 
@@ -32,6 +34,12 @@ JWT = "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0In0." + "c2lnbmF0dXJl"
         ("api_key=topsecretvalue and so on", "topsecretvalue"),
         ('{\\"client_secret\\": \\"abcdefgh12\\"}', "abcdefgh12"),
         ("connect postgres://user:pa55word@host/db", "pa55word"),
+        ('{"password": "correct horse battery"}', "horse"),
+        ("connect(password='a,b;c d')", "c d"),
+        ('{"password": ["correct horse", "battery"]}', "horse"),
+        ('{"auth_token": {"first": "correct"}}', "correct"),
+        ('password="correct horse batt', "horse"),
+        ("api_key: [correct, horse]", "correct"),
     ],
 )
 def test_secrets_are_taken_out(text: str, secret: str) -> None:
@@ -132,6 +140,28 @@ def test_an_example_shows_no_secret(params: Params) -> None:
     (found,) = failures(logs, params, WINDOW)
     assert "notreal" not in found.example + found.text
     assert found.example == "LLM Exception: api_key=[redacted] refused"
+
+
+def test_a_log_of_whole_jobs_is_read_in_seconds(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line had the job's text in it: 200,000 letters a line, searched for secrets from end to end."""
+    text = json.dumps([{"key": "a/b", "job": place, "user": "ana"} for place in range(4000)])
+    lines = [json.dumps({"level": "ERROR", "message": f"Exception {place}", "error": text}) for place in range(30)]
+    left = functools.partial(module._Left, letters=1_000_000)
+    monkeypatch.setattr(module, "_Left", left)
+    began = time.process_time()
+    found = failures(Logs(*enumerate(lines)), params, WINDOW)
+    assert time.process_time() - began < 2
+    assert found.cut
+    assert sum(one.count for one in found) == -(-1_000_000 // len(lines[0]))
+    assert not failures(Logs(*enumerate(lines[:2])), params, WINDOW).cut
+
+
+@pytest.mark.parametrize("before", range(1985, 2001))
+def test_a_secret_at_the_end_of_what_is_read_is_not_shown_in_part(before: int, params: Params) -> None:
+    """The rest is thrown away with what follows it."""
+    masked = f"Exception pass{'word'}={'Qx' * 1000}"[:before]
+    (found,) = failures(Logs((1, f"{masked} {KEY} {'and ' * 100}")), params, WINDOW)
+    assert KEY[:6] not in found.example + found.text
 
 
 def test_no_log_group_no_failures(params: Params) -> None:

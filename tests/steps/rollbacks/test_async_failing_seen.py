@@ -12,6 +12,7 @@ import pytest
 from runbook_lib.base.window import Window
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.observe import aftermath
+from runbook_lib.observe.jobs.logs import Failures
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.observe.traffic.state import TrafficState
@@ -95,7 +96,7 @@ def test_jobs_that_came_late_are_not_told_as_failed(
 ) -> None:
     segment = Segment(start=NOW, end=NOW, end_settled=NOW, **counted)
     monkeypatch.setattr(seen, "_segment", lambda: segment)
-    monkeypatch.setattr("runbook_lib.observe.jobs.logs.failures", lambda *_, **__: [])
+    monkeypatch.setattr("runbook_lib.observe.jobs.logs.failures", lambda *_, **__: Failures())
     seen.failures()
     assert symptom in seen._failed()[1]
     assert explained in noted(seen, "failures").reason and "no log line" in noted(seen, "failures").reason
