@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.base.window import when
+from runbook_lib.base.window import parse, when
 from runbook_lib.record.place import shut_out
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ class Finding:
     sealed_at: str | None = None
     applied: bool = False
     """Whether the deciding record is of a run in apply mode."""
+    judged: str = ""
+    """The latest instant that it and those before it judged by; empty: unknown."""
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as JSON."""
-        return {name: value for name, value in asdict(self).items() if name != "applied"}
+        return {name: value for name, value in asdict(self).items() if name not in ("applied", "judged")}
 
 
 def predecessors(archive: Archive, requires: Iterable[str], release: str) -> list[Finding]:
@@ -41,7 +43,8 @@ def predecessors(archive: Archive, requires: Iterable[str], release: str) -> lis
     change, takes no promotion back, nor does a plan that holds (`only_planned`) where the promotion was of a run in
     apply mode. A step that passed by a run in plan mode is held by one, too. A record that did not end as it should
     takes a promotion back if it has changed something, since nobody has judged what is in force then, and if it had
-    judged that it must be rolled back.
+    judged that it must be rolled back. A promotion as of a given instant (`as_of`) says nothing where a record before
+    it has judged a later one.
     """
     archive.refresh(release)
     if archive.stale:  # a later HOLD or ROLLBACK could be there
@@ -58,10 +61,15 @@ def _finding(archive: Archive, verify: Callable[[RecordRef], None], requirement:
         sentence = f"the records of {requirement} cannot be trusted: {gone[-1].folder.name} was removed; the log has it"
         return Finding(requirement, False, sentence, gone[-1].run_id)
     held: Finding | None = None
-    for ref in reversed(archive.records(env, release, notebook)):
+    refs = archive.records(env, release, notebook)
+    for place in reversed(range(len(refs))):
+        ref = refs[place]
         try:
             verify(ref)
             record = archive.load(ref)
+            before = map(archive.load, refs[:place]) if _of_given_instant(record) else ()
+            if any(_outdated(record, said_by(requirement, one)) for one in before):
+                continue
         except ArchiveError as error:
             return Finding(requirement, False, f"the record of {requirement} cannot be trusted: {error}", ref.run_id)
         found = said_by(requirement, record)
@@ -80,7 +88,27 @@ def after(requirement: str, record: Record, before: Finding | None) -> Finding |
     """The finding for `notebook@environment` once `record` follows the records that gave `before`."""
     if before is not None and before.ok and before.applied and only_planned(record):
         return before
-    return said_by(requirement, record) or before
+    found = said_by(requirement, record)
+    if found is None or (_of_given_instant(record) and _outdated(record, before)):
+        return before
+    return replace(found, judged=max(found.judged, before.judged if before is not None else ""))
+
+
+def _of_given_instant(record: Record) -> bool:
+    """Whether a promotion judged by an instant that its parameters gave, and not by AWS's clock."""
+    return record.decision == "PROMOTE" and bool(record.params.get("as_of"))
+
+
+def _outdated(record: Record, before: Finding | None) -> bool:
+    """Whether what was said before a record is of a later instant."""
+    return before is not None and before.judged > _instant(record)
+
+
+def _instant(record: Record) -> str:
+    try:
+        return parse(record.as_of or "").isoformat(timespec="milliseconds")
+    except ValueError:
+        return ""
 
 
 def only_planned(record: Record) -> bool:
@@ -96,7 +124,7 @@ def said_by(requirement: str, record: Record) -> Finding | None:
     """The finding that one intact record gives for `notebook@environment`; None: it decides nothing."""
     if record.open_changes:
         sentence = f"{requirement} {record.status} in the middle of a change (run {record.run_id}); run it again"
-        return Finding(requirement, False, sentence, record.run_id, record.sealed_at)
+        return Finding(requirement, False, sentence, record.run_id, record.sealed_at, judged=_instant(record))
     if record.status != "completed":
         return _cut_short(requirement, record)
     if record.decision in (None, "PLANNED"):
@@ -104,7 +132,8 @@ def said_by(requirement: str, record: Record) -> Finding | None:
     ok = record.decision == "PROMOTE"
     says = f"{requirement} says {record.told.word} (run {record.run_id}, {when(record.sealed_at)})"
     told = says if ok else f"{says}, and has not passed"
-    return Finding(requirement, ok, told, record.run_id, record.sealed_at, applied=record.mode == "apply")
+    applied = record.mode == "apply"
+    return Finding(requirement, ok, told, record.run_id, record.sealed_at, applied=applied, judged=_instant(record))
 
 
 def _cut_short(requirement: str, record: Record) -> Finding | None:
@@ -116,4 +145,4 @@ def _cut_short(requirement: str, record: Record) -> Finding | None:
         sentence = f"{requirement} judged {record.told.word}, and {record.status} {run}; it has not passed"
     else:
         return None
-    return Finding(requirement, False, sentence, record.run_id, record.sealed_at)
+    return Finding(requirement, False, sentence, record.run_id, record.sealed_at, judged=_instant(record))

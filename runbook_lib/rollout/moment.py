@@ -106,7 +106,7 @@ def _shifted(
     if spoilt:
         return Moment("void", spoilt, state.weight, shift_at, effective_at)
     moment = _soaking(params, phase.looks, effective_at, now)
-    hours = (now - effective_at).total_seconds() / 3600
+    hours = max(0.0, (now - effective_at).total_seconds() / 3600)  # clients follow a minute after the shift
     baking = newest.state in ("DEPLOYING", "BAKING")
     over = not baking and params.service.traffic.kind == "appconfig"
     alone = f"{'the bake is over' if over else 'nothing takes it back by itself'}: only you watch now"

@@ -53,6 +53,11 @@ class Finished:
         """The result in one line."""
         return self.reason
 
+    @property
+    def word(self) -> str:
+        """The word that people read for it, as its report has it: it begins the headline."""
+        return self.reason.partition(":")[0] if self.decision else self.status.upper()
+
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON, for `--json`."""
         return asdict(self)

@@ -175,9 +175,16 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
         OUT,
     ),
     "a rollback that failed": ({"status": "failed", "mode": "apply", "decision": "ROLLBACK"}, OUT),
+    "the verdict as of an earlier instant": (
+        {"decision": "PROMOTE", "as_of": "2026-11-23T02:00:00+00:00", "params": {"as_of": "2026-11-23T02:00:00+00:00"}},
+        "passed, unless a later instant was judged",
+    ),
     "a promotion that died": ({"status": "died", "decision": "PROMOTE", "moment": "after"}, STANDS),
 }
 """What a record is, and what it makes of its step."""
+
+
+OF_A_PLAN: dict[str, Any] = {"status": "completed", "mode": "plan", "sealed_at": SEALED, "as_of": SEALED}
 
 
 class Shelf:
@@ -210,14 +217,15 @@ class Shelf:
 def test_each_sequence_of_records_against_the_table(length: int) -> None:
     """Read from the newest, as a phase does, and one after the other, as `status` and pruning do."""
     for names in itertools.product(ROWS, repeat=length):
-        told, before = OUT, None
-        records = [
-            Record(**{"status": "completed", "mode": "plan", "run_id": f"{at}", "sealed_at": SEALED, **ROWS[name][0]})
-            for at, name in enumerate(names)
-        ]
+        told, before, judged = OUT, None, False
+        records = [Record(**{**OF_A_PLAN, "run_id": f"{at}", **ROWS[name][0]}) for at, name in enumerate(names)]
         for name, record in zip(names, records, strict=True):
             before = after("06@prod", record, before)
             says = ROWS[name][1]
+            if says == "passed, unless a later instant was judged":
+                says = STANDS if judged else "passed"
+            elif says != STANDS:
+                judged = judged or not (says.endswith("unless it was applied") and told == "passed, applied")
             if says == "not passed, unless it was applied":
                 says = STANDS if told == "passed, applied" else OUT
             told = told if says == STANDS else says

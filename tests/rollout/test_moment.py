@@ -65,6 +65,10 @@ def test_the_shift_of_another_rollout_is_not_mine(label: str) -> None:
     assert at(1, state(START, deployment(3, 10, "BAKING", description=other))).name == "before"
 
 
+def test_until_the_clients_have_read_it_it_is_in_force_for_no_time() -> None:
+    assert " for 0.0 h of " in at(0.005, state(deployment(1, 10, "BAKING"))).words, "it said -0.0 h"
+
+
 def test_during_counts_from_the_moment_clients_have_read_it() -> None:
     moment = at(12, state(*SHIFT))
     assert (moment.name, moment.look, moment.baking) == ("during", None, True)

@@ -14,7 +14,7 @@ import pytest
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record import kernel
-from runbook_lib.run.launch import _read_from, find_notebook, launch, overrides, prestart
+from runbook_lib.run.launch import Finished, _read_from, find_notebook, launch, overrides, prestart
 from tests.project import own_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,3 +166,16 @@ def test_a_kernel_that_was_started_ahead_is_the_one_that_the_launch_takes(
     assert taken == [True] * 4
     assert [env["RUNBOOK_READER"] for env in told] == [str(ROOT)] * 2 + [str(tmp_path)] * 2
     assert [env.get("RUNBOOK_PARAMS") for env in told] == [None, str(own.parent)] * 2
+
+
+@pytest.mark.parametrize(
+    ("status", "decision", "reason", "word"),
+    [
+        ("completed", "SOAK", "ASYNC IS OFF: async is off and read back", "ASYNC IS OFF"),
+        ("completed", "PROMOTE", "DONE: proven", "DONE"),
+        ("failed", None, "failed: AccessDenied: it may not", "FAILED"),
+    ],
+)
+def test_a_rehearsal_has_the_word_of_the_report(status: str, decision: str | None, reason: str, word: str) -> None:
+    """Its table said SOAK and PROMOTE of rollback 1."""
+    assert Finished("a", "06", status, decision, reason, "", "", None, 0).word == word

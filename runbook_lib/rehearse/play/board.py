@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook_lib.rehearse.play.stage import Progress
 
-_COLOURS = {"PROMOTE": "green", "SOAK": "blue", "PLANNED": "blue", "HOLD": "yellow", "ROLLBACK": "red"}
+_COLOURS = {"PROMOTE": "green", "DONE": "green", "SOAK": "blue", "PLANNED": "blue", "HOLD": "yellow", "ROLLBACK": "red"}
 
 
 @dataclass

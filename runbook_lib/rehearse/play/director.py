@@ -176,7 +176,7 @@ class Rehearsal:
                 {**overlay, **given, "as_of": scene.as_of, **told, **values},
                 root=self.root,
             )
-            said.append(finished.decision or finished.status)
+            said.append(finished.word)
         self.runs.append(finished)
         return finished
 
