@@ -63,10 +63,10 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             return super().execute_cell(cell, cell_index, **kwargs)
         except CellExecutionError as error:
             outputs = cell.setdefault("outputs", [])
-            if all(
-                one.get("output_type") != "error" for one in outputs
-            ):  # IPython prints a group of exceptions as text
-                outputs.append(new_output("error", ename=error.ename, evalue=error.evalue, traceback=[]))
+            # IPython prints a group of exceptions as text.
+            if all(one.get("output_type") != "error" for one in outputs):
+                told = new_output("error", ename=error.ename, evalue=error.evalue, traceback=[])  # type: ignore[no-untyped-call]
+                outputs.append(told)
             raise
         except BaseException:
             self.nb_man.cell_exception(cell, cell_index)
