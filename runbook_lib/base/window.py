@@ -62,11 +62,14 @@ def parse(text: str) -> dt.datetime:
         raise ValueError("is beyond the years that can be calculated with") from None
 
 
-def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:
+def moment(text: str, now: dt.datetime, option: str, late: str = "lies in the future; it is") -> dt.datetime:
     """The value of a time option: a time, or a span before `now`.
 
+    Args:
+        late: what is said of a time after `now`, which follows.
+
     Raises:
-        UsageError: the text is neither, or the time is in the future.
+        UsageError: the text is neither, or the time is after `now`.
     """
     try:
         if ago := _AGO.fullmatch(text.strip()):
@@ -77,7 +80,7 @@ def moment(text: str, now: dt.datetime, option: str) -> dt.datetime:
             f"{option} {text!r}: neither a time such as 2026-11-23T03:00:00Z nor a span such as 24h, 7d or 90min"
         ) from None
     if found > now:
-        raise UsageError(f"{option} {text}: lies in the future; it is {when(now)}")
+        raise UsageError(f"{option} {text}: {late} {when(now)}")
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from runbook_lib.base.foreign import field
+from runbook_lib.base.foreign import field, short
 from runbook_lib.base.window import when
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number, written
@@ -38,7 +38,7 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     for one in found:
         sent = when(one.sent_at) if one.sent_at else "at an unknown time"
         state = (one.status or "no such job") if one.job_id else "no message of this service"
-        prose(f"{field(one.job_id or one.message_id)}: {field(state)}, sent {sent}", bold=True)
+        prose(f"{short(field(one.job_id or one.message_id))}: {short(field(state))}, sent {sent}", bold=True)
         told = one.error or ("the job says nothing of an error" if one.status else "")
         if told:
             prose(field(told), indent="  ")

@@ -57,7 +57,10 @@ def archive_prune(
     root = Archive(existing(archive))
     if apply:
         mended(root)
-    before = moment(older_than, counted_from(root, utc_now()), "--older-than")
+    clock = utc_now()
+    newest = counted_from(root, clock)
+    late = {} if newest == clock else {"late": "lies after the newest record of a run, which is of"}
+    before = moment(older_than, newest, "--older-than", **late)
     found = plan(root, before, given_up or ())
     if apply and (found.records or found.left):
         prune(root, found, by, reason)

@@ -69,6 +69,7 @@ def lasting() -> None:
     A descriptor that the caller closed is opened on nothing: the next opened file must not take its number.
     """
     usual_width()
+    usual_time()
     for number in (0, 1, 2):
         try:
             os.fstat(number)
@@ -90,6 +91,12 @@ def usual_width() -> None:
         said = os.environ.get(name, "")
         if not (re.fullmatch("[0-9]{1,5}", said) and least <= int(said) <= WIDEST):
             os.environ.pop(name, None)
+
+
+def usual_time() -> None:
+    """Takes a SOURCE_DATE_EPOCH away that is no time: numpy and IPython end at it when they are loaded."""
+    if not re.fullmatch("[0-9]{1,11}", os.environ.get("SOURCE_DATE_EPOCH", "")):
+        os.environ.pop("SOURCE_DATE_EPOCH", None)
 
 
 def _made(number: int, name: str, stream: io.TextIOWrapper | None) -> _Lasting:

@@ -65,8 +65,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             outputs = cell.setdefault("outputs", [])
             # IPython prints a group of exceptions as text.
             if all(one.get("output_type") != "error" for one in outputs):
-                said = {"ename": error.ename, "evalue": error.evalue, "traceback": []}
-                outputs.append(new_output("error", **said))  # type: ignore[no-untyped-call]
+                told = new_output("error", ename=error.ename, evalue=error.evalue, traceback=[])  # type: ignore[no-untyped-call]
+                outputs.append(told)
             raise
         except BaseException:
             self.nb_man.cell_exception(cell, cell_index)

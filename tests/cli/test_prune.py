@@ -44,3 +44,10 @@ def test_it_is_dry_until_it_is_told_to_apply(archive: object, tmp_path: Path) ->
 def test_it_refuses_in_a_sentence(archive: object, tmp_path: Path, words: tuple[str, ...], code: int) -> None:  # noqa: F811
     found, text = call(tmp_path / "archive", "--older-than", *words)
     assert found == code and words[-1] in text and "\n" not in text
+
+
+def test_a_time_after_the_newest_run_is_told_as_that(archive: object, tmp_path: Path) -> None:  # noqa: F811
+    """It was told as one in the future, with the newest run's time as the time that it is."""
+    found, text = call(tmp_path / "archive", "--older-than", "2999-01-01T00:00:00Z")
+    assert found == 2
+    assert "lies after the newest record of a run, which is of 20" in text
