@@ -18,6 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
+from runbook_lib.base.https import direct, is_secure
 from runbook_lib.observe.names import topic_arn
 from runbook_lib.params.load import Params
 from runbook_lib.record.redact_notebook import redact_text
@@ -26,7 +27,6 @@ TIMEOUT_S = 5.0
 """Seconds after which a webhook without an answer counts as not reached."""
 MAX_SUBJECT = 100
 """Most ASCII characters of a subject that SNS accepts."""
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
 
 
 @dataclass(frozen=True)
@@ -102,19 +102,12 @@ def _post(aws: Any, params: Params, subject: str, text: str) -> str:
         method="POST",
     )
     try:
-        with urllib.request.build_opener(_Stay).open(request, timeout=TIMEOUT_S) as answer:
+        with direct().open(request, timeout=TIMEOUT_S) as answer:
             return f"the webhook answered {answer.status}"
     except urllib.error.HTTPError as error:
         raise _NotSent(f"the webhook answered {error.code}") from None
     except Exception as error:  # a broken answer is no OSError
         raise _NotSent(f"the webhook does not answer ({type(error).__name__})") from None
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Does not follow a redirect of the webhook: the message is for the configured address."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
 
 
 def unresolved(aws: Any, params: Params) -> str:
@@ -141,7 +134,7 @@ def _address(aws: Any, params: Params) -> str:
             value = str(found["Parameter"]["Value"])
         except Exception as error:  # its text could contain the address
             raise _NotSent(f"the webhook's address cannot be read from {where}: {_code(error)}") from None
-    if not value.startswith("https://") and not _LOOPBACK.match(value):
+    if not is_secure(value):
         raise _NotSent(f"{where} (service.yaml, notify) holds no https address; put the webhook's there")
     return value
 

@@ -87,7 +87,7 @@ def standing(
     if seen is None:
         known.seen = _moments(known)
     closes = pending.notebook if pending is not None and not pending.open_changes else None
-    left = tuple(one for one in open_changes(params, archive) if one.notebook != closes)
+    left = tuple(one for one in open_changes(params, archive, known.dead) if one.notebook != closes)
     lines, unfinished = Rollout(known).lines(), known.rollbacks.unfinished()
     deviations = tuple(rows(open_deviations(archive, params.env)))
     found = _first(params, state, lines, left, unfinished, deviations, now)

@@ -42,10 +42,14 @@ class OpenChange:
         )
 
 
-def open_changes(params: Params, archive: Archive) -> tuple[OpenChange, ...]:
-    """The open changes of the environment's release, newest first."""
+def open_changes(params: Params, archive: Archive, left: Sequence[Record] | None = None) -> tuple[OpenChange, ...]:
+    """The open changes of the environment's release, newest first.
+
+    Args:
+        left: what `dead` says, where it is known.
+    """
     found: list[OpenChange] = []
-    left = list(dead(params, archive))
+    left = list(dead(params, archive)) if left is None else left
     refs = archive.records(env=params.env, release=params.release)
     for notebook in sorted({one.notebook for one in left} | {one.notebook for one in refs}):
         for record in (*(one for one in left if one.notebook == notebook), *_sealed(archive, refs, notebook)):

@@ -47,20 +47,17 @@ class Finished:
     report: str | None
     exit_code: int
     come_back_at: str | None = None
+    word: str = ""
+    """What people read for it, as its report has it."""
 
     @property
     def headline(self) -> str:
         """The result in one line."""
         return self.reason
 
-    @property
-    def word(self) -> str:
-        """The word that people read for it, as its report has it: it begins the headline."""
-        return self.reason.partition(":")[0] if self.decision else self.status.upper()
-
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON, for `--json`."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "word"}
 
 
 def find_notebook(name: str) -> Path:
@@ -319,4 +316,5 @@ def finished(archive: Any, ref: Any, before: Sequence[str] = ()) -> Finished:
         report=str(report) if report.is_file() else None,
         exit_code=int(_EXIT[decision] if done else kind.exit_code),
         come_back_at=(told.come_back_at or None) if done else None,
+        word=record.word,
     )

@@ -14,7 +14,8 @@ import pytest
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record import kernel
-from runbook_lib.run.launch import Finished, _read_from, find_notebook, launch, overrides, prestart
+from runbook_lib.record.record import Record, Status
+from runbook_lib.run.launch import _read_from, find_notebook, finished, launch, overrides, prestart
 from tests.project import own_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,6 +177,12 @@ def test_a_kernel_that_was_started_ahead_is_the_one_that_the_launch_takes(
         ("failed", None, "failed: AccessDenied: it may not", "FAILED"),
     ],
 )
-def test_a_rehearsal_has_the_word_of_the_report(status: str, decision: str | None, reason: str, word: str) -> None:
+def test_a_rehearsal_has_the_word_of_the_report(
+    tmp_path: Path, status: Status, decision: str | None, reason: str, word: str
+) -> None:
     """Its table said SOAK and PROMOTE of rollback 1."""
-    assert Finished("a", "06", status, decision, reason, "", "", None, 0).word == word
+    said, _, why = reason.partition(": ")
+    outcome = {"decision": decision, "said": said, "reason": why, "next": ""} if decision else None
+    record = Record(status=status, decision=decision, outcome=outcome)
+    result = finished(SimpleNamespace(load=lambda _: record), SimpleNamespace(folder=tmp_path))
+    assert result.word == word and "word" not in result.as_dict()

@@ -9,7 +9,6 @@ good shows nothing. Then the result does not decide, like that of a muted gate, 
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from runbook_lib.judge.gates.told import absent, no_data, result_of
 from runbook_lib.judge.model import Arms, Compared, Evidence, Gate, GateResult, Hour, bad_side
 from runbook_lib.judge.terms import Verdict
 
-_HOUR = dt.timedelta(hours=1)
 ALONE = "nothing to compare with"
 """Why a gate without another arm does not decide."""
 _TOO_MANY_TIMES, _EXACT = 10_000, 0.001

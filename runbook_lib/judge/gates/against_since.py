@@ -16,9 +16,9 @@ from runbook_lib.base.window import iso
 from runbook_lib.judge.gates import two_arms, two_arms_change
 from runbook_lib.judge.gates.change import Moment
 from runbook_lib.judge.gates.reading import Rules
-from runbook_lib.judge.gates.since import OLDER_ALPHA, OVER_ALPHA
+from runbook_lib.judge.gates.since import spanned
 from runbook_lib.judge.model import Arms, Evidence, Gate, Hour
-from runbook_lib.judge.terms import ARMS_CHANGE, OVER_AT_ONCE, OVER_IS_SHOWN
+from runbook_lib.judge.terms import ARMS_CHANGE, OVER_AT_ONCE
 
 _HOUR = dt.timedelta(hours=1)
 
@@ -72,24 +72,20 @@ def _gravest(gate: Gate, arms: Arms, margin: float, evidence: Evidence, rules: R
     if said.log_e < -math.log(rules.alpha_early):
         return None
 
-    def span(peak: int | None, *, later: bool) -> tuple[Moment, int]:
-        """When it began and the hour after its end, if it ended with hour `peak`; None: with the last."""
+    def span(peak: int | None, later: bool) -> tuple[Moment, int]:
         ends = len(over) if peak is None else peak + 1
         if not later:
             return Moment(0, 0, 0), ends
         bad, n, other_bad, other_n = (one[:ends] for one in (*counts, *others))
         return two_arms_change.moment(bad, n, other_bad, other_n, margin, arms.share), ends
 
-    at_once = rules.version >= OVER_AT_ONCE
-    later = said.peak_later if at_once else said.later
-    when, ends = span(said.peak if at_once else said.over, later=later)
     # Failures of an hour that is not over yet show that it lasts; rules 6 left that hour out.
-    rest = (arms.hours if at_once else over)[ends:]
-    if ends < len(over) and rules.version >= OVER_IS_SHOWN:
-        level = OVER_ALPHA if at_once else OLDER_ALPHA
-        if not _is_over(gate, over[when.first : ends], rest, margin, level):
-            later = said.later
-            when, ends = span(None, later=later)
+    known = arms.hours if rules.version >= OVER_AT_ONCE else over
+
+    def shown(first: int, ends: int, level: float) -> bool:
+        return _is_over(gate, over[first:ends], known[ends:], margin, level)
+
+    when, ends, later = spanned(said, len(over), rules.version, span, shown)
     if not later and ends == len(over):
         return Worse()
     until = None if ends == len(over) else iso(_end(over[ends - 1]))

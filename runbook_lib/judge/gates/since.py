@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -89,8 +89,10 @@ def found(
         at_limit: as for `is_over`.
         whole, forgiven, alpha: as for `change.tested`.
     """
-    gravest = partial(_gravest, limit=limit, prior=prior, alpha=alpha, end=end, forgiven=forgiven, at_limit=at_limit)
-    worse, since = gravest(course, whole=whole, rules=rules)
+    gravest = partial(
+        _gravest, limit=limit, prior=prior, alpha=alpha, end=end, forgiven=forgiven, rules=rules, at_limit=at_limit
+    )
+    worse, since = gravest(course, whole=whole)
     if rules < OVER_AT_ONCE:
         return worse, since
     told, place = since, 0
@@ -98,7 +100,7 @@ def found(
     while told is not None and told.until is not None:
         seen.append(told.now)
         place += told.first + told.parts
-        again, told = gravest(course[place:], rules=rules)
+        again, told = gravest(course[place:])
         if again and (told is None or told.until is None):
             lasts = told or _whole(course[place:])
             # A new and smaller fault does not make what all of them did to the users smaller.
@@ -129,25 +131,18 @@ def _gravest(
         return False, None
     starts = [one[0] for one in course]
 
-    def span(peak: int | None, *, later: bool) -> tuple[change.Moment, int]:
-        """When it began and the part after its end, if it ended with part `peak`; None: with the last."""
+    def span(peak: int | None, later: bool) -> tuple[change.Moment, int]:
         last = len(course) if peak is None else peak + 1
         # Several parts may begin in the same ten seconds, and their order is not known: all of them belong to it.
         while rules >= OVER_AT_ONCE and last < len(course) and starts[last] == starts[last - 1]:
             last += 1
         return change.moment(bad[:last], n[:last], limit, prior) if later else change.Moment(0, 0, 0), last
 
-    def over(when: change.Moment, last: int) -> bool:
-        worse, after = _counted(course[when.first : last]), _counted(course[last:])
-        level = OVER_ALPHA if rules >= OVER_AT_ONCE else OLDER_ALPHA
+    def over(first: int, last: int, level: float) -> bool:
+        worse, after = _counted(course[first:last]), _counted(course[last:])
         return is_over(worse, after, limit, alpha=level, at_limit=at_limit)
 
-    at_once = rules >= OVER_AT_ONCE
-    later = said.peak_later if at_once else said.later
-    when, last = span(said.peak if at_once else said.over, later=later)
-    if last < len(course) and rules >= OVER_IS_SHOWN and not over(when, last):
-        later = said.later
-        when, last = span(None, later=later)
+    when, last, later = spanned(said, len(course), rules, span, over)
     if not later and last == len(course):
         failed, of = whole or (sum(bad), sum(n))
         # The figures of the whole time show no failure where it is back within the limit: those of the course do.
@@ -158,6 +153,31 @@ def _gravest(
     first = when.first
     within, now = _counted(course[first:last]), _counted(course[first:])
     return True, Since(starts[first], between, until, first, *within, now, last - first)
+
+
+def spanned(
+    said: change.Tested,
+    count: int,
+    rules: int,
+    span: Callable[[int | None, bool], tuple[change.Moment, int]],
+    over: Callable[[int, int, float], bool],
+) -> tuple[change.Moment, int, bool]:
+    """When a worse time began, the part after its end, and whether it began after the start, by these rules.
+
+    Args:
+        count: number of parts.
+        span: when it began and the part after its end, for the part that it ended with (None: it lasts) and for
+            whether it began after the start.
+        over: whether it is over, for its first part, the part after its end, and the bounds' error probability.
+    """
+    at_once = rules >= OVER_AT_ONCE
+    later = said.peak_later if at_once else said.later
+    when, last = span(said.peak if at_once else said.over, later)
+    level = OVER_ALPHA if at_once else OLDER_ALPHA
+    if last < count and rules >= OVER_IS_SHOWN and not over(when.first, last, level):
+        later = said.later
+        when, last = span(None, later)
+    return when, last, later
 
 
 def _whole(course: Course) -> Since:

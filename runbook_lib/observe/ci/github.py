@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.base.errors import Refused
+from runbook_lib.base.https import direct, is_secure
 
 WAIT_S = 10.0
 LARGEST = 1_000_000
 """Most bytes of an answer."""
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
-
-
-class _Nowhere(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: a token is for the configured address."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
 
 
 def given(environ: Mapping[str, str], names: tuple[str, ...], what: str, mend: str) -> list[str]:
@@ -51,13 +43,13 @@ def get(address: str, token: str, what: str, mend: str) -> Any:
     Raises:
         Refused: it is no https address, or does not answer so.
     """
-    if not address.startswith("https://") and not _LOOPBACK.match(address):
+    if not is_secure(address):
         raise Refused(f"{what} cannot be asked: '{address[:80]}' is no https address", nothing_changed=True)
     headers = {"Accept": "application/vnd.github+json, application/json", "X-GitHub-Api-Version": "2022-11-28"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
     try:
         request = urllib.request.Request(address, headers=headers)  # noqa: S310 (https or loopback: see above)
-        with urllib.request.build_opener(_Nowhere).open(request, timeout=WAIT_S) as answer:
+        with direct().open(request, timeout=WAIT_S) as answer:
             return json.loads(answer.read(LARGEST))
     except urllib.error.HTTPError as error:
         why = f"it answered {error.code}" + (f"; {mend}" if error.code in (401, 403, 404) else "")

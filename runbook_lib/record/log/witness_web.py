@@ -7,26 +7,17 @@ The body of the request is the checkpoint, byte for byte: what the receiver stor
 from __future__ import annotations
 
 import os
-import re
 import urllib.error
 import urllib.request
-from typing import Any
 from urllib.parse import urlsplit
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.https import direct, is_secure
 from runbook_lib.record.log.witness import Witness
 
 TIMEOUT_S = 5.0
 """Seconds after which a receiver without an answer counts as not reached: a seal waits for it."""
 VARIABLE = "env:"
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Does not follow a redirect: the checkpoint is for the configured address."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
 
 
 class WebhookWitness(Witness):
@@ -53,7 +44,7 @@ class WebhookWitness(Witness):
         Raises:
             ArchiveError: it cannot be told either, for want of an address. Who verifies has no need of one.
         """
-        if not self._host() or not (self._address.startswith("https://") or _LOOPBACK.match(self._address)):
+        if not self._host() or not is_secure(self._address):
             where = f"the variable {self._variable}" if self._variable else self.name
             raise ArchiveError(f"{where} holds no https address")
         return None
@@ -65,7 +56,7 @@ class WebhookWitness(Witness):
             self._address, data=text, headers={"Content-Type": "text/plain; charset=utf-8"}, method="POST"
         )
         try:
-            with urllib.request.build_opener(_Stay).open(request, timeout=TIMEOUT_S):
+            with direct().open(request, timeout=TIMEOUT_S):
                 return
         except urllib.error.HTTPError as error:
             why = f"it answered {error.code}"
