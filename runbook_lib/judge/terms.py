@@ -7,12 +7,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-RULES = 7
+RULES = 8
 """Version of today's rules, which every record has for its own verdict. Rules 1 are those of version 0.1. Rules 2 test
 only the users' success for a change, and forget one that is over at the look. Rules 3 do not test for a change where a
 gate compares two arms. Rules 4 spend the split's error probability at each declared look anew. Rules 5 suppose that a
 worse time is over once its evidence at the end is below the threshold. Rules 6 ask whether it is over only then,
-and give lost jobs the window of the whole soak."""
+and give lost jobs the window of the whole soak. Rules 7 put requests of one time into an order that is not known:
+failures at the door first in their minute, slow jobs last in their ten seconds."""
 NOTHING_FORGOTTEN = 3
 """First version of the rules that finds a change that was over before the look."""
 ARMS_CHANGE = 4
@@ -26,6 +27,8 @@ OVER_AT_ONCE = 7
 rest of a step with a failure is a row of its own."""
 IN_THE_TABLE = 7
 """First version of the rules in which the window of lost jobs is that of the jobs which the newest scan counted."""
+UNORDERED = 8
+"""First version of the rules in which requests whose order is not known are one row of a course."""
 
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
 """The rollback that a decision asks for."""

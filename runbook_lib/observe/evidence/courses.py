@@ -8,17 +8,17 @@ figures of the whole time, never more. Where nothing failed the course is empty:
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from runbook_lib.base.window import Window, iso, period_for
 from runbook_lib.judge.gates import change
 from runbook_lib.judge.model import Gate
-from runbook_lib.judge.terms import OVER_AT_ONCE
+from runbook_lib.judge.terms import OVER_AT_ONCE, UNORDERED
 from runbook_lib.observe.evidence import questions
 from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs.census import STEP_S
-from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined
+from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up, joined, one_row
 
 SINCE = 3
 """First version of the rules in which gates other than the users' success have a course."""
@@ -58,11 +58,40 @@ def of_answers(seen: Answered, counted: str, n: str, window: Window, *, good: bo
     if not good and not any(failed.values()):
         return ()
     asked = by_step(seen, n, window, step_s)
+    if good and seen.rules >= UNORDERED and apart(seen, counted, n, window):
+        return ()
     if good:
         failed = {place: max(0, of - failed.get(place, 0)) for place, of in asked.items()}
     if not any(failed.values()):
         return ()
     return told(seen, [(place, min(failed.get(place, 0), of), of) for place, of in sorted(asked.items())], step_s)
+
+
+def apart(seen: Answered, good: str, n: str, window: Window) -> bool:
+    """Whether the successes under a label are counted later than their requests: a period has more of them.
+
+    Then a period shows failures that are none, so the two have no course together.
+    """
+    step_s = period_for(seen.window, seen.now)
+    asked = by_step(seen, n, window, step_s)
+    return any(of > asked.get(place, 0) for place, of in by_step(seen, good, window, step_s).items())
+
+
+def at_the_door(seen: Answered, jobs: Sequence[Row], turned: Sequence[Row], step_s: int) -> tuple[Row, ...]:
+    """The rows of the jobs, with the failures at the door.
+
+    Of these only the minute is known, so each minute with one of them is one row. As the first requests of their minute
+    they would be seen before the good ones among which they came: with much traffic that looks like a change.
+    """
+    if seen.rules < UNORDERED or step_s >= QUARTER_S:
+        return added_up([jobs, turned])
+    width = max(1, period_for(seen.window, seen.now) // step_s)
+    whole = {place // width for place, _, _ in turned}
+
+    def dated(rows: Sequence[Row]) -> tuple[Row, ...]:
+        return tuple((at // width * width if at // width in whole else at, bad, n) for at, bad, n in rows)
+
+    return added_up([dated(jobs), one_row(dated(turned))])
 
 
 def split(seen: Answered, sent: str, kept: str, window: Window) -> Course:
@@ -114,7 +143,9 @@ def slow(
     jobs = list(zip(segment.generation_at, times, strict=True))
     if not limit.count(times):
         return (), None
-    found = told(seen, added_up([[(at, int(limit.holds(value)), 1) for at, value in jobs]]), STEP_S)
+    beyond = [(at, int(limit.holds(value)), 1) for at, value in jobs]
+    # They are in the order of their durations, which would put the slow ones last in their ten seconds.
+    found = told(seen, one_row(beyond) if seen.rules >= UNORDERED else added_up([beyond]), STEP_S)
     q = gate.quantile or 0.5
     share = q if gate.higher_is_better else 1 - q
     bad, n = [one[1] for one in found], [one[2] for one in found]

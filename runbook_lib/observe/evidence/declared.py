@@ -12,6 +12,7 @@ from typing import Any
 
 from runbook_lib.base.window import Window
 from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.terms import UNORDERED
 from runbook_lib.observe.evidence import courses, levels, questions
 from runbook_lib.observe.evidence.levels import Point
 from runbook_lib.observe.evidence.questions import GAUGE_PERIOD_S
@@ -128,6 +129,8 @@ def _rate(seen: Answered, name: str, own: Measure) -> Evidence:
     if side == "good" and counted is not None and n is not None and round(counted) > round(n):
         notes.append(f"{counted:g} good ones of {n:g} were counted")
         found["partial"] = True
+    if side == "good" and seen.rules >= UNORDERED and courses.apart(seen, label(name, side), label(name, "of"), window):
+        notes.append("good ones are counted later than their requests, so there is no test for a change: count the bad")
     return seen.evidence(
         name,
         "rate",

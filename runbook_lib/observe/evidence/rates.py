@@ -17,7 +17,7 @@ from runbook_lib.observe.evidence.questions import label
 from runbook_lib.observe.evidence.seen import Answered, census_window, counted_for_good, counts_of, summed, unseen
 from runbook_lib.observe.evidence.silence import silent
 from runbook_lib.observe.jobs.census import STEP_S
-from runbook_lib.observe.jobs.segment import QUARTER_S, Segment, added_up
+from runbook_lib.observe.jobs.segment import QUARTER_S, Segment
 from runbook_lib.observe.resources import live
 from runbook_lib.params.metrics import METRICS
 
@@ -97,14 +97,14 @@ def _created(seen: Answered) -> str:
 def _course(seen: Answered, segment: Segment, spans: list[Window], met: door.Door | None) -> dict[str, Any]:
     """The course of success: failures and requests in the order of time, of the jobs and of refusals at the door.
 
-    Of a refusal CloudWatch knows only the minute: it counts as the first request of its minute. The test for a change
-    needs failures one by one; what lies between them is joined by quarters of an hour. The census of an older record,
-    without steps, has quarters of an hour with their failures.
+    Of a refusal CloudWatch knows only the minute (`courses.at_the_door`). The test for a change needs failures one by
+    one; what lies between them is joined by quarters of an hour. The census of an older record, without steps, has
+    quarters of an hour with their failures.
     """
     old = bool(segment.blocks) and not segment.steps
     step_s = QUARTER_S if old else STEP_S
     turned = door.failures(seen, spans, met, step_s) if met else ()
-    counted = added_up([segment.blocks if old else segment.steps, turned])
+    counted = courses.at_the_door(seen, segment.blocks if old else segment.steps, turned, step_s)
     return {"blocks": courses.stamped(counted, step_s)} if old else {"course": courses.told(seen, counted, step_s)}
 
 

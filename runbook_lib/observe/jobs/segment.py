@@ -166,6 +166,15 @@ def _one_place(place: int, counts: list[list[Row]]) -> list[Row]:
     return [(place, sum(bad for _, bad, _ in rows), sum(n for _, _, n in rows))]
 
 
+def one_row(counts: Iterable[Row]) -> tuple[Row, ...]:
+    """The counts with one row for each place, in order: for requests whose order within a place is not known."""
+    found = dict[int, tuple[int, int]]()
+    for place, bad, n in counts:
+        failed, of = found.get(place, (0, 0))
+        found[place] = failed + bad, of + n
+    return tuple((place, *found[place]) for place in sorted(found))
+
+
 def ordered(jobs: Iterable[tuple[float, bool]]) -> tuple[Row, ...]:
     """Jobs as rows of ten seconds, each cut after a failure, so that the failure's place among the jobs is kept.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base.window import iso
+from runbook_lib.judge.gates import change
 from runbook_lib.judge.gates.gates import judge
 from runbook_lib.judge.model import Evidence
-from runbook_lib.judge.terms import Verdict
+from runbook_lib.judge.terms import RULES, UNORDERED, Verdict
 from runbook_lib.observe.evidence import courses
 from runbook_lib.observe.evidence.measure import measure
 from runbook_lib.observe.evidence.questions import LATENCY, LEVELS, label
@@ -31,7 +33,7 @@ def spoil(day: Soak, metric: str, value: float) -> str:
     return iso(points[-LATE][0])
 
 
-def said(day: Soak, gate: str, rules: int = 3) -> tuple[Evidence, Verdict, str | None]:
+def said(day: Soak, gate: str, rules: int = RULES) -> tuple[Evidence, Verdict, str | None]:
     spec = day.params.policy.gate(gate)
     seen = measure(
         day.answers(), day.segment, day.live, day.traffic, day.params, day.window, day.now, None, rules=rules
@@ -168,3 +170,42 @@ def test_no_more_are_counted_beyond_the_limit_than_there_are(values: list[int], 
 
 def test_no_statistic_no_count() -> None:
     assert courses.beyond_at_least(12, {}) == 0
+
+
+def test_failures_at_the_door_are_not_seen_before_the_requests_among_which_they_came(day: Soak) -> None:
+    """A million requests a day, of which 1.8 % get a 5xx, within the limit of 2 %: by rules 7 it failed."""
+    rng = np.random.default_rng(8)
+    minutes, first = 1_380, int(day.window.start.timestamp() // 10)
+    refused, good = rng.binomial(700, 0.018, minutes), rng.poisson(115, (minutes, 6))
+    assert day.segment
+    steps = tuple((first + 6 * at + step, 0, int(good[at, step])) for at in range(minutes) for step in range(6))
+    day.segment = day.segment.model_copy(update={"steps": steps, "completed": int(good.sum()), "failed": 0, "late": 0})
+    times = [day.window.start + at * MINUTE for at in range(minutes)]
+    day.values[label("async_5xx")] = [(at, float(bad)) for at, bad in zip(times, refused, strict=True)]
+    total = good.sum(axis=1) + refused
+    day.values[label("async_requests")] = [(at, float(n)) for at, n in zip(times, total, strict=True)]
+
+    def largest(rules: int) -> float:
+        course = said(day, "success_rate", rules)[0].course
+        assert sum(bad for _, bad, _ in course) == refused.sum() and sum(n for _, _, n in course) == total.sum()
+        return change.tested([one[1] for one in course], [one[2] for one in course], 0.02, (1.0, 9.0), 0.01).log_e
+
+    assert largest(UNORDERED) < 2 < -math.log(0.01) < largest(UNORDERED - 1)
+
+
+def test_slow_jobs_of_one_burst_are_not_seen_after_its_fast_ones(day: Soak) -> None:
+    """In a burst of 200 jobs in ten seconds 5 % are slow, as the alert limit allows. By rules 7 nearly each failed."""
+    rng = np.random.default_rng(9)
+    at, failed = int(day.window.start.timestamp() // 10) + 60, dict.fromkeys((UNORDERED, UNORDERED - 1), 0)
+    for _ in range(8):
+        slow = rng.random(200) < 0.05
+        times = tuple(sorted(float(one) for one in np.where(slow, 150, 20) + rng.random(200)))
+        assert day.segment
+        day.segment = day.segment.model_copy(
+            update={"completed": 200, "generation_s": times, "generation_at": (at,) * 200}
+        )
+        for rules in failed:
+            seen, verdict, _ = said(day, "generation_time", rules)
+            failed[rules] += verdict is Verdict.FAIL
+            assert sum(bad for _, bad, _ in seen.course) == slow.sum() or not slow.any()
+    assert failed[UNORDERED] == 0 and failed[UNORDERED - 1] > 4

@@ -162,3 +162,14 @@ def test_good_of_and_bad_of_are_two_ways_to_say_one_thing(shop: Any, counts: lis
     assert (one.bad, one.n) == (other.bad, other.n) == expected
     assert one.course == other.course
     assert not n or sum(bad for _, bad, _ in one.course) == expected[0]
+
+
+def test_good_ones_that_are_counted_later_than_their_requests_have_no_course(shop: Any) -> None:
+    """Each is good, two minutes later: minute by minute it would look as if all failed."""
+    requests = [(shop.window.start + minute * MINUTE, 3.0) for minute in range(0, 1400, 7)]
+    shop.values[label("served", "of")] = requests
+    shop.values[label("served", "good")] = [(at + 2 * MINUTE, n) for at, n in requests]
+    found = shop.evidence()["served"]
+    assert (found.bad, found.n, found.course) == (0, 600, ())
+    assert any("later than their requests" in note for note in found.notes)
+    assert verdict(shop, "served")[0] is Verdict.PASS
