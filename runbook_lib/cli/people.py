@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.options import AsJson, ParamsFile, Set, person
+from runbook_lib.cli.question import agreed, asks
 from runbook_lib.cli.terminal import Column, facts, prose, say, table
 
 if TYPE_CHECKING:
@@ -133,8 +133,15 @@ def approve(
     if not json_:
         for one in stands:
             _shown(archive, one)
-        if not yes and sys.stdin.isatty() and sys.stdout.isatty():
-            typer.confirm(f"Approve {found[0]} in {loaded.env} as the {named}?", abort=True)
+        if not yes and asks():
+            if not agreed(f"Approve {found[0]} in {loaded.env} as the {named}?"):
+                raise Refused(f"{found[0]} is not approved: the answer was no", nothing_changed=True)
+            archive, identity = _caller(loaded)  # a person takes time: what holds is what holds now
+            if approval.evidence(archive, loaded, found[0]) != stands:
+                raise Refused(
+                    f"{found[0]} is not approved: its records changed while the question stood; approve it again",
+                    nothing_changed=True,
+                )
     evidence: dict[str, Any] = {"evidence": [one.model_dump() for one in stands]}
     shown = {"review": who.review, "signed": who.token}
     evidence |= {key: each.model_dump() for key, each in shown.items() if each}

@@ -9,6 +9,7 @@ from typing import Any
 from runbook_lib.base.foreign import line, told
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
+from runbook_lib.record.allowance import MOST
 from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.record import Problem, Record, Status
 from runbook_lib.record.redact_notebook import notebook_json, redact_file, redact_notebook, redact_text
@@ -44,6 +45,8 @@ def beside(staging: Path, but: Container[str]) -> tuple[dict[str, Path], dict[st
             warnings.append(f"{line(path.name)} is a link, and not in the record")
         elif path.name == journal.FILE or (path.name, file_hash(path)) in sure:
             copies[path.name] = path
+        elif path.stat().st_size > MOST:
+            warnings.append(f"{line(path.name)} has {path.stat().st_size:,} bytes, and is not in the record")
         else:
             contents[path.name] = redact_file(path.name, path.read_bytes())
     return copies, contents, warnings

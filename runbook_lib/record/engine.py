@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record import recording, uncaught
+from runbook_lib.record.allowance import Allowance
 from runbook_lib.record.ended import begun, cut_short, deferring_signals, outcome_of
 from runbook_lib.record.given import parameters
 
@@ -104,6 +105,7 @@ class RunbookEngine:
                 redact_notebook(nb)
                 manager.cleanup_pbar()
                 manager.notebook_complete()
+                _note_cuts(run)
                 ref, trouble = sealing.sealed(run.archive, run.staging, *ending, notebook=nb)
                 if stopped and trouble:
                     print(trouble, file=sys.stderr, flush=True)
@@ -178,6 +180,8 @@ class Staged:
     run_id: str
     places: dict[str, str] = field(default_factory=dict)
     """Environment variables that name the project and the folder of parameter files."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """What the run may still keep of its cells' outputs."""
 
     @property
     def env(self) -> dict[str, str]:
@@ -299,6 +303,14 @@ def _told(error: BaseException, what: str, sentence: str = "") -> BaseException:
     return click.ClickException(f"{(sentence or str(error)).rstrip('.')}; {what}")
 
 
+def _note_cuts(run: Staged) -> None:
+    """Writes into the record what of the cells' outputs is not in it."""
+    from runbook_lib.record.journal import Journal
+
+    if run.allowance.sentence:
+        Journal(run.staging).append_or_stderr("warning", text=run.allowance.sentence)
+
+
 def _execute(
     manager: Any, kernel_name: str, warm: Any, run: Staged, logger: Any, log_output: bool, kwargs: dict[str, Any]
 ) -> None:
@@ -321,6 +333,7 @@ def _execute(
             shutdown_kernel="immediate",
             log=logger,
             log_output=log_output,
+            allowance=run.allowance,
             **kwargs,
         ).execute(cleanup_kc=True)
     except RuntimeError as error:

@@ -32,11 +32,13 @@ from runbook_lib.base import scratch
 from runbook_lib.base.foreign import terminal
 from runbook_lib.base.one_line import one_line
 from runbook_lib.base.redact import Pieces, redact_text
+from runbook_lib.record.allowance import Allowance
 from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 
 _SOCKET_PATH = 100
 _ERRORS = "stderr"
 """File in the kernel's folder: stderr of its process before it can send messages."""
+_OUTPUTS = ("stream", "display_data", "execute_result", "update_display_data", "error")
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]
@@ -47,9 +49,20 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     saved or logged in the middle of a cell is a redacted copy (`without_secrets`, `log_output_message`).
     """
 
+    def __init__(self, *args: Any, allowance: Allowance, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._allowance = allowance
+
     def process_message(self, msg: Any, *args: Any, **kwargs: Any) -> Any:
-        if msg["msg_type"] == "update_display_data":  # it may change the output of a redacted cell
-            redact_output(msg["content"])
+        kind, content = msg["msg_type"], msg["content"]
+        if kind == "clear_output":
+            self._allowance.cleared()
+        elif kind in _OUTPUTS or kind.startswith("comm"):  # a comm tells a widget's state, which the notebook keeps
+            display = (content.get("transient") or {}).get("display_id") or ""
+            if not self._allowance.take(content, str(display)):
+                return None
+        if kind == "update_display_data":  # it may change the output of a redacted cell
+            redact_output(content)
         return super().process_message(msg, *args, **kwargs)
 
     def log_output_message(self, output: Any) -> None:
@@ -59,6 +72,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
 
     def execute_cell(self, cell: Any, cell_index: int, **kwargs: Any) -> Any:
         self._logged = Pieces()
+        self._allowance.begin(sum(one.cell_type == "code" for one in self.nb.cells[: cell_index + 1]))
         try:
             return super().execute_cell(cell, cell_index, **kwargs)
         except CellExecutionError as error:

@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from runbook_lib.base.errors import ArchiveError, Refused, UsageError
+from runbook_lib.cli import people
 from runbook_lib.cli.people import register
 from runbook_lib.observe.ci import github as github_api
 from runbook_lib.params.load import load_file
@@ -103,6 +104,29 @@ def test_an_approval_by_its_run(call: Call) -> None:
         call("approve", old.run_id, "--by", "Grace", "--role", "engineering lead")
     with pytest.raises(ArchiveError, match="no record starts with 'ffffffffffff'"):
         call("approve", "ffffffffffff", "--by", "Grace", "--role", "engineering lead")
+    assert len(given()) == 1
+
+
+def test_a_person_who_is_asked_may_say_no(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    phase_1_passed()
+    monkeypatch.setattr(people, "asks", lambda: True)
+    monkeypatch.setattr(people, "agreed", lambda _: False)
+    with pytest.raises(Refused, match="07_phase2_50_percent is not approved: the answer was no"):
+        call("approve", "07", "--by", "Grace", "--role", "engineering lead")
+    assert given() == []
+
+
+def test_a_yes_to_records_that_are_not_the_newest_any_more_is_no_approval(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question may stand for an hour: meanwhile the phase was run again."""
+    phase_1_passed()
+    monkeypatch.setattr(people, "asks", lambda: True)
+    monkeypatch.setattr(people, "agreed", lambda _: bool(phase_1_passed()))
+    with pytest.raises(Refused, match="its records changed while the question stood"):
+        call("approve", "07", "--by", "Grace", "--role", "engineering lead")
+    monkeypatch.setattr(people, "agreed", lambda _: True)
+    call("approve", "07", "--by", "Grace", "--role", "engineering lead")
     assert len(given()) == 1
 
 

@@ -18,6 +18,7 @@ import pytest
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record import staging as folders
+from runbook_lib.record.allowance import MOST
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.listing import list_rows, show_record
@@ -178,13 +179,17 @@ def test_a_file_that_nobody_attached_is_searched_and_no_link_is_followed(
     (journal.folder / "picture").write_bytes(b"\xff\x00")
     (journal.folder / "link").symlink_to(tmp_path / "elsewhere")
     (journal.folder / "gone").symlink_to(tmp_path / "nowhere")
+    os.truncate(os.open(journal.folder / "dump", os.O_CREAT | os.O_WRONLY), MOST + 1)
     record = archive.load(ref := seal_staged(archive, journal.folder, status="completed"))
     archive.verify(ref)
     assert (ref.folder / "mine.txt").read_text() == "password=[redacted]"
     assert (ref.folder / "picture").read_bytes() == b"\xff\x00"
     assert (ref.folder / "answers.json").read_text() == "[1]"
-    assert not {"link", "gone"} & {*record.files, *(one.name for one in ref.folder.iterdir())}
-    assert sorted(record.warnings) == [f"{name} is a link, and not in the record" for name in ("gone", "link")]
+    assert not {"link", "gone", "dump"} & {*record.files, *(one.name for one in ref.folder.iterdir())}
+    assert sorted(record.warnings) == [
+        "dump has 10,000,001 bytes, and is not in the record",
+        *(f"{name} is a link, and not in the record" for name in ("gone", "link")),
+    ]
 
 
 def test_an_attachment_altered_before_the_seal_is_noticed(archive: Archive, stage: Stage) -> None:

@@ -21,6 +21,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from runbook_lib.base.kept_at import files_of, home_address
 from runbook_lib.base.redact import MASK
 from runbook_lib.record import kernel
+from runbook_lib.record.allowance import CUT, Allowance
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.ended import Terminated, cut_short, deferring_signals
 from runbook_lib.record.engine import RunbookEngine, prestart
@@ -569,3 +570,16 @@ def test_what_a_program_prints_is_in_the_cell_and_not_on_the_console(
     shown = capfd.readouterr()
     assert "zebrastripes" not in shown.out
     assert "lionsmane" not in shown.out + shown.err
+
+
+@pytest.mark.kernel
+def test_a_cell_that_prints_megabytes_leaves_a_record_that_says_so(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Allowance.__init__, "__defaults__", (100_000, 20_000))
+    project.run(OPEN, 'for _ in range(50): print("y" * 10_000)\n1/1', CLOSE)
+    record = project.record()
+    assert (record.status, record.decision) == ("completed", "PROMOTE")
+    assert any("characters of code cell 3 are left out" in one for one in record.warnings)
+    assert CUT in str(project.sealed_notebook()["cells"][2]["outputs"])
+    assert sum(path.stat().st_size for path in project.archive.records()[0].folder.iterdir()) < 400_000
