@@ -23,6 +23,8 @@ from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, 
 from runbook_lib.base.foreign import terminal
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
+from runbook_lib.judge.gates.checks import check
+from runbook_lib.judge.terms import Scenario
 from runbook_lib.observe.traffic.sides import after_off, new_side
 from runbook_lib.params.bare import bare
 from runbook_lib.params.essentials import essentials
@@ -35,6 +37,8 @@ from runbook_lib.rollout import hints
 from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.versions import versions
 from runbook_lib.steps.rollbacks.telling import NOT_OFF, OFF, Telling, message
+
+SCENARIO: Scenario = "rollback_1"
 
 
 @dataclass(frozen=True)
@@ -232,6 +236,7 @@ def after(
     if found is not None:
         why, then = found
         sentence, code = f"{sentence}; but {why}", Exit.HOLD
+        journal.append("check", check=check(f"{SCENARIO}.off", "Async is off", False, why).model_dump(mode="json"))
         say(f"but {why}")
     journal.append("note", text=sentence)
     known = params or spare

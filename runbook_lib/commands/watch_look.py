@@ -220,7 +220,6 @@ class OneLook:
         outcome: dict[str, Any] = self.outcome.model_dump(mode="json")
         if self.outcome.decision not in (Decision.HOLD, Decision.ROLLBACK):
             del outcome["decision"]
-            outcome["reason"] = self.outcome.told
         return outcome
 
     def drop(self) -> None:

@@ -75,7 +75,8 @@ class Word(StrEnum):
     TO_DO = "TO DO"
     """A check that will pass once the plan is applied."""
     WATCH = "WATCH"
-    """A gate between two declared looks: not decided, and nothing wrong so far. Its verdict is INCONCLUSIVE."""
+    """A gate between two declared looks: not decided, and nothing wrong so far. Its verdict is INCONCLUSIVE. Also the
+    record of a watch's look that found nothing wrong, which decides nothing."""
     PASS = "PASS"  # noqa: S105
     # Words of runs.
     PLANNED = "PLANNED"

@@ -19,6 +19,9 @@ _ICONS = {
     "NO_DATA": "❔",
     "PLANNED": "📋",
     "SOAK": "⏳",
+    "WATCH": "⏳",
+    "ASYNC IS OFF": "⏳",
+    "MITIGATED": "⏳",
     "PROMOTE": "✅",
     "DONE": "✅",
     "HOLD": "✋",
@@ -31,8 +34,8 @@ def markdown(record: Record) -> str:
     if record.entry is not None:
         return _entry(record)
     told = record.told
-    reason = told.reason or record.failure
-    word = told.word if record.status == "completed" and record.decision else record.status
+    reason = told.reason or (" ".join(record.notes) if record.status == "completed" else "") or record.failure
+    word = record.word
     lines = [
         f"## {_ICONS.get(word, '❌')} {word}: {_text(record.notebook)} in {_text(record.env)}",
         "",

@@ -213,7 +213,8 @@ class Record(Frozen):
     @property
     def word(self) -> str:
         """The one word that people read of this run."""
-        return word_of(self.status, self.decision, self.outcome or {}, origin=self.origin)
+        own = {"origin": self.origin, "notebook": self.notebook, "checks": self.checks}
+        return word_of(self.status, self.decision, self.outcome or {}, **own)
 
     def dump(self) -> dict[str, Any]:
         """The record as JSON, with the names of the file (`schema`)."""

@@ -9,10 +9,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
-from runbook_lib.base.window import parse
 from runbook_lib.judge.words import instant
 from runbook_lib.record.predecessors import Finding, only_planned
 from runbook_lib.record.record import Record
+from runbook_lib.rollout.come_back import Back, back
 from runbook_lib.rollout.known import LOST, Known, loaded
 from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.taking_on import Todo, at, planned, todo_of
@@ -65,9 +65,9 @@ class Rollout:
     def _line(self, notebook: str, env: str) -> Line:
         newest, decided = self.known.records(notebook, env)
         moment = self.known.seen.get(notebook) if env == self.known.params.env else None
-        state, words, back = self._state(notebook, env, newest, decided, moment)
+        state, words, when = self._state(notebook, env, newest, decided, moment)
         idle = state in ("passed", "missing")
-        todo = Todo("") if idle else todo_of(self.known, notebook, env, state, newest, decided, back)
+        todo = Todo("") if idle else todo_of(self.known, notebook, env, state, newest, decided, when)
         return Line(
             notebook=notebook,
             env=env,
@@ -77,43 +77,43 @@ class Rollout:
             words=words,
             last=_decision(newest) if newest else "",
             last_at=at(newest) if newest else "",
-            due=instant(back),
+            due=instant(when.at),
             **vars(todo),
             word=newest.word if newest else "",
         )
 
     def _state(
         self, notebook: str, env: str, newest: Record | None, decided: Record | None, moment: Moment | None
-    ) -> tuple[State, str, dt.datetime | None]:
+    ) -> tuple[State, str, Back]:
         """State, why, and when to come back."""
         finding = self.known.findings[f"{notebook}@{env}"]
         if (gone := self._lost(notebook, env, newest, decided, moment)) is not None:
-            return gone
+            return *gone, Back(None)
         if finding.ok:
             held = newest is not None and newest.run_id != finding.record and only_planned(newest)
-            return "passed", f"a plan made since then holds: {newest.told.reason}" if newest and held else "", None
+            told = f"a plan made since then holds: {newest.told.reason}" if newest and held else ""
+            return "passed", told, Back(None)
         if finding.record is not None:
             return self._recorded(finding, newest, decided, moment)
         if moment and moment.name in ("during", "after"):
-            back = moment.come_back_at if moment.name == "during" else None
-            return _soak(f"{moment.words}; this archive has no record of the shift", back, self.known.now)
-        return self._not_yet(notebook, env)
+            return _soak(f"{moment.words}; this archive has no record of the shift", back(moment), self.known.now)
+        return *self._not_yet(notebook, env), Back(None)
 
     def _lost(
         self, notebook: str, env: str, newest: Record | None, decided: Record | None, moment: Moment | None
-    ) -> tuple[State, str, None] | None:
+    ) -> tuple[State, str] | None:
         """The state of a phase that has lost its weight, or whose follower has; None: neither."""
         lost = moment is not None and moment.name in LOST
         ok = self.known.findings[f"{notebook}@{env}"].ok
         if self._waits_again(notebook, env, decided, moment):
-            return "missing", f"its weight is not in force any more; it waits for {self._waits(notebook, env)}", None
+            return "missing", f"its weight is not in force any more; it waits for {self._waits(notebook, env)}"
         if newest and decided and planned(newest) and newest.attempt > decided.attempt:
-            return "due", f"attempt {decided.attempt} is over; {newest.attempt} is planned", None
+            return "due", f"attempt {decided.attempt} is over; {newest.attempt} is planned"
         if moment and lost and (not ok or self.known.builds_on(notebook, env)):
-            return "hold", moment.words, None
+            return "hold", moment.words
         if self.known.gone(notebook, env):
             weight = self.known.params.policy.phases[notebook].percent
-            return "hold", f"its weight of {weight:g} % is not in force any more, and the next phase begins at it", None
+            return "hold", f"its weight of {weight:g} % is not in force any more, and the next phase begins at it"
         return None
 
     def _waits_again(self, notebook: str, env: str, decided: Record | None, moment: Moment | None) -> bool:
@@ -124,32 +124,30 @@ class Rollout:
 
     def _recorded(
         self, finding: Finding, newest: Record | None, decided: Record | None, moment: Moment | None
-    ) -> tuple[State, str, dt.datetime | None]:
+    ) -> tuple[State, str, Back]:
         """The state by a record that decides and does not promote."""
         if decided is None or finding.sealed_at is None or decided.open_changes or decided.status != "completed":
-            return "hold", finding.sentence, None
+            return "hold", finding.sentence, Back(None)
         if decided.decision == "SOAK":
-            return self._soaking(decided, moment)
+            return self._soaking(newest, decided, moment)
         here, attempt = decided.env == self.known.params.env, self.known.params.attempt
         if here and attempt > decided.attempt and not self.known.unanswered(decided):
-            return "due", f"attempt {decided.attempt} was {decided.decision}; {attempt} may begin", None
+            return "due", f"attempt {decided.attempt} was {decided.decision}; {attempt} may begin", Back(None)
         if decided.decision == "HOLD" and planned(newest):
-            return "due", "it was held, and the plan made since is in order", None
-        return "hold", decided.told.line or finding.sentence, None
+            return "due", "it was held, and the plan made since is in order", Back(None)
+        return "hold", decided.told.line or finding.sentence, Back(None)
 
-    def _soaking(self, decided: Record, moment: Moment | None) -> tuple[State, str, dt.datetime | None]:
-        told = decided.told
-        back, words = parse(told.come_back_at) if told.come_back_at else None, told.reason
+    def _soaking(self, newest: Record | None, decided: Record, moment: Moment | None) -> tuple[State, str, Back]:
         if moment and moment.name == "before":
-            return "due", moment.words, None
-        if moment and moment.name == "during":
-            back, words = moment.come_back_at or back, moment.words
-        return _soak(words, back, self.known.now)
+            return "due", moment.words, Back(None)
+        looked = newest if newest is not None and newest.attempt == decided.attempt else None
+        words = moment.words if moment and moment.name == "during" else decided.told.reason
+        return _soak(words, back(moment, looked, decided), self.known.now)
 
-    def _not_yet(self, notebook: str, env: str) -> tuple[State, str, None]:
+    def _not_yet(self, notebook: str, env: str) -> tuple[State, str]:
         waits = self._waits(notebook, env)
         ready = "deployed, with no traffic; " if self._deployed(f"{notebook}@{env}") else ""
-        return ("missing", f"{ready}waits for {waits}", None) if waits else ("due", f"{ready}may be run now", None)
+        return ("missing", f"{ready}waits for {waits}") if waits else ("due", f"{ready}may be run now")
 
     def _waits(self, notebook: str, env: str) -> str:
         """The first missing prerequisite; empty if nothing is missing."""
@@ -180,8 +178,8 @@ class Rollout:
         )
 
 
-def _soak(words: str, back: dt.datetime | None, now: dt.datetime) -> tuple[State, str, dt.datetime | None]:
-    return ("soaking" if back and back > now else "due"), words, back
+def _soak(words: str, when: Back, now: dt.datetime) -> tuple[State, str, Back]:
+    return ("soaking" if when.at and when.at > now else "due"), words, when
 
 
 def _decision(record: Record) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 
 from runbook_lib.base.window import when
-from runbook_lib.judge.words import instant
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import approval, hints, people
+from runbook_lib.rollout.come_back import Back
 from runbook_lib.rollout.known import LOST, Known
 from runbook_lib.rollout.rollbacks import made_at
 
@@ -38,19 +37,18 @@ def todo_of(
     state: str,
     newest: Record | None,
     decided: Record | None,
-    back: dt.datetime | None,
+    back: Back,
 ) -> Todo:
     """The command for a step that has neither passed nor lacks a prerequisite.
 
     Args:
         newest, decided: the step's newest record, and the one that decides.
-        back: when the step's verdict is due.
+        back: when to come back to its soak.
     """
     attempt = known.attempt(notebook, env)
     run = hints.run(known.params, notebook, env=env, attempt=attempt)
     if state == "soaking":
-        due = f"the verdict is due at {instant(back)}" if back else "the verdict is not due yet"
-        return Todo(run, f"an interim look is always safe; {due}")
+        return Todo(run, back.soaking())
     if state == "hold":
         return _held(known, notebook, env, decided, run)
     if (first := _approval(known, notebook, env)) is not None:
@@ -60,7 +58,7 @@ def todo_of(
         return Todo(line, f"its plan of {at(newest)} is in order", applies=True)
     moment = known.seen.get(notebook)
     if decided and decided.decision == "SOAK" and not (moment and moment.name == "before"):
-        return Todo(run, "it is time for the verdict")
+        return Todo(run, back.due())
     return Todo(run, f"read the plan, then add --apply --confirm {env}")
 
 

@@ -204,6 +204,8 @@ def test_after_the_migration_it_does_not_claim_that_the_switch_helps(
         assert "the switch has no effect" in said.sentence
         assert "--step async" in said.next
     assert done.exit_code == Exit.HOLD, "requests are asynchronous yet"
+    record = Archive.of(load_file(file)).load(Archive.of(load_file(file)).find(done.run_id))
+    assert (record.decision, record.word) == (None, "HOLD"), "and its record does not say that async is off"
     assert planned.exit_code == Exit.OK
     assert planned.next.startswith(
         "runbook rollback 1 --env prod --apply --confirm prod, whose notebook runs the command:"

@@ -174,9 +174,24 @@ def test_a_soak_says_when_to_come_back(stage: Stage, back: str, state: str) -> N
     assert "--confirm" not in stage.next() or state == "due"
 
 
+def test_status_comes_back_when_the_run_says_and_names_the_verdict_after_it(stage: Stage) -> None:
+    """The run says "at 18:00: a look in between": status said the verdict's time, and so there were two."""
+    stage.passed("06_phase1_10_percent@prod")
+    stage.seal("06_phase1_10_percent@prod", "SOAK", back=LATER)
+    stage.moments["06_phase1_10_percent"] = moment("during", come_back_at=NOW + dt.timedelta(hours=7))
+    line = stage.lines()["06_phase1_10_percent@prod"]
+    assert (line.state, line.due) == ("soaking", "2026-11-09 18:00 UTC")
+    assert "run it again at 2026-11-09 18:00 UTC, a look in between; the verdict is due at" in stage.words()
+
+    stage.moments["06_phase1_10_percent"] = moment("during", come_back_at=NOW + dt.timedelta(hours=3))
+    stage.seal("06_phase1_10_percent@prod", "SOAK", back=EARLIER)  # it was to be looked at by then
+    assert stage.lines()["06_phase1_10_percent@prod"].state == "due"
+    assert "it is time for a look in between" in stage.words()
+
+
 def test_aws_knows_better_than_the_record_when_the_soak_ends(stage: Stage) -> None:
     stage.passed("06_phase1_10_percent@prod")
-    stage.seal("06_phase1_10_percent@prod", "SOAK", back=EARLIER)
+    stage.seal("06_phase1_10_percent@prod", "SOAK", back=LATER)
     until = NOW + dt.timedelta(hours=3)
     stage.moments["06_phase1_10_percent"] = moment("during", come_back_at=until)
     line = stage.lines()["06_phase1_10_percent@prod"]

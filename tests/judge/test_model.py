@@ -158,3 +158,19 @@ def test_the_one_word_of_a_run(
     status: str | None, decision: str | None, outcome: dict[str, Any], origin: str, word: str
 ) -> None:
     assert word_of(status, decision, outcome, origin=origin) == word
+
+
+@pytest.mark.parametrize(
+    ("origin", "notebook", "checks", "word"),
+    [
+        ("command", "dlq", (), Word.DONE),
+        ("command", "rollback_1_async_failing", (), Word.ASYNC_IS_OFF),
+        ("command", "rollback_1_async_failing", ({"id": "rollback_1.off", "verdict": "FAIL"},), Word.HOLD),
+        ("watch", "06_phase1_10_percent", (), Word.WATCH),
+        ("papermill", "06_phase1_10_percent", (), Word.CLOSED),
+    ],
+)
+def test_a_run_that_decides_nothing_says_what_it_is(origin: str, notebook: str, checks: Any, word: Word) -> None:
+    """The kill switch's own record read DONE before the rollback was proven, a watch's kept look CLOSED."""
+    assert word_of("completed", None, {}, origin=origin, notebook=notebook, checks=checks) == word
+    assert word_of("failed", None, {}, origin=origin, notebook=notebook, checks=checks) == "FAILED"

@@ -46,7 +46,7 @@ def test_a_run_that_failed_says_why() -> None:
     text = markdown(
         record(status="failed", decision=None, outcome=None, error={"type": "AwsError", "sentence": "no credentials"})
     )
-    assert "❌ failed" in text
+    assert "❌ FAILED" in text
     assert "no credentials" in text
 
 

@@ -111,6 +111,10 @@ def test_a_run_that_failed_behind_a_change_of_the_same_command_does_not_deny_it(
     assert all(what in told for what in (*before, *within))
 
 
+def _check(id: str, verdict: str) -> dict[str, Any]:
+    return {"id": f"rollback_1.{id}", "verdict": verdict, "required": True, "reason": "so it is"}
+
+
 def _off(one: Outcome) -> Outcome:
     return one.model_copy(update={"said": Word.ASYNC_IS_OFF}) if one.decision == "SOAK" else one
 
@@ -119,16 +123,19 @@ def _off(one: Outcome) -> Outcome:
     OUTCOMES.map(_off),
     st.sampled_from(["completed", "failed", "cancelled", "died"]),
     st.booleans(),
-    st.sampled_from(["papermill", "command"]),
+    st.sampled_from(["papermill", "command", "watch"]),
+    st.sampled_from(["06", "rollback_1_async_failing", "dlq"]),
+    st.sampled_from([(), (_check("off", "FAIL"),), (_check("told", "FAIL"),)]),
 )
 def test_report_archive_and_site_have_one_word_for_a_run(
-    outcome: Outcome, status: Any, decided: bool, origin: str
+    outcome: Outcome, status: Any, decided: bool, origin: str, notebook: str, checks: Any
 ) -> None:
     said = {"decision": str(outcome.decision), "outcome": outcome.model_dump(mode="json", exclude={"results"})}
-    raw = {"schema": 3, "status": status, "origin": origin, "notebook": "06", "run_id": "a" * 12}
+    raw = {"schema": 3, "status": status, "origin": origin, "notebook": notebook, "run_id": "a" * 12, "checks": checks}
     record = Record.model_validate(raw | (said if decided else {}))
     (row,) = rows_of(record.dump(), "folder")["runs"]
     site = Pages("..")._run(row | {"at": "2026-11-23T03:00:00Z"})["word"]
     assert row["word"] == record.word == site == headline(record).word
+    assert f" {record.word}: " in markdown(record)
     if decided and status == "completed":
         assert record.word == outcome.word == record.told.word

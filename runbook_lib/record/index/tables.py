@@ -169,12 +169,14 @@ def _run(record: Mapping[str, Any], path: str) -> Row:
     times = ("opened_at", "closed_at", "sealed_at")
     opened, closed = _time(record.get("opened_at")), _time(record.get("closed_at"))
     incident, versions = _part(record, "incident"), _part(record, "versions")
-    status, decision, origin = (
-        one if isinstance(one := record.get(name), str) else None for name in ("status", "decision", "origin")
+    status, decision, origin, notebook = (
+        one if isinstance(one := record.get(name), str) else None
+        for name in ("status", "decision", "origin", "notebook")
     )
+    own = {"origin": origin or "", "notebook": notebook or "", "checks": _each(record, "checks")}
     return {
         **{name: record.get(name) for name in (*same, *times, "hash")},
-        "word": word_of(status, decision, _part(record, "outcome"), origin=origin or ""),
+        "word": word_of(status, decision, _part(record, "outcome"), **own),
         **{name: incident.get(name) for name in ("decided_at", "set_at", "effective_at")},
         "reason": _part(record, "outcome").get("reason"),
         "error": _part(record, "error").get("sentence"),

@@ -118,7 +118,7 @@ def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]], si
     if path:
         inside.append(f'<path class="weight" d="{path}H{x(_s(timed[-1]["at"]))}"/>')
     for row in timed:
-        if row["word"] == Word.CLOSED:
+        if row["word"] in (Word.CLOSED, Word.WATCH):  # it decided nothing
             continue
         badge, at = badge_of(row["word"]), x(_s(row["at"]))
         told = f"{row['notebook']}: {row['word']}, {when(row['at'])}"
