@@ -184,12 +184,19 @@ def soak(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> tupl
     None: the longest soak is not enough.
     """
     rates = asked.per_s if len(asked.per_s) == HOURS else asked.per_s * HOURS
-    expected = 0.0
+    expected, late = 0.0, _hour(begins) % 1
     for hour in range(1, MOST_SOAK_H + 1):
-        expected += rates[(begins.hour + hour - 1) % HOURS] * percent / 100 * 3600
+        # An hour of the soak lies in two hours of the day.
+        first, second = (rates[(begins.hour + one) % HOURS] for one in (hour - 1, hour))
+        expected += ((1 - late) * first + late * second) * percent / 100 * 3600
         if hour >= asked.least_h and least_likely(1 - asked.power, expected) >= wanted:
             return float(hour), expected
     return None
+
+
+def _hour(at: dt.datetime) -> float:
+    """The hour of the day with its fraction."""
+    return at.hour + at.minute / 60 + at.second / 3600
 
 
 def plan(asked: Asked) -> Schedule:
@@ -281,7 +288,7 @@ def _stopped(asked: Asked, step: Step) -> Step:
 def _costed(asked: Asked, step: Step) -> Step:
     """The step with its costs: the failing share beyond the alert limit that harms most users."""
     watch = replace(asked.watch, looks=step.looks, guards=(step.guard,) if step.guard else ())
-    from_hour = float(dt.datetime.fromisoformat(step.begins).hour)
+    from_hour = _hour(dt.datetime.fromisoformat(step.begins))
     traffic = Traffic(asked.per_s, step.percent / 100, from_hour=from_hour, failing=asked.healthy)
     shares = [share for share in SHARES if share > watch.limit]
     rows = forecast(traffic, watch, shares=shares, confidence=asked.confidence)
