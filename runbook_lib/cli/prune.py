@@ -23,7 +23,7 @@ Exit codes:
 
 
 _LATE = (
-    "lies after the newest record of a run. Ages count from that record, since a machine's clock may be years ahead; the "
+    "lies after the newest record of a run. Ages count from that record, as a machine's clock may be years ahead; the "
     "latest time to give is"
 )
 
