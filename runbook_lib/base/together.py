@@ -1,4 +1,4 @@
-"""What is read as one and belongs on one line: a number and its unit, a date and its time, both ends of a range."""
+"""What is read as one and belongs on one line: a number and its unit, a date and its time, a range, a region."""
 
 from __future__ import annotations
 
@@ -22,4 +22,5 @@ def pattern(less_or_more: str) -> re.Pattern[str]:
         rf"|{than}{_NUMBER}|\bn = \d[\d,]*"
         r"|(?<![\w.,-])\d+ (?:NO DATA|TO DO|[A-Z]{4,})\b"  # how many have a verdict: `12 NO DATA`
         r"|(?<![\w-])--[a-z][\w-]*=?"  # an option of a command
+        r"|(?<![\w.-])[a-z]{2}(?:-gov|-iso[a-z]?)?-(?:north|south|east|west|central)+-\d(?![\w-])"  # a region of AWS
     )

@@ -84,6 +84,11 @@ def moment(text: str, now: dt.datetime, option: str, late: str = "lies in the fu
     return found
 
 
+def due(first: dt.datetime, now: dt.datetime, every: dt.timedelta) -> dt.datetime:
+    """When to look again: at `first`, also for whoever asks before it, and from then on after each `every`."""
+    return first if now < first else now + every
+
+
 @dataclass(frozen=True)
 class Window:
     """From `start` (inclusive) to `end` (exclusive), both UTC; empty if they are equal.

@@ -22,6 +22,12 @@ Exit codes:
   3  refused: whether the archive is whole cannot be told, or a release that was given up is at work"""
 
 
+_LATE = (
+    "lies after the newest record of a run. Ages count from that record, as a machine's clock may be years ahead; the "
+    "latest time to give is"
+)
+
+
 def register(noun: typer.Typer) -> None:
     """Adds the command to the noun `archive`."""
     noun.command("prune", epilog=_EXITS)(archive_prune)
@@ -59,7 +65,7 @@ def archive_prune(
         mended(root)
     clock = utc_now()
     newest = counted_from(root, clock)
-    late = {} if newest == clock else {"late": "lies after the newest record of a run, which is of"}
+    late = {} if newest == clock else {"late": _LATE}
     before = moment(older_than, newest, "--older-than", **late)
     found = plan(root, before, given_up or ())
     if apply and (found.records or found.left):

@@ -92,6 +92,8 @@ def rows(record: Record, facts: Sequence[tuple[str, str]] = ()) -> list[dict[str
         more = {name.capitalize(): text for name, text in facts if text not in there and name.capitalize() not in told}
         deviates = first and entry.get("kind") == "deviation"
         told |= {**_of_deviation(more), **_settings(entry)} if deviates else {**more, **_pruned(entry)}
+        if deviates and entry["facts"].get("act", "opened") == "opened":
+            told = _of_a_run(told, str(entry["facts"].get("run_id") or ""), entry)
     return [
         {"name": name, "text": redact_text(text), "address": _address(redact_text(text)) if name == "Evidence" else ""}
         for name, text in told.items()
@@ -115,6 +117,17 @@ def _of_deviation(facts: Mapping[str, str]) -> dict[str, str]:
     """A deviation's facts as people name them, without those that the banner or another row has."""
     told = {"Title", "Act", "Facts", *(("Run id", "Notebook") if "Incident" in facts else ())}
     return {_NAMES.get(name, name): text for name, text in facts.items() if name not in told}
+
+
+def _of_a_run(told: dict[str, str], run: str, entry: Mapping[str, Any]) -> dict[str, str]:
+    """The rows of what a run recorded: it has no role, and is the evidence. Its report is sealed after this page."""
+    if not run:
+        return told
+    own = {"Role": entry.get("role"), "Evidence": entry.get("link")}
+    rows = {name: text for name, text in told.items() if own.get(name, True)}
+    if "Mitigation" in rows:
+        rows["Mitigation"] += f"; to see it: runbook archive show {run}"
+    return rows
 
 
 def _settings(entry: Mapping[str, Any]) -> dict[str, str]:

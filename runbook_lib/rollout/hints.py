@@ -18,7 +18,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import READER, params_dir, read_yaml
 from runbook_lib.params.load import Flat, Params
 
-_TELLS = ("account_id", "region", "release", "attempt", "archive")
+_TELLS = ("account_id", "region", "release", "archive")
 """Parameters that a command must have right: it names the file that agrees in most of them, and sets the rest."""
 
 _SHARED = ("release", "archive")
@@ -30,18 +30,19 @@ def with_params(params: Params, *, env: str = "", attempt: int | None = None) ->
 
     Args:
         env: another environment than that of `params`: its own file is named, with the release and the archive of the
-            rollout; account, region and attempt are its own.
-        attempt: another attempt than that of `params`.
+            rollout; account and region are its own.
+        attempt: of a phase; None: the command is the same in every attempt, as a rollback's is.
     """
     where, files = env or params.env, _files(params)
     own = f"{where}.yaml"
     # The environment's own file first: among several that agree, it is the one that people know.
     same = {name: files[name] for name in sorted(files, key=lambda one: one != own) if files[name].get("env") == where}
-    wanted = {key: params.flat.model_dump()[key] for key in _TELLS} | ({} if attempt is None else {"attempt": attempt})
+    tried = {} if attempt is None else {"attempt": attempt}
+    wanted = {key: params.flat.model_dump()[key] for key in _TELLS} | tried
     if not same:
         return f"--params {_folder(params)}/{own}"
     best = max(same, key=lambda name: _agrees(same[name], wanted))
-    told = _TELLS if where == params.env else _SHARED
+    told = (*_TELLS, *tried) if where == params.env else _SHARED
     given = [key for key in told if _said(same[best], key) != wanted[key]]
     return " ".join(
         [f"--params {_folder(params)}/{best}", *(f"--set {shlex.quote(f'{key}={wanted[key]}')}" for key in given)]
@@ -86,14 +87,19 @@ def _read(path: Path, _state: tuple[int, ...]) -> dict[str, Any]:
 
 
 def run(params: Params, notebook: str, *, env: str = "", attempt: int | None = None, apply: bool = False) -> str:
-    """The command that runs a notebook."""
-    line = f"runbook run {notebook} {with_params(params, env=env, attempt=attempt)}"
+    """The command that runs a notebook.
+
+    Args:
+        attempt: another attempt than that of `params`; only phases have one.
+    """
+    tried = (attempt or params.attempt) if notebook in params.policy.phases else None
+    line = f"runbook run {notebook} {with_params(params, env=env, attempt=tried)}"
     return f"{line} --apply --confirm {env or params.env}" if apply else line
 
 
-def rollback(params: Params, number: int, *, attempt: int | None = None) -> str:
+def rollback(params: Params, number: int) -> str:
     """The command of a rollback: 1 turns async off, 2 and 3 mitigate."""
-    return f"runbook rollback {number} {with_params(params, attempt=attempt)} --apply --confirm {params.env}"
+    return f"runbook rollback {number} {with_params(params)} --apply --confirm {params.env}"
 
 
 def rollback_1(params: Params) -> str:

@@ -196,8 +196,8 @@ def _besides(outcome: Outcome, pending: Record, found: Next, own: str) -> str:
     """The run's own advice as a first sentence, where it is still to be followed beside the next step; else empty."""
     passed = outcome.decision is Decision.PROMOTE and not pending.notebook.startswith("rollback_")
     answered = outcome.scenario == "rollback_1" and outcome.decision is Decision.ROLLBACK
-    if found.kind not in ("approval", "due", "soaking", "deviation") or passed or answered:
-        return ""
+    if found.kind not in ("approval", "due", "soaking", "deviation") or found.rollback or passed or answered:
+        return ""  # nothing is done beside a rollback that is not proven
     if found.step == f"{pending.notebook}@{pending.env}":
         return ""
     return f"{own} {'Until then' if outcome.decision is Decision.SOAK else 'Of the rollout'}: "

@@ -61,7 +61,7 @@ def open_changes(params: Params, archive: Archive, left: Sequence[Record] | None
 
 def _open(params: Params, record: Record, intent: Mapping[str, object]) -> OpenChange:
     place = hints.with_params(params)
-    command = f"runbook run {record.notebook} {place}"
+    command = hints.run(params, record.notebook, attempt=record.attempt)
     if record.notebook == _ROLLBACK_1:
         command = hints.rollback_1(params)
     elif record.notebook == "dlq":

@@ -170,4 +170,4 @@ def _role(entry: Entry) -> str:
 def command(verb: str, item: str, role: str, params: Params) -> str:
     """The command for a role's entry: AWS names an approver, an attester gives a name."""
     by = "" if verb == "approve" else " --by NAME"
-    return f"runbook {verb} {item}{by} --role {shlex.quote(role)} {hints.with_params(params)}"
+    return f"runbook {verb} {item}{by} --role {shlex.quote(role)} {hints.with_params(params, attempt=params.attempt)}"

@@ -8,8 +8,8 @@ import pytest
 
 from runbook_lib.base import together
 
-TEXT = "below < 90 % since 2026-11-02 04:03 UTC, 1.2-31.7 % (n = 20), with --confirm prod; >= 10, $0.01-$0.05"
-KEPT = ["< 90 %", "2026-11-02 04:03 UTC", "1.2-31.7 %", "n = 20", "--confirm", ">= 10", "$0.01-$0.05"]
+TEXT = "< 90 % since 2026-11-02 04:03 UTC, 1.2-31.7 % (n = 20), with --confirm prod; >= 10, $0.01-$0.05 (us-east-1)"
+KEPT = ["< 90 %", "2026-11-02 04:03 UTC", "1.2-31.7 %", "n = 20", "--confirm", ">= 10", "$0.01-$0.05", "us-east-1"]
 
 
 @pytest.mark.parametrize(("signs", "form"), [("[<>]", str), ("&[lg]t;", html.escape)])

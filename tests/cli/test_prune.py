@@ -46,8 +46,19 @@ def test_it_refuses_in_a_sentence(archive: object, tmp_path: Path, words: tuple[
     assert found == code and words[-1] in text and "\n" not in text
 
 
+def test_a_release_whose_run_is_the_newest_is_told_why_it_cannot_be_given_up_yet(
+    archive: object,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    """It said "it was at work since", of a release that stopped years ago, and no time could be given that helped."""
+    _, text = call(tmp_path / "archive", "--older-than", "1d", "--given-up", "new")
+    assert "not before" in text and "ages count from the newest run of the archive" in text
+    assert "once another release has run" in text
+
+
 def test_a_time_after_the_newest_run_is_told_as_that(archive: object, tmp_path: Path) -> None:  # noqa: F811
     """It was told as one in the future, with the newest run's time as the time that it is."""
     found, text = call(tmp_path / "archive", "--older-than", "2999-01-01T00:00:00Z")
     assert found == 2
-    assert "lies after the newest record of a run, which is of 20" in text
+    assert "lies after the newest record of a run. Ages count from that record" in text
+    assert "the latest time to give is 20" in text and "future" not in text

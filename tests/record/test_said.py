@@ -123,7 +123,19 @@ def test_a_deviation_says_first_what_was_changed_and_each_fact_once(act: str, sa
     page = report_html(None, record)
     for row in ("<dt>Before</dt><dd>PAY_PER_REQUEST", "<dt>After</dt><dd>PROVISIONED", "<dt>Why</dt><dd>throttled"):
         assert row in page
-    assert "In their words" not in page and page.count("d" * 12) == 1
+    assert "In their words" not in page and page.count("d" * 12) == (2 if act == "opened" else 1)
+
+
+def test_what_a_run_recorded_has_no_role_and_the_run_is_its_evidence() -> None:
+    """The page said "Role none was said", "Evidence none was given", and named a run without a way to it."""
+    facts = {"act": "opened", "title": "Billing", "was": "a", "value": "b", "why": "throttled", "run_id": "d" * 12}
+    facts |= {"notebook": "rollback_3", "incident": f"rollback_3 run {'d' * 12}"}
+    of = entry("deviation", facts=facts, role="", link="")
+    assert not {"Role", "Evidence"} & {row["name"] for row in said.rows(of)}
+    page = re.sub("<[^>]+>", "", report_html(None, of))
+    assert f"runbook archive show {'d' * 12}" in page
+    by_hand = entry("deviation", facts={**facts, "run_id": "", "incident": ""}, role="", link="")
+    assert {"Role", "Evidence"} <= {row["name"] for row in said.rows(by_hand)}
 
 
 def test_who_called_is_said_once_and_a_note_s_words_too() -> None:

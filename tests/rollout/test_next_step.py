@@ -532,6 +532,23 @@ def test_a_rollback_that_was_only_planned_says_what_is_next_and_what_became_of_t
     assert report.next.startswith(f"{plan.next} Of the rollout: 06_phase1_10_percent in prod: ")
 
 
+def test_a_new_attempt_planned_before_the_rollback_is_proven_has_the_one_next_step_of_status(stage: Stage) -> None:
+    """`run 06 --set attempt=2` said "run again with mode=apply", and then another command, with `--set attempt=2`."""
+    step = "06_phase1_10_percent@prod"
+    stage.shift("06_phase1_10_percent")
+    stage.seal(step, outcome("ROLLBACK", "rollback_1"))
+    stage.off()
+    stage.seal(f"{ROLLBACKS[0]}@prod", outcome("SOAK", back=hour(stage.hour + 3)))
+    plan = outcome("PLANNED").model_copy(update={"next": "Read the plan, then run again with mode=apply and confirm."})
+    pending = stage.pending(step, plan, attempt=2)
+    again = loaded("params/prod.yaml", (("attempt", 2),))
+    report = told(plan, pending, standing(again, stage.archive, stage.state, stage.now, pending).next, again)
+    stage.seal(step, plan, mode="plan", attempt=2)
+    found = stage.next()
+    assert report.command == found.command == "runbook rollback 1 --params params/prod.yaml --apply --confirm prod"
+    assert "mode=apply" not in report.next and "not proven yet" in report.next
+
+
 @pytest.mark.slow
 @given(
     until=st.sampled_from(ORDER),

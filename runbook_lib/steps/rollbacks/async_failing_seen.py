@@ -14,7 +14,7 @@ from typing import Any
 from runbook_lib.act.requests.smoke import sync_answer
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.foreign import markdown
-from runbook_lib.base.window import Window, parse, when
+from runbook_lib.base.window import Window, due, parse, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.observe import aftermath
@@ -198,7 +198,8 @@ class Aftermath:
         if since is None:
             return self.incident.later("split_zero", title, None, "async is not off yet", self.now)
         seen = aftermath.calls(self.run.aws.client("cloudwatch"), self.params, since, self.now)
-        again = max(self.now, since + dt.timedelta(seconds=self.params.policy.metric_delay_s)) + 3 * MINUTE
+        first = since + dt.timedelta(seconds=self.params.policy.metric_delay_s) + 3 * MINUTE
+        again = due(first, self.now, 3 * MINUTE)
         if seen.window.empty or seen.asynchronous is None or seen.partial:
             why = f"CloudWatch knows nothing yet since {when(since, seconds=True)}, when the last client had followed"
             return self.incident.later("split_zero", title, None, why, again)
@@ -324,13 +325,13 @@ class Aftermath:
         alive = len(jobs) - len(lost)
         told = f"{alive} of the jobs from before are under way, {len(lost)} were given up by the queue without an end"
         last = max((one.created_at for one in jobs), default=now)
-        at = min(max(now + 5 * MINUTE, last + dt.timedelta(seconds=service.job_deadline_s)), last + longest + MINUTE)
+        at = due(last + dt.timedelta(seconds=service.job_deadline_s) + MINUTE, now, 5 * MINUTE)
         found = self.incident.later(
             "in_flight",
             title,
             True if not alive else None,
             told,
-            max(at, now + MINUTE),
+            min(at, max(last + longest, now) + MINUTE),
             expected="0 under way",
             found=str(alive),
             lost=[one.job_id for one in lost[:50]],

@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook_lib.act import billing as act
 from runbook_lib.base.errors import Refused
-from runbook_lib.base.window import when
+from runbook_lib.base.window import due, when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Outcome
 from runbook_lib.observe.resources import billing
@@ -106,7 +106,7 @@ class Throttling:
         if at is None or not self.seen.in_force:
             return now + dt.timedelta(minutes=1)
         wait = dt.timedelta(minutes=self.incident.spec.quiet_min, seconds=self.params.policy.metric_delay_s)
-        return max(at + wait, now + dt.timedelta(minutes=5))
+        return due(at + wait, now, dt.timedelta(minutes=5))
 
     # The action
 

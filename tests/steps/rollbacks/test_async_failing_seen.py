@@ -140,6 +140,23 @@ def test_jobs_under_way_are_followed_to_their_end(
         assert MINUTE <= seen.incident.come_back[0] - seen.now <= dt.timedelta(minutes=6)
 
 
+@pytest.mark.parametrize("id", ["split", "in_flight"])
+def test_asked_before_the_announced_time_it_announces_the_same_time(
+    seen: Aftermath, monkeypatch: pytest.MonkeyPatch, id: str
+) -> None:
+    """It announced a later one at each run, so that whoever came early never arrived."""
+    called(monkeypatch, None, None)
+    monkeypatch.setattr(aftermath, "unfinished", lambda *_: [job("young", 1)])
+    for minutes in (0, 2):
+        monkeypatch.setattr(Aftermath, "now", NOW + minutes * MINUTE)
+        getattr(seen, id)()
+    first, again = seen.incident.come_back
+    assert first == again > NOW + 2 * MINUTE
+    monkeypatch.setattr(Aftermath, "now", first)
+    getattr(seen, id)()
+    assert seen.incident.come_back[-1] > first, "and from then on it is looked at again later"
+
+
 @pytest.mark.parametrize(
     ("total", "errors", "says", "broken"),
     [
