@@ -318,9 +318,10 @@ class Aftermath:
     def _in_flight(self, title: str) -> Any:
         service, now = self.params.service, self.now
         longest = dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
-        ttl = dt.timedelta(seconds=service.job_ttl_s)
-        client, until = self.run.aws.client("dynamodb"), self.effective_at or now
-        jobs = [one for one in aftermath.unfinished(client, self.params, now - ttl, until) if not one.probe]
+        client, kept = self.run.aws.client("dynamodb"), now - dt.timedelta(seconds=service.job_ttl_s)
+        jobs = [
+            one for one in aftermath.unfinished(client, self.params, kept, self.effective_at or now) if not one.probe
+        ]
         lost = [one for one in jobs if one.created_at < now - longest]
         alive = len(jobs) - len(lost)
         told = f"{alive} of the jobs from before are under way, {len(lost)} were given up by the queue without an end"
