@@ -23,7 +23,7 @@ import typer.main
 import typer.testing
 import yaml
 from _pytest.unraisableexception import gc_collect_iterations_key
-from hypothesis import HealthCheck, Phase, is_hypothesis_test, settings
+from hypothesis import HealthCheck, Phase, core, is_hypothesis_test, settings
 from hypothesis.internal import entropy
 
 from runbook_lib.act import command
@@ -60,6 +60,8 @@ quick_versions.install()
 # Nobody draws from numpy's global generator (ruff's NPY002), so hypothesis need not seed it and put it back for each
 # example, which is a quarter of what an example costs.
 entropy.NP_RANDOM = entropy.NP_RANDOM or SimpleNamespace()
+# It takes a property's source apart for its seed, twice for each of its cases; once is enough.
+core.function_digest = functools.cache(core.function_digest)
 # PyYAML's own reader in C, where it has one: the policy's files take 5 ms and not 36. Classes of their own: moto adds
 # CloudFormation's tags to what it finds under these names.
 if hasattr(yaml, "CSafeLoader"):
@@ -258,7 +260,8 @@ def draw_few(item: pytest.Item) -> None:
     test = getattr(item, "obj", None)
     if test is not None and is_hypothesis_test(test):
         own = getattr(test, "_hypothesis_internal_use_settings", settings())
-        test._hypothesis_internal_use_settings = settings(own, max_examples=min(own.max_examples, QUICK))
+        if own.max_examples > QUICK:  # each of its cases comes here, and settings remember what they were made from
+            test._hypothesis_internal_use_settings = settings(own, max_examples=QUICK)
 
 
 @pytest.fixture(scope="session")

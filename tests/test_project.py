@@ -305,6 +305,9 @@ def test_properties_are_drawn_with_few_examples_where_that_is_asked_for() -> Non
     assert len(seen) == 200
     seen.clear()
     draw_few(SimpleNamespace(obj=test))  # type: ignore[arg-type]
+    few = test._hypothesis_internal_use_settings
+    draw_few(SimpleNamespace(obj=test))  # type: ignore[arg-type]
+    assert test._hypothesis_internal_use_settings is few, "its next case nests no settings"
     test()
     assert len(seen) == QUICK
 

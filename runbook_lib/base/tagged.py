@@ -36,7 +36,7 @@ def handed_back(item: Mapping[str, Any]) -> dict[str, Any]:
     >>> handed_back({"id": "a", "used": {"input": 5}})
     {'id': 'a', 'used': {'input': 5.0}}
     """
-    return {name: _back(value) for name, value in item.items()}
+    return {name: value if value.__class__ is str else _back(value) for name, value in item.items()}
 
 
 def _back(value: object) -> Any:

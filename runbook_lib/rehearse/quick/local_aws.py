@@ -97,12 +97,15 @@ class LocalMetrics:
         for one in told:
             self._own.setdefault(key_of(one.address), _Column()).add(np.floor(one.at / MINUTE_S) * MINUTE_S, one.value)
 
+    def behind(self, key: Key) -> Sequence[int]:
+        """The signals that are published under `key`."""
+        return self._signals.get(key, ())
+
     def series(self, key: Key) -> tuple[Floats, Floats]:
         """Stamps (epoch seconds, ascending) and values of everything published under `key`."""
         if key in self._own:
             return self._own[key].parts
-        signals = self._signals.get(key, [])
-        found = [self._columns[number].parts for number in signals if number in self._columns]
+        found = [self._columns[number].parts for number in self.behind(key) if number in self._columns]
         if len(found) <= 1:
             return found[0] if found else _NONE
         stamp, value = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -121,10 +124,9 @@ class LocalMetrics:
             queries.append(query)
             times, values = self._buckets(query["address"], query["period_s"], query["stat"], ask.window)
             good = np.isfinite(values) & (values >= 0)
-            points = tuple(
-                zip(self._times(ask.window, query["period_s"], times[good]), values[good].tolist(), strict=True)
-            )
-            series[ask.label] = Series(
+            at, known = self._times(ask.window, query["period_s"], times[good]), values[good].tolist()
+            points = tuple(zip(at, known, strict=True))
+            series[ask.label] = one = Series(
                 label=ask.label,
                 metric=ask.metric_id,
                 stat=query["stat"],
@@ -134,6 +136,7 @@ class LocalMetrics:
                 partial=bool((values < 0).any()),
                 notes=(),
             )
+            one.__dict__.update(times=at, values=known)  # both are there: a look takes them apart again otherwise
         return Answers(raw=[{"queries": queries, "pages": [{}]}] if queries else [], series=series)
 
     def _times(self, window: Window, period: int, starts: Floats) -> list[dt.datetime]:

@@ -21,6 +21,7 @@ from runbook_lib.params.load import Params
 from runbook_lib.rehearse.emulator import alarm_clock
 from runbook_lib.rehearse.quick.local_aws import LocalMetrics, statistics
 from runbook_lib.rehearse.world.own_metrics import Key, key_of
+from runbook_lib.rehearse.world.rows import SIGNALS
 
 BAKE = dt.timedelta(hours=24)
 
@@ -56,6 +57,13 @@ class LocalFlags:
     def baking(self) -> bool:
         """Whether AppConfig watches the guards."""
         return bool(self.deployments) and self.deployments[-1].state == "BAKING"
+
+    @property
+    def bake_ends(self) -> float | None:
+        """Epoch seconds at which AppConfig stops watching the guards; None: it does not watch them."""
+        if not self.baking:
+            return None
+        return (dt.datetime.fromisoformat(self.deployments[-1].started_at or "") + BAKE).timestamp()
 
     def shift(self, percent: float, now: dt.datetime, description: str, *, over: float = 0) -> None:
         """Steps over `over` (0 unless it is done by hand) and bakes at `percent`."""
@@ -105,7 +113,7 @@ class LocalFlags:
 
     def tick(self, now: dt.datetime) -> None:
         """Completes a bake whose time is over."""
-        if self.baking and now - dt.datetime.fromisoformat(self.deployments[-1].started_at or "") >= BAKE:
+        if self.bake_ends is not None and now.timestamp() >= self.bake_ends:
             self.deployments[-1] = self.deployments[-1].model_copy(
                 update={"state": "COMPLETE", "completed_at": iso(now)}
             )
@@ -149,6 +157,11 @@ class LocalGuards:
         made = {phase: [realise(alarm, params, phase) for alarm in guards] for phase in phases}
         self._alarms = {phase: [(one, key_of(one)) for one in alarms] for phase, alarms in made.items()}
         self._phase, self._metrics = partial(params.policy.guard_phase, params.env), metrics
+        self.watched = np.zeros(len(SIGNALS), dtype=bool)
+        """Whether a guard counts each signal."""
+        self.watched[
+            [place for alarms in self._alarms.values() for _, key in alarms for place in metrics.behind(key)]
+        ] = 1
 
     def firing(self, now: float, percent: float = 0.0) -> Sequence[str]:
         """Names of the guards in ALARM at `now` (epoch seconds), with the counts of the phase for a weight."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +16,11 @@ from runbook_lib.rehearse.quick.local_flags import LocalFlags, LocalGuards
 from runbook_lib.rehearse.world import publish
 from runbook_lib.rehearse.world.jobs import Answer
 from runbook_lib.rehearse.world.outbox import Outbox
-from runbook_lib.rehearse.world.own import Own
+from runbook_lib.rehearse.world.own import Own, Told
 from runbook_lib.rehearse.world.rows import ID, Rows
 from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.rehearse.world.service import Service
+from runbook_lib.rehearse.world.step import WorldStep
 from runbook_lib.rehearse.world.targets import targets
 from runbook_lib.rehearse.world.truth import Truth
 from runbook_lib.rehearse.world.world import settings
@@ -26,10 +28,11 @@ from runbook_lib.rehearse.world.world import settings
 START = dt.datetime(2025, 6, 16, 3, tzinfo=dt.UTC)
 BEFORE = dt.timedelta(hours=24)
 """The day before the first hour of the world, for the synchronous route's history."""
-STEP_S = 300.0
-"""Seconds between two stops during a bake: guards are evaluated, and flags obeyed."""
-CALM_S = 3600.0
-"""Seconds between two stops while AppConfig watches nothing. The world is the same in steps of any length."""
+WATCH_S = 300.0
+"""Seconds between two looks of AppConfig at the guards during a bake."""
+STEP_S = 3600.0
+"""Length of the world's steps. It is the same in steps of any length; so a step is lived before the guards are asked
+about each five minutes of it, and lived again up to where one fires."""
 MEMORY_MB = {"submit": 256, "worker": 1024, "status": 256}
 
 
@@ -75,19 +78,54 @@ class Local:
         while self.service.now < end:
             self.service.set_weight(self.flags.weight / 100)
             self.service.set_routes(migrated=self.flags.migrated, temporary=self.flags.temporary)
-            width = STEP_S if self.flags.baking else CALM_S
-            step = self.service.run(min(end, (self.service.now // width + 1) * width))
+            stops = self._stops(end)
+            before = (self.service.fork(), self.outbox.fork()) if len(stops) > 1 else None
+            step, told = self._run(stops[-1])
+            stop, alarm = self._published(told, self.own.tell(step, self.service.scenario, self.service.origin), stops)
+            if before and stop < step.end:
+                self.service, self.outbox = before
+                step, _ = self._run(stop)
             self.truth.add(step)
             self.answered += step.answers
             self.throttled += sum(step.used.get(f"{part}_write_throttles", 0.0) for part in ("table", "gsi"))
             self.table.put(step.jobs)
-            told = self.outbox.send(step.rows, self.service.scenario, self.service.origin, step.end)
-            self.metrics.put(told)
-            self.metrics.put_own(self.own.tell(step, self.service.scenario, self.service.origin))
             self._levels(step.rows)
             self.flags.tick(self.now)
-            if self.flags.baking and (firing := self.guards.firing(step.end, self.flags.percent)):
-                self.flags.take_back(self.now, firing[0])
+            if alarm:
+                self.flags.take_back(self.now, alarm)
+
+    def _stops(self, end: float) -> list[float]:
+        """The moments up to the end of the next step at which AppConfig looks at the guards, and that end."""
+        now, bake_ends = self.service.now, self.flags.bake_ends
+        last = min(end, (now // STEP_S + 1) * STEP_S)
+        if bake_ends is None:
+            return [last]
+        stops = [now]
+        while stops[-1] < last and stops[-1] < bake_ends:
+            stops.append(min(last, (stops[-1] // WATCH_S + 1) * WATCH_S))
+        return stops[1:]
+
+    def _run(self, until: float) -> tuple[WorldStep, Rows]:
+        """A step of the service, and what CloudWatch gets of it."""
+        step = self.service.run(until)
+        return step, self.outbox.send(step.rows, self.service.scenario, self.service.origin, step.end)
+
+    def _published(self, told: Rows, own: Sequence[Told], stops: Sequence[float]) -> tuple[float, str]:
+        """Tells CloudWatch what is known at each stop; the stop at which a guard takes the weight back (else the last
+        one), and that guard's name.
+        """
+        alarm, before, bake_ends = "", -math.inf, self.flags.bake_ends or -math.inf
+        watched = self.guards.watched[told.signal]
+        mine = told.where(watched)
+        for stop in stops:
+            self.metrics.put(mine.where((mine.emit >= before) & (mine.emit < stop)))
+            self.metrics.put_own(one.between(before, stop) for one in own)
+            before = stop
+            if stop < bake_ends and (firing := self.guards.firing(stop, self.flags.percent)):
+                alarm = firing[0]
+                break
+        self.metrics.put(told.where(~watched & (told.emit < before)))
+        return before, alarm
 
     def _levels(self, rows: Rows) -> None:
         for name in self.levels:

@@ -35,7 +35,7 @@ class Gauges:
         every minute: the same curve for a fifth of the points.
         """
         grid = np.arange(math.ceil(start / GAUGE_S) * GAUGE_S, until, GAUGE_S)
-        levels = {}
+        levels, touched = {}, np.full(len(grid), self.dlq_touched)
         for name in ("visible", "in_flight", "dlq"):
             mine = done.signal == ID[f"d_{name}"]
             emit, value = done.emit[mine], done.value[mine]
@@ -43,19 +43,21 @@ class Gauges:
             moves = np.concatenate([[0.0], value[order].cumsum()])
             attribute = "dead" if name == "dlq" else name
             base: float = getattr(self, attribute)
-            levels[name] = base + moves[emit[order].searchsorted(grid, side="right")]
+            upto = emit[order].searchsorted(grid, side="right")
+            levels[name] = base + moves[upto]
             setattr(self, attribute, base + float(moves[-1]))
             if name == "dlq" and len(emit):
+                touched = np.concatenate([[self.dlq_touched], emit[order]])[upto]
                 self.dlq_touched = float(emit.max())
         full = grid % IDLE_GAUGE_S == 0
         show = full | (levels["visible"] > 0)
         oldest = _oldest(ages, grid)
-        lively = (levels["dlq"] > 0) | (grid - self.dlq_touched < self.idle_s)
+        lively = (levels["dlq"] > 0) | (grid - touched < self.idle_s)
         dlq = full & lively
         waiting = {"visible": levels["visible"][show], "in_flight": levels["in_flight"][show], "age": oldest[show]}
         polled = {"empty": IDLE_GAUGE_S * EMPTY_RECEIVES_PER_S, "sent": 0.0, "received": 0.0, "deleted": 0.0}
         dead = levels["dlq"]
-        age = np.where(dead > 0, np.maximum(grid - self.dlq_touched, 0.0), 0.0)
+        age = np.where(dead > 0, np.maximum(grid - touched, 0.0), 0.0)
         left = {"visible": dead[dlq], "in_flight": 0.0, "age": age[dlq]}
         shown = [
             Rows.beside({f"queue_{what}": value for what, value in waiting.items()}, grid[show]),

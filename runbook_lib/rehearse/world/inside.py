@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -69,6 +68,22 @@ class State:
     sync_ends: Floats = field(default_factory=lambda: np.empty(0))
     jobs: int = 0
 
+    def fork(self) -> State:
+        """A copy that can live on by itself; rows and failures are never changed, so both have the same."""
+        twins: dict[int, Job] = {}
+
+        def twin(job: Job) -> Job:
+            return twins.get(id(job)) or twins.setdefault(id(job), job.copy())
+
+        return replace(
+            self,
+            gauges=replace(self.gauges),
+            waiting=[(at, number, twin(job)) for at, number, job in self.waiting],
+            running=list(self.running),
+            active=list(map(twin, self.active)),
+            failures=list(self.failures),
+        )
+
 
 @dataclass
 class Inside:
@@ -86,7 +101,7 @@ class Inside:
 
     def fork(self) -> Inside:
         """A copy that can live on by itself, without rows."""
-        return Inside(self.settings, self.course, copy.deepcopy(self.state), self.units)
+        return Inside(self.settings, self.course, self.state.fork(), self.units)
 
     def knob(self, name: str, at: Floats) -> Floats:
         """`Course.knob`."""

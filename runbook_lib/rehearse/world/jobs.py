@@ -79,6 +79,12 @@ class Job:
     written_start: float = math.inf
     """The start handed out with it; a further delivery has a later one."""
 
+    def copy(self) -> Job:
+        """The job as it is now."""
+        twin = object.__new__(Job)  # a tenth of what `copy.copy` takes
+        twin.__dict__.update(self.__dict__)
+        return twin
+
     def status(self, at: float) -> str:
         """The status in its item at `at`; a job that crashed its worker stays PROCESSING."""
         if self.finished <= at:

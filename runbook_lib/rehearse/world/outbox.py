@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -23,6 +24,12 @@ class Outbox:
         self._known: Scenario | None = None
         self._edges: tuple[float, ...] = ()
         self._late: Floats = np.zeros(1)
+
+    def fork(self) -> Outbox:
+        """A copy that can go on by itself."""
+        twin = copy.copy(self)
+        twin._first = dict(self._first)
+        return twin
 
     def send(self, rows: Rows, scenario: Scenario, origin: float, until: float) -> Rows:
         """Those rows, new or waiting, that CloudWatch knows by `until` (epoch seconds).

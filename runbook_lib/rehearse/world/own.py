@@ -37,6 +37,11 @@ class Told(NamedTuple):
     at: Floats
     value: Floats
 
+    def between(self, start: float, end: float) -> Told:
+        """The points in [start, end)."""
+        part = slice(*self.at.searchsorted([start, end]).tolist())
+        return self._replace(at=self.at[part], value=self.value[part])
+
 
 Points = tuple[Floats, Floats]
 """Times, ascending, and values."""

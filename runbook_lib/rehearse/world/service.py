@@ -129,7 +129,7 @@ class Service:
             status = job.status(until)
             if job.created < until and (status, job.started) != (job.written, job.written_start):
                 job.written, job.written_start = status, job.started
-                changed.append(copy.copy(job))
+                changed.append(job.copy())
         # A lost job (crashed three times) stays until its client has given up polling.
         state.active = [
             job
