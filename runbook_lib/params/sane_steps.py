@@ -23,6 +23,9 @@ MOST_H = 31 * 24.0
 _PLAYS = re.compile(r"from runbook_lib\.steps\.phase\.(\w+) import")
 """Import by which a phase's notebook shows its kind: `phase`, `staging`, `migration`."""
 
+_DEPLOYS = "phase.deploy("
+"""The call by which a phase's notebook deploys."""
+
 
 def check(params: Params) -> Iterator[Said]:
     """What makes no sense in the steps and phases: key, value, and what is expected."""
@@ -34,7 +37,11 @@ def check(params: Params) -> Iterator[Said]:
     for env in params.policy.environments:
         yield from _order(params.policy, env)
     yield from _circle(params.policy)
-    yield from _played(params.policy, Path(params.source).parent / "notebooks")
+    # The project's notebooks, if they lie beside the parameters.
+    code = {one.stem: _code(one) for one in sorted((Path(params.source).parent / "notebooks").glob("*.ipynb"))}
+    yield from _played(params.policy, code)
+    if params.service.traffic.kind != "lambda-alias":  # there the version is published before
+        yield from _deployed(params.policy, code)
 
 
 def _phases(params: Params) -> Iterator[Said]:
@@ -121,14 +128,15 @@ def _way(start: str, waits: Mapping[str, list[str]]) -> list[str]:
     return []
 
 
-def _played(policy: Policy, folder: Path) -> Iterator[Said]:
-    """Checks that a phase's notebook plays phases, if the project's notebooks lie beside the parameters."""
-    several = [path.stem for path in sorted(folder.glob("*.ipynb")) if _plays(path) == "phase"]
+def _played(policy: Policy, code: Mapping[str, str]) -> Iterator[Said]:
+    """Checks that a phase's notebook plays phases; `code`: what the project's notebooks hold."""
+    several = [name for name, one in code.items() if _plays(one) == "phase"]
     for name, phase in policy.phases.items() if several else ():
         other = policy.steps[name].notebook
-        found = _plays(folder / f"{other or name}.ipynb")
-        if found is None:  # it is missing: `cross_check` reports it
+        kept = code.get(other or name)
+        if not kept:  # it is missing or cannot be read: `cross_check` or running it reports it
             continue
+        found = _plays(kept)
         if not found or (other and found != "phase"):
             key, value = (f"steps.{name}.notebook", other) if other else (f"phases.{name}", name)
             what = "carries out no step but its own" if found else "is not a notebook of a phase"
@@ -138,10 +146,28 @@ def _played(policy: Policy, folder: Path) -> Iterator[Said]:
             yield f"phases.{name}.after_migration", f"{len(phase.after_migration)} looks", wanted
 
 
-def _plays(notebook: Path) -> str | None:
-    """The kind of phase that a notebook plays; empty: none; None: it cannot be read, which running it reports."""
-    try:
-        found = _PLAYS.search(json.dumps(cells(notebook)))
-    except NoNotebook:
-        return None
+def _deployed(policy: Policy, code: Mapping[str, str]) -> Iterator[Said]:
+    """Checks that the first phase of an environment deploys: a later one would come too late."""
+    able = [name for name, one in code.items() if _DEPLOYS in one]
+    for env in policy.environments if able else ():
+        for name in list(policy.phases_of(env))[:1]:
+            other = policy.steps[name].notebook
+            if (other or name) in able or not code.get(other or name):
+                continue
+            key, value = (f"steps.{name}.notebook", other) if other else (f"phases.{name}", name)
+            told = f"it deploys nothing, and {name} is the first phase of {env}"
+            yield key, repr(value), f"{told}; those that deploy are {', '.join(able)}"
+
+
+def _plays(code: str) -> str:
+    """The kind of phase that a notebook plays; empty: none."""
+    found = _PLAYS.search(code)
     return found[1] if found else ""
+
+
+def _code(notebook: Path) -> str:
+    """What a notebook's cells hold, as JSON; empty: it cannot be read, which running it reports."""
+    try:
+        return json.dumps(cells(notebook))
+    except NoNotebook:
+        return ""

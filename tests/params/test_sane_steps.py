@@ -130,7 +130,8 @@ def test_what_is_taken_can_be_carried_out_in_some_order(data: st.DataObject) -> 
             "is not a notebook of a phase; there are 06_phase1_10_percent, 07_phase2_50_percent",
         ),
         ("05_staging", "carries out no step but its own"),
-        (SEVEN, None),
+        (SEVEN, "it deploys nothing, and 06a_phase1_5_percent is the first phase of prod; those that deploy are 05_"),
+        (SIX, None),
     ],
 )
 def test_a_step_is_carried_out_by_the_notebook_of_a_phase(tmp_path: Path, notebook: str, told: str | None) -> None:
@@ -145,6 +146,19 @@ def test_a_step_is_carried_out_by_the_notebook_of_a_phase(tmp_path: Path, notebo
         load_file(tmp_path / "params" / "prod.yaml")
     assert "06a_phase1_5_percent.notebook' is" in str(error.value) and "\n" not in str(error.value)
     assert told in str(error.value), str(error.value)
+
+
+def test_a_rollout_of_one_step_that_nobody_deploys_is_refused() -> None:
+    def alone(raw: dict[str, Any]) -> None:
+        for name in (SIX, SEVEN):
+            del raw["steps"][name], raw["phases"][name]
+        raw["steps"][EIGHT]["requires"] = ["05_staging@staging"]
+        raw["phases"][EIGHT]["before_percent"] = 0
+        for alarm in raw["alarms"]:
+            alarm.pop("phases", None)
+
+    found = said(alone)
+    assert any(f"phases.{EIGHT}" in one and "is the first phase of prod" in one for one in found), found
 
 
 def test_a_measure_that_arrives_after_the_look_is_told() -> None:
