@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 LOOPBACK = "127.0.0.1"
+
+
+def unusable(port: int) -> str:
+    """Why no server can listen at this port of the loopback address; empty: one can."""
+    with socket.socket() as probe:
+        if os.name == "posix":  # as servers do: one that has just ended does not hold its port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            return str(error.strerror or error)
+    return ""
 
 
 def free_port() -> int:

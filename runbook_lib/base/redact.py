@@ -3,8 +3,8 @@ from a log.
 
 What is recognised is in `secret_kinds` and `secret_codes` (by its shape), `secret_names` (by the name before it),
 `secret_nested` (by a name above it), `secret_pairs` (by a name apart from it), `secret_tables` (by a header),
-`secret_commands` (by a program's option), `secret_forms` (what is known to be one), and in texts within the text
-(`secret_written`). What is not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
+`secret_commands` and `secret_words` (by a program's option), `secret_forms` (what is known to be one), and in texts
+within the text (`secret_written`). What is not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from runbook_lib.base.secret_names import assigns, describes, foreign, harmless,
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
 from runbook_lib.base.secret_tables import mask_tables
+from runbook_lib.base.secret_words import mask_listed
 from runbook_lib.base.secret_written import mask_written
 
 __all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_file", "redact_text"]
@@ -187,7 +188,8 @@ def _searched(text: str, emails: bool) -> str:
     text = mask_fields(text, small)
     if assigned := assigns(small):
         text = mask_nested(text)
-    return mask_parts(mask_commands(mask_pairs(mask_named(text, small, assigned=assigned), small), small))
+    text = mask_pairs(mask_named(text, small, assigned=assigned), small)
+    return mask_parts(mask_listed(mask_commands(text, small), small))
 
 
 _MOST_CLEAN = 20_000

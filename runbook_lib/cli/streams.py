@@ -14,6 +14,8 @@ import re
 import sys
 from typing import Any
 
+from runbook_lib.base.usual_time import usual_time
+
 NARROWEST = 20
 """Fewest columns: `less` shows no help and no table."""
 WIDEST = 10_000
@@ -91,12 +93,6 @@ def usual_width() -> None:
         said = os.environ.get(name, "")
         if not (re.fullmatch("[0-9]{1,5}", said) and least <= int(said) <= WIDEST):
             os.environ.pop(name, None)
-
-
-def usual_time() -> None:
-    """Takes a SOURCE_DATE_EPOCH away that is no time: numpy and IPython end at it when they are loaded."""
-    if not re.fullmatch("[0-9]{1,11}", os.environ.get("SOURCE_DATE_EPOCH", "")):
-        os.environ.pop("SOURCE_DATE_EPOCH", None)
 
 
 def _made(number: int, name: str, stream: io.TextIOWrapper | None) -> _Lasting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.kept_at import home_address
 from runbook_lib.base.plain_file import read_some
+from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.audit import NO_KEY, Audit, audit
 from runbook_lib.record.home.home import RolledBack
@@ -64,6 +66,12 @@ def verify(root: Path, key: str = "", witnesses: Sequence[str] = ()) -> Audit:
     except ArchiveError as error:
         unknown.append(str(error))
     done = audit(archive, public, asked)
+    if done.damage and not (unknown or back):
+        with contextlib.suppress(ArchiveError):  # what was found stands
+            if other := archive.home.again({one.place for one in done.damage}):
+                done = audit(archive, public, asked)
+                many = words.count(other, "file")
+                done.notes.append(f"of the copy here {many} differed from the bucket: copied anew")
     if back:
         done.add(home_address(root), back)
     done.unknown[:0] = unknown

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.usual_time import usual_time
 from runbook_lib.record import recording, uncaught
 from runbook_lib.record.allowance import Allowance
 from runbook_lib.record.ended import begun, cut_short, deferring_signals, outcome_of
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from runbook_lib.record.record import Problem, Status
 
 _SAVED_EVERY_S = 0.5
+usual_time()
 uncaught.begin(sys.orig_argv)  # papermill imports this before it reads a file
 
 

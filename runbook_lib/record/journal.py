@@ -253,7 +253,8 @@ def _line(entry: Mapping[str, Any]) -> str:
 
 def _write(path: Path, text: str) -> None:
     """Appends in one system call (O_APPEND: lines of two writers do not mix) and syncs to disk."""
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    no_pipe = getattr(os, "O_NONBLOCK", 0)  # to open one that nobody reads would wait for ever
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | no_pipe, 0o644)
     try:
         raw = text.encode()
         while raw:

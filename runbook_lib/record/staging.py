@@ -79,12 +79,23 @@ def _touched(staging: Path) -> dt.datetime:
 
 
 def facts(staging: Path) -> dict[str, Any]:
-    """`owner.json` of a staging folder; empty if it is missing."""
+    """`owner.json` of a staging folder. If it is missing or spoilt, what the journal says: a run is not lost with it.
+    Empty: neither says anything.
+    """
     try:
         loaded = json.loads(read_plain(staging / FILE))
     except (OSError, ValueError):
+        loaded = None
+    return loaded if isinstance(loaded, dict) else _opened(staging)
+
+
+def _opened(staging: Path) -> dict[str, Any]:
+    said = next((one for one in journal.read_events(staging) if one["event"] == "opened"), {})
+    params = said.get("params")
+    if not isinstance(params, dict):
         return {}
-    return loaded if isinstance(loaded, dict) else {}
+    where = {name: str(params.get(name) or "") for name in ("env", "release")}
+    return {**where, "run_id": staging.name, "notebook": str(said.get("notebook") or ""), "origin": said.get("origin")}
 
 
 def keep_end(staging: Path, status: str, error: Any, notebook: Any) -> None:

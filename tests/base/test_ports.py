@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from runbook_lib.base.ports import LOOPBACK, free_port
+from runbook_lib.base.ports import LOOPBACK, free_port, unusable
 
 
 def test_it_can_be_listened_on_and_then_is_not_given_again() -> None:
@@ -12,3 +12,11 @@ def test_it_can_be_listened_on_and_then_is_not_given_again() -> None:
         mine.bind((LOOPBACK, port := free_port()))
         mine.listen()
         assert 0 < port < 65536 and port not in {free_port() for _ in range(20)}
+
+
+def test_a_port_that_somebody_has_is_told_before_it_is_used() -> None:
+    with socket.socket() as other:
+        other.bind((LOOPBACK, port := free_port()))
+        other.listen()
+        assert "in use" in unusable(port)
+    assert unusable(port) == ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.cli.streams import usual_time, usual_width
+from runbook_lib.cli.streams import usual_width
 
 COMMAND = """
 import sys
@@ -111,15 +111,3 @@ def test_what_an_encoding_does_not_hold_is_escaped() -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=env, check=True)
     assert done.stdout == b"5 \\u20ac \\u2026\n"
-
-
-@pytest.mark.parametrize(
-    ("said", "kept"), [("1764460800", True), ("0", True), ("nope", False), ("1e999", False), ("", False)]
-)
-def test_a_time_of_the_source_that_is_none_is_not_passed_on(
-    said: str, kept: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """numpy did not load with it, and no kernel answered: a command said that this was a fault of the runbook."""
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", said)
-    usual_time()
-    assert ("SOURCE_DATE_EPOCH" in os.environ) == kept

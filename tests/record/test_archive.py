@@ -17,6 +17,7 @@ import pytest
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record import recording
 from runbook_lib.record import staging as folders
 from runbook_lib.record.allowance import MOST
 from runbook_lib.record.archive import Archive, seal_staged
@@ -198,6 +199,23 @@ def test_an_attachment_altered_before_the_seal_is_noticed(archive: Archive, stag
     (staging / "answers.json").write_text("[2]")
     record = archive.load(seal_staged(archive, staging, status="completed"))
     assert record.warnings == ("answers.json is not what was attached, says the journal",)
+
+
+@pytest.mark.parametrize("spoilt", [None, "", "[]", "\xff junk"])
+def test_a_run_whose_owner_file_a_cell_has_spoilt_is_sealed_by_its_journal(
+    spoilt: str | None, archive: Archive, stage: Stage
+) -> None:
+    """It was never sealed, and each `archive sync` passed over it in silence."""
+    staging = stage()
+    recording.opened(
+        Journal(staging), staging.name, "06_phase1_10_percent", "papermill", {"env": "dev", "release": "r1"}
+    )
+    (staging / folders.FILE).unlink()
+    if spoilt is not None:
+        (staging / folders.FILE).write_text(spoilt)
+    ref = seal_staged(archive, staging, status="completed")
+    archive.verify(ref)
+    assert (ref.env, ref.release, ref.notebook, ref.run_id) == ("dev", "r1", "06_phase1_10_percent", staging.name)
 
 
 def test_sealing_twice_is_sealing_once(archive: Archive, stage: Stage) -> None:

@@ -64,6 +64,13 @@ def test_every_cut_of_a_journal_can_be_read(tmp_path: Path) -> None:
         assert len(good) <= lines
 
 
+def test_a_pipe_in_its_place_is_one_sentence(tmp_path: Path) -> None:
+    """To open one that nobody reads waits for ever: a cell stood, and so did its run."""
+    os.mkfifo(tmp_path / FILE)
+    with pytest.raises(ArchiveError, match="cannot be written"):
+        Journal(tmp_path).append("opened")
+
+
 def test_no_journal_is_no_events(tmp_path: Path) -> None:
     assert read_events(tmp_path / "absent") == []
 

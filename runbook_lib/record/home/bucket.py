@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,25 @@ class Bucket:
         with self._folder.writing(), self._asking():
             return self._renew(wanted, anew=anew)
 
+    def again(self, places: Collection[str]) -> int:
+        """Copies what lies at these paths anew, whatever the copy knows of it; returns how many files were other here.
+        A disk or a person may have damaged the copy alone: then the archive is whole.
+
+        Raises:
+            ArchiveError: the bucket cannot be asked.
+        """
+        beside = {one.rpartition("/")[0] for one in places}  # HEAD, which says which record is the newest
+        known = [
+            path
+            for path in self._mirror.etags()
+            if path.rpartition("/")[0] in beside or any(f"{path}/".startswith(f"{one}/") for one in places)
+        ]
+        had = {path: _read(self.root / path) for path in known}
+        with self._folder.writing(), self._asking():
+            self._mirror.forget(known)
+            self._renew(set(), anew=True)
+        return sum(_read(self.root / path) != content for path, content in had.items())
+
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
         """Remembers a bucket that does not answer, so that it is not asked again for `DOWN_S` seconds."""
@@ -274,6 +293,12 @@ def _checkpoint(root: Path) -> Checkpoint | None:
 def _parsed(text: bytes) -> Checkpoint | None:
     with contextlib.suppress(ValueError):
         return parsed(text)
+    return None
+
+
+def _read(file: Path) -> bytes | None:
+    with contextlib.suppress(OSError):
+        return file.read_bytes()
     return None
 
 

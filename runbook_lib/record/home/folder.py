@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
@@ -79,6 +79,10 @@ class Folder:
             raise ArchiveError(f"{there} cannot be removed ({error.strerror})") from None
 
     def refresh(self, release: str = "", *, whole: bool = False, anew: bool = False) -> int:  # noqa: ARG002 - it is here
+        """Does nothing: the folder is the archive itself."""
+        return 0
+
+    def again(self, places: Collection[str]) -> int:  # noqa: ARG002 - it is here
         """Does nothing: the folder is the archive itself."""
         return 0
 

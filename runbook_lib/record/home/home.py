@@ -5,7 +5,7 @@ Paths are relative to the archive's root, with `/` between names, the same in a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -73,6 +73,14 @@ class Home(Protocol):
             release: its records are part of the copy from now on.
             whole: all records are part of the copy from now on.
             anew: compares every file, whatever the copy knows.
+
+        Raises:
+            ArchiveError: the bucket cannot be asked.
+        """
+        ...
+
+    def again(self, places: Collection[str]) -> int:
+        """Copies what lies at these paths anew, whatever the copy knows of it; returns how many files were other here.
 
         Raises:
             ArchiveError: the bucket cannot be asked.

@@ -11,9 +11,11 @@ import signal
 import sys
 import threading
 
+from runbook_lib.base.one_line import one_line
 from runbook_lib.base.orphan import ends_with
 from runbook_lib.base.unneeded import GRAMMARS, without
 
+PROGRAM = "jupyterlab"
 GOES_S = 10.0
 """Seconds that JupyterLab has to end by itself, with its kernels."""
 
@@ -25,11 +27,14 @@ def _end() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def main(parent: int, module: str = "jupyterlab") -> None:
+def main(parent: int, module: str = PROGRAM) -> None:
     """Runs `module` as this process's program; its options come from the command line."""
     ends_with(parent, _end)
-    with without(GRAMMARS):
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        with without(GRAMMARS):
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except Exception as error:  # an installation that is broken
+        sys.exit(f"JupyterLab cannot run: {type(error).__name__}: {one_line(error)}")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,13 @@ all results stay there, and the project's notebooks and archive are not touched.
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,9 +24,9 @@ from typing import Any
 
 import yaml
 
-from runbook_lib.base.errors import RunbookError
+from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.foreign import markup
-from runbook_lib.base.ports import free_port
+from runbook_lib.base.ports import free_port, unusable
 from runbook_lib.base.window import when
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import load_file, params_dir, project_root, read_yaml
@@ -59,8 +61,10 @@ def lab(*, seed: int, port: int, browser: bool, scenario: str = HEALTHY) -> int:
         JupyterLab's exit code.
 
     Raises:
-        UsageError: the scenario does not exist, or is not for practice.
+        UsageError: the scenario does not exist, or is not for practice; JupyterLab is missing, or its port is taken.
+        RunbookError: JupyterLab was killed.
     """
+    _can_serve(port)
     known = scenario_for(scenario)
     known.fits(load_file(params_dir() / f"{places().prod}.yaml").policy.phases)
     progress = Board()
@@ -82,7 +86,30 @@ def lab(*, seed: int, port: int, browser: bool, scenario: str = HEALTHY) -> int:
             code = _serve(folder, port or free_port(), browser)
         for line in exercise.closing():
             progress.say(line)
-        return code
+        return ended(code)
+
+
+def ended(code: int) -> int:
+    """The exit code of a JupyterLab that ended by itself.
+
+    Raises:
+        RunbookError: it was killed.
+    """
+    if code < 0:
+        raise RunbookError(f"JupyterLab was ended by {signal.Signals(-code).name}")
+    return code
+
+
+def _can_serve(port: int) -> None:
+    """Looks before the stage is set, which takes most of a minute.
+
+    Raises:
+        UsageError: JupyterLab is not there, or another program has the port.
+    """
+    if importlib.util.find_spec(jupyter.PROGRAM) is None:
+        raise UsageError("JupyterLab is not installed here; `make setup` or `pip install jupyterlab` brings it")
+    if why := unusable(port) if port else "":
+        raise UsageError(f"--port {port} cannot be used ({why}); --port 0 takes a free one")
 
 
 def _calm(play: Play) -> Call:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from runbook_lib.act.guard import begun
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.params.load import Params, load, project_root, read_yaml
@@ -94,8 +95,10 @@ def _region() -> dict[str, str]:
 
 @contextmanager
 def only(environment: Mapping[str, str]) -> Iterator[None]:
-    """Shows this process and its kernels only the embedded AWS: hides every `AWS_*` variable of the caller."""
-    before = dict(os.environ)
+    """Shows this process and its kernels only the embedded AWS: hides every `AWS_*` variable of the caller. What is
+    changed there is no change that a command tells of when it ends in an error.
+    """
+    before, told = dict(os.environ), list(begun)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(environment)
@@ -104,6 +107,7 @@ def only(environment: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+        begun[:] = told
 
 
 class Progress:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.cli.app import app
+from runbook_lib.commands.archive import verify
 from runbook_lib.params.service import Keeping
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
@@ -247,6 +248,21 @@ def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket:
         s3.delete_object(Bucket=bucket, Key="team/log/record.json")
         assert ada.audit().state == "intact", "the copy has no rest of it"
     shutil.rmtree(ada.archive.root)
+
+
+@pytest.mark.parametrize("what", ["a record", "a journal", "the checkpoint", "the leaves", "HEAD"])
+def test_damage_of_the_copy_alone_is_none_of_the_archive(machine: Machines, what: str) -> None:
+    """A disk or a person spoilt the copy here: `verify` said that the team's archive was damaged."""
+    ada = machine("ada")
+    ref, root = ada.seal(), ada.archive.root
+    ada.seal()
+    files = {"a record": ref.folder / "record.json", "a journal": ref.folder / "journal.jsonl"}
+    log = {"the checkpoint": root / "log" / "checkpoint", "the leaves": root / "log" / "leaves.jsonl"}
+    (files | log | {"HEAD": ref.folder.parent / "HEAD"})[what].write_bytes(b"\xffjunk")
+    done = verify(root)
+    assert done.state == "intact", done.damage
+    assert "of the copy here 1 file differed from the bucket: copied anew" in done.notes
+    assert ada.audit().state == "intact"
 
 
 def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(

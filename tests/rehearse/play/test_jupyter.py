@@ -54,3 +54,12 @@ def test_jupyterlab_boots_without_the_grammars_that_no_notebook_needs(tmp_path: 
     env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "None"
+
+
+def test_a_jupyterlab_that_is_broken_says_so_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import a_module_that_is_not_here")
+    code = f"from runbook_lib.rehearse.play import jupyter; jupyter.main({os.getpid()}, 'broken')"
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+    told = "JupyterLab cannot run: ModuleNotFoundError: No module named 'a_module_that_is_not_here'"
+    assert (done.returncode, done.stderr.strip()) == (1, told)

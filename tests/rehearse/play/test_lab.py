@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 
 from runbook_lib.act.command import Command, run_command
+from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.params.load import FLAT_NAMES, load_file, params_dir, read_yaml
+from runbook_lib.rehearse.play import lab
 from runbook_lib.rehearse.play.lab import with_defaults, workspace
 from runbook_lib.run.launch import START
 from tests.gone import gone
@@ -36,7 +39,7 @@ lab.jupyter.GOES_S = 0.5
 def staged(*_, **__):
     return lab._serve(Path(sys.argv[1]), 1, False)
 lab.Board = staged
-sys.exit(lab.lab(seed=1, port=1, browser=False))
+sys.exit(lab.lab(seed=1, port=0, browser=False))
 """
 CHILDREN = {
     "ends": "import time; time.sleep(60)",
@@ -91,3 +94,23 @@ def test_the_labs_commands_find_what_they_name(tmp_path: Path) -> None:
     assert {one.cwd for one in commands if "iac" in one.run} == {"."}, "the lab's own parameters are what it deploys"
     (lint,) = (one for one in commands if one.id == "lint")
     assert run_command(lint, root=folder, values={}).code == 0
+
+
+def test_what_hinders_jupyterlab_is_told_before_the_stage_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage takes most of a minute."""
+    monkeypatch.setattr(lab, "Board", lambda: pytest.fail("the stage was begun"))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(UsageError, match=r"cannot be used \(Address already in use\); --port 0 takes a free one"):
+            lab.lab(seed=1, port=other.getsockname()[1], browser=False)
+    monkeypatch.setattr(lab.jupyter, "PROGRAM", "jupyter_that_is_not_here")
+    with pytest.raises(UsageError, match="JupyterLab is not installed here"):
+        lab.lab(seed=1, port=0, browser=False)
+
+
+def test_a_jupyterlab_that_was_killed_is_an_error() -> None:
+    """The exit code was 247, and nothing was said."""
+    assert (lab.ended(0), lab.ended(1)) == (0, 1)
+    with pytest.raises(RunbookError, match="JupyterLab was ended by SIGKILL"):
+        lab.ended(-signal.SIGKILL)

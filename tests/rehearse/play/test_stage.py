@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runbook_lib.act import guard
 from runbook_lib.base.errors import UsageError
 from runbook_lib.commands.init.answers import Answers, of_flags
 from runbook_lib.commands.init.folder import planned, write
@@ -94,3 +95,14 @@ def test_what_is_taken_as_passed_has_the_word_that_it_has_when_it_is_run(tmp_pat
     told = {record.notebook: (record.decision, record.word) for record in map(archive.load, archive.records())}
     assert told["01_preflight"] == told["03_dashboard"] == ("PROMOTE", "DONE")
     assert told["05_staging"] == ("PROMOTE", "PROMOTE")
+
+
+def test_what_is_changed_on_the_stage_is_no_change_of_the_command() -> None:
+    """Ctrl-C in the lab said that the dial had been set to 10 %, and that `runbook status` shows what is in force."""
+    guard.begun.append("before")
+    try:
+        with stage.only({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}):
+            guard.begun.append("dial 0 % -> 10 %")
+        assert guard.begun == ["before"]
+    finally:
+        guard.begun.remove("before")
