@@ -22,6 +22,7 @@ from runbook_lib.show.tables import Shown
 Kind = Literal["line", "step", "bar"]
 Marks = Sequence[tuple[dt.datetime, str]]
 Band = Sequence[tuple[dt.datetime, float, float]]
+Span = tuple[dt.datetime, dt.datetime]
 _PER_RATIO = 100.0
 _ROW_IN, _BARE = 2.15, 0.35
 """Height of a chart of a panel with its head, and the share of the chart that is left of one without anything in it."""
@@ -46,9 +47,9 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
     Args:
         groups: the keywords of each chart: `series`, `title`, `unit`, and any of `gate` (its target and alert limit are
             drawn), `kind`, `log`, `grid`, `counts`, `irregular`, `band` (an interval at each of its times, drawn behind
-            the series; with one the gate's collapse is drawn too). Times are aware; the legend says `no data` for a
-            series without points. With a `grid`, missing periods are 0 for the series in `counts` and gaps for others
-            (not for those in `irregular`), and the open period is grey.
+            the series; with one the gate's collapse is drawn too), `worse` (a time that is over, shaded). Times are
+            aware; the legend says `no data` for a series without points. With a `grid`, missing periods are 0 for the
+            series in `counts` and gaps for others (not for those in `irregular`), and the open period is grey.
     """
     if not groups:
         raise ValueError("a panel expects at least one group")
@@ -130,6 +131,7 @@ def describe(
     marks: Marks = (),
     grid: Grid | None = None,
     band: Band = (),
+    worse: Span | None = None,
 ) -> str:
     """The chart in one sentence: its title, the range of each series (without open periods), thresholds and marks."""
     parts = []
@@ -140,11 +142,12 @@ def describe(
     if band:
         parts.append(f"interval at the end {_tidy(band[-1][1])} to {_tidy(band[-1][2])}")
     lines = [f"{name}" for name, *_ in levels.thresholds(gate, collapse=bool(band))]
-    moments = [f"{text} at {when(at)}" for at, text in marks]
+    moments = [f"worse {when(worse[0])} to {when(worse[1])}"] if worse else []
+    moments += [f"{text} at {when(at)}" for at, text in marks]
     return f"{title} ({unit}): {'; '.join([*parts, *lines, *moments]) or 'no series'}."
 
 
-_TOLD = ("series", "title", "unit", "gate", "marks", "grid", "band")
+_TOLD = ("series", "title", "unit", "gate", "marks", "grid", "band", "worse")
 
 
 def _told(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,12 +192,15 @@ def _draw(
     log: bool = False,
     grid: Grid | None = None,
     band: Band = (),
+    worse: Span | None = None,
     mark_words: bool = True,
     labelled: bool = True,
 ) -> None:
     if band:
         at, low, high = zip(*band, strict=True)
         axes.fill_between(at, low, high, color=style.BLUE, alpha=0.18, linewidth=0, label="95 % at every look")
+    if worse:
+        shade(axes, worse)
     filled = {name: sorted(points) for name, points in series.items() if points}
     for place, (name, points) in enumerate(filled.items()):
         plot(axes, name, points, kind, place, len(filled), grid)
@@ -239,6 +245,11 @@ def _draw(
         axes.text(0.5, 0.45, "no data", fontsize=13, color=style.BLACK, bbox=paper, **where)
     if series:
         heads.legend(axes, title, beside=beside)
+
+
+def shade(axes: Any, worse: Span) -> None:
+    """Shades a time that was worse and is over."""
+    axes.axvspan(*worse, color=style.VERMILLION, alpha=0.13, linewidth=0, zorder=0)
 
 
 def plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: int, grid: Grid | None = None) -> None:
