@@ -23,7 +23,7 @@ TIMES = "generation_time"
 """The measure whose samples are in the census."""
 CHANGE = "since the change"
 """Name of the series for a time that is worse, and lasts."""
-WORSE, AFTER = "while it was worse", "since it is over"
+WORSE, AFTER = "worse", "after it"
 """Names of the series for a time that was worse and is over, and for what came after it."""
 
 

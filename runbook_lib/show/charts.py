@@ -30,8 +30,8 @@ _CHARACTER_IN = 0.075
 """Width of a character in a threshold's label (8.5 pt, bold)."""
 _MARK_HEAD, _HEAD_MOST = 0.12, 0.5
 """Share of the height above the data for the words of one mark, and at most for those of all marks."""
-_LEGEND_HEAD = 0.2
-"""Share of the height for a legend inside the chart."""
+_LEGEND_HEAD, _LEGEND_PT = 0.2, 18
+"""Share of the height for a legend inside the chart, and the points that it takes at the top."""
 _STEPS_MIN = (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440, 14 * 1440, 28 * 1440, 84 * 1440, 364 * 1440)
 _STEPS = tuple(dt.timedelta(minutes=one) for one in _STEPS_MIN)
 """Possible intervals between two labels of the time axis."""
@@ -226,16 +226,20 @@ def _draw(
     beside = heads.beside(title, names)
     within = bool(filled) and not beside and not narrow()
     shares = [_MARK_HEAD * len(inside(marks, span)) * mark_words, _LEGEND_HEAD * within]
-    head = min(_HEAD_MOST, max(shares))
+    head = min(_HEAD_MOST, sum(shares))
     # The first intervals of a soak are very wide: the axis is for the values and the last interval.
     values = [*(value for points in filled.values() for _, value in points), *(band[-1][1:] if band else ())]
-    levels.draw(axes, gate, _PER_RATIO if unit.startswith("%") else 1.0, log, values, head, collapse=bool(band))
+    scale = _PER_RATIO if unit.startswith("%") else 1.0
+    levels.draw(axes, gate, scale, log, values, head, collapse=bool(band))
+    if scale == _PER_RATIO and not log:  # the space for words above 100 % is no part of the scale
+        low, high = axes.get_ylim()
+        axes.set_yticks([at for at in axes.get_yticks() if low <= at <= min(high, max([_PER_RATIO, *values]))])
     if span is not None:
         axes.set_xlim(*span)
         time_axis(axes, span, labelled=labelled)
     else:
         axes.set_xticks([])
-    _mark(axes, marks, span, mark_words)
+    _mark(axes, marks, span, mark_words, _LEGEND_PT * within)
     if not filled:
         if gate is None:
             axes.set_yticks([])
@@ -307,8 +311,12 @@ def inside(marks: Marks, span: tuple[dt.datetime, dt.datetime] | None) -> list[t
     return [(at, text) for at, text in sorted(marks) if span is None or span[0] <= at <= span[1]]
 
 
-def _mark(axes: Any, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None, named: bool) -> None:
-    """Draws the moments as vertical lines, with their words at the top, each on the side with space."""
+def _mark(axes: Any, marks: Marks, span: Span | None, named: bool, below: float = 0) -> None:
+    """Draws the moments as vertical lines, with their words at the top, each on the side with space.
+
+    Args:
+        below: points at the top that a legend takes.
+    """
     for place, (at, text) in enumerate(inside(marks, span)):
         axes.axvline(at, color=style.BLACK, linewidth=1.1)
         if not named:
@@ -318,7 +326,7 @@ def _mark(axes: Any, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None,
             text if narrow() else f"{text}, {when(at)}",
             (at, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(-4 if right else 4, -4 - 13 * place),
+            xytext=(-4 if right else 4, -4 - below - 13 * place),
             textcoords="offset points",
             ha="right" if right else "left",
             va="top",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from runbook_lib.base.window import parse, when
 from runbook_lib.judge import words
@@ -20,7 +21,7 @@ from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.params.load import load_file
 from runbook_lib.rollout.so_far import how_sure, quantile_so_far, so_far
 from runbook_lib.show import charts
-from runbook_lib.show.multiples import changes
+from runbook_lib.show.multiples import Tile, changes, multiples_figure
 from tests.judge.gates import test_sequence as sequences
 
 POLICY = load_file(Path(__file__).parents[2] / "params" / "prod.yaml").policy
@@ -101,16 +102,29 @@ def test_a_worse_time_that_is_over_is_shaded_and_what_came_after_is_drawn_too() 
     result = judge(GATE, seen, look=None, looks=LOOKS, alpha_early=POLICY.alpha_early, confidence=POLICY.confidence)
     assert result.until is not None and "and it is over" in result.reason
     chart = so_far(seen, result, case())
-    assert chart is not None and list(chart["series"]) == ["so far", "while it was worse", "since it is over"]
-    assert {value for _, value in chart["series"]["since it is over"]} == {100.0}
+    assert chart is not None and list(chart["series"]) == ["so far", "worse", "after it"]
+    assert {value for _, value in chart["series"]["after it"]} == {100.0}
     since, until = chart["worse"]
-    assert chart["series"]["while it was worse"][-1] == (until, pytest.approx(100 * (result.value or 0)))
+    assert chart["series"]["worse"][-1] == (until, pytest.approx(100 * (result.value or 0)))
     marks = changes(result)
     assert [word for _, word in marks] == ["change", "over"]
     assert [words.instant(at) for at in (result.since, result.until)] == [when(at) for at, _ in marks]
     assert all(when(at) in result.reason for at, _ in marks), "the chart names the minutes that the reason names"
     assert until < last - dt.timedelta(hours=7), "it is drawn to its end"
     axes = charts.panel([chart], marks=marks).axes[0]
+    figure = charts.panel([{**chart, "title": POLICY.gate("refused").title}], marks=marks)
+    (canvas := FigureCanvasAgg(figure)).draw()
+    legend, written = figure.axes[0].get_legend(), [one for one in figure.axes[0].texts if "UTC" in one.get_text()]
+    assert len(written) == 2 and not any(
+        legend.get_window_extent(canvas.get_renderer()).overlaps(one.get_window_extent(canvas.get_renderer()))
+        for one in written
+    ), "the legend inside the chart hides no moment's words"
+    assert max(figure.axes[0].get_yticks()) <= 100, "no share is above 100 %"
+    tile = Tile(result, words.of_gate(result, True), chart["series"], [(last, 20.0)], band=chart["band"])
+    figure = multiples_figure([tile, tile], marks)
+    (canvas := FigureCanvasAgg(figure)).draw()
+    legend = figure.axes[0].get_legend().get_window_extent(canvas.get_renderer())
+    assert legend.x1 <= figure.bbox.width / 2, "a tile's legend ends in its tile"
     assert len(axes.patches) == 1 and f"worse {when(since)} to {when(until)}" in axes.figure.get_label()
 
 
