@@ -84,6 +84,11 @@ def moment(text: str, now: dt.datetime, option: str, late: str = "lies in the fu
     return found
 
 
+def minute(at: dt.datetime) -> dt.datetime:
+    """The time rounded up to minutes, as texts have the times to come back and those of a change."""
+    return (at + dt.timedelta(seconds=59, microseconds=999_999)).replace(second=0, microsecond=0)
+
+
 def due(first: dt.datetime, now: dt.datetime, every: dt.timedelta) -> dt.datetime:
     """When to look again: at `first`, also for whoever asks before it, and from then on after each `every`."""
     return first if now < first else now + every

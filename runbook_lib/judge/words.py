@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sized
 
-from runbook_lib.base.window import parse, when
+from runbook_lib.base.window import minute, parse, when
 from runbook_lib.judge.model import Compared, Gate, GateResult
 from runbook_lib.judge.numbers import LARGEST
 from runbook_lib.judge.terms import Verdict, Word
@@ -207,7 +207,7 @@ def instant(at: object) -> str:
         return ""
     try:
         moment = at if isinstance(at, dt.datetime) else parse(str(at))
-        return when(moment + dt.timedelta(seconds=59, microseconds=999_999))
+        return when(minute(moment))
     except (ValueError, OverflowError):
         return str(at)
 

@@ -16,7 +16,7 @@ from runbook_lib.judge.terms import Word
 from runbook_lib.observe.evidence.course import SO_FAR, Course, course
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.record.record import Record
-from runbook_lib.rollout.so_far import CHANGE, changed, so_far
+from runbook_lib.rollout.so_far import so_far, spans
 from runbook_lib.show.levels import Level
 from runbook_lib.show.multiples import PERCENT, Tile
 from runbook_lib.show.points import Grid, Points
@@ -118,10 +118,9 @@ def _both(result: GateResult, word: Word, evidence: Evidence, looks: Points) -> 
         arms.other if arms else "": [(one.other_bad, one.other_n) for one in hours],
     }
     sums = {name: _summed(ends, each) for name, each in counts.items()}
-    span = changed(result, end)
-    if span is not None:
+    for name, span in spans(result, end).items():
         then = [place for place, at in enumerate(ends) if span[0] < at <= span[1]]
-        sums[CHANGE] = _summed([ends[place] for place in then], [counts["async"][place] for place in then])
+        sums[name] = _summed([ends[place] for place in then], [counts["async"][place] for place in then])
     up = gate.kind == "rate" and gate.higher_is_better
     series = {
         name: [(at, PERCENT * (1 - bad / n if up else bad / n)) for at, bad, n in rows if n]

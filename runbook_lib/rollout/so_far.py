@@ -22,20 +22,22 @@ _PERCENT = 100.0
 TIMES = "generation_time"
 """The measure whose samples are in the census."""
 CHANGE = "since the change"
-"""Name of the series for the time that was worse."""
+"""Name of the series for a time that is worse, and lasts."""
+WORSE, AFTER = "worse", "after it"
+"""Names of the series for a time that was worse and is over, and for what came after it."""
 
 
 def how_sure(
     case: Case, results: Iterable[GateResult], segment: Segment | None
-) -> list[tuple[dict[str, Any], str | None]]:
-    """Charts of gates so far with their intervals, each with the time since which it is worse, or None.
+) -> list[tuple[dict[str, Any], GateResult]]:
+    """Charts of gates so far with their intervals, each with its result.
 
     The users' success and the times of the jobs always have one; other gates and sources if a change fails them.
 
     Args:
         results: the case's verdicts. A gate of several sources has that of the worst, so its sources are judged again.
     """
-    found = list[tuple[dict[str, Any], str | None]]()
+    found = list[tuple[dict[str, Any], GateResult]]()
     for whole in results:
         gate, seen = whole.gate, case.evidence.get(whole.gate.measure)
         # A comparing gate shows both arms in its tile.
@@ -49,7 +51,7 @@ def how_sure(
             else:
                 continue
             if chart is not None:
-                found.append((chart, result.since))
+                found.append((chart, result))
     return found
 
 
@@ -106,16 +108,16 @@ def so_far(evidence: Evidence, result: GateResult, case: Case) -> dict[str, Any]
     )
     gate = result.gate
     series = {"so far": [(at, _value(gate, bad, n)) for at, bad, n in seen]}
-    span = changed(result, end)
-    if span is not None:
-        after = [row for row in rows if span[0] <= row[0] < span[1]]
-        then = [(at, *_before(after, at)) for at in _until(times, span)]
-        series[CHANGE] = [(at, _value(gate, bad, n)) for at, bad, n in then if n]
+    for name, span in spans(result, end).items():
+        own = [row for row in rows if span[0] <= row[0] < span[1]]
+        then = [(at, *_before(own, at)) for at in _until(times, span)]
+        series[name] = [(at, _value(gate, bad, n)) for at, bad, n in then if n]
     return {
         "series": series,
         "title": f"{gate.title} so far" + (", beyond its alert limit" if gate.kind == "quantile" else ""),
         "unit": "% of requests",
         "gate": gate if gate.kind == "rate" else None,
+        "worse": over(result),
         "band": [
             (at, *sorted((_of(gate, low), _of(gate, high)))) for (at, _, _), (low, high) in zip(seen, ends, strict=True)
         ],
@@ -145,27 +147,36 @@ def quantile_so_far(
         [value for _, value in samples], [bisect_left(starts, at) for at in times], declared, **how
     )
     series = {"so far": [(at, value) for at, (value, _, _) in zip(times, found, strict=True)]}
-    span = changed(result, end)
-    if span is not None:
-        after = [one for one in samples if span[0] <= one[0] < span[1]]
-        places = {at: bisect_left([when for when, _ in after], at) for at in _until(times, span)}
+    for name, span in spans(result, end).items():
+        own = [one for one in samples if span[0] <= one[0] < span[1]]
+        places = {at: bisect_left([when for when, _ in own], at) for at in _until(times, span)}
         some = {at: n for at, n in places.items() if n}
-        then = sequence.quantile_band([value for _, value in after], list(some.values()), [False] * len(some), **how)
-        series[CHANGE] = [(at, value) for at, (value, _, _) in zip(some, then, strict=True)]
+        then = sequence.quantile_band([value for _, value in own], list(some.values()), [False] * len(some), **how)
+        series[name] = [(at, value) for at, (value, _, _) in zip(some, then, strict=True)]
     return {
         "series": series,
         "title": f"{gate.title} so far",
         "unit": gate.unit,
         "gate": gate,
+        "worse": over(result),
         "band": [(at, low, high) for at, (_, low, high) in zip(times, found, strict=True) if math.isfinite(high)],
     }
 
 
-def changed(result: GateResult, end: dt.datetime) -> tuple[dt.datetime, dt.datetime] | None:
-    """The span in which it was worse; None: it was not."""
+def spans(result: GateResult, end: dt.datetime) -> dict[str, tuple[dt.datetime, dt.datetime]]:
+    """The time in which it was worse, and the time after it, by the name of its series; empty: it was not worse."""
     if result.since is None:
-        return None
-    return parse(result.since), parse(result.until) if result.until else end
+        return {}
+    since = parse(result.since)
+    if result.until is None:
+        return {CHANGE: (since, end)}
+    until = parse(result.until)
+    return {WORSE: (since, until), AFTER: (until, end)}
+
+
+def over(result: GateResult) -> tuple[dt.datetime, dt.datetime] | None:
+    """The worse time that is over, for its shading; None: there was none, or it lasts."""
+    return (parse(result.since), parse(result.until)) if result.since and result.until else None
 
 
 def _until(times: Sequence[dt.datetime], span: tuple[dt.datetime, dt.datetime]) -> list[dt.datetime]:

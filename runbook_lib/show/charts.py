@@ -22,6 +22,7 @@ from runbook_lib.show.tables import Shown
 Kind = Literal["line", "step", "bar"]
 Marks = Sequence[tuple[dt.datetime, str]]
 Band = Sequence[tuple[dt.datetime, float, float]]
+Span = tuple[dt.datetime, dt.datetime]
 _PER_RATIO = 100.0
 _ROW_IN, _BARE = 2.15, 0.35
 """Height of a chart of a panel with its head, and the share of the chart that is left of one without anything in it."""
@@ -29,8 +30,8 @@ _CHARACTER_IN = 0.075
 """Width of a character in a threshold's label (8.5 pt, bold)."""
 _MARK_HEAD, _HEAD_MOST = 0.12, 0.5
 """Share of the height above the data for the words of one mark, and at most for those of all marks."""
-_LEGEND_HEAD = 0.2
-"""Share of the height for a legend inside the chart."""
+_LEGEND_HEAD, _LEGEND_PT = 0.2, 18
+"""Share of the height for a legend inside the chart, and the points that it takes at the top."""
 _STEPS_MIN = (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440, 14 * 1440, 28 * 1440, 84 * 1440, 364 * 1440)
 _STEPS = tuple(dt.timedelta(minutes=one) for one in _STEPS_MIN)
 """Possible intervals between two labels of the time axis."""
@@ -46,9 +47,9 @@ def panel(groups: Sequence[Mapping[str, Any]], *, marks: Marks = (), title: str 
     Args:
         groups: the keywords of each chart: `series`, `title`, `unit`, and any of `gate` (its target and alert limit are
             drawn), `kind`, `log`, `grid`, `counts`, `irregular`, `band` (an interval at each of its times, drawn behind
-            the series; with one the gate's collapse is drawn too). Times are aware; the legend says `no data` for a
-            series without points. With a `grid`, missing periods are 0 for the series in `counts` and gaps for others
-            (not for those in `irregular`), and the open period is grey.
+            the series; with one the gate's collapse is drawn too), `worse` (a time that is over, shaded). Times are
+            aware; the legend says `no data` for a series without points. With a `grid`, missing periods are 0 for the
+            series in `counts` and gaps for others (not for those in `irregular`), and the open period is grey.
     """
     if not groups:
         raise ValueError("a panel expects at least one group")
@@ -130,6 +131,7 @@ def describe(
     marks: Marks = (),
     grid: Grid | None = None,
     band: Band = (),
+    worse: Span | None = None,
 ) -> str:
     """The chart in one sentence: its title, the range of each series (without open periods), thresholds and marks."""
     parts = []
@@ -140,11 +142,12 @@ def describe(
     if band:
         parts.append(f"interval at the end {_tidy(band[-1][1])} to {_tidy(band[-1][2])}")
     lines = [f"{name}" for name, *_ in levels.thresholds(gate, collapse=bool(band))]
-    moments = [f"{text} at {when(at)}" for at, text in marks]
+    moments = [f"worse {when(worse[0])} to {when(worse[1])}"] if worse else []
+    moments += [f"{text} at {when(at)}" for at, text in marks]
     return f"{title} ({unit}): {'; '.join([*parts, *lines, *moments]) or 'no series'}."
 
 
-_TOLD = ("series", "title", "unit", "gate", "marks", "grid", "band")
+_TOLD = ("series", "title", "unit", "gate", "marks", "grid", "band", "worse")
 
 
 def _told(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,12 +192,15 @@ def _draw(
     log: bool = False,
     grid: Grid | None = None,
     band: Band = (),
+    worse: Span | None = None,
     mark_words: bool = True,
     labelled: bool = True,
 ) -> None:
     if band:
         at, low, high = zip(*band, strict=True)
         axes.fill_between(at, low, high, color=style.BLUE, alpha=0.18, linewidth=0, label="95 % at every look")
+    if worse:
+        shade(axes, worse)
     filled = {name: sorted(points) for name, points in series.items() if points}
     for place, (name, points) in enumerate(filled.items()):
         plot(axes, name, points, kind, place, len(filled), grid)
@@ -220,16 +226,20 @@ def _draw(
     beside = heads.beside(title, names)
     within = bool(filled) and not beside and not narrow()
     shares = [_MARK_HEAD * len(inside(marks, span)) * mark_words, _LEGEND_HEAD * within]
-    head = min(_HEAD_MOST, max(shares))
+    head = min(_HEAD_MOST, sum(shares))
     # The first intervals of a soak are very wide: the axis is for the values and the last interval.
     values = [*(value for points in filled.values() for _, value in points), *(band[-1][1:] if band else ())]
-    levels.draw(axes, gate, _PER_RATIO if unit.startswith("%") else 1.0, log, values, head, collapse=bool(band))
+    scale = _PER_RATIO if unit.startswith("%") else 1.0
+    levels.draw(axes, gate, scale, log, values, head, collapse=bool(band))
+    if scale == _PER_RATIO and not log:  # the space for words above 100 % is no part of the scale
+        low, high = axes.get_ylim()
+        axes.set_yticks([at for at in axes.get_yticks() if low <= at <= min(high, max([_PER_RATIO, *values]))])
     if span is not None:
         axes.set_xlim(*span)
         time_axis(axes, span, labelled=labelled)
     else:
         axes.set_xticks([])
-    _mark(axes, marks, span, mark_words)
+    _mark(axes, marks, span, mark_words, _LEGEND_PT * within)
     if not filled:
         if gate is None:
             axes.set_yticks([])
@@ -239,6 +249,11 @@ def _draw(
         axes.text(0.5, 0.45, "no data", fontsize=13, color=style.BLACK, bbox=paper, **where)
     if series:
         heads.legend(axes, title, beside=beside)
+
+
+def shade(axes: Any, worse: Span) -> None:
+    """Shades a time that was worse and is over."""
+    axes.axvspan(*worse, color=style.VERMILLION, alpha=0.13, linewidth=0, zorder=0)
 
 
 def plot(axes: Any, name: str, points: Points, kind: Kind, place: int, count: int, grid: Grid | None = None) -> None:
@@ -296,8 +311,12 @@ def inside(marks: Marks, span: tuple[dt.datetime, dt.datetime] | None) -> list[t
     return [(at, text) for at, text in sorted(marks) if span is None or span[0] <= at <= span[1]]
 
 
-def _mark(axes: Any, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None, named: bool) -> None:
-    """Draws the moments as vertical lines, with their words at the top, each on the side with space."""
+def _mark(axes: Any, marks: Marks, span: Span | None, named: bool, below: float = 0) -> None:
+    """Draws the moments as vertical lines, with their words at the top, each on the side with space.
+
+    Args:
+        below: points at the top that a legend takes.
+    """
     for place, (at, text) in enumerate(inside(marks, span)):
         axes.axvline(at, color=style.BLACK, linewidth=1.1)
         if not named:
@@ -307,7 +326,7 @@ def _mark(axes: Any, marks: Marks, span: tuple[dt.datetime, dt.datetime] | None,
             text if narrow() else f"{text}, {when(at)}",
             (at, 1.0),
             xycoords=("data", "axes fraction"),
-            xytext=(-4 if right else 4, -4 - 13 * place),
+            xytext=(-4 if right else 4, -4 - below - 13 * place),
             textcoords="offset points",
             ha="right" if right else "left",
             va="top",

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
-from runbook_lib.base.window import when
+from runbook_lib.base.window import minute, when
 from runbook_lib.judge.model import GateResult
 from runbook_lib.judge.terms import Word
 from runbook_lib.show import heads, levels, style
-from runbook_lib.show.charts import Band, Kind, Marks, inside, plot, span_of, time_axis
+from runbook_lib.show.charts import Band, Kind, Marks, inside, plot, shade, span_of, time_axis
 from runbook_lib.show.picture import NARROW_IN, drawing, framed, narrow, picture, pixels, slim
 from runbook_lib.show.points import Grid, Points, ready
 from runbook_lib.show.scale import failing_first, limits, numbers
@@ -25,8 +25,8 @@ from runbook_lib.show.tables import Shown
 
 PERCENT = 100.0
 LOOKS = "judged, at each look"
-CHANGE = "change"
-"""Mark of the moment since when a gate is worse."""
+CHANGE, OVER = "change", "over"
+"""Marks of the moment since when a gate is worse, and of its end."""
 _WIDTH_IN, _HEIGHT_IN = 5.0, 3.0
 _COLUMNS = 2
 _TILE = "flex:1 1 440px;min-width:0;max-width:min(100%,560px);break-inside:avoid;"
@@ -161,10 +161,15 @@ def _level(one: levels.Level) -> str:
 
 
 def _moments(tile: Tile, marks: Marks) -> list[tuple[dt.datetime, str]]:
-    """The moments of all tiles; a change of the tile's own takes the place of another gate's."""
-    if since := tile.result.since:
-        return sorted([*(one for one in marks if one[1] != CHANGE), (dt.datetime.fromisoformat(since), CHANGE)])
-    return sorted(marks)
+    """The moments of all tiles; a change of the tile's own, and its end, take the place of another gate's."""
+    own = changes(tile.result)
+    return sorted([*(one for one in marks if not own or one[1] not in (CHANGE, OVER)), *own])
+
+
+def changes(result: GateResult) -> list[tuple[dt.datetime, str]]:
+    """The moment since when a gate is worse, and its end where it is over, to the minute that its reason names."""
+    named = ((result.since, CHANGE), (result.until, OVER))
+    return [(minute(dt.datetime.fromisoformat(at)), word) for at, word in named if at]
 
 
 def _span(tiles: Sequence[Tile], marks: Marks) -> tuple[dt.datetime, dt.datetime] | None:
@@ -188,6 +193,8 @@ def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datet
     filled = {name: sorted(points) for name, points in series.items() if points}
     for place, (name, points) in enumerate(filled.items()):
         plot(axes, name, points, tile.kind, place, len(filled), None if name in tile.irregular else tile.grid)
+    if result.since and result.until:
+        shade(axes, (dt.datetime.fromisoformat(result.since), dt.datetime.fromisoformat(result.until)))
     looks = [point for point in tile.looks if math.isfinite(point[1])]
     ends = [_shown(result, one) for one in (result.low, result.high) if one is not None and math.isfinite(one)]
     if looks and len(ends) == 2:

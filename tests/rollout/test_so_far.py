@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from runbook_lib.base.window import parse
+from runbook_lib.base.window import parse, when
+from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.gates import sequence
 from runbook_lib.judge.gates.gates import judge
@@ -19,6 +21,7 @@ from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.params.load import load_file
 from runbook_lib.rollout.so_far import how_sure, quantile_so_far, so_far
 from runbook_lib.show import charts
+from runbook_lib.show.multiples import Tile, changes, multiples_figure
 from tests.judge.gates import test_sequence as sequences
 
 POLICY = load_file(Path(__file__).parents[2] / "params" / "prod.yaml").policy
@@ -89,6 +92,38 @@ def test_since_a_change_the_value_is_drawn_from_there() -> None:
     assert since[0][0] > parse(seen.course[40][0]) and since[-1][1] == pytest.approx(100 * (1 - 108 / 144))
 
 
+def test_a_worse_time_that_is_over_is_shaded_and_what_came_after_is_drawn_too() -> None:
+    """The text said "from .. to .., and it is over: 0 of 600 since"; the chart had a line that broke off."""
+    seen = evidence([3, 2, 4, 3, 2, 4] * 6)
+    end = parse(seen.end)
+    rows = [((end + dt.timedelta(minutes=15 * k)).isoformat(), 0, 20) for k in range(30)]
+    last = end + dt.timedelta(minutes=15 * 30)
+    seen = seen.model_copy(update={"course": (*seen.course, *rows), "n": (seen.n or 0) + 600, "end": last.isoformat()})
+    result = judge(GATE, seen, look=None, looks=LOOKS, alpha_early=POLICY.alpha_early, confidence=POLICY.confidence)
+    assert result.until is not None and "and it is over" in result.reason
+    chart = so_far(seen, result, case())
+    assert chart is not None and list(chart["series"]) == ["so far", "worse", "after it"]
+    assert {value for _, value in chart["series"]["after it"]} == {100.0}
+    since, until = chart["worse"]
+    assert chart["series"]["worse"][-1] == (until, pytest.approx(100 * (result.value or 0)))
+    marks = changes(result)
+    assert [word for _, word in marks] == ["change", "over"]
+    assert [words.instant(at) for at in (result.since, result.until)] == [when(at) for at, _ in marks]
+    assert all(when(at) in result.reason for at, _ in marks), "the chart names the minutes that the reason names"
+    assert until < last - dt.timedelta(hours=7), "it is drawn to its end"
+    axes = charts.panel([chart], marks=marks).axes[0]
+    figure = charts.panel([{**chart, "title": POLICY.gate("refused").title}], marks=marks)
+    written = [one.xyann[1] for one in figure.axes[0].texts if "UTC" in one.get_text()]
+    assert written == [-22, -35], "the legend inside the chart, 18 points high, hides no moment's words"
+    assert max(figure.axes[0].get_yticks()) <= 100, "no share is above 100 %"
+    tile = Tile(result, words.of_gate(result, True), chart["series"], [(last, 20.0)], band=chart["band"])
+    figure = multiples_figure([tile, tile], marks)
+    (canvas := FigureCanvasAgg(figure)).draw()
+    legend = figure.axes[0].get_legend().get_window_extent(canvas.get_renderer())
+    assert legend.x1 <= figure.bbox.width / 2, "a tile's legend ends in its tile"
+    assert len(axes.patches) == 1 and f"worse {when(since)} to {when(until)}" in axes.figure.get_label()
+
+
 def test_where_nothing_was_counted_or_no_course_is_kept_there_is_nothing_to_draw() -> None:
     assert drawn(evidence([1]).model_copy(update={"course": ()})) is None
     assert drawn(evidence([]).model_copy(update={"bad": None, "n": None})) is None
@@ -140,14 +175,6 @@ def test_a_quantile_so_far_lies_in_its_interval_and_since_a_change_it_is_that_of
     assert {"target < 90 s", "alert > 120 s"} <= {text.get_text() for text in figure.axes[0].texts}
 
 
-def test_a_change_that_is_over_is_drawn_to_its_end() -> None:
-    seen = evidence([3, 2, 4, 3, 2, 4, *[0] * 600])
-    chart = drawn(seen)
-    assert chart is not None
-    since = chart["series"]["since the change"]
-    assert since[-1][0] < parse(seen.end) - dt.timedelta(hours=8) and since[-1][1] < 50
-
-
 @pytest.mark.parametrize(
     ("id", "kind", "unit"), [("submit_latency", "quantile", "beyond"), ("observed_split", "split", "")]
 )
@@ -184,7 +211,7 @@ def test_success_and_times_are_always_drawn_and_of_the_others_what_shows_a_chang
         f"{POLICY.gate('error_rate').title}, POST so far",
         "P95 VPR generation time so far",
     ]
-    assert [since is not None for _, since in found] == [False, True, False]
+    assert [one.since is not None for _, one in found] == [False, True, False]
     older = jobs.model_copy(update={"generation_at": ()})
     assert len(how_sure(judged, results, older)) == 2
 

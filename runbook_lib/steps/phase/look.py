@@ -36,7 +36,7 @@ from runbook_lib.rollout.so_far import how_sure
 from runbook_lib.run.run import Run
 from runbook_lib.show.charts import timelines
 from runbook_lib.show.checks import checks_table
-from runbook_lib.show.multiples import CHANGE, multiples
+from runbook_lib.show.multiples import changes, multiples
 from runbook_lib.show.page import evidence_table, line
 from runbook_lib.show.tables import stack, where_table
 from runbook_lib.show.traffic import baseline_table, census_table, ledger_table, traffic_table
@@ -291,7 +291,8 @@ class PhaseLook:
         groups = [drawn(panel, seen.answers, gates, names, periods) for panel in CONTEXT]
         sure = how_sure(case, results, seen.segment)
         # One change may show in several gates: its moment is marked once.
-        marks += [(at, CHANGE) for at in sorted({parse(since) for _, since in sure if since})[:1]]
+        changed = sorted((one for _, one in sure if one.since), key=lambda one: parse(one.since or ""))
+        marks += [mark for one in changed[:1] for mark in changes(one)]
         certain = timelines([chart for chart, _ in sure], marks=marks, title="How sure it is") if sure else None
         around = timelines(groups, marks=marks, title="The traffic around it")
         return stack(*(part for part in (certain, self._gates(seen, case, results, marks), around) if part is not None))
