@@ -50,6 +50,7 @@ def github(run: Any, reviews: Any, code: int = 200) -> Iterator[dict[str, str]]:
             "GITHUB_API_URL": f"http://127.0.0.1:{server.server_port}",
             "GITHUB_REPOSITORY": "acme/orders",
             "GITHUB_RUN_ID": "42",
+            "GITHUB_RUN_ATTEMPT": "1",
             "GITHUB_TOKEN": "the-jobs-own",
         }
     finally:

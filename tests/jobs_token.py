@@ -19,6 +19,7 @@ CLAIMS: dict[str, Any] = {
     "repository": "acme/orders",
     "environment": "approve-prod",
     "run_id": "42",
+    "run_attempt": "1",
     "iat": 0,
 }
 

@@ -223,20 +223,22 @@ class Archive:
         """
         return Verifier(self.root, seen)
 
-    def lost(self, env: str | None = None, release: str | None = None, notebook: str | None = None) -> list[RecordRef]:
-        """The records in the archive's log whose folders are gone, oldest first; None means any.
+    def lost(self, *where: str | None, there: Iterable[RecordRef] | None = None) -> list[RecordRef]:
+        """The records in the archive's log whose folders are gone, oldest first; pruned ones are not among them.
 
-        Pruned records are not among them.
+        Args:
+            where: as for `records`.
+            there: what `records` has just found for the same; None: it is looked up.
         """
         log = read_log(self.root)
         buried, here = stones(self.root, log), self.home.holds()
-        wanted = [part if part is None else safe(part) for part in (env, release, notebook)]
+        listed = {ref.path for ref in (self.records(*where) if there is None else there)}
+        wanted = [part if part is None else safe(part) for part in (*where, None, None, None)[:3]]
         found = []
         for chain, leaves in log.by_chain.items() if log else ():
             place = [part.rpartition("=")[2] for part in chain.split("/")]
             if is_path(leaves[0].path) and all(a in (None, b) for a, b in zip(wanted, place, strict=True)):
-                there = set(Chain(self.root / chain).names())
-                gone = [leaf.path for leaf in leaves if leaf.name not in there and gone_from(self.root / leaf.path)]
+                gone = [leaf.path for leaf in leaves if leaf.path not in listed and gone_from(self.root / leaf.path)]
                 found += [self.at(self.root / path) for path in gone if path not in buried and here(path)]
         return sorted(found)
 

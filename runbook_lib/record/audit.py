@@ -19,7 +19,6 @@ from runbook_lib.record.log.files import CHECKPOINT, FOLDER, Log, read_log
 from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.signers import PublicKey
 from runbook_lib.record.log.witness import Witness, each_kept
-from runbook_lib.record.place import path_of
 from runbook_lib.record.tombstones import stones
 
 NO_KEY = (
@@ -98,12 +97,12 @@ def _records(archive: Archive, done: Audit) -> None:
             if isinstance(error, Unread):
                 done.doubt(str(error))
             else:
-                done.add(path_of(archive.root, ref.folder), str(error))
+                done.add(ref.path, str(error))
 
 
 def _log(archive: Archive, log: Log, done: Audit) -> None:
     for ref in archive.lost():
-        done.add(path_of(archive.root, ref.folder), GONE.format(ref.folder.name))
+        done.add(ref.path, GONE.format(ref.folder.name))
     for how, told in (("taken_in", "taken in from before the log"), ("completed", "logged late, after a crash")):
         many = sum(leaf.how == how for leaf in log.leaves)
         if many:

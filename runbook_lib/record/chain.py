@@ -10,10 +10,9 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.plain_file import read_plain
@@ -70,8 +69,7 @@ def parsed(folder: Path, raw: bytes) -> dict[str, Any]:
     return loaded
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """The claims of a record about itself, and what its file really is."""
 
     previous: Any

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError, Unread
@@ -30,7 +29,7 @@ class Verifier:
     """
 
     def __init__(self, root: Path, seen: Seen | None = None) -> None:
-        self._root, self._seen, self._begin = root, seen, len(str(root)) + 1
+        self._root, self._seen = root, seen
         self._log: Log | None = None
         self._known: dict[str, dict[str, Found]] = {}
         self._broken: dict[str, dict[str, ArchiveError | None]] = {}
@@ -58,7 +57,9 @@ class Verifier:
             raise Unread(f"{name}: {_without(self._log)}", of_the_log=True)
         if name not in self._broken.get(chain, {}):
             self._broken[chain] = self._walked(chain)
-        if trouble := self._broken[chain].get(name, ArchiveError(f"{name}: it is gone")):
+        if name not in self._broken[chain]:
+            raise ArchiveError(f"{name}: it is gone")
+        if trouble := self._broken[chain][name]:
             raise type(trouble)(str(trouble))
         if self._log and self._log.damage:
             raise ArchiveError(f"{name}: {_without(self._log)}", of_the_log=True)
@@ -83,7 +84,7 @@ class Verifier:
         """Path of the record, and its leaf in the log. The log is read at a chain's first record, and again if it lacks
         the record.
         """
-        path = str(ref.folder)[self._begin :].replace(os.sep, "/")
+        path = ref.path
         chain = path.rpartition("/")[0]
         new = self._seen is None and chain not in self._broken
         if new or self._log is None or path not in self._log.by_path:
@@ -94,10 +95,7 @@ class Verifier:
         """The unchanged records of one chain that were read before, by name."""
         if self._seen is None or chain in self._known:
             return self._known.get(chain, {})
-        leaves = {one.name: one for one in (self._log.by_chain.get(chain, ()) if self._log else ())}
-        names = Chain(self._root / chain).names()
-        each = {name: self._seen.found(f"{chain}/{name}", _vouched(leaves.get(name))) for name in names}
-        self._known[chain] = {name: one for name, one in each.items() if one is not None}
+        self._known[chain] = self._seen.found(chain, logged(self._log, chain) or {})
         return self._known[chain]
 
     def _walked(self, chain: str) -> dict[str, ArchiveError | None]:

@@ -47,13 +47,14 @@ def list_rows(
     def wanted_ref(ref: RecordRef) -> bool:
         return ref.sealed >= first and (not number or ref.notebook.startswith(f"{number}_"))
 
-    refs = [ref for ref in archive.records(*where) if wanted_ref(ref)]
+    there = archive.records(*where)
+    refs = [ref for ref in there if wanted_ref(ref)]
     seen = Seen(archive.root, time.time_ns(), archive.told) if len(refs) >= MANY else None
     verify = archive.verifier(seen)
     rows = [(ref, _row(archive, ref, verify, seen)) for ref in refs]
     if seen:
         seen.close(archive.records)
-    gone = [ref for ref in archive.lost(*where) if wanted_ref(ref)]
+    gone = [ref for ref in archive.lost(*where, there=there) if wanted_ref(ref)]
     if gone:
         rows += [(ref, _bare(ref) | {"problem": GONE.format(ref.folder.name)}) for ref in gone]
         rows.sort(key=lambda one: one[0])
@@ -108,8 +109,9 @@ def _row(archive: Archive, ref: RecordRef, verify: Verifier, seen: Seen | None =
     except ArchiveError as error:
         return row | {"problem": str(error), "intact": None if isinstance(error, Unread) else False}
     if seen and found is None:
-        seen.keep(ref, verify.vouched(ref), record, said)
-    return row | {"intact": True, "problem": None}
+        seen.keep(ref, verify.vouched(ref), said)
+    row |= {"intact": True, "problem": None}
+    return row
 
 
 def _said(record: Record) -> dict[str, Any]:

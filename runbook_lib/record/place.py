@@ -9,6 +9,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from runbook_lib.base.errors import Unread
@@ -59,7 +60,18 @@ class RecordRef:
     env: str
     release: str
     notebook: str
-    folder: Path
+    where: str
+    """Its folder."""
+
+    @cached_property
+    def folder(self) -> Path:
+        """Its folder; made when it is asked for, which a list of ten thousand does for none."""
+        return Path(self.where)
+
+    @property
+    def path(self) -> str:
+        """Its folder as the log spells it: from the archive's root, with `/` between names."""
+        return "/".join(self.where.rsplit(os.sep, 4)[-4:])
 
 
 ENV, RELEASE = "env=", "release="
@@ -81,7 +93,7 @@ def ref_at(folder: Path) -> RecordRef:
     """The reference to the record in `folder`."""
     *_, env, release, notebook, name = folder.parts
     sealed, _, run_id = name.rpartition("-")
-    return RecordRef(sealed, run_id, env.partition("=")[2], release.partition("=")[2], notebook, folder)
+    return RecordRef(sealed, run_id, env.partition("=")[2], release.partition("=")[2], notebook, str(folder))
 
 
 def refs_in(
@@ -96,7 +108,7 @@ def refs_in(
                     continue
                 for folder, _ in _folders(chain, "", None):
                     if parts := NAME.fullmatch(folder[len(chain) + 1 :]):
-                        found.append(RecordRef(parts[1], parts[2], own, version, name, Path(folder)))
+                        found.append(RecordRef(parts[1], parts[2], own, version, name, folder))
     found.sort(key=lambda ref: (ref.sealed, ref.run_id, ref.env, ref.release, ref.notebook))
     return found
 

@@ -20,7 +20,7 @@ from runbook_lib.record.audit import audit
 from runbook_lib.record.chain import read_record
 from runbook_lib.record.entry import Entry, sealed
 from runbook_lib.record.log.files import Log, read_log
-from runbook_lib.record.place import ENTRY, RecordRef, instant, path_of, safe
+from runbook_lib.record.place import ENTRY, RecordRef, instant, safe
 from runbook_lib.record.predecessors import Finding, after
 from runbook_lib.record.tombstones import KIND, Stone, facts, stones
 
@@ -76,12 +76,12 @@ def plan(archive: Archive, before: dt.datetime, given_up: Collection[str] = ()) 
         raise Refused(f"nothing is pruned: {done.unknown[0]}", nothing_changed=True)
     refs, first = archive.records(), instant(before)
     marks = {leaf.path for leaf in log.by_kind.get(KIND, ())}
-    _given_up([ref for ref in refs if path_of(archive.root, ref.folder) not in marks], first, before, given_up)
+    _given_up([ref for ref in refs if ref.path not in marks], first, before, given_up)
     over = {safe(one) for one in given_up} | _accepted(archive, refs)
     newest = {ref.folder.parent: ref for ref in refs}
     known, found = stones(archive.root, log), Pruning()
     for ref in refs:
-        if path_of(archive.root, ref.folder) in known:
+        if ref.path in known:
             found.left.append(ref)
         elif ref.notebook == ENTRY or ref.sealed >= first or newest[ref.folder.parent] == ref:
             continue
@@ -143,10 +143,10 @@ def prune(archive: Archive, found: Pruning, by: str, reason: str) -> Pruning:
     with archive.lock():
         known, doomed = stones(archive.root, read_log(archive.root)), [*found.records, *found.left]
         for number, ref in enumerate(doomed, 1):
-            if path_of(archive.root, ref.folder) not in known:
+            if ref.path not in known:
                 raise ArchiveError(f"{ref.folder.name} stays: its tombstone is not in the log; verify the archive")
             try:
-                archive.home.remove(path_of(archive.root, ref.folder))
+                archive.home.remove(ref.path)
             except ArchiveError as error:
                 raise ArchiveError(f"{error}; prune again") from None
             _so_far(found, number)
@@ -163,7 +163,7 @@ def _so_far(found: Pruning, removed: int) -> None:
 def _sealed(archive: Archive, log: Log | None, refs: list[RecordRef], by: str, reason: str) -> RecordRef:
     told = list[Stone]()
     for ref in refs:
-        path = path_of(archive.root, ref.folder)
+        path = ref.path
         leaf = log.by_path.get(path) if log else None
         if leaf is None:
             raise ArchiveError(f"{ref.folder.name} is not in the log; nothing was pruned")

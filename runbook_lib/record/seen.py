@@ -17,7 +17,7 @@ import hmac
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,10 +26,8 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.own_files import cache_of, own_key
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.attached import FOLDER as ATTACHED
-from runbook_lib.record.chain import Link
-from runbook_lib.record.form import kind_of
+from runbook_lib.record.chain import Link, link
 from runbook_lib.record.place import RecordRef
-from runbook_lib.record.record import Record
 from runbook_lib.record.seal import replace_file
 
 FILE = "verified.json"
@@ -52,17 +50,19 @@ class Found(NamedTuple):
     """Names in its folder."""
     vouched: str
     """SHA-256 of `record.json` that the log vouched for then; empty: none."""
+    row: dict[str, Any]
+    """Its row in a list."""
     previous: Any
     hash: str
     schema: int
+    file: str
+    """SHA-256 of its `record.json`."""
     kind: str
     sealed_at: str
-    row: dict[str, Any]
-    """Its row in a list."""
 
     def link(self, name: str) -> Link:
         """The record's link according to its own file; `name` is its folder's name."""
-        own = (self.schema, self.vouched, self.kind, self.sealed_at)
+        own = (self.schema, self.file, self.kind, self.sealed_at)
         return Link(self.previous, self.hash, self.hash, (), {}, name, True, *own)
 
 
@@ -72,51 +72,54 @@ class Seen:
     def __init__(self, root: Path, now_ns: int, told: Callable[[str], object]) -> None:
         """`told` is called if nothing can be cached; `now_ns` is the time in nanoseconds since 1970."""
         self._root, self._now, self._told = root, now_ns, told
-        self._begin = len(str(root)) + 1
         self._key = own_key(told) if _counts_changes(root) else b""
         self._known = self._kept() if self._key else {}
-        self._linked: dict[str, bool] = {}
         self._states: dict[str, tuple[str, list[str]]] = {}
-        self._fresh: dict[str, Found] = {}
+        self._fresh: dict[RecordRef, Found] = {}
 
-    def found(self, path: str, vouched: str) -> Found | None:
-        """The cached entry of the record at `path`, if the record has not changed; None: read the record."""
-        one = self._known.get(path)
-        if one is None or one.vouched != vouched:
-            return None
-        above = path.rpartition("/")[0]
-        if above not in self._linked:
-            self._linked[above] = any(
-                one.is_symlink() for one in (self._root / above, *(self._root / above).parents[:2])
-            )
-        same = not self._linked[above] and state_of(f"{self._root}/{path}", one.files)[0] == one.state
-        return one if same else None
+    def found(self, chain: str, vouched: Mapping[str, str]) -> dict[str, Found]:
+        """The cached records of a chain that have not changed, by name; all others have to be read.
+
+        Args:
+            chain: its path.
+            vouched: name to SHA-256 of each `record.json` that the log vouches for now.
+        """
+        folder = self._root / chain
+        if any(one.is_symlink() for one in (folder, *folder.parents[:2])):
+            return {}
+        return {
+            name: one
+            for name, one in self._known.get(chain, {}).items()
+            if one.vouched == vouched.get(name, "") and state_of(f"{folder}/{name}", one.files)[0] == one.state
+        }
 
     def reads(self, ref: RecordRef) -> None:
         """Call before reading a record completely: the state of its files before the reading is what counts."""
         if self._key:
             with contextlib.suppress(OSError):
                 names = sorted(one.name for one in ref.folder.iterdir())
-                state, changed = state_of(str(ref.folder), names)
+                state, changed = state_of(ref.where, names)
                 if state and changed + SETTLED_NS < self._now:
-                    self._states[self._path(ref)] = state, names
+                    self._states[ref.where] = state, names
 
-    def keep(self, ref: RecordRef, vouched: str, record: Record, row: dict[str, Any]) -> None:
+    def keep(self, ref: RecordRef, vouched: str, row: dict[str, Any]) -> None:
         """Adds a record that was read completely since `reads`, and is as it was sealed."""
-        path = self._path(ref)
-        if path in self._states:
-            state, files = self._states[path]
-            kind = kind_of({"entry": record.entry})
-            facts = (record.previous, record.hash, record.schema_version, kind, record.sealed_at)
-            self._fresh[path] = Found(state, files, vouched, *facts, row)
+        if ref.where in self._states:
+            state, files = self._states[ref.where]
+            own = link(ref.folder, vouched)
+            facts = (own.previous, own.hash, own.schema, own.file, own.kind, own.sealed_at)
+            self._fresh[ref] = Found(state, files, vouched, row, *facts)
 
     def close(self, there: Callable[[], Iterable[RecordRef]]) -> None:
         """Writes the cache, without the records that are gone; `there` lists all existing records, which takes long."""
         if not self._key or len(self._fresh) < (FEW if self._known else 1):
             return
-        paths = {self._path(ref) for ref in there()}
-        kept = {path: one for path, one in (self._known | self._fresh).items() if path in paths}
-        content = json.dumps({"records": kept}, separators=(",", ":")).encode()
+        kept: dict[str, dict[str, Found]] = {}
+        for ref in there():
+            chain, _, name = ref.path.rpartition("/")
+            if one := self._fresh.get(ref) or self._known.get(chain, {}).get(name):
+                kept.setdefault(chain, {})[name] = one
+        content = json.dumps({"chains": kept}, separators=(",", ":")).encode()
         file = cache_of(self._root) / FILE
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -124,17 +127,16 @@ class Seen:
         except (ArchiveError, OSError) as error:
             self._told(f"what was verified is not kept ({error}): the next list reads every record again")
 
-    def _path(self, ref: RecordRef) -> str:
-        return str(ref.folder)[self._begin :].replace(os.sep, "/")
-
-    def _kept(self) -> dict[str, Found]:
+    def _kept(self) -> dict[str, dict[str, Found]]:
+        """Path of a chain to name to record."""
         try:
             mac, _, content = read_plain(cache_of(self._root) / FILE).partition(b"\n")
         except OSError:
             return {}
         if not hmac.compare_digest(mac, _mac(self._key, content).encode()):
             return {}
-        return {path: Found(*one) for path, one in json.loads(content)["records"].items()}
+        chains = json.loads(content)["chains"]
+        return {chain: {name: Found(*one) for name, one in each.items()} for chain, each in chains.items()}
 
 
 def state_of(folder: str, names: Iterable[str]) -> tuple[str, int]:

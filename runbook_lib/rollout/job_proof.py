@@ -54,6 +54,7 @@ def wrong(
         "repository": wanted.repository,
         "environment": wanted.environment,
         "run_id": str(said.run),
+        "run_attempt": str(said.attempt),
     }
     for name, value in expected.items():
         if str(claims.get(name, "")).casefold() != value.casefold():

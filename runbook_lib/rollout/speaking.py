@@ -110,6 +110,10 @@ def _not_reviewed(rules: Approvals, wanted: Reviewed, who: Approver) -> str:
     came_by, expected = ", ".join(said.approved_by) or "nobody", " or ".join(wanted.reviewers)
     wrong = (
         (there.casefold() != where.casefold(), f"{run} is of {there}, and {where} speaks for the {who.role}"),
+        (
+            said.attempt != 1,
+            f"{run} was run again, and GitHub does not say who let which attempt of it in: start another run",
+        ),
         (bool(said.rejected_by), f"{', '.join(said.rejected_by)} rejected {run} in {where}: start another run"),
         (not known, f"{run} was let into {where} by {came_by}, not by {expected}"),
         (

@@ -78,6 +78,9 @@ def find_notebook(name: str) -> Path:
         whose = f", the project of {named[0]}; give a file of the project that has them" if named else ""
         raise UsageError(f"notebook '{name}': there are no notebooks in {folder}{whose or '; run from its folder'}")
     if len(matches) != 1:
+        if not matches and name and START.startswith(name):
+            page = f"{START} is a page for JupyterLab and no step to run"
+            raise UsageError(f"notebook '{name}': {page}; in a terminal `runbook status` says the same")
         if not matches and (near := close(name, {path.stem for path in known})):
             raise UsageError(f"notebook '{name}': there is no notebook of that name; {near}")
         listed = ", ".join(path.stem for path in (matches or known))

@@ -18,7 +18,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.listing import list_rows
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.seal import record_hash, written
-from tests.archives import rechained, relogged, resealed
+from tests.archives import of_version_0_2_and_earlier, rechained, relogged, resealed
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +156,15 @@ def test_an_attack_with_the_times_set_back_is_found_as_if_everything_was_read(
     assert listed(filled) == found == read_all(filled, monkeypatch)
 
 
+def test_records_that_were_there_before_the_log_are_intact_by_what_was_kept_of_them(
+    filled: Archive, sealed: Callable[..., RecordRef], reads: list[str]
+) -> None:
+    of_version_0_2_and_earlier(filled)
+    sealed("PROMOTE")
+    time.sleep(0.02)
+    assert [row["intact"] for row in listed(filled)] == [True] * 4 and len(reads) == 4
+
+
 def test_a_record_whose_log_was_written_anew_is_read_again(filled: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     listed(filled)
     resealed(filled.records()[1].folder, decision="PROMOTE")
@@ -173,10 +182,10 @@ def test_a_cache_that_another_one_wrote_is_not_used(
     mac, _, content = kept(filled).read_bytes().partition(b"\n")
     victim = filled.records()[1].folder
     _edited(victim)
-    records = json.loads(content)["records"]
-    path = victim.relative_to(filled.root).as_posix()
-    records[path][0] = seen.state_of(str(victim), records[path][1])[0]
-    forged = json.dumps({"records": records}).encode()
+    chains = json.loads(content)["chains"]
+    own = chains[victim.parent.relative_to(filled.root).as_posix()][victim.name]
+    own[0] = seen.state_of(str(victim), own[1])[0]
+    forged = json.dumps({"chains": chains}).encode()
     for sign in (mac, b"0" * 64, b"", seen._mac(b"k" * 32, forged).encode(), b"\xff"):
         kept(filled).write_bytes(sign + b"\n" + forged)
         found = list_rows(filled)
@@ -202,7 +211,8 @@ def test_a_damaged_record_is_never_kept(filled: Archive) -> None:
     raw["hash"] = record_hash(raw)
     (filled.records()[1].folder / "record.json").write_bytes(written(raw))
     assert [row["intact"] for row in listed(filled)] == [True, False, False]
-    assert len(json.loads(kept(filled).read_bytes().partition(b"\n")[2])["records"]) == 1
+    (each,) = json.loads(kept(filled).read_bytes().partition(b"\n")[2])["chains"].values()
+    assert len(each) == 1
 
 
 @pytest.mark.parametrize("what", ["kept", "key"])

@@ -58,6 +58,8 @@ def test_a_token_of_this_job_for_this_approval_counts(beside: Path) -> None:
         ({"environment": "dev"}, "is for another environment"),
         ({"repository": "eve/orders"}, "is for another repository"),
         ({"run_id": "41"}, "is for another run_id"),
+        ({"run_attempt": "2"}, "is for another run_attempt"),
+        ({"run_attempt": None}, "is for another run_attempt"),
         ({"iat": int(AT.timestamp()) - 3600}, "is of another time"),
         ({"iat": int(AT.timestamp()) + 3600}, "is of another time"),
         ({"iat": None}, "it cannot be read"),

@@ -108,6 +108,7 @@ def test_a_job_that_a_reviewer_let_in_may() -> None:
         (JOB, {"approved_by": ()}, "by nobody, not by grace or hugo"),
         (JOB, {"approved_by": ("olga",)}, "by olga, not by grace or hugo"),
         (JOB, {"rejected_by": ("hugo",)}, "hugo rejected run 42"),
+        (JOB, {"attempt": 2}, "run 42 was run again, and GitHub does not say who let which attempt of it in"),
         (JOB, {"started_by": ("ada", "grace")}, "Grace started run 42 and let it in"),
     ],
 )

@@ -71,8 +71,9 @@ def test_where_aws_does_not_answer_it_says_so_and_how_async_is_turned_off(
 
 
 def test_it_is_no_step_to_be_run_from_a_terminal() -> None:
-    with pytest.raises(UsageError, match="there is no notebook of that name"):
-        find_notebook("00")
+    for name in ("00", "00_start"):
+        with pytest.raises(UsageError, match=f"'{name}': 00_start is a page for JupyterLab .*`runbook status` says"):
+            find_notebook(name)
 
 
 def test_a_deviation_is_told_in_words(project: Path) -> None:

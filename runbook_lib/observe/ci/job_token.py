@@ -33,9 +33,10 @@ class JobToken(Frozen):
     """As in the token: base64url."""
 
     @property
-    def signed(self) -> bytes:
-        """The bytes that the signature is on."""
-        return b".".join(base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in (self.header, self.claims))
+    def compact(self) -> str:
+        """The token itself."""
+        parts = (base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in (self.header, self.claims))
+        return ".".join((*parts, self.signature))
 
 
 def asked(environ: Mapping[str, str], audience: str) -> JobToken:
@@ -77,28 +78,19 @@ def verified(token: JobToken, known: list[Any]) -> dict[str, Any]:
     """The claims of a token that one of the keys has signed (RS256, and no other way).
 
     Raises:
-        ValueError: none has, or the token cannot be read.
+        ValueError: none has, or the token or a key cannot be read.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
-    from cryptography.hazmat.primitives.hashes import SHA256
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet
+    from joserfc.jws import deserialize_compact
 
     try:
-        header, claims = json.loads(token.header), json.loads(token.claims)
-        if header["alg"] != "RS256" or not isinstance(claims, dict):
-            raise ValueError
-        for key in known:
-            if isinstance(key, dict) and key.get("kty") == "RSA" and key.get("kid") == header["kid"]:
-                numbers = RSAPublicNumbers(*(int.from_bytes(_bytes(str(key[part])), "big") for part in ("e", "n")))
-                try:
-                    numbers.public_key().verify(_bytes(token.signature), token.signed, PKCS1v15(), SHA256())
-                except InvalidSignature:
-                    continue
-                return claims
-    except (KeyError, TypeError, ValueError, RecursionError):
+        found = deserialize_compact(token.compact, KeySet.import_key_set({"keys": known}), ["RS256"])
+        return dict(json.loads(found.payload or b""))
+    except JoseError:
+        raise ValueError("none of the keys has signed it") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise ValueError("it cannot be read") from None
-    raise ValueError("none of the keys has signed it")
 
 
 def _bytes(text: str) -> bytes:

@@ -16,7 +16,7 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.ci import github
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
-_NEEDED = ("GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_TOKEN")
+_NEEDED = ("GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_TOKEN")
 _MEND = "approve in a job of GitHub that has `permissions: actions: read` and `GITHUB_TOKEN: ${{ github.token }}`"
 
 
@@ -31,7 +31,7 @@ class Review(Frozen):
     started_by: tuple[str, ...] = Field(min_length=1)
     """Logins of whoever started it, or this attempt of it."""
     approved_by: tuple[str, ...]
-    """Logins of the reviewers who let a job of the run in."""
+    """Logins of the reviewers who let a job of the run in, in this attempt or an earlier one: GitHub does not say."""
     rejected_by: tuple[str, ...]
     """Logins of those who refused it, in this attempt or an earlier one."""
 
@@ -47,7 +47,7 @@ def asked(environ: Mapping[str, str], environment: str) -> Review:
         Refused: this is no job of GitHub, or GitHub cannot be asked.
     """
     what = f"who let this job into {environment}"
-    api, repository, run, bearer = github.given(environ, _NEEDED, what, _MEND)
+    api, repository, run, attempt, bearer = github.given(environ, _NEEDED, what, _MEND)
     if not _REPOSITORY.fullmatch(repository) or not run.isdecimal():
         raise Refused(f"GITHUB_REPOSITORY '{repository}' or GITHUB_RUN_ID '{run}' is none", nothing_changed=True)
     at = f"{api.rstrip('/')}/repos/{repository}/actions/runs/{run}"
@@ -60,6 +60,12 @@ def asked(environ: Mapping[str, str], environment: str) -> Review:
                 logins[one["state"]].append(str(one["user"]["login"]))
         if int(said["id"]) != int(run):
             raise ValueError
+        if str(said["run_attempt"]) != attempt:
+            raise Refused(
+                f"this job is of attempt {attempt} of run {run}, and GitHub tells of attempt {said['run_attempt']}: "
+                "it was run again meanwhile",
+                nothing_changed=True,
+            )
         starters = [str(said[who]["login"]) for who in ("actor", "triggering_actor") if said.get(who)]
         return Review(
             repository=str(said["repository"]["full_name"]),

@@ -16,7 +16,7 @@ from runbook_lib.base.aws import dated
 from runbook_lib.base.aws_errors import aws_errors, code_of
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.base.kept_at import S3
-from runbook_lib.params.service import Keeping
+from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.home.home import Lost
 
 ANSWER_S = 30.0

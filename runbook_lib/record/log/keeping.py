@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.kept_at import address, home_address
 from runbook_lib.base.project import params_dir, read_yaml
-from runbook_lib.params.service import Keeping
+from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.log.signers import Signer, signer
 from runbook_lib.record.log.witness import Witness, witness
 from runbook_lib.record.place import PARAMS

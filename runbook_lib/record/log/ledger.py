@@ -18,7 +18,7 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.judge import words
-from runbook_lib.params.service import Keeping
+from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.form import kind_of
 from runbook_lib.record.home.home import Home
 from runbook_lib.record.log import keeping as settings

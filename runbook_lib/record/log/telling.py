@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError, AwsError
-from runbook_lib.params.service import Keeping
+from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.log import keeping as settings
 from runbook_lib.record.log.files import read_leaves
 from runbook_lib.record.log.merkle import leaf_hash, roots

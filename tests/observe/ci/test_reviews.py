@@ -34,6 +34,7 @@ def test_the_job_asks_who_let_it_in() -> None:
         ({**RUN, "actor": None, "triggering_actor": None}, [], 200, "cannot be read"),
         ([], [], 200, "cannot be read"),
         (RUN, {"message": "x"}, 200, "cannot be read"),
+        ({**RUN, "run_attempt": 2}, [], 200, "this job is of attempt 1 of run 42, and GitHub tells of attempt 2"),
         (RUN, [{"state": []}], 200, "cannot be read"),
         (RUN, [{"state": "approved", "environments": 3}], 200, "cannot be read"),
         (RUN, b"<html>", 200, "does not answer with JSON"),

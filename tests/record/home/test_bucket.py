@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.cli.app import app
 from runbook_lib.commands.archive import verify
-from runbook_lib.params.service import Keeping
+from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
 from runbook_lib.record.home import bucket as module

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.params.service import Keeping
+from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.home.home import Lost
 from runbook_lib.record.home.s3 import Store
 

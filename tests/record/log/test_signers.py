@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.commands.archive import grew, sign, verify
 from runbook_lib.commands.attestation import attest
-from runbook_lib.params.service import Keeping
+from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.audit import BEGUN
 from runbook_lib.record.chain import Chain, read_record
