@@ -318,26 +318,17 @@ class Aftermath:
     def _in_flight(self, title: str) -> Any:
         service, now = self.params.service, self.now
         longest = dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
-        client, kept = self.run.aws.client("dynamodb"), now - dt.timedelta(seconds=service.job_ttl_s)
-        jobs = [
-            one for one in aftermath.unfinished(client, self.params, kept, self.effective_at or now) if not one.probe
-        ]
+        client, until = self.run.aws.client("dynamodb"), self.effective_at or now
+        asked = aftermath.unfinished(client, self.params, now - dt.timedelta(seconds=service.job_ttl_s), until)
+        jobs = [one for one in asked if not one.probe]
         lost = [one for one in jobs if one.created_at < now - longest]
         alive = len(jobs) - len(lost)
         told = f"{alive} of the jobs from before are under way, {len(lost)} were given up by the queue without an end"
         last = max((one.created_at for one in jobs), default=now)
-        at = due(last + dt.timedelta(seconds=service.job_deadline_s) + MINUTE, now, 5 * MINUTE)
-        found = self.incident.later(
-            "in_flight",
-            title,
-            True if not alive else None,
-            told,
-            min(at, max(last + longest, now) + MINUTE),
-            expected="0 under way",
-            found=str(alive),
-            lost=[one.job_id for one in lost[:50]],
-        )
-        return self.incident.note(found)
+        ended = due(last + dt.timedelta(seconds=service.job_deadline_s) + MINUTE, now, 5 * MINUTE)
+        at = min(ended, max(last + longest, now) + MINUTE)
+        facts = dict[str, Any](expected="0 under way", found=str(alive), lost=[one.job_id for one in lost[:50]])
+        return self.incident.note(self.incident.later("in_flight", title, None if alive else True, told, at, **facts))
 
     # For the post-mortem
 
