@@ -40,7 +40,7 @@ WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
         "shrinks with the phase",
     ),
     ("gates", ("phases", "07_phase2_50_percent", "before_percent"), 11, "no phase ends at that weight"),
-    ("gates", ("phases", "06_phase1_10_percent", "looks"), [{"hours": 1e6, "alpha": 0.03}], "nobody waits longer"),
+    ("gates", ("phases", "06_phase1_10_percent", "looks"), [{"hours": 1e6, "alpha": 0.03}], "nobody waits that long"),
     (
         "gates",
         ("alarms", "worker_errors", "expression"),
