@@ -147,7 +147,7 @@ def _gates(params: Params) -> Iterator[Said]:
                 yield (
                     f"remedies.{response}.symptoms",
                     f"'{sign.shows}'",
-                    "an empty level shows it too; expects another",
+                    "it is always seen, on an empty level too; expects another",
                 )
 
 

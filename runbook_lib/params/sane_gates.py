@@ -57,7 +57,7 @@ def check(gate: Gate, policy: Policy) -> Iterator[Said]:
         units = UNITS["rate"] if gate.kind == "rate" else None
     if units and gate.unit not in units:
         told = ", 0 to 1, and shown in %" if units == UNITS["rate"] else ""
-        yield "unit", gate.unit, f"'{gate.measure}' is measured in {' or '.join(units)}{told}"
+        yield "unit", gate.unit, f"the unit of '{gate.measure}' is {' or '.join(units)}{told}"
     yield from _unread(gate)
     for name in LINES:
         line = getattr(gate, name)
