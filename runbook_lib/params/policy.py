@@ -209,7 +209,7 @@ class Policy(Frozen):
     def _family(self) -> Policy:
         able = [gate.id for gate in self.gates if spends(gate)]
         for name in sorted(self.family.shares.keys() - set(able)) if self.family else ():
-            raise ValueError(f"family: '{name}' is not a gate that spends of its alpha; {hint(name, able)}")
+            raise ValueError(f"family: '{name}' is not a gate that spends alpha; {hint(name, able)}")
         return self
 
     @model_validator(mode="after")

@@ -109,8 +109,8 @@ class Prices(Frozen):
         if age <= self.max_age_days:
             return None
         return (
-            f"the prices of {self.region} are of {self.date}, {age} days old (limit {self.max_age_days}): hold "
-            "prices.yaml against its sources, and set its date"
+            f"the prices of {self.region} are of {self.date}, {age} days old (limit {self.max_age_days}): "
+            "compare prices.yaml with its sources, and set its date"
         )
 
 

@@ -76,7 +76,8 @@ def _service(params: Params) -> Iterator[Said]:
             f"jobs are gone before they are late (job_deadline_s {service.job_deadline_s}); expects more than that",
         )
     if service.poll_every_s > service.job_deadline_s:
-        yield "poll_every_s", service.poll_every_s, f"nobody polls within job_deadline_s {service.job_deadline_s}"
+        wanted = f"no client polls within job_deadline_s {service.job_deadline_s}; expects that or less"
+        yield "poll_every_s", service.poll_every_s, wanted
     for key, wrong in (
         ("kpi_namespace", cloudwatch_names.namespace(service.kpi_namespace)),
         ("kpi_service", cloudwatch_names.dimension_value(service.kpi_service)),
@@ -100,12 +101,12 @@ def _routes(service: Service) -> Iterator[Said]:
     routes = service.api.routes
     for name, path in (("submit", routes.submit), ("status", routes.status)):
         if path == routes.sync:
-            yield f"api.routes.{name}", repr(path), "it is the synchronous route too, so the two cannot be told apart"
+            yield f"api.routes.{name}", repr(path), "it is the synchronous route too; expects a path of its own"
     for name, path in routes.model_dump().items():
         if name == "status" and not path:
             continue  # the API has no such route
         if not re.fullmatch(r"/\S*[^\s/]", path):
-            yield f"api.routes.{name}", repr(path), "a path begins with / and ends with its last part, without spaces"
+            yield f"api.routes.{name}", repr(path), "expects a path that begins with / and does not end with /"
         if name == "status" and path.count("{") == 1 and JOB.search(path):
             continue
         if wrong := fault(path, ("job_id",) if name == "status" else ()):
@@ -143,7 +144,11 @@ def _gates(params: Params) -> Iterator[Said]:
     for response, remedy in policy.remedies.items():
         for sign in remedy.symptoms:
             if sign.shows.holds(0.0):
-                yield f"remedies.{response}.symptoms", f"'{sign.shows}'", "it is always seen: an empty level shows it"
+                yield (
+                    f"remedies.{response}.symptoms",
+                    f"'{sign.shows}'",
+                    "it is always seen, on an empty level too; expects another",
+                )
 
 
 def _measure(name: str, measure: Measure, params: Params) -> Iterator[Said]:
@@ -194,7 +199,7 @@ def _alarm(alarm: Alarm, policy: Policy) -> Iterator[Said]:
         yield "id", repr(alarm.id), ID_EXPECTED
     limit = policy.gate(alarm.gate).alert if alarm.gate is not None else None
     if limit is not None and alarm.op[0] != limit.op[0]:
-        wanted = f"gate '{alarm.gate}' is past its alert limit at {limit}; expects '{limit.op[0]}' or '{limit.op[0]}='"
+        wanted = f"the alert limit of gate '{alarm.gate}' is {limit}; expects '{limit.op[0]}' or '{limit.op[0]}='"
         yield "op", f"'{alarm.op}'", wanted
     if wild := set("*?") & set(alarm.name):
         yield "name", shown(alarm.name), f"'{min(wild)}' stands for any name in a policy; expects a name without it"

@@ -57,14 +57,14 @@ def check(gate: Gate, policy: Policy) -> Iterator[Said]:
         units = UNITS["rate"] if gate.kind == "rate" else None
     if units and gate.unit not in units:
         told = ", 0 to 1, and shown in %" if units == UNITS["rate"] else ""
-        yield "unit", gate.unit, f"what is measured of '{gate.measure}' is in {' or '.join(units)}{told}"
+        yield "unit", gate.unit, f"the unit of '{gate.measure}' is {' or '.join(units)}{told}"
     yield from _unread(gate)
     for name in LINES:
         line = getattr(gate, name)
         if line is not None:
             yield from _line(gate, name, line)
     if gate.kind == "rate" and gate.target.holds(0.0 if gate.higher_is_better else 1.0):
-        yield "target", f"'{gate.target}'", "every rate meets it"
+        yield "target", f"'{gate.target}'", "every rate meets it; expects one that a broken service misses"
     yield from _collapse(gate)
     yield from _implausible(gate)
     yield from _compared(gate)
@@ -129,7 +129,8 @@ def _implausible(gate: Gate) -> Iterator[Said]:
     for name in ("target", "alert", "collapse"):
         line = getattr(gate, name)
         if line is not None and odd.holds(line.limit):
-            yield "implausible", f"'{odd}'", f"the gate would call a value at its {name} {line} implausible"
+            wanted = f"the gate would call a value at its {name} {line} implausible; expects a limit beyond it"
+            yield "implausible", f"'{odd}'", wanted
             return
     if gate.unit == "ratio" and odd.holds(1.0 if gate.higher_is_better else 0.0):
         yield "implausible", f"'{odd}'", "the gate would call the best possible ratio implausible"
@@ -155,7 +156,9 @@ def _stragglers(gate: Gate) -> Iterator[Said]:
     allowed = math.inf
     for one in sorted(gate.stragglers, key=lambda one: one.from_percent):
         if one.share > 0.5 or one.count > MOST_STRAGGLERS:
-            yield "stragglers", f"{one.share:g} and {one.count}", "that many clients are not stragglers"
+            wanted = f"that many clients are not stragglers; expects 0.5 and {MOST_STRAGGLERS} at most"
+            yield "stragglers", f"{one.share:g} and {one.count}", wanted
         if one.share > allowed:
-            yield "stragglers", f"{one.share:g} from {one.from_percent:g} %", "the allowance shrinks with the phase"
+            wanted = f"the allowance shrinks with the phase; expects {allowed:g} at most"
+            yield "stragglers", f"{one.share:g} from {one.from_percent:g} %", wanted
         allowed = one.share

@@ -57,7 +57,7 @@ def _phases(params: Params) -> Iterator[Said]:
                 f"nothing has settled before {settles_h:.2g} h (job_deadline_s and metric_delay_s); expects more",
             )
         if max(hours) > MOST_H:
-            yield f"phases.{name}.looks", f"{max(hours):g} h", f"nobody waits longer than {MOST_H:g} h"
+            yield f"phases.{name}.looks", f"{max(hours):g} h", f"nobody waits that long; expects {MOST_H:g} h at most"
         for measure, own in policy.judged.items():
             if own.late_s + policy.metric_delay_s >= min(hours) * 3600:
                 wanted = f"nothing of it has arrived at the look of phase {name} after {min(hours):g} h; expects less"

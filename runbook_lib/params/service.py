@@ -248,9 +248,7 @@ class Service(Frozen):
             UsageError: it is another home.
         """
         if not isinstance(self.traffic, AppConfigHome):
-            raise UsageError(
-                f"service.yaml: traffic.kind is '{self.traffic.kind}', and this is about the flags of AppConfig"
-            )
+            raise UsageError(f"service.yaml: traffic.kind is '{self.traffic.kind}', and only 'appconfig' has flags")
         return self.traffic
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
+
+from runbook_lib.rehearse.quick.many import SELDOM
 
 Found = TypeVar("Found")
 
@@ -28,7 +31,7 @@ def played(
     """
     began, found = time.monotonic(), _read(kept) if kept is not None and kept.exists() else dict[int, Found]()
     todo = [seed for seed in seeds if seed not in found]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), initializer=gc.set_threshold, initargs=SELDOM) as pool:
         for done, (seed, one) in enumerate(zip(todo, pool.map(work, todo, chunksize=at_once), strict=True), 1):
             found[seed] = one
             if kept is not None:

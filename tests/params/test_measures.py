@@ -117,7 +117,7 @@ GATES: list[tuple[str, Change, tuple[str, ...]]] = [
         ),
         ("measure 'submit_latency' is a quantile", "submit_latency and median"),
     ),
-    ("a rate in seconds", lambda p: p["gates"][-5].update(unit="s"), ("gates.declined.unit", "is in ratio")),
+    ("a rate in seconds", lambda p: p["gates"][-5].update(unit="s"), ("gates.declined.unit", "is ratio")),
     (
         "a rate that stands still",
         lambda p: p["gates"][-5].update(constant=True),

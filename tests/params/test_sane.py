@@ -15,8 +15,8 @@ from runbook_lib.params.load import load_file, params_dir, read_yaml
 
 WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("gates", ("gates", "success_rate", "target"), "> 99", "'gates.success_rate.target' is '> 99': a ratio is 0 to 1"),
-    ("gates", ("gates", "submit_latency", "unit"), "ratio", "'submit_latency' is in s"),
-    ("gates", ("gates", "error_rate", "unit"), "s", "is in ratio"),
+    ("gates", ("gates", "submit_latency", "unit"), "ratio", "the unit of 'submit_latency' is s"),
+    ("gates", ("gates", "error_rate", "unit"), "s", "is ratio"),
     ("gates", ("phases", "06_phase1_10_percent", "looks"), [{"hours": 0.001, "alpha": 0.03}], "nothing has settled"),
     ("gates", ("phases", "07_phase2_50_percent", "before_percent"), 50, "expects less than 50"),
     ("gates", ("door",), {"mistakes": [400, 429]}, "'door.mistakes' is 429"),
@@ -40,7 +40,7 @@ WRONG: list[tuple[str, tuple[Any, ...], Any, str]] = [
         "shrinks with the phase",
     ),
     ("gates", ("phases", "07_phase2_50_percent", "before_percent"), 11, "no phase ends at that weight"),
-    ("gates", ("phases", "06_phase1_10_percent", "looks"), [{"hours": 1e6, "alpha": 0.03}], "nobody waits longer"),
+    ("gates", ("phases", "06_phase1_10_percent", "looks"), [{"hours": 1e6, "alpha": 0.03}], "nobody waits that long"),
     (
         "gates",
         ("alarms", "worker_errors", "expression"),

@@ -138,9 +138,11 @@ def _gravest(
             last += 1
         return change.moment(bad[:last], n[:last], limit, prior) if later else change.Moment(0, 0, 0), last
 
+    def counted(first: int, last: int | None = None) -> tuple[int, int]:
+        return sum(bad[first:last]), sum(n[first:last])
+
     def over(first: int, last: int, level: float) -> bool:
-        worse, after = _counted(course[first:last]), _counted(course[last:])
-        return is_over(worse, after, limit, alpha=level, at_limit=at_limit)
+        return is_over(counted(first, last), counted(last), limit, alpha=level, at_limit=at_limit)
 
     when, last, later = spanned(said, len(course), rules, span, over)
     if not later and last == len(course):
@@ -151,7 +153,7 @@ def _gravest(
     until = next((at for at in starts[last:] if at > starts[last - 1]), end) if last < len(course) else None
     between = starts[when.earliest], starts[when.latest]
     first = when.first
-    within, now = _counted(course[first:last]), _counted(course[first:])
+    within, now = counted(first, last), counted(first)
     return True, Since(starts[first], between, until, first, *within, now, last - first)
 
 

@@ -43,6 +43,7 @@ def test_one_with_its_leaf_is_told_from_a_crash(archive: Archive, sealed: Seal, 
     assert (elsewhere / "checkpoint").read_bytes() == (archive.root / "log" / "checkpoint").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_record_that_was_put_there_is_told_from_a_crash(
     archive: Archive, sealed: Seal, stage: Stage, elsewhere: Path
 ) -> None:

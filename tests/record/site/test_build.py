@@ -68,6 +68,7 @@ def test_what_is_as_it_was_is_left_and_one_more_run_makes_few_pages_anew(real: A
     assert built(real, tmp_path).written == 1
 
 
+@pytest.mark.slow
 def test_a_page_that_somebody_edited_is_made_anew_by_the_next_build(real: Archive, tmp_path: Path) -> None:
     """It stayed until one of its records changed, whatever it said of them."""
     pages = built(real, tmp_path).pages
@@ -88,6 +89,7 @@ def test_a_page_that_somebody_edited_is_made_anew_by_the_next_build(real: Archiv
     assert build(real, site, said.append).written == pages, "a site of before"
 
 
+@pytest.mark.slow
 def test_a_record_that_was_altered_is_named_and_not_shown(real: Archive, tmp_path: Path) -> None:
     built(real, tmp_path)
     ref = next(ref for ref in real.records() if real.load(ref).gates)
