@@ -590,7 +590,7 @@ def test_a_connection_file_that_cannot_be_kept_from_others_is_a_kernel_that_cann
 ) -> None:
     """With a umask of 707 papermill ended with the traceback of its own libraries."""
 
-    def refused(*_: object, **__: object) -> None:
+    async def refused(*_: object, **__: object) -> None:
         raise RuntimeError("Permissions assignment failed for secure file")
 
     monkeypatch.setattr(kernel.AsyncKernelManager, "start_kernel", refused)
