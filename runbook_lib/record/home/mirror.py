@@ -31,6 +31,9 @@ _TABLES = (
 )
 
 
+_KNOWN = "SELECT path, etag, coalesce(mark, '') FROM etags LEFT JOIN marks USING (path)"
+
+
 class Mirror:
     """The file that keeps this state, beside the copy; without it the copy is compared with the bucket again."""
 
@@ -65,7 +68,9 @@ class Mirror:
 
     def etag(self, path: str) -> str:
         """ETag of one file; empty: unknown, or the file here is not as it was copied."""
-        return self.etags(path).get(path, "")
+        with self._open() as base:
+            found = base.execute(f"{_KNOWN} WHERE path = ?", [path]).fetchone()
+        return str(found[1]) if found and found[2] == self._mark(path) else ""
 
     def etags(self, below: str = "") -> dict[str, str]:
         """ETags of all files whose path begins with `below`, and that are here as they were copied."""
@@ -74,8 +79,7 @@ class Mirror:
 
     def spoilt(self, part: str) -> list[str]:
         """Files of a part of the copy (`holds` of the bucket) that are not here as they were copied."""
-        rows = self._rows(RECORDS)
-        of_it = [row for row in rows if part == WHOLE or f"/{part}/" in f"/{row[0]}"]
+        of_it = (row for row in self._rows(RECORDS) if part == WHOLE or f"/{part}/" in row[0])
         return [path for path, _, mark in of_it if mark != self._mark(path)]
 
     def paths(self, below: str = "") -> list[str]:
@@ -83,9 +87,8 @@ class Mirror:
         return [path for path, _, _ in self._rows(below)]
 
     def _rows(self, below: str) -> list[tuple[str, str, str]]:
-        asked = "SELECT path, etag, coalesce(mark, '') FROM etags LEFT JOIN marks USING (path)"
         with self._open() as base:
-            return list(base.execute(f"{asked} WHERE substr(path, 1, ?) = ?", [len(below), below]))
+            return list(base.execute(f"{_KNOWN} WHERE path >= ? AND path < ?", [below, f"{below}\U0010ffff"]))
 
     def _mark(self, path: str) -> str:
         """What tells a file that was written over by somebody else, without reading it."""
