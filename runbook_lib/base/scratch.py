@@ -79,7 +79,11 @@ def sweep(archive: Path | None = None, release: Callable[[Path, Path], bool] | N
         archive: the archive that was swept just now.
         release: saves the contents that another archive may need, and returns whether the folder may go.
     """
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{OWNER}"):
+    try:
+        found = [*Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{OWNER}")]
+    except OSError:  # nothing can be written anywhere
+        return
+    for left in found:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             who = json.loads(read_plain(left))
             if who.get("host") != platform.node() or lives(who):

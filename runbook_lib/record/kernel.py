@@ -227,7 +227,8 @@ def start(
             # To stdout ipykernel writes what programs print that a cell starts: it is in the cell's output, redacted.
             more = {"stderr": errors, "stdout": subprocess.DEVNULL} if errors else {}
             run_sync(manager.start_kernel)(env=dict(env), extra_arguments=arguments, **more)
-    except (OSError, ValueError) as error:  # its command is missing, or its spec is not JSON
+    # Its command is missing, its spec is not JSON, or a file of its own cannot be kept from others (umask).
+    except (OSError, ValueError, RuntimeError) as error:
         kernel.stop()
         raise NoKernel.because(error) from error
     except BaseException:

@@ -89,3 +89,13 @@ def test_an_interrupt_before_the_owner_is_written_leaves_no_folder(
     with pytest.raises(KeyboardInterrupt):
         scratch.made("test")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_machine_where_nothing_can_be_written_is_swept_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a read-only container without a temporary folder each command ended with a traceback."""
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    scratch.sweep()

@@ -583,3 +583,16 @@ def test_a_cell_that_prints_megabytes_leaves_a_record_that_says_so(
     assert any("characters of code cell 3 are left out" in one for one in record.warnings)
     assert CUT in str(project.sealed_notebook()["cells"][2]["outputs"])
     assert sum(path.stat().st_size for path in project.archive.records()[0].folder.iterdir()) < 400_000
+
+
+def test_a_connection_file_that_cannot_be_kept_from_others_is_a_kernel_that_cannot_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a umask of 707 papermill ended with the traceback of its own libraries."""
+
+    async def refused(*_: object, **__: object) -> None:
+        raise RuntimeError("Permissions assignment failed for secure file")
+
+    monkeypatch.setattr(kernel.AsyncKernelManager, "start_kernel", refused)
+    with pytest.raises(NoKernel, match="Permissions assignment failed"):
+        kernel.start("python3", {}, "r1")

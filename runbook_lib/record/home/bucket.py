@@ -117,13 +117,17 @@ class Bucket:
         """Writes a file to the bucket, if its object is still the one that the copy has."""
         self._put(path, content)
         self._folder.write(path, content)
+        self._mirror.copied([path])
 
     def append(self, path: str, line: bytes, at: int) -> None:
         """Appends `line`: it writes the whole object, if it is still the one that the copy has."""
         here = (self.root / path).read_bytes() if (self.root / path).exists() else b""
-        if line or len(here) > at:
+        put = bool(line) or len(here) > at
+        if put:
             self._put(path, here[:at] + line)
         self._folder.append(path, line, at)
+        if put:
+            self._mirror.copied([path])
 
     def add(self, path: str, files: Mapping[str, bytes], copies: Mapping[str, Path] | None = None) -> None:
         """Puts a folder into the bucket, `record.json` last: without that file there is no record."""
@@ -131,11 +135,12 @@ class Bucket:
         for name in sorted(content, key=lambda one: (one == "record.json", one)):
             self._put(f"{path}/{name}", content[name])
         self._folder.add(path, content)
+        self._mirror.copied(f"{path}/{name}" for name in content)
 
     def remove(self, path: str) -> None:
         """Removes a file or a folder; the versions of its objects stay in the bucket."""
         self._held()
-        known = self._mirror.etag(path)
+        known = path in self._mirror.paths(path)
         paths = [path] if known else [] if path.startswith(f"{LOG}/") else [*self.store.below(f"{path}/")]
         if paths:
             self.store.delete(paths)
@@ -172,7 +177,7 @@ class Bucket:
         beside = {one.rpartition("/")[0] for one in places}  # HEAD, which says which record is the newest
         known = [
             path
-            for path in self._mirror.etags()
+            for path in self._mirror.paths()
             if path.rpartition("/")[0] in beside or any(f"{path}/".startswith(f"{one}/") for one in places)
         ]
         had = {path: _read(self.root / path) for path in known}
@@ -196,18 +201,21 @@ class Bucket:
             raise
 
     def _renew(self, wanted: set[str], *, anew: bool = False) -> int:
+        self._mirror.sound()
         held = self._mirror.held()
         if anew:
             self._put_there()
-        if not self._log(anew) and not anew and wanted <= held:
+        spoilt = {f"{path.rpartition('/')[0]}/" for part in wanted for path in self._mirror.spoilt(part)}
+        if not self._log(anew) and not anew and wanted <= held and not spoilt:
             return 0
         log, begun = read_log(self.root), read_sealing(self.root / LOG)
         leaves = [leaf for leaf in (log.leaves if log else ()) if is_path(leaf.path)]
-        stale = {RECORDS} if anew or WHOLE in wanted - held else set[str]()
-        held |= wanted | {leaf.chain for leaf in leaves if leaf.kind in _STANDING}
+        stale = {RECORDS} if anew or WHOLE in wanted - held else spoilt
+        had, held = held, held | wanted | {leaf.chain for leaf in leaves if leaf.kind in _STANDING}
         gone = stones(self.root, log)
         for leaf in leaves:
-            if _within(leaf.path, held) and leaf.path not in gone and not (self.root / leaf.path).is_dir():
+            here = (self.root / leaf.path).is_dir() and _within(leaf.path, had)
+            if _within(leaf.path, held) and leaf.path not in gone and not here:
                 release = leaf.chain.rpartition("/")[0]
                 stale.add(f"{release}/" if _within(f"{release}/", held) else f"{leaf.chain}/")
         if begun is not None and is_path(begun.path):
@@ -275,6 +283,7 @@ class Bucket:
                 changed = True
                 self._folder.write(path, one[0])
                 self._mirror.note({path: one[1]})
+                self._mirror.copied([path])
         return changed
 
 

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +24,16 @@ REMOVED = ".removed"
 _AT_ONCE = 8
 
 
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS etags (path TEXT PRIMARY KEY, etag TEXT) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS marks (path TEXT PRIMARY KEY, mark TEXT) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS held (part TEXT PRIMARY KEY)",
+)
+
+
+_KNOWN = "SELECT path, etag, coalesce(mark, '') FROM etags LEFT JOIN marks USING (path)"
+
+
 class Mirror:
     """The file that keeps this state, beside the copy; without it the copy is compared with the bucket again."""
 
@@ -34,32 +44,76 @@ class Mirror:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             with contextlib.closing(sqlite3.connect(self._file, timeout=60)) as base, base:
-                base.execute("CREATE TABLE IF NOT EXISTS etags (path TEXT PRIMARY KEY, etag TEXT) WITHOUT ROWID")
-                base.execute("CREATE TABLE IF NOT EXISTS held (part TEXT PRIMARY KEY)")
+                for made in _TABLES:
+                    base.execute(made)
                 yield base
         except sqlite3.Error as error:
-            raise ArchiveError(f"{self._file} cannot be used ({error}); remove it, and run again") from None
+            told = "it is removed; run again" if self._spoilt(error) else "remove it, and run again"
+            raise ArchiveError(f"{self._file} cannot be used ({error}); {told}") from None
+
+    def _spoilt(self, error: sqlite3.Error) -> bool:
+        """Whether the file was no such file, and is gone now: nothing in it is missed."""
+        if getattr(error, "sqlite_errorcode", 0) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            return False
+        with contextlib.suppress(OSError):
+            self._file.unlink()
+            return True
+        return False
+
+    def sound(self) -> None:
+        """Begins the file anew if it is spoilt: then the copy is compared with the bucket again."""
+        if self._file.exists():
+            with contextlib.suppress(ArchiveError), self._open():
+                pass
 
     def etag(self, path: str) -> str:
-        """ETag of one file; empty: unknown."""
+        """ETag of one file; empty: unknown, or the file here is not as it was copied."""
         with self._open() as base:
-            found = base.execute("SELECT etag FROM etags WHERE path = ?", [path]).fetchone()
-        return str(found[0]) if found else ""
+            found = base.execute(f"{_KNOWN} WHERE path = ?", [path]).fetchone()
+        return str(found[1]) if found and found[2] == self._mark(path) else ""
 
     def etags(self, below: str = "") -> dict[str, str]:
-        """ETags of all files whose path begins with `below`."""
+        """ETags of all files whose path begins with `below`, and that are here as they were copied."""
+        rows = self._rows(below)
+        return {path: etag for path, etag, mark in rows if mark == self._mark(path)}
+
+    def spoilt(self, part: str) -> list[str]:
+        """Files of a part of the copy (`holds` of the bucket) that are not here as they were copied."""
+        of_it = (row for row in self._rows(RECORDS) if part == WHOLE or f"/{part}/" in row[0])
+        return [path for path, _, mark in of_it if mark != self._mark(path)]
+
+    def paths(self, below: str = "") -> list[str]:
+        """All files whose path begins with `below` and that were copied or put."""
+        return [path for path, _, _ in self._rows(below)]
+
+    def _rows(self, below: str) -> list[tuple[str, str, str]]:
         with self._open() as base:
-            return dict(base.execute("SELECT path, etag FROM etags WHERE substr(path, 1, ?) = ?", [len(below), below]))
+            return list(base.execute(f"{_KNOWN} WHERE path >= ? AND path < ?", [below, f"{below}\U0010ffff"]))
+
+    def _mark(self, path: str) -> str:
+        """What tells a file that was written over by somebody else, without reading it."""
+        try:
+            found = (self._file.parent / path).stat()
+        except OSError:
+            return "-"
+        return f"{found.st_size} {found.st_mtime_ns}"
 
     def note(self, etags: Mapping[str, str]) -> None:
-        """Records the ETags of files that were copied."""
+        """Records the ETags of files; `copied` says that they are here."""
         with self._open() as base:
             base.executemany("INSERT OR REPLACE INTO etags VALUES (?, ?)", etags.items())
+            base.executemany("DELETE FROM marks WHERE path = ?", [(path,) for path in etags])
 
-    def forget(self, paths: Iterable[str]) -> None:
+    def copied(self, paths: Iterable[str]) -> None:
+        """Records that the files are here as their objects are in the bucket."""
+        with self._open() as base:
+            base.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?)", [(one, self._mark(one)) for one in paths])
+
+    def forget(self, paths: Collection[str]) -> None:
         """Drops files that are gone from the copy."""
         with self._open() as base:
-            base.executemany("DELETE FROM etags WHERE path = ?", [(path,) for path in paths])
+            for asked in ("DELETE FROM etags WHERE path = ?", "DELETE FROM marks WHERE path = ?"):
+                base.executemany(asked, [(path,) for path in paths])
 
     def held(self) -> set[str]:
         """The parts of the copy, each `WHOLE`, a release (`release=r1`) or the path of a chain."""
@@ -94,7 +148,9 @@ def pull(root: Path, store: Store, mirror: Mirror, below: str, *, anew: bool = F
         for folder in sorted(groups, key=lambda one: (_record(f"{one}/") is None, one)):  # HEAD last
             files = dict(zip(groups[folder], pool.map(store.get, groups[folder]), strict=True))
             _put(root / folder, {path.rpartition("/")[2]: one[0] for path, one in files.items() if one is not None})
-            mirror.note({path: one[1] for path, one in files.items() if one is not None})
+            came = {path: one[1] for path, one in files.items() if one is not None}
+            mirror.note(came)
+            mirror.copied(came)
     if anew:
         lost = [path for path in _here(root) if path.startswith(below) and path not in there]
         for path in lost:

@@ -25,6 +25,7 @@ from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
 from runbook_lib.record.home import bucket as module
+from runbook_lib.record.home.mirror import FILE
 from runbook_lib.record.home.s3 import Store
 from runbook_lib.record.log import ledger
 from runbook_lib.record.log.files import read_log
@@ -250,19 +251,60 @@ def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket:
     shutil.rmtree(ada.archive.root)
 
 
+COPY = ["a record", "a journal", "the checkpoint", "the leaves", "the tree", "HEAD"]
+
+
+def _spoil(ref: Any, root: Path, what: str, *, quietly: bool = False) -> None:
+    """Writes over one file of the copy; `quietly`: as a disk does, so that only its content shows it."""
+    files = {"a record": ref.folder / "record.json", "a journal": ref.folder / "journal.jsonl"}
+    log = {"the checkpoint": "checkpoint", "the leaves": "leaves.jsonl", "the tree": "tree.json"}
+    files |= {name: root / "log" / file for name, file in log.items()}
+    file = (files | {"HEAD": ref.folder.parent / "HEAD"})[what]
+    was = file.stat()
+    file.write_bytes(b"\xff" * was.st_size if quietly else b"\xffjunk")
+    if quietly:
+        os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
 @pytest.mark.parametrize("what", ["a record", "a journal", "the checkpoint", "the leaves", "HEAD"])
 def test_damage_of_the_copy_alone_is_none_of_the_archive(machine: Machines, what: str) -> None:
     """A disk or a person spoilt the copy here: `verify` said that the team's archive was damaged."""
     ada = machine("ada")
     ref, root = ada.seal(), ada.archive.root
     ada.seal()
-    files = {"a record": ref.folder / "record.json", "a journal": ref.folder / "journal.jsonl"}
-    log = {"the checkpoint": root / "log" / "checkpoint", "the leaves": root / "log" / "leaves.jsonl"}
-    (files | log | {"HEAD": ref.folder.parent / "HEAD"})[what].write_bytes(b"\xffjunk")
+    _spoil(ref, root, what, quietly=True)
     done = verify(root)
     assert done.state == "intact", done.damage
     assert "of the copy here 1 file differed from the bucket: copied anew" in done.notes
     assert ada.audit().state == "intact"
+
+
+@pytest.mark.parametrize("what", COPY)
+def test_a_spoilt_copy_does_not_spoil_the_archive_at_the_next_seal(machine: Machines, what: str) -> None:
+    """A record that followed was not logged, or followed a HEAD that was none: for ever, and for the whole team."""
+    ada, bob = machine("ada"), machine("bob")
+    ref = ada.seal()
+    _spoil(ref, ada.archive.root, what)
+    ada.seal()
+    for one in (bob, ada):
+        done = one.audit()
+        assert (done.state, done.size) == ("intact", 2), done.damage
+
+
+@pytest.mark.parametrize("left", [None, b"", b"junk" * 1000, b"SQLite format 3\0" + b"\xff" * 4000])
+def test_without_what_the_copy_knows_the_next_seal_compares_it_with_the_bucket(
+    left: bytes | None, machine: Machines
+) -> None:
+    """Its sentence says to remove the file; then each seal ended with "HEAD was written by another one"."""
+    ada = machine("ada")
+    ada.seal()
+    (ada.archive.root / FILE).unlink()
+    if left is not None:
+        (ada.archive.root / FILE).write_bytes(left)
+    Archive(ada.archive.root).refresh("r1")
+    ada.seal()
+    done = ada.audit()
+    assert (done.state, done.size) == ("intact", 2), done.damage
 
 
 def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(
