@@ -54,9 +54,9 @@ class GitWitness(Witness):
         """The checkpoint in the tag of the largest size; None: there is no tag."""
         with self._asked() as here:
             there = self._tags(here)
-            return self._texts(here, {max(there): there[max(there)]})[0] if there else None
+            return self._text(here, max(there), there) if there else None
 
-    def history(self) -> Sequence[bytes]:
+    def history(self) -> Sequence[bytes | ValueError]:
         """The checkpoint in each tag."""
         with self._asked() as here:
             return self._texts(here, self._tags(here))
@@ -71,8 +71,7 @@ class GitWitness(Witness):
                 there = self._tags(here)
                 if size not in there:
                     raise
-                (had,) = self._texts(here, {size: there[size]})
-                if not parsed(had).same_tree(parsed(text)):
+                if not parsed(self._text(here, size, there)).same_tree(parsed(text)):
                     raise ArchiveError(f"its tag {self.prefix}/{size} is of other records") from None
 
     def _tags(self, here: str) -> dict[str, str]:
@@ -81,12 +80,19 @@ class GitWitness(Witness):
         pairs = (line.partition(f"\trefs/tags/{self.prefix}/") for line in listed.splitlines())
         return {size: tag for tag, _, size in pairs if _SIZE.fullmatch(size)}
 
-    def _texts(self, here: str, tags: Mapping[str, str]) -> list[bytes]:
-        """The messages of these tags.
+    def _text(self, here: str, size: str, tags: Mapping[str, str]) -> bytes:
+        """The message of the tag of this size.
 
         Raises:
-            ValueError: a tag is none of ours.
+            ValueError: the tag is none of ours.
         """
+        (text,) = self._texts(here, {size: tags[size]})
+        if isinstance(text, ValueError):
+            raise text
+        return text
+
+    def _texts(self, here: str, tags: Mapping[str, str]) -> list[bytes | ValueError]:
+        """The messages of these tags; an error in the place of a tag that is none of ours."""
         if not tags:
             return []
         all_, one = (f"refs/tags/{self.prefix}/{size}" for size in ("*", next(iter(tags))))
@@ -94,18 +100,29 @@ class GitWitness(Witness):
         wanted, wait_s = (one, WAIT_S) if len(tags) == 1 else (f"+{all_}:{all_}", HISTORY_S)
         self._git(here, "fetch", "--quiet", "--no-tags", "--", self._remote, wanted, wait_s=wait_s)
         answer = self._git(here, "cat-file", "--batch", given="".join(f"{tag}\n" for tag in tags.values()).encode())
-        texts, at = [], 0
+        texts, at = list[bytes | ValueError](), 0
         for size in tags:
             head, _, _ = answer[at : at + MOST].partition(b"\n")
-            words, name = head.split(), f"{self.prefix}/{size}"
-            if len(words) != 3 or words[1] != b"tag" or int(words[2]) > MOST:
-                raise ValueError(f"the tag {name} is not an annotated one")
-            begins, at = at + len(head) + 1, at + len(head) + int(words[2]) + 2
-            told, _, text = answer[begins : at - 1].partition(b"\n\n")
-            if f"tag {name}".encode() not in told.split(b"\n") or parsed(text).size != int(size):
-                raise ValueError(f"the tag {name} was made under another name, or for another size")
-            texts.append(text)
+            words, begins = head.split(), at + len(head) + 1
+            if len(words) != 3:  # it has gone since it was listed
+                texts.append(ValueError(f"the tag {self.prefix}/{size} is not there"))
+                at = begins
+                continue
+            at = begins + int(words[2]) + 1
+            texts.append(self._message(size, words[1], answer[begins : at - 1]))
         return texts
+
+    def _message(self, size: str, kind: bytes, raw: bytes) -> bytes | ValueError:
+        name = f"{self.prefix}/{size}"
+        if kind != b"tag" or len(raw) > MOST:
+            return ValueError(f"the tag {name} is not an annotated one")
+        told, _, text = raw.partition(b"\n\n")
+        try:
+            if f"tag {name}".encode() in told.split(b"\n") and parsed(text).size == int(size):
+                return text
+        except ValueError as error:
+            return ValueError(f"the tag {name}: {error}")
+        return ValueError(f"the tag {name} was made under another name, or for another size")
 
     def _push(self, here: str, name: str, text: bytes) -> None:
         blob = self._git(here, "hash-object", "-w", "--stdin", given=text).decode().strip()
