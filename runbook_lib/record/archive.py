@@ -10,7 +10,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache
@@ -20,6 +19,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
+from runbook_lib.base.foreign import stderr
 from runbook_lib.base.kept_at import archive_root, home_address
 from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
@@ -62,7 +62,7 @@ class Archive:
         self,
         root: Path | str,
         clock: Callable[[], dt.datetime] = journal.utc_now,
-        told: Callable[[str], object] = lambda said: print(said, file=sys.stderr, flush=True),
+        told: Callable[[str], object] = stderr,
     ) -> None:
         """`told` is called with each problem that comes after sealing: no signature, no witness."""
         self.root = Path(root).absolute()
