@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
@@ -141,24 +142,43 @@ class GitWitness(Witness):
             except _Said as error:
                 raise ArchiveError(f"git cannot use {self.name.removeprefix('git:')} ({error})") from None
 
-    def _git(self, here: str, *words: str, given: bytes = b"", wait_s: float = WAIT_S) -> bytes:
+    def _git(self, here: str, *words: str, given: bytes = b"", wait_s: float = 0) -> bytes:
         environ = {name: value for name, value in os.environ.items() if name not in _ALONE}
         environ |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         environ.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=5")
         # No hook of the user's, and nothing that goes on in the background in a folder that is removed.
         own = ("core.hooksPath=/dev/null", "push.gpgSign=false", "gc.auto=0", "maintenance.auto=false")
         command = ["git", *(word for one in own for word in ("-c", one)), *words]
-        try:
-            done = subprocess.run(
-                command, cwd=here, env=environ, input=given, capture_output=True, timeout=wait_s, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise _Said(f"no answer within {wait_s:g} s") from None
-        except OSError:
-            raise _Said("there is no program `git`") from None
-        if done.returncode:
-            lines = done.stderr.decode("utf-8", "replace").splitlines()
+        code, answer, told = _ran(command, here, environ, given, wait_s or WAIT_S)
+        if code:
+            lines = told.decode("utf-8", "replace").splitlines()
             telling = [one for one in lines if one.lstrip().startswith(("fatal:", "error:", "!", "remote:"))]
-            said = next(iter(telling or lines), f"it ended with {done.returncode}")
+            said = next(iter(telling or lines), f"it ended with {code}")
             raise _Said(_LOGIN.sub("", said.strip()).replace(self._remote, "it")[:200])
-        return done.stdout
+        return answer
+
+
+def _ran(
+    command: Sequence[str], here: str, environ: Mapping[str, str], given: bytes, wait_s: float
+) -> tuple[int, bytes, bytes]:
+    """How a program ended, what it wrote, and what it wrote on standard error.
+
+    Raises:
+        _Said: it cannot be run, or has no end in time.
+    """
+    pipe = subprocess.PIPE
+    try:
+        with subprocess.Popen(
+            command, cwd=here, env=environ, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        ) as process:
+            try:
+                answer, told = process.communicate(given, wait_s)
+            except BaseException:
+                with suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL)  # its ssh too, which a silent host holds for ever
+                raise
+    except subprocess.TimeoutExpired:
+        raise _Said(f"no answer within {wait_s:g} s") from None
+    except OSError:
+        raise _Said("there is no program `git`") from None
+    return process.returncode, answer, told
