@@ -18,7 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.base.https import direct, is_secure
+from runbook_lib.base.https import is_secure, sent
 from runbook_lib.observe.names import topic_arn
 from runbook_lib.params.load import Params
 from runbook_lib.record.redact_notebook import redact_text
@@ -102,8 +102,7 @@ def _post(aws: Any, params: Params, subject: str, text: str) -> str:
         method="POST",
     )
     try:
-        with direct().open(request, timeout=TIMEOUT_S) as answer:
-            return f"the webhook answered {answer.status}"
+        return f"the webhook answered {sent(request, 'the webhook', TIMEOUT_S)[0]}"
     except urllib.error.HTTPError as error:
         raise _NotSent(f"the webhook answered {error.code}") from None
     except Exception as error:  # a broken answer is no OSError

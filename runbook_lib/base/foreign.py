@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import html as _html
 import re
+import sys
 
 # C0 and C1 controls (terminal sequences begin with them), marks of writing direction, invisible characters, half
 # characters.
@@ -38,6 +39,11 @@ def terminal(text: object) -> str:
     """Text for a terminal: control characters are shown as `\\x1b`; line ends and tabs stay."""
     told = str(text)
     return told if told.isascii() and told.isprintable() else _CONTROL.sub(_shown, told)
+
+
+def stderr(text: object) -> None:
+    """Prints `terminal` of a text on standard error."""
+    print(terminal(text), file=sys.stderr, flush=True)
 
 
 def line(text: object) -> str:

@@ -1,10 +1,14 @@
-"""Where our own requests over HTTP may go: to an https address, or to this machine, and nowhere else from there."""
+"""Our own requests over HTTP: to an https address, or to this machine, nowhere else from there, and not for longer than
+was said.
+"""
 
 from __future__ import annotations
 
 import re
 import urllib.request
 from typing import Any
+
+from runbook_lib.base.patience import Late, within
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
 
@@ -25,6 +29,25 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def direct() -> urllib.request.OpenerDirector:
-    """Opens addresses; a redirect is an answer like another, and raises an HTTPError."""
-    return urllib.request.build_opener(_Stay)
+def sent(request: urllib.request.Request, told: str, wait_s: float, most: int = 0) -> tuple[int, bytes]:
+    """The status of the answer, and its first `most` bytes.
+
+    Args:
+        told: what the person at the terminal is waiting for.
+        wait_s: seconds for all of it. urllib's own limit is for each byte: a receiver that sends one now and then, or
+            `100 Continue` again and again, would hold up the caller for ever.
+
+    Raises:
+        HTTPError: the answer is none of 2xx; a redirect is an answer like another.
+        TimeoutError: the answer is not there in time.
+        OSError, HTTPException: there is none.
+    """
+
+    def ask() -> tuple[int, bytes]:
+        with urllib.request.build_opener(_Stay).open(request, timeout=wait_s) as answer:
+            return int(answer.status), bytes(answer.read(most))
+
+    try:
+        return within(ask, told, wait_s)
+    except Late as error:
+        raise TimeoutError(str(error)) from None

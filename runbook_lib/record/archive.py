@@ -10,7 +10,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import shutil
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import lru_cache
@@ -20,6 +19,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
+from runbook_lib.base.foreign import stderr
 from runbook_lib.base.kept_at import archive_root, home_address
 from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
@@ -41,6 +41,7 @@ from runbook_lib.record.staging import stage
 from runbook_lib.record.tombstones import pruned, stones
 
 _UNSEALED = frozenset({folders.FILE, folders.ENDED, "record.json", "report.html", "notebook.ipynb"})
+_Made = tuple[dict[str, bytes], list[str]]
 _KEPT = 256
 """Records that a process caches, the last used ones: a rollout has some thirty, a long one a few hundred."""
 
@@ -61,7 +62,7 @@ class Archive:
         self,
         root: Path | str,
         clock: Callable[[], dt.datetime] = journal.utc_now,
-        told: Callable[[str], object] = lambda said: print(said, file=sys.stderr, flush=True),
+        told: Callable[[str], object] = stderr,
     ) -> None:
         """`told` is called with each problem that comes after sealing: no signature, no witness."""
         self.root = Path(root).absolute()
@@ -278,33 +279,35 @@ def seal_staged(
             neither a staging folder nor a record.
     """
     made = rendered(drafted(staging, status, error), notebook, archive.root)
+    found: list[str] = []  # of the log, and in no record yet
     for left in (2, 1, 0):
         try:
-            return _sealed(archive, staging, status, error, *made)
+            ref = _sealed(archive, staging, status, error, made, found)
+            break
         except Lost:  # another machine sealed first: this record is linked behind that one
             if not left:
                 raise
-    raise AssertionError
+    if found:
+        from runbook_lib.record.entry import noted
+
+        noted(archive, ref, found)
+    return ref
 
 
 def _sealed(
-    archive: Archive,
-    staging: Path,
-    status: Status,
-    error: Problem | str | None,
-    made: dict[str, bytes],
-    trouble: list[str],
+    archive: Archive, staging: Path, status: Status, error: Problem | str | None, made: _Made, found: list[str]
 ) -> RecordRef:
-    contents = dict(made)
+    contents, trouble = dict(made[0]), made[1]
     with archive.lock(drafted(staging, status, error).release):
         ledger = Ledger(archive.root, archive.told, archive.home)
-        told, logs = ready(archive, ledger)
-        trouble = [*trouble, *told]
+        told, damage = ready(archive, ledger)
+        found += told
+        trouble = [*trouble, f"this record is not logged: {damage}"] if damage else trouble
         who = folders.facts(staging)
         draft = drafted(staging, status, error)
         folder = archive.chain(draft.env, draft.release, draft.notebook).folder
         # In a bucket another machine may have completed this record. Nobody writes to the chain meanwhile.
-        sure = logs and not home_address(archive.root)
+        sure = not damage and not home_address(archive.root)
         last = newest_logged(archive.root, path_of(archive.root, folder)) if sure else ""
         chain = Chain(folder, [last] if last else names_in(folder))
         sealed = chain.of_run(draft.run_id) or [
@@ -315,9 +318,9 @@ def _sealed(
             return archive.at(sealed[0])
         if not who:
             raise ArchiveError(f"{staging}: neither staged nor sealed")
-        previous, damage = chain.tip()
-        if damage:
-            trouble = [*trouble, f"the chain before this record is damaged: {damage}"]
+        previous, broken = chain.tip()
+        if broken:
+            trouble = [*trouble, f"the chain before this record is damaged: {broken}"]
         name, now = chain.next_name(draft.run_id, archive.clock())
         copies, more, links = beside(staging, _UNSEALED)
         contents |= more
@@ -328,19 +331,20 @@ def _sealed(
                 "files": dict(sorted(hashes.items())),
                 "previous": previous,
                 "sealed_at": now.isoformat(timespec="milliseconds"),
-                "warnings": (*draft.warnings, *trouble, *links, *journal.altered(staging, hashes)),
+                "warnings": (*draft.warnings, *trouble, *found, *links, *journal.altered(staging, hashes)),
             }
         ).dump()
         record = exact(record)
         record["hash"] = record_hash(record)
         contents["record.json"] = written(record)
         path = path_of(archive.root, chain.folder / name)
-        if logs:
+        if not damage:
             ledger.begin(path, record["hash"], staging.name)
         archive.home.add(path, contents, copies)
         archive.home.write(path_of(archive.root, chain.folder / HEAD), spelt_head(record["hash"]))
-        if logs:
+        if not damage:
             ledger.append(facts_of(path, contents["record.json"], record))
         folders.remove(staging)
+        found.clear()
         ledger.end()
         return archive.at(chain.folder / name)

@@ -137,17 +137,18 @@ def _witness(log: Log | None, one: Witness, done: Audit) -> None:
         done.notes.append(f"the witness {one.name} was told each checkpoint, and cannot be asked")
         return
     try:
-        had = each_kept(one)
+        had, wrong = each_kept(one)
     except ArchiveError as error:
         done.unknown.append(str(error))
-        return
-    except ValueError as error:
-        done.unknown.append(f"the witness {one.name} keeps no checkpoint ({error})")
         return
     except AwsError as error:
         done.unknown.append(f"the witness {one.name} cannot be asked: {error}")
         return
     _begun(log, one, done)
+    for why in wrong:
+        done.doubt(f"the witness {one.name} keeps what is no checkpoint ({why})")
+    if not had and wrong:
+        return
     if not had:
         done.unknown.append(f"the witness {one.name} keeps nothing yet")
     elif log is not None and log.unread:
@@ -155,7 +156,7 @@ def _witness(log: Log | None, one: Witness, done: Audit) -> None:
         done.unknown.append(f"the witness {one.name} knows a log of {many} records, and you may not read this one")
     elif trouble := _contradicted(log, had):
         done.add(one.name, f"the witness {one.name} {trouble}")
-    else:
+    elif not wrong:
         done.witnessed[one.name] = had[-1].size
 
 

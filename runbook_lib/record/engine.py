@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.foreign import stderr
 from runbook_lib.base.usual_time import usual_time
 from runbook_lib.record import recording, uncaught
 from runbook_lib.record.allowance import Allowance
@@ -110,7 +111,7 @@ class RunbookEngine:
                 _note_cuts(run)
                 ref, trouble = sealing.sealed(run.archive, run.staging, *ending, notebook=nb)
                 if stopped and trouble:
-                    print(trouble, file=sys.stderr, flush=True)
+                    stderr(trouble)
                 if ref is not None:
                     nb.metadata["runbook"]["record"] = str(ref.folder)
                     logger.info(f"Record:          {ref.folder}")
@@ -262,7 +263,7 @@ def _stage(
         archive.root, *where, run_id=run_id or "", spare="this run", output=output, params=flat, sweep=sweep
     )
     if trouble:
-        print(trouble, file=sys.stderr, flush=True)
+        stderr(trouble)
     nb.metadata["runbook"] = {"run_id": run_id}
     uncaught.shorten()
     return Staged(Archive(root), staging, run_id, _places(_project(input_path)))

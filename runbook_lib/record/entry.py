@@ -126,6 +126,21 @@ def sealed(
         raise ArchiveError(f"{error}; what was said is kept in {staging}: `runbook archive sync` seals it") from None
 
 
+RUNBOOK = "runbook"
+"""Who notes what sealing itself has found."""
+
+
+def noted(archive: Archive, ref: RecordRef, sentences: Sequence[str]) -> None:
+    """Seals a note, beside the record `ref`, of what sealing has found and no other record says; if it cannot be sealed
+    now, it waits for the next seal.
+    """
+    flat, text = {"env": ref.env, "release": ref.release}, "; ".join(sentences)
+    try:
+        sealed(archive, flat, Entry(kind="note", by=RUNBOOK, at=archive.clock().isoformat(), text=text))
+    except ArchiveError as error:
+        archive.told(str(error))
+
+
 UNCOUNTED = "an entry does not count"
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.foreign import stderr
 from runbook_lib.base.kept_at import home_address
 from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive, seal_staged
@@ -43,5 +43,5 @@ def sealed_or_said(archive: Archive, staging: Path, status: Status, error: str |
     """The folder of the sealed record; empty if sealing failed, which is printed on standard error."""
     ref, trouble = sealed(archive, staging, status, error)
     if ref is None:
-        print(trouble, file=sys.stderr, flush=True)
+        stderr(trouble)
     return str(ref.folder) if ref else ""

@@ -16,7 +16,7 @@ from typing import Any
 
 X, Z, T = "[A-Za-z0-9+/]", "[AEIMQUYcgkosw048]=", '"[^"]*"'  # base64 has one spelling here
 B64 = rf"(?:{X}{{4}})+(?:{X}{{4}}(?:{X}[AQgw]==)?|{X}{{2}}{Z})"
-NOTE = re.compile(rf"(\S[^\n]*)\n(0|[1-9][0-9]{{0,14}})\n({X}{{42}}{Z})\n\n((?:\u2014 \S+ {B64}\n)*)")
+NOTE = re.compile(rf"(?s)(?!.*\ufffd)(\S[^\n]*)\n(0|[1-9][0-9]{{0,14}})\n({X}{{42}}{Z})\n\n((?:\u2014 \S+ {B64}\n)*)")
 NAMED, RECORD = "[A-Za-z0-9][A-Za-z0-9._-]*", r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[A-Za-z0-9]+"
 DEEP, PLACE = rb"(?m)^ {101}|^ {100}.*[\]}],?$", rf"env={NAMED}/release={NAMED}/{NAMED}/{RECORD}"
 LEAF = rf'{{"attachments":\[[^]]*\],"file":{T},"hash":{T},"how":"(sealed|completed|taken_in)","index":\d+,"kind":{T},'

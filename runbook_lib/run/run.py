@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, Identity, connect, require_account
 from runbook_lib.base.errors import ArchiveError, RedVerdict, RunbookError, UsageError
+from runbook_lib.base.foreign import stderr
 from runbook_lib.base.redact import redact
 from runbook_lib.base.window import iso, when
 from runbook_lib.judge.case import AnyCase, CheckedCase
@@ -194,7 +194,7 @@ class Run:
                 self._seal("failed", str(error))
                 type(self)._open = None
             except ArchiveError as trouble:
-                print(trouble, file=sys.stderr, flush=True)
+                stderr(trouble)
 
     @classmethod
     def refused(cls, error: RunbookError) -> None:

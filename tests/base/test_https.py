@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 import urllib.error
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.request import Request
 
 import pytest
 
-from runbook_lib.base.https import direct, is_secure
+from runbook_lib.base.https import is_secure, sent
 
 
 @pytest.mark.parametrize(
@@ -44,5 +48,29 @@ def test_a_redirect_is_not_followed() -> None:
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.handle_request).start()
         with pytest.raises(urllib.error.HTTPError, match="302"):
-            direct().open(f"http://127.0.0.1:{server.server_port}/here", timeout=5)
+            sent(Request(f"http://127.0.0.1:{server.server_port}/here"), "it", 5)
     assert asked == ["/here"]
+
+
+@pytest.mark.parametrize(
+    "drop",
+    [b"H", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n", b""],
+    ids=["byte by byte", "always to continue", "a long body", "nothing"],
+)
+def test_whoever_answers_drop_by_drop_holds_nobody_up(drop: bytes) -> None:
+    """Each wait for a byte is short; all of them together would never end."""
+    server, over = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def serve() -> None:
+        there, _ = server.accept()
+        with suppress(OSError), there:
+            while not over.wait(0.02):
+                there.sendall(drop)
+
+    threading.Thread(target=serve, daemon=True).start()
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        sent(Request(f"http://127.0.0.1:{server.getsockname()[1]}/"), "it", 0.3, 10**6)
+    over.set()
+    server.close()
+    assert time.monotonic() - began < 5

@@ -11,11 +11,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from runbook_lib.base.errors import Unsure
+from runbook_lib.base.errors import ArchiveError, Unsure
 from runbook_lib.cli.app import app
-from runbook_lib.commands.archive import sync, verify
+from runbook_lib.commands.archive import sign, sync, verify
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
+from runbook_lib.record.log.telling import UNANNOUNCED
 from runbook_lib.record.place import RecordRef, new_run_id
 
 
@@ -97,6 +98,45 @@ def test_a_seal_that_was_cut_short_is_told_by_list_and_completed_by_sync(
     assert isinstance(done.exception, Unsure) and "`runbook archive sync`" in str(done.exception)
     assert len(sync(archive.root).sealed) == 1
     assert verify(archive.root).exit_code == 0 and sync(archive.root).sealed == []
+    assert notes(archive) == [f"{archive.records()[1].path} {LATE}"]
+
+
+LATE = "was sealed, and a crash kept it from the log: it was logged now"
+
+
+def notes(archive: Archive) -> list[str]:
+    """What the archive itself says of its seals, in a note or in a record's warnings."""
+    records = [archive.load(ref) for ref in archive.records()]
+    said = [str(one.entry["text"]) for one in records if one.entry and one.entry["by"] == "runbook"]
+    return said + [warning for one in records for warning in one.warnings]
+
+
+@pytest.mark.parametrize("witnessed", [True, False])
+@pytest.mark.parametrize("how", ["sync", "sign", "sweep", "seal"])
+def test_whoever_completes_a_seal_that_was_cut_short_says_so_in_the_log(
+    archive: Archive,
+    seal: Callable[..., RecordRef],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+    witnessed: bool,
+) -> None:
+    """And that no witness knew of it, if none did."""
+    monkeypatch.setattr("runbook_lib.record.staging.alive", lambda *_: False)
+    seal()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("runbook_lib.record.log.ledger.Ledger.append", raising)
+        seal()
+    if not witnessed:
+        (tmp_path / "seen.begun").unlink()
+    late = archive.records()[1].path
+    if how == "sign":
+        with pytest.raises(ArchiveError, match="nobody signs"):
+            sign(archive.root)
+    else:
+        {"sync": lambda: sync(archive.root), "sweep": archive.sweep, "seal": seal}[how]()
+    assert verify(archive.root).exit_code == 0
+    assert notes(archive) == [f"{late} {LATE}" + ("" if witnessed else f"; {UNANNOUNCED}")]
 
 
 def raising(*_: object) -> None:

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.audit import audit
 from runbook_lib.record.log.merkle import leaf_hash, roots
+from runbook_lib.record.log.witness import FileWitness
 from runbook_lib.record.place import RecordRef, safe
 from runbook_lib.record.seal import jcs
 from tests.archives import of_version_0_2_and_earlier
@@ -92,3 +94,14 @@ def test_it_reads_records_of_schema_2_and_those_taken_in(
     assert verify_standalone.main([str(archive.root)]) == 3
     sealed()
     assert verify_standalone.main([str(archive.root)]) == 0
+
+
+def test_a_witness_that_is_no_text_contradicts_nobody(
+    archive: Archive, sealed: Callable[..., RecordRef], tmp_path: Path
+) -> None:
+    sealed()
+    note, file = (archive.root / "log" / "checkpoint").read_bytes(), tmp_path / "seen"
+    for at in range(len(note)):
+        file.write_bytes(note[:at] + b"\xff" + note[at + 1 :])
+        assert verify_standalone.main([str(archive.root), "--witness", str(file)]) == 3, at
+    assert audit(archive, None, [FileWitness(file)]).exit_code == 3

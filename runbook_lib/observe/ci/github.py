@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.base.errors import Refused
-from runbook_lib.base.https import direct, is_secure
+from runbook_lib.base.https import is_secure, sent
 
 WAIT_S = 10.0
 LARGEST = 1_000_000
@@ -49,8 +49,7 @@ def get(address: str, token: str, what: str, mend: str) -> Any:
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
     try:
         request = urllib.request.Request(address, headers=headers)  # noqa: S310 (https or loopback: see above)
-        with direct().open(request, timeout=WAIT_S) as answer:
-            return json.loads(answer.read(LARGEST))
+        return json.loads(sent(request, what, WAIT_S, LARGEST)[1])
     except urllib.error.HTTPError as error:
         why = f"it answered {error.code}" + (f"; {mend}" if error.code in (401, 403, 404) else "")
     except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
 
 
-def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], bool]:
+def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], str]:
     """Prepares the log for one more leaf. Needs the archive's lock.
 
     Returns:
-        Sentences for the record that is being sealed, and whether it can be logged.
+        What was found, in sentences for the record that is being sealed; and why that cannot be logged, empty: it can.
     """
     told = []
     if not ledger.begun and read_log(archive.root) is None:
@@ -42,11 +42,11 @@ def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], bool]:
     if damage and ledger.renewed(read_log(archive.root)):
         told.append(f"{damage}; the leaves and the checkpoint are whole, and {TREE} was made anew from them")
         damage = ""
-    return ([*told, f"this record is not logged: {damage}"] if damage else told), not damage
+    return told, damage
 
 
 def mended(archive: Archive) -> str:
-    """Completes the seal that a crash cut short, if there is one, as the next seal would.
+    """Completes the seal that a crash cut short, if there is one, as the next seal would; a note says what was found.
 
     Returns:
         Which record it was of, by its folder; empty: there was none.
@@ -58,8 +58,12 @@ def mended(archive: Archive) -> str:
     if begun is None:
         return ""
     with archive.lock():
-        if told := _completed(archive, Ledger(archive.root, archive.told, archive.home)):
-            archive.told(told)
+        told = _completed(archive, Ledger(archive.root, archive.told, archive.home))
+    if told:
+        from runbook_lib.record.entry import noted
+
+        archive.told(told)
+        noted(archive, ref_at(archive.root / begun.path), [told])
     return begun.path
 
 

@@ -43,7 +43,7 @@ from runbook_lib.record.log.merkle import appended, leaf_hash
 from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.sealing import SEALING, Sealing, read_sealing
 from runbook_lib.record.log.signers import Signer
-from runbook_lib.record.log.telling import UNANNOUNCED, Telling
+from runbook_lib.record.log.telling import Telling
 from runbook_lib.record.place import is_name, is_path
 from runbook_lib.record.staging import NAME as STAGING
 
@@ -172,12 +172,12 @@ class Ledger:
         return had.index == begun.size if had is not None else tree.size == begun.size
 
     def _unannounced(self, begun: Sealing, tree: Tree) -> str:
-        """Doubt about a seal that no witness knows; empty: one knows it, or none keeps announcements."""
+        """Doubt about a seal that no witness knows, as the end of a sentence."""
         try:
-            known = self.telling.knows(settings.keeping(self.root), begun.text(tree.origin))
+            doubt = self.telling.doubt(settings.keeping(self.root), begun.text(tree.origin))
         except ArchiveError:
             return ""  # its settings cannot be used: told where the checkpoint is to be signed
-        return f"; {UNANNOUNCED}" if known is False else ""
+        return f"; {doubt}" if doubt else ""
 
     def begin(self, path: str, hash_: str, staging: str) -> None:
         """Writes down, signs, and announces to the witnesses which record is being sealed: what a stranger puts there

@@ -17,7 +17,8 @@ from runbook_lib.record.log.witness import Witness, kept
 SLOW_S = 2.0
 """Seconds after which a witness that fails counts as out of reach: it is not waited for again in this seal."""
 UNANNOUNCED = "no witness was told that its seal began: somebody may have put it there"
-"""Doubt about a seal that was cut short."""
+UNASKED = "no witness could be asked whether its seal began: somebody may have put it there"
+"""Doubts about a seal that was cut short."""
 
 
 class Telling:
@@ -42,16 +43,19 @@ class Telling:
                 else:  # it may forbid this and take the checkpoint, as where its policy is of an earlier version
                     self._tell(f"the witness {one.name} was not told that a seal begins: {error}")
 
-    def knows(self, said: Keeping, text: bytes) -> bool | None:
-        """Whether a witness was told that this seal began; None: none can be asked about it."""
-        answers = list[bool]()
-        for one in self._all(said, lambda _: None):
+    def doubt(self, said: Keeping, text: bytes) -> str:
+        """The doubt about a seal that no witness says has begun; empty: one does, or none keeps announcements."""
+        silent, answers = list[object](), list[bool]()
+        for one in self._all(said, silent.append):
             try:
                 if one.announced:
                     answers.append(one.knows(text))
             except (ArchiveError, AwsError) as error:
                 self._unreached[one.name] = error
-        return any(answers) if answers else None
+                silent.append(error)
+        if any(answers):
+            return ""
+        return UNANNOUNCED if answers else UNASKED if silent else ""
 
     def tell(self, said: Keeping, checkpoint: Checkpoint, before: Checkpoint | None) -> None:
         """Sends a checkpoint to each witness that has none, or an earlier one of this log. No other is replaced."""

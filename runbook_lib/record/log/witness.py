@@ -46,8 +46,10 @@ class Witness(ABC):
             ArchiveError, AwsError: the witness does not accept it.
         """
 
-    def history(self) -> Sequence[bytes]:
-        """All checkpoints that it keeps, oldest first: the newest alone, unless it keeps each. Raises as `read`."""
+    def history(self) -> Sequence[bytes | ValueError]:
+        """All checkpoints that it keeps, oldest first: the newest alone, unless it keeps each; an error in the place of
+        one that is none. Raises as `read`.
+        """
         newest = self.read()
         return [] if newest is None else [newest]
 
@@ -158,6 +160,26 @@ def kept(one: Witness) -> Checkpoint | None:
     return None if text is None else parsed(text)
 
 
-def each_kept(one: Witness) -> list[Checkpoint]:
-    """All checkpoints that a witness keeps, the largest last. Raises as `kept`."""
-    return sorted((parsed(text) for text in one.history()), key=lambda had: had.size)
+def each_kept(one: Witness) -> tuple[list[Checkpoint], list[str]]:
+    """All checkpoints that a witness keeps, the largest last, and why something in their place is none: whoever may add
+    to them hides nothing by it.
+
+    Raises:
+        ArchiveError, AwsError: the witness cannot be read.
+    """
+    found, wrong = list[Checkpoint](), list[str]()
+    try:
+        for text in one.history():
+            try:
+                found.append(_checkpoint(text))
+            except ValueError as error:
+                wrong.append(str(error))
+    except ValueError as error:
+        wrong.append(str(error))
+    return sorted(found, key=lambda had: had.size), wrong
+
+
+def _checkpoint(text: bytes | ValueError) -> Checkpoint:
+    if isinstance(text, ValueError):
+        raise text
+    return parsed(text)

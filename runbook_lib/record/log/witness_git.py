@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
@@ -54,9 +55,9 @@ class GitWitness(Witness):
         """The checkpoint in the tag of the largest size; None: there is no tag."""
         with self._asked() as here:
             there = self._tags(here)
-            return self._texts(here, {max(there): there[max(there)]})[0] if there else None
+            return self._text(here, max(there), there) if there else None
 
-    def history(self) -> Sequence[bytes]:
+    def history(self) -> Sequence[bytes | ValueError]:
         """The checkpoint in each tag."""
         with self._asked() as here:
             return self._texts(here, self._tags(here))
@@ -71,8 +72,7 @@ class GitWitness(Witness):
                 there = self._tags(here)
                 if size not in there:
                     raise
-                (had,) = self._texts(here, {size: there[size]})
-                if not parsed(had).same_tree(parsed(text)):
+                if not parsed(self._text(here, size, there)).same_tree(parsed(text)):
                     raise ArchiveError(f"its tag {self.prefix}/{size} is of other records") from None
 
     def _tags(self, here: str) -> dict[str, str]:
@@ -81,12 +81,19 @@ class GitWitness(Witness):
         pairs = (line.partition(f"\trefs/tags/{self.prefix}/") for line in listed.splitlines())
         return {size: tag for tag, _, size in pairs if _SIZE.fullmatch(size)}
 
-    def _texts(self, here: str, tags: Mapping[str, str]) -> list[bytes]:
-        """The messages of these tags.
+    def _text(self, here: str, size: str, tags: Mapping[str, str]) -> bytes:
+        """The message of the tag of this size.
 
         Raises:
-            ValueError: a tag is none of ours.
+            ValueError: the tag is none of ours.
         """
+        (text,) = self._texts(here, {size: tags[size]})
+        if isinstance(text, ValueError):
+            raise text
+        return text
+
+    def _texts(self, here: str, tags: Mapping[str, str]) -> list[bytes | ValueError]:
+        """The messages of these tags; an error in the place of a tag that is none of ours."""
         if not tags:
             return []
         all_, one = (f"refs/tags/{self.prefix}/{size}" for size in ("*", next(iter(tags))))
@@ -94,18 +101,29 @@ class GitWitness(Witness):
         wanted, wait_s = (one, WAIT_S) if len(tags) == 1 else (f"+{all_}:{all_}", HISTORY_S)
         self._git(here, "fetch", "--quiet", "--no-tags", "--", self._remote, wanted, wait_s=wait_s)
         answer = self._git(here, "cat-file", "--batch", given="".join(f"{tag}\n" for tag in tags.values()).encode())
-        texts, at = [], 0
+        texts, at = list[bytes | ValueError](), 0
         for size in tags:
             head, _, _ = answer[at : at + MOST].partition(b"\n")
-            words, name = head.split(), f"{self.prefix}/{size}"
-            if len(words) != 3 or words[1] != b"tag" or int(words[2]) > MOST:
-                raise ValueError(f"the tag {name} is not an annotated one")
-            begins, at = at + len(head) + 1, at + len(head) + int(words[2]) + 2
-            told, _, text = answer[begins : at - 1].partition(b"\n\n")
-            if f"tag {name}".encode() not in told.split(b"\n") or parsed(text).size != int(size):
-                raise ValueError(f"the tag {name} was made under another name, or for another size")
-            texts.append(text)
+            words, begins = head.split(), at + len(head) + 1
+            if len(words) != 3:  # it has gone since it was listed
+                texts.append(ValueError(f"the tag {self.prefix}/{size} is not there"))
+                at = begins
+                continue
+            at = begins + int(words[2]) + 1
+            texts.append(self._message(size, words[1], answer[begins : at - 1]))
         return texts
+
+    def _message(self, size: str, kind: bytes, raw: bytes) -> bytes | ValueError:
+        name = f"{self.prefix}/{size}"
+        if kind != b"tag" or len(raw) > MOST:
+            return ValueError(f"the tag {name} is not an annotated one")
+        told, _, text = raw.partition(b"\n\n")
+        try:
+            if f"tag {name}".encode() in told.split(b"\n") and parsed(text).size == int(size):
+                return text
+        except ValueError as error:
+            return ValueError(f"the tag {name}: {error}")
+        return ValueError(f"the tag {name} was made under another name, or for another size")
 
     def _push(self, here: str, name: str, text: bytes) -> None:
         blob = self._git(here, "hash-object", "-w", "--stdin", given=text).decode().strip()
@@ -124,24 +142,43 @@ class GitWitness(Witness):
             except _Said as error:
                 raise ArchiveError(f"git cannot use {self.name.removeprefix('git:')} ({error})") from None
 
-    def _git(self, here: str, *words: str, given: bytes = b"", wait_s: float = WAIT_S) -> bytes:
+    def _git(self, here: str, *words: str, given: bytes = b"", wait_s: float = 0) -> bytes:
         environ = {name: value for name, value in os.environ.items() if name not in _ALONE}
         environ |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
         environ.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=5")
         # No hook of the user's, and nothing that goes on in the background in a folder that is removed.
         own = ("core.hooksPath=/dev/null", "push.gpgSign=false", "gc.auto=0", "maintenance.auto=false")
         command = ["git", *(word for one in own for word in ("-c", one)), *words]
-        try:
-            done = subprocess.run(
-                command, cwd=here, env=environ, input=given, capture_output=True, timeout=wait_s, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise _Said(f"no answer within {wait_s:g} s") from None
-        except OSError:
-            raise _Said("there is no program `git`") from None
-        if done.returncode:
-            lines = done.stderr.decode("utf-8", "replace").splitlines()
+        code, answer, told = _ran(command, here, environ, given, wait_s or WAIT_S)
+        if code:
+            lines = told.decode("utf-8", "replace").splitlines()
             telling = [one for one in lines if one.lstrip().startswith(("fatal:", "error:", "!", "remote:"))]
-            said = next(iter(telling or lines), f"it ended with {done.returncode}")
+            said = next(iter(telling or lines), f"it ended with {code}")
             raise _Said(_LOGIN.sub("", said.strip()).replace(self._remote, "it")[:200])
-        return done.stdout
+        return answer
+
+
+def _ran(
+    command: Sequence[str], here: str, environ: Mapping[str, str], given: bytes, wait_s: float
+) -> tuple[int, bytes, bytes]:
+    """How a program ended, what it wrote, and what it wrote on standard error.
+
+    Raises:
+        _Said: it cannot be run, or has no end in time.
+    """
+    pipe = subprocess.PIPE
+    try:
+        with subprocess.Popen(
+            command, cwd=here, env=environ, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        ) as process:
+            try:
+                answer, told = process.communicate(given, wait_s)
+            except BaseException:
+                with suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL)  # its ssh too, which a silent host holds for ever
+                raise
+    except subprocess.TimeoutExpired:
+        raise _Said(f"no answer within {wait_s:g} s") from None
+    except OSError:
+        raise _Said("there is no program `git`") from None
+    return process.returncode, answer, told

@@ -12,7 +12,7 @@ import urllib.request
 from urllib.parse import urlsplit
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.base.https import direct, is_secure
+from runbook_lib.base.https import is_secure, sent
 from runbook_lib.record.log.witness import Witness
 
 TIMEOUT_S = 5.0
@@ -56,8 +56,8 @@ class WebhookWitness(Witness):
             self._address, data=text, headers={"Content-Type": "text/plain; charset=utf-8"}, method="POST"
         )
         try:
-            with direct().open(request, timeout=TIMEOUT_S):
-                return
+            sent(request, f"the witness {self.name}", TIMEOUT_S)
+            return
         except urllib.error.HTTPError as error:
             why = f"it answered {error.code}"
         except Exception as error:  # a broken answer is no OSError; its text could hold the address

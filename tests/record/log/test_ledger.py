@@ -182,9 +182,12 @@ def test_killed_at_any_step_the_archive_is_whole_and_the_next_seal_goes_on(
         sealed()
         done = audit(archive)
         assert done.state == "intact", f"killed before step {at}: {done.damage} {done.unknown}"
-        assert done.records == done.size == (0 if before == "nothing" else 2) + 2, f"killed before step {at}"
+        how = [leaf.how for leaf in log_of(archive).leaves]
+        notes = len(archive.records(None, None, "entry"))
+        assert notes == how.count("completed"), f"killed before step {at}: nothing says what was completed"
+        assert done.records == done.size == (0 if before == "nothing" else 2) + 2 + notes, f"killed before step {at}"
         assert [path.name for path in archive.staging.glob("[!.]*")] == []
-        told |= {leaf.how for leaf in log_of(archive).leaves}
+        told |= set(how)
         if ended:
             break
     assert ended and at > 10 and "completed" in told

@@ -15,6 +15,7 @@ from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.log import telling
 from runbook_lib.record.log.intake import facts
 from runbook_lib.record.log.ledger import Ledger
+from runbook_lib.record.log.telling import UNASKED
 from runbook_lib.record.log.witness import FileWitness, kept
 from runbook_lib.record.place import RecordRef
 from tests.archives import planted
@@ -71,6 +72,23 @@ def test_a_record_that_was_put_there_is_told_from_a_crash(
         assert not any("put it there" in one for one in archive.load(after).warnings), at
         staging = staging if staging.is_dir() else stage()
     assert crashed > 3
+
+
+@pytest.mark.parametrize("how", ["it does not answer", "it cannot be made"])
+def test_a_witness_that_cannot_be_asked_vouches_for_no_seal(
+    archive: Archive, sealed: Seal, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Whoever puts a record there can see to it that the witness is out of reach meanwhile."""
+    sealed()
+    put_there(archive)
+
+    def out(*_: object) -> None:
+        raise ArchiveError(how)
+
+    where = FileWitness if how == "it does not answer" else telling.settings
+    monkeypatch.setattr(where, "knows" if where is FileWitness else "witness_of", out)
+    archive.told = lambda _: None
+    assert any(UNASKED in one for one in archive.load(sealed()).warnings)
 
 
 def test_an_announcement_of_another_seal_is_none(archive: Archive, sealed: Seal, elsewhere: Path) -> None:

@@ -12,6 +12,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.commands.archive import verify
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.log.files import read_log
+from runbook_lib.record.log.note import Checkpoint
 from runbook_lib.record.log.witness import FileWitness, kept
 from runbook_lib.record.place import RecordRef
 from tests.archives import relogged
@@ -57,6 +58,15 @@ def test_it_is_not_written_over_by_a_log_that_is_not_its_own(archive: Archive, s
     assert done.exit_code == 1 and "the archive was replaced" in done.damage[0].sentence
     shutil.rmtree(archive.root / "log")
     assert any("knows a log of 3 records" in one.sentence for one in verify(archive.root).damage)
+
+
+def test_what_a_witness_answers_does_not_steer_the_terminal(
+    archive: Archive, sealed: Seal, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "checkpoint").write_bytes(Checkpoint("x\x1b[2J\u202e", 1, b"\1" * 32).note())
+    sealed()
+    said = capsys.readouterr().err
+    assert "another log, x\\x1b[2J\\u202e" in said and "\x1b" not in said
 
 
 def test_one_that_cannot_be_asked_is_no_answer(archive: Archive, sealed: Seal, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from runbook_lib.base.errors import ArchiveError
 from runbook_lib.commands.archive import verify
 from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.log import witness_git
 from runbook_lib.record.log.note import Checkpoint, parsed
 from runbook_lib.record.log.witness import each_kept, kept, witness
 from runbook_lib.record.log.witness_git import GitWitness
@@ -57,7 +60,7 @@ def test_each_seal_is_a_tag_whose_message_is_the_checkpoint(archive: Archive, se
     file = repository.parent / "by-hand"
     file.write_bytes(subprocess.run(auditor, shell=True, cwd=repository, capture_output=True, check=True).stdout)
     assert verify_standalone.main([str(archive.root), "--witness", str(file)]) == 0
-    assert [one.size for one in each_kept(witness(f"git:{repository}#ours"))] == [0, 1, 2, 3]
+    assert [one.size for one in each_kept(witness(f"git:{repository}#ours"))[0]] == [0, 1, 2, 3]
 
 
 def test_what_was_rolled_back_or_replaced_is_found_and_moves_no_tag(
@@ -124,7 +127,11 @@ def test_a_tag_that_is_no_witness_is_not_believed(
             text = {"another size": note, "no checkpoint": "hello", "huge": "x" * 20_000}[planted]
             git(repository, "tag", "-a", "-m", text, name, blob)
     done = verify(archive.root)
-    assert done.exit_code == 3 and not done.witnessed, done
+    assert done.exit_code == 3 and not done.witnessed and name in done.unknown[0], done
+    shutil.rmtree(archive.records()[-1].folder)
+    relogged(archive)
+    done = verify(archive.root)
+    assert done.exit_code == 1 and "ours knows 1 records, this log has 0" in str(done.damage), "it hides nothing"
 
 
 @pytest.mark.parametrize(
@@ -151,6 +158,20 @@ def test_one_that_cannot_be_asked_is_one_sentence_without_a_login(
         assert done.exit_code == 3 and "git cannot use" in done.unknown[0] and "geheim" not in str(done.as_dict())
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "there is no program `git`" in verify(archive.root, witnesses=["git:/x.git"]).unknown[0]
+
+
+def test_a_host_that_is_silent_leaves_no_process_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent, its = tmp_path / "silent", tmp_path / "its"
+    silent.write_text(f"#!/bin/sh\necho $$ >{its}\nexec sleep 600\n")
+    silent.chmod(0o700)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(silent))
+    monkeypatch.setattr(witness_git, "WAIT_S", 1.0)
+    with pytest.raises(ArchiveError, match="no answer within 1 s"):
+        witness("git:ssh://host.invalid/witness.git").read()
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):
+            os.kill(int(its.read_text()), 0)
+            time.sleep(0.02)
 
 
 def test_it_keeps_nothing_yet(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
