@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field
 
 from runbook_lib.base.errors import NOTHING
-from runbook_lib.judge.model import of_today, word_of
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.judge.told import of_today, word_of
 
 SCHEMA = 3
 READABLE = (1, 2, 3)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from runbook_lib.judge.model import word_of
+from runbook_lib.judge.told import word_of
 from runbook_lib.record.place import ENTRY
 
 Type = Literal["VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP"]
