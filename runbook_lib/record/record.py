@@ -213,8 +213,8 @@ class Record(Frozen):
     @property
     def word(self) -> str:
         """The one word that people read of this run."""
-        own = {"origin": self.origin, "notebook": self.notebook, "checks": self.checks}
-        return word_of(self.status, self.decision, self.outcome or {}, **own)
+        said = self.outcome or {}
+        return word_of(self.status, self.decision, said, origin=self.origin, notebook=self.notebook, checks=self.checks)
 
     def dump(self) -> dict[str, Any]:
         """The record as JSON, with the names of the file (`schema`)."""
