@@ -167,7 +167,7 @@ def _show_status(seen: Status) -> None:
         Column("in", "env"),
         Column("state", "state"),
         Column("last record", "record", rank=1),
-        Column("sealed", "at", rank=3),
+        Column("as of", "at", rank=3),
         Column("come back", "due", rank=2),
         Column("why", "why", prose=True),
     )

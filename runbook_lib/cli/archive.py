@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -167,8 +168,7 @@ def archive_show(
         lists = {one: shown.pop(name) for name, one in _LISTS.items()}
         entry = shown.pop("entry")
         if sys.stdout.isatty():
-            shown = {name.replace("_", " "): value for name, value in shown.items()}
-            shown |= {"sealed": when(shown["sealed"]), "as of": when(shown["as of"])}
+            shown = _for_people(shown)
             gates = failing_first(gates)
         facts(f"Record {record}", shown)
         if entry:
@@ -185,6 +185,13 @@ def archive_show(
         around.doubt(problem)
         problem = None
     around.whole(f"this record cannot be trusted: {problem}" if problem else "")
+
+
+def _for_people(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a record with one word for what it decided, times for people, and names as they are spoken."""
+    told = {name.replace("_", " "): value for name, value in shown.items() if name != "word"}
+    told |= {"decision": shown["word"] or shown["decision"]}
+    return told | {"sealed": when(told["sealed"]), "as of": when(told["as of"])}
 
 
 def archive_verify(

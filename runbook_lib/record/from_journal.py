@@ -29,7 +29,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import NOTHING
-from runbook_lib.judge.said import of_today
+from runbook_lib.judge.told import of_today
 from runbook_lib.record.record import Problem, Record, Status
 
 

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 from pydantic import ConfigDict, Field
 
 from runbook_lib.base.errors import NOTHING
-from runbook_lib.judge.said import of_today, word_of
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.judge.told import of_today, word_of
 
 SCHEMA = 3
 READABLE = (1, 2, 3)
@@ -213,8 +213,8 @@ class Record(Frozen):
     @property
     def word(self) -> str:
         """The one word that people read of this run."""
-        own = {"origin": self.origin, "notebook": self.notebook}
-        return word_of(self.status, self.decision, self.outcome or {}, **own, checks=self.checks)
+        said = self.outcome or {}
+        return word_of(self.status, self.decision, said, origin=self.origin, notebook=self.notebook, checks=self.checks)
 
     def dump(self) -> dict[str, Any]:
         """The record as JSON, with the names of the file (`schema`)."""

@@ -33,20 +33,38 @@ def with_params(params: Params, *, env: str = "", attempt: int | None = None) ->
             rollout; account and region are its own.
         attempt: of a phase; None: the command is the same in every attempt, as a rollback's is.
     """
-    where, files = env or params.env, _files(params)
-    own = f"{where}.yaml"
-    # The environment's own file first: among several that agree, it is the one that people know.
-    same = {name: files[name] for name in sorted(files, key=lambda one: one != own) if files[name].get("env") == where}
+    where = env or params.env
+    same = _of(params, where)
     tried = {} if attempt is None else {"attempt": attempt}
     wanted = {key: params.flat.model_dump()[key] for key in _TELLS} | tried
     if not same:
-        return f"--params {_folder(params)}/{own}"
+        return f"--params {_folder(params)}/{where}.yaml"
     best = max(same, key=lambda name: _agrees(same[name], wanted))
     told = (*_TELLS, *tried) if where == params.env else _SHARED
     given = [key for key in told if _said(same[best], key) != wanted[key]]
     return " ".join(
         [f"--params {_folder(params)}/{best}", *(f"--set {shlex.quote(f'{key}={wanted[key]}')}" for key in given)]
     )
+
+
+def filed(params: Params) -> Params:
+    """The parameters with the attempt that their file has: another one, of a run, is of the phase that ran."""
+    same = _of(params, params.env)
+    if not same:
+        return params
+    wanted = {key: params.flat.model_dump()[key] for key in _TELLS}
+    attempt = _said(same[max(same, key=lambda name: _agrees(same[name], wanted))], "attempt")
+    return params.model_copy(update={"flat": params.flat.model_copy(update={"attempt": attempt})})
+
+
+def _of(params: Params, env: str) -> dict[str, dict[str, Any]]:
+    """The parameter files of an environment, its own first: among several that agree, it is the one people know."""
+    files = _files(params)
+    return {
+        name: files[name]
+        for name in sorted(files, key=lambda one: one != f"{env}.yaml")
+        if files[name].get("env") == env
+    }
 
 
 def _agrees(flat: dict[str, Any], wanted: dict[str, Any]) -> int:

@@ -83,6 +83,7 @@ def standing(
         pending: a run that is about to be sealed; it counts as sealed.
         seen: the moment of each phase by notebook; None: they follow from `state`.
     """
+    params = params if pending is None else hints.filed(params)
     known = Known(params, archive, state, {} if seen is None else seen, now, pending)
     if seen is None:
         known.seen = _moments(known)

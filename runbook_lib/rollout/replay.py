@@ -21,8 +21,8 @@ from runbook_lib.base.window import when
 from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.model import Evidence, GateResult, Look, Outcome
-from runbook_lib.judge.said import of_today
 from runbook_lib.judge.terms import RULES
+from runbook_lib.judge.told import of_today
 from runbook_lib.params.load import Flat, Params
 from runbook_lib.params.policy import Policy
 from runbook_lib.params.prices import prices_of

@@ -170,3 +170,11 @@ def test_since_and_older_than_part_the_archive_in_two(tmp_path: Path, seal: Call
         since = (at + dt.timedelta(milliseconds=moved)).isoformat()
         _, done = call(tmp_path, "archive", "list", "--since", since)
         assert done.stdout.count("\n") == listed
+
+
+@pytest.mark.parametrize(("word", "told"), [("ASYNC IS OFF", "ASYNC IS OFF"), (None, None)])
+def test_a_terminal_shows_one_word_for_what_a_record_decided(word: str | None, told: str | None) -> None:
+    """It showed "decision SOAK" above "word ASYNC IS OFF": two words for one run. `--json` has both, as before."""
+    shown = {"sealed": "2026-11-23T03:00:00Z", "decision": "SOAK" if word else None, "word": word, "as_of": None}
+    found = noun._for_people(shown)
+    assert found["decision"] == told and "word" not in found and found["sealed"] == "2026-11-23 03:00 UTC"

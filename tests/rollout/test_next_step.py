@@ -558,6 +558,7 @@ def test_a_new_attempt_planned_before_the_rollback_is_proven_has_the_one_next_st
     decision=st.sampled_from(DECISIONS),
     scenario=st.sampled_from(("rollback_1", "rollback_2", None)),
     mode=st.sampled_from(("plan", "apply")),
+    attempt=st.integers(1, 2),
 )
 def test_every_screen_proposes_one_command_that_can_be_pasted_and_moves_on(
     until: str,
@@ -567,6 +568,7 @@ def test_every_screen_proposes_one_command_that_can_be_pasted_and_moves_on(
     decision: str,
     scenario: str | None,
     mode: str,
+    attempt: int,
     begun: dict[str, Stage],
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -575,13 +577,15 @@ def test_every_screen_proposes_one_command_that_can_be_pasted_and_moves_on(
         # A notebook says before it is sealed what status says afterwards.
         made = outcome(decision, scenario if decision in ("ROLLBACK", "HOLD") else None)
         stage.hour += 1
-        pending = stage.pending(step, made, mode=mode)
-        report = told(made, pending, stage.standing(pending).next, PARAMS)
+        own = loaded("params/prod.yaml", (("attempt", attempt),))  # `--set attempt=2`; status is asked without
+        pending = stage.pending(step, made, attempt, mode=mode)
+        found = standing(own, stage.archive, stage.state, stage.now, pending).next
+        report = told(made, pending, found, own)
         stage.hour -= 1
-        stage.seal(step, made, mode=mode)
+        stage.seal(step, made, mode=mode, attempt=attempt)
         after = stage.standing()
         assert report.command == after.next.command
         assert (after.next.command == "") or f"`{after.next.command}`" in report.next
-        assert told(report, pending, after.next, PARAMS) == report, "said twice it is said once"
+        assert told(report, pending, after.next, own) == report, "said twice it is said once"
         assert_one_subject(report, pending, after.next)
         moves_on(stage, after)

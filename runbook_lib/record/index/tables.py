@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from runbook_lib.judge.said import word_of
+from runbook_lib.judge.told import word_of
 from runbook_lib.record.place import ENTRY
 
 Type = Literal["VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP"]
@@ -173,10 +173,11 @@ def _run(record: Mapping[str, Any], path: str) -> Row:
         one if isinstance(one := record.get(name), str) else None
         for name in ("status", "decision", "origin", "notebook")
     )
-    own = {"origin": origin or "", "notebook": notebook or ""}
+    outcome, checks = _part(record, "outcome"), _each(record, "checks")
+    word = word_of(status, decision, outcome, origin=origin or "", notebook=notebook or "", checks=checks)
     return {
         **{name: record.get(name) for name in (*same, *times, "hash")},
-        "word": word_of(status, decision, _part(record, "outcome"), **own, checks=_each(record, "checks")),
+        "word": word,
         **{name: incident.get(name) for name in ("decided_at", "set_at", "effective_at")},
         "reason": _part(record, "outcome").get("reason"),
         "error": _part(record, "error").get("sentence"),

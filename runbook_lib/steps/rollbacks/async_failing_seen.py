@@ -198,8 +198,7 @@ class Aftermath:
         if since is None:
             return self.incident.later("split_zero", title, None, "async is not off yet", self.now)
         seen = aftermath.calls(self.run.aws.client("cloudwatch"), self.params, since, self.now)
-        first = since + dt.timedelta(seconds=self.params.policy.metric_delay_s) + 3 * MINUTE
-        again = due(first, self.now, 3 * MINUTE)
+        again = due(since + dt.timedelta(0, self.params.policy.metric_delay_s) + 3 * MINUTE, self.now, 3 * MINUTE)
         if seen.window.empty or seen.asynchronous is None or seen.partial:
             why = f"CloudWatch knows nothing yet since {when(since, seconds=True)}, when the last client had followed"
             return self.incident.later("split_zero", title, None, why, again)

@@ -1,4 +1,4 @@
-"""The word that people read for a sealed run."""
+"""The word of a run, of records of every version."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.judge.said import of_today, word_of
 from runbook_lib.judge.terms import Word
+from runbook_lib.judge.told import of_today, word_of
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The word that people read for a sealed run, of every version of records."""
+"""The words of a run for people, from the JSON of its record, of any version."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runbook_lib.judge.terms import Scenario, Verdict, Word
-
-_OFF: Scenario = "rollback_1"
 
 
 def of_today(outcome: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,3 +45,6 @@ def word_of(
         proven = all(one.get("verdict") == Verdict.PASS for one in checks if one.get("id") == f"{_OFF}.off")
         return str(Word.ASYNC_IS_OFF if proven else Word.HOLD)
     return str({"command": Word.DONE, "watch": Word.WATCH}.get(origin, Word.CLOSED))
+
+
+_OFF: Scenario = "rollback_1"
