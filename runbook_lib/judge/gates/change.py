@@ -11,6 +11,10 @@ are stopping times).
 "Ever" is meant literally: what counts is the largest value after any part of the course. So a dip between two looks
 that was over before the second is found, and a look finds what a look after each part would have found.
 
+A worse time may lie within one part (what failed within a minute that CloudWatch counts), and no start comes before it.
+So a hundredth of that half is on starts with each ten seconds of the clock, the j-th with 24 / ((j + 23) (j + 24)) of
+it. Those with which a failing part begins are summed up; without the others the sum is smaller, so the promise holds.
+
 The start's e-process is `sequential.log_e` (a Beta prior of the rate, cut off at the limit). That of a later start has
 its prior on a grid of rates: with a rate fixed, all starts together follow one recursion, S <- (S + weight) * ratio,
 so the value after every part takes work that is linear in the number of parts.
@@ -38,6 +42,8 @@ START_SHARE = 0.5
 """Share of the mixture's weight on the start of the soak: for a service that is bad from the start."""
 EVEN = 6
 """Number of failures over which the later starts are spread about evenly before their weights fall off."""
+OPENING_SHARE, OPENING_EVEN, OPENING_S = 0.01, 24, 10
+"""Share of the later starts' weight that is on starts by the clock; `EVEN` for these; and the seconds between two."""
 SURE = 0.95
 """Probability of the interval that contains the change."""
 _CELLS, _NEAREST = 40, 1e-3
@@ -144,6 +150,7 @@ def tested(
     *,
     whole: tuple[int, int] | None = None,
     forgiven: int = 0,
+    opening: Sequence[int] | None = None,
 ) -> Tested:
     """Tests whether the failure rate ever was above `limit`.
 
@@ -153,12 +160,14 @@ def tested(
         whole: failures and requests of the whole time; None: those of the course. Counts without a known time belong
             to the start.
         forgiven: number of failures that do not count, for each start.
+        opening: for each part the number, from 1, of the start by the clock with which it begins; 0: it begins later.
+            None: there are no such starts.
 
     Raises:
         ValueError: no part, not as many failures as requests, or what `log_e` refuses.
     """
     numbers.chance(alpha=alpha)
-    failing, start, later = _course(bad, n, limit, prior, whole, forgiven)
+    failing, start, later = _course(bad, n, limit, prior, whole, forgiven, opening)
     return Tested.of(start, later, alpha, failing)
 
 
@@ -183,6 +192,7 @@ def _course(
     prior: tuple[float, float],
     whole: tuple[int, int] | None,
     forgiven: int,
+    opening: Sequence[int] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """The parts with a failure; and the logs of the start's e-value and the later starts', after each and at the end.
 
@@ -199,21 +209,47 @@ def _course(
         fresh[0], fresh[1:] = known[0], known[1:] - known[:-1]
     k[-1], m[-1] = whole or (k[-1], m[-1])
     start = log_e(np.maximum(k - forgiven, 0) if forgiven else k, m, limit, prior) + math.log(START_SHARE)
-    return failing, start, _after_failures(*since, limit, prior, forgiven)
+    opened = None
+    if opening is not None:
+        opened = each[failing], of[failing], np.asarray(opening, dtype=float)[failing]
+    return failing, start, _after_failures(*since, limit, prior, forgiven, opened)
 
 
 def _after_failures(
-    bad: NDArray[np.float64], n: NDArray[np.float64], limit: float, prior: tuple[float, float], forgiven: int = 0
+    bad: NDArray[np.float64],
+    n: NDArray[np.float64],
+    limit: float,
+    prior: tuple[float, float],
+    forgiven: int = 0,
+    opened: tuple[NDArray[np.float64], ...] | None = None,
 ) -> NDArray[np.float64]:
-    """Log of the later starts' share of the mixture after each part; all parts but the last have failures."""
+    """Log of the later starts' share of the mixture after each part; all parts but the last have failures.
+
+    Args:
+        bad, n: failures and requests of each part, with those of the parts without a failure before it.
+        opened: failures and requests of each part but the last alone, and its `opening`.
+    """
     if not 0 < limit < 1 or len(bad) < 2:
         return np.full(len(bad), -math.inf)
     up, down, mass = _odds(limit, prior)
     ratio = np.cumsum(np.multiply.outer(bad, up) + np.multiply.outer(n - bad, down), axis=0)
-    started = np.logaddexp.accumulate(_shares(len(bad) - 1)[:, None] - ratio[:-1], axis=0)
-    value = np.full(len(bad), -math.inf)
-    value[1:] = np.logaddexp.reduce(ratio[1:] + started + (mass - forgiven * (up - down)), axis=1)
-    return value
+    started = np.full_like(ratio, -math.inf)
+    started[1:] = np.logaddexp.accumulate(_shares(len(bad) - 1)[:, None] - ratio[:-1], axis=0)
+    if opened is not None:
+        own, of, at = opened
+        before = ratio[:-1] - np.multiply.outer(own, up) - np.multiply.outer(of - own, down)
+        each = np.logaddexp.accumulate(_opening(at)[:, None] - before, axis=0)
+        started += math.log1p(-OPENING_SHARE)
+        started = np.logaddexp(started, each[[*range(len(each)), -1]])
+    return np.asarray(np.logaddexp.reduce(ratio + started + (mass - forgiven * (up - down)), axis=1), dtype=float)
+
+
+def _opening(at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log weights of the starts by the clock with these numbers; 0 is no start."""
+    share = math.log((1 - START_SHARE) * OPENING_SHARE * OPENING_EVEN)
+    place = np.maximum(at, 1.0)
+    weight = share - np.log(place + OPENING_EVEN - 1) - np.log(place + OPENING_EVEN)
+    return np.where(at > 0, weight, -math.inf)
 
 
 def moment(bad: Sequence[int], n: Sequence[int], limit: float, prior: tuple[float, float]) -> Moment:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +11,7 @@ from functools import partial
 
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import change, older, statistics
-from runbook_lib.judge.terms import NOTHING_FORGOTTEN, OVER_AT_ONCE, OVER_IS_SHOWN, RULES
+from runbook_lib.judge.terms import NOTHING_FORGOTTEN, OVER_AT_ONCE, OVER_IS_SHOWN, RULES, UNORDERED
 
 Course = Sequence[tuple[str, int, int]]
 OVER_ALPHA = 0.001
@@ -126,7 +128,8 @@ def _gravest(
     if rules < NOTHING_FORGOTTEN:
         said = older.at_the_end(bad, n, limit, prior, whole or (sum(bad), sum(n)))
     else:
-        said = change.tested(bad, n, limit, prior, alpha, whole=whole, forgiven=forgiven)
+        opening = opens(course) if rules >= UNORDERED else None
+        said = change.tested(bad, n, limit, prior, alpha, whole=whole, forgiven=forgiven, opening=opening)
     if said.log_e < -math.log(alpha):
         return False, None
     starts = [one[0] for one in course]
@@ -155,6 +158,20 @@ def _gravest(
     first = when.first
     within, now = counted(first, last), counted(first)
     return True, Since(starts[first], between, until, first, *within, now, last - first)
+
+
+def opens(course: Course) -> list[int]:
+    """For each part with a failure the number of its ten seconds in the course, where it is the first of them; else 0.
+
+    A later part of the same time begins after a failure, and the first part of all begins with the course.
+    """
+    begins = dt.datetime.fromisoformat(course[0][0])
+    found, last = [0] * len(course), 0
+    for place, ((before, _, _), (at, bad, _)) in enumerate(itertools.pairwise(course), 1):
+        if bad and at != before:
+            number = int((dt.datetime.fromisoformat(at) - begins).total_seconds() // change.OPENING_S)
+            found[place], last = (number, number) if number > last else (0, last)
+    return found
 
 
 def spanned(

@@ -8,6 +8,7 @@ figures of the whole time, never more. Where nothing failed the course is empty:
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from runbook_lib.base.window import Window, iso, period_for
@@ -24,6 +25,8 @@ SINCE = 3
 """First version of the rules in which gates other than the users' success have a course."""
 Row = tuple[int, int, int]
 """Number of the step of time since the epoch, failures, requests."""
+_APART = 0.2
+"""Successes beyond the requests of their period, as a share of the roots of these, that show them to be later."""
 Course = tuple[tuple[str, int, int], ...]
 
 
@@ -68,13 +71,16 @@ def of_answers(seen: Answered, counted: str, n: str, window: Window, *, good: bo
 
 
 def apart(seen: Answered, good: str, n: str, window: Window) -> bool:
-    """Whether the successes under a label are counted later than their requests: a period has more of them.
+    """Whether the successes under a label are counted clearly later than their requests: periods have more of them.
 
-    Then a period shows failures that are none, so the two have no course together.
+    Then a period shows failures that are none, so the two have no course together. Counts of two periods differ by some
+    half of their root, so with a delay of a period or more the successes are so many too many; of a second, by a tenth
+    of that.
     """
     step_s = period_for(seen.window, seen.now)
-    asked = by_step(seen, n, window, step_s)
-    return any(of > asked.get(place, 0) for place, of in by_step(seen, good, window, step_s).items())
+    asked, met = (by_step(seen, one, window, step_s) for one in (n, good))
+    more = sum(max(0, of - asked.get(place, 0)) for place, of in met.items())
+    return more > _APART * math.fsum(math.sqrt(of) for of in asked.values())
 
 
 def at_the_door(seen: Answered, jobs: Sequence[Row], turned: Sequence[Row], step_s: int) -> tuple[Row, ...]:

@@ -105,6 +105,29 @@ def test_whatever_came_before_the_next_minute_of_a_good_service_adds_nothing_on_
     assert next_at(rate) <= wealth(bad, n) * (1 + 1e-9)
 
 
+def opened(bad: list[int], n: list[int]) -> float:
+    """The e-value at the end where a start lies before each minute, and the weight of all starts still to come."""
+    failing, _, later = change._course(bad, n, LIMIT, PRIOR, None, 0, range(len(bad)))
+    start = change.START_SHARE * math.exp(float(log_e(sum(bad), sum(n), LIMIT, PRIOR)))
+    rest = 1 - change.START_SHARE
+    soon = change.OPENING_SHARE * change.OPENING_EVEN / (len(bad) - 1 + change.OPENING_EVEN)
+    return (
+        start
+        + math.exp(later[-1])
+        + rest * ((1 - change.OPENING_SHARE) * change.EVEN / (len(failing) + change.EVEN) + soon)
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.002, 0.1), st.integers(1, 40), st.floats(0.0, LIMIT))
+def test_nor_do_the_starts_by_the_clock(seed: int, before: float, n_next: int, rate: float) -> None:
+    bad, n, _ = minutes(np.random.default_rng(seed), np.full(300, before))
+    for p in (rate, LIMIT):
+        chances = [math.comb(n_next, k) * p**k * (1 - p) ** (n_next - k) for k in range(n_next + 1)]
+        after = math.fsum(one * opened([*bad, k], [*n, n_next]) for k, one in enumerate(chances))
+        assert after <= opened(bad, n) * (1 + 1e-9)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.002, 0.3), st.integers(1, 200))
 def test_what_is_told_is_the_largest_e_value_that_a_look_after_each_part_would_have_seen(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.judge.gates.since import Course, Since, found, is_over
-from runbook_lib.judge.terms import OVER_IS_SHOWN, RULES
+from runbook_lib.judge.terms import OVER_IS_SHOWN, RULES, UNORDERED
 
 LIMIT, PRIOR, ALPHA, GOOD = 0.02, (1.0, 9.0), 0.01, 0.002
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -29,6 +29,16 @@ def looks(rows: Course, begins: int, rules: int) -> list[Since | None]:
     """What a look after each fifty requests finds; looks that find nothing are left out."""
     seen = (found(rows[:last], LIMIT, PRIOR, ALPHA, END, rules=rules) for last in range(begins, len(rows), 50))
     return [since for worse, since in seen if worse]
+
+
+def test_a_dip_within_one_part_is_found_and_told() -> None:
+    """Of 900 good requests, one minute in which 20 of 42 failed, and 900 good ones, known by minutes."""
+    minutes = [(0, 42)] * 21 + [(20, 42)] + [(0, 42)] * 21
+    rows = [((START + dt.timedelta(minutes=at)).isoformat(), bad, n) for at, (bad, n) in enumerate(minutes)]
+    worse, since = found(rows, LIMIT, PRIOR, ALPHA, END)
+    assert worse and since is not None and (since.at, since.bad, since.n) == (rows[21][0], 20, 42)
+    assert since.until == rows[22][0] and since.now == (20, 42 * 22)
+    assert found(rows, LIMIT, PRIOR, ALPHA, END, rules=UNORDERED - 1) == (False, None)
 
 
 def called_over(share: float, rules: int = RULES) -> float:

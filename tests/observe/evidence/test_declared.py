@@ -7,6 +7,7 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -173,3 +174,17 @@ def test_good_ones_that_are_counted_later_than_their_requests_have_no_course(sho
     assert (found.bad, found.n, found.course) == (0, 600, ())
     assert any("later than their requests" in note for note in found.notes)
     assert verdict(shop, "served")[0] is Verdict.PASS
+
+
+def test_a_second_between_request_and_answer_keeps_the_course(shop: Any) -> None:
+    """Of 40 requests a minute one is answered in the next minute, now and then; the last 30 minutes fail."""
+    rng = np.random.default_rng(3)
+    later = rng.binomial(1, 0.4, 1400)
+    good = 40 - later + np.roll(later, 1)
+    good[-30:] = 0
+    times = [shop.window.start + minute * MINUTE for minute in range(1400)]
+    shop.values[label("served", "of")] = [(at, 40.0) for at in times]
+    shop.values[label("served", "good")] = [(at, float(n)) for at, n in zip(times, good, strict=True)]
+    found = shop.evidence()["served"]
+    assert found.course and not any("later than" in note for note in found.notes)
+    assert verdict(shop, "served")[0] is Verdict.FAIL
