@@ -28,7 +28,8 @@ rest of a step with a failure is a row of its own."""
 IN_THE_TABLE = 7
 """First version of the rules in which the window of lost jobs is that of the jobs which the newest scan counted."""
 UNORDERED = 8
-"""First version of the rules in which requests whose order is not known are one row of a course."""
+"""First version of the rules in which requests whose order is not known are one row of a course, and in
+which a worse time within one row is found."""
 
 Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
 """The rollback that a decision asks for."""
