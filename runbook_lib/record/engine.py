@@ -112,7 +112,7 @@ class RunbookEngine:
                 if stopped and trouble:
                     print(trouble, file=sys.stderr, flush=True)
                 if ref is not None:
-                    nb.metadata["runbook"]["record"] = str(ref.folder)
+                    nb.metadata["runbook"]["record"] = str(ref.folder).encode(errors="replace").decode()
                     logger.info(f"Record:          {ref.folder}")
                     if on_sealed is not None:
                         on_sealed(ref)

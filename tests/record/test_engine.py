@@ -596,3 +596,15 @@ def test_a_connection_file_that_cannot_be_kept_from_others_is_a_kernel_that_cann
     monkeypatch.setattr(kernel.AsyncKernelManager, "start_kernel", refused)
     with pytest.raises(NoKernel, match="Permissions assignment failed"):
         kernel.start("python3", {}, "r1")
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(sys.platform == "darwin", reason="there a name is always text")
+def test_a_folder_whose_name_is_no_text_costs_no_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record was sealed; then papermill ended with a UnicodeEncodeError and an empty notebook."""
+    (folder := tmp_path / os.fsdecode(b"bad\xff")).mkdir()
+    monkeypatch.chdir(folder)
+    project = Project(Path())
+    project.run(OPEN, CLOSE)
+    assert project.record().status == "completed"
+    assert json.loads((folder / "out.ipynb").read_text())["metadata"]["runbook"]["record"]
