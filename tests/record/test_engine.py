@@ -608,3 +608,15 @@ def test_a_folder_whose_name_is_no_text_costs_no_notebook(tmp_path: Path, monkey
     project.run(OPEN, CLOSE)
     assert project.record().status == "completed"
     assert json.loads((folder / "out.ipynb").read_text())["metadata"]["runbook"]["record"]
+
+
+@pytest.mark.kernel
+def test_code_that_is_too_deep_to_compile_is_a_run_that_failed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel was done and gave no answer: the run stood for ever."""
+    monkeypatch.setattr(kernel, "ANSWERS_S", 0.5)
+    with pytest.raises(RuntimeError, match="gave no answer"):
+        project.run(OPEN, f"x = {'1 + ' * 5_000}1", CLOSE)
+    record = project.record()
+    assert (record.status, record.error and record.error.cell) == ("failed", 3)
