@@ -266,10 +266,15 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
         sentence=told,
         next=finished.next or done.next,
         record=finished.folder,
-        exit_code=finished.exit_code,
+        exit_code=_after_the_effect(finished.exit_code),
         verified=finished.as_dict(),
         headline=finished.headline,
     )
+
+
+def _after_the_effect(code: int) -> int:
+    """The exit code of the notebook; never that of bad usage, which says that nothing was changed."""
+    return int(Exit.ERROR) if code == Exit.USAGE else code
 
 
 def _with(done: RolledBack, **more: Any) -> RolledBack:

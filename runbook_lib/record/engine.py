@@ -113,7 +113,7 @@ class RunbookEngine:
                 if stopped and trouble:
                     stderr(trouble)
                 if ref is not None:
-                    nb.metadata["runbook"]["record"] = str(ref.folder)
+                    nb.metadata["runbook"]["record"] = str(ref.folder).encode(errors="replace").decode()
                     logger.info(f"Record:          {ref.folder}")
                     if on_sealed is not None:
                         on_sealed(ref)

@@ -5,6 +5,7 @@ Heavy (papermill, jupyter_client): import it when a notebook is about to run, no
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import copy
@@ -38,6 +39,8 @@ from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 _SOCKET_PATH = 100
 _ERRORS = "stderr"
 """File in the kernel's folder: stderr of its process before it can send messages."""
+ANSWERS_S = 30.0
+"""Seconds for the answer of a kernel that said that it is done with the cell."""
 _OUTPUTS = ("stream", "display_data", "execute_result", "update_display_data", "error")
 
 
@@ -64,6 +67,21 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if kind == "update_display_data":  # it may change the output of a redacted cell
             redact_output(content)
         return super().process_message(msg, *args, **kwargs)
+
+    async def _async_poll_for_reply(self, msg_id: str, cell: Any, timeout: Any, output: Any, alive: Any) -> Any:
+        """As nbclient's, but a kernel that is done with a cell and does not answer is not waited for without end: it
+        failed at the cell itself, as at code that is too deep to compile.
+        """
+        reply = asyncio.ensure_future(super()._async_poll_for_reply(msg_id, cell, timeout, output, alive))
+        try:
+            await asyncio.wait({reply, output}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({reply}, timeout=ANSWERS_S if output.done() else None)
+            if reply.done():
+                return reply.result()
+        finally:
+            reply.cancel()
+        alive.cancel()
+        raise RuntimeError("the kernel could not run a cell's code, and gave no answer")
 
     def log_output_message(self, output: Any) -> None:
         shown = copy.deepcopy(output)

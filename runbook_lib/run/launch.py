@@ -280,9 +280,11 @@ def _told(given: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def _read_from(folder: Path, root: Path) -> Iterator[None]:
     """Lets the kernels started inside read `service.yaml` and the others from `folder`, as this process does, and
-    propose commands that can be pasted where it was started.
+    propose commands that can be pasted where it was started. A command in a cell inherits its kernel's folder, which
+    may be of another service.
     """
-    given = {} if folder.resolve() == (root / "params").resolve() else {PARAMS: str(folder)}
+    usual = folder.resolve() == (root / "params").resolve() and not os.environ.get(PARAMS)
+    given = {} if usual else {PARAMS: str(folder.absolute())}
     with suppress(FileNotFoundError):
         given[READER] = str(Path.cwd())
     with _told(given):

@@ -21,7 +21,7 @@ from runbook_lib.base.errors import AwsError, Exit, UsageError
 from runbook_lib.cli import entry
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import Wanted
-from runbook_lib.commands.rollback import NOTEBOOK, after, finish, rollback_1
+from runbook_lib.commands.rollback import NOTEBOOK, _after_the_effect, after, finish, rollback_1
 from runbook_lib.commands.status import rollout_status
 from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic import state as traffic
@@ -444,3 +444,9 @@ def test_an_archive_that_is_none_keeps_nobody_from_acting_and_from_being_told(
     assert not state(aws, file).switch_on
     assert done.applied and done.record is not None, "sealed in a spare folder"
     assert "not told" not in (done.told or "") and len(inbox()) == 1
+
+
+def test_after_the_effect_no_exit_code_says_that_nothing_was_changed() -> None:
+    """The notebook could not read a file of the parameters: async was off, people were told, and it ended with 2."""
+    codes = (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.HOLD, Exit.ROLLBACK)
+    assert [_after_the_effect(int(code)) for code in codes] == [0, 1, 1, 3, 4]

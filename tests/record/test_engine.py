@@ -596,3 +596,27 @@ def test_a_connection_file_that_cannot_be_kept_from_others_is_a_kernel_that_cann
     monkeypatch.setattr(kernel.AsyncKernelManager, "start_kernel", refused)
     with pytest.raises(NoKernel, match="Permissions assignment failed"):
         kernel.start("python3", {}, "r1")
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(sys.platform == "darwin", reason="there a name is always text")
+def test_a_folder_whose_name_is_no_text_costs_no_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record was sealed; then papermill ended with a UnicodeEncodeError and an empty notebook."""
+    (folder := tmp_path / os.fsdecode(b"bad\xff")).mkdir()
+    monkeypatch.chdir(folder)
+    project = Project(Path())
+    project.run(OPEN, CLOSE)
+    assert project.record().status == "completed"
+    assert json.loads((folder / "out.ipynb").read_text())["metadata"]["runbook"]["record"]
+
+
+@pytest.mark.kernel
+def test_code_that_is_too_deep_to_compile_is_a_run_that_failed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel was done and gave no answer: the run stood for ever."""
+    monkeypatch.setattr(kernel, "ANSWERS_S", 0.5)
+    with pytest.raises(RuntimeError, match="gave no answer"):
+        project.run(OPEN, f"x = {'1 + ' * 5_000}1", CLOSE)
+    record = project.record()
+    assert (record.status, record.error and record.error.cell) == ("failed", 3)

@@ -124,6 +124,16 @@ def test_kernels_know_where_the_reader_of_their_commands_stands(
     assert "RUNBOOK_READER" not in os.environ
 
 
+def test_a_command_in_a_cell_does_not_take_the_folder_of_its_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`!runbook run 01 -f params/prod.yaml` in a notebook of another service: its kernel read that one's files."""
+    monkeypatch.setenv("RUNBOOK_PARAMS", str(tmp_path))
+    with _read_from(ROOT / "params", ROOT):
+        assert os.environ["RUNBOOK_PARAMS"] == str(ROOT / "params")
+    assert os.environ["RUNBOOK_PARAMS"] == str(tmp_path)
+
+
 def test_runs_side_by_side_set_variables_together_and_the_last_one_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each may end first; what was there before them is there again, whatever the order."""
     for before in (None, "as it was"):
