@@ -52,7 +52,7 @@ class Verifier:
         path, leaf = self._leaf(ref)
         chain, _, name = path.rpartition("/")
         found = self._found(chain).get(name)
-        own = found.link(name) if found else _verify_own(ref, _vouched(leaf))
+        own = found or _verify_own(ref, _vouched(leaf))
         if self._log and self._log.unread:
             raise Unread(f"{name}: {_without(self._log)}", of_the_log=True)
         if name not in self._broken.get(chain, {}):
@@ -121,7 +121,7 @@ def _without(log: Log) -> str:
     return f"the archive's log cannot vouch for it: {log.damage[0].sentence}"
 
 
-def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link) -> str:
+def _unlogged(log: Log | None, leaf: Leaf | None, path: str, own: Link | Found) -> str:
     """Why the archive's log does not vouch for a record, in half a sentence; empty: it does, or need not."""
     of_the_log = own.schema >= LOGGED_SINCE
     if log is None:

@@ -68,7 +68,7 @@ class RecordRef:
         """Its folder; made when it is asked for, which a list of ten thousand does for none."""
         return Path(self.where)
 
-    @property
+    @cached_property
     def path(self) -> str:
         """Its folder as the log spells it: from the archive's root, with `/` between names."""
         return "/".join(self.where.rsplit(os.sep, 4)[-4:])
