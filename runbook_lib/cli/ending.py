@@ -48,13 +48,26 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     if said is None:
         kind = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
         said = one_line(error) if isinstance(error, OSError) else f"a fault of the runbook itself: {kind}"
-        said = _of_a_file(error) or f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
+        said = _of_this_machine(error) or f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
     return f"runbook: {said}{changed(untouched)}", int(Exit.ERROR)
 
 
 _NAMES = "EACCES EDQUOT EFBIG EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENOSPC ENOTDIR EPERM EROFS"
 _OF_A_FILE = {getattr(errno, name) for name in _NAMES.split()}
 """What this machine says of a file that a person named, or of its disk: no fault of the runbook."""
+
+
+def _of_this_machine(error: BaseException) -> str:
+    """What is wrong with a file, the memory or the installation; empty: the error is another one."""
+    if isinstance(error, MemoryError):
+        return "this machine has no memory left for it"
+    if not isinstance(error, ImportError):
+        return _of_a_file(error)
+    first: ImportError = error
+    while isinstance(before := first.__cause__ or first.__context__, ImportError):
+        first = before
+    own = (first.name or "").partition(".")[0] == __name__.partition(".")[0]
+    return "" if own else f"a library of this installation cannot be loaded: {one_line(first)}"
 
 
 def _of_a_file(error: BaseException) -> str:

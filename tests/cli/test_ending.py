@@ -288,3 +288,34 @@ def test_a_name_that_fills_the_screen_is_told_by_its_ends(kind: type[RunbookErro
     told, code = ending_of.ending(error)
     assert len(told) < 500 and "begin" in told and "end', which is not there" in told and "characters" in told
     assert code == error.exit_code and len(error._render_traceback_()[0]) < 500
+
+
+def numpy_says(why: str) -> ImportError:
+    """numpy's own page of advice, over what the loader said."""
+    try:
+        try:
+            raise ImportError(why, name="numpy._core._multiarray_umath")
+        except ImportError as error:
+            raise ImportError("\n\nIMPORTANT: PLEASE READ THIS FOR ADVICE\n" * 5) from error
+    except ImportError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "this machine has no memory left for it"),
+        (numpy_says("libblas.so: failed to map segment"), "cannot be loaded: libblas.so: failed to map segment"),
+        (ModuleNotFoundError("No module named 'duckdb'", name="duckdb"), "cannot be loaded: No module named 'duckdb'"),
+    ],
+)
+def test_a_library_or_memory_that_is_missing_is_no_fault_of_the_runbook(error: Exception, told: str) -> None:
+    said, code = ending_of.ending(error)
+    assert said.endswith(f"{told}; nothing was changed") and said.count("\n") == 0 and code == 1
+
+
+def test_a_module_of_our_own_that_is_missing_is_a_fault_of_the_runbook() -> None:
+    with pytest.raises(ImportError) as raised:
+        raise ImportError("cannot import name 'x' from 'runbook_lib.judge'", name="runbook_lib.judge")
+    error = raised.value
+    assert "a fault of the runbook itself: ImportError: cannot import name 'x'" in ending_of.ending(error)[0]
