@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import FACTS, FOLDER, KIND, attachments, spelt
 from runbook_lib.record.entry import Entry, sealed
@@ -96,7 +97,7 @@ def _person() -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        notebook = json.loads(path.read_bytes())
+        notebook = json.loads(read_plain(path))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):
