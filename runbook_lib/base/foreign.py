@@ -20,6 +20,8 @@ _MARKS = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))|\A([#+=:
 _LONG = re.compile(r"\S{400,}")
 _ENDS = 120
 _TOLD = 2_000
+_TORN = 2_000
+"""Characters before a cut that may be the first part of a secret."""
 
 
 def short(text: str) -> str:
@@ -33,6 +35,15 @@ def told(text: str) -> str:
     if len(said) <= _TOLD:
         return said
     return f"{said[: _TOLD // 2]} …({len(text):,} characters)… {said[-_TOLD // 2 :]}"
+
+
+def head(text: str, most: int) -> str:
+    """The first `most` characters of a text, redacted: one that is cut and redacted then keeps half a secret."""
+    from runbook_lib.base.redact import redact_text
+
+    read = most + 2 * _TORN  # what is masked gets shorter
+    clean = redact_text(text[:read])
+    return clean[: most if len(text) <= read else min(most, max(0, len(clean) - _TORN))]
 
 
 def terminal(text: object) -> str:

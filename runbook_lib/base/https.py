@@ -1,5 +1,5 @@
-"""Our own requests over HTTP: to an https address, or to this machine, nowhere else from there, and not for longer than
-was said.
+"""Our own requests over HTTP: to an https address, or to this machine without a proxy, nowhere else from there, and not
+for longer than was said.
 """
 
 from __future__ import annotations
@@ -43,8 +43,11 @@ def sent(request: urllib.request.Request, told: str, wait_s: float, most: int = 
         OSError, HTTPException: there is none.
     """
 
+    # What is for this machine, in the clear, is not for a proxy; https is closed to it.
+    by = [urllib.request.ProxyHandler({})] if request.type == "http" else []
+
     def ask() -> tuple[int, bytes]:
-        with urllib.request.build_opener(_Stay).open(request, timeout=wait_s) as answer:
+        with urllib.request.build_opener(_Stay, *by).open(request, timeout=wait_s) as answer:
             return int(answer.status), bytes(answer.read(most))
 
     try:

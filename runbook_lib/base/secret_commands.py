@@ -58,6 +58,10 @@ _LOGIN_AS = re.compile(
     r"(?![/\\:]|\[redacted\])(?P<value>[^\s\"'<>]+)"
 )
 _GROUPS = frozenset("root wheel staff users nogroup nobody adm docker daemon sudo admin".split())  # noqa: SIM905
+_BEFORE = 8
+_AS_ONE = re.compile(r"[\s\"'`;|&<>\\]")
+_BLANK = "\ue000"
+"""Stands in a word for what would end it in a line of a shell."""
 PROGRAMS = frozenset(name for programs, _ in _PATTERNS for name in programs)
 
 
@@ -83,12 +87,17 @@ def mask_login(text: str) -> str:
 
 
 def mask_words(words: Sequence[str]) -> list[str] | None:
-    """`mask_commands` for a command line that is a list of words; None if it has no secret."""
-    if not words or words[0].rpartition("/")[2] not in PROGRAMS or any(re.search(r"\s|^$", word) for word in words):
+    """`mask_commands` for a command line that is a list of words; None if it has no secret. What stands before the
+    program is another one that starts it, such as `sudo` or `env`.
+    """
+    first = next((at for at, word in enumerate(words[:_BEFORE]) if word.rpartition("/")[2] in PROGRAMS), None)
+    if first is None:
         return None
-    line = " ".join(words)
+    line = " ".join(_AS_ONE.sub(_BLANK, word) or _BLANK for word in words[first:])
     clean = mask_commands(line, line.casefold()).split(" ")
-    return clean if clean != list(words) and len(clean) == len(words) else None
+    told = [now.replace(_BLANK, " ") if MASK in now else word for word, now in zip(words[first:], clean, strict=False)]
+    told = [*words[:first], *told]
+    return told if len(clean) == len(words) - first and told != list(words) else None
 
 
 def _set(match: Match) -> str:

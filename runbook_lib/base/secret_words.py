@@ -8,49 +8,67 @@ import re
 
 from runbook_lib.base.secret_commands import PROGRAMS, mask_words
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import harmless, has, stemmed, telling
+from runbook_lib.base.secret_names import has, no_value, stemmed, telling
 
-_Q = r"\\{0,7}[\"']"
+_Q = r"\\{0,7}[\"'`]"
+_KIND = r"(?:[bBuUrR]{1,2})?"
+"""What Python writes before quotes."""
 _FLAG = re.compile(
-    rf"((?P<q>{_Q})--?(?P<name>[A-Za-z][\w-]{{0,60}})(?P=q)(?:\s{{0,4}},\s{{0,40}}|\s{{1,4}})b?(?P<o>{_Q}))"
-    r"(?P<value>(?:(?!(?P=o))[^\n]){1,4000})(?=(?P=o))"
+    rf"((?P<q>{_Q})--?(?P<name>[A-Za-z][\w-]{{0,60}})(?P=q)(?:\s{{0,4}}[,;]\s{{0,40}}|\s{{1,4}}){_KIND}(?P<o>{_Q}))"
+    r"(?P<value>(?:\\(?:\\|(?P=o))|(?!(?P=o))[^\n])+)"
 )
-"""A telling option as a word, and the word after it."""
+"""A telling option as a word, and the word after it, also if its end was cut off."""
 _ITEM = re.compile(
     rf"((?:^|\n)(?P<at>[ \t]{{0,40}}-[ \t]{{1,4}})(?P<q>{_Q})?--?(?P<name>[A-Za-z][\w-]{{0,60}})(?(q)(?P=q))"
     r"[ \t]{0,4}\r?\n(?P=at)[\"']?)(?P<value>[^\n\"']{1,4000})"
 )
 """The same as items of a list in YAML."""
-_WORDS = re.compile(
-    rf"(?P<q>{_Q})(?P<first>[\w./-]{{1,120}})(?P=q)(?P<more>(?:\s{{0,4}},\s{{0,40}}b?(?P=q)[^\"'\\\n]{{1,400}}(?P=q)){{1,60}})"
+_FLOW = re.compile(
+    r"((?<=[\[,\s])--?(?P<name>[A-Za-z][\w-]{0,60}),[ \t]{0,4})(?P<value>[^\s\"'`,\[\]{}]+)(?=[ \t]{0,4}[,\]])"
 )
-"""Words in one kind of quotes, of which the first may be a program."""
+"""The same between the brackets of a list in YAML."""
+_ENDS = re.compile(r"(?i).*(?<!by)(?<!com)(?:pass|pwd)")
+"""An option that tells by its end: `--requirepass`."""
+_WORD = rf"(?P<o>{_Q})(?:\\(?:\\|(?P=o))|(?!(?P=o))[^\n]){{0,2000}}(?P=o)"
+_WORDS = re.compile(
+    rf"(?P<q>{_Q})(?P<first>[\w./-]{{1,120}})(?P=q)(?P<more>(?:\s{{0,4}},\s{{0,40}}{_KIND}{_WORD}){{1,60}})"
+)
+"""Words of which one may be a program."""
+_EACH = re.compile(_WORD)
 
 
 def mask_listed(text: str, small: str) -> str:
     """`text` with the secrets of such lists masked; `small`: the same text in small letters."""
-    if "-" not in small or ('"' not in small and "'" not in small and "\n" not in small):
+    if "-" not in small or not has(("'", '"', "`", "\n", "["), small):
         return text
     if stemmed(small) or "pass" in small:
-        text = _ITEM.sub(_option, _FLAG.sub(_option, text))
+        for pattern in (_FLAG, _ITEM, _FLOW):
+            text = pattern.sub(_option, text)
     if has(tuple(PROGRAMS), small):
         text = _WORDS.sub(_words, text)
     return text
 
 
 def _option(match: Match) -> str:
-    value = match["value"]
-    return match[0] if not telling(match["name"]) or harmless(value) else f"{match[1]}{MASK}"
+    name = match["name"]
+    told = (telling(name) or _ENDS.fullmatch(name)) and not no_value(match["value"])
+    return f"{match[1]}{MASK}" if told else match[0]
 
 
 def _words(match: Match) -> str:
-    quote = re.escape(match["q"])
-    words = [match["first"], *re.findall(rf"{quote}(.*?){quote}", match["more"])]
+    found = list(_EACH.finditer(match["more"]))
+    words = [match["first"], *(_bare(one) for one in found)]
     clean = mask_words(words)
     if clean is None:
         return match[0]
-    rest = iter(clean[1:])
-    quoted = match["q"]
-    return f"{quoted}{clean[0]}{quoted}" + re.sub(
-        rf"{quote}.*?{quote}", lambda _: f"{quoted}{next(rest)}{quoted}", match["more"]
-    )
+    rest = iter(zip(words[1:], clean[1:], strict=True))
+
+    def put(one: Match) -> str:
+        was, now = next(rest)
+        return one[0] if was == now else f"{one['o']}{now}{one['o']}"
+
+    return match[0][: match.start("more") - match.start()] + _EACH.sub(put, match["more"])
+
+
+def _bare(word: Match) -> str:
+    return word[0][len(word["o"]) : -len(word["o"])]

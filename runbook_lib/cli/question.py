@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import typer
@@ -42,6 +43,7 @@ def _line() -> str:
     except OSError:  # the terminal is gone
         raw = b""
     if not raw.endswith(b"\n"):
-        typer.echo()
+        with contextlib.suppress(OSError):
+            typer.echo()
         raise UsageError("nobody answered", nothing_changed=True)
     return raw.decode(errors="replace").strip().lower()

@@ -5,9 +5,11 @@ what follows it, the verdict above all, is kept all the same.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from runbook_lib.base.foreign import told
+from runbook_lib.base.redact import redact_text
 
 MOST = 10_000_000
 """Characters of output that a run keeps; a whole rehearsed phase has one million."""
@@ -16,6 +18,10 @@ EACH = 1_000_000
 _ONE = 500
 """What an output costs beside its text: the report has a block for each."""
 CUT = "[the output is cut here: it was longer than a record keeps]"
+_UNFINISHED = 5_000
+"""Most characters before a cut that may be the first part of a secret."""
+_END = 100_000
+"""Characters of each end of an error in which secrets are searched: a hundred times what is kept of it."""
 
 
 class Allowance:
@@ -63,8 +69,8 @@ class Allowance:
         self.left_out[self._number] = self.left_out.get(self._number, 0) + size - _ONE
         first, self._cut = not self._cut, True
         if "traceback" in output:  # why the run ended is always kept
-            output["evalue"] = told(str(output.get("evalue", "")))
-            output["traceback"] = [told("\n".join(map(str, output["traceback"])))]
+            output["evalue"] = _ends(str(output.get("evalue", "")))
+            output["traceback"] = [_ends("\n".join(map(str, output["traceback"])))]
             return True
         if not first:
             return False
@@ -81,11 +87,52 @@ class Allowance:
         self._used += size
         self._cell += size
 
+    def dropped(self, size: int) -> None:
+        """So many characters more of this cell are not kept."""
+        if size:
+            self.left_out[self._number] = self.left_out.get(self._number, 0) + size
+
     @property
     def sentence(self) -> str:
         """What is not in the record; empty: nothing."""
         cells = ", ".join(f"{size:,} characters of code cell {number}" for number, size in self.left_out.items())
         return f"the record has not all that the cells printed: {cells} are left out" if cells else ""
+
+
+def without_unfinished(outputs: Iterable[Any]) -> int:
+    """Drops, in place, the line that the cut of a cell's outputs stands in: half a secret looks like none.
+
+    Returns:
+        How many characters it dropped.
+    """
+    dropped, last = 0, dict[str, Any]()
+    for output in outputs:
+        text = output.get("text")
+        if isinstance(text, str):
+            before, cut, behind = text.partition(f"\n{CUT}\n")
+            last[str(output.get("name"))] = output
+            if cut:
+                kept = _finished(before)
+                dropped += len(before) - len(kept)
+                output["text"] = f"{kept}{cut}{behind}"
+        if (isinstance(text, str) and CUT in text) or (output.get("data") or {}).get("text/plain") == CUT:
+            for stream in last.values():  # what it would have gone on with is not there either
+                kept = _finished(stream["text"])
+                dropped += len(stream["text"]) - len(kept)
+                stream["text"] = kept
+            break
+    return dropped
+
+
+def _finished(text: str) -> str:
+    return text[: max(text.rfind("\n") + 1, len(text) - _UNFINISHED)]
+
+
+def _ends(text: str) -> str:
+    """The two ends of an error. Secrets are masked before it is cut, which would leave a half of one."""
+    if len(text) > 2 * _END:
+        text = f"{text[:_END]}\n{text[-_END:]}"
+    return told(redact_text(text))
 
 
 def _size(output: dict[str, Any]) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import FACTS, FOLDER, KIND, attachments, spelt
 from runbook_lib.record.entry import Entry, sealed
@@ -96,14 +97,46 @@ def _person() -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        notebook = json.loads(path.read_bytes())
+        notebook = json.loads(read_plain(path))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         notebook = None
-    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list) or notebook.get("nbformat") != 4:
+    if not isinstance(notebook, dict) or notebook.get("nbformat") != 4 or not _shaped(notebook):
         raise UsageError(f"{path}: is not a Jupyter notebook (nbformat 4)")
     return notebook
+
+
+def _shaped(notebook: Mapping[str, Any]) -> bool:
+    """Whether a file has the shape that is read here. nbformat's own check refuses much that JupyterLab opens."""
+    cells = notebook.get("cells")
+    if not _are(dict, cells):
+        return False
+    outputs = [cell.get("outputs", []) for cell in cells or []]
+    return (
+        _object(notebook, "metadata")
+        and all(_object(cell, "metadata") and _text(cell.get("source", "")) for cell in cells or [])
+        and all(_are(dict, each) and all(map(_output, each)) for each in outputs)
+    )
+
+
+def _output(output: Mapping[str, Any]) -> bool:
+    if not _object(output, "data") or not _object(output, "metadata") or not _are(str, output.get("traceback", [])):
+        return False
+    data = output.get("data", {})
+    return all(map(_text, (output.get("text", ""), data.get("text/plain", ""), data.get("text/html", ""))))
+
+
+def _are(kind: type, items: Any) -> bool:
+    return isinstance(items, list) and all(isinstance(one, kind) for one in items)
+
+
+def _object(node: Mapping[str, Any], name: str) -> bool:
+    return isinstance(node.get(name, {}), dict)
+
+
+def _text(text: Any) -> bool:
+    return isinstance(text, str) or _are(str, text)
 
 
 def _said(notebook: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -112,7 +145,7 @@ def _said(notebook: Mapping[str, Any], path: Path) -> dict[str, Any]:
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if isinstance(data.get(MIME), dict):
+            if isinstance(data.get(MIME), dict) and data[MIME].get("run_id"):
                 stamps.append(data[MIME])
             text = "".join(data.get("text/plain", "")) + "".join(output.get("text", ""))
             printed += _NOTE.findall(text)

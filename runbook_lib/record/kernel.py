@@ -33,7 +33,7 @@ from runbook_lib.base import scratch
 from runbook_lib.base.foreign import terminal
 from runbook_lib.base.one_line import one_line
 from runbook_lib.base.redact import Pieces, redact_text
-from runbook_lib.record.allowance import Allowance
+from runbook_lib.record.allowance import Allowance, without_unfinished
 from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 
 _SOCKET_PATH = 100
@@ -105,6 +105,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             raise
         finally:
             redact_outputs(cell.get("outputs", []))
+            self._allowance.dropped(without_unfinished(cell.get("outputs", [])))
 
 
 @contextlib.contextmanager
@@ -116,6 +117,7 @@ def without_secrets(cell: Any) -> Iterator[None]:
         return
     cell["outputs"] = copy.deepcopy(outputs)
     redact_outputs(cell["outputs"])
+    without_unfinished(cell["outputs"])
     try:
         yield
     finally:

@@ -19,6 +19,10 @@ __all__ = [
     "redact_text",
 ]
 
+_OUTPUT = frozenset("output_type name text data metadata execution_count ename evalue traceback".split())  # noqa: SIM905
+_CELL = frozenset(("cell_type", "source", "outputs", "metadata", "execution_count", "attachments"))
+_NOTEBOOK = frozenset(("cells", "metadata", "nbformat", "nbformat_minor"))
+"""Fields that are redacted by what they are, or hold nothing that a person wrote."""
 _BINARY = ("image/png", "image/jpeg", "image/gif", "application/pdf")
 
 
@@ -27,8 +31,13 @@ def redact_notebook(nb: Any) -> None:
     for cell in nb.get("cells", []):
         cell["source"] = redact_text(_joined(cell.get("source", "")))
         redact_outputs(cell.get("outputs", []))
+        for output in cell.get("outputs", []):
+            _others(output, _OUTPUT)
         _in_place(cell.get("metadata"))
+        _attached(cell)
+        _others(cell, _CELL)
     _in_place(nb.get("metadata"))
+    _others(nb, _NOTEBOOK)
 
 
 def notebook_json(notebook: dict[str, Any]) -> bytes:
@@ -77,6 +86,8 @@ def redact_output(output: Any, pieces: Pieces | None = None) -> None:
                 continue
             text = "".join(item) if _is_lines(item) else item
             data[mime] = redact_text(text) if isinstance(text, str) else redact(text)
+        for mime in [one for one in data if redact_text(one) != one]:
+            data[redact_text(mime)] = data.pop(mime)
     if "metadata" in output:
         _in_place(output["metadata"])
 
@@ -105,3 +116,24 @@ def _in_place(node: Any) -> None:
         if clean != node:
             node.clear()
             node.update(clean)
+
+
+def _attached(cell: Any) -> None:
+    """Redacts the files that a cell of prose carries, and their names; images stay."""
+    attachments = cell.get("attachments")
+    if isinstance(attachments, dict):
+        cell["attachments"] = {
+            redact_text(name): {mime: item if mime in _BINARY else redact(item) for mime, item in bundle.items()}
+            for name, bundle in attachments.items()
+            if isinstance(bundle, dict)
+        }
+
+
+def _others(node: Any, known: frozenset[str]) -> None:
+    """Redacts, in place, the fields that notebooks do not have: whoever wrote the file may have put anything there."""
+    others = {name: item for name, item in node.items() if name not in known}
+    clean = redact(others) if others else others
+    if clean != others:
+        for name in others:
+            del node[name]
+        node.update(clean)

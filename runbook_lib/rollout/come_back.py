@@ -6,6 +6,7 @@ table (`before_jobs_are_gone`).
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from dataclasses import dataclass
 
@@ -68,5 +69,8 @@ def back(moment: Moment | None, *looks: Record | None) -> Back:
 
 
 def _said(look: Record) -> dt.datetime | None:
+    """The time that a look named; a text that is no time is none, as everywhere."""
     soaks = look.status == "completed" and look.decision in (None, "SOAK")
-    return parse(look.told.come_back_at) if soaks and look.told.come_back_at else None
+    with contextlib.suppress(ValueError):
+        return parse(look.told.come_back_at) if soaks and look.told.come_back_at else None
+    return None

@@ -102,3 +102,14 @@ def test_of_megabytes_the_ends_are_told(text: str) -> None:
     said = foreign.told(f"first {text} last")
     assert said.startswith("first ") and said.endswith(" last") and "characters)" in said
     assert len(said) < 2100
+
+
+@pytest.mark.parametrize("behind", ["", " more" * 10, " more" * 1_000])
+def test_the_beginning_of_a_text_has_no_half_of_a_secret(behind: str) -> None:
+    token = "ghp_" + "aB3dE6gH9j" * 3 + "aB3dE6"
+    for before in range(150, 201):
+        found = foreign.head("-" * before + f" {token}{behind}", 200)
+        assert len(found) <= 200 and "ghp_" not in found and found.startswith("-" * before)
+    torn = foreign.head(f"password={'x' * 1_900} {f'{token} ' * 2_000}", 200)
+    assert "aB3dE6" not in torn
+    assert foreign.head("short", 200) == "short" and foreign.head("long " * 1_000, 200) == ("long " * 40)

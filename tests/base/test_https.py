@@ -74,3 +74,26 @@ def test_whoever_answers_drop_by_drop_holds_nobody_up(drop: bytes) -> None:
     over.set()
     server.close()
     assert time.monotonic() - began < 5
+
+
+def test_what_is_for_this_machine_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would have the token in the clear."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.path.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with HTTPServer(("127.0.0.1", 0), Handler) as server, socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.1)
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert sent(Request(f"http://127.0.0.1:{server.server_port}/here"), "it", 5, 100) == (200, b"/here")
+        with pytest.raises(TimeoutError):
+            proxy.accept()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import signal
@@ -9,6 +10,7 @@ import sys
 from typing import Any
 
 import pytest
+import typer
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.question import agreed, asks
@@ -49,6 +51,17 @@ def test_a_terminal_that_is_gone_has_not_answered(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(sys, "stdin", terminal)
         with pytest.raises(UsageError, match="nobody answered"):
             agreed("Really?")
+        monkeypatch.setattr(typer, "echo", Gone())  # it shows nothing any more, either
+        with pytest.raises(UsageError, match="nobody answered"):
+            agreed("Really?")
+
+
+class Gone:
+    """Shows the question, and has no terminal after it."""
+
+    def __call__(self, *text: str, **_: bool) -> None:
+        if not text:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def test_ctrl_c_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.record.allowance import CUT, Allowance
+from runbook_lib.record.allowance import CUT, Allowance, without_unfinished
 
 HUGE = "x" * 60_000
 
@@ -80,3 +80,39 @@ def test_what_takes_the_place_of_something_is_no_more() -> None:
 def test_ordinary_outputs_are_as_they_were() -> None:
     kept, output = small(), {"text": "one\n"}
     assert kept.take(output) and output == {"text": "one\n"} and not kept.sentence
+
+
+TOKEN = "ghp_" + "aB3dE6gH9j" * 3 + "aB3dE6"
+
+
+@pytest.mark.parametrize("part", range(5, 40, 5))
+def test_a_secret_that_the_cut_parts_leaves_no_half(part: int) -> None:
+    kept = Allowance(most=500 + 6 + part, each=1)
+    kept.begin(1)
+    stream = {"output_type": "stream", "name": "stdout", "text": f"first\n{TOKEN}\n" + HUGE}
+    kept.take(stream)
+    assert TOKEN[:part] in stream["text"]
+    kept.dropped(without_unfinished([stream]))
+    assert stream["text"] == f"first\n\n{CUT}\n"
+    assert kept.sentence.endswith(f": {len(TOKEN) + 1 + len(HUGE):,} characters of code cell 1 are left out")
+
+
+def test_neither_does_one_in_several_outputs_nor_in_one_long_line() -> None:
+    begun, shown = {"name": "stdout", "text": f"first\n{TOKEN[:20]}"}, {"data": {"text/plain": CUT}}
+    assert without_unfinished([begun, shown]) == 20 and begun["text"] == "first\n"
+    only_cut = {"name": "stderr", "text": f"\n{CUT}\n"}
+    begun["text"] = TOKEN[:20]
+    assert without_unfinished([begun, only_cut]) == 20 and (begun["text"], only_cut["text"]) == ("", f"\n{CUT}\n")
+    long = {"name": "stdout", "text": f"{HUGE}{TOKEN[:20]}\n{CUT}\n"}
+    assert without_unfinished([long]) == 5_000 and long["text"].startswith(HUGE[:50_000]) and "ghp" not in long["text"]
+    whole = {"name": "stdout", "text": "no newline"}
+    assert without_unfinished([whole]) == 0 and whole["text"] == "no newline"
+
+
+@pytest.mark.parametrize("at", range(960, 1_060, 10))
+def test_nor_does_one_in_a_long_error(at: int) -> None:
+    kept, text = small(), "-" * (at - 9) + f" {TOKEN} " + "x " * 20_000 + f" {TOKEN} " + "-" * (at - 9)
+    kept.take({"text": HUGE})
+    error: dict[str, Any] = {"ename": "E", "evalue": text, "traceback": text.split(" ")}
+    assert kept.take(error)
+    assert "ghp_" not in str(error) and "aB3dE6" not in str(error)

@@ -90,6 +90,62 @@ def test_secrets_do_not_come_in_by_the_back_door(archive: Archive, ref: RecordRe
     assert all(key not in path.read_text() for path in where.iterdir())
 
 
+def test_nor_in_fields_that_no_notebook_has(archive: Archive, ref: RecordRef, save: Callable[..., Path]) -> None:
+    token = "ghp_" + "aB3dE6gH9j" * 3 + "aB3dE6"
+    path = save({**stamped(archive, ref), "more": token}, {"output_type": "new", "data": {token: "x"}})
+    notebook = json.loads(path.read_bytes()) | {"more": {"password": "hunter2x"}}
+    files = {token: {"text/plain": token, "image/png": "aGk="}}
+    notebook["cells"] += [{"cell_type": "markdown", "id": token, "source": "", "metadata": {}, "attachments": files}]
+    path.write_text(json.dumps(notebook))
+    kept = (attach(path, archive) / "notebook.ipynb").read_text()
+    assert token not in kept and "hunter2x" not in kept and "aGk=" in kept
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [
+        ((), [None]),
+        ((), ["x"]),
+        ((0, "outputs"), None),
+        ((0, "outputs"), "abc"),
+        ((0, "outputs"), ["abc"]),
+        ((0, "metadata"), "x"),
+        ((0, "source"), 5),
+        ((0, "outputs", 0, "data"), None),
+        ((0, "outputs", 0, "data"), [1]),
+        ((0, "outputs", 0, "data", "text/plain"), {"a": 1}),
+        ((0, "outputs", 0, "text"), 5),
+        ((0, "outputs", 0, "text"), [5]),
+        ((0, "outputs", 0, "metadata"), "x"),
+        ((0, "outputs", 0, "traceback"), None),
+        ((0, "outputs", 0, "traceback"), [1]),
+    ],
+)
+def test_what_only_looks_like_a_notebook_is_one_sentence(
+    archive: Archive, ref: RecordRef, save: Callable[..., Path], where: tuple[Any, ...], what: Any
+) -> None:
+    path = save(stamped(archive, ref))
+    notebook = json.loads(path.read_bytes())
+    node, (*most, last) = notebook, ("cells", *where)
+    for name in most:
+        node = node[name]
+    node[last] = what
+    path.write_text(json.dumps(notebook))
+    with pytest.raises(UsageError, match="is not a Jupyter notebook"):
+        attach(path, archive)
+
+
+def test_a_notebook_without_end_and_a_stamp_without_a_run(
+    archive: Archive, ref: RecordRef, save: Callable[..., Path]
+) -> None:
+    path = save({"output_type": "display_data", "data": {MIME: {}}})
+    with pytest.raises(UsageError, match="carries no closed run"):
+        attach(path, archive)
+    path.write_text("[" * 100_000)
+    with pytest.raises(UsageError, match="is not a Jupyter notebook"):
+        attach(path, archive)
+
+
 def test_an_altered_record_takes_no_attachment(archive: Archive, ref: RecordRef, save: Callable[..., Path]) -> None:
     path = save(stamped(archive, ref))
     (ref.folder / "answers.json").write_text("[]")

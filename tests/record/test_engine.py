@@ -585,6 +585,24 @@ def test_a_cell_that_prints_megabytes_leaves_a_record_that_says_so(
     assert sum(path.stat().st_size for path in project.archive.records()[0].folder.iterdir()) < 400_000
 
 
+@pytest.mark.kernel
+@pytest.mark.parametrize("room", [20_000, 20_530])
+def test_the_cut_leaves_no_half_of_a_secret_that_comes_in_pieces(
+    project: Project, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    """Of two such limits one lies between the two pieces of a token."""
+    monkeypatch.setattr(Allowance.__init__, "__defaults__", (room, 1_000))
+    cell = """import time
+token = "gh" + "p_" + "".join(chr(65 + at * 7 % 26) for at in range(36))
+for _ in range(60):
+    print(token[:20], end="", flush=True); time.sleep(0.01); print(token[20:], flush=True); time.sleep(0.01)"""
+    project.run(OPEN, cell, CLOSE)
+    half = "".join(chr(65 + at * 7 % 26) for at in range(12))
+    assert CUT in str(project.sealed_notebook()["cells"][2]["outputs"])
+    for path in project.root.rglob("*"):
+        assert not path.is_file() or half not in path.read_text(errors="replace"), path
+
+
 def test_a_connection_file_that_cannot_be_kept_from_others_is_a_kernel_that_cannot_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -54,3 +54,10 @@ def test_where_aws_was_not_asked_the_record_says_the_time_and_not_what_for() -> 
     assert found == Back(AT) and not found.between
     assert found.soaking() == "an interim look is always safe; come back at 2026-11-10 03:45 UTC"
     assert back(None).soaking() == "an interim look is always safe; the verdict is not due yet"
+
+
+@pytest.mark.parametrize("text", ["soon", "24:00", "9999-12-31T23:59:59-12:00"])
+def test_a_text_that_is_no_time_is_none(text: str) -> None:
+    said = {"reason": "so far", "next": "on", "come_back_at": text}
+    assert back(SHIFTED, look(None, outcome=said), look(AT)) == Back(AT, VERDICT)
+    assert back(None, look(None, outcome=said)) == Back(None)

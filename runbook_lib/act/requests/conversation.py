@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from runbook_lib.act.requests.http_call import Answer, Send, over_http
+from runbook_lib.base.foreign import head
 from runbook_lib.base.json_body import at, filled_body, id_at
 from runbook_lib.base.template import filled
 from runbook_lib.base.waiting import steady, until
@@ -269,4 +270,4 @@ def _id(answer: Answer, path: str) -> str:
 
 def _said(answer: Answer) -> str:
     """An answer in words; text that is not JSON is shown as it came."""
-    return f"{answer.status} {json.dumps(answer.text if answer.body is None else answer.body)[:200]}"
+    return f"{answer.status} {head(json.dumps(answer.text if answer.body is None else answer.body), 200)}"

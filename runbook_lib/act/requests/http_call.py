@@ -9,7 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.base.foreign import head
+
 _TIMEOUT_S = 30.0
+_READ = 10_000
+"""Bytes of an answer that is no JSON which are looked at."""
 
 
 @dataclass(frozen=True)
@@ -54,4 +58,4 @@ def _answer(status: int, raw: bytes) -> Answer:
     try:
         return Answer(status, json.loads(raw))
     except (ValueError, RecursionError):  # nested too deeply to be read
-        return Answer(status, None, raw[:1000].decode(errors="replace")[:200])
+        return Answer(status, None, head(raw[:_READ].decode(errors="replace"), 200))

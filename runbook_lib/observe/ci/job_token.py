@@ -7,8 +7,9 @@ so that it is of use for nothing else; the record keeps its parts as texts, for 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -77,20 +78,42 @@ def keys(where: str, folder: Path) -> list[Any]:
 def verified(token: JobToken, known: list[Any]) -> dict[str, Any]:
     """The claims of a token that one of the keys has signed (RS256, and no other way).
 
+    A key of another kind, or one that cannot be read, is none: beside it the others count all the same (RFC 7517, 5).
+
     Raises:
-        ValueError: none has, or the token or a key cannot be read.
+        ValueError: none has, or the token cannot be read.
     """
     from joserfc.errors import JoseError
-    from joserfc.jwk import KeySet
-    from joserfc.jws import deserialize_compact
+    from joserfc.jws import JWSRegistry, deserialize_compact
 
+    # What a header says beyond the standard is signed, and not for us (RFC 7515, 4), unless it is critical.
+    rules = JWSRegistry(algorithms=["RS256"], strict_check_header=False)
     try:
-        found = deserialize_compact(token.compact, KeySet.import_key_set({"keys": known}), ["RS256"])
-        return dict(json.loads(found.payload or b""))
-    except JoseError:
-        raise ValueError("none of the keys has signed it") from None
+        for key in _rsa(known, _object(token.header).get("kid")):
+            with contextlib.suppress(JoseError):
+                return _object(deserialize_compact(token.compact, key, registry=rules).payload or b"")
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise ValueError("it cannot be read") from None
+    raise ValueError("none of the keys has signed it")
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError
+    return found
+
+
+def _rsa(known: list[Any], name: Any) -> Iterator[Any]:
+    """The keys of the one kind that can have signed a token, which it names or that have no name."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import RSAKey
+
+    for one in known:
+        if not isinstance(one, dict) or one.get("kty") != "RSA" or (name and one.get("kid", name) != name):
+            continue
+        with contextlib.suppress(JoseError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            yield RSAKey.import_key(one)
 
 
 def _bytes(text: str) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
-from runbook_lib.base.foreign import field
+from runbook_lib.base.foreign import field, head
 from runbook_lib.base.template import filled
 from runbook_lib.observe.asking import Absent, Place
 from runbook_lib.observe.inventory.rules import Resource, Trouble
@@ -130,7 +130,7 @@ def _read(read: Callable[[Any], Any], answer: Any, doing: str) -> Any:
 
 
 def _unreadable(doing: str, error: Exception) -> Trouble:
-    said = field(f"{type(error).__name__}: {error}")[:_LENGTH]
+    said = head(field(f"{type(error).__name__}: {error}"), _LENGTH)
     return Trouble(f"{doing}: AWS's answer cannot be read ({said})")
 
 

@@ -20,7 +20,7 @@ from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.home.home import Lost, RolledBack
-from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, pull
+from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, Unusable, pull
 from runbook_lib.record.home.s3 import Store
 from runbook_lib.record.log.files import CHECKPOINT, LEAVES, PART, TREE, of_log, parts, read_checkpoint, read_log
 from runbook_lib.record.log.files import FOLDER as LOG
@@ -194,7 +194,7 @@ class Bucket:
             raise ArchiveError(why)
         try:
             yield
-        except (Lost, RolledBack):
+        except (Lost, RolledBack, Unusable):
             raise
         except ArchiveError as error:
             _DOWN[self.uri] = (time.monotonic() + DOWN_S, str(error))

@@ -34,6 +34,10 @@ _TABLES = (
 _KNOWN = "SELECT path, etag, coalesce(mark, '') FROM etags LEFT JOIN marks USING (path)"
 
 
+class Unusable(ArchiveError):
+    """The file of this state cannot be used; the bucket may well answer."""
+
+
 class Mirror:
     """The file that keeps this state, beside the copy; without it the copy is compared with the bucket again."""
 
@@ -49,11 +53,14 @@ class Mirror:
                 yield base
         except sqlite3.Error as error:
             told = "it is removed; run again" if self._spoilt(error) else "remove it, and run again"
-            raise ArchiveError(f"{self._file} cannot be used ({error}); {told}") from None
+            raise Unusable(f"{self._file} cannot be used ({error}); {told}") from None
 
     def _spoilt(self, error: sqlite3.Error) -> bool:
-        """Whether the file was no such file, and is gone now: nothing in it is missed."""
-        if getattr(error, "sqlite_errorcode", 0) not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        """Whether the file was no such file (`SQLITE_ERROR`: or one with other tables), and is gone now: nothing in it
+        is missed.
+        """
+        no_such = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
+        if getattr(error, "sqlite_errorcode", 0) not in no_such:
             return False
         with contextlib.suppress(OSError):
             self._file.unlink()
@@ -63,8 +70,8 @@ class Mirror:
     def sound(self) -> None:
         """Begins the file anew if it is spoilt: then the copy is compared with the bucket again."""
         if self._file.exists():
-            with contextlib.suppress(ArchiveError), self._open():
-                pass
+            with contextlib.suppress(ArchiveError):
+                self.etag("")
 
     def etag(self, path: str) -> str:
         """ETag of one file; empty: unknown, or the file here is not as it was copied."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.act.requests import http_call
+from runbook_lib.act.requests import conversation, http_call
 from runbook_lib.act.requests.http_call import Answer, over_http
 
 
@@ -37,3 +37,12 @@ def test_a_body_is_json_unless_the_headers_say_more(
     over_http("POST", "http://127.0.0.1/x", headers, {})
     over_http("GET", "http://127.0.0.1/x", {}, None)
     assert [one.get_header("Content-type") for one in sent] == [kind, None]
+
+
+def test_an_answer_that_is_cut_keeps_no_half_of_a_secret() -> None:
+    """A service may echo a request, with its secret headers."""
+    token = "ghp_" + "aB3dE6gH9j" * 3 + "aB3dE6"
+    for before in range(160, 200):
+        echoed = "x" * before + f" {token} and more"
+        assert "ghp_" not in http_call._answer(500, echoed.encode()).text
+        assert "ghp_" not in conversation._said(Answer(500, {"a": echoed}))

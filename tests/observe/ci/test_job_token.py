@@ -81,3 +81,37 @@ def test_keys_are_a_file_beside_or_an_address(tmp_path: Path, monkeypatch: pytes
             keys("bad.json", tmp_path)
     with pytest.raises(Refused, match=r"cannot be read beside gates\.yaml"):
         keys("gone.json", tmp_path)
+
+
+def test_a_key_that_is_no_such_key_spoils_none_of_the_others() -> None:
+    right, (own,) = asked_of(token(CLAIMS)), jwks("ours")["keys"]
+    strange = [
+        {"kty": "oct", "k": "AAAA", "kid": "ours"},
+        {"kty": "EC", "crv": "P-999", "x": "AA", "y": "AA", "kid": "new"},
+        {"kty": "AKP", "alg": "ML-DSA-44", "pub": "AA", "kid": "ours"},
+        {"kid": "ours"},
+        "ours",
+        {**own, "n": "AA"},
+        {**jwks("theirs")["keys"][0], "kid": "ours"},
+        {**own, "use": "enc"},
+    ]
+    assert verified(right, [*strange, own]) == CLAIMS
+    with pytest.raises(ValueError, match=NOT_SIGNED):
+        verified(right, strange)
+    assert verified(right, [{name: text for name, text in own.items() if name != "kid"}]) == CLAIMS
+
+
+def test_a_header_beyond_the_standard_is_nothing_unless_it_is_critical() -> None:
+    known = jwks("theirs", "ours")["keys"]
+    assert verified(asked_of(token(CLAIMS, x5t="abc", zzz="new")), known) == CLAIMS
+    for crit in (["zzz"], "zzz", ["zzz", "b64"]):
+        with pytest.raises(ValueError, match=NOT_SIGNED):
+            verified(asked_of(token(CLAIMS, crit=crit, zzz="new")), known)  # type: ignore[arg-type]
+
+
+def test_claims_that_are_no_object_cannot_be_read() -> None:
+    for claims in ([["aud", "x"]], [1], "ab", 3, None):
+        with pytest.raises(ValueError, match="cannot be read"):
+            verified(asked_of(token(claims)), jwks("ours")["keys"])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="cannot be read"):
+        verified(asked_of(token(CLAIMS)).model_copy(update={"claims": '{"a": "\udc80"}'}), jwks("ours")["keys"])

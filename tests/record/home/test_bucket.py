@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -305,6 +307,25 @@ def test_without_what_the_copy_knows_the_next_seal_compares_it_with_the_bucket(
     ada.seal()
     done = ada.audit()
     assert (done.state, done.size) == ("intact", 2), done.damage
+
+
+def test_a_state_with_other_tables_is_begun_anew_and_one_that_stands_in_the_way_is_told(machine: Machines) -> None:
+    """The bucket answers: once the file is gone, nobody waits until it may be asked again."""
+    ada = machine("ada")
+    ada.seal()
+    file = ada.archive.root / FILE
+    file.unlink()
+    with contextlib.closing(sqlite3.connect(file)) as base, base:
+        base.execute("CREATE TABLE etags (a)")
+    ada.seal()
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(ArchiveError, match=r"mirror\.sqlite cannot be used .*remove it"):
+        ada.seal()
+    file.rmdir()
+    ada.seal()
+    done = ada.audit()
+    assert (done.state, done.size) == ("intact", 3), done.damage
 
 
 def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(

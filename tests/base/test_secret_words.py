@@ -1,0 +1,83 @@
+"""Secrets in a command line that is written as a list of its words."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from runbook_lib.base.redact import MASK, redact, redact_text
+
+SECRET = "hunter2x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"['psql', '--password', '{SECRET}",
+        f"['psql', '--password', 'it\\'s {SECRET}']",
+        f"['x', '--api-key', r'{SECRET}', u'y']",
+        f"`--password`, `{SECRET}`",
+        f"args: [server, --requirepass, {SECRET}]",
+        f"['redis-server', '--requirepass', '{SECRET}']",
+        f"[--api-key, {SECRET}, --port, 80]",
+        f"['sudo', '-u', 'root', 'mysql', '-p{SECRET}']",
+        f"['env', 'X=1', '/usr/bin/sshpass', '-p', '{SECRET}', 'ssh']",
+        f"['sshpass', '-p', 'two {SECRET} words', 'ssh']",
+        f"['mysql', '-e', \"select 'x' from y\", '', '-p{SECRET}']",
+        f"['mysql', '-p{SECRET}', '-e', 'select 1']",
+    ],
+)
+def test_the_word_after_a_telling_option_is_masked(text: str) -> None:
+    clean = redact_text(text)
+    assert SECRET not in clean and MASK in clean and redact_text(clean) == clean
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sudo", "mysql", f"-p{SECRET}", "-e", "select 1"],
+        ["mysql", "-e", "select 'a;b' from c", "", f"-p{SECRET}"],
+        ["sshpass", "-p", f"two {SECRET}", "ssh", "host"],
+    ],
+)
+def test_of_a_list_the_other_words_stay(words: list[str]) -> None:
+    clean = redact(words)
+    assert SECRET not in str(clean) and len(clean) == len(words)
+    assert [was for was, now in zip(words, clean, strict=True) if was != now] == [one for one in words if SECRET in one]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "['--region', 'eu-west-1']",
+        "['mysql', '--host', 'db', '-e', \"select 'x'\", '']",
+        "[--region, eu-west-1, --key, job_id]",
+        "['--bypass', 'yes']",
+        "Options are '--password' 'or' '--token'.",
+        "['sudo', 'docker', 'run', '-p', '8080:80', 'image']",
+        "['--secret-id', 'prod/db', '--secret-arn', 'arn:aws:secretsmanager:eu-west-1:1:secret:x']",
+        "- --region\n- eu-west-1\n",
+    ],
+)
+def test_ordinary_words_stay(text: str) -> None:
+    assert redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "'--password', ",
+        "'--password', '",
+        "'mysql', ",
+        "'mysql' '\\",
+        "[--a-password, ",
+        "- --password\n",
+        "`--",
+        "\\'",
+    ],
+)
+def test_the_time_is_linear(part: str) -> None:
+    begun = time.process_time()
+    redact_text("password mysql " + part * (200_000 // len(part)))
+    assert time.process_time() - begun < 3
