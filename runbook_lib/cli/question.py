@@ -44,6 +44,6 @@ def _line() -> str:
         raw = b""
     if not raw.endswith(b"\n"):
         with contextlib.suppress(OSError):
-            typer.echo()
+            typer.echo("\n", nl=False)
         raise UsageError("nobody answered", nothing_changed=True)
     return raw.decode(errors="replace").strip().lower()

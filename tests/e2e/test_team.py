@@ -34,7 +34,7 @@ def test_one_shifts_the_other_takes_it_back_and_both_see_the_same(
     bucket = "records-of-a-team"
     fit_bucket(rollout.aws.client("s3"), bucket)
     key = rollout.aws.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
-    said = {"folder": f"s3://{bucket}/team", "signing_key": f"awskms:{key}", "witness": ["ssm:/team/checkpoint"]}
+    said = {"folder": f"s3://{bucket}/team", "signing_key": f"awskms:{key}", "witness": [f"ssm:/{bucket}/checkpoint"]}
     shutil.copytree(ROOT / "params", tmp_path / "params")
     service = tmp_path / "params" / "service.yaml"
     service.write_text(yaml.safe_dump({**read_yaml(service), "archive": {**said, "region": REGION, "retain_days": 1}}))
@@ -68,7 +68,7 @@ def test_one_shifts_the_other_takes_it_back_and_both_see_the_same(
             # What the auditor's copy proves needs neither this software nor AWS: a key and the witness's note suffice.
             told = verify(archive.root)
             assert (told.state, told.signed, [*told.witnessed.values()]) == ("intact", True, [done.size]), told
-        note = rollout.aws.client("ssm").get_parameter(Name="/team/checkpoint")["Parameter"]["Value"]
+        note = rollout.aws.client("ssm").get_parameter(Name=f"/{bucket}/checkpoint")["Parameter"]["Value"]
         (tmp_path / "note").write_text(note)
         (tmp_path / "key.pem").write_bytes(public_key(said["signing_key"], REGION).pem())
         alone = [str(archive.root), "--key", str(tmp_path / "key.pem"), "--witness", str(tmp_path / "note")]

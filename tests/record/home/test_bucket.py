@@ -333,7 +333,7 @@ def test_a_log_of_two_operators_that_kms_signs_and_a_parameter_witnesses(
 ) -> None:
     key = embedded.client("kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
     uri = f"s3://{bucket}/team"
-    said = {"folder": uri, "signing_key": f"awskms:{key}", "witness": ["ssm:/team/checkpoint"], "region": REGION}
+    said = {"folder": uri, "signing_key": f"awskms:{key}", "witness": [f"ssm:/{bucket}/checkpoint"], "region": REGION}
 
     def at(name: str) -> Machine:
         params = tmp_path / name / "params"
