@@ -152,6 +152,18 @@ def no_disk_is_waited_for() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_credentials_are_left() -> Iterator[None]:
+    """A module leaves no credentials behind: pytest restores a variable that a test has set to what it was then, also
+    within `only`, which has restored it before.
+    """
+    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("AWS_") and name not in before]:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 def rehearsal_params(env: str) -> Params:
     """The parameters of `env` as the rehearsal runs them."""
     return load_file(PARAMS / f"{env}.yaml", read_yaml(PARAMS / "rehearsal.yaml"))

@@ -226,6 +226,8 @@ def test_each_wrong_setting_is_a_sentence(
     (tmp_path / "broken").write_text("no config [")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in {"AWS_CONFIG_FILE": str(tmp_path / "config"), **env}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(AwsError, match=says) as caught:
