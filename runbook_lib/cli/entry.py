@@ -43,7 +43,7 @@ def _main() -> NoReturn:
 
 def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.base.errors import AwsError
-    from runbook_lib.base.foreign import terminal
+    from runbook_lib.base.foreign import stderr
     from runbook_lib.base.patience import tellers
     from runbook_lib.cli.ending import answering, ending
     from runbook_lib.cli.streams import lasting
@@ -51,18 +51,18 @@ def _rollback(wanted: Wanted) -> NoReturn:
 
     lasting()
     answering()
-    tellers[:] = [lambda text: print(terminal(f"runbook: {text}"), file=sys.stderr, flush=True)]
+    tellers[:] = [lambda text: stderr(f"runbook: {text}")]
     try:
         effect = kill_switch.off(wanted)
     except (Exception, KeyboardInterrupt) as error:  # the last resort: in an incident a traceback helps nobody
         told, code = ending(error, untouched=": async is as it was")
-        print(terminal(told), file=sys.stderr, flush=True)
+        stderr(told)
         if isinstance(error, AwsError):
             with suppress(Exception):  # the mistake has been reported
                 from runbook_lib.commands.rollback import not_off
 
                 if said := not_off(wanted, error):
-                    print(terminal(f"runbook: {said}"), file=sys.stderr)
+                    stderr(f"runbook: {said}")
         sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)

@@ -20,11 +20,11 @@ from runbook_lib.act.notify import without_aws
 from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
-from runbook_lib.base.foreign import terminal
+from runbook_lib.base.foreign import stderr, terminal
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.judge.gates.checks import check
-from runbook_lib.judge.terms import Scenario
+from runbook_lib.judge.told import OFF_CHECK
 from runbook_lib.observe.traffic.sides import after_off, new_side
 from runbook_lib.params.bare import bare
 from runbook_lib.params.essentials import essentials
@@ -37,8 +37,6 @@ from runbook_lib.rollout import hints
 from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.versions import versions
 from runbook_lib.steps.rollbacks.telling import NOT_OFF, OFF, Telling, message
-
-SCENARIO: Scenario = "rollback_1"
 
 
 @dataclass(frozen=True)
@@ -217,13 +215,13 @@ def after(
         )
         for sentence in params.trouble:
             journal.append("warning", text=sentence)
-            print(terminal(f"{sentence}; nothing of the rollback needs it"), file=sys.stderr, flush=True)
+            stderr(f"{sentence}; nothing of the rollback needs it")
     except RunbookError as error:
         told = f"the parameters are incomplete, which did not stop the rollback: {error}"
         journal.append("warning", text=told)
         spare = bare(effect.params, NOTEBOOK)  # type: ignore[assignment]
         nobody = "" if spare else ", and people are not told: service.yaml names no topic that can be read"
-        print(terminal(f"{told}; no notebook verifies it{nobody}"), file=sys.stderr, flush=True)
+        stderr(f"{told}; no notebook verifies it{nobody}")
     if effect.error is not None:
         final = last or not isinstance(effect.error, AwsError)
         known = params or spare
@@ -236,7 +234,7 @@ def after(
     if found is not None:
         why, then = found
         sentence, code = f"{sentence}; but {why}", Exit.HOLD
-        journal.append("check", check=check(f"{SCENARIO}.off", "Async is off", False, why).model_dump(mode="json"))
+        journal.append("check", check=check(OFF_CHECK, "Async is off", False, why).model_dump(mode="json"))
         say(f"but {why}")
     journal.append("note", text=sentence)
     known = params or spare

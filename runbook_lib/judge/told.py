@@ -7,6 +7,10 @@ from typing import Any
 
 from runbook_lib.judge.terms import Scenario, Verdict, Word
 
+_OFF: Scenario = "rollback_1"
+OFF_CHECK = f"{_OFF}.off"
+"""Id of the check that async is off."""
+
 
 def of_today(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """An outcome as JSON in today's fields, from any version: in schema 1 the reason began with the word."""
@@ -42,9 +46,6 @@ def word_of(
     if decision:
         return str(of_today({"decision": decision, **outcome})["said"] or decision)
     if origin == "command" and notebook.startswith(_OFF):
-        proven = all(one.get("verdict") == Verdict.PASS for one in checks if one.get("id") == f"{_OFF}.off")
+        proven = all(one.get("verdict") == Verdict.PASS for one in checks if one.get("id") == OFF_CHECK)
         return str(Word.ASYNC_IS_OFF if proven else Word.HOLD)
     return str({"command": Word.DONE, "watch": Word.WATCH}.get(origin, Word.CLOSED))
-
-
-_OFF: Scenario = "rollback_1"

@@ -36,10 +36,10 @@ def with_params(params: Params, *, env: str = "", attempt: int | None = None) ->
     where = env or params.env
     same = _of(params, where)
     tried = {} if attempt is None else {"attempt": attempt}
-    wanted = {key: params.flat.model_dump()[key] for key in _TELLS} | tried
     if not same:
         return f"--params {_folder(params)}/{where}.yaml"
-    best = max(same, key=lambda name: _agrees(same[name], wanted))
+    wanted = _tells(params) | tried
+    best = _nearest(same, wanted)
     told = (*_TELLS, *tried) if where == params.env else _SHARED
     given = [key for key in told if _said(same[best], key) != wanted[key]]
     return " ".join(
@@ -52,8 +52,7 @@ def filed(params: Params) -> Params:
     same = _of(params, params.env)
     if not same:
         return params
-    wanted = {key: params.flat.model_dump()[key] for key in _TELLS}
-    attempt = _said(same[max(same, key=lambda name: _agrees(same[name], wanted))], "attempt")
+    attempt = _said(same[_nearest(same, _tells(params))], "attempt")
     return params.model_copy(update={"flat": params.flat.model_copy(update={"attempt": attempt})})
 
 
@@ -67,8 +66,13 @@ def _of(params: Params, env: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _agrees(flat: dict[str, Any], wanted: dict[str, Any]) -> int:
-    return sum(_said(flat, key) == value for key, value in wanted.items())
+def _tells(params: Params) -> dict[str, Any]:
+    return params.flat.model_dump(include=set(_TELLS))
+
+
+def _nearest(files: dict[str, dict[str, Any]], wanted: dict[str, Any]) -> str:
+    """The name of the file, the first of several, that agrees with most of the wanted values."""
+    return max(files, key=lambda name: sum(_said(files[name], key) == value for key, value in wanted.items()))
 
 
 def _said(flat: dict[str, Any], key: str) -> Any:

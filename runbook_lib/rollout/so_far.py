@@ -17,6 +17,7 @@ from runbook_lib.judge.model import Evidence, Gate, GateResult
 from runbook_lib.observe.jobs.census import STEP_S
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.rollout.panels import PERIOD_S
+from runbook_lib.show.multiples import over
 
 _PERCENT = 100.0
 TIMES = "generation_time"
@@ -172,11 +173,6 @@ def spans(result: GateResult, end: dt.datetime) -> dict[str, tuple[dt.datetime, 
         return {CHANGE: (since, end)}
     until = parse(result.until)
     return {WORSE: (since, until), AFTER: (until, end)}
-
-
-def over(result: GateResult) -> tuple[dt.datetime, dt.datetime] | None:
-    """The worse time that is over, for its shading; None: there was none, or it lasts."""
-    return (parse(result.since), parse(result.until)) if result.since and result.until else None
 
 
 def _until(times: Sequence[dt.datetime], span: tuple[dt.datetime, dt.datetime]) -> list[dt.datetime]:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import Any
 
-from runbook_lib.base.window import minute, when
+from runbook_lib.base.window import minute, parse, when
 from runbook_lib.judge.model import GateResult
 from runbook_lib.judge.terms import Word
 from runbook_lib.show import heads, levels, style
-from runbook_lib.show.charts import Band, Kind, Marks, inside, plot, shade, span_of, time_axis
+from runbook_lib.show.charts import Band, Kind, Marks, Span, inside, plot, shade, span_of, time_axis
 from runbook_lib.show.picture import NARROW_IN, drawing, framed, narrow, picture, pixels, slim
 from runbook_lib.show.points import Grid, Points, ready
 from runbook_lib.show.scale import failing_first, limits, numbers
@@ -169,7 +169,12 @@ def _moments(tile: Tile, marks: Marks) -> list[tuple[dt.datetime, str]]:
 def changes(result: GateResult) -> list[tuple[dt.datetime, str]]:
     """The moment since when a gate is worse, and its end where it is over, to the minute that its reason names."""
     named = ((result.since, CHANGE), (result.until, OVER))
-    return [(minute(dt.datetime.fromisoformat(at)), word) for at, word in named if at]
+    return [(minute(parse(at)), word) for at, word in named if at]
+
+
+def over(result: GateResult) -> Span | None:
+    """The worse time that is over, for its shading; None: there was none, or it lasts."""
+    return (parse(result.since), parse(result.until)) if result.since and result.until else None
 
 
 def _span(tiles: Sequence[Tile], marks: Marks) -> tuple[dt.datetime, dt.datetime] | None:
@@ -193,8 +198,8 @@ def _draw(axes: Any, tile: Tile, marks: Marks, span: tuple[dt.datetime, dt.datet
     filled = {name: sorted(points) for name, points in series.items() if points}
     for place, (name, points) in enumerate(filled.items()):
         plot(axes, name, points, tile.kind, place, len(filled), None if name in tile.irregular else tile.grid)
-    if result.since and result.until:
-        shade(axes, (dt.datetime.fromisoformat(result.since), dt.datetime.fromisoformat(result.until)))
+    if worse := over(result):
+        shade(axes, worse)
     looks = [point for point in tile.looks if math.isfinite(point[1])]
     ends = [_shown(result, one) for one in (result.low, result.high) if one is not None and math.isfinite(one)]
     if looks and len(ends) == 2:
