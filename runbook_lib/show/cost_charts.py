@@ -63,12 +63,11 @@ def _stacked(
         named: dict[str, Any] = {}
         for one, (title, parts, of, shown) in zip(axes, panels, strict=True):
             _bars(one, shown, known, parts)
-            one.set(title=title)
+            one.set(title=title, ylabel=f"USD per successful {unit}")
             if gate is not None and scope == of:
                 _limits(one, gate, max([sum(bar.get(p, 0.0) for p in parts) for bar in known.values()], default=0.0))
             handles, names = one.get_legend_handles_labels()
             named |= dict(zip(names, handles, strict=True))
-        axes[0].set_ylabel(f"USD per successful {unit}")
         if named:
             ordered = [part for part in PARTS if part in named]
             figure.legend(
@@ -180,7 +179,7 @@ def _waterfall(
         _steps(left, *infrastructure)
         _steps(right, *whole)
         left.set(title="Infrastructure, sync to async", ylabel=f"USD per successful {unit}")
-        right.set(title="With tokens (hatched: increase)")
+        right.set(title="With tokens (hatched: increase)", ylabel=f"USD per successful {unit}")
     return figure
 
 

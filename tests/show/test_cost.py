@@ -18,7 +18,7 @@ from runbook_lib.judge.money.projection import break_even, month
 from runbook_lib.judge.money.statement import GROUPS
 from runbook_lib.params.prices import Prices
 from runbook_lib.show.cost import as_rows, cost_table, even_words, month_table
-from runbook_lib.show.cost_charts import PARTS, _waterfall, over_time, stacked, waterfall
+from runbook_lib.show.cost_charts import PARTS, _stacked, _waterfall, over_time, stacked, waterfall
 
 HERE = Path(__file__).parent
 PRICES = Prices.model_validate(
@@ -197,6 +197,16 @@ def test_every_number_of_the_waterfall_is_as_precise_as_the_table() -> None:
         for one in axes.texts
     ]
     assert drawn == ["0.012300", "-0.000072", "0.012228", "1.700000", "-1.600000", "0.100000"]
+
+
+def test_each_chart_has_its_unit() -> None:
+    """They have scales of their own, and stand below one another on a narrow page."""
+    known = {"sync": {"Lambda": 0.01}, "async": {"Lambda": 0.001}}
+    for figure in (
+        _waterfall((0.0123, {"API": -0.000072}), (1.7, {"tokens": -1.6}), "VPR"),
+        _stacked(known, known, GATE, "infrastructure", "VPR"),
+    ):
+        assert {axes.get_ylabel() for axes in figure.axes} == {"USD per successful VPR"}
 
 
 def test_every_service_has_a_part_of_the_charts() -> None:
