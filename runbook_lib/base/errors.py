@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from runbook_lib.base import foreign, look_alike
+from runbook_lib.base import foreign, nearest
 
 NOTHING = "; nothing was changed"
 """The end of an error's sentence if nothing was changed."""
@@ -45,7 +45,7 @@ class _Named(RunbookError):
 
     def __init__(self, *told: object, nothing_changed: bool = False) -> None:
         said = " ".join(map(str, told))
-        more = look_alike.beyond(said)
+        more = nearest.beyond(said)
         super().__init__(f"{said}; {more}" if more and more not in said else said, nothing_changed=nothing_changed)
 
 
