@@ -13,8 +13,7 @@ from runbook_lib.act.guard import begun
 from runbook_lib.base import here
 from runbook_lib.base.aws_errors import place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError
-from runbook_lib.base.foreign import line, short
-from runbook_lib.base.one_line import one_line
+from runbook_lib.base.foreign import line, one_line, short
 from runbook_lib.cli.streams import trouble
 from runbook_lib.record.ended import asks_to_end
 from runbook_lib.record.uncaught import TRACEBACK

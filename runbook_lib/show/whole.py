@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 
-from runbook_lib.base import together
+from runbook_lib.base import lines
 
 KEPT = '<span class="whole" style="white-space:nowrap">'
 """Tag of a part that stays on one line."""
-_ON_ONE_LINE = together.pattern("&[lg]t;")
+_ON_ONE_LINE = lines.pattern("&[lg]t;")
 _OPTION = re.compile(r"(?<!\S)--[\w-]+")
 _TAG = re.compile(r"(<[^<>]*>)")
 _AS_TYPED = re.compile(r"<(/?)(?:pre|style|script|title|svg|textarea)\b", re.IGNORECASE)

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 
-from runbook_lib.base.one_line import one_line
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.orphan import ends_with
 from runbook_lib.base.unneeded import GRAMMARS, without
 
