@@ -8,8 +8,6 @@ import html as _html
 import re
 import sys
 
-from runbook_lib.base.redact import MASK, redact_text
-
 # C0 and C1 controls (terminal sequences begin with them), marks of writing direction, invisible characters, half
 # characters.
 _CONTROL = re.compile(
@@ -105,6 +103,8 @@ _USER = re.compile(r"(?<=://)[^\s/@\"'<>]{1,200}(?=@)")
 
 def one_line(text: object) -> str:
     """Another program's text on one line, without control characters, shortened; of a web page only its title."""
+    from runbook_lib.base.redact import MASK, redact_text
+
     said = str(text)
     page = re.search(r"<!doctype html|<(?:html|head|body)[\s>]", said[:2000], re.I)
     if page:

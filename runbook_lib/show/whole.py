@@ -1,4 +1,4 @@
-"""Keeps together in HTML what is read as one (`base/together.py`), and the options of a command.
+"""Keeps together in HTML what is read as one (`base/lines.py`), and the options of a command.
 
 Browsers break a line at every space, and at hyphens: `120` and `s`, `2026-11-` and `08` are on two lines then. A long
 name in parts, such as that of a check, they break anywhere: it may end after each part instead. Only HTML is changed;
