@@ -102,3 +102,7 @@ class RedVerdict(RunbookError):
     def __init__(self, decision: str, reason: str) -> None:
         super().__init__(f"{decision}: {reason}")
         self.exit_code = Exit.ROLLBACK if decision == "ROLLBACK" else Exit.HOLD
+
+
+done_here: dict[str, str] = {}
+"""Action to its progress, as part of a sentence. Files that are written all or none are not listed."""
