@@ -19,10 +19,10 @@ import yaml
 
 from runbook_lib.base import scratch
 from runbook_lib.base.all_or_none import write_all
-from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.own_files import OWN
 from runbook_lib.base.plain_file import read_plain
+from runbook_lib.base.project import delivered_files
 from runbook_lib.commands.init import cell
 from runbook_lib.commands.init.answers import Answers
 from runbook_lib.commands.init.environments import of_folder, renamed
@@ -50,7 +50,7 @@ class File:
 
 def planned(answers: Answers) -> dict[str, bytes]:
     """Content of every project file for this service, by path."""
-    made, there, own = {}, files(), answers.environments
+    made, there, own = {}, delivered_files(), answers.environments
     for path, content in there.items():
         if path.startswith("params/"):
             if Path(path).stem not in ENVIRONMENTS:
@@ -68,7 +68,7 @@ def planned(answers: Answers) -> dict[str, bytes]:
 
 def _values(answers: Answers, env: str) -> dict[str, str]:
     """The project's own parameters in an environment, as its flat file has them."""
-    flat = yaml.safe_load(environment(env, files()["params/prod.yaml"].decode(), answers))
+    flat = yaml.safe_load(environment(env, delivered_files()["params/prod.yaml"].decode(), answers))
     return {key: flat[key] for key in cell.OWN}
 
 
@@ -124,7 +124,7 @@ def _read(file: Path) -> bytes:
 
 def _written(files: Mapping[Path, bytes], then: str) -> None:
     try:
-        write_all(files)
+        write_all(delivered_files)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         said = f"{error.filename} cannot be written ({error.strerror}); {'make room there' if full else then}"
@@ -174,7 +174,7 @@ def upgraded(root: Path, *, take: bool = False) -> list[File]:
     """
     told, new = [], dict[Path, bytes]()
     own = of_folder(root) or ENVIRONMENTS
-    for path, content in files().items():
+    for path, content in delivered_files().items():
         if path.startswith("params/"):
             continue
         file = root / path

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from runbook_lib.base.delivered import files
+from runbook_lib.base.project import delivered_files
 from runbook_lib.commands.init.answers import REGION
 from runbook_lib.params.price_list import LLM
 
@@ -24,7 +24,7 @@ def form(region: str) -> str:
 
     The free tier is AWS's own for all regions together, and stays, too.
     """
-    delivered = files()["params/prices.yaml"].decode()
+    delivered = delivered_files()["params/prices.yaml"].decode()
     head = re.sub(r"(?m)^region: .*$", f"region: {region}", delivered.partition("\nprices:\n")[0])
     head = re.sub(r"(?m)^date: .*$", f"date: {_DAY}", head)
     listed: dict[str, dict[str, Any]] = yaml.safe_load(delivered)["prices"]

@@ -15,9 +15,9 @@ from typing import Any
 
 from runbook_lib.act.requests.smoke import smoke
 from runbook_lib.base import scratch
-from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.nearest import hint
+from runbook_lib.base.project import delivered
 from runbook_lib.commands.init import cell
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.references import with_secrets

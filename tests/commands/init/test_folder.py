@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import delivered_files
 from runbook_lib.commands.init.answers import of_flags
 from runbook_lib.commands.init.cell import filled, told
 from runbook_lib.commands.init.folder import planned, upgraded, write
@@ -85,7 +85,7 @@ def test_an_upgrade_tells_the_cells_that_differ_and_takes_them_only_if_told(tmp_
     params = (tmp_path / "params" / "prod.yaml").read_bytes()
     upgraded(tmp_path, take=True)
     assert {one.state for one in upgraded(tmp_path)} == {"as it was"}
-    assert file.read_bytes() == files()["notebooks/01_preflight.ipynb"]
+    assert file.read_bytes() == delivered_files()["notebooks/01_preflight.ipynb"]
     assert (tmp_path / "params" / "prod.yaml").read_bytes() == params
 
 
