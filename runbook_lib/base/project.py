@@ -1,4 +1,4 @@
-"""The places of the project's files. Light: a rollback loads it first."""
+"""The places of a project's files, and the files of the project that is delivered. Light: a rollback loads it first."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Prints the output of commands: others' text never steers the terminal, tables keep ids whole at any width, and a pipe
-gets one record per line, with tabs between its fields.
+gets one record per line, with tabs between its fields. Asks the one question of a command: only a yes is a yes.
 """
 
 from __future__ import annotations

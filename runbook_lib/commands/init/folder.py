@@ -124,7 +124,7 @@ def _read(file: Path) -> bytes:
 
 def _written(files: Mapping[Path, bytes], then: str) -> None:
     try:
-        write_all(delivered_files)
+        write_all(files)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         said = f"{error.filename} cannot be written ({error.strerror}); {'make room there' if full else then}"

@@ -1,4 +1,4 @@
-"""The real end of a played scenario, compared with its declared end."""
+"""The real end of a played scenario, compared with its declared end; both in words, and the list of scenarios."""
 
 from __future__ import annotations
 
