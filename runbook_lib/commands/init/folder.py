@@ -24,13 +24,12 @@ from runbook_lib.base.own_files import OWN
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.project import delivered_files
 from runbook_lib.commands.init import cell
-from runbook_lib.commands.init.answers import Answers
+from runbook_lib.commands.init.answers import REGION, Answers
 from runbook_lib.commands.init.environments import of_folder, renamed
-from runbook_lib.commands.init.price_form import form
 from runbook_lib.commands.init.rewrite import environment, rewritten
 from runbook_lib.commands.params_check import check
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
-from runbook_lib.params.price_list import own_file
+from runbook_lib.params.price_list import LLM, own_file
 
 PARAMETERS = "parameters"
 """Tag of the cell that papermill overrides."""
@@ -223,3 +222,37 @@ def _head(cell: dict[str, Any], place: int) -> str:
     """Number and kind of a cell, and papermill's tag for the parameters, whether it is wanted or present."""
     tags = cell.get("metadata", {}).get("tags", [])
     return f"# --- {cell['cell_type']} {place}" + (f" [{PARAMETERS}]" if PARAMETERS in tags else "")
+
+
+_HEAD = """\
+# To be filled in: each `null` is a price in {region} that nobody has written yet.
+# Until all are there, the cost is NO DATA, and no soak passes its gate.
+# Behind each stands that of {known}, to see by what order of magnitude yours must be. Tiers: as prices.yaml has them.
+"""
+_DAY = "null                     # the day on which you looked the prices up, such as 2026-11-01"
+
+
+def form(region: str) -> str:
+    """The text of the list. What the LLM's provider bills is the same in every region, and stays.
+
+    The free tier is AWS's own for all regions together, and stays, too.
+    """
+    delivered = delivered_files()["params/prices.yaml"].decode()
+    head = re.sub(r"(?m)^region: .*$", f"region: {region}", delivered.partition("\nprices:\n")[0])
+    head = re.sub(r"(?m)^date: .*$", f"date: {_DAY}", head)
+    listed: dict[str, dict[str, Any]] = yaml.safe_load(delivered)["prices"]
+    lines = [line for item, price in listed.items() for line in _line(item, price)]
+    return "\n".join((_HEAD.format(region=region, known=REGION) + head, "prices:", *lines, ""))
+
+
+def _line(item: str, price: dict[str, Any]) -> tuple[str]:
+    kept = item.startswith(LLM)
+    usd = _figure(price["usd"])
+    free = f", free: {price['free']}" if "free" in price else ""
+    said = f"  {item}: {{usd: {usd if kept else 'null'}, per: {price['per']}, unit: {price['unit']}{free}}}"
+    return (said if kept else f"{said}   # {REGION}: {usd}",)
+
+
+def _figure(usd: float) -> str:
+    """All digits, never as 1.67e-05."""
+    return f"{usd:.10f}".rstrip("0").rstrip(".")
