@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from runbook_lib.base.ports import LOOPBACK, free_port, unusable
+from runbook_lib.base.process import LOOPBACK, free_port, unusable
 
 
 def test_it_can_be_listened_on_and_then_is_not_given_again() -> None:
