@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
+from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
 
@@ -25,3 +28,21 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+_LOOK_S = 1.0
+
+
+def ends_with(parent: int, end: Callable[[], None]) -> None:
+    """Calls `end` in a thread once `parent` is no longer this process's parent.
+
+    Args:
+        parent: process id of the parent when the child was started: it may have ended before this call.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
+        end()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from runbook_lib.base.orphan import ends_with
+from runbook_lib.base.process import ends_with
 
 _ABSENT = ("docker", "duckdb")
 """MiniStack does without these packages where it does not find them. The sandbox's functions are processes and nobody

@@ -12,7 +12,7 @@ import sys
 import threading
 
 from runbook_lib.base.foreign import one_line
-from runbook_lib.base.orphan import ends_with
+from runbook_lib.base.process import ends_with
 from runbook_lib.base.unneeded import GRAMMARS, without
 
 PROGRAM = "jupyterlab"
