@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 LOOPBACK = "127.0.0.1"
 
@@ -46,3 +48,21 @@ def ends_with(parent: int, end: Callable[[], None]) -> None:
         end()
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+GRAMMARS = "rfc3987_syntax"
+"""jsonschema, which comes with papermill and JupyterLab, compiles 39 grammars of internationalised addresses for a
+format that no notebook's schema has: more than a second of processor time in each process."""
+
+
+@contextmanager
+def without(module: str) -> Iterator[None]:
+    """Imports inside the block do not find `module`."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.modules.pop(module, None)  # another thread may have removed it

@@ -12,8 +12,7 @@ import sys
 import threading
 
 from runbook_lib.base.foreign import one_line
-from runbook_lib.base.process import ends_with
-from runbook_lib.base.unneeded import GRAMMARS, without
+from runbook_lib.base.process import GRAMMARS, ends_with, without
 
 PROGRAM = "jupyterlab"
 GOES_S = 10.0
