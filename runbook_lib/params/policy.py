@@ -20,8 +20,7 @@ from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.measures import Measure, described
 from runbook_lib.params.metrics import Metric
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, EnvironmentName, Phase, PhaseStep, applied, placed
-from runbook_lib.params.releases import ReleaseLimits
-from runbook_lib.params.rollbacks import Rollback
+from runbook_lib.params.rollbacks import ReleaseLimits, Rollback
 
 
 class Attestation(Frozen):
