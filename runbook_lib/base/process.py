@@ -1,4 +1,4 @@
-"""This process: its free ports, the end of its parent, and what its imports need. Light: a child of the embedded AWS loads it."""
+"""A process of ours: its port, the end of its parent, and what its imports need. Light: the embedded AWS loads it."""
 
 from __future__ import annotations
 

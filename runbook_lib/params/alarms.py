@@ -1,15 +1,19 @@
-"""`alarms:` of `gates.yaml` as models: alarms, guards' counts by phase, and the numbers for designing them."""
+"""`alarms:` of `gates.yaml` as models: alarms and their names, guards' counts by phase, and the numbers for designing
+them.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
 from runbook_lib.base.template import filled
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.params.load import Params
-from runbook_lib.params.permissions import partition
+from runbook_lib.params.aws_names import partition
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
 
 
 class GuardCount(Frozen):
