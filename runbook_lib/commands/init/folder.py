@@ -23,7 +23,6 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.own_files import OWN
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.project import delivered_files
-from runbook_lib.commands.init import cell
 from runbook_lib.commands.init.answers import REGION, Answers
 from runbook_lib.commands.init.environments import of_folder, renamed
 from runbook_lib.commands.init.rewrite import environment, rewritten
@@ -57,7 +56,7 @@ def planned(answers: Answers) -> dict[str, bytes]:
                 made[path] = renamed(path, text, own).encode()
         else:
             text = _ours(path, installed(content) if path.endswith(".yml") else content, own).decode()
-            made[path] = cell.filled(text, _values(answers, cell.told(text).get(cell.ENV, ""))).encode()
+            made[path] = filled_cell(text, _values(answers, told_in_cell(text).get(ENV_IN_CELL, ""))).encode()
     for env, kind in own.items():
         text = there[f"params/{next(name for name, one in ENVIRONMENTS.items() if one == kind)}.yaml"].decode()
         text = re.sub(rf"\b({'|'.join(ENVIRONMENTS)})\b(?=:|\.yaml)", env, text)
@@ -68,14 +67,14 @@ def planned(answers: Answers) -> dict[str, bytes]:
 def _values(answers: Answers, env: str) -> dict[str, str]:
     """The project's own parameters in an environment, as its flat file has them."""
     flat = yaml.safe_load(environment(env, delivered_files()["params/prod.yaml"].decode(), answers))
-    return {key: flat[key] for key in cell.OWN}
+    return {key: flat[key] for key in IN_CELL}
 
 
 def _kept(path: str, there: bytes, wanted: bytes) -> bytes:
     """A wanted notebook with what the one there says of the project: that is nobody's but the team's."""
     if not path.endswith(".ipynb"):
         return wanted
-    return cell.filled(wanted.decode(), cell.told(there.decode(errors="replace"))).encode()
+    return filled_cell(wanted.decode(), told_in_cell(there.decode(errors="replace"))).encode()
 
 
 def _ours(path: str, content: bytes, environments: Mapping[str, EnvironmentKind]) -> bytes:
@@ -220,8 +219,8 @@ def source(path: str, content: bytes) -> str:
 
 def _head(cell: dict[str, Any], place: int) -> str:
     """Number and kind of a cell, and papermill's tag for the parameters, whether it is wanted or present."""
-    tags = cell.get("metadata", {}).get("tags", [])
-    return f"# --- {cell['cell_type']} {place}" + (f" [{PARAMETERS}]" if PARAMETERS in tags else "")
+    tags = get("metadata", {}).get("tags", [])
+    return f"# --- {folder['cell_type']} {place}" + (f" [{PARAMETERS}]" if PARAMETERS in tags else "")
 
 
 _HEAD = """\
@@ -256,3 +255,26 @@ def _line(item: str, price: dict[str, Any]) -> tuple[str]:
 def _figure(usd: float) -> str:
     """All digits, never as 1.67e-05."""
     return f"{usd:.10f}".rstrip("0").rstrip(".")
+
+
+ENV_IN_CELL = "env"
+IN_CELL = ("account_id", "region", "release")
+"""Parameters that are of the project, beside the environment's name."""
+
+
+def told_in_cell(notebook: str) -> dict[str, str]:
+    """The values of `env` and of the project's own parameters in the cell; without a cell, none."""
+    found = {key: re.search(_of_cell(key), notebook) for key in (ENV_IN_CELL, *IN_CELL)}
+    return {key: one[0] for key, one in found.items() if one}
+
+
+def filled_cell(notebook: str, values: Mapping[str, str]) -> str:
+    """The notebook with these values in its cell; a key that the cell does not have is left out."""
+    for key in IN_CELL:
+        if key in values:
+            notebook = re.sub(_of_cell(key), lambda _, value=values[key]: value, notebook, count=1)  # type: ignore[misc]
+    return notebook
+
+
+def _of_cell(key: str) -> str:
+    return rf'(?<="{key} = \\")[^"\\]*'

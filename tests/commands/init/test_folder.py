@@ -13,8 +13,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import delivered_files
 from runbook_lib.commands.init import there
 from runbook_lib.commands.init.answers import of_flags
-from runbook_lib.commands.init.cell import filled, told
-from runbook_lib.commands.init.folder import form, planned, upgraded, write
+from runbook_lib.commands.init.folder import filled_cell, form, planned, told_in_cell, upgraded, write
 from runbook_lib.commands.params_check import check
 from runbook_lib.judge.money.charges import UNITS
 from runbook_lib.params.load import load_file, read_yaml
@@ -52,18 +51,18 @@ def test_the_parameters_cells_name_the_project_and_an_upgrade_keeps_what_they_sa
     own = {"qa": "development", "live-eu": "production"}
     flags = {"environments": own, "region": ["live-eu=eu-west-3", "us-west-2"], "accounts": ["qa=000000000201"]}
     write(tmp_path, wanted(**flags))
-    said = {path.stem: told(path.read_text()) for path in (tmp_path / "notebooks").glob("*.ipynb")}
+    said = {path.stem: told_in_cell(path.read_text()) for path in (tmp_path / "notebooks").glob("*.ipynb")}
     mine = {"env": "qa", "account_id": "000000000201", "region": "us-west-2", "release": "orders-export-async-1"}
     assert said.pop("00_start") == {"env": "live-eu"}
     assert said and all(one == mine for one in said.values())
     assert not any("vpr" in path.read_text().lower() for path in (tmp_path / "notebooks").glob("*.ipynb"))
     file = tmp_path / "notebooks" / "06_phase1_10_percent.ipynb"
-    file.write_text(filled(file.read_text(), {"release": "spring", "region": "eu-west-1"}))
+    file.write_text(filled_cell(file.read_text(), {"release": "spring", "region": "eu-west-1"}))
     assert {one.state for one in upgraded(tmp_path)} == {"as it was"}
     assert {one.state for one in write(tmp_path, wanted(**flags))} == {"as it was"}
     file.write_text(file.read_text().replace("attempt = 1 ", "attempt = 2 "))
     assert {one.path for one in upgraded(tmp_path, take=True) if one.state == "written"} == {f"notebooks/{file.name}"}
-    assert told(file.read_text())["release"] == "spring" and "attempt = 1 " in file.read_text()
+    assert told_in_cell(file.read_text())["release"] == "spring" and "attempt = 1 " in file.read_text()
 
 
 def test_the_workflow_installs_the_runbook_instead_of_setting_up_a_checkout() -> None:
@@ -149,7 +148,7 @@ def test_words_that_yaml_reads_as_something_else_are_quoted(tmp_path: Path) -> N
 
 
 def test_a_failure_part_way_leaves_nothing_of_a_new_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = wanted()
+    told_in_cell = wanted()
     rename, count = Path.replace, iter(range(100))
 
     def full(part: Path, target: Path) -> Path:
@@ -159,7 +158,7 @@ def test_a_failure_part_way_leaves_nothing_of_a_new_project(tmp_path: Path, monk
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(UsageError, match="No space left") as refused:
-        write(tmp_path / "new", told)
+        write(tmp_path / "new", told_in_cell)
     assert refused.value.nothing_changed and not list(tmp_path.iterdir())
 
 
@@ -202,10 +201,10 @@ PARAMS = Path(__file__).parents[3] / "params"
 
 
 def test_each_key_is_there_with_null_and_its_unit() -> None:
-    told = yaml.safe_load(form("eu-west-3"))
-    assert (told["region"], told["date"]) == ("eu-west-3", None)
-    assert {item: one["unit"] for item, one in told["prices"].items()} == UNITS
-    assert {item for item, one in told["prices"].items() if one["usd"] is not None} == {
+    told_in_cell = yaml.safe_load(form("eu-west-3"))
+    assert (told_in_cell["region"], told_in_cell["date"]) == ("eu-west-3", None)
+    assert {item: one["unit"] for item, one in told_in_cell["prices"].items()} == UNITS
+    assert {item for item, one in told_in_cell["prices"].items() if one["usd"] is not None} == {
         item for item in UNITS if item.startswith("llm.")
     }
     assert all(len(line) <= 120 for line in form("ap-southeast-1").splitlines())
@@ -228,8 +227,8 @@ def test_init_writes_one_for_each_region_says_so_and_leaves_a_filled_one_alone(t
     folder = tmp_path / "params"
     assert sorted(path.name for path in folder.glob("prices-*")) == ["prices-eu-west-3.yaml", "prices-us-west-2.yaml"]
     assert isinstance(load_file(folder / "prod-eu.yaml").prices, NoPrices)
-    told = {what: where for source, what, where in answers.told() if source == "missing"}
-    assert told["prices in eu-west-3"].startswith("params/prices-eu-west-3.yaml, each `null` in it")
+    told_in_cell = {what: where for source, what, where in answers.told() if source == "missing"}
+    assert told_in_cell["prices in eu-west-3"].startswith("params/prices-eu-west-3.yaml, each `null` in it")
     notes = {one.file: one for one in check(folder) if one.note}
     assert set(notes) == {"prices-eu-west-3.yaml", "prices-us-west-2.yaml"} and all(one.ok for one in notes.values())
     said = notes["prices-us-west-2.yaml"].sentence
@@ -237,8 +236,8 @@ def test_init_writes_one_for_each_region_says_so_and_leaves_a_filled_one_alone(t
     assert "no soak passes its gate cost" in said
     again = of_flags("invoice-press", region=there.regions(tmp_path, own), environments=own)  # type: ignore[arg-type]
     assert [again.region_of(env) for env in own] == ["us-west-2", "eu-west-3", "us-west-2"]
-    filled = (folder / "prices-us-west-2.yaml").read_text().replace("usd: null", "usd: 0.01")
-    (folder / "prices-us-west-2.yaml").write_text(filled.replace("date: null", "date: 2026-11-20"))
+    filled_cell = (folder / "prices-us-west-2.yaml").read_text().replace("usd: null", "usd: 0.01")
+    (folder / "prices-us-west-2.yaml").write_text(filled_cell.replace("date: null", "date: 2026-11-20"))
     again.complete()
     assert "params/prices-us-west-2.yaml" not in there.priced(tmp_path, planned(again))
     assert {one.state for one in write(tmp_path, there.priced(tmp_path, planned(again)))} == {"as it was"}
