@@ -35,7 +35,7 @@ from runbook_lib.record.journal import Journal
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import hints
 from runbook_lib.rollout.way_back import instead, sync_gone
-from runbook_lib.run.versions import versions
+from runbook_lib.run.command import versions
 from runbook_lib.steps.rollbacks.telling import NOT_OFF, OFF, Telling, message
 
 
