@@ -219,8 +219,8 @@ def source(path: str, content: bytes) -> str:
 
 def _head(cell: dict[str, Any], place: int) -> str:
     """Number and kind of a cell, and papermill's tag for the parameters, whether it is wanted or present."""
-    tags = get("metadata", {}).get("tags", [])
-    return f"# --- {folder['cell_type']} {place}" + (f" [{PARAMETERS}]" if PARAMETERS in tags else "")
+    tags = cell.get("metadata", {}).get("tags", [])
+    return f"# --- {cell['cell_type']} {place}" + (f" [{PARAMETERS}]" if PARAMETERS in tags else "")
 
 
 _HEAD = """\

@@ -148,7 +148,7 @@ def test_words_that_yaml_reads_as_something_else_are_quoted(tmp_path: Path) -> N
 
 
 def test_a_failure_part_way_leaves_nothing_of_a_new_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told_in_cell = wanted()
+    told = wanted()
     rename, count = Path.replace, iter(range(100))
 
     def full(part: Path, target: Path) -> Path:
@@ -158,7 +158,7 @@ def test_a_failure_part_way_leaves_nothing_of_a_new_project(tmp_path: Path, monk
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(UsageError, match="No space left") as refused:
-        write(tmp_path / "new", told_in_cell)
+        write(tmp_path / "new", told)
     assert refused.value.nothing_changed and not list(tmp_path.iterdir())
 
 
@@ -201,10 +201,10 @@ PARAMS = Path(__file__).parents[3] / "params"
 
 
 def test_each_key_is_there_with_null_and_its_unit() -> None:
-    told_in_cell = yaml.safe_load(form("eu-west-3"))
-    assert (told_in_cell["region"], told_in_cell["date"]) == ("eu-west-3", None)
-    assert {item: one["unit"] for item, one in told_in_cell["prices"].items()} == UNITS
-    assert {item for item, one in told_in_cell["prices"].items() if one["usd"] is not None} == {
+    told = yaml.safe_load(form("eu-west-3"))
+    assert (told["region"], told["date"]) == ("eu-west-3", None)
+    assert {item: one["unit"] for item, one in told["prices"].items()} == UNITS
+    assert {item for item, one in told["prices"].items() if one["usd"] is not None} == {
         item for item in UNITS if item.startswith("llm.")
     }
     assert all(len(line) <= 120 for line in form("ap-southeast-1").splitlines())
@@ -227,8 +227,8 @@ def test_init_writes_one_for_each_region_says_so_and_leaves_a_filled_one_alone(t
     folder = tmp_path / "params"
     assert sorted(path.name for path in folder.glob("prices-*")) == ["prices-eu-west-3.yaml", "prices-us-west-2.yaml"]
     assert isinstance(load_file(folder / "prod-eu.yaml").prices, NoPrices)
-    told_in_cell = {what: where for source, what, where in answers.told() if source == "missing"}
-    assert told_in_cell["prices in eu-west-3"].startswith("params/prices-eu-west-3.yaml, each `null` in it")
+    told = {what: where for source, what, where in answers.told() if source == "missing"}
+    assert told["prices in eu-west-3"].startswith("params/prices-eu-west-3.yaml, each `null` in it")
     notes = {one.file: one for one in check(folder) if one.note}
     assert set(notes) == {"prices-eu-west-3.yaml", "prices-us-west-2.yaml"} and all(one.ok for one in notes.values())
     said = notes["prices-us-west-2.yaml"].sentence
@@ -236,8 +236,8 @@ def test_init_writes_one_for_each_region_says_so_and_leaves_a_filled_one_alone(t
     assert "no soak passes its gate cost" in said
     again = of_flags("invoice-press", region=there.regions(tmp_path, own), environments=own)  # type: ignore[arg-type]
     assert [again.region_of(env) for env in own] == ["us-west-2", "eu-west-3", "us-west-2"]
-    filled_cell = (folder / "prices-us-west-2.yaml").read_text().replace("usd: null", "usd: 0.01")
-    (folder / "prices-us-west-2.yaml").write_text(filled_cell.replace("date: null", "date: 2026-11-20"))
+    filled = (folder / "prices-us-west-2.yaml").read_text().replace("usd: null", "usd: 0.01")
+    (folder / "prices-us-west-2.yaml").write_text(filled.replace("date: null", "date: 2026-11-20"))
     again.complete()
     assert "params/prices-us-west-2.yaml" not in there.priced(tmp_path, planned(again))
     assert {one.state for one in write(tmp_path, there.priced(tmp_path, planned(again)))} == {"as it was"}
