@@ -57,7 +57,6 @@ def main(epoch: float, parent: int) -> None:
         deployments,
         inbox,
         lambda_forks,
-        lambda_pool,
         metric_filters,
         queue_gauge,
         reaper,
@@ -68,7 +67,7 @@ def main(epoch: float, parent: int) -> None:
     gc.set_threshold(200_000, 50, 1_000)
     evaluate_alarms = alarm_clock.install(time.time)
     queue_gauge.install(time.time)
-    lambda_pool.install()
+    lambda_forks.limit()
     lambda_forks.install()
     metric_filters.install(evaluate_alarms)
     inbox.install(Path(tempfile.gettempdir()))
