@@ -105,4 +105,5 @@ class RedVerdict(RunbookError):
 
 
 done_here: dict[str, str] = {}
-"""Action to its progress, as part of a sentence. Files that are written all or none are not listed."""
+"""What this process changed on this machine, beside its own record: action to its progress, as part of a sentence. A
+command that fails lists it, and does not say that nothing was changed. Files written all or none are not listed."""

@@ -111,7 +111,9 @@ _STEP = re.compile(r"\.([\w@-]+)|\[(\d+)\]|\['([^']+)'\]")
 
 
 def selected(line: str, selector: str) -> str | None:
-    """The value that a selector (`$.service`, `$.a.b[0]`) finds in a JSON line; any other selector is returned."""
+    """The value that a selector of a metric filter (`$.service`, `$.a.b[0]`) finds in a JSON line of a log; any other
+    selector is returned.
+    """
     if not selector.startswith("$"):
         return selector or None
     found = parsed(line)

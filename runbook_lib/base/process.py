@@ -37,7 +37,10 @@ _LOOK_S = 1.0
 
 
 def ends_with(parent: int, end: Callable[[], None]) -> None:
-    """Calls `end` in a thread once `parent` is no longer this process's parent.
+    """Calls `end` in a thread once `parent` is no longer this process's parent: after `kill -9` nobody else ends it.
+
+    Not by `PR_SET_PDEATHSIG`: it fires when the *thread* that started the child ends, and exists on Linux only. Not by
+    the end of a pipe either: the child's standard input is its own.
 
     Args:
         parent: process id of the parent when the child was started: it may have ended before this call.

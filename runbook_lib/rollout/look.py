@@ -201,6 +201,9 @@ def phase_before(
 ) -> dict[str, Any] | None:
     """The phase before as `observe.evidence.arms` needs it; None: no gate compares with it, or there is none.
 
+    Its record has the answers, and today's policy says what to count in them: a gate that compares needs no
+    preparation. The result goes into this look's own record, which then replays without the other one.
+
     Args:
         before: the record of the phase before, verified.
         told: gets a warning where the record lacks what is needed; then the gate has no data.

@@ -1,4 +1,6 @@
-"""Whether a run may go on and, to apply, may change AWS: a table for the reader, or a refusal."""
+"""Whether a run may go on and, to apply, may change AWS: a table for the reader, or a refusal; and which names that it
+was given are no parameters.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,8 @@ _INJECTED = "# Parameters"
 
 
 def unknown_parameters(namespace: Mapping[str, Any]) -> list[str]:
-    """A sentence for each name that a parameters cell sets and that is no parameter.
+    """A sentence for each name that a parameters cell sets and that is no parameter: papermill accepts `-p atempt 2`, and
+    the run goes on as attempt 1.
 
     Args:
         namespace: a notebook's `globals()`; its `In` has the cells: papermill's counts, and each one that sets a

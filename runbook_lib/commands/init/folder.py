@@ -232,7 +232,7 @@ _DAY = "null                     # the day on which you looked the prices up, su
 
 
 def form(region: str) -> str:
-    """The text of the list. What the LLM's provider bills is the same in every region, and stays.
+    """The text of a region's price list with `null` for each price to look up. What the LLM's provider bills is the same in every region, and stays.
 
     The free tier is AWS's own for all regions together, and stays, too.
     """
@@ -259,7 +259,7 @@ def _figure(usd: float) -> str:
 
 ENV_IN_CELL = "env"
 IN_CELL = ("account_id", "region", "release")
-"""Parameters that are of the project, beside the environment's name."""
+"""Parameters in a notebook's cell that are of the project, beside the environment's name."""
 
 
 def told_in_cell(notebook: str) -> dict[str, str]:
@@ -269,7 +269,9 @@ def told_in_cell(notebook: str) -> dict[str, str]:
 
 
 def filled_cell(notebook: str, values: Mapping[str, str]) -> str:
-    """The notebook with these values in its cell; a key that the cell does not have is left out."""
+    """The notebook with these values in its cell; a key that the cell does not have is left out. It is changed as text,
+    so that nothing else of the file changes.
+    """
     for key in IN_CELL:
         if key in values:
             notebook = re.sub(_of_cell(key), lambda _, value=values[key]: value, notebook, count=1)  # type: ignore[misc]

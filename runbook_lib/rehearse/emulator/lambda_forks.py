@@ -153,7 +153,12 @@ def bounded(execute: Execute, processes: int = PROCESSES) -> Execute:
 
 
 def limit() -> None:
-    """Puts the limit in front of MiniStack's own executor."""
+    """Puts the limit in front of MiniStack's own executor, which starts a process for every concurrent invocation.
+
+    On AWS a new execution environment takes nobody's CPU; here they share two cores, and a burst would stop everything
+    (docs/emulator.md: 100 submits, 25 s). A call's waiting time is part of the latency that its client sees. A function
+    that invokes itself would wait for ever: the sandbox has none.
+    """
     from ministack.services import lambda_svc
 
     lambda_svc._execute_function_warm = bounded(lambda_svc._execute_function_warm)
