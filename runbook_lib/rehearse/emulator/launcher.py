@@ -54,12 +54,12 @@ def main(epoch: float, parent: int) -> None:
 
     from runbook_lib.rehearse.emulator import (
         alarm_clock,
+        corrected,
         deployments,
         inbox,
         lambda_forks,
         metric_filters,
         queue_gauge,
-        reaper,
         remembered,
     )
 
@@ -73,7 +73,7 @@ def main(epoch: float, parent: int) -> None:
     inbox.install(Path(tempfile.gettempdir()))
     remembered.install()
     deployments.install()
-    reap = reaper.install()
+    reap = corrected.expire()
 
     def obey(answers: TextIO) -> None:
         print("ok", time.time(), file=answers, flush=True)

@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 
 from runbook_lib.params.load import load_file, params_dir, read_yaml
+from runbook_lib.rehearse.emulator.corrected import EVERY_S, expired
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
-from runbook_lib.rehearse.emulator.reaper import EVERY_S, expired
 from runbook_lib.rehearse.sandbox.deploy import deploy
 
 
