@@ -55,7 +55,6 @@ def main(epoch: float, parent: int) -> None:
     from runbook_lib.rehearse.emulator import (
         alarm_clock,
         corrected,
-        deployments,
         inbox,
         lambda_forks,
         metric_filters,
@@ -72,7 +71,7 @@ def main(epoch: float, parent: int) -> None:
     metric_filters.install(evaluate_alarms)
     inbox.install(Path(tempfile.gettempdir()))
     remembered.install()
-    deployments.install()
+    corrected.page_deployments()
     reap = corrected.expire()
 
     def obey(answers: TextIO) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runbook_lib.observe.traffic.flag_ids import listed
 from runbook_lib.params.load import load_file, params_dir, read_yaml
-from runbook_lib.rehearse.emulator.corrected import EVERY_S, expired
+from runbook_lib.rehearse.emulator.corrected import EVERY_S, PAGE, Answer, expired, paged
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import deploy
 
@@ -43,3 +48,59 @@ def test_an_expired_item_goes_as_time_goes() -> None:
         assert sorted(item["job_id"]["S"] for item in found["Items"]) == ["for ever", "long"]
         indexed = dynamodb.scan(TableName=table, IndexName="idempotency-key-index")
         assert sorted(item["job_id"]["S"] for item in indexed["Items"]) == ["for ever", "long"]
+
+
+def _oldest_first(made: int) -> Any:
+    """As MiniStack lists them."""
+
+    def answer(app_id: str, env_id: str, query: Any) -> Answer:
+        items = [{"DeploymentNumber": number} for number in range(1, made + 1)]
+        return 200, {}, json.dumps({"Items": items[: int(query["max_results"])]}).encode()
+
+    return answer
+
+
+@given(made=st.integers(0, 180), size=st.one_of(st.none(), st.integers(1, 60)))
+def test_every_deployment_is_on_one_page_newest_first(made: int, size: int | None) -> None:
+    ask = paged(_oldest_first(made))
+    seen: list[int] = []
+    query: dict[str, Any] = {} if size is None else {"max_results": str(size)}
+    while True:
+        page = json.loads(ask("a", "e", query)[2])
+        assert len(page["Items"]) <= min(size or PAGE, PAGE)
+        seen += [one["DeploymentNumber"] for one in page["Items"]]
+        if "NextToken" not in page:
+            break
+        query["next_token"] = page["NextToken"]
+    assert seen == list(range(made, 0, -1))
+
+
+def test_an_error_goes_through() -> None:
+    told: Answer = 404, {}, b"{}"
+    assert paged(lambda *_: told)("a", "e", {}) == told
+
+
+def test_what_was_deployed_after_fifty_others_is_listed(embedded: EmbeddedAws) -> None:
+    client = embedded.client("appconfig")
+    application = client.create_application(Name="many")["Id"]
+    where = {
+        "ApplicationId": application,
+        "EnvironmentId": client.create_environment(ApplicationId=application, Name="many")["Id"],
+    }
+    profile = client.create_configuration_profile(ApplicationId=application, Name="many", LocationUri="hosted")["Id"]
+    version = client.create_hosted_configuration_version(
+        ApplicationId=application, ConfigurationProfileId=profile, Content=b"{}", ContentType="application/json"
+    )["VersionNumber"]
+    for _ in range(PAGE + 2):
+        client.start_deployment(
+            **where,
+            DeploymentStrategyId="AppConfig.AllAtOnce",
+            ConfigurationProfileId=profile,
+            ConfigurationVersion=str(version),
+        )
+        embedded.move_to(embedded.now() + dt.timedelta(hours=1))
+    found = listed(client, where)
+    assert list(found) == list(range(PAGE + 2, 0, -1))
+    assert found[PAGE + 2]["State"] == "COMPLETE"
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        listed(client, {**where, "EnvironmentId": "none"})
