@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 EVERY_S = 6 * 3600.0
+"""Virtual seconds between two searches for expired items."""
 
 
 def expired(items: Mapping[str, Mapping[str, Any]], attribute: str, now: float) -> Iterator[tuple[str, str]]:
@@ -19,7 +20,11 @@ def expired(items: Mapping[str, Mapping[str, Any]], attribute: str, now: float) 
 
 
 def expire() -> Callable[[float], None]:
-    """A function to call with the time whenever the clock was moved."""
+    """A function to call with the time whenever the clock was moved: it deletes items past their time to live.
+
+    MiniStack checks once in 60 real seconds, which are days here. DynamoDB promises only that an expired item goes
+    within a few days; the runbook uses none in any case.
+    """
     from ministack.services import dynamodb
 
     last = 0.0
@@ -49,7 +54,8 @@ Answer = tuple[int, dict[str, str], bytes]
 def paged(list_deployments: Callable[[str, str, Mapping[str, Any]], Answer]) -> Callable[..., Answer]:
     """MiniStack's `list_deployments` with the newest first, one page at a time.
 
-    The token of a page is the number of the last deployment before it: a deployment made meanwhile moves no page.
+    It lists the oldest fifty of an environment and no next page: from the fifty-first on, the one that is under way is
+    missing. AWS lists the newest first, in pages (API reference, ListDeployments). The token of a page is the number of the last deployment before it: a deployment made meanwhile moves no page.
     """
 
     def answer(app_id: str, env_id: str, query: Mapping[str, Any]) -> Answer:
