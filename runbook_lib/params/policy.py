@@ -11,10 +11,9 @@ from runbook_lib.base.nearest import hint
 from runbook_lib.judge.gates.beside import Beside
 from runbook_lib.judge.gates.family import Family, spends
 from runbook_lib.judge.gates.remedies import Remedy
-from runbook_lib.judge.measures import MEASURES, Kind
 from runbook_lib.judge.model import Gate
 from runbook_lib.judge.planning.cadence import Cadence
-from runbook_lib.judge.terms import Frozen
+from runbook_lib.judge.terms import MEASURES, Frozen, Kind
 from runbook_lib.params.alarms import Alarm, AlarmMath
 from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.measures import Measure, described
