@@ -146,7 +146,7 @@ class Policy(Frozen):
     remedies: dict[Literal["backlog", "throttling"], Remedy] = Field(default_factory=dict)
     """Symptom to its remedy; a symptom without an entry needs none."""
     measures: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Measure] = Field(default_factory=dict)
-    """Measures of the service's own, beside those of the runbook (`judge/measures.py`)."""
+    """Measures of the service's own, beside those of the runbook (`judge/terms.py`)."""
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath

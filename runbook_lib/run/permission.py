@@ -89,8 +89,8 @@ _INJECTED = "# Parameters"
 
 
 def unknown_parameters(namespace: Mapping[str, Any]) -> list[str]:
-    """A sentence for each name that a parameters cell sets and that is no parameter: papermill accepts `-p atempt 2`, and
-    the run goes on as attempt 1.
+    """A sentence for each name that a parameters cell sets and that is no parameter: papermill accepts `-p atempt 2`,
+    and the run goes on as attempt 1.
 
     Args:
         namespace: a notebook's `globals()`; its `In` has the cells: papermill's counts, and each one that sets a

@@ -232,9 +232,10 @@ _DAY = "null                     # the day on which you looked the prices up, su
 
 
 def form(region: str) -> str:
-    """The text of a region's price list with `null` for each price to look up. What the LLM's provider bills is the same in every region, and stays.
+    """The text of a region's price list with `null` for each price to look up.
 
-    The free tier is AWS's own for all regions together, and stays, too.
+    What the LLM's provider bills is the same in every region, and stays. The free tier is AWS's own for all regions
+    together, and stays, too.
     """
     delivered = delivered_files()["params/prices.yaml"].decode()
     head = re.sub(r"(?m)^region: .*$", f"region: {region}", delivered.partition("\nprices:\n")[0])

@@ -55,7 +55,8 @@ def paged(list_deployments: Callable[[str, str, Mapping[str, Any]], Answer]) -> 
     """MiniStack's `list_deployments` with the newest first, one page at a time.
 
     It lists the oldest fifty of an environment and no next page: from the fifty-first on, the one that is under way is
-    missing. AWS lists the newest first, in pages (API reference, ListDeployments). The token of a page is the number of the last deployment before it: a deployment made meanwhile moves no page.
+    missing. AWS lists the newest first, in pages (API reference, ListDeployments). The token of a page is the number of
+    the last deployment before it: a deployment made meanwhile moves no page.
     """
 
     def answer(app_id: str, env_id: str, query: Mapping[str, Any]) -> Answer:
