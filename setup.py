@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the wheel carries the project's folder, for `runbook init` (base/delivered.py)."""
+"""What pyproject.toml cannot say: the wheel carries the project's folder, for `runbook init` (base/project.py)."""
 
 import shutil
 from pathlib import Path

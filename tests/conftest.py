@@ -28,10 +28,10 @@ from hypothesis.internal import entropy
 
 from runbook_lib.act import command
 from runbook_lib.act.guard import begun
-from runbook_lib.base import here, redact
+from runbook_lib.base import errors, redact
 from runbook_lib.base.patience import tellers
+from runbook_lib.base.process import GRAMMARS
 from runbook_lib.base.project import named
-from runbook_lib.base.unneeded import GRAMMARS
 from runbook_lib.params import load as parameters
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -110,7 +110,7 @@ def a_process_of_its_own() -> Iterator[None]:
 
 def _forget() -> None:
     begun.clear()
-    here.done.clear()
+    errors.done_here.clear()
     named.clear()
     tellers.clear()
     redact.forget()

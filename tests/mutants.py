@@ -16,7 +16,7 @@ from runbook_lib.judge.model import Evidence
 from runbook_lib.judge.planning.harm import forecast
 from runbook_lib.judge.planning.mutation import MUTATIONS, healthy, trial
 from runbook_lib.observe.metrics.catalogue import address
-from runbook_lib.observe.names import alarm_name
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.steps.alarm_odds import Submissions
 from runbook_lib.steps.harm import traffic_of, watch_of

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from runbook_lib.base.ports import free_port
+from runbook_lib.base.process import free_port
 from runbook_lib.params.load import project_root
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import report_of

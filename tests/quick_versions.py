@@ -12,7 +12,7 @@ from importlib import metadata
 from types import SimpleNamespace
 from typing import Any
 
-from runbook_lib.run import versions
+from runbook_lib.run import command
 
 
 def install() -> None:
@@ -24,6 +24,6 @@ def install() -> None:
             known[tuple(argv)] = subprocess.run(argv, check=check, **given)
         return known[tuple(argv)]
 
-    versions.subprocess = SimpleNamespace(run=run, SubprocessError=subprocess.SubprocessError)  # type: ignore[assignment]
+    command.subprocess = SimpleNamespace(run=run, SubprocessError=subprocess.SubprocessError)  # type: ignore[assignment]
     asked = {"version": functools.cache(metadata.version), "PackageNotFoundError": metadata.PackageNotFoundError}
-    versions.metadata = SimpleNamespace(**asked)  # type: ignore[assignment]
+    command.metadata = SimpleNamespace(**asked)  # type: ignore[assignment]

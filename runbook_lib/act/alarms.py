@@ -19,8 +19,8 @@ from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import KIND, Planned, described, plan
 from runbook_lib.observe.alarms.declared import count_words, has_count, realise, to_cloudformation
-from runbook_lib.observe.names import alarm_name, topic_arn
 from runbook_lib.observe.resources.owner import owners
+from runbook_lib.params.alarms import alarm_name, topic_arn
 from runbook_lib.params.load import Params
 
 

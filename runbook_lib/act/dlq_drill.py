@@ -21,8 +21,8 @@ from runbook_lib.base.waiting import steady, until
 from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.observe.jobs.dlq import job_of
-from runbook_lib.observe.names import alarm_name
 from runbook_lib.params import item
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import Params
 
 _VISIBLE = "ApproximateNumberOfMessages"

@@ -19,8 +19,8 @@ from runbook_lib.base.aws import aws_errors, dated
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.judge import words
 from runbook_lib.observe.alarms.compared import described
-from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params
 
 REASON = "fire drill of the rollout runbook: nothing is wrong"

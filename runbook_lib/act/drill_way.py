@@ -23,9 +23,8 @@ from runbook_lib.observe.alarms.compared import described
 from runbook_lib.observe.inventory.failure_filter import DRILL_STREAM
 from runbook_lib.observe.jobs.logs import log_group
 from runbook_lib.observe.metrics.catalogue import address
-from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.traffic.state import TrafficState
-from runbook_lib.params.alarms import Alarm
+from runbook_lib.params.alarms import Alarm, alarm_name
 from runbook_lib.params.load import Params
 
 METRIC = "jobs_failed"

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.https import is_secure, sent
-from runbook_lib.observe.names import topic_arn
+from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params
 from runbook_lib.record.redact_notebook import redact_text
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from runbook_lib.base import calls
 from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
-from runbook_lib.base.one_line import one_line
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.patience import Patient, Silence
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
-from runbook_lib.base.one_line import one_line
+from runbook_lib.base.foreign import one_line
 
 
 def wrong_setting(*, of_the_profile: bool) -> str | None:

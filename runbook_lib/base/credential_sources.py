@@ -19,7 +19,7 @@ from botocore import credentials
 from botocore.exceptions import BotoCoreError
 
 from runbook_lib.base.aws_errors import BODY, Unhad
-from runbook_lib.base.one_line import one_line
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.patience import Late, within
 from runbook_lib.base.plain_file import open_plain
 

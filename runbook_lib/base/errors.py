@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from runbook_lib.base import foreign, look_alike
+from runbook_lib.base import foreign, nearest
 
 NOTHING = "; nothing was changed"
 """The end of an error's sentence if nothing was changed."""
@@ -45,7 +45,7 @@ class _Named(RunbookError):
 
     def __init__(self, *told: object, nothing_changed: bool = False) -> None:
         said = " ".join(map(str, told))
-        more = look_alike.beyond(said)
+        more = nearest.beyond(said)
         super().__init__(f"{said}; {more}" if more and more not in said else said, nothing_changed=nothing_changed)
 
 
@@ -102,3 +102,8 @@ class RedVerdict(RunbookError):
     def __init__(self, decision: str, reason: str) -> None:
         super().__init__(f"{decision}: {reason}")
         self.exit_code = Exit.ROLLBACK if decision == "ROLLBACK" else Exit.HOLD
+
+
+done_here: dict[str, str] = {}
+"""What this process changed on this machine, beside its own record: action to its progress, as part of a sentence. A
+command that fails lists it, and does not say that nothing was changed. Files written all or none are not listed."""

@@ -6,6 +6,7 @@ placeholders are those of `base/template.py`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -104,3 +105,33 @@ def wrong_in(template: object, known: Collection[str]) -> str:
 def is_path(text: str) -> bool:
     """Whether a text is a path."""
     return _PATH.fullmatch(text) is not None
+
+
+_STEP = re.compile(r"\.([\w@-]+)|\[(\d+)\]|\['([^']+)'\]")
+
+
+def selected(line: str, selector: str) -> str | None:
+    """The value that a selector of a metric filter (`$.service`, `$.a.b[0]`) finds in a JSON line of a log; any other
+    selector is returned.
+    """
+    if not selector.startswith("$"):
+        return selector or None
+    found = parsed(line)
+    rest = selector[1:]
+    for part in _STEP.finditer(rest):
+        name, place, quoted = part.groups()
+        try:
+            found = found[int(place)] if place is not None else found[name or quoted]
+        except (KeyError, IndexError, TypeError):
+            return None
+    if _STEP.sub("", rest) or found is None or isinstance(found, (dict, list)):
+        return None
+    return json.dumps(found) if isinstance(found, (bool, int, float)) else str(found)
+
+
+def parsed(line: str) -> Any:
+    """The line as JSON; None if it is not JSON."""
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

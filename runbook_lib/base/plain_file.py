@@ -8,9 +8,14 @@ import errno
 import json
 import os
 import stat
+import sys
+import threading
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
+
+from runbook_lib.base.errors import UsageError
+from runbook_lib.base.patience import TELL_AFTER_S, tell
 
 MOST_BYTES = 256_000_000
 """Most bytes of a file that is read whole; our largest, the answers of a look, has some megabytes."""
@@ -82,3 +87,26 @@ def cells(notebook: Path) -> list[Any]:
     if not found or not isinstance(found, list):
         raise NoNotebook("it has no cells")
     return found
+
+
+def read_input(what: str, most: int = -1) -> bytes:
+    """All of standard input, or its first bytes.
+
+    Args:
+        what: the expected content, in words.
+        most: most bytes to read; negative: all.
+
+    Raises:
+        UsageError: standard input is closed, or cannot be read.
+    """
+    if sys.stdin is None or sys.stdin.closed:
+        raise UsageError(f"-: expects {what} on standard input, which is closed")
+    waiting = threading.Timer(TELL_AFTER_S, tell, (f"waiting for {what} on standard input; Ctrl-D ends it ...",))
+    waiting.daemon = True
+    waiting.start()
+    try:
+        return sys.stdin.buffer.read(most)
+    except OSError as error:
+        raise UsageError(f"-: standard input cannot be read ({error.strerror or error})") from None
+    finally:
+        waiting.cancel()

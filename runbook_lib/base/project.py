@@ -1,4 +1,4 @@
-"""The places of the project's files. Light: a rollback loads it first."""
+"""The places of a project's files, and the files of the project that is delivered. Light: a rollback loads it first."""
 
 from __future__ import annotations
 
@@ -145,3 +145,33 @@ def environments(folder: Path) -> list[str]:
     """Names of the environments with a file in `folder`: one with a line that begins with `env:`."""
     found = sorted(folder.glob("*.yaml"))
     return [one.stem for one in found if re.search(r"^env:", one.read_text("utf-8", errors="replace"), re.MULTILINE)]
+
+
+FOLDER = "delivered"
+"""Folder inside the package after installation from a wheel; `setup.py` copies the files there."""
+PACKAGE = Path(__file__).parents[1]
+WORKFLOW = (".ci/runbook", ".github/workflows/runbook.yml")
+
+
+def delivered() -> Path:
+    """The folder with `notebooks/`, `params/` and the workflow as delivered with this version.
+
+    Raises:
+        UsageError: the installation has no such folder.
+    """
+    for folder in (PACKAGE / FOLDER, PACKAGE.parent):
+        if (folder / "params" / "gates.yaml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise UsageError("this installation has no notebooks; run `pip install --force-reinstall rollout-runbook`")
+
+
+def delivered_files() -> dict[str, bytes]:
+    """The content of every delivered file by its path in a project.
+
+    Raises:
+        UsageError: the installation has no such files.
+    """
+    root = delivered()
+    found = [*sorted((root / "notebooks").glob("*.ipynb")), *sorted((root / "params").glob("*.yaml"))]
+    found += [root / name for name in WORKFLOW]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}

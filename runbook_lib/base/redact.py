@@ -19,7 +19,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from runbook_lib.base.look_alike import ALIKE
+from runbook_lib.base.nearest import ALIKE
 from runbook_lib.base.secret_codes import CODES
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
 from runbook_lib.base.secret_forms import Form, drawn, forms

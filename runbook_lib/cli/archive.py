@@ -147,7 +147,7 @@ def archive_show(
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.frame import frame
     from runbook_lib.record.listing import show_record
-    from runbook_lib.record.order import failing_first
+    from runbook_lib.show.scale import sealed_failing_first
 
     where = Archive(existing(archive))
     if markdown_:
@@ -169,7 +169,7 @@ def archive_show(
         entry = shown.pop("entry")
         if sys.stdout.isatty():
             shown = _for_people(shown)
-            gates = failing_first(gates)
+            gates = sealed_failing_first(gates)
         facts(f"Record {record}", shown)
         if entry:
             facts("Entry", {one["name"]: one["text"] for one in entry})

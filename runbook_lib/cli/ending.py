@@ -10,11 +10,10 @@ import signal
 import traceback
 
 from runbook_lib.act.guard import begun
-from runbook_lib.base import here
+from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError
-from runbook_lib.base.foreign import line, short
-from runbook_lib.base.one_line import one_line
+from runbook_lib.base.foreign import line, one_line, short
 from runbook_lib.cli.streams import trouble
 from runbook_lib.record.ended import asks_to_end
 from runbook_lib.record.uncaught import TRACEBACK
@@ -80,7 +79,7 @@ def _of_a_file(error: BaseException) -> str:
 
 def changed(untouched: str = "") -> str:
     """The changes that this process began in AWS and on this machine, as the end of a sentence."""
-    told = list(here.done.values())
+    told = list(errors.done_here.values())
     if begun:
         told.insert(0, f"begun before that: {'; '.join(begun)} (`runbook status` shows what is in force)")
     return "".join(f"; {one}" for one in told) or NOTHING + untouched
@@ -98,4 +97,4 @@ def code_of(code: int) -> int:
 
     A failure to print undoes nothing; a command that only shows something has failed then.
     """
-    return int(Exit.ERROR) if trouble() and not begun and not here.done and code == Exit.OK else code
+    return int(Exit.ERROR) if trouble() and not begun and not errors.done_here and code == Exit.OK else code

@@ -14,8 +14,7 @@ import typer
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.options import AsJson, ParamsFile, Set, person
-from runbook_lib.cli.question import agreed, asks
-from runbook_lib.cli.terminal import Column, facts, prose, say, table
+from runbook_lib.cli.terminal import Column, agreed, asks, facts, prose, say, table
 
 if TYPE_CHECKING:
     from runbook_lib.base.aws import Identity

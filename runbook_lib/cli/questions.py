@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from runbook_lib.base import standard_input
+from runbook_lib.base import plain_file
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, number, written
 from runbook_lib.cli.terminal import Column, say, table
@@ -83,7 +83,7 @@ def archive_export(
 
 def _sql() -> str:
     try:
-        return standard_input.read("a question in SQL").decode()
+        return plain_file.read_input("a question in SQL").decode()
     except UnicodeDecodeError:
         raise UsageError("-: expects a question in SQL on standard input, and this is not UTF-8") from None
 

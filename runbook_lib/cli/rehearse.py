@@ -100,7 +100,7 @@ def rehearse(
     if production:
         stage.in_production(production)
     if list_:
-        from runbook_lib.rehearse.play.ends import LEGEND, listing
+        from runbook_lib.rehearse.play.played import LEGEND, listing
 
         if sys.stdout.isatty():
             for line in LEGEND.splitlines():
@@ -187,7 +187,7 @@ def lab(
     Example: [bold]runbook lab --scenario async_failing[/bold]
     """
     if list_:
-        from runbook_lib.rehearse.play.ends import listing
+        from runbook_lib.rehearse.play.played import listing
         from runbook_lib.rehearse.play.practice import practised
 
         table("", _SCENARIOS, listing(practised()))

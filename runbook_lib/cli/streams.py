@@ -14,7 +14,7 @@ import re
 import sys
 from typing import Any
 
-from runbook_lib.base.usual_time import usual_time
+from runbook_lib.base.process import usual_time
 
 NARROWEST = 20
 """Fewest columns: `less` shows no help and no table."""

@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base import standard_input
+from runbook_lib.base import plain_file
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.window import parse, when
 from runbook_lib.commands.archive import logged
@@ -103,7 +103,7 @@ def _later(root: Path, found: Verdict) -> str:
 def _read(place: str) -> bytes:
     try:
         if place == "-":
-            text = standard_input.read("an attestation", LARGEST + 1)
+            text = plain_file.read_input("an attestation", LARGEST + 1)
         elif place.lower().startswith(WEB):
             text = _fetched(place)
         elif "://" in place:

@@ -26,7 +26,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.rollout import deviations
 from runbook_lib.rollout.deviations import BILLING, UNITS_BEFORE
 from runbook_lib.run.command import CommandRun
-from runbook_lib.steps.rollbacks.queue_backlog_worker import maximum, reserved, settings
+from runbook_lib.steps.rollbacks.queue_backlog_seen import maximum, reserved, worker_settings
 
 NOTEBOOK = "deviation"
 """The chain of these records, beside those of the notebooks."""
@@ -35,7 +35,10 @@ WAIT_S = 900.0
 
 def together(params: Params) -> dict[str, tuple[str, ...]]:
     """Settings that are undone together, by each of them."""
-    return {**{one: settings(post) for post in params.service.crew for one in settings(post)}, BILLING: (BILLING,)}
+    return {
+        **{one: worker_settings(post) for post in params.service.crew for one in worker_settings(post)},
+        BILLING: (BILLING,),
+    }
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def _plan(
                 "infrastructure code, then adopt that"
             )
         return billing.plan_units_back(seen, {name: Units.model_validate(one) for name, one in before.items()})
-    post = next(one for one in params.service.crew if found.keys() & set(settings(one)))
+    post = next(one for one in params.service.crew if found.keys() & set(worker_settings(one)))
     now = workers.read_workers(aws.client("lambda"), params, post.worker)
     before = {id: one.was for id, one in found.items()}
     back = int(before.get(reserved(post)) or post.concurrency)

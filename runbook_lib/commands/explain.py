@@ -16,10 +16,9 @@ from pydantic import BaseModel
 
 from runbook_lib.act.command import Commands
 from runbook_lib.act.requests.load import LoadPlan
-from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.base.project import params_dir, project_root, read_yaml
+from runbook_lib.base.project import delivered, params_dir, project_root, read_yaml
 from runbook_lib.commands.init.environments import of_folder
 from runbook_lib.observe.dashboard.board import Board
 from runbook_lib.observe.inventory.rules import Inventory

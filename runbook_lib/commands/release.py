@@ -17,8 +17,8 @@ import yaml
 from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError, Refused, UsageError
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.nearest import hint
-from runbook_lib.base.one_line import one_line
 from runbook_lib.base.project import project_root, read_yaml
 from runbook_lib.commands.release_policy import policy_of
 from runbook_lib.observe.api_address import reached

@@ -8,7 +8,7 @@ from typing import Any
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.judge import words
-from runbook_lib.params.releases import ReleaseLimits
+from runbook_lib.params.rollbacks import ReleaseLimits
 
 PHASES = ("06_phase1_10_percent", "07_phase2_50_percent", "08_phase3_100_percent")
 """The notebooks that carry out the steps of a release."""

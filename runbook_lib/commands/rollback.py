@@ -17,6 +17,7 @@ from typing import Any
 
 from runbook_lib.act.guard import Guard, begun
 from runbook_lib.act.notify import without_aws
+from runbook_lib.act.traffic.off import after_off, new_side
 from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
@@ -25,7 +26,6 @@ from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.judge.gates.checks import check
 from runbook_lib.judge.told import OFF_CHECK
-from runbook_lib.observe.traffic.sides import after_off, new_side
 from runbook_lib.params.bare import bare
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import Params, load_file, params_dir
@@ -35,7 +35,7 @@ from runbook_lib.record.journal import Journal
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import hints
 from runbook_lib.rollout.way_back import instead, sync_gone
-from runbook_lib.run.versions import versions
+from runbook_lib.run.command import versions
 from runbook_lib.steps.rollbacks.telling import NOT_OFF, OFF, Telling, message
 
 

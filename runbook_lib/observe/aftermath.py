@@ -12,8 +12,8 @@ from runbook_lib.base.window import Window, parse
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.metrics.fetch import Ask
-from runbook_lib.observe.names import alarm_name
 from runbook_lib.params import item
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import Params
 
 MINUTE = dt.timedelta(minutes=1)

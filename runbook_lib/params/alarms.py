@@ -1,12 +1,19 @@
-"""`alarms:` of `gates.yaml` as models: alarms, guards' counts by phase, and the numbers for designing them."""
+"""`alarms:` of `gates.yaml` as models: alarms and their names, guards' counts by phase, and the numbers for designing
+them.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
+from runbook_lib.base.template import filled
 from runbook_lib.judge.terms import Frozen
+from runbook_lib.params.aws_names import partition
+
+if TYPE_CHECKING:
+    from runbook_lib.params.load import Params
 
 
 class GuardCount(Frozen):
@@ -107,3 +114,19 @@ class AlarmMath(Frozen):
     """Gate whose target and alert limit the guards must fit."""
     insufficient_h: float = Field(default=6, gt=0)
     """Hours of INSUFFICIENT_DATA after which an alarm counts as broken."""
+
+
+def alarm_name(alarm: Alarm, params: Params) -> str:
+    """The alarm's physical name in this environment."""
+    return filled(alarm.name, {"env": params.env})
+
+
+def topic_arn(params: Params) -> str:
+    """ARN of the topic that alarms notify, from its name, region and account."""
+    return f"arn:{partition(params.region)}:sns:{params.region}:{params.account_id}:{params.name('topic')}"
+
+
+def alarm_arn(alarm: Alarm, params: Params) -> str:
+    """The alarm's ARN in this environment."""
+    place = f"{params.region}:{params.account_id}"
+    return f"arn:{partition(params.region)}:cloudwatch:{place}:alarm:{alarm_name(alarm, params)}"

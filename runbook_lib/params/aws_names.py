@@ -57,3 +57,16 @@ def fault(resource: str, name: str) -> str:
     """
     pattern, words = GRAMMAR.get(resource) or GRAMMAR.get(resource.rpartition("_")[0], (r"[\s\S]+", ""))
     return "" if re.fullmatch(pattern, name) else f"AWS does not allow this name; expects {words}"
+
+
+_PARTITIONS = {
+    **{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"},
+    **{"us-isof-": "aws-iso-f", "eu-isoe-": "aws-iso-e", "eusc-": "aws-eusc"},
+}
+"""Beginnings of regions outside the usual partition (`partitions.json` of botocore)."""
+
+
+def partition(region: str) -> str:
+    """The partition of AWS with this region, as in ARNs."""
+    begins = next((one for one in _PARTITIONS if region.startswith(one)), "")
+    return _PARTITIONS.get(begins, "aws")

@@ -19,6 +19,7 @@ from runbook_lib.base.project import read_yaml
 from runbook_lib.base.template import fields, filled
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.approvals import groups
+from runbook_lib.params.aws_names import partition
 from runbook_lib.params.cross_check import functions
 from runbook_lib.params.load import Params, validated
 from runbook_lib.params.references import read
@@ -28,11 +29,6 @@ Role = Literal["read-only", "operator", "watch", "archive"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """Roles with one policy each. An operator has `read-only` too."""
 VERSION = "2012-10-17"
-_PARTITIONS = {
-    **{"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"},
-    **{"us-isof-": "aws-iso-f", "eu-isoe-": "aws-iso-e", "eusc-": "aws-eusc"},
-}
-"""Beginnings of regions outside the usual partition (`partitions.json` of botocore)."""
 _FILE = Path(__file__).with_name("permissions.yaml")
 
 
@@ -107,12 +103,6 @@ class Permissions(Frozen):
 def permissions() -> Permissions:
     """The list as delivered with the runbook."""
     return validated(Permissions, read_yaml(_FILE), _FILE.name, _FILE)
-
-
-def partition(region: str) -> str:
-    """The partition of AWS with this region, as in ARNs."""
-    begins = next((one for one in _PARTITIONS if region.startswith(one)), "")
-    return _PARTITIONS.get(begins, "aws")
 
 
 def values(params: Params) -> dict[str, list[str]]:

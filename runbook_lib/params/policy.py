@@ -11,17 +11,15 @@ from runbook_lib.base.nearest import hint
 from runbook_lib.judge.gates.beside import Beside
 from runbook_lib.judge.gates.family import Family, spends
 from runbook_lib.judge.gates.remedies import Remedy
-from runbook_lib.judge.measures import MEASURES, Kind
 from runbook_lib.judge.model import Gate
 from runbook_lib.judge.planning.cadence import Cadence
-from runbook_lib.judge.terms import Frozen
+from runbook_lib.judge.terms import MEASURES, Frozen, Kind
 from runbook_lib.params.alarms import Alarm, AlarmMath
 from runbook_lib.params.approvals import Approvals
 from runbook_lib.params.measures import Measure, described
 from runbook_lib.params.metrics import Metric
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind, EnvironmentName, Phase, PhaseStep, applied, placed
-from runbook_lib.params.releases import ReleaseLimits
-from runbook_lib.params.rollbacks import Rollback
+from runbook_lib.params.rollbacks import ReleaseLimits, Rollback
 
 
 class Attestation(Frozen):
@@ -148,7 +146,7 @@ class Policy(Frozen):
     remedies: dict[Literal["backlog", "throttling"], Remedy] = Field(default_factory=dict)
     """Symptom to its remedy; a symptom without an entry needs none."""
     measures: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Measure] = Field(default_factory=dict)
-    """Measures of the service's own, beside those of the runbook (`judge/measures.py`)."""
+    """Measures of the service's own, beside those of the runbook (`judge/terms.py`)."""
     gates: tuple[Gate, ...]
     alarms: tuple[Alarm, ...]
     alarm_math: AlarmMath

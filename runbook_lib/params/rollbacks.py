@@ -1,11 +1,11 @@
-"""The rollback scenarios in `gates.yaml`: when each applies, and what it does."""
+"""The limits in `gates.yaml` of the rollback scenarios (when each applies, what it does) and of a release."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.judge.threshold import Comparison
+from runbook_lib.judge.threshold import Comparison, Threshold
 
 
 class Backlog(Frozen):
@@ -63,3 +63,36 @@ class Rollback(Frozen):
     """
     backlog: Backlog | None = None
     throttling: Throttling | None = None
+
+
+class VersionErrors(Frozen):
+    """Errors of the new version among its invocations."""
+
+    target: Comparison = Threshold(op="<", limit=0.01)
+    """Limit that the share of errors must meet."""
+    alert: Comparison = Threshold(op=">", limit=0.05)
+    """Share of errors beyond which the gate fails."""
+    min_samples: int = Field(default=100, ge=1)
+    """Fewest invocations for a verdict."""
+
+
+class VersionDuration(Frozen):
+    """Duration of the new version's invocations, in seconds."""
+
+    quantile: float = Field(default=0.95, gt=0, lt=1)
+    """The quantile that is judged."""
+    target: Comparison = Threshold(op="<", limit=90.0)
+    """Limit that it must meet, seconds."""
+    alert: Comparison = Threshold(op=">", limit=120.0)
+    """Value beyond which the gate fails, seconds."""
+    min_samples: int = Field(default=60, ge=1)
+    """Fewest invocations for a verdict."""
+    implausible: Comparison = Threshold(op="<", limit=0.001)
+    """A value for which this holds is not data."""
+
+
+class ReleaseLimits(Frozen):
+    """Limits of a release (`runbook release`), beside the service's own gates; they are written into its gates.yaml."""
+
+    version_errors: VersionErrors = VersionErrors()
+    version_duration: VersionDuration = VersionDuration()

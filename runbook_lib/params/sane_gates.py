@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from runbook_lib.judge.measures import COMPARABLE
 from runbook_lib.judge.model import Gate
+from runbook_lib.judge.terms import COMPARABLE
 from runbook_lib.judge.threshold import Threshold
 from runbook_lib.params.bounds import Said
 from runbook_lib.params.sentence import ID, ID_EXPECTED, suggested

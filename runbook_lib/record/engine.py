@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.foreign import stderr
-from runbook_lib.base.usual_time import usual_time
+from runbook_lib.base.process import usual_time
 from runbook_lib.record import recording, uncaught
 from runbook_lib.record.allowance import Allowance
 from runbook_lib.record.ended import begun, cut_short, deferring_signals, outcome_of

@@ -30,8 +30,7 @@ from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 
 from runbook_lib.base import scratch
-from runbook_lib.base.foreign import terminal
-from runbook_lib.base.one_line import one_line
+from runbook_lib.base.foreign import one_line, terminal
 from runbook_lib.base.redact import Pieces, redact_text
 from runbook_lib.record.allowance import Allowance, without_unfinished
 from runbook_lib.record.redact_notebook import redact_output, redact_outputs

@@ -9,8 +9,8 @@ from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult
 from runbook_lib.record import said
-from runbook_lib.record.order import failing_first
 from runbook_lib.record.record import Record
+from runbook_lib.show.scale import sealed_failing_first
 
 _ICONS = {
     "PASS": "✅",
@@ -49,13 +49,13 @@ def markdown(record: Record) -> str:
         f"{_text(when(record.as_of or record.sealed_at))}",
     ]
     if record.gates:
-        results = [GateResult.model_validate(gate) for gate in failing_first(record.gates)]
+        results = [GateResult.model_validate(gate) for gate in sealed_failing_first(record.gates)]
         lines += ["", *_table(("Gate", "Verdict", "Value", "95 % interval", "n", "Why"), map(_gate, results))]
     if record.checks:
         passed = sum(check["verdict"] == "PASS" for check in record.checks)
         many = len(record.checks)
         lines += ["", f"{passed} of {words.count(many, 'check')} {words.verb(many, 'pass')}."]
-        bad = [check for check in failing_first(record.checks) if check["verdict"] != "PASS"]
+        bad = [check for check in sealed_failing_first(record.checks) if check["verdict"] != "PASS"]
         rows = [
             (c["id"], _verdict(c["verdict"]), "required" if c["required"] else "advisory", c["reason"]) for c in bad
         ]

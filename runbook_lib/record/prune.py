@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from runbook_lib.base import here
+from runbook_lib.base import errors
 from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
@@ -157,7 +157,7 @@ def _so_far(found: Pruning, removed: int) -> None:
     """Notes the progress so far, for the error message of an interrupted pruning."""
     stones_sealed = words.count(len(found.tombstones), "tombstone")
     due = words.count(len(found.records) + len(found.left), "record")
-    here.done["prune"] = f"{stones_sealed} sealed and {removed:,} of {due} removed before that; prune again"
+    errors.done_here["prune"] = f"{stones_sealed} sealed and {removed:,} of {due} removed before that; prune again"
 
 
 def _sealed(archive: Archive, log: Log | None, refs: list[RecordRef], by: str, reason: str) -> RecordRef:

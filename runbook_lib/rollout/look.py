@@ -8,17 +8,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.redact import redact, redact_text
 from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.judge.case import Case
 from runbook_lib.judge.model import Evidence, Look
 from runbook_lib.observe.asking import Clients
-from runbook_lib.observe.evidence import door, measure
+from runbook_lib.observe.evidence import arms, door, measure
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
+from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal
+from runbook_lib.record.place import CASE
+from runbook_lib.record.record import Record
+from runbook_lib.record.seal import file_hash, strict
 
 BASELINE = "baseline_success"
 
@@ -187,3 +194,33 @@ def answered_again(
         look,
         rules,
     )
+
+
+def phase_before(
+    archive: Archive, before: Record | None, params: Params, told: Callable[[str], object]
+) -> dict[str, Any] | None:
+    """The phase before as `observe.evidence.arms` needs it; None: no gate compares with it, or there is none.
+
+    Its record has the answers, and today's policy says what to count in them: a gate that compares needs no
+    preparation. The result goes into this look's own record, which then replays without the other one.
+
+    Args:
+        before: the record of the phase before, verified.
+        told: gets a warning where the record lacks what is needed; then the gate has no data.
+    """
+    if before is None or not any(gate.against == "phase_before" for gate in params.policy.gates):
+        return None
+    try:
+        folder = archive.find(before.run_id).folder
+        kept = strict(read_plain(folder / CASE))
+        seen, case = kept["seen"], Case.model_validate(kept["case"])
+        name = next(name for name, sha in before.files.items() if sha == seen["answers_sha256"])
+        if file_hash(folder / name) != seen["answers_sha256"]:
+            raise ArchiveError(f"{name} was altered")
+        raw = strict(read_plain(folder / name))
+        answered = answered_again(seen, raw, params, case.look, case.rules)
+        return arms.told(answered, remade(seen, raw, params, case.look, case.rules), before.notebook)
+    except (ArchiveError, OSError, ValueError, KeyError, TypeError, StopIteration) as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        told(f"the record of {before.notebook} cannot be compared with: {said}")
+        return {"phase": before.notebook, "weight": 0.0, "gates": {}}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
+from runbook_lib.base.project import delivered
 from runbook_lib.params.load import Params, params_dir, read_yaml
 from runbook_lib.params.phases import HERE
 from runbook_lib.params.sentence import shown

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from runbook_lib.base.aws import connect
+from runbook_lib.base.aws import aws_errors, connect
 from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.observe.asking import Clients
 from runbook_lib.observe.ci.job_token import JobToken
 from runbook_lib.observe.ci.reviews import Review
-from runbook_lib.observe.resources.groups import is_member
 from runbook_lib.params.approvals import Approvals, Reviewed
 from runbook_lib.params.load import Params
 from runbook_lib.rollout import job_proof
@@ -156,3 +156,17 @@ def _one(model: type[Said], facts: Any, name: str) -> Said | None:
         return model.model_validate(facts[name])
     except (KeyError, TypeError, ValidationError):
         return None
+
+
+def is_member(aws: Clients, group: str, user: str) -> bool:
+    """Whether the user with one ARN is in the group with another one, as IAM knows both now.
+
+    Raises:
+        AwsError: IAM cannot be asked, or the caller's account has no such group.
+    """
+    with aws_errors("iam:GetGroup"):
+        pages = list(aws.client("iam").get_paginator("get_group").paginate(GroupName=group.rpartition("/")[2]))
+    there = {str(page["Group"]["Arn"]) for page in pages}
+    if there != {group}:  # of another account, or at another path
+        raise AwsError(f"there is no group {group} in this account: IAM has {', '.join(sorted(there)) or 'none'}")
+    return any(str(one["Arn"]) == user for page in pages for one in page["Users"])

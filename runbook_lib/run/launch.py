@@ -15,14 +15,14 @@ from runbook_lib.act.guard import begun
 from runbook_lib.base import errors, scratch
 from runbook_lib.base.aws import connect
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.kept_at import archive_root
 from runbook_lib.base.nearest import close
-from runbook_lib.base.one_line import one_line
 from runbook_lib.base.plain_file import NoNotebook, cells
+from runbook_lib.base.process import GRAMMARS, without
 from runbook_lib.base.project import READER, named
 from runbook_lib.base.redact import know
 from runbook_lib.base.typed import typed
-from runbook_lib.base.unneeded import GRAMMARS, without
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
 from runbook_lib.record import engine
 from runbook_lib.record.attached import report_of

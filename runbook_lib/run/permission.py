@@ -1,11 +1,17 @@
-"""Whether a run may go on and, to apply, may change AWS: a table for the reader, or a refusal."""
+"""Whether a run may go on and, to apply, may change AWS: a table for the reader, or a refusal; and which names that it
+was given are no parameters.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import Refused, UsageError
+from runbook_lib.base.nearest import close
 from runbook_lib.observe.traffic import weight as weights
+from runbook_lib.params.load import FLAT_NAMES
+from runbook_lib.record.given import assigned
 from runbook_lib.record.predecessors import predecessors
 from runbook_lib.rollout import moment
 from runbook_lib.show.tables import where_table
@@ -76,3 +82,28 @@ def _may_lower(run: Run) -> bool:
     state, _ = weights.read_or_nothing(run.aws, run.params)
     begun = moment.which(state, run.params, run.notebook, phase, run.now).name not in ("before", "over")
     return begun and (state.switch_on or state.dial_percent > 0)
+
+
+_INJECTED = "# Parameters"
+"""First line of the cell that papermill injects."""
+
+
+def unknown_parameters(namespace: Mapping[str, Any]) -> list[str]:
+    """A sentence for each name that a parameters cell sets and that is no parameter: papermill accepts `-p atempt 2`,
+    and the run goes on as attempt 1.
+
+    Args:
+        namespace: a notebook's `globals()`; its `In` has the cells: papermill's counts, and each one that sets a
+            parameter.
+    """
+    said: dict[str, str] = {}
+    for source in namespace.get("In", ()):
+        names = [name for name, _ in assigned(source)]
+        if source.startswith(_INJECTED) or any(name in FLAT_NAMES for name in names):
+            said |= {name: _unknown(name) for name in names if name not in FLAT_NAMES and not name.startswith("_")}
+    return list(said.values())
+
+
+def _unknown(name: str) -> str:
+    near = close(name, FLAT_NAMES)
+    return f"'{name}' is not a parameter and has no effect" + (f"; {near}" if near else "")

@@ -34,8 +34,8 @@ from runbook_lib.record.place import CASE, PARAMS, new_run_id
 from runbook_lib.record.record import Record, Status
 from runbook_lib.rollout.next_step import standing, told
 from runbook_lib.run import permission, refused
-from runbook_lib.run.unknown import unknown_parameters
-from runbook_lib.run.versions import versions
+from runbook_lib.run.command import versions
+from runbook_lib.run.permission import unknown_parameters
 from runbook_lib.show import frames
 from runbook_lib.show.page import show
 from runbook_lib.show.tables import where_table

@@ -9,8 +9,8 @@ from typing import Any
 
 from runbook_lib.base import foreign
 from runbook_lib.judge import words
-from runbook_lib.judge.measures import told
 from runbook_lib.judge.model import Evidence, GateResult
+from runbook_lib.judge.terms import measure_told
 from runbook_lib.show.tables import Cell, Shown, between, inline, stack, table
 
 
@@ -68,7 +68,7 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> Shown:
     """The table of evidence: each measure with its values, window, notes and query."""
     rows = [
         [
-            Cell(told(name), f"<b>{foreign.html(told(name))}</b>", nowrap=True),
+            Cell(measure_told(name), f"<b>{foreign.html(measure_told(name))}</b>", nowrap=True),
             Cell(seen(item), nowrap=True),
             between(item.start, item.end) if item.start else "–",
             "; ".join(

@@ -7,15 +7,18 @@ of the target is better. Each verdict has a word, a mark and a colour, in this o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill, wrap
 from typing import Any
+
+from pydantic import ValidationError
 
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Gate, GateResult
 from runbook_lib.judge.terms import Verdict, Word
 from runbook_lib.show import style
 from runbook_lib.show.picture import drawing, image, narrow, width
+from runbook_lib.show.style import rank
 from runbook_lib.show.tables import Shown
 
 _MARKS = {Verdict.FAIL: "X", Verdict.NO_DATA: "s", Verdict.INCONCLUSIVE: "D", Verdict.PASS: "o"}
@@ -220,3 +223,16 @@ def limits(result: GateResult) -> str:
         return f"target {words.demand(gate)}"
     named = (("target", gate.target), ("alert", gate.alert), ("collapse", gate.collapse))
     return ", ".join(f"{name} {words.comparison(limit, gate.unit)}" for name, limit in named if limit is not None)
+
+
+def sealed_failing_first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Sealed gates or checks, FAIL first, severe ones first, those that do not decide last; else in sealed order."""
+    return sorted(found, key=_sealed_place)
+
+
+def _sealed_place(one: Mapping[str, Any]) -> tuple[bool, int, int]:
+    """A check, and a gate of an unreadable version, have their verdict only."""
+    try:
+        return importance(Gate.model_validate(one.get("gate")), str(one["verdict"]))
+    except ValidationError:
+        return False, rank(str(one["verdict"])), 0

@@ -1,4 +1,4 @@
-"""Keeps together in HTML what is read as one (`base/together.py`), and the options of a command.
+"""Keeps together in HTML what is read as one (`base/lines.py`), and the options of a command.
 
 Browsers break a line at every space, and at hyphens: `120` and `s`, `2026-11-` and `08` are on two lines then. A long
 name in parts, such as that of a check, they break anywhere: it may end after each part instead. Only HTML is changed;
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 
-from runbook_lib.base import together
+from runbook_lib.base import lines
 
 KEPT = '<span class="whole" style="white-space:nowrap">'
 """Tag of a part that stays on one line."""
-_ON_ONE_LINE = together.pattern("&[lg]t;")
+_ON_ONE_LINE = lines.pattern("&[lg]t;")
 _OPTION = re.compile(r"(?<!\S)--[\w-]+")
 _TAG = re.compile(r"(<[^<>]*>)")
 _AS_TYPED = re.compile(r"<(/?)(?:pre|style|script|title|svg|textarea)\b", re.IGNORECASE)

@@ -18,8 +18,8 @@ from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import Known, Planned, data_finding, plan
 from runbook_lib.observe.alarms.declared import guard_findings, to_cloudformation
-from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic import weight as weights
+from runbook_lib.params.alarms import topic_arn
 from runbook_lib.run.run import Run
 from runbook_lib.show.bars import odds_chart
 from runbook_lib.show.checks import checks_table

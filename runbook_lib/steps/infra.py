@@ -19,8 +19,8 @@ from runbook_lib.judge.incidents.mending import Wanted, mended
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.inventory.inspect import inspect, wanted
 from runbook_lib.observe.inventory.rules import FIX
-from runbook_lib.observe.names import alarm_arn
 from runbook_lib.observe.resources import change_sets
+from runbook_lib.params.alarms import alarm_arn
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout.deviations import open_deviations
 from runbook_lib.run.run import Run

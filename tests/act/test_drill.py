@@ -16,8 +16,8 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.observe.alarms.compared import Known, Planned, data_finding, plan
 from runbook_lib.observe.alarms.declared import realise
-from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
+from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import params_of

@@ -14,8 +14,8 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.errors import Refused
 from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.observe.inventory.failure_filter import DRILL_STREAM, newest_like
-from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import params_of

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.aws_errors import EXPIRED, SKEWED, sentence
 from runbook_lib.base.errors import AwsError, UsageError
-from runbook_lib.base.one_line import one_line
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.redact import MASK, redact_text
 
 PAGE = "<!DOCTYPE html>\n<html><head><title>Sign in to\nGuest WiFi</title></head><body>" + "<p>x</p>\n" * 999

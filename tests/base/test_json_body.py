@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.base.json_body import at, filled_body, is_path, texts, with_value, wrong_in
+from runbook_lib.base.json_body import at, filled_body, is_path, selected, texts, with_value, wrong_in
 
 NAMES = st.sampled_from(("a", "b", "job-id", "_x"))
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map(".".join)
@@ -43,3 +43,32 @@ def test_a_template_is_filled_in_its_texts_alone() -> None:
     assert "a.1.b: '{uuid}' is not a placeholder that is known here" in wrong_in(template, ("probe",))
     filled = filled_body(template, {"probe": "p", "uuid": "u"})
     assert filled == {"a": ["p", {"b": "x-u-{y}"}], "n": 1, "t": True, "z": None}
+
+
+LINE = '{"service": "vpr", "job": {"id": 7, "tags": ["a", {"n": 1.5}]}, "ok": true, "none": null, "a b": "c"}'
+
+
+@pytest.mark.parametrize(
+    ("selector", "found"),
+    [
+        ("$.service", "vpr"),
+        ("$.job.id", "7"),
+        ("$.job.tags[0]", "a"),
+        ("$.job.tags[1].n", "1.5"),
+        ("$['a b']", "c"),
+        ("$.ok", "true"),
+        ("$.none", None),
+        ("$.job", None),
+        ("$.job.tags[5]", None),
+        ("$.service.name", None),
+        ("$.service!", None),
+        ("1", "1"),
+        ("", None),
+    ],
+)
+def test_a_selector_finds_one_value_as_text_or_nothing(selector: str, found: str | None) -> None:
+    assert selected(LINE, selector) == found
+
+
+def test_a_line_that_is_no_json_has_no_field() -> None:
+    assert selected("Traceback", "$.service") is None

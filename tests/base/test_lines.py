@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +40,12 @@ def test_a_number_is_on_the_line_of_its_unit_and_nothing_is_lost(columns: int) -
     for kept in ("10.0 %", "1.2-31.7 %", "n = 20", "2026-11-02 04:03 UTC", "< 90 %", "33 min"):
         assert any(kept in line for line in found), kept
     assert all(len(line) <= columns for line in found)
+
+
+TEXT = "< 90 % since 2026-11-02 04:03 UTC, 1.2-31.7 % (n = 20), with --confirm prod; >= 10, $0.01-$0.05 (us-east-1)"
+KEPT = ["< 90 %", "2026-11-02 04:03 UTC", "1.2-31.7 %", "n = 20", "--confirm", ">= 10", "$0.01-$0.05", "us-east-1"]
+
+
+@pytest.mark.parametrize(("signs", "form"), [("[<>]", str), ("&[lg]t;", html.escape)])
+def test_the_same_parts_are_found_in_text_and_in_markup(signs: str, form: type[str]) -> None:
+    assert lines.pattern(signs).findall(form(TEXT)) == [form(one) for one in KEPT]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runbook_lib.base import patience, plain_file
+from runbook_lib.base.errors import UsageError
 from runbook_lib.base.plain_file import MOST_BYTES, open_plain, read_plain, read_some
 
 
@@ -71,3 +76,40 @@ def test_what_a_person_named_is_read_up_to_its_end_or_not_at_all(tmp_path: Path)
     for endless in (file, Path("/dev/zero")):
         with pytest.raises(OSError, match="it has more than 9 bytes"):
             read_some(endless, 9)
+
+
+class Broken(io.RawIOBase):
+    def readable(self) -> bool:
+        return True
+
+    def readall(self) -> bytes:
+        raise IsADirectoryError(21, "Is a directory")
+
+
+def test_one_that_is_closed_or_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UsageError, match="-: expects an attestation on standard input, which is closed"):
+        plain_file.read_input("an attestation")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Broken())))
+    with pytest.raises(UsageError, match=r"-: standard input cannot be read .Is a directory"):
+        plain_file.read_input("an attestation")
+
+
+def test_who_waits_is_told_what_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only if nothing comes for a while."""
+    told, came = list[str](), threading.Event()
+    patience.tellers.append(lambda text: (told.append(text), came.set()))  # type: ignore[func-returns-value,arg-type]
+    monkeypatch.setattr(plain_file, "TELL_AFTER_S", 0.05)
+    reads, writes = os.pipe()
+
+    def later() -> None:
+        came.wait(5)
+        os.write(writes, b"SELECT 1")
+        os.close(writes)
+
+    threading.Thread(target=later).start()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(reads, "r"))
+    assert plain_file.read_input("a question in SQL") == b"SELECT 1"
+    assert told == ["waiting for a question in SQL on standard input; Ctrl-D ends it ..."]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"SELECT 2")))
+    assert (plain_file.read_input("a question in SQL"), len(told)) == (b"SELECT 2", 1)

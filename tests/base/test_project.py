@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,26 @@ def test_a_path_that_is_too_long_for_a_file_is_refused(long: str) -> None:
     for read in (expanded, params_file):
         with pytest.raises(UsageError, match="too long; write a shorter path"):
             read(long)
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_notebooks_parameters_and_workflow() -> None:
+    found = project.delivered_files()
+    assert {path for path in found if path.startswith("notebooks/")} == {
+        f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")
+    }
+    assert {"params/service.yaml", "params/gates.yaml", *project.WORKFLOW} <= set(found)
+
+
+def test_the_wheel_is_given_the_same_files() -> None:
+    (said,) = re.findall(r"^DELIVERED = \((.*)\)$", (ROOT / "setup.py").read_text(), re.MULTILINE)
+    listed = {path.relative_to(ROOT).as_posix() for one in re.findall(r'"(.*?)"', said) for path in ROOT.glob(one)}
+    assert listed == set(project.delivered_files())
+
+
+def test_an_installation_without_them_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project, "PACKAGE", tmp_path / "runbook_lib")
+    with pytest.raises(UsageError, match="has no notebooks"):
+        project.delivered()

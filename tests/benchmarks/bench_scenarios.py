@@ -15,8 +15,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from runbook_lib.rehearse.play.ends import expected_words, found_words
-from runbook_lib.rehearse.play.played import Ended
+from runbook_lib.rehearse.play.played import Ended, expected_words, found_words
 from runbook_lib.rehearse.play.stage import params_of
 from runbook_lib.rehearse.quick.player import InProcess
 from runbook_lib.rehearse.world.scenario import Scenario, load, played

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from textwrap import fill
 
-from runbook_lib.rehearse.play.ends import expected_words, found_words
-from runbook_lib.rehearse.play.played import Ended
+from runbook_lib.rehearse.play.played import Ended, expected_words, found_words
 from runbook_lib.rehearse.world.scenario import Scenario
 from tests.benchmarks.knob_page import section
 

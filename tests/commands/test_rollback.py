@@ -23,8 +23,8 @@ from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import Wanted
 from runbook_lib.commands.rollback import NOTEBOOK, _after_the_effect, after, finish, rollback_1
 from runbook_lib.commands.status import rollout_status
-from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic import state as traffic
+from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from runbook_lib.judge.terms import OF_CHECKS, Word
+import pytest
+
+from runbook_lib.judge.terms import COMPARABLE, MEASURES, OF_CHECKS, Word, measure_told
 from runbook_lib.params.load import project_root
 
 DOCS = project_root() / "docs"
@@ -20,3 +22,24 @@ def test_the_glossary_has_the_words_of_the_trade() -> None:
     told = re.findall(r"^\| \*\*([^*]+)\*\* \|", (DOCS / "glossary.md").read_text(), re.MULTILINE)
     words = ["dial", "switch", "weight", "bake", "guard", "soak", "look", "attempt", "deviation", "ledger", "VPR"]
     assert [word for word in words if word not in told] == []
+
+
+@pytest.mark.parametrize(
+    ("measure", "words"),
+    [
+        ("success", "success"),
+        ("lost_jobs", "lost jobs"),
+        ("llm_quota", "LLM quota"),
+        ("dlq_depth", "DLQ depth"),
+        ("async_5xx", "async 5xx"),
+        ("cost_per_vpr", "cost per success"),
+        ("cost_per_vpr_sync", "cost per success, sync"),
+        ("a_measure_of_a_team", "a measure of a team"),
+    ],
+)
+def test_a_measure_in_words(measure: str, words: str) -> None:
+    assert measure_told(measure) == words
+
+
+def test_what_can_be_compared_is_a_share() -> None:
+    assert {MEASURES[one] for several in COMPARABLE.values() for one in several} == {"rate", "quantile"}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.observe.names import topic_arn
+from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.bare import bare
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import load_file, read_yaml

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.project import params_dir
-from runbook_lib.judge.measures import MEASURES
+from runbook_lib.judge.terms import MEASURES
 from runbook_lib.observe.dashboard.board import Board
 from runbook_lib.observe.inventory.inspect import CALLS
 from runbook_lib.observe.inventory.rules import Inventory

@@ -18,8 +18,9 @@ from pydantic import TypeAdapter
 
 from runbook_lib.commands.policies import documents, text
 from runbook_lib.params.approvals import Approvals
+from runbook_lib.params.aws_names import partition
 from runbook_lib.params.load import Params, load_file, params_dir
-from runbook_lib.params.permissions import ROLES, Role, partition, permissions, policy, trust
+from runbook_lib.params.permissions import ROLES, Role, permissions, policy, trust
 from runbook_lib.params.traffic import Traffic
 from tests.iam_lint import parliament
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.base import here
+from runbook_lib.base import errors
 from runbook_lib.base.errors import ArchiveError, Refused
 from runbook_lib.cli.ending import ending
 from runbook_lib.record import verify_standalone
@@ -187,7 +187,7 @@ def test_who_ends_it_on_the_way_is_told_what_is_gone(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     def dies(home: object, place: str) -> None:
-        if here.done.get("prune", "").startswith("1 tombstone sealed and 2"):
+        if errors.done_here.get("prune", "").startswith("1 tombstone sealed and 2"):
             raise error
         gone(home, place)
 

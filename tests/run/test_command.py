@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import platform
+import subprocess
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +17,9 @@ from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
+from runbook_lib.run import command
 from runbook_lib.run.command import CommandRun
+from tests import quick_versions
 
 ROOT = Path(__file__).resolve().parents[2]
 IDENTITY: Any = SimpleNamespace(account="000000000303", arn="arn:ann", now=dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC))
@@ -96,3 +101,59 @@ def test_ctrl_c_is_a_record_that_says_so(opened: Any) -> None:
     record = sealed(own)
     assert record.status == "cancelled" and record.error is not None
     assert record.error.sentence == "ended by Ctrl-C"
+
+
+WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's folder; git is asked each time, as everywhere but in tests."""
+    monkeypatch.setattr(command, "subprocess", subprocess)
+    monkeypatch.setattr(command, "metadata", metadata)
+    monkeypatch.setattr(command, "project_root", lambda: tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    return tmp_path
+
+
+def git(folder: Path, *words: str) -> str:
+    return subprocess.run(
+        ["git", "-C", folder, *WHO, *words], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_the_commit_and_whether_files_differ_from_it(folder: Path) -> None:
+    assert command.versions()["commit"] == "unknown", "no repository"
+    git(folder, "init", "-q")
+    assert command.versions()["commit"] == "unknown", "no commit"
+    (folder / "file").write_text("a")
+    git(folder, "add", "file")
+    git(folder, "commit", "-qm", "first")
+    head = git(folder, "rev-parse", "HEAD")
+    assert command.versions()["commit"] == head
+    for name in ("new", "file"):
+        (folder / name).write_text("b")
+        assert command.versions()["commit"] == f"{head} (dirty)", name
+        git(folder, "clean", "-fq")
+    git(folder, "checkout", "-q", "--detach")
+    git(folder, "checkout", "-q", "file")
+    assert command.versions()["commit"] == head, "on no branch"
+
+
+def test_without_git_it_is_unknown_and_a_package_that_is_missing_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(command, "_PACKAGES", ("pydantic", "no-such-package"))
+    found = command.versions()
+    assert (found["commit"], found["no-such-package"]) == ("unknown", "absent")
+    assert found["python"] == platform.python_version() and found["pydantic"][0].isdigit()
+
+
+def test_in_tests_git_is_asked_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_versions.install()
+    git(folder, "init", "-q")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "first")
+    first = command.versions()
+    (folder / "new").touch()
+    assert command.versions() == first and first["commit"] == git(folder, "rev-parse", "HEAD")

@@ -21,8 +21,8 @@ from runbook_lib.base.errors import AwsError, RedVerdict
 from runbook_lib.observe.alarms import pager
 from runbook_lib.observe.alarms.compared import Known, data_finding, plan
 from runbook_lib.observe.alarms.declared import realise
-from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record

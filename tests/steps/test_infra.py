@@ -17,7 +17,7 @@ from runbook_lib.judge.gates.checks import Check, decide_checks
 from runbook_lib.judge.incidents.diff import parse
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.observe.inventory.rules import FIX
-from runbook_lib.observe.names import alarm_name
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import project_root
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import read_events

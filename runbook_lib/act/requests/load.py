@@ -19,7 +19,7 @@ from pydantic import Field
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.json_body import filled_body, parts
-from runbook_lib.base.ports import LOOPBACK, free_port
+from runbook_lib.base.process import LOOPBACK, free_port
 from runbook_lib.base.redact import Pieces, redact_text
 from runbook_lib.judge.planning.load import Met
 from runbook_lib.judge.terms import Frozen

@@ -15,7 +15,7 @@ from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document, told
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of, sentence
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.one_line import one_line
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.patience import Overdue
 from runbook_lib.observe.traffic.flag_ids import flag_of
 

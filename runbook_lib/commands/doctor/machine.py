@@ -12,11 +12,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.kept_at import files_of
 from runbook_lib.base.own_files import OWN
-from runbook_lib.base.project import project_root
+from runbook_lib.base.project import delivered_files, project_root
 from runbook_lib.commands import params_check
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.judge import words
@@ -89,7 +88,9 @@ def params(ground: Ground) -> Iterator[Found]:
         ground.params = load_file(ground.file, ground.values)
     except UsageError as error:
         root = project_root(ground.file.parent)
-        gone = [Path(path).stem for path in files() if path.endswith(".ipynb") and not (root / path).is_file()]
+        gone = [
+            Path(path).stem for path in delivered_files() if path.endswith(".ipynb") and not (root / path).is_file()
+        ]
         if any(name in str(error) for name in gone):  # the notebook is missing, its name is right
             yield wrong(str(error), RESTORE)
             return

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.errors import Exit, RunbookError
-from runbook_lib.base.one_line import one_line
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.template import filled
 from runbook_lib.commands.release import FOLDER as RELEASES
 from runbook_lib.params.load import Params

@@ -19,18 +19,16 @@ import yaml
 
 from runbook_lib.base import scratch
 from runbook_lib.base.all_or_none import write_all
-from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.own_files import OWN
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.commands.init import cell
-from runbook_lib.commands.init.answers import Answers
+from runbook_lib.base.project import delivered_files
+from runbook_lib.commands.init.answers import REGION, Answers
 from runbook_lib.commands.init.environments import of_folder, renamed
-from runbook_lib.commands.init.price_form import form
 from runbook_lib.commands.init.rewrite import environment, rewritten
 from runbook_lib.commands.params_check import check
 from runbook_lib.params.phases import ENVIRONMENTS, EnvironmentKind
-from runbook_lib.params.price_list import own_file
+from runbook_lib.params.price_list import LLM, own_file
 
 PARAMETERS = "parameters"
 """Tag of the cell that papermill overrides."""
@@ -50,7 +48,7 @@ class File:
 
 def planned(answers: Answers) -> dict[str, bytes]:
     """Content of every project file for this service, by path."""
-    made, there, own = {}, files(), answers.environments
+    made, there, own = {}, delivered_files(), answers.environments
     for path, content in there.items():
         if path.startswith("params/"):
             if Path(path).stem not in ENVIRONMENTS:
@@ -58,7 +56,7 @@ def planned(answers: Answers) -> dict[str, bytes]:
                 made[path] = renamed(path, text, own).encode()
         else:
             text = _ours(path, installed(content) if path.endswith(".yml") else content, own).decode()
-            made[path] = cell.filled(text, _values(answers, cell.told(text).get(cell.ENV, ""))).encode()
+            made[path] = filled_cell(text, _values(answers, told_in_cell(text).get(ENV_IN_CELL, ""))).encode()
     for env, kind in own.items():
         text = there[f"params/{next(name for name, one in ENVIRONMENTS.items() if one == kind)}.yaml"].decode()
         text = re.sub(rf"\b({'|'.join(ENVIRONMENTS)})\b(?=:|\.yaml)", env, text)
@@ -68,15 +66,15 @@ def planned(answers: Answers) -> dict[str, bytes]:
 
 def _values(answers: Answers, env: str) -> dict[str, str]:
     """The project's own parameters in an environment, as its flat file has them."""
-    flat = yaml.safe_load(environment(env, files()["params/prod.yaml"].decode(), answers))
-    return {key: flat[key] for key in cell.OWN}
+    flat = yaml.safe_load(environment(env, delivered_files()["params/prod.yaml"].decode(), answers))
+    return {key: flat[key] for key in IN_CELL}
 
 
 def _kept(path: str, there: bytes, wanted: bytes) -> bytes:
     """A wanted notebook with what the one there says of the project: that is nobody's but the team's."""
     if not path.endswith(".ipynb"):
         return wanted
-    return cell.filled(wanted.decode(), cell.told(there.decode(errors="replace"))).encode()
+    return filled_cell(wanted.decode(), told_in_cell(there.decode(errors="replace"))).encode()
 
 
 def _ours(path: str, content: bytes, environments: Mapping[str, EnvironmentKind]) -> bytes:
@@ -174,7 +172,7 @@ def upgraded(root: Path, *, take: bool = False) -> list[File]:
     """
     told, new = [], dict[Path, bytes]()
     own = of_folder(root) or ENVIRONMENTS
-    for path, content in files().items():
+    for path, content in delivered_files().items():
         if path.startswith("params/"):
             continue
         file = root / path
@@ -223,3 +221,63 @@ def _head(cell: dict[str, Any], place: int) -> str:
     """Number and kind of a cell, and papermill's tag for the parameters, whether it is wanted or present."""
     tags = cell.get("metadata", {}).get("tags", [])
     return f"# --- {cell['cell_type']} {place}" + (f" [{PARAMETERS}]" if PARAMETERS in tags else "")
+
+
+_HEAD = """\
+# To be filled in: each `null` is a price in {region} that nobody has written yet.
+# Until all are there, the cost is NO DATA, and no soak passes its gate.
+# Behind each stands that of {known}, to see by what order of magnitude yours must be. Tiers: as prices.yaml has them.
+"""
+_DAY = "null                     # the day on which you looked the prices up, such as 2026-11-01"
+
+
+def form(region: str) -> str:
+    """The text of a region's price list with `null` for each price to look up.
+
+    What the LLM's provider bills is the same in every region, and stays. The free tier is AWS's own for all regions
+    together, and stays, too.
+    """
+    delivered = delivered_files()["params/prices.yaml"].decode()
+    head = re.sub(r"(?m)^region: .*$", f"region: {region}", delivered.partition("\nprices:\n")[0])
+    head = re.sub(r"(?m)^date: .*$", f"date: {_DAY}", head)
+    listed: dict[str, dict[str, Any]] = yaml.safe_load(delivered)["prices"]
+    lines = [line for item, price in listed.items() for line in _line(item, price)]
+    return "\n".join((_HEAD.format(region=region, known=REGION) + head, "prices:", *lines, ""))
+
+
+def _line(item: str, price: dict[str, Any]) -> tuple[str]:
+    kept = item.startswith(LLM)
+    usd = _figure(price["usd"])
+    free = f", free: {price['free']}" if "free" in price else ""
+    said = f"  {item}: {{usd: {usd if kept else 'null'}, per: {price['per']}, unit: {price['unit']}{free}}}"
+    return (said if kept else f"{said}   # {REGION}: {usd}",)
+
+
+def _figure(usd: float) -> str:
+    """All digits, never as 1.67e-05."""
+    return f"{usd:.10f}".rstrip("0").rstrip(".")
+
+
+ENV_IN_CELL = "env"
+IN_CELL = ("account_id", "region", "release")
+"""Parameters in a notebook's cell that are of the project, beside the environment's name."""
+
+
+def told_in_cell(notebook: str) -> dict[str, str]:
+    """The values of `env` and of the project's own parameters in the cell; without a cell, none."""
+    found = {key: re.search(_of_cell(key), notebook) for key in (ENV_IN_CELL, *IN_CELL)}
+    return {key: one[0] for key, one in found.items() if one}
+
+
+def filled_cell(notebook: str, values: Mapping[str, str]) -> str:
+    """The notebook with these values in its cell; a key that the cell does not have is left out. It is changed as text,
+    so that nothing else of the file changes.
+    """
+    for key in IN_CELL:
+        if key in values:
+            notebook = re.sub(_of_cell(key), lambda _, value=values[key]: value, notebook, count=1)  # type: ignore[misc]
+    return notebook
+
+
+def _of_cell(key: str) -> str:
+    return rf'(?<="{key} = \\")[^"\\]*'

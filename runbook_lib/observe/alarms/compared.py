@@ -10,9 +10,8 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.window import when
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.alarms.declared import count_words, has_count, pairs, variants
-from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.resources.owner import Owner, owners
-from runbook_lib.params.alarms import Alarm
+from runbook_lib.params.alarms import Alarm, alarm_name
 from runbook_lib.params.load import Params
 
 KIND = "AWS::CloudWatch::Alarm"

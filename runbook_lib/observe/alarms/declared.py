@@ -8,8 +8,7 @@ from typing import Any
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.observe.alarms.watching import Finding, watchers
 from runbook_lib.observe.metrics.catalogue import address
-from runbook_lib.observe.names import alarm_name, topic_arn
-from runbook_lib.params.alarms import Alarm
+from runbook_lib.params.alarms import Alarm, alarm_name, topic_arn
 from runbook_lib.params.load import Params
 
 __all__ = ["Finding", "guard_findings", "realise", "states", "threshold", "to_cloudformation"]

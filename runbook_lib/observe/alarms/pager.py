@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.observe.names import alarm_name, topic_arn
+from runbook_lib.params.alarms import alarm_name, topic_arn
 from runbook_lib.params.load import Params
 
 SCOPE = "MessageBody"

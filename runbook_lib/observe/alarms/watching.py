@@ -16,9 +16,9 @@ from runbook_lib.base.template import filled
 from runbook_lib.judge import words
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.asking import Place
-from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.traffic.flag_ids import handles
 from runbook_lib.observe.traffic.routes import routes
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import Params
 from runbook_lib.params.traffic import AliasHome, AppConfigHome
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbook_lib.base.json_line import parsed, selected
+from runbook_lib.base.json_body import parsed, selected
 from runbook_lib.observe.jobs.logs import redact
 
 BACK_S = (3600, 86_400, 14 * 86_400)

@@ -10,7 +10,7 @@ from runbook_lib.base.template import filled
 from runbook_lib.observe.asking import Absent, pages, redrive
 from runbook_lib.observe.inventory.calls import Call, Spot, there
 from runbook_lib.observe.inventory.rules import Inventory, Said
-from runbook_lib.observe.names import topic_arn
+from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import read_yaml
 
 GO_BY_ID = ("AWS::ApiGateway::RestApi", "AWS::AppConfig::Application")

@@ -9,7 +9,7 @@ import contextlib
 from pathlib import Path
 from typing import Literal
 
-from runbook_lib.base import here
+from runbook_lib.base import errors
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.judge import words
 from runbook_lib.record.index.tables import TABLES
@@ -51,7 +51,7 @@ def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
                 said = str(error).partition("\n")[0]
                 raise ArchiveError(f"{file} cannot be written ({said})") from None
             written.append(file)
-            here.done["export"] = f"{words.count(len(written), 'file')} written in {folder} before that"
+            errors.done_here["export"] = f"{words.count(len(written), 'file')} written in {folder} before that"
     replace_file(folder / DDL, ddl(form, location).encode())
     return [*written, folder / DDL]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runbook_lib.base import here
+from runbook_lib.base import errors
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.own_files import own_key
 from runbook_lib.base.plain_file import read_plain
@@ -148,7 +148,7 @@ class _Site:
         replace_file(self.folder / name, page.encode())
         self.files[name] = self._mac(name, page.encode())
         self.written += 1
-        here.done["site"] = f"{words.count(self.written, 'page')} made anew in {self.folder} before that"
+        errors.done_here["site"] = f"{words.count(self.written, 'page')} made anew in {self.folder} before that"
 
     def _rollout(self, env: str, release: str) -> str:
         rows = self.asked.rollout(env, release)

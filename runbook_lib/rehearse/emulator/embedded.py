@@ -33,7 +33,7 @@ import runbook_lib
 from runbook_lib.base import scratch
 from runbook_lib.base.aws import instant
 from runbook_lib.base.errors import AwsError, UsageError
-from runbook_lib.base.ports import free_port
+from runbook_lib.base.process import free_port
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"

@@ -20,7 +20,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -128,3 +129,36 @@ def install() -> None:
     from ministack.core import lambda_runtime
 
     lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
+
+
+PROCESSES = 6
+"""Most processes of each function; the worker's reserved concurrency (5) must fit in."""
+
+Execute = Callable[..., Any]
+
+
+def bounded(execute: Execute, processes: int = PROCESSES) -> Execute:
+    """`execute(function, event, ...)` with at most this many simultaneous calls for each function's ARN."""
+    turn = threading.Lock()
+    seats: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(processes))
+
+    def waiting(function: dict[str, Any], *rest: Any) -> Any:
+        config = function.get("config") or function
+        with turn:
+            seat = seats[str(config.get("FunctionArn") or config.get("FunctionName"))]
+        with seat:
+            return execute(function, *rest)
+
+    return waiting
+
+
+def limit() -> None:
+    """Puts the limit in front of MiniStack's own executor, which starts a process for every concurrent invocation.
+
+    On AWS a new execution environment takes nobody's CPU; here they share two cores, and a burst would stop everything
+    (docs/emulator.md: 100 submits, 25 s). A call's waiting time is part of the latency that its client sees. A function
+    that invokes itself would wait for ever: the sandbox has none.
+    """
+    from ministack.services import lambda_svc
+
+    lambda_svc._execute_function_warm = bounded(lambda_svc._execute_function_warm)

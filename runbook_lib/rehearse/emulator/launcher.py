@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from runbook_lib.base.orphan import ends_with
+from runbook_lib.base.process import ends_with
 
 _ABSENT = ("docker", "duckdb")
 """MiniStack does without these packages where it does not find them. The sandbox's functions are processes and nobody
@@ -54,13 +54,11 @@ def main(epoch: float, parent: int) -> None:
 
     from runbook_lib.rehearse.emulator import (
         alarm_clock,
-        deployments,
+        corrected,
         inbox,
         lambda_forks,
-        lambda_pool,
         metric_filters,
         queue_gauge,
-        reaper,
         remembered,
     )
 
@@ -68,13 +66,13 @@ def main(epoch: float, parent: int) -> None:
     gc.set_threshold(200_000, 50, 1_000)
     evaluate_alarms = alarm_clock.install(time.time)
     queue_gauge.install(time.time)
-    lambda_pool.install()
+    lambda_forks.limit()
     lambda_forks.install()
     metric_filters.install(evaluate_alarms)
     inbox.install(Path(tempfile.gettempdir()))
     remembered.install()
-    deployments.install()
-    reap = reaper.install()
+    corrected.page_deployments()
+    reap = corrected.expire()
 
     def obey(answers: TextIO) -> None:
         print("ok", time.time(), file=answers, flush=True)

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runbook_lib.base.json_line import selected
+from runbook_lib.base.json_body import selected
 from runbook_lib.rehearse.emulator.inbox import STREAM
 
 Match = Callable[[str], bool]

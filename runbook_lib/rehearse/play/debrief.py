@@ -11,7 +11,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.terms import Word
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.record.record import Record
-from runbook_lib.rehearse.play.ends import expected_words
+from runbook_lib.rehearse.play.played import expected_words
 from runbook_lib.rehearse.world.scenario import Scenario
 
 _MITIGATED = (Word.DONE, Word.ASYNC_IS_OFF, Word.MITIGATED)

@@ -15,10 +15,10 @@ from typing import Any
 
 from runbook_lib.act.requests.smoke import smoke
 from runbook_lib.base import scratch
-from runbook_lib.base.delivered import delivered
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.commands.init import cell
+from runbook_lib.base.project import delivered
+from runbook_lib.commands.init.folder import filled_cell
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.references import with_secrets
 from runbook_lib.params.load import project_root
@@ -81,7 +81,7 @@ def copied(release: str) -> Path:
     folder = scratch.made("notebooks")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     for path in (delivered() / "notebooks").glob("*.ipynb"):
-        (folder / path.name).write_text(cell.filled(path.read_text("utf-8"), {"release": release}), encoding="utf-8")
+        (folder / path.name).write_text(filled_cell(path.read_text("utf-8"), {"release": release}), encoding="utf-8")
     return folder
 
 

@@ -11,9 +11,8 @@ import signal
 import sys
 import threading
 
-from runbook_lib.base.one_line import one_line
-from runbook_lib.base.orphan import ends_with
-from runbook_lib.base.unneeded import GRAMMARS, without
+from runbook_lib.base.foreign import one_line
+from runbook_lib.base.process import GRAMMARS, ends_with, without
 
 PROGRAM = "jupyterlab"
 GOES_S = 10.0

@@ -26,7 +26,7 @@ import yaml
 
 from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.foreign import markup
-from runbook_lib.base.ports import free_port, unusable
+from runbook_lib.base.process import free_port, unusable
 from runbook_lib.base.window import when
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import load_file, params_dir, project_root, read_yaml

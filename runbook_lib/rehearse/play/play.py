@@ -21,8 +21,7 @@ from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.board import Board
 from runbook_lib.rehearse.play.director import Rehearsal, Rehearsed, Scene, raised
-from runbook_lib.rehearse.play.ends import expected_words, found_words
-from runbook_lib.rehearse.play.played import DRAIN, PATIENCE, Ended, detected_s, turned
+from runbook_lib.rehearse.play.played import DRAIN, PATIENCE, Ended, detected_s, expected_words, found_words, turned
 from runbook_lib.rehearse.play.rollout import DEPRECATE, PHASE3, WEEK, Rollout, Stopped
 from runbook_lib.rehearse.play.stage import overlaid, places, shown, take_as_passed
 from runbook_lib.rehearse.world.scenario import Scenario, played

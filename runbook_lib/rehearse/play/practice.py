@@ -9,7 +9,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.base.window import parse
 from runbook_lib.judge import words
-from runbook_lib.observe.names import alarm_name
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.rehearse.play.director import Scene
 from runbook_lib.rehearse.play.play import Play
 from runbook_lib.rehearse.play.played import fault_since

@@ -18,8 +18,8 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.observe.api_address import address, with_api
-from runbook_lib.observe.names import topic_arn
 from runbook_lib.observe.traffic.routes import is_http
+from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params
 from runbook_lib.params.references import read
 from runbook_lib.rehearse.sandbox import homes

@@ -11,8 +11,8 @@ from typing import Any
 from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.template import filled
-from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.traffic.weight import ZERO
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import Params
 from runbook_lib.params.traffic import AppConfigHome, SsmHome
 

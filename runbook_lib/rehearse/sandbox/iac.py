@@ -28,8 +28,8 @@ from runbook_lib.base.project import environments, params_dir
 from runbook_lib.observe.api_address import address
 from runbook_lib.observe.inventory.inspect import rules
 from runbook_lib.observe.jobs.behind import Behind
-from runbook_lib.observe.names import alarm_name
 from runbook_lib.observe.references import with_secrets
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.play.stage import params_of
 from runbook_lib.rehearse.sandbox import deploy as sandbox

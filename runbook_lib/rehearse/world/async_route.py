@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runbook_lib.rehearse.world.arrivals import Arrivals, Floats
-from runbook_lib.rehearse.world.calls import invocations, responses
 from runbook_lib.rehearse.world.gateway import note, second, take, turned_away
 from runbook_lib.rehearse.world.inside import Inside
 from runbook_lib.rehearse.world.jobs import THROTTLED_TRIES, Job
+from runbook_lib.rehearse.world.rows import invocations, responses
 from runbook_lib.rehearse.world.step import CALLERS_OWN, DOUBLED, GATEWAY_BROKEN, REPEATED, SWALLOWED
 
 SUBMIT_SIGMA = 0.485  # p95 / median = exp(1.645 * 0.485) = 2.2

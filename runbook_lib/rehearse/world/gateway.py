@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runbook_lib.rehearse.world.arrivals import Arrivals, Floats
-from runbook_lib.rehearse.world.calls import responses
 from runbook_lib.rehearse.world.inside import Inside
 from runbook_lib.rehearse.world.jobs import Answer
+from runbook_lib.rehearse.world.rows import responses
 from runbook_lib.rehearse.world.step import GATEWAY_BROKEN
 
 CLIENT, OLD_CLIENTS = "web/2.0", ("web/1.9", "cli/0.4")

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from runbook_lib.rehearse.world.behaviour import Behaviour
-from runbook_lib.rehearse.world.calls import LOG_BYTES, invocations, responses
-from runbook_lib.rehearse.world.rows import Rows
+from runbook_lib.rehearse.world.rows import LOG_BYTES, Rows, invocations, responses
 
 WORKER_TIMEOUT_S = 300.0
 REFUSED_S = 2.0

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runbook_lib.rehearse.world.arrivals import Arrivals, Floats
-from runbook_lib.rehearse.world.calls import invocations, responses
 from runbook_lib.rehearse.world.gateway import second, take, turned_away
 from runbook_lib.rehearse.world.inside import Inside
+from runbook_lib.rehearse.world.rows import invocations, responses
 from runbook_lib.rehearse.world.step import CALLERS_OWN
 
 GATEWAY_TIMEOUT_S = 29.0

@@ -26,7 +26,7 @@ from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import Params
 from runbook_lib.params.phases import Phase as Spec
 from runbook_lib.record.record import Record
-from runbook_lib.rollout import arm_before, costs, deviations, history
+from runbook_lib.rollout import costs, deviations, history, look
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.case import case_of
 from runbook_lib.rollout.gate_charts import tiles
@@ -148,7 +148,7 @@ class PhaseLook:
     @cached_property
     def arm_before(self) -> dict[str, Any] | None:
         """The previous phase hour by hour, where a gate compares with it; else None."""
-        return arm_before.of(self.run.archive, self.before_this, self.params, self.run.warn)
+        return look.phase_before(self.run.archive, self.before_this, self.params, self.run.warn)
 
     def traffic_table(self) -> Any:
         """Moment, dial, switch and the deployments behind them."""

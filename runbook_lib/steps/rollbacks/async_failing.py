@@ -14,6 +14,7 @@ from typing import Any
 from runbook_lib.act.command import Commands, run_command
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.homes import home_of
+from runbook_lib.act.traffic.off import new_side, then_off
 from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused, RunbookError
@@ -22,7 +23,6 @@ from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.incident import Clock, NoWayBack
 from runbook_lib.judge.model import Outcome
-from runbook_lib.observe.traffic.sides import new_side, then_off
 from runbook_lib.observe.traffic.state import NotDeployed, TrafficState, routing
 from runbook_lib.params.load import project_root
 from runbook_lib.rollout import moment as moments

@@ -23,8 +23,14 @@ from runbook_lib.show.tables import stack
 from runbook_lib.steps.rollbacks.incident import Incident
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, Setting
 from runbook_lib.steps.rollbacks.queue_backlog_after import BacklogAfter
-from runbook_lib.steps.rollbacks.queue_backlog_seen import FOLLOWS_S, BacklogSeen
-from runbook_lib.steps.rollbacks.queue_backlog_worker import chosen, maximum, reserved, settings
+from runbook_lib.steps.rollbacks.queue_backlog_seen import (
+    FOLLOWS_S,
+    BacklogSeen,
+    chosen,
+    maximum,
+    reserved,
+    worker_settings,
+)
 
 SLOW = (
     "More workers do not cure it. Call people: find out why reports are slow (the LLM's own time), then run the "
@@ -44,7 +50,7 @@ class Backlog:
     def __init__(self, run: Run) -> None:
         self.run, self.params, self.incident = run, run.params, Incident(run)
         post = chosen(run)
-        self.mitigation = Mitigation(self.incident, settings(post), "backlog")
+        self.mitigation = Mitigation(self.incident, worker_settings(post), "backlog")
         self.seen = BacklogSeen(self.mitigation, post)
         self.after = BacklogAfter(self.seen)
 

@@ -21,14 +21,16 @@ from runbook_lib.judge.incidents.backlog import (
 from runbook_lib.judge.incidents.incident import spell
 from runbook_lib.observe.jobs import backlog as queue
 from runbook_lib.observe.jobs import llm
+from runbook_lib.observe.jobs.backlog import deepest
 from runbook_lib.observe.resources import workers
 from runbook_lib.params.posts import Post
+from runbook_lib.rollout import deviations
+from runbook_lib.run.run import Run
 from runbook_lib.show.forecast import forecast_chart, forecast_table
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import stack, where_table
 from runbook_lib.steps.rollbacks.incident import Symptom
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, declared
-from runbook_lib.steps.rollbacks.queue_backlog_worker import reserved
 
 FOLLOWS_S = 60.0
 """Lambda adds pollers to an SQS event source within a minute (AWS Lambda developer guide, "Scaling behavior")."""
@@ -255,3 +257,39 @@ class BacklogSeen:
         """Number of workers that the undo puts back."""
         found = (self.mitigation.open or self.mitigation.closed).get(reserved(self.post))
         return int(found.was) if found and found.was is not None else self.post.concurrency
+
+
+def reserved(post: Post) -> str:
+    """Id of the inventory's check of the worker's reserved concurrency."""
+    return f"inventory.{post.id('worker')}.reserved_concurrency"
+
+
+def maximum(post: Post) -> str:
+    """Id of the inventory's check of the maximum concurrency of its event source."""
+    return f"inventory.{post.id('event_source')}.maximum_concurrency"
+
+
+def worker_settings(post: Post) -> tuple[str, str]:
+    """Ids of the inventory's checks for which the mitigation opens deviations."""
+    return reserved(post), maximum(post)
+
+
+def chosen(run: Run) -> Post:
+    """The worker that was raised and is not put back; else the one with the deepest queue; if all queues are empty, the
+    one that was raised last, so that its result is still shown.
+
+    Raises:
+        AwsError: SQS refused or did not answer.
+    """
+    crew = run.params.service.crew
+    if len(crew) == 1:
+        return crew[0]
+    said, _ = deviations.said(run.archive, run.params.env)
+    mine = [one for one in said if one.deviation.notebook == run.notebook]
+    open_ = deviations.open_deviations(run.archive, run.params.env)
+    raised = next((post for post in crew if reserved(post) in open_), None)
+    if raised is not None:
+        return raised
+    deep, depth = deepest(run.aws.client("sqs"), run.params)
+    last = [post for one in reversed(mine) for post in crew if one.deviation.check in worker_settings(post)]
+    return last[0] if last and not depth else deep

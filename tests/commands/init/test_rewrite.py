@@ -10,15 +10,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.base.delivered import files
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import delivered_files
 from runbook_lib.commands.init.answers import NO_ACCOUNT, Answers, of_flags
 from runbook_lib.commands.init.folder import planned, write
 from runbook_lib.commands.init.rewrite import environment, put, rewritten
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.rehearse.sandbox import iac
 
-PARAMS = {path.removeprefix("params/"): content.decode() for path, content in files().items() if "params/" in path}
+PARAMS = {
+    path.removeprefix("params/"): content.decode() for path, content in delivered_files().items() if "params/" in path
+}
 KEPT = "cost_per_vpr"
 """A measure's id, which the code knows."""
 

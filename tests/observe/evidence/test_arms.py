@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.gates.gates import judge
-from runbook_lib.judge.measures import COMPARABLE, MEASURES
 from runbook_lib.judge.model import Arms, Evidence, Gate
-from runbook_lib.judge.terms import Verdict
+from runbook_lib.judge.terms import COMPARABLE, MEASURES, Verdict
 from runbook_lib.observe.evidence import arms, courses, questions
 from runbook_lib.observe.evidence.questions import LEVELS, Percentiles, label
 from runbook_lib.observe.evidence.seen import Answered

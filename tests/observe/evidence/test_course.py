@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.judge.measures import MEASURES
+from runbook_lib.judge.terms import MEASURES
 from runbook_lib.observe.evidence import course
 from runbook_lib.observe.evidence.levels import nearest_rank
 from runbook_lib.observe.jobs.segment import Segment, merge

@@ -22,7 +22,7 @@ from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.observe.inventory.api import _allows
 from runbook_lib.observe.inventory.inspect import inspect, integration_hash, rules
 from runbook_lib.observe.inventory.rules import Setting, shown
-from runbook_lib.observe.names import topic_arn
+from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy

@@ -17,7 +17,7 @@ from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import AwsError
 from runbook_lib.observe.alarms.declared import realise
 from runbook_lib.observe.metrics.catalogue import address
-from runbook_lib.observe.names import alarm_name
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.params.metrics import metric
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.observe.names import alarm_name
+from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.sandbox.template import FUNCTIONS, STEPS, alarm_id, bucket_name, build
 

@@ -8,8 +8,7 @@ from statistics import median
 
 import pytest
 
-from runbook_lib.rehearse.play.ends import expected_words, found_words
-from runbook_lib.rehearse.play.played import Ended
+from runbook_lib.rehearse.play.played import Ended, expected_words, found_words
 from runbook_lib.rehearse.world.scenario import Expected, Scenario, load, names, played
 from tests.benchmarks.kept import read
 

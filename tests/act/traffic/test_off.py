@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from runbook_lib.observe.traffic.sides import AFTER, after_off, new_side, then_off
+from runbook_lib.act.traffic.off import AFTER, after_off, new_side, then_off
 
 
 def test_a_release_of_a_version_speaks_of_versions_and_not_of_a_synchronous_endpoint() -> None:

@@ -12,8 +12,8 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.run import run as runs
+from runbook_lib.run.permission import unknown_parameters
 from runbook_lib.run.run import Run
-from runbook_lib.run.unknown import unknown_parameters
 from tests.project import own_project
 
 INJECTED = "# Parameters\natempt = 2\nconfirm = 'prod'\nzebra: int = 3\n"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.params.load import load_file, params_dir
-from runbook_lib.steps.rollbacks import queue_backlog_worker as worker
+from runbook_lib.steps.rollbacks import queue_backlog_seen
 
 PARAMS = load_file(params_dir().parent / "examples" / "orders-export" / "params" / "prod.yaml")
 FIRST, SECOND = PARAMS.service.crew
@@ -33,15 +33,23 @@ def test_the_worker(
         get_queue_attributes=lambda QueueUrl, AttributeNames: {"Attributes": {AttributeNames[0]: by_queue[QueueUrl]}},
     )
     run = SimpleNamespace(params=PARAMS, notebook="n", archive=None, aws=SimpleNamespace(client=lambda _: sqs))
-    was = [SimpleNamespace(deviation=SimpleNamespace(notebook="n", check=worker.reserved(closed)))] if closed else []
-    monkeypatch.setattr(worker.deviations, "said", lambda *_: (was, ()))
-    monkeypatch.setattr(worker.deviations, "open_deviations", lambda *_: {worker.reserved(open_): 1} if open_ else {})
-    assert worker.chosen(run) == expected  # type: ignore[arg-type]
+    was = (
+        [SimpleNamespace(deviation=SimpleNamespace(notebook="n", check=queue_backlog_seen.reserved(closed)))]
+        if closed
+        else []
+    )
+    monkeypatch.setattr(queue_backlog_seen.deviations, "said", lambda *_: (was, ()))
+    monkeypatch.setattr(
+        queue_backlog_seen.deviations,
+        "open_deviations",
+        lambda *_: {queue_backlog_seen.reserved(open_): 1} if open_ else {},
+    )
+    assert queue_backlog_seen.chosen(run) == expected  # type: ignore[arg-type]
 
 
 def test_the_checks_of_the_inventory_are_those_of_the_worker() -> None:
-    assert worker.settings(FIRST) == (
+    assert queue_backlog_seen.worker_settings(FIRST) == (
         "inventory.worker.reserved_concurrency",
         "inventory.event_source.maximum_concurrency",
     )
-    assert worker.reserved(SECOND) == "inventory.worker_2.reserved_concurrency"
+    assert queue_backlog_seen.reserved(SECOND) == "inventory.worker_2.reserved_concurrency"
