@@ -72,7 +72,7 @@ def test_of_a_list_the_other_words_stay(words: list[object]) -> None:
         "aws s3api list-objects --next-token eyJjb250aW51ZSI1 --starting-token abc12345",
         "aws cloudformation deploy --client-request-token 2026-11-30-7f3a",
         "['--starting-token', 'abc12345', '--client-request-token', 'abc12345']",
-        '{"NextToken": "abc/12345+x==", "next_token": "abc/12345", "nextPageToken": "abc12345", "idempotencyToken": "a1b2c3d4"}',
+        '{"NextToken": "abc/12345+x==", "next_token": "abc/12345", "idempotencyToken": "a1b2c3d4"}',
         "<li>--region</li><li>eu-west-1</li>",
         "['sudo', 'docker', 'run', '-p', '8080:80', 'image']",
         "['--secret-id', 'prod/db', '--secret-arn', 'arn:aws:secretsmanager:eu-west-1:1:secret:x']",
