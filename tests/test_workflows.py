@@ -202,6 +202,14 @@ def test_a_run_that_never_began_says_so_in_the_summary(shell: Any) -> None:
     assert "left no record" in summary
 
 
+def test_what_is_no_result_is_no_record(shell: Any) -> None:
+    """As `--help` in the place of a notebook is answered: it ended with Python's traceback."""
+    (shell.folder / ".venv" / "bin" / "runbook").write_text("#!/usr/bin/env bash\necho ' Usage: runbook run'; exit 4\n")
+    code, _, summary = shell(**ASKED)
+    assert code == 4
+    assert "left no record" in summary
+
+
 def test_a_missing_choice_is_one_sentence(shell: Any) -> None:
     code, calls, _ = shell(NOTEBOOK="06")
     assert code != 0
