@@ -78,8 +78,12 @@ def html(text: object) -> str:
 
 
 def markdown(text: object) -> str:
-    """One line of text for Markdown, also in a table: it reads literally, without markup or HTML."""
-    return _MARKS.sub(_escaped, _html.escape(field(text), quote=False))
+    """One line of text for Markdown, also in a table: it reads literally, without markup or HTML. Secrets are masked
+    first: between backslashes, and where several lines have become one, nobody recognises one.
+    """
+    from runbook_lib.base.redact import redact_text
+
+    return _MARKS.sub(_escaped, _html.escape(field(redact_text(str(text))), quote=False))
 
 
 def message(text: object) -> str:
