@@ -64,6 +64,7 @@ def test_ordinary_words_stay(text: str) -> None:
     assert redact_text(text) == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [
