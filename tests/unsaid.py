@@ -1,4 +1,4 @@
-"""What a worker of the tests (pytest-xdist) leaves unsaid: of five messages for each test nothing is made in quiet runs.
+"""What a worker of the tests (pytest-xdist) leaves unsaid: messages of which a quiet run makes nothing.
 
 Each message is written, sent, read and handed to all plugins. A test sends that it begins, three reports, and that it
 ends; a dot and a count are made of the report of its call alone, unless something else took time or said something.
