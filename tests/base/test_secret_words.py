@@ -83,6 +83,7 @@ def test_ordinary_words_stay(text: str) -> None:
     assert redact_text(text) == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [

@@ -31,6 +31,7 @@ WAYS: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SECRETS)
 @settings(max_examples=max(2, settings.default.max_examples // 50))
 @given(data=st.data())
