@@ -35,7 +35,7 @@ def tiles(seen: Answered, case: Case, results: Iterable[GateResult], earlier: It
 
 
 def judged(records: Iterable[Record], results: Iterable[GateResult]) -> dict[str, list[tuple[dt.datetime, float]]]:
-    """By gate: each look's value in the gate's unit at the end of its judged time; this look's is the last."""
+    """Gate to each look's value in the gate's unit at the end of its judged time; this look's is the last."""
     points: dict[str, dict[dt.datetime, float]] = {}
     for record in records:
         for one in record.gates:

@@ -22,7 +22,7 @@ _TELLS = ("account_id", "region", "release", "archive")
 """Parameters that a command must have right: it names the file that agrees in most of them, and sets the rest."""
 
 _SHARED = ("release", "archive")
-"""Those that are the same in all environments of a rollout."""
+"""Parameters that are the same in all environments of a rollout."""
 
 
 def with_params(params: Params, *, env: str = "", attempt: int | None = None) -> str:

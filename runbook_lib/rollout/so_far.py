@@ -133,7 +133,7 @@ def so_far(evidence: Evidence, result: GateResult, case: Case) -> dict[str, Any]
 def quantile_so_far(
     samples: Sequence[tuple[dt.datetime, float]], result: GateResult, case: Case, *, end: dt.datetime
 ) -> dict[str, Any] | None:
-    """The same as `so_far`, for a quantile such as the p95 of the times of all jobs so far.
+    """As `so_far`, for a quantile such as the p95 of the times of all jobs so far.
 
     Args:
         samples: (time, value), in the order of time.

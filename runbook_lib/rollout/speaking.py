@@ -141,7 +141,7 @@ def counted(wanted: Reviewed, said: Review) -> list[str]:
 
 
 def others(known: list[str], said: Review) -> list[str]:
-    """Those among some reviewers who did not start the run themselves."""
+    """The reviewers who did not start the run themselves."""
     own = {one.casefold() for one in said.started_by}
     return [one for one in known if one.casefold() not in own]
 

@@ -39,7 +39,7 @@ _HEAD = f"{_CELL};font-weight:600;border-bottom:2px solid {_LINE}"
 _TABLE = "border-collapse:collapse;border:0;font-size:13px;line-height:1.4;margin:0"
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;color:inherit"
 ANY = "overflow-wrap:anywhere"
-"""Of sentences: a path or a release in a command is broken rather than wider than a telephone."""
+"""Style of sentences: a path or a release in a command is broken rather than wider than a telephone."""
 
 
 class Shown:

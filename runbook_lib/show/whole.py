@@ -32,12 +32,12 @@ def whole(escaped: str) -> str:
 
 
 def whole_command(escaped: str) -> str:
-    """The same for a command: no line ends within `--set`."""
+    """A command in HTML: no line ends within `--set`."""
     return _OPTION.sub(rf"{KEPT}\g<0></span>", _in_parts(escaped))
 
 
 def whole_markup(markup: str) -> str:
-    """The same for each text of markup; what is shown as it was typed, or on one line already, is left."""
+    """Each text of markup, kept together; what is shown as it was typed, or on one line already, is left."""
     parts, typed = _TAG.split(markup), 0
     for place, part in enumerate(parts):
         if place % 2:

@@ -79,7 +79,7 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """Its physical name; for an ARN or an address the last part."""
+        """The resource's physical name; for an ARN or an address the last part."""
         id = self.physical
         if self.type == "AWS::Logs::LogGroup":
             return id

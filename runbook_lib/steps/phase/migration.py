@@ -154,7 +154,7 @@ class Migration(Phase):
         return due.model_copy(update={"results": outcome.results})
 
     def _promoted(self, outcome: Outcome) -> Outcome:
-        """The same as `Phase._promoted`, but the migration's own steps are required only after the migration."""
+        """As `Phase._promoted`, but the migration's own steps are required only after the migration."""
         if not self.stand.spec.after_migration:
             return super()._promoted(outcome)
         if self.state.migrated:
