@@ -53,8 +53,7 @@ class Clock(Frozen):
     key: str = ""
     """Id of the result, such as a deployment's number: by it a later run recognises the same act."""
     undecided: bool = False
-    """Whether the effect was in force before any decision on record: `decided_at` is when AWS began; nothing is measured.
-    """
+    """Whether it was in force before any decision on record: `decided_at` is when AWS began; nothing is measured."""
 
     @property
     def measures(self) -> bool:

@@ -261,11 +261,7 @@ class Migration(Phase):
         self._dial_to_zero()
 
     def _deploy(self, step: str) -> None:
-        """Keeps the stack's template in the record, then deploys a step of the infrastructure code.
-
-        Raises:
-            AwsError: the command failed, or the diff does not prove that the step is deployed.
-        """
+        """Keeps the stack's template in the record, then deploys a step; an AwsError where the diff proves nothing."""
         infra = Infra(self.run, step)
         show(infra.previous_template())
         show(infra.deploy())
