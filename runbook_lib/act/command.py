@@ -199,7 +199,7 @@ class Ran:
     """Exit status; None: the command never began, or was stopped."""
     seconds: float
     tail: tuple[str, ...]
-    """Its last lines, redacted."""
+    """The last lines of its output, redacted."""
     problem: str = ""
     """Why there is no exit status."""
 

@@ -66,7 +66,7 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
 
 
 def _one(aws: Aws, guard: Guard, params: Params, jobs: Collection[str], most: int, post: Post, done: Redriven) -> None:
-    """The same of one worker's dead letters: they go back to its own queue."""
+    """Redrives the dead letters of one worker to its own queue."""
     sqs, held, dead = aws.client("sqs"), list[dict[str, Any]](), params.name(post.dlq)
     with aws_errors(f"driving {dead} again (sqs:ReceiveMessage, SendMessage, DeleteMessage)"):
         dlq, queue = (sqs.get_queue_url(QueueName=params.name(name))["QueueUrl"] for name in (post.dlq, post.queue))

@@ -46,7 +46,7 @@ BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): 
 
 
 _QUOTED = re.compile(r"\.? Further retries may succeed:.*", re.DOTALL)
-"""So does its parser, of an answer that is no XML or JSON: it may be anything, and tells the reader nothing."""
+"""What botocore's parser quotes of an answer that is no XML or JSON; it tells the reader nothing."""
 
 
 @contextmanager

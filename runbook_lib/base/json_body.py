@@ -108,11 +108,6 @@ def wrong_in(template: object, known: Collection[str]) -> str:
     return ""
 
 
-def is_path(text: str) -> bool:
-    """Whether a text is a path."""
-    return _PATH.fullmatch(text) is not None
-
-
 _STEP = re.compile(r"\.([\w@-]+)|\[(\d+)\]|\['([^']+)'\]")
 
 

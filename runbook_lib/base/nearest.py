@@ -33,7 +33,7 @@ ALIKE = dict(
         strict=True,
     )
 )
-"""Such a letter to the one that it looks like."""
+"""Letter of another script to the Latin one that it looks like."""
 _WORD = re.compile(r"[\w-]+")
 _MOST = 3
 """Most letters that are named."""

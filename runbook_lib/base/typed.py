@@ -24,11 +24,7 @@ def readable(word: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A number in plain digits: Python also accepts `1_000`, `inf` and the digits of other scripts.
-
-    Raises:
-        ValueError: the text is not a plain number, or has more than 15 digits.
-    """
+    """A number in plain digits, 15 at most; a ValueError for `1_000`, `inf` and the digits of other scripts."""
     if not re.fullmatch(r"[-+]?[0-9]{1,15}(?:\.[0-9]{0,15})?(?:[eE][-+]?[0-9]{1,3})?", text):
         raise ValueError(text)
     return text

@@ -15,7 +15,7 @@ __all__ = ["growing", "steady", "until"]
 
 
 def steady(seconds: float) -> wait_base:
-    """The same pause between all attempts."""
+    """Waits equally long between all attempts."""
     return wait_fixed(seconds)
 
 

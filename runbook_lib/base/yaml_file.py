@@ -19,11 +19,11 @@ MOST_BYTES = 1_000_000
 MOST_DEEP = 50
 """Most levels of nesting. Some ten thousand levels down the reader in C ends the process without a word."""
 _MARKS = 2_000
-"""With fewer characters that may open a level no file is that deep; with more, the depth is checked before reading."""
+"""Characters that may open a level: a file with fewer is not too deep; of one with more the depth is checked first."""
 MOST_VALUES = 100_000
 """Most values of one file, with each alias counted as its target; our largest has a thousand and a half."""
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The same safe loader in C if PyYAML has it: ten times as fast on the policy's files."""
+"""PyYAML's safe loader, in C if it is there: ten times as fast on the policy's files."""
 _ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
 

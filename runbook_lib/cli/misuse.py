@@ -89,9 +89,6 @@ def takes_path(param: Any) -> bool:
 def _no_empty_paths(ctx: Any, command: Any, args: list[str]) -> None:
     """Refuses an option whose file or folder is an empty text, as an unset variable of a shell leaves it: a `Path` of
     it is the working folder.
-
-    Raises:
-        UsageError: there is one.
     """
     names = {name for param in command.params if takes_path(param) for name in param.opts}
     for before, word in zip(["", *args], args, strict=False):

@@ -123,11 +123,7 @@ def rehearse(
 
 
 def _enter(project: Path) -> None:
-    """Makes the project's folder the working folder, as if the command were called there.
-
-    Raises:
-        UsageError: the folder has no project.
-    """
+    """Makes the project's folder the working folder, as if the command were called there; refuses any other."""
     folder = expanded(project, "--project")
     if not (folder / "params" / "gates.yaml").is_file():
         raise UsageError(

@@ -113,7 +113,7 @@ def sync(root: Path) -> Synced:
 
 
 def sign(root: Path) -> Checkpoint:
-    """Has the key sign the log as it is, and returns the checkpoint. A seal does so by itself only where the key has
+    """Signs the log as it is with the key, and returns the checkpoint. A seal does so only where the key has
     signed what was there before.
 
     Raises:

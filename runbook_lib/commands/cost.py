@@ -40,7 +40,7 @@ from runbook_lib.show.cost import as_rows, cost_table, month_table
 
 @dataclass(frozen=True)
 class CostReport:
-    """Both bills, and the costs per month that they mean."""
+    """The bills of both routes, and the costs per month that follow from them."""
 
     env: str
     since: str

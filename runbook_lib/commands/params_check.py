@@ -58,7 +58,7 @@ def check(folder: Path, commands: bool = False) -> list[Found]:
 
 
 def one(file: Path, commands: bool = False) -> list[Found]:
-    """The same of one environment's file, and of all that it reads.
+    """Checks one environment's file, and all that it reads.
 
     Raises:
         UsageError: it is no flat parameter file.

@@ -154,11 +154,7 @@ def _question(params: Params, seen: Submissions, begins: dt.datetime, asked: Opt
 
 
 def _in_range(asked: Options) -> None:
-    """Refuses a number that allows no schedule.
-
-    Raises:
-        UsageError: with the option and its value.
-    """
+    """Refuses a number that allows no schedule, with the option and its value."""
     first, last = WEIGHTS[0], WEIGHTS[-1]
     for option, value, fits, expects in (
         (

@@ -44,7 +44,7 @@ class Release:
     stable: str
     version: str
     first: str
-    """Its first phase."""
+    """The release's first phase."""
     written: bool
     """Whether this call wrote it; else it existed."""
 

@@ -141,7 +141,7 @@ class Part(Frozen):
     bad: int
     n: int
     course: tuple[tuple[str, int, int], ...] = ()
-    """The same as that of `Evidence`, for this source."""
+    """As `Evidence.course`, for this source."""
 
 
 class Hour(Frozen):
@@ -280,7 +280,7 @@ class GateResult(Frozen):
     present: tuple[float, float] | None = None
     """Rates, where that time is over: the interval of the value from `since` to the end of the evidence."""
     compared: Compared | None = None
-    """Both arms, where the gate compares; `value` and its interval are the canary's."""
+    """The canary and the other arm, where the gate compares them; `value` and its interval are the canary's."""
     evidence: Evidence
 
 

@@ -16,8 +16,6 @@ from runbook_lib.params import item
 from runbook_lib.params.alarms import alarm_name
 from runbook_lib.params.load import Params
 
-MINUTE = dt.timedelta(minutes=1)
-
 
 def firing(cloudwatch: Any, params: Params) -> list[str]:
     """Names of the guard alarms that are in ALARM.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from runbook_lib.base import redact
 from runbook_lib.base.aws_errors import aws_errors
@@ -17,16 +17,11 @@ from runbook_lib.base.template import partly
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.references import Reference, read
 
-
-class Place(Protocol):
-    """Anything that makes boto3 clients."""
-
-    def client(self, service: str) -> Any:
-        """The boto3 client of a service."""
-        ...
+if TYPE_CHECKING:
+    from runbook_lib.observe.asking import Clients
 
 
-def with_secrets(contract: Contract, aws: Place, env: str) -> Contract:
+def with_secrets(contract: Contract, aws: Clients, env: str) -> Contract:
     """The contract with the values of its secrets in its headers: for the requests, never for a record.
 
     Raises:
@@ -48,7 +43,7 @@ def with_secrets(contract: Contract, aws: Place, env: str) -> Contract:
     )
 
 
-def value_of(name: str, kept: Reference, aws: Place) -> str:
+def value_of(name: str, kept: Reference, aws: Clients) -> str:
     """Reads the value of one secret, which is masked from then on.
 
     Raises:
@@ -67,7 +62,7 @@ def value_of(name: str, kept: Reference, aws: Place) -> str:
     return value
 
 
-def _kept(said: str, kept: Reference, aws: Place) -> str:
+def _kept(said: str, kept: Reference, aws: Clients) -> str:
     if kept.kind == "env":
         if kept.name not in os.environ:
             raise AwsError(f"{said}: the variable {kept.name} is not set; set it in the shell that starts the runbook")

@@ -42,7 +42,7 @@ class Alarm(Frozen):
     expression: str | None = None
     """Metric math over `metrics`, such as `errors / requests`."""
     metrics: dict[str, str] = Field(default_factory=dict)
-    """For metric math: name in the expression to id in the metric catalogue."""
+    """Name in the metric math's expression to id in the metric catalogue."""
     stat: str = "Sum"
     """Statistic of each period."""
     period_s: int = Field(gt=0)

@@ -116,7 +116,7 @@ class Approvals(Frozen):
         return next((one for name, one in self.ci.items() if slug(name) == slug(role)), None)
 
     def in_ci(self, role: str, arn: str) -> Reviewed | None:
-        """That environment, if the caller is the role of its jobs; else None."""
+        """The environment of GitHub whose jobs have the caller's role; else None."""
         found = self.reviewed(role)
         return found if found and arn and _matches(arn, found.callers) else None
 

@@ -100,7 +100,7 @@ NUMBERS: dict[str, tuple[float, float]] = {
 READ = ("title", "why", "failing", "muted", "no_change_test", "then", "cures", "name", "role")
 """Fields with a text or name for people: they must not be empty."""
 LONG = ("why",)
-"""Those fields that may have several lines."""
+"""Fields that may have several lines."""
 _UNSEEN = r"\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 CONTROL = re.compile(rf"[\x00-\x0a{_UNSEEN}]")
 _BUT_LINES = re.compile(rf"[\x00-\x08{_UNSEEN}]")

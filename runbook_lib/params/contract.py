@@ -42,7 +42,7 @@ class Answers(Declared):
         return code in self.codes and all(_same(json_body.at(body, path), ok) for path, ok in self.where.items())
 
     def told(self) -> str:
-        """These answers in words: `200 with status COMPLETED`."""
+        """The answers in words: `200 with status COMPLETED`."""
         codes = " or ".join(map(str, self.codes))
         conditions = (f"{path} {' or '.join(map(str, values))}" for path, values in self.where.items())
         return " and ".join([codes + (" with" if self.where else ""), *conditions]).replace("with and", "with")
@@ -207,7 +207,7 @@ class Synchronous(Declared):
     method: Method = "POST"
     """HTTP method."""
     codes: tuple[Code, ...] = Field(default=(200, 504), min_length=1)
-    """Its usual answers: 504 if the gateway times out, as in production."""
+    """The route's usual answers: 504 if the gateway times out, as in production."""
 
 
 class Contract(Declared):

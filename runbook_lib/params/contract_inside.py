@@ -154,4 +154,4 @@ class Kpi(Declared):
     metric: str = ""
     """Name of the metric; empty: the catalogue's (`runbook_lib/params/metrics.yaml`)."""
     dimensions: dict[str, str] | None = None
-    """Its dimensions, with the same placeholders as the namespace; empty: `service` alone, with `kpi_service`."""
+    """Dimensions, with the same placeholders as the namespace; empty: `service` alone, with `kpi_service`."""

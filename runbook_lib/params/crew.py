@@ -107,7 +107,7 @@ def with_alarms(policy: Policy, crew: Collection[Post], known: Mapping[str, Metr
 
 
 def _alarm(alarm: Alarm, post: Post, known: Mapping[str, Metric]) -> Alarm | None:
-    """The same alarm for another worker; None if it is about no worker."""
+    """The alarm for another worker; None if it is about no worker."""
 
     def other(id: str) -> str:
         return post.id(id) if id in known and of_a_worker(known[id]) else id

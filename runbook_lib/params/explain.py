@@ -32,7 +32,7 @@ class Key(NamedTuple):
     limits: str
     """Conditions on a value, such as `> 0, <= 100`; empty: only its type."""
     told: str
-    """Its meaning, in sentences."""
+    """The key's meaning, in sentences."""
 
 
 _PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", Threshold: "comparison"}

@@ -82,7 +82,7 @@ class Door(Frozen):
     mistakes: tuple[int, ...] = (400, 401, 404, 405, 409, 410, 415, 422)
     """Statuses that mean a mistake of the caller; every other 4xx is a refusal of ours."""
     caller_share: float = Field(default=0.05, ge=0, le=1)
-    """Without an access log: largest share of the submissions that may count as callers' mistakes."""
+    """Largest share of the submissions that may count as callers' mistakes where there is no access log."""
     repeats: float = Field(default=0.0, ge=0, le=0.5)
     """Share of the submissions that may repeat an earlier one under its idempotency key, and so create no job."""
 

@@ -1,4 +1,4 @@
-"""Which price list holds in a region, and which of its prices nobody has written yet.
+"""Finds the price list of a region, and those of its prices that nobody has written yet.
 
 A price that is not written is `usd: null`, as in the form that `runbook init` writes for a region without a list. Then
 there is no cost, but a sentence that names the price: it is never guessed, and never that of another region.

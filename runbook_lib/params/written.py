@@ -86,7 +86,7 @@ def _of_mapping(key: Any, reader: Reader | None) -> Reader:
 @cache
 def _of_model(model: type[BaseModel]) -> Reader:
     readers: dict[str, Reader] = {}
-    """Those of its fields; found at the first value, for a model may hold others of its own kind."""
+    """The readers of the model's fields, found at the first value: a model may hold others of its own kind."""
     known = False
 
     def read(value: Any) -> Any:

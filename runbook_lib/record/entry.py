@@ -167,11 +167,6 @@ def book(archive: Archive, env: str | None, release: str, kind: Kind | None = No
     return Book(tuple(found), tuple(dict.fromkeys(altered)))
 
 
-def entries(archive: Archive, env: str | None, release: str, kind: Kind | None = None) -> list[Entry]:
-    """The intact entries, newest last."""
-    return [one.entry for one in book(archive, env, release, kind).entered]
-
-
 def same_role(one: str, other: str) -> bool:
     """Whether two role names are the same, ignoring case and spaces."""
     return one.casefold().split() == other.casefold().split()

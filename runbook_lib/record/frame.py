@@ -151,11 +151,7 @@ def _sealed(one: os.DirEntry[str]) -> bool:
 
 
 def _inside(folder: str) -> list[os.DirEntry[str]]:
-    """What lies in a folder, by name; nothing where there is none.
-
-    Raises:
-        PermissionError: this user may not look into it.
-    """
+    """The content of a folder, by name; nothing where there is none. A PermissionError goes on to the caller."""
     try:
         with os.scandir(folder) as found:
             return sorted(found, key=lambda one: one.name)

@@ -61,16 +61,16 @@ class RecordRef:
     release: str
     notebook: str
     where: str
-    """Its folder."""
+    """The record's folder, as a path."""
 
     @cached_property
     def folder(self) -> Path:
-        """Its folder; made when it is asked for, which a list of ten thousand does for none."""
+        """The record's folder; the object is made on first use: a list of ten thousand records asks for none."""
         return Path(self.where)
 
     @cached_property
     def path(self) -> str:
-        """Its folder as the log spells it: from the archive's root, with `/` between names."""
+        """The record's folder as the log spells it: from the archive's root, with `/` between names."""
         return "/".join(self.where.rsplit(os.sep, 4)[-4:])
 
 

@@ -51,7 +51,7 @@ class Found(NamedTuple):
     vouched: str
     """SHA-256 of `record.json` that the log vouched for then; empty: none."""
     row: dict[str, Any]
-    """Its row in a list."""
+    """The record's row in a list."""
     previous: Any
     hash: str
     schema: int

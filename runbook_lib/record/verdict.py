@@ -44,7 +44,7 @@ def statement(record: Record, leaf: Leaf, origin: str) -> bytes:
     known = {"rollout-runbook": record.versions.get("rollout-runbook"), "commit": record.versions.get("commit")}
     predicate = {
         "verifier": {"id": VERIFIER, "version": {name: str(one) for name, one in known.items() if one}},
-        "timeVerified": _zulu(record.sealed_at),
+        "timeVerified": record.sealed_at.replace("+00:00", "Z"),
         "resourceUri": resource(record.env, record.release, record.notebook),
         "policy": {"uri": "gates.yaml", "digest": {"sha256": policy_digest(record.policy)}},
         "inputAttestations": [{"uri": leaf.path, "digest": {"sha256": leaf.file}}],
@@ -80,11 +80,6 @@ def _result(decision: str) -> dict[str, Any]:
 def policy_digest(policy: Mapping[str, Any]) -> str:
     """SHA-256 of the policy that decided, in the form of RFC 8785: the record's field `policy`."""
     return hashlib.sha256(jcs(exact(dict(policy)))).hexdigest()
-
-
-def _zulu(at: str) -> str:
-    """A timestamp of RFC 3339 in UTC, as the predicate expects."""
-    return at.replace("+00:00", "Z")
 
 
 class Verdict(Frozen):

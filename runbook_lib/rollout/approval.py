@@ -86,10 +86,8 @@ def evidence(archive: Archive, params: Params, notebook: str) -> tuple[Evidence,
 
 
 def _operators(archive: Archive, params: Params, requires: str) -> tuple[str, ...]:
-    """ARNs of the callers of a step's applied runs, each once.
-
-    Raises:
-        Refused: four eyes are enforced, and a record that may name one more cannot be trusted, or was removed.
+    """ARNs of the callers of a step's applied runs, each once; refused where four eyes are enforced and a record that
+    may name one more cannot be trusted, or was removed.
     """
     notebook, _, env = requires.partition("@")
     bad: list[str] = []

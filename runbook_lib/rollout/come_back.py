@@ -24,7 +24,7 @@ class Back:
     """The next time at which a soak has to be looked at."""
 
     at: dt.datetime | None
-    """None: no time is known."""
+    """When to come back; None: no time is known."""
     verdict_at: dt.datetime | None = None
     """When the verdict is due by AWS; None: AWS was not asked, or the time has come."""
 

@@ -60,7 +60,7 @@ def bill(item: Evidence, params: Params) -> Any:
 
 
 def compared(check: Check, sync: Evidence, params: Params) -> Any:
-    """Both sides as a table and as bars, a waterfall between them, and the synchronous side's own bill."""
+    """The costs of both routes as a table and bars, a waterfall between them, and the synchronous side's bill."""
     unit = params.service.noun
     shown = [table(check, unit)]
     sides = {name: check.facts.get(name) or {} for name in ("sync", "async")}
@@ -112,7 +112,7 @@ _PARTS = ("infrastructure", "llm", "fixed", "variable")
 
 
 def compare(own: Evidence, other: Evidence, kept: dict[str, Any] | None, run_id: str) -> Check:
-    """Both sides as one advisory check. Without synchronous requests that side comes from `kept`.
+    """Compares the costs of both routes as one advisory check; without synchronous requests that side is from `kept`.
 
     Args:
         own: evidence of the asynchronous cost.

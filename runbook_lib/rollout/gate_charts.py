@@ -10,13 +10,12 @@ from itertools import accumulate
 from runbook_lib.base.window import parse
 from runbook_lib.judge import words
 from runbook_lib.judge.case import Case
-from runbook_lib.judge.gates import sequence
 from runbook_lib.judge.model import Evidence, Gate, GateResult
 from runbook_lib.judge.terms import Word
 from runbook_lib.observe.evidence.course import SO_FAR, Course, course
 from runbook_lib.observe.evidence.seen import Answered
 from runbook_lib.record.record import Record
-from runbook_lib.rollout.so_far import so_far, spans
+from runbook_lib.rollout.so_far import rate_band, so_far, spans
 from runbook_lib.show.levels import Level
 from runbook_lib.show.multiples import PERCENT, Tile
 from runbook_lib.show.points import Grid, Points
@@ -36,7 +35,7 @@ def tiles(seen: Answered, case: Case, results: Iterable[GateResult], earlier: It
 
 
 def judged(records: Iterable[Record], results: Iterable[GateResult]) -> dict[str, list[tuple[dt.datetime, float]]]:
-    """By gate: each look's value in the gate's unit at the end of its judged time; this look's is the last."""
+    """Gate to each look's value in the gate's unit at the end of its judged time; this look's is the last."""
     points: dict[str, dict[dt.datetime, float]] = {}
     for record in records:
         for one in record.gates:
@@ -156,13 +155,6 @@ def _band(case: Case, went: Course) -> list[tuple[dt.datetime, float, float]]:
     rows: Sequence[tuple[dt.datetime, int, int]] = went.counts.get(SO_FAR, ())
     if not rows:
         return []
-    last = rows[-1][0]
-    ends = sequence.band(
-        [bad for _, bad, _ in rows],
-        [n for _, _, n in rows],
-        [case.look is not None and at == last for at, _, _ in rows],
-        looks=len(case.looks),
-        confidence=case.confidence,
-        prior=case.prior,
-    )
-    return [(at, PERCENT * low, PERCENT * high) for (at, _, _), (low, high) in zip(rows, ends, strict=True)]
+    return [
+        (at, PERCENT * low, PERCENT * high) for (at, _, _), (low, high) in zip(rows, rate_band(case, rows), strict=True)
+    ]

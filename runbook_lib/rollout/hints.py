@@ -22,7 +22,7 @@ _TELLS = ("account_id", "region", "release", "archive")
 """Parameters that a command must have right: it names the file that agrees in most of them, and sets the rest."""
 
 _SHARED = ("release", "archive")
-"""Those that are the same in all environments of a rollout."""
+"""Parameters that are the same in all environments of a rollout."""
 
 
 def with_params(params: Params, *, env: str = "", attempt: int | None = None) -> str:
@@ -58,7 +58,7 @@ def filed(params: Params) -> Params:
 
 def _of(params: Params, env: str) -> dict[str, dict[str, Any]]:
     """The parameter files of an environment, its own first: among several that agree, it is the one people know."""
-    files = _files(params)
+    files = {path.name: _flat(path) for path in sorted(Path(params.source).glob("*.yaml"))}
     return {
         name: files[name]
         for name in sorted(files, key=lambda one: one != f"{env}.yaml")
@@ -77,10 +77,6 @@ def _nearest(files: dict[str, dict[str, Any]], wanted: dict[str, Any]) -> str:
 
 def _said(flat: dict[str, Any], key: str) -> Any:
     return flat.get(key, Flat.model_fields[key].default)
-
-
-def _files(params: Params) -> dict[str, dict[str, Any]]:
-    return {path.name: _flat(path) for path in sorted(Path(params.source).glob("*.yaml"))}
 
 
 def _folder(params: Params) -> str:

@@ -169,11 +169,7 @@ def own_rollback(state: TrafficState) -> str | None:
 
 
 def _how(newest: Deployment, percent: float, at: dt.datetime | None, person: str = "") -> str:
-    """How a deployment was taken back, in words.
-
-    Args:
-        person: ` by NAME`, where AppConfig did not do it by itself.
-    """
+    """The way in which a deployment was taken back, in words; `person`: ` by NAME`, where AppConfig did not do it."""
     alarm = _alarm(newest)
     by_itself = newest.taken_back_by == "CLOUDWATCH_ALARM"
     who = "AppConfig took the weight back by itself" if by_itself else f"the weight was taken back{person}"

@@ -78,6 +78,18 @@ def timed(segment: Segment) -> list[tuple[dt.datetime, float]]:
     return [(dt.datetime.fromtimestamp(at * STEP_S, dt.UTC), value) for at, value in pairs]
 
 
+def rate_band(case: Case, rows: Sequence[tuple[dt.datetime, int, int]]) -> list[tuple[float, float]]:
+    """The interval of a rate at each of `rows` (moment, bad and all so far); a declared look is at the last."""
+    return sequence.band(
+        [bad for _, bad, _ in rows],
+        [n for _, _, n in rows],
+        [case.look is not None and at == rows[-1][0] for at, _, _ in rows],
+        looks=len(case.looks),
+        confidence=case.confidence,
+        prior=case.prior,
+    )
+
+
 def so_far(evidence: Evidence, result: GateResult, case: Case) -> dict[str, Any] | None:
     """A chart as `show.charts.timelines` takes it: the value so far, its interval at every look, and since the change.
 
@@ -99,14 +111,7 @@ def so_far(evidence: Evidence, result: GateResult, case: Case) -> dict[str, Any]
     known = sum(bad for _, bad, _ in rows), sum(n for _, _, n in rows)
     counts.append(known if evidence.bad is None or evidence.kind == "quantile" else (evidence.bad, evidence.n))
     seen = [(at, bad, n) for at, (bad, n) in zip(times, counts, strict=True) if n]
-    ends = sequence.band(
-        [bad for _, bad, _ in seen],
-        [n for _, _, n in seen],
-        [case.look is not None and at == end for at, _, _ in seen],
-        looks=len(case.looks),
-        confidence=case.confidence,
-        prior=case.prior,
-    )
+    ends = rate_band(case, seen)
     gate = result.gate
     series = {"so far": [(at, _value(gate, bad, n)) for at, bad, n in seen]}
     for name, span in spans(result, end).items():
@@ -128,7 +133,7 @@ def so_far(evidence: Evidence, result: GateResult, case: Case) -> dict[str, Any]
 def quantile_so_far(
     samples: Sequence[tuple[dt.datetime, float]], result: GateResult, case: Case, *, end: dt.datetime
 ) -> dict[str, Any] | None:
-    """The same as `so_far`, for a quantile such as the p95 of the times of all jobs so far.
+    """As `so_far`, for a quantile such as the p95 of the times of all jobs so far.
 
     Args:
         samples: (time, value), in the order of time.

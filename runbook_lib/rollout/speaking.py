@@ -98,11 +98,7 @@ def against(rules: Approvals, who: Approver, ask: Asking) -> Against | None:
 
 
 def _not_reviewed(rules: Approvals, wanted: Reviewed, who: Approver) -> str:
-    """Why the reviewers of an environment have not spoken by this job; empty: they have.
-
-    Raises:
-        Refused: GitHub's keys cannot be read.
-    """
+    """Why the reviewers of an environment have not spoken by this job; empty: they have."""
     said, where, rule = who.review, f"{wanted.environment} of {wanted.repository}", "(gates.yaml, approvals.ci)"
     if said is None:
         return f"{who.arn} approves without saying who let its job into {where} {rule}"
@@ -141,7 +137,7 @@ def counted(wanted: Reviewed, said: Review) -> list[str]:
 
 
 def others(known: list[str], said: Review) -> list[str]:
-    """Those among some reviewers who did not start the run themselves."""
+    """The reviewers who did not start the run themselves."""
     own = {one.casefold() for one in said.started_by}
     return [one for one in known if one.casefold() not in own]
 

@@ -206,11 +206,7 @@ def launch(
 
 
 def _runnable(notebook: Path, params: Params) -> None:
-    """Checks what a kernel would only find out later.
-
-    Raises:
-        UsageError: the file holds no notebook, or the notebook does not carry out the parameters' step.
-    """
+    """Refuses what a kernel would only find out later: a file without a notebook, a notebook of another step."""
     try:
         cells(notebook)
     except NoNotebook as why:
@@ -238,11 +234,7 @@ def prestart(archive: Path, folder: Path, root: Path, provisioner: Callable[[Any
 
 @contextmanager
 def _signed_in(params: Params) -> Iterator[None]:
-    """Gives the kernels started inside the session of a profile with an MFA device: they could not ask for it.
-
-    Raises:
-        AwsError: the session is unavailable; no kernel was started.
-    """
+    """Gives the kernels started inside the session of a profile with an MFA device, which they could not ask for."""
     session = connect(params).by_code()
     for held in session.values():
         know(held)

@@ -173,10 +173,8 @@ class Run:
         before._seal("cancelled")
 
     def _seal(self, status: Status, error: str | None = None) -> str | None:
-        """Seals the run unless an engine does; returns the record's folder.
-
-        Raises:
-            ArchiveError: it cannot be sealed; a run that only lowers exposure prints a sentence and returns None.
+        """Seals the run unless an engine does; returns the record's folder. Where that fails, a run that only lowers
+        exposure prints a sentence and returns None; any other raises ArchiveError.
         """
         if self.journal.lenient:
             return sealing.sealed_or_said(self.archive, self.staging, status, error) or None

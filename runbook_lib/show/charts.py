@@ -312,10 +312,8 @@ def inside(marks: Marks, span: tuple[dt.datetime, dt.datetime] | None) -> list[t
 
 
 def _mark(axes: Any, marks: Marks, span: Span | None, named: bool, below: float = 0) -> None:
-    """Draws the moments as vertical lines, with their words at the top, each on the side with space.
-
-    Args:
-        below: points at the top that a legend takes.
+    """Draws the moments as vertical lines, with their words at the top, each on the side with space; `below`: points at
+    the top that a legend takes.
     """
     for place, (at, text) in enumerate(inside(marks, span)):
         axes.axvline(at, color=style.BLACK, linewidth=1.1)

@@ -49,7 +49,7 @@ def checks_table(checks: Iterable[Check], caption: str = "", *, keep_order: bool
 
 
 def _rows(checks: Iterable[Check], caption: str) -> Shown:
-    rows = [[_verdict(one), _title(one), one.expected, _found(one), _why(one)] for one in checks]
+    rows = [[badge(_word(one)), _title(one), one.expected, _found(one), _why(one)] for one in checks]
     return table(("Verdict", "Check", "Expected", "Found", "Why"), rows, caption=caption, kind="checks")
 
 
@@ -76,10 +76,6 @@ def _folded(checks: Sequence[Check], title: str) -> Shown:
 
 def _word(one: Check) -> Word:
     return Word.TO_DO if one.mends and not one.ok else words.said(one.verdict)
-
-
-def _verdict(one: Check) -> Cell:
-    return badge(_word(one))
 
 
 def _why(one: Check) -> Cell:

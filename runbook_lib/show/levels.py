@@ -152,7 +152,7 @@ def _label_levels(axes: Any, labels: Sequence[tuple[float, str, str]]) -> None:
 
 
 def dark(colour: str) -> str:
-    """The same hue, dark enough for small text on white (contrast above 4.5:1)."""
+    """A colour's hue, dark enough for small text on white (contrast above 4.5:1)."""
     from matplotlib.colors import to_hex, to_rgb
 
     red, green, blue = to_rgb(colour)

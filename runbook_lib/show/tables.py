@@ -40,7 +40,7 @@ _HEAD = f"{_CELL};font-weight:600;border-bottom:2px solid {_LINE}"
 _TABLE = "border-collapse:collapse;border:0;font-size:13px;line-height:1.4;margin:0"
 FONT = "font-family:system-ui,-apple-system,'Segoe UI',sans-serif;color:inherit"
 ANY = "overflow-wrap:anywhere"
-"""Of sentences: a path or a release in a command is broken rather than wider than a telephone."""
+"""Style of sentences: a path or a release in a command is broken rather than wider than a telephone."""
 
 
 class Shown:
@@ -89,15 +89,17 @@ def _cell(value: object) -> Cell:
 def badge(word: str) -> Cell:
     """A verdict or decision as a coloured word with its icon."""
     icon, colour = badge_of(word)
-    label = word.replace("_", " ")
-    style = f"background:{colour};color:{BLACK};border-radius:4px;padding:1px 7px;font-weight:700;white-space:nowrap"
-    return Cell(f"{icon} {label}", f'<span style="{style}">{icon} {label}</span>', nowrap=True)
+    return _coloured(icon, word.replace("_", " "), colour)
 
 
 def mark(ok: bool | None, says: tuple[str, str, str] = ("ok", "no", "unknown"), doubt: str = GREY) -> Cell:
     """Yes, no or unknown as a coloured word with its icon; `says`: the three words; `doubt`: colour of the last."""
     yes, no, unknown = says
     icon, word, colour = {True: ("✔", yes, GREEN), False: ("✘", no, VERMILLION), None: ("?", unknown, doubt)}[ok]
+    return _coloured(icon, word, colour)
+
+
+def _coloured(icon: str, word: str, colour: str) -> Cell:
     style = f"background:{colour};color:{BLACK};border-radius:4px;padding:1px 7px;font-weight:700;white-space:nowrap"
     return Cell(f"{icon} {word}", f'<span style="{style}">{icon} {word}</span>', nowrap=True)
 

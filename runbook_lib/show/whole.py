@@ -39,7 +39,7 @@ def _whole(escaped: str) -> str:
 
 
 def whole_command(escaped: str) -> str:
-    """The same for a command: no line ends within `--set`."""
+    """A command in HTML: no line ends within `--set`."""
     return _whole_command(redact_text(escaped))
 
 
@@ -48,7 +48,7 @@ def _whole_command(escaped: str) -> str:
 
 
 def whole_markup(markup: str) -> str:
-    """The same for each text of markup; what is shown as it was typed, or on one line already, is left."""
+    """Each text of markup, kept together; what is shown as it was typed, or on one line already, is left."""
     parts, typed = _TAG.split(redact_text(markup)), 0
     for place, part in enumerate(parts):
         if place % 2:

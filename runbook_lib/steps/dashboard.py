@@ -98,7 +98,7 @@ class Dashboard(Step):
         return self.note(*self._data(), caption=f"Data of the last {self.board.hours} h")
 
     def charts(self) -> Any:
-        """The same widgets from live data; a widget with two axes becomes two charts."""
+        """The declared widgets, drawn from live data; a widget with two axes becomes two charts."""
         gates = {gate.id: gate for gate in self.params.policy.gates}
         now = self.run.now
         periods = grid(now - dt.timedelta(hours=self.board.hours), now, self.params, self.board.period_s)

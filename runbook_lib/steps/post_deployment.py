@@ -81,7 +81,7 @@ class Week:
         return Window(max(start, self.start) if self.start else start, now)
 
     def cadence_table(self) -> Any:
-        """Which looks were made, which is due, which were missed."""
+        """The cadence: looks that were made, the one that is due, those that were missed."""
         if self.start is None:
             self.run.check(
                 check(

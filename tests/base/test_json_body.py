@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.base.json_body import at, filled_body, is_path, selected, texts, with_value, wrong_in
+from runbook_lib.base.json_body import at, filled_body, selected, texts, with_value, wrong_in
 
 NAMES = st.sampled_from(("a", "b", "job-id", "_x"))
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map(".".join)
@@ -29,11 +29,6 @@ def test_what_is_put_at_a_path_is_found_there(body: dict[str, Any], path: str, v
 @pytest.mark.parametrize("body", [None, [], "text", 3, {}, {"a": "text"}, {"a": None}, {"a": [{"b": 1}]}])
 def test_nothing_stands_where_there_is_no_such_name(body: object) -> None:
     assert at(body, "a.b") is None
-
-
-@pytest.mark.parametrize(("path", "is_one"), [("a", 1), ("$.a.b-c", 1), ("", 0), ("a.", 0), ("a[0]", 0), ("1", 0)])
-def test_a_path_is_names_with_dots(path: str, is_one: bool) -> None:
-    assert is_path(path) == bool(is_one)
 
 
 def test_a_template_is_filled_in_its_texts_alone() -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.entry import Entry, book, enter, entries, same_role
+from runbook_lib.record.entry import Entry, book, enter, same_role
 
 PARAMS = Path(__file__).parents[2] / "params"
 
@@ -42,17 +42,17 @@ def test_they_come_back_in_the_order_they_were_said_and_by_kind(archive: Archive
     enter(archive, params(), entry("later", "2026-11-21T10:00:00+01:00"))
     enter(archive, params(), entry("earlier", "2026-11-21T08:30:00+00:00"))
     enter(archive, params(), entry(kind="note", item="", text="PagerDuty was slow"))
-    assert [one.item for one in entries(archive, "prod", "r1", "attestation")] == ["earlier", "later"]
-    (said,) = entries(archive, "prod", "r1", "note")
-    assert said.text == "PagerDuty was slow"
+    assert [one.entry.item for one in book(archive, "prod", "r1", "attestation").entered] == ["earlier", "later"]
+    (said,) = book(archive, "prod", "r1", "note").entered
+    assert said.entry.text == "PagerDuty was slow"
 
 
 def test_only_those_of_the_release_and_where_asked_of_the_environment(archive: Archive) -> None:
     enter(archive, params("staging"), entry("here"))
     enter(archive, params("prod"), entry("there"))
     enter(archive, params("prod", release="r2"), entry("another"))
-    assert [one.item for one in entries(archive, "staging", "r1")] == ["here"]
-    assert {one.item for one in entries(archive, None, "r1")} == {"here", "there"}
+    assert [one.entry.item for one in book(archive, "staging", "r1").entered] == ["here"]
+    assert {one.entry.item for one in book(archive, None, "r1").entered} == {"here", "there"}
     assert {one.env for one in book(archive, None, "r1").entered} == {"staging", "prod"}
 
 

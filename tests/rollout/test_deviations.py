@@ -10,7 +10,7 @@ from runbook_lib.base.errors import Refused
 from runbook_lib.judge.incidents.deviation import Deviation
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.entry import entries
+from runbook_lib.record.entry import book
 from runbook_lib.rollout import deviations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def test_opened_once_however_often_it_is_said(archive: Archive) -> None:
     first = deviations.open_all(archive, _params(), [_one()], **WHO)
     again = deviations.open_all(archive, _params(), [_one()], **WHO)
     assert first == again == [_one()]
-    assert len(entries(archive, "prod", "one", "deviation")) == 1
+    assert len(book(archive, "prod", "one", "deviation").entered) == 1
 
 
 def test_another_value_is_another_word_and_undoing_goes_all_the_way_back(archive: Archive) -> None:

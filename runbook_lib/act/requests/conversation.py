@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
 from urllib.parse import quote
 
 from runbook_lib.act.requests.http_call import Answer, Send, over_http
@@ -14,28 +13,13 @@ from runbook_lib.base.foreign import head
 from runbook_lib.base.json_body import at, filled_body, id_at
 from runbook_lib.base.template import filled
 from runbook_lib.base.waiting import steady, until
+from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.params.contract import Answers, Contract, State
 from runbook_lib.params.service import Routes
 
 
 class Failed(Exception):
     """An answer that differs from the contract, as a sentence."""
-
-
-class Behind(Protocol):
-    """Jobs table and results bucket behind the API (`observe/jobs/behind.py`)."""
-
-    def item(self, job_id: str) -> dict[str, Any]:
-        """The job's item as the table has it."""
-        ...
-
-    def job(self, job_id: str) -> dict[str, Any]:
-        """The job's item in the runbook's own words."""
-        ...
-
-    def result(self, job_id: str) -> object | None:
-        """The job's result; None: it does not exist."""
-        ...
 
 
 class Conversation:

@@ -32,7 +32,7 @@ class Answer:
 
     status: int
     body: Any
-    """Its JSON; None: it is not JSON."""
+    """The answer's JSON; None: it is not JSON."""
     text: str = ""
     """The beginning of its text, if it is not JSON."""
 

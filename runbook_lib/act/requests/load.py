@@ -29,11 +29,9 @@ from runbook_lib.params.service import Routes
 
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 PARENT = "RUNBOOK_PARENT"
-"""The same as in `locustfile.py`, which is never imported here; a test compares them."""
+"""As in `locustfile.py`, like the two below: it is never imported here; a test compares them."""
 GIVEN = "RUNBOOK_LOAD_PLAN"
-"""The same as in `locustfile.py`, too."""
 PLACE = "@@%s@@"
-"""The same as in `locustfile.py`, too."""
 PROGRAM = (sys.executable, "-m", "locust")
 _TAIL = 20
 _MARGIN_S = 60.0

@@ -45,7 +45,7 @@ class Applicant(FastHttpUser):
 
     @task
     def apply(self) -> None:
-        """Has the whole conversation once, and keeps its events even if it is interrupted."""
+        """Holds the whole conversation once, and keeps its events even if it is interrupted."""
         met: dict[str, Any] = {"at": time.time(), "job_id": "", "polls": 0, "outcome": "", "downloaded": False}
         try:
             self._conversation(plan(self.environment), met)

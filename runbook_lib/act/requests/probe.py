@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from runbook_lib.act.requests.conversation import Behind, Conversation
+from runbook_lib.act.requests.conversation import Conversation
 from runbook_lib.act.requests.smoke import attempt
 from runbook_lib.base.errors import Refused
+from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.service import Routes
 

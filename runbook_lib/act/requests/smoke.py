@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 
-from runbook_lib.act.requests.conversation import Behind, Conversation, Failed
+from runbook_lib.act.requests.conversation import Conversation, Failed
 from runbook_lib.act.requests.http_call import Send
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.foreign import told
 from runbook_lib.base.redact import redact_text
+from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.service import Routes
 

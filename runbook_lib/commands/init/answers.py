@@ -61,7 +61,7 @@ TRAFFIC = {
     "soak_strategy": "{service}-soak-strategy-{env}",
     "flag": "async",
 }
-"""The same of `traffic` in service.yaml, where the home of the weight is AppConfig."""
+"""Values of `traffic` in service.yaml, where the home of the weight is AppConfig."""
 ALARMS = {
     "dlq": "{service}-dlq-alarm-{env}",
     "worker_errors": "{service}-worker-errors-alarm-{env}",

@@ -130,11 +130,7 @@ def _written(files: Mapping[Path, bytes], then: str) -> None:
 
 
 def _checked(wanted: Mapping[str, bytes]) -> None:
-    """Runs the parameter checks of every run, before a file of the project is written.
-
-    Raises:
-        UsageError: the first mistake.
-    """
+    """Runs the parameter checks of every run, before a file of the project is written; raises the first mistake."""
     with scratch.folder("init") as folder:
         write_all({folder / path: content for path, content in wanted.items() if path.startswith("params/")})
         wrong = next((one.sentence for one in check(folder / "params") if not one.ok), "")
@@ -144,11 +140,7 @@ def _checked(wanted: Mapping[str, bytes]) -> None:
 
 
 def _refuse(root: Path, wanted: Mapping[str, bytes]) -> None:
-    """Checks every path before the first file is written.
-
-    Raises:
-        UsageError: a folder is in a file's place, a file in a folder's, or there is a broken link.
-    """
+    """Checks every path before the first file is written; refuses a folder in a file's place, and the reverse."""
     for file in (root / path for path in wanted):
         for one in (file, *file.parents[: len(file.relative_to(root).parts)]):
             if one.is_symlink() and not one.exists():

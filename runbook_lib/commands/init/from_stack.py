@@ -79,7 +79,7 @@ class Resource:
 
     @property
     def name(self) -> str:
-        """Its physical name; for an ARN or an address the last part."""
+        """The resource's physical name; for an ARN or an address the last part."""
         id = self.physical
         if self.type == "AWS::Logs::LogGroup":
             return id
@@ -137,11 +137,7 @@ def _in_order(fed: list[workers.Fed], answers: Answers, found: list[Resource], e
 
 
 def _left(one: Resource, *, asked: bool) -> str:
-    """A sentence about a resource that matches nothing.
-
-    Args:
-        asked: whether event sources told which functions are workers.
-    """
+    """A sentence about a resource that matches nothing; `asked`: whether event sources told the workers."""
     said = f"{one.type} {one.name} ({one.logical}) is none of the resources that the runbook looks at"
     of_worker = not asked and one.type in (TYPES["worker"], TYPES["queue"])
     return said + ("; if it is a further worker's: `workers` in params/service.yaml is a list" if of_worker else "")

@@ -33,7 +33,7 @@ class Fed:
 
     @property
     def names(self) -> dict[str, str]:
-        """Its names by the keys of an entry of `workers`."""
+        """The worker's names by the keys of an entry of `workers`."""
         return {key: getattr(self, key) for key in KEYS}
 
 

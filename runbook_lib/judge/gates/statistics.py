@@ -10,19 +10,14 @@ statistics (Hahn & Meeker, *Statistical Intervals*, 5.2), free of any assumption
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from scipy import special
 
-from runbook_lib.judge.numbers import LARGEST
+from runbook_lib.judge.numbers import LARGEST, first
 from runbook_lib.judge.numbers import chance as _chance
 from runbook_lib.judge.numbers import count as _count
 from runbook_lib.judge.numbers import share as _share
-
-_TOO_MANY = 10_000_000
-"""Searches for a sample size stop at this many requests: nobody waits for more."""
-
 
 _NOTHING = 1e-9
 """A fractional count (a rate carried forward) below this is 0: the inverse of the beta has no value for it."""
@@ -110,19 +105,6 @@ def binomial_p(k: int, n: int, p: float) -> float:
     return min(1.0, 2 * min(at_most, at_least))
 
 
-def _first(holds: Callable[[int], bool], start: int) -> int | None:
-    """Smallest n >= start for which `holds`, which must stay true once true; None above `_TOO_MANY`."""
-    step, low, high = 1, start - 1, start
-    while not holds(high):
-        if high >= _TOO_MANY:
-            return None
-        low, high, step = high, high + step, step * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
-
-
 def needed(k: int, limit: float, alpha: float) -> int | None:
     """Smallest n for which `k` failures show a failure rate below `limit` (one-sided, at `alpha`).
 
@@ -132,7 +114,7 @@ def needed(k: int, limit: float, alpha: float) -> int | None:
     _count(k=k)
     if not 0 < limit < 1:
         return None
-    return _first(lambda n: upper_bound(k, n, alpha) < limit, max(int(k), 1))
+    return first(lambda n: upper_bound(k, n, alpha) < limit, max(int(k), 1))
 
 
 def more_needed(bad: int, n: int, limit: float, alpha: float) -> int | None:
@@ -149,9 +131,9 @@ def more_needed(bad: int, n: int, limit: float, alpha: float) -> int | None:
     if rate == limit:
         return None
     if rate < limit:
-        total = _first(lambda m: upper_bound(rate * m, m, alpha) < limit, n)
+        total = first(lambda m: upper_bound(rate * m, m, alpha) < limit, n)
     else:
-        total = _first(lambda m: lower_bound(rate * m, m, alpha) > limit, n)
+        total = first(lambda m: lower_bound(rate * m, m, alpha) > limit, n)
     return None if total is None else total - n
 
 

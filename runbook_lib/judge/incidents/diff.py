@@ -32,7 +32,7 @@ class Property(Frozen):
 
     @property
     def name(self) -> str:
-        """Its path in words, such as `RedrivePolicy.maxReceiveCount`."""
+        """The property's path in words, such as `RedrivePolicy.maxReceiveCount`."""
         return ".".join(self.path)
 
 
@@ -44,12 +44,12 @@ class Change(Frozen):
     """CloudFormation type."""
     logical_id: str
     label: str = ""
-    """Its path in the code, where the diff has it."""
+    """The resource's path in the code, where the diff has it."""
     physical_id: str = ""
     stack: str = ""
     properties: tuple[Property, ...] = ()
     after: dict[str, Any] = Field(default_factory=dict)
-    """Its properties after the change, where the diff has them."""
+    """The resource's properties after the change, where the diff has them."""
 
     @property
     def words(self) -> str:

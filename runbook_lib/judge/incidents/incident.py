@@ -30,7 +30,7 @@ class NoWayBack(Frozen):
 
     @property
     def words(self) -> str:
-        """Both in one sentence."""
+        """The reason and the next step in one sentence."""
         return f"{self.why}; {self.then}" if self.then else self.why
 
     @model_validator(mode="before")
@@ -53,7 +53,7 @@ class Clock(Frozen):
     key: str = ""
     """Id of the result, such as a deployment's number: by it a later run recognises the same act."""
     undecided: bool = False
-    """It was in force before any decision on record: `decided_at` is when AWS began, and nothing is measured."""
+    """Whether it was in force before any decision on record: `decided_at` is when AWS began; nothing is measured."""
 
     @property
     def measures(self) -> bool:

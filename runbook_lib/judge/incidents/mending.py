@@ -1,4 +1,4 @@
-"""Which failing inventory checks a deployment will mend: those whose setting its diff names.
+"""Finds the failing inventory checks that a deployment will mend: those whose setting its diff names.
 
 - A missing resource: the diff creates it, and shows no wrong setting.
 - A resource that must go: the diff removes it from the stack and from AWS.
@@ -31,7 +31,7 @@ class Place:
 
     type: str
     names: tuple[str, ...] = ()
-    """Its physical names; one of them is enough."""
+    """The resource's physical names; one of them is enough."""
     begins: bool = False
     """Whether the names are beginnings of names."""
     named: bool = False

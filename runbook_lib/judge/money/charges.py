@@ -77,7 +77,7 @@ class Function(Frozen):
     architecture: Architecture = "x86_64"
 
     def lines(self) -> tuple[UsageLine, ...]:
-        """Its requests and GB-seconds."""
+        """The function's requests and GB-seconds."""
         gb_s = self.seconds * self.memory_mb / 1024
         return (
             UsageLine(service=self.service, item="lambda.requests", quantity=self.runs),
@@ -96,7 +96,7 @@ class Capacity(Frozen):
     read_unit_hours: float = Field(default=0, ge=0)
 
     def lines(self) -> tuple[UsageLine, ...]:
-        """Its request units, and its unit-hours where there are any."""
+        """The table's request units, and its unit-hours where there are any."""
         rows = (
             ("dynamodb.write_units", self.write_units, False),
             ("dynamodb.read_units", self.read_units, False),
@@ -187,7 +187,7 @@ class SyncCounts(Frozen):
     reported_usd: float = Field(default=0, ge=0)
     """The Lambda's own sum for its tokens, with those of reports for which nobody waited any more."""
     unreported_usd: float = Field(default=0, ge=0)
-    """The same for runs that were stopped before they could report; their tokens are paid too."""
+    """Cost of the LLM in runs that were stopped before they could report; their tokens are paid too."""
 
     def usage(self) -> Usage:
         """The priced lines of these counts."""

@@ -31,7 +31,7 @@ EVALUATION_S = 60.0
 """CloudWatch evaluates an alarm every minute."""
 _TAIL = 1e-12
 _TINY = 1e-100
-"""With fewer failures expected in a window, none comes."""
+"""Expected failures in a window below which none comes."""
 _MOST = 1e7
 """Most requests or failures in one window: with more, the sums below do not fit into memory."""
 

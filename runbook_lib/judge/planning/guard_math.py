@@ -192,10 +192,7 @@ def least_that_bears(period_s: int, per_s: Sequence[float], demands: Demands) ->
     # The mean of the busiest window is too small; two dozen standard deviations more are always enough.
     peak = float(rates.max()) * max(demands.limit, demands.target) * period_s
     low, high = max(1, math.floor(peak)), math.ceil(peak + 24 * math.sqrt(peak) + 24)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if bears(middle) else (middle, high)
-    return high
+    return numbers.between(low, high, bears)
 
 
 def propose(per_s: Sequence[float], demands: Demands) -> Proposal | None:

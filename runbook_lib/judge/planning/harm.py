@@ -56,9 +56,9 @@ class Harm(Frozen):
     baseline: Pair | None
     """Number of users whose request would have failed on the synchronous endpoint; None: its success is unknown."""
     by_looks: Pair
-    """The same as `users` without a guard: until people or a declared look stop it."""
+    """As `users`, without a guard: until people or a declared look stop it."""
     unseen: Pair
-    """The same as `users` if nobody and no guard notices: until the last declared look."""
+    """As `users`, if neither people nor a guard notice: until the last declared look."""
     stopped_by: dict[By, float]
     """Share of the plays that each way stopped."""
     goes_on: float
@@ -100,7 +100,7 @@ def _forecast(
     plays: int,
     seed: int,
 ) -> tuple[Harm, ...]:
-    """The same as `forecast`, cached: a notebook that runs again with the same traffic does not simulate again."""
+    """`forecast`, cached: a notebook that runs again with the same traffic does not simulate again."""
     for one in shares:
         numbers.share(share=one)
     numbers.chance(confidence=confidence)

@@ -188,11 +188,7 @@ def _enough(watch: Watch) -> float:
 
 
 def _declared(times: Floats, bad: Counts, n: Counts, look: Look, watch: Watch, *, quiet: bool) -> Verdict:
-    """The gate's verdict on the hours of a declared look.
-
-    Args:
-        quiet: whether it is already known that the test for a change finds nothing in them.
-    """
+    """The gate's verdict on a declared look's hours; `quiet`: the test for a change is known to find nothing."""
     until = times.searchsorted(look.hours * 3600)
     times, bad, n = times[:until], bad[:until], n[:until]
     if not quiet and len(n):

@@ -21,7 +21,7 @@ failure. The traffic split is a separate rate: see `_split`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from runbook_lib.judge import numbers, words
 from runbook_lib.judge.gates import statistics
@@ -31,7 +31,6 @@ from runbook_lib.judge.model import Evidence, Gate, Look, bad_side
 from runbook_lib.judge.planning.weekly import Hourly, least, mean
 from runbook_lib.judge.terms import Frozen, Verdict
 
-_TOO_MANY = 10_000_000
 _WINDOW = {"start": "1970-01-01T00:00:00Z", "end": "1970-01-02T00:00:00Z", "query": "supposed"}
 
 
@@ -135,7 +134,7 @@ def _concluded(known: Power, gate: Gate, looks: Sequence[Look], power: float) ->
         if (_needed(gate, known.percent / 100, looks, one) or math.inf) <= math.floor(known.per_hour * one.hours)
     ]
     if few is None:
-        why = f"{_seen(known)}: {name} cannot be decided, not even with {_TOO_MANY:,} samples"
+        why = f"{_seen(known)}: {name} cannot be decided, not even with {numbers.TOO_MANY:,} samples"
     elif wait is None:
         why = f"{_seen(known)}: {name} needs {few:,}, and without traffic no soak is long enough"
     else:
@@ -150,7 +149,7 @@ def _needed(gate: Gate, weight: float, looks: Sequence[Look], look: Look) -> int
     if gate.kind == "amount":
         return gate.min_samples
     if gate.kind == "split":
-        return _first(lambda n: _wrong(gate, weight, looks, look, 0, n), 1)
+        return numbers.first(lambda n: _wrong(gate, weight, looks, look, 0, n), 1)
     return fewest(gate, look)
 
 
@@ -181,7 +180,7 @@ def fewest(gate: Gate, look: Look) -> int | None:
     >>> fewest(gate, Look(hours=24, alpha=0.05))
     149
     """
-    return _first(lambda n: _verdict(gate, look, 0, n) is Verdict.PASS, 1)
+    return numbers.first(lambda n: _verdict(gate, look, 0, n) is Verdict.PASS, 1)
 
 
 def _counted(n: int, gate: Gate, look: Look, power: float) -> dict[str, object]:
@@ -189,13 +188,13 @@ def _counted(n: int, gate: Gate, look: Look, power: float) -> dict[str, object]:
     found: dict[str, object] = {"needed": fewest(gate, look)}
     if _verdict(gate, look, 0, n) is Verdict.PASS:
         # The first count that no longer passes; n bad samples never pass.
-        allowed = (_first(lambda k: _verdict(gate, look, k, n) is not Verdict.PASS, 1, n) or 1) - 1
+        allowed = (numbers.first(lambda k: _verdict(gate, look, k, n) is not Verdict.PASS, 1, n) or 1) - 1
         found |= {"allowed": allowed, "passes_at": statistics.lower_bound(allowed + 1, n, 1 - power)}
-    fails = _first(lambda k: _verdict(gate, look, k, n) is Verdict.FAIL, 1, n)
+    fails = numbers.first(lambda k: _verdict(gate, look, k, n) is Verdict.FAIL, 1, n)
     if fails is None:
         return found
     detects = statistics.upper_bound(fails - 1, n, 1 - power)
-    step = _first(lambda m: _verdict(gate, look, fails, m) is not Verdict.FAIL, n)
+    step = numbers.first(lambda m: _verdict(gate, look, fails, m) is not Verdict.FAIL, n)
     if step is not None:
         detects = max(detects, statistics.upper_bound(fails, step, 1 - power))
     return {**found, "detects": detects}
@@ -210,7 +209,7 @@ def _split(n: int, weight: float, gate: Gate, looks: Sequence[Look], look: Look,
     if not _wrong(gate, weight, looks, look, 0, n):
         return found
     # Up to the weight itself: above it, too many async requests are wrong again.
-    fits = _first(lambda k: not _wrong(gate, weight, looks, look, k, n), 1, math.floor(weight * n))
+    fits = numbers.first(lambda k: not _wrong(gate, weight, looks, look, k, n), 1, math.floor(weight * n))
     return {**found, "detects": statistics.lower_bound(fits or 1, n, 1 - power)}
 
 
@@ -236,16 +235,3 @@ def _verdict(gate: Gate, look: Look, k: int, n: int) -> Verdict:
     evidence = supposed(gate, evidence) if gate.against else evidence
     plain = gate.model_copy(update={"implausible": None})
     return judge(plain, evidence, look=look).verdict
-
-
-def _first(holds: Callable[[int], bool], start: int, stop: int = _TOO_MANY) -> int | None:
-    """The smallest number from `start` to `stop` for which `holds`, which stays true once true; None: there is none."""
-    low, high, step = start - 1, start, 1
-    while not holds(high):
-        if high >= stop:
-            return None
-        low, high, step = high, min(high + step, stop), step * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high

@@ -172,10 +172,7 @@ def needed(asked: Asked) -> int | None:
     if not passes(MOST_SAMPLES):
         return None
     low, high = max(known, default=1) - 1, MOST_SAMPLES
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if passes(middle) else (middle, high)
-    return high
+    return numbers.between(low, high, passes)
 
 
 def soak(asked: Asked, percent: float, begins: dt.datetime, wanted: int) -> tuple[float, float] | None:

@@ -17,7 +17,7 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 
 
 class Quiet(Frozen):
-    """The same window of every week."""
+    """A window that comes every week."""
 
     start: int
     """Hour of the week: 0 is Monday, 00:00 UTC."""

@@ -107,12 +107,10 @@ def variants(alarm: Alarm, params: Params) -> dict[str | None, dict[str, Any]]:
     The only key is None where the alarm is the same in all phases.
     """
     phases: list[str | None] = [None]
-    phases += [name for name in params.policy.phases if name in alarm.phases and params.env in _envs(params, name)]
+    phases += [
+        name for name in params.policy.phases if name in alarm.phases and params.env in params.policy.steps[name].envs
+    ]
     return {name: realise(alarm, params, name) for name in phases[1:] or phases}
-
-
-def _envs(params: Params, phase: str) -> tuple[str, ...]:
-    return tuple(params.policy.steps[phase].envs)
 
 
 def has_count(found: dict[str, Any], wanted: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Both arms of the gates that compare the canary: what each of them counted, hour by hour. Pure.
+"""Counts both arms of the gates that compare the canary, hour by hour. Pure.
 
 The baseline is the synchronous route in the same hours. The phase before is made again by these functions from its
 record's own answers (`rollout.arm_before`); each of its hours is paired once with one of the same hour of the day.
@@ -214,4 +214,4 @@ _BASELINE: dict[str, Callable[[Answered, Gate, Window], tuple[Hourly, tuple[str,
     "async_5xx": _sync_5xx,
     "submit_latency": _sync_latency,
 }
-"""By measure: reads the synchronous route's hours, and the labels of the series that they come from."""
+"""Measure to the function that reads the synchronous route's hours, and the labels of their series."""

@@ -89,7 +89,7 @@ def read(seen: Answered, spans: Sequence[Window]) -> Door | None:
     wrong = min(total - broken, round(counted or 0.0))
     if not wrong:
         return Door(total, broken, 0, 0, 0, "", {})
-    if logged is not None and abs(logged.refused + logged.mistakes - wrong) <= _slack(wrong):
+    if logged is not None and abs(logged.refused + logged.mistakes - wrong) <= max(2.0, 0.1 * wrong):
         return _told_apart(seen, spans, logged, total, broken, wrong)
     return _compared(seen, spans, total, broken, wrong)
 
@@ -129,10 +129,6 @@ def _more_mistakes(seen: Answered, spans: Sequence[Window], total: int, mistakes
     if not total or lower_bound(mistakes, total, alpha) <= most:
         return 0, name
     return max(0, math.ceil(mistakes - total * most)), name
-
-
-def _slack(count: int) -> float:
-    return max(2.0, 0.1 * count)
 
 
 def _sum(seen: Answered, metric: str, spans: Iterable[Window]) -> float | None:

@@ -195,11 +195,7 @@ ROUTE_DOOR = (Call(_STAGE, _own_throttle, {"throttle": lambda said: said}, absen
 
 
 def _reserved(place: Place, name: str) -> int | None:
-    """The reserved concurrency of a function; None: it has no reserve.
-
-    Raises:
-        Absent: there is no such function.
-    """
+    """The reserved concurrency of a function; None: it has no reserve. Absent: there is no such function."""
 
     def ask() -> int | None:
         try:

@@ -28,7 +28,7 @@ class Tried:
 
     line: str
     source: str
-    """Which line it is: `the sample line`, `the newest such line in the log`."""
+    """The line in words: `the sample line`, `the newest such line in the log`."""
     matched: bool
     dimensions: Mapping[str, str | None]
     """Values of the metric's dimensions by name; None where the line does not have the field."""

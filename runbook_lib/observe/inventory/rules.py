@@ -60,7 +60,7 @@ class Setting(Frozen):
     as_told: dict[str, str] = Field(default_factory=dict)
     """Values of the property that this setting has another word for; `*` is any other."""
     logical: str = ""
-    """The same as `logical` of `Resource`, for a property of a resource of another type."""
+    """As `Resource.logical`, for a property of a resource of another type."""
 
     @field_validator("property", mode="before")
     @classmethod
@@ -85,7 +85,7 @@ class Resource(Frozen):
     title: str
     """Name of the resource for readers."""
     name: str = ""
-    """Its key in `names` of service.yaml."""
+    """The resource's key in `names` of service.yaml."""
     type: str = ""
     """CloudFormation type, for the naming rule; empty: it has no own name."""
     route: Literal["sync", "submit", "status", ""] = ""

@@ -84,37 +84,35 @@ def taken(
     first = min(seen.start, max(alive, utc(since))) if since else seen.start
     service = params.service
     jobs, units = read(Window(first, max(window.end, seen.start)))
-    dated = list(_dated(jobs))
-    counted = _count(dated, Window(seen.start, window.end), seen.end, service.job_deadline_s)
+    known = list(dated(jobs))
+    counted = count(known, Window(seen.start, window.end), seen.end, service.job_deadline_s)
     gaps = ((settled.start, seen.start),) if settled.start < seen.start else ()
     over = utc(now) - dt.timedelta(seconds=service.max_receives * service.visibility_timeout_s)
-    gone, of = _vanished(dated, Window(first, max(first, min(over, window.end))))
+    gone, of = vanished(known, Window(first, max(first, min(over, window.end))))
     more = {"start": settled.start, "read_units": units, "gaps": gaps, "vanished": gone, "vanished_of": of}
     return counted.model_copy(update=more)
-
-
-def count(jobs: Iterable[dict[str, Any]], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
-    """Counts jobs (plain items in the runbook's own words) created in `window`. Pure.
-
-    An item that is COMPLETED without a readable `completed_at`, or before its creation, is no success. An item that a
-    scan returns twice counts once. Items under one idempotency key are one user, who is served if any of them is.
-    """
-    return _count(_dated(jobs), window, end_settled, deadline_s)
 
 
 _Dated = tuple[dt.datetime, dict[str, Any]]
 """Time of a job's creation, and the job."""
 
 
-def _dated(jobs: Iterable[dict[str, Any]]) -> Iterator[_Dated]:
-    """Each job once, with the time of its creation; jobs without one are left out."""
+def dated(jobs: Iterable[dict[str, Any]]) -> Iterator[_Dated]:
+    """Each job (a plain item in the runbook's own words) once, with the time of its creation; jobs without one are left
+    out.
+    """
     for job in once(jobs):
         created = _time(job.get("created_at"))
         if created is not None:
             yield created, job
 
 
-def _count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
+def count(jobs: Iterable[_Dated], window: Window, end_settled: dt.datetime, deadline_s: float) -> Segment:
+    """Counts jobs (`dated`) created in `window`. Pure.
+
+    An item that is COMPLETED without a readable `completed_at`, or before its creation, is no success. Items under one
+    idempotency key are one user, who is served if any of them is.
+    """
     counts: Counter[str] = Counter()
     users: dict[str, _Fate] = {}
     for place, (created, job) in enumerate(jobs):
@@ -196,12 +194,8 @@ class _Fate(NamedTuple):
         return best._replace(created=min(self.created, other.created))
 
 
-def vanished(jobs: Iterable[dict[str, Any]], window: Window) -> tuple[int, int]:
+def vanished(jobs: Iterable[_Dated], window: Window) -> tuple[int, int]:
     """Jobs created in `window` that neither completed nor failed, and all jobs created in it; probes left out."""
-    return _vanished(_dated(jobs), window)
-
-
-def _vanished(jobs: Iterable[_Dated], window: Window) -> tuple[int, int]:
     start, end = window.start, window.end
     mine = [job for created, job in jobs if start <= created < end and not is_probe(job)]
     return sum(job.get("status") not in ("COMPLETED", "FAILED") for job in mine), len(mine)

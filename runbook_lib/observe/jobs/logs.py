@@ -24,9 +24,9 @@ _PATTERNS = ("ERROR", "Exception", '"Task timed out"')
 _FAILURE = re.compile(r"error|exception|failed|task timed out", re.IGNORECASE)
 _LENGTH = 300
 _HEAD = 2_000
-"""Of a failure these first letters are searched for secrets and shown in part: to search takes time by the letter."""
+"""Letters of a failure, from its first, that are searched for secrets: the search takes time by the letter."""
 _TORN = 200
-"""So many letters at the end of a cut text are not shown: half a secret there is not known as one."""
+"""Letters at the end of a cut text that are not shown: half a secret there would not be recognised."""
 _SAID = ("message", "errorType", "errorMessage", "exception_name", "error", "reason")
 
 # Log lines are written by others and never needed in full, so more is redacted than elsewhere.

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from pydantic import Field
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.window import when
 from runbook_lib.judge.terms import Frozen
 
 STEPS_A_MINUTE = 6
@@ -231,16 +230,6 @@ def _disjoint(segments: Sequence[Segment]) -> list[Segment]:
         with_part = (before[0] + seen, [*before[1], part])
         best.append(max(best[-1], with_part, key=lambda one: one[0]))
     return best[-1][1]
-
-
-def describe(segment: Segment) -> str:
-    """The census in one line."""
-    return (
-        f"{segment.n} jobs created {when(segment.start)} to {when(segment.end_settled)}: "
-        f"{segment.completed} completed, {segment.failed} failed, {segment.late} late, {segment.lost} lost; "
-        f"{segment.in_flight} in flight, "
-        f"{segment.probes} probes; cost {segment.read_units:g} read units"
-    )
 
 
 Gap = tuple[dt.datetime, dt.datetime]

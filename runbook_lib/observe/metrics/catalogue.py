@@ -44,20 +44,6 @@ def _is_http(metric: Metric, params: Params) -> bool:
     return params.service.api.kind == "http" and metric.http_dimensions is not None
 
 
-def dimensions(metric: Metric, params: Params) -> list[dict[str, str]]:
-    """The metric's dimensions in this environment, as CloudWatch expects them: `[{"Name": ..., "Value": ...}, ...]`.
-
-    Raises:
-        UsageError: a name is missing in `service.yaml`.
-    """
-    return _dimensions(metric, params, _fields(params))
-
-
-def _dimensions(metric: Metric, params: Params, fields: _Fields) -> list[dict[str, str]]:
-    pairs = (_is_http(metric, params) and metric.http_dimensions) or metric.dimensions
-    return [{"Name": name, "Value": filled(template, fields)} for name, template in sorted(pairs.items())]
-
-
 def address(metric: Metric, params: Params) -> dict[str, Any]:
     """Where CloudWatch keeps the metric: `{"Namespace", "MetricName", "Dimensions"}`, a `Metric` of its API.
 
@@ -65,9 +51,10 @@ def address(metric: Metric, params: Params) -> dict[str, Any]:
         UsageError: a name is missing in `service.yaml`.
     """
     name = metric.http_name if _is_http(metric, params) and metric.http_name else metric.name
+    pairs = (_is_http(metric, params) and metric.http_dimensions) or metric.dimensions
     fields = _fields(params)
     return {
         "Namespace": filled(metric.namespace, fields),
         "MetricName": name,
-        "Dimensions": _dimensions(metric, params, fields),
+        "Dimensions": [{"Name": name, "Value": filled(template, fields)} for name, template in sorted(pairs.items())],
     }

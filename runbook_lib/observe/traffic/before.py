@@ -14,7 +14,7 @@ from runbook_lib.params.load import Params
 PERIOD_S = 3600
 """An hour in seconds: CloudWatch keeps such points for 455 days (docs/domain.md, trap 7)."""
 ROUTES = ("sync_requests", "async_requests")
-"""Both routes: after the shift, total submissions are their sum."""
+"""The two routes; after the shift, total submissions are their sum."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ _flags: WeakKeyDictionary[Any, dict[tuple[str, str, str, str], dict[str, Any]]] 
 _handles: WeakKeyDictionary[Any, dict[tuple[str, str], tuple[float, Handles]]] = WeakKeyDictionary()
 """AppConfig's ids of what the parameters name, as each client was told, and when (this machine's seconds)."""
 MOMENT_S = 30.0
-"""So long AppConfig's ids are taken for what they were: the steps of one look and one shift, not those of a watch."""
+"""Seconds for which AppConfig's ids are kept: those of one look and one shift, not of a watch."""
 
 
 class Event(Frozen):

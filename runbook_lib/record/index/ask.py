@@ -157,11 +157,7 @@ def _in_time(base: Any, statement: Any, limit_s: float) -> tuple[list[str], list
 
 
 def _taken(done: Any) -> list[tuple[Any, ...]]:
-    """The rows, one more than `MOST_ROWS` at most; few at once where they are large.
-
-    Raises:
-        UsageError: together they are too large.
-    """
+    """The rows, one more than `MOST_ROWS` at most, few at once where they are large; refused if all are too large."""
     rows: list[tuple[Any, ...]] = []
     size, at_once = 0, 1
     while len(rows) <= MOST_ROWS and (more := done.fetchmany(min(at_once, MOST_ROWS + 1 - len(rows)))):

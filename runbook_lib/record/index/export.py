@@ -57,7 +57,7 @@ def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
 
 
 def _texts(table: str) -> list[str]:
-    return [_name(one.name) for one in TABLES[table] if one.type == "VARCHAR"]
+    return [f'"{one.name}"' for one in TABLES[table] if one.type == "VARCHAR"]
 
 
 def _options(table: str, form: Form) -> str:
@@ -80,10 +80,6 @@ def _rows(table: str, form: Form) -> str:
 def _harmless(column: str) -> str:
     marked = f"if(regexp_matches({column}, '{_FORMULA}'), chr(39) || {column}, {column})"
     return f"regexp_replace({marked}, '{_BREAK}', ' ', 'g')"
-
-
-def _name(column: str) -> str:
-    return f'"{column}"'
 
 
 def _quoted(path: Path) -> str:

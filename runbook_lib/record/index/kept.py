@@ -81,7 +81,7 @@ class _Change:
     fresh: dict[str, Rows] = field(default_factory=dict)
     """Path of a record to its rows."""
     lasting: dict[str, _Row] = field(default_factory=dict)
-    """Those records in `fresh` that the log vouches for: the cache keeps them."""
+    """The records in `fresh` that the log vouches for: the cache keeps them."""
     gone: set[str] = field(default_factory=set)
     """Paths of records whose rows are to be removed."""
 

@@ -25,7 +25,7 @@ class Column(NamedTuple):
     name: str
     type: Type
     told: str
-    """Its meaning, in a sentence."""
+    """The column's meaning, in a sentence."""
 
 
 def _of_run() -> tuple[Column, ...]:

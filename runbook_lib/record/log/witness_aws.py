@@ -107,7 +107,7 @@ class SnsWitness(_OfAws):
         super().__init__("sns", f"sns:{name}", name, region)
 
     def read(self) -> bytes | None:
-        """None: a topic keeps nothing."""
+        """Returns None: a topic keeps nothing."""
         return None
 
     def write(self, text: bytes) -> None:

@@ -82,11 +82,7 @@ class GitWitness(Witness):
         return {size: tag for tag, _, size in pairs if _SIZE.fullmatch(size)}
 
     def _text(self, here: str, size: str, tags: Mapping[str, str]) -> bytes:
-        """The message of the tag of this size.
-
-        Raises:
-            ValueError: the tag is none of ours.
-        """
+        """The message of the tag of this size; a ValueError for a tag that is not ours."""
         (text,) = self._texts(here, {size: tags[size]})
         if isinstance(text, ValueError):
             raise text
@@ -161,11 +157,7 @@ class GitWitness(Witness):
 def _ran(
     command: Sequence[str], here: str, environ: Mapping[str, str], given: bytes, wait_s: float
 ) -> tuple[int, bytes, bytes]:
-    """How a program ended, what it wrote, and what it wrote on standard error.
-
-    Raises:
-        _Said: it cannot be run, or has no end in time.
-    """
+    """The exit code of a program, its output and what it wrote on standard error; `_Said` if it cannot run or hangs."""
     pipe = subprocess.PIPE
     try:
         with subprocess.Popen(

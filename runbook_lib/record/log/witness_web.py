@@ -39,7 +39,7 @@ class WebhookWitness(Witness):
             return ""
 
     def read(self) -> bytes | None:
-        """None: it can only be told.
+        """Returns None: a webhook can only be told.
 
         Raises:
             ArchiveError: it cannot be told either, for want of an address. Who verifies has no need of one.

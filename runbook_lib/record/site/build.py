@@ -75,11 +75,7 @@ def build(archive: Archive, folder: Path, told: Callable[[str], object]) -> Buil
 
 
 def _ours(folder: Path) -> None:
-    """Refuses a folder that is not empty and holds no site of ours.
-
-    Raises:
-        ArchiveError: the folder is such a one.
-    """
+    """Refuses a folder that is not empty and holds no site of ours."""
     found = [one.name for one in folder.iterdir() if one.name != LOCK]
     if found and _kept(folder / KEPT) is None:
         raise ArchiveError(f"{folder} holds {found[0]}, and is not a site of ours: name an empty folder")

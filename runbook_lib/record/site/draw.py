@@ -23,14 +23,14 @@ class Size(NamedTuple):
     """The size of a drawing, in the pixels of its letters."""
 
     name: str
-    """Its class in the style sheet, which shows one of both."""
+    """The size's class in the style sheet, which shows one of the two."""
     width: int
     times: int
     """Number of times along the bottom."""
 
 
 WIDE, SLIM = Size("wide", 1100, 5), Size("slim", 360, 2)
-"""For a screen, and for a telephone, where the wide one's letters would have seven pixels."""
+"""Sizes for a screen and for a telephone, where the wide one's letters would have seven pixels."""
 
 
 class _Scale(NamedTuple):

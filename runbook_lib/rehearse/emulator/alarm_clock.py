@@ -57,7 +57,7 @@ class Expression:
             raise ValueError(f"metric math '{text}' cannot be read") from None
 
     def __call__(self, values: Mapping[str, float | None]) -> float | None:
-        """Its value in one period; None if a metric that it needs has no data, or on division by zero."""
+        """The expression's value in one period; None if a metric that it needs has no data, or on division by zero."""
         return self._value(values)
 
     def _read(self, node: ast.expr) -> Callable[[Mapping[str, float | None]], float | None]:

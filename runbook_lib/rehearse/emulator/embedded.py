@@ -94,7 +94,7 @@ class EmbeddedAws:
 
     @property
     def endpoint(self) -> str:
-        """Its address, such as `http://127.0.0.1:40123`."""
+        """The emulator's address, such as `http://127.0.0.1:40123`."""
         return f"http://{HOST}:{self.port}"
 
     @property

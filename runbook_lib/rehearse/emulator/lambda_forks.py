@@ -46,7 +46,7 @@ class Child:
         raise NotImplementedError
 
     def poll(self) -> int | None:
-        """None while it runs, then as `wait`."""
+        """The exit code as `wait` gives it; None while the process runs."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.wait(0)
         return None

@@ -101,11 +101,7 @@ def ended(code: int) -> int:
 
 
 def _can_serve(port: int) -> None:
-    """Looks before the stage is set, which takes most of a minute.
-
-    Raises:
-        UsageError: JupyterLab is not there, or another program has the port.
-    """
+    """Refuses a missing JupyterLab and a taken port before the stage is set, which takes most of a minute."""
     if importlib.util.find_spec(jupyter.PROGRAM) is None:
         raise UsageError("JupyterLab is not installed here; `make setup` or `pip install jupyterlab` brings it")
     if why := unusable(port) if port else "":

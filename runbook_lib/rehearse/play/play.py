@@ -17,7 +17,6 @@ from runbook_lib.base.window import iso, parse
 from runbook_lib.observe.traffic.weight import read_traffic
 from runbook_lib.params.load import load, load_file, params_dir
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.record import Record
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.board import Board
 from runbook_lib.rehearse.play.director import Rehearsal, Rehearsed, Scene, raised
@@ -155,7 +154,7 @@ class Play(Rollout):
             seed=self.stage.seed,
             decision=last.decision or last.status,
             phase="" if promoted else last.notebook[:2],
-            by="" if promoted else "AppConfig" if taken else _by(record),
+            by="" if promoted else "AppConfig" if taken else "look" if record.moment == "after" else "watch",
             rollback=int(str(named)[-1]) if named and not promoted else None,
             detect_s=felt,
             recovered=curve,
@@ -198,10 +197,6 @@ class Play(Rollout):
         archive = Archive(self.stage.root / self.stage.archive)
         checks = archive.load(archive.find(last.run_id)).checks
         return any(one["id"].endswith(".symptoms") and one["verdict"] != "PASS" for one in checks)
-
-
-def _by(record: Record) -> str:
-    return "look" if record.moment == "after" else "watch"
 
 
 def _taken_back(aws: EmbeddedAws, stage: Rehearsal) -> str | None:

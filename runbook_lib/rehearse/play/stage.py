@@ -73,7 +73,7 @@ def overlaid(env: str, release: str) -> dict[str, Any]:
 
 
 def params_of(env: str, release: str) -> Params:
-    """Those parameters, validated."""
+    """The environment's parameters on the stage, validated."""
     return load(overlaid(env, release), source=f"params/{env}.yaml with params/rehearsal.yaml")
 
 

@@ -39,7 +39,7 @@ class Place(Protocol):
 
     @property
     def endpoint(self) -> str:
-        """Its address."""
+        """The place's address."""
         ...
 
     def client(self, service: str) -> Any:

@@ -211,7 +211,7 @@ class Fault(Finite):
         return next((level for low, high, level in self.pieces if low <= hour < high), 0.0)
 
     def counted_from(self, hour: float) -> Fault:
-        """The same fault, with its hours counted from `hour` of the world's life."""
+        """The fault with its hours counted from `hour` of the world's life."""
         end = None if self.end is None else self.end + hour
         moved = self.model_copy(update={"after": None, "start": self.start + hour, "end": end})
         moved.__dict__.pop("pieces", None)  # a copy has the cached values of the original

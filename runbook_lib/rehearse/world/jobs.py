@@ -20,7 +20,7 @@ THROTTLED = "ThrottlingException: the jobs table turned the update away"
 THROTTLED_TRIES = 10.0
 """Attempts of the SDK for one request to DynamoDB, each of which is a throttle event (botocore's own default)."""
 GOLDEN = 0.6180339887498949
-"""Its multiples modulo 1 are spread evenly: more draws from one uniform number, without a generator's state."""
+"""Golden ratio, whose multiples modulo 1 are spread evenly: more draws from one uniform number, without a state."""
 
 
 @dataclass(frozen=True)

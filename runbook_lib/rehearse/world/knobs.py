@@ -184,10 +184,8 @@ _Weight = _Flag | _Parameter | _Canary
 
 
 def _weights(client: Callable[[str], Any], params: Params) -> tuple[_Weight, _Weight]:
-    """Dial and switch, as clients read them; a parameter is both, and so is a canary, which AWS acts on.
-
-    Raises:
-        UsageError: an alias splits the calls of one function, not the users.
+    """Dial and switch, as clients read them; a parameter is both, and so is a canary, which AWS acts on. An alias is
+    refused: it splits the calls of one function, not the users.
     """
     home = params.service.traffic
     if isinstance(home, CanaryHome):

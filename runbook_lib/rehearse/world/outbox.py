@@ -32,7 +32,7 @@ class Outbox:
         return twin
 
     def send(self, rows: Rows, scenario: Scenario, origin: float, until: float) -> Rows:
-        """Those rows, new or waiting, that CloudWatch knows by `until` (epoch seconds).
+        """The rows, new or waiting, that CloudWatch knows by `until` (epoch seconds).
 
         Args:
             scenario: tells which signals are silent, and how late the others are.

@@ -1,4 +1,4 @@
-"""Which measures each of the service's own metrics belongs to, and what a scenario may set of them.
+"""Assigns each of the service's own metrics to its measures, and says what a scenario may set of them.
 
 A metric has one run of points, however many measures use it. Its players are the measures whose own figure it is
 (`value`, `bad`, `good`). On a good day the strictest of them plays it, and during a fault the one that the fault is
@@ -89,7 +89,7 @@ class Part(NamedTuple):
 
     @property
     def usual(self) -> float:
-        """Its level on a good day."""
+        """The metric's level on a good day."""
         return good_day(self.gate)
 
     @property

@@ -264,28 +264,28 @@ def put_failures(client: Any, params: Params, failures: Sequence[Failure]) -> in
     """Writes the worker's log lines of jobs that it marked FAILED; returns their number."""
     if not failures:
         return 0
-    group = f"/aws/lambda/{params.name('worker')}"
-    _unless_there(client, lambda: client.create_log_group(logGroupName=group))
-    _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
     sample = params.failure_line()
-    for part in _parts(sorted(failures), EVENTS_A_CALL):
-        events = [{"timestamp": int(failure.at * 1000), "message": log_line(failure, sample)} for failure in part]
-        client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
-    return len(failures)
+    events = [(failure.at, log_line(failure, sample)) for failure in sorted(failures)]
+    return _put_events(client, f"/aws/lambda/{params.name('worker')}", events)
 
 
 def put_access(client: Any, params: Params, answers: Sequence[Answer]) -> int:
     """Writes the gateway's access log of refused and failed requests; returns the number of lines, 0 without a log."""
     if not answers or not params.named("access_log"):
         return 0
-    group = params.name("access_log")
+    paths = submitted(params)
+    return _put_events(
+        client, params.name("access_log"), [(one.at, access_line(one, paths)) for one in sorted(answers)]
+    )
+
+
+def _put_events(client: Any, group: str, events: Sequence[tuple[float, str]]) -> int:
     _unless_there(client, lambda: client.create_log_group(logGroupName=group))
     _unless_there(client, lambda: client.create_log_stream(logGroupName=group, logStreamName=STREAM))
-    paths = submitted(params)
-    for part in _parts(sorted(answers), EVENTS_A_CALL):
-        events = [{"timestamp": int(one.at * 1000), "message": access_line(one, paths)} for one in part]
-        client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=events)
-    return len(answers)
+    for part in _parts(events, EVENTS_A_CALL):
+        said = [{"timestamp": int(at * 1000), "message": message} for at, message in part]
+        client.put_log_events(logGroupName=group, logStreamName=STREAM, logEvents=said)
+    return len(events)
 
 
 def submitted(params: Params) -> dict[str, tuple[str, str]]:

@@ -154,7 +154,7 @@ class Migration(Phase):
         return due.model_copy(update={"results": outcome.results})
 
     def _promoted(self, outcome: Outcome) -> Outcome:
-        """The same as `Phase._promoted`, but the migration's own steps are required only after the migration."""
+        """As `Phase._promoted`, but the migration's own steps are required only after the migration."""
         if not self.stand.spec.after_migration:
             return super()._promoted(outcome)
         if self.state.migrated:
@@ -261,11 +261,7 @@ class Migration(Phase):
         self._dial_to_zero()
 
     def _deploy(self, step: str) -> None:
-        """Keeps the stack's template in the record, then deploys a step of the infrastructure code.
-
-        Raises:
-            AwsError: the command failed, or the diff does not prove that the step is deployed.
-        """
+        """Keeps the stack's template in the record, then deploys a step; an AwsError where the diff proves nothing."""
         infra = Infra(self.run, step)
         show(infra.previous_template())
         show(infra.deploy())

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from runbook_lib.act.requests.conversation import Behind, Conversation
+from runbook_lib.act.requests.conversation import Conversation
 from runbook_lib.act.requests.http_call import Answer
 from runbook_lib.act.requests.smoke import attempt
+from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.service import Routes
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.observe.metrics.catalogue import address, dimensions
+from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params
 from runbook_lib.params.metrics import METRICS, metric
 from tests.elsewhere import params_of
@@ -57,11 +57,11 @@ def test_an_http_api_is_known_by_id_and_its_routes_by_route(
 
 
 def test_the_whole_stage_of_both_kinds(params: Params, http_params: Params) -> None:
-    assert dimensions(metric("api_5xx"), params) == [
+    assert address(metric("api_5xx"), params)["Dimensions"] == [
         {"Name": "ApiName", "Value": "careervp-core-api-prod"},
         {"Name": "Stage", "Value": "prod"},
     ]
-    assert [pair["Name"] for pair in dimensions(metric("api_5xx"), http_params)] == ["ApiId", "Stage"]
+    assert [pair["Name"] for pair in address(metric("api_5xx"), http_params)["Dimensions"]] == ["ApiId", "Stage"]
 
 
 @pytest.mark.parametrize(

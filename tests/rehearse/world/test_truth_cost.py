@@ -128,7 +128,7 @@ def live(name: str | scenario.Scenario) -> Lived:
     answers = fetch(shelf, params, asks(params, window, now), now)
     contract = Contract()
     jobs = [own(plain(item), contract) for item in items.values()]
-    segment = census.count(jobs, window, window.end, params.service.job_deadline_s)
+    segment = census.count(census.dated(jobs), window, window.end, params.service.job_deadline_s)
     state = TrafficState(dial_percent=50, switch_on=True, weight=50)
     evidence = measure(answers, segment, LIVE, state, params, window, now)
     return Lived(params, truth, evidence, float(DRAINED_H))
