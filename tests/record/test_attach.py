@@ -222,3 +222,16 @@ def test_killed_at_any_step_it_verifies_and_is_done_by_attaching_again(
         if ended:
             break
     assert ended and at > 10
+
+
+def test_what_a_file_manager_leaves_is_no_part_of_an_attachment(
+    archive: Archive, ref: RecordRef, save: Callable[..., Path]
+) -> None:
+    where = attach(save(stamped(archive, ref)), archive)
+    for folder in (where, where.parent):
+        (folder / ".DS_Store").write_bytes(b"x")
+    archive.verify(ref)
+    assert len(list(attachments(ref))) == 1 and verify_standalone.main([str(archive.root)]) == 0
+    (where / "more.txt").write_text("x")
+    with pytest.raises(ArchiveError, match="altered after it was attached"):
+        archive.verify(ref)
