@@ -22,6 +22,16 @@ def instant(at: dt.datetime) -> str:
     return f"{at.year:04d}{at:%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z"
 
 
+_LITTER = re.compile(r"\.DS_Store|\._.+|\.localized|Thumbs\.db|[Dd]esktop\.ini", re.DOTALL)
+
+
+def is_litter(place: Path | os.DirEntry[str]) -> bool:
+    """Whether macOS or Windows left the file in a folder that a person opened: it is no part of an archive, nothing shows
+    it, and it is no damage.
+    """
+    return bool(_LITTER.fullmatch(place.name)) and not place.is_symlink() and place.is_file()
+
+
 def new_run_id() -> str:
     """Twelve hexadecimal digits, unique for all practical purposes."""
     return uuid.uuid4().hex[:12]

@@ -23,6 +23,7 @@ LEAF = rf'{{"attachments":\[[^]]*\],"file":{T},"hash":{T},"how":"(sealed|complet
 LEAF += rf'"path":"{PLACE}","schema":1,"sealed_at":{T}}}'
 LAID = r"(?s)log/((tree|sealing|writer)\.json|leaves\.jsonl|checkpoint|(leaves)?\.part-[^/]*)?|"
 LAID += rf"env={NAMED}/(release={NAMED}/({NAMED}/(HEAD|\.part-.*|{RECORD}/(?!attachments$).*)?)?)?"
+LITTER = r"\.DS_Store|\._.+|\.localized|Thumbs\.db|[Dd]esktop\.ini"  # a file manager's, in a folder that is looked into
 FORM = r'\{\n(( "((account|run)_id|caller_arn|endpoint|env|hash|host|mode|notebook|operator|origin|reason|region|releas'
 FORM += r'e|sealed_at)": ".*"| "(as_of|(clos|open)ed_at|decision|moment|previous)": (null|".*")| "schema": [123]| "atte'
 FORM += r'mpt": -?\d+| "status": "(complet|fail|cancell|di)ed"| "(notes|warnings)": \[(|\n(  ".*\n)+ )\]| "(census|chec'
@@ -104,8 +105,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--key", default="")
     given = parser.parse_args(arguments)
     log, begun, n = (root := given.archive.absolute()) / "log", root / "log" / "sealing.json", len(str(root)) + 1
-    laid = [one for each in ("lo[g]", "log/*", "env=*", "env=*/**/*") for one in root.glob(each)]
-    laid = [one for one in laid if "/.part-" not in str(one.parent)[n:]]  # left by a crash: nobody reads it
+    entries = {one for each in ("lo[g]", "log/*", "env=*", "env=*/**/*") for one in root.glob(each)}
+    litter = {x for x in entries if re.fullmatch(LITTER, x.name) and x.is_file() and not x.is_symlink()}
+    laid = sorted(x for x in entries - litter if "/.part-" not in str(x.parent)[n:])  # left by a crash: nobody reads it
     shut = [x for x in (root, *laid) if x.name[:6] != ".part-" and os.access(x, 0) and not os.access(x, 4 + x.is_dir())]
     if odd := shut or [x for x in laid if x.exists() and (x.stat().st_size > 256e6 if x.is_file() else not x.is_dir())]:
         print(f"{'cannot tell' if shut else 'damaged'}: {str(odd[0])!a}: {'unreadable' if shut else 'no plain file'}")
@@ -141,7 +143,8 @@ def main(arguments: list[str] | None = None) -> int:
             where = zip(("env", "release", "notebook"), folder.parts[-4:-1], strict=True)
             right = all((x.partition("=")[2] or x) in safe(record[key]) for key, x in where)
             must(right and record["hash"] == record_hash(record), "record.json was altered, or is of another folder")
-            has = {(x.name, sha256(x.read_bytes()).hexdigest()) for x in folder.iterdir() if x.name != "attachments"}
+            beside = litter | {folder / "attachments"}
+            has = {(x.name, sha256(x.read_bytes()).hexdigest()) for x in {*folder.iterdir()} - beside}
             lost = {x for x, _ in has ^ {*record["files"].items(), ("record.json", sha256(raw).hexdigest())}}
             must(not lost, f"{', '.join(sorted(lost))} was altered, added or removed")
             chains[folder.parent].append((path, record["previous"], record["hash"]))
@@ -171,11 +174,11 @@ def main(arguments: list[str] | None = None) -> int:
         leaf, folder = leaves.get(path), root / path
         try:
             early = str(record["versions"].get("rollout-runbook")).startswith("0.1.")
-            for one in (one for one in (folder / "attachments").glob("*") if not one.name.startswith(".part-")):
+            for one in (x for x in (folder / "attachments").glob("*") if x.name[:6] != ".part-" and x not in litter):
                 facts = strict(raw := (one / "attachment.json").read_bytes())
                 right = facts["hash"] == record_hash(facts) and raw == json.dumps(facts, indent=1).encode()
                 right = right and (facts["record"], facts["run_id"]) == (record["hash"], record["run_id"])
-                files = {x.name: sha256(x.read_bytes()).hexdigest() for x in one.iterdir()}
+                files = {x.name: sha256(x.read_bytes()).hexdigest() for x in {*one.iterdir()} - litter}
                 right = right and files == {**facts["files"], "attachment.json": sha256(raw).hexdigest()}
                 must(right and one.name == stamp(facts["attached_at"]), f"the attachment {one.name} was altered")
                 right = early and (not leaf or facts["hash"] in leaf["attachments"])

@@ -154,9 +154,9 @@ KEY = "arn:aws:kms:us-east-1:000000000101:key/0a"
     ("message", "says"),
     [
         (
-            f"User: arn:aws:iam::000000000101:user/ana is not authorized to perform: kms:Decrypt on resource: {KEY} because no "
-            "identity-based policy allows the kms:Decrypt action",
-            f"AWS denies kms:Decrypt on {KEY}, the key that s3://records/team is encrypted with: the role, or the key's policy",
+            f"User: arn:aws:iam::000000000101:user/ana is not authorized to perform: kms:Decrypt on resource: {KEY} as "
+            "no identity-based policy allows the kms:Decrypt action",
+            f"AWS denies kms:Decrypt on {KEY}, the key that s3://records/team is encrypted with: the role",
         ),
         (
             'not authorized to perform: s3:ListBucket on resource: "arn:aws:s3:::records"',
