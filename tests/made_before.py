@@ -1,5 +1,5 @@
 """For the process that forks kernels (`tests/kernels.py`), where importing this has figures not painted, forecasts of
-harm kept, the sandbox's infrastructure tool forked too, botocore quicker, git asked once, and the texts of the parameter
+harm kept, the sandbox's infrastructure tool forked too, botocore quicker, git asked once, and the texts of parameter
 files parsed once. In no process of the tests themselves.
 """
 

@@ -48,10 +48,10 @@ def attachments(
     """
     folder = ref.folder / FOLDER
     for one in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if is_litter(one):
-            continue
         if one.name.startswith(".part-") and not one.is_symlink() and (one.is_dir() or one.is_file()):
             continue  # a crash cut this attaching short; nothing reads it
+        if is_litter(one):
+            continue
         which = f"{ref.folder.name}: the attachment {one.name}"
         try:
             raw = read_plain(one / FACTS)

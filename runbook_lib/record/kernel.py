@@ -247,7 +247,8 @@ def start(
     manager.client_factory = Channels
     if provisioner is not None:
         manager.provisioner = provisioner(manager)
-    arguments = ["--HistoryManager.hist_file=:memory:"]
+    # A team's own `queue.py` or `secrets.py` in the working folder is no module of ours or of a library.
+    arguments = ["--HistoryManager.hist_file=:memory:", "--InteractiveShellApp.ignore_cwd=True"]
     if preload:
         arguments.append(f"--IPKernelApp.exec_lines={preload}")
     kernel = Kernel(manager, folder, run_id)

@@ -22,6 +22,16 @@ def instant(at: dt.datetime) -> str:
     return f"{at.year:04d}{at:%m%dT%H%M%S}.{at.microsecond // 1000:03d}Z"
 
 
+_LITTER = re.compile(r"\.DS_Store|\._.+|\.localized|Thumbs\.db|[Dd]esktop\.ini", re.DOTALL)
+
+
+def is_litter(place: Path | os.DirEntry[str]) -> bool:
+    """Whether macOS or Windows left the file in a folder that a person opened: no part of an archive, and no damage:
+    nothing shows it.
+    """
+    return bool(_LITTER.fullmatch(place.name)) and not place.is_symlink() and place.is_file()
+
+
 def new_run_id() -> str:
     """Twelve hexadecimal digits, unique for all practical purposes."""
     return uuid.uuid4().hex[:12]
@@ -84,13 +94,6 @@ def is_name(name: str) -> bool:
     return re.fullmatch(_NAMED, name) is not None
 
 
-def is_litter(one: Path | os.DirEntry[str]) -> bool:
-    """Whether a file is one that a file manager leaves wherever a person looks (Finder, Explorer): nothing reads it."""
-    named = one.name in _LITTER or one.name.startswith("._")
-    return named and not one.is_symlink() and one.is_file()
-
-
-_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 NAME = re.compile(r"([0-9]{8}T[0-9]{6}\.[0-9]{3}Z)-([A-Za-z0-9]+)")
 """Folder of a sealed record: the instant it was sealed, and its run id."""
 _PATH = re.compile(f"{ENV}{_NAMED}/{RELEASE}{_NAMED}/{_NAMED}/{NAME.pattern}")

@@ -22,8 +22,8 @@ DEEP, PLACE = rb"(?m)^ {101}|^ {100}.*[\]}],?$", rf"env={NAMED}/release={NAMED}/
 LEAF = rf'{{"attachments":\[[^]]*\],"file":{T},"hash":{T},"how":"(sealed|completed|taken_in)","index":\d+,"kind":{T},'
 LEAF += rf'"path":"{PLACE}","schema":1,"sealed_at":{T}}}'
 LAID = r"(?s)log/((tree|sealing|writer)\.json|leaves\.jsonl|checkpoint|(leaves)?\.part-[^/]*)?|"
-LITTER = r"\._[^/]*|\.DS_Store|Thumbs\.db|desktop\.ini"  # a file manager leaves these wherever a person looks
-LAID += rf"env={NAMED}/(release={NAMED}/({NAMED}/(HEAD|\.part-.*|{RECORD}/(?!attachments$).*)?)?)?|(.*/)?({LITTER})"
+LITTER = r"(.*/)?(\.DS_Store|\._[^/]+|\.localized|Thumbs\.db|[Dd]esktop\.ini)"  # a file manager leaves these
+LAID += rf"env={NAMED}/(release={NAMED}/({NAMED}/(HEAD|\.part-.*|{RECORD}/(?!attachments(/.+/.+/)?$).*)?)?)?|{LITTER}"
 FORM = r'\{\n(( "((account|run)_id|caller_arn|endpoint|env|hash|host|mode|notebook|operator|origin|reason|region|releas'
 FORM += r'e|sealed_at)": ".*"| "(as_of|(clos|open)ed_at|decision|moment|previous)": (null|".*")| "schema": [123]| "atte'
 FORM += r'mpt": -?\d+| "status": "(complet|fail|cancell|di)ed"| "(notes|warnings)": \[(|\n(  ".*\n)+ )\]| "(census|chec'

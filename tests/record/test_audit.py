@@ -317,6 +317,27 @@ def test_a_leaf_behind_the_checkpoint_is_not_intact_whatever_the_seal_says(kept:
     assert _both(kept, copy.root)["the witness"] == (3, 3)
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "._record.json", "Thumbs.db", "desktop.ini"])
+def test_what_a_file_manager_left_in_a_folder_that_a_person_opened_is_no_damage(
+    kept: Kept, copy: Archive, name: str
+) -> None:
+    """Whoever opened a record's folder in the Finder had an archive that was damaged, and no phase went on."""
+    folders = [copy.root, *(one for one in copy.root.rglob("*") if one.is_dir())]
+    for folder in folders:
+        (folder / name).write_bytes(b"\0\0\0\1Bud1")
+    assert set(_both(kept, copy.root).values()) == {(0, 0)}
+    for ref in copy.records():
+        copy.verify(ref)
+    assert all(row["intact"] for row in list_rows(copy))
+    place = copy.records()[0].folder / name
+    place.unlink()
+    place.symlink_to(kept.private)
+    assert set(_both(kept, copy.root).values()) == {(1, 1)}, "a link is no file of a file manager"
+    place.unlink()
+    place.mkdir()
+    assert set(_both(kept, copy.root).values()) == {(1, 1)}
+
+
 def test_what_a_crash_left_half_written_is_read_by_nobody(kept: Kept, copy: Archive) -> None:
     """Whatever lies in it: a pipe would keep a reader waiting, a file of a terabyte would take hours."""
     chain = next(copy.root.glob("env=dev/release=r1/06*"))
@@ -379,3 +400,8 @@ def test_a_record_that_was_altered_before_it_was_taken_in_is_damage_afterwards(t
     found = verify(archive.root)
     assert found.exit_code == 1 and any(bad.folder.name in one.place for one in found.damage)
     assert verify_standalone.main([str(archive.root)]) == 1
+
+
+def test_a_folder_named_like_that_of_attachments_within_an_attachment_is_damage(kept: Kept, copy: Archive) -> None:
+    (copy.records()[0].folder / "attachments" / "20260101T000000.000Z" / "attachments").mkdir(parents=True)
+    assert set(_both(kept, copy.root).values()) == {(1, 1)}

@@ -573,6 +573,14 @@ def test_what_a_program_prints_is_in_the_cell_and_not_on_the_console(
 
 
 @pytest.mark.kernel
+def test_a_teams_own_module_in_the_working_folder_is_no_library(project: Project) -> None:
+    """A service's repository has its `queue.py` or `secrets.py`: a run ended with that file's error."""
+    (project.root / "statistics.py").write_text("raise RuntimeError('the team has its own')")
+    project.run(OPEN, "import statistics; statistics.fmean([1])", CLOSE, boots=True)
+    assert project.record().status == "completed"
+
+
+@pytest.mark.kernel
 def test_a_cell_that_prints_megabytes_leaves_a_record_that_says_so(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from runbook_lib.base.aws import dated
 from runbook_lib.base.aws_errors import aws_errors, code_of
 from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.base.foreign import short
 from runbook_lib.base.kept_at import S3
 from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.home.home import Lost, Unanswered
@@ -22,6 +24,8 @@ from runbook_lib.record.home.home import Lost, Unanswered
 ANSWER_S = 30.0
 """Seconds for one answer of S3, tried twice at most, 40 s together: a writer's lease is longer (`bucket.py`)."""
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+_DENIED = re.compile(r"not authorized to perform: (\w{1,20}:\w{1,60})(?: on resource: \"?([\w:/.*-]{1,300}))?")
+"""What AWS says it denies, which may be another action than the call's: to encrypt an object, or to look for one."""
 _ELSEWHERE = ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
@@ -76,8 +80,15 @@ class Store:
         if code in _ELSEWHERE or (code == "400" and region not in (None, self._region)):
             return self._elsewhere(region or "another region")
         if code in ("AccessDenied", "403", "AllAccessDisabled"):
+            said = _DENIED.search(str(error.response.get("Error", {}).get("Message") or ""))
+            lacked, on = (said[1], said[2] or "its key") if said else (action, "")
+            if lacked.startswith("kms:"):
+                return Unanswered(
+                    f"AWS denies {lacked} on {short(on)}, the key that {self.uri} is encrypted with: the role, "
+                    "or the key's policy, lacks it (docs/audit.md)"
+                )
             return Unanswered(
-                f"AWS denies {action} on {self.uri}: the role lacks it (iam/archive.json), or the bucket forbids it"
+                f"AWS denies {lacked} on {self.uri}: the role lacks it (iam/archive.json), or the bucket forbids it"
             )
         return None
 
@@ -164,6 +175,7 @@ class Store:
         if self._said.retain_days and path.startswith(RETAINED):
             until = dt.datetime.now(dt.UTC) + dt.timedelta(days=self._said.retain_days)
             how |= {"ObjectLockMode": self._said.retain_mode, "ObjectLockRetainUntilDate": until}
+            how["ChecksumAlgorithm"] = "CRC32"  # S3 demands one, whatever AWS_REQUEST_CHECKSUM_CALCULATION says
         with self._asking("s3:PutObject"):
             try:
                 answer = self._client.put_object(Bucket=self.bucket, Key=self._prefix + path, Body=content, **how)

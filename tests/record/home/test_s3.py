@@ -145,3 +145,43 @@ def test_what_stands_for_a_folder_in_a_console_is_no_object_of_the_archive() -> 
     one = store("records")
     one.__dict__["_client"] = SimpleNamespace(get_paginator=lambda _: SimpleNamespace(paginate=lambda **_: [page]))
     assert one.below("") == {"env=prod/record.json": "e"}
+
+
+KEY = "arn:aws:kms:us-east-1:000000000101:key/0a"
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        (
+            f"User: arn:aws:iam::000000000101:user/ana is not authorized to perform: kms:Decrypt on resource: {KEY} as "
+            "no identity-based policy allows the kms:Decrypt action",
+            f"AWS denies kms:Decrypt on {KEY}, the key that s3://records/team is encrypted with: the role",
+        ),
+        (
+            'not authorized to perform: s3:ListBucket on resource: "arn:aws:s3:::records"',
+            "AWS denies s3:ListBucket on s3",
+        ),
+        ("Access Denied", "AWS denies s3:PutObject on s3://records/team: the role lacks it"),
+    ],
+)
+def test_what_is_denied_is_what_aws_says_and_not_the_call(message: str, says: str) -> None:
+    """A bucket encrypted by a key that the role may not use: people were told to allow what was allowed."""
+    one = store("records")
+    one.__dict__["_client"] = _Refusing("AccessDenied", Message=message)
+    with pytest.raises(ArchiveError) as caught:
+        one.put("a", b"")
+    assert str(caught.value).startswith(says)
+
+
+def test_what_is_retained_has_a_checksum_whatever_the_environment_says(
+    s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 refuses an object with a lock and no checksum; the embedded one does not."""
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    one, sums = store(bucket, retain_days=1), []
+    client = one.opened()
+    client.meta.events.register("before-send.s3.PutObject", lambda request, **_: sums.append(request.headers))
+    one.__dict__["_client"] = client
+    one.put("env=dev/x", b"1")
+    assert [name for name in sums[0] if name.lower().startswith("x-amz-checksum-")]
