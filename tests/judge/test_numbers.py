@@ -262,8 +262,8 @@ TABLE: dict[str, Row] = {
         lambda confidence, n: cost.cost_per_vpr(USAGE, _Prices(), "total", periods=[USAGE] * n, confidence=confidence),
         (half, st.integers(0, 12)),
     ),
-    "money.exact": Row(statement.exact, (odd,)),
-    "money.parts": Row(statement.parts, (values,)),
+    "statement.exact": Row(statement.exact, (odd,)),
+    "statement.parts": Row(statement.parts, (values,)),
     "guard_math.figures": Row(
         lambda least, window, per_s, *wanted: guard_math.figures(least, window, per_s, _demands(*wanted)),
         (small, usually(3600.0), rates, *DEMANDS),
@@ -312,6 +312,7 @@ NO_ARITHMETIC = {
     "load.drain",
     "load.drained",
     "power.fewest",
+    "statement.statement",
     "words.arms",
     "words.unit",
     "words.setting",
