@@ -312,6 +312,7 @@ NO_ARITHMETIC = {
     "load.drain",
     "load.drained",
     "power.fewest",
+    "statement.grouped",
     "statement.statement",
     "words.arms",
     "words.unit",
@@ -327,7 +328,7 @@ NO_ARITHMETIC = {
     "words.and_more",
     "words.person",
 }
-"""They take models, which refuse by themselves, or texts; tested where their kind is."""
+"""They take models or bills, which refuse by themselves, or texts; tested where their kind is."""
 MODULES = (
     alarm_math,
     backlog,
