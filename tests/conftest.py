@@ -36,7 +36,7 @@ from runbook_lib.params import load as parameters
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
-from tests import forks, loads, memory, quick_aws, quick_versions
+from tests import forks, loads, memory, quick_aws, quick_versions, unsaid
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -185,6 +185,16 @@ def pytest_configure(config: pytest.Config) -> None:
         before = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = os.pathsep.join([str(hidden.parent), *([before] if before else [])])
         config.add_cleanup(functools.partial(shutil.rmtree, folder, ignore_errors=True))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A worker does not tell what nothing is made of."""
+    unsaid.install(session.config)
+
+
+def pytest_collection_finish() -> None:
+    """What is collected lives as long as the process: no collector looks through it again, nor through its modules."""
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

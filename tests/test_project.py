@@ -26,7 +26,7 @@ from packaging.requirements import Requirement
 from runbook_lib.params.load import FLAT_NAMES, Flat, read_yaml
 from runbook_lib.run.launch import START
 from tests import killed as deaths
-from tests import lines, memory
+from tests import lines, memory, unsaid
 from tests.conftest import QUICK, _forks, dealt, draw_few, pytest_generate_tests, pytest_make_parametrize_id
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -327,6 +327,27 @@ def test_folders_are_in_memory_only_where_there_is_room_and_programs_run(monkeyp
     assert not memory.fits(here)
     found.f_bavail, found.f_flag = memory.ROOM // 4096 - 1, 0
     assert not memory.fits(here)
+
+
+@pytest.mark.parametrize(
+    ("name", "report", "told"),
+    [
+        ("logstart", None, False),
+        ("logfinish", None, False),
+        ("runtest_protocol_complete", None, True),
+        ("testreport", {"when": "call"}, True),
+        ("testreport", {"when": "setup"}, False),
+        ("testreport", {"when": "teardown"}, False),
+        ("testreport", {"when": "setup", "outcome": "failed"}, True),
+        ("testreport", {"when": "setup", "outcome": "skipped"}, True),
+        ("testreport", {"when": "teardown", "sections": [("Captured stderr", "a")]}, True),
+        ("testreport", {"when": "teardown", "user_properties": [("a", 1)]}, True),
+        ("testreport", {"when": "setup", "duration": 0.006}, True),
+    ],
+)
+def test_a_worker_tells_all_that_something_is_made_of(name: str, report: dict[str, Any] | None, told: bool) -> None:
+    quick = {"outcome": "passed", "sections": [], "user_properties": [], "duration": 0.001}
+    assert unsaid.told(name, None if report is None else quick | report) is told
 
 
 def test_each_worker_has_the_same_cases_under_the_same_names() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 RUNBOOK = yaml.safe_load((ROOT / ".github" / "workflows" / "runbook.yml").read_text())
+(STEP,) = [one["run"] for one in RUNBOOK["jobs"]["run"]["steps"] if ".ci/runbook" in one.get("run", "")]
 INPUTS = RUNBOOK[True]["workflow_dispatch"]["inputs"]  # YAML 1.1 reads `on` as true
 
 
@@ -71,6 +74,15 @@ echo "runbook $*" >>"$CALLS"
 case "$1" in
     run)
         test "${CODE:-0}" = 2 && exit 2
+        if [ -n "${STOPPED:-}" ]; then
+            sealed() {
+                echo told >>"$CALLS"; sleep 0.3
+                echo "{\\"folder\\": \\"$SEALED\\", \\"run_id\\": \\"abc\\"}"; exit 143
+            }
+            trap sealed TERM INT
+            touch "$STOPPED"
+            while true; do sleep 0.05; done
+        fi
         if [ -n "${UPLOAD:-}" ]; then
             mkdir -p archive/s3/records/archive/.staging/abc
             echo "{}" >archive/s3/records/archive/.staging/abc/owner.json
@@ -110,13 +122,27 @@ def shell(tmp_path: Path) -> Any:
             "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
             **values,
         }
-        done = subprocess.run(["bash", ".ci/runbook"], cwd=tmp_path, env=env, check=False, capture_output=True)
+        done = subprocess.Popen(["bash", "-c", STEP], cwd=tmp_path, env=env)
+        if "STOPPED" in env:
+            until = time.monotonic() + 20
+            while not Path(env["STOPPED"]).exists() and time.monotonic() < until:
+                time.sleep(0.02)
+            for sign in (signal.SIGINT, signal.SIGTERM):
+                done.send_signal(sign)
+        done.wait(60)
         calls = (tmp_path / "calls").read_text().splitlines() if (tmp_path / "calls").exists() else []
         summary = (tmp_path / "summary").read_text() if (tmp_path / "summary").exists() else ""
         return done.returncode, calls, summary
 
     run.folder = tmp_path  # type: ignore[attr-defined]
     return run
+
+
+def test_a_job_that_is_cancelled_has_its_run_seal_the_record(shell: Any) -> None:
+    """GitHub tells the step's own process, nobody else."""
+    code, calls, summary = shell(**ASKED, STOPPED=str(shell.folder / "running"))
+    assert (code, summary) == (143, "## the verdict\n") and "told" in calls
+    assert (shell.folder / "record" / "record.json").is_file()
 
 
 ASKED = {"NOTEBOOK": "06_phase1_10_percent", "ENVIRONMENT": "prod", "MODE": "plan"}
@@ -173,6 +199,14 @@ def test_a_record_that_cannot_be_shown_hides_no_verdict(shell: Any) -> None:
 def test_a_run_that_never_began_says_so_in_the_summary(shell: Any) -> None:
     code, _, summary = shell(**ASKED, CODE="2")
     assert code == 2
+    assert "left no record" in summary
+
+
+def test_what_is_no_result_is_no_record(shell: Any) -> None:
+    """As `--help` in the place of a notebook is answered: it ended with Python's traceback."""
+    (shell.folder / ".venv" / "bin" / "runbook").write_text("#!/usr/bin/env bash\necho ' Usage: runbook run'; exit 4\n")
+    code, _, summary = shell(**ASKED)
+    assert code == 4
     assert "left no record" in summary
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
+from runbook_lib.base import foreign
 from runbook_lib.base.https import is_secure, sent
 from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params
@@ -25,6 +26,8 @@ from runbook_lib.record.redact_notebook import redact_text
 
 TIMEOUT_S = 5.0
 """Seconds after which a webhook without an answer counts as not reached."""
+MAX_TEXT = 20_000
+"""Most characters of a message."""
 MAX_SUBJECT = 100
 """Most ASCII characters of a subject that SNS accepts."""
 
@@ -45,7 +48,7 @@ def notify(aws: Any, guard: Guard, params: Params, subject: str, text: str) -> l
         Refused, UsageError: the run may not change anything, so it tells nobody that it did.
     """
     guard.authorise(raises=False)
-    subject, text = redact_text(subject), redact_text(text)
+    subject, text = _fit(subject, text)
     told = [_sent(guard, "SNS topic", lambda: _publish(aws, params, subject, text))]
     if params.service.notify.webhook:
         told.append(_sent(guard, "webhook", lambda: _post(aws, params, subject, text)))
@@ -59,9 +62,14 @@ def without_aws(params: Params, subject: str, text: str) -> Told | None:
     if not params.service.notify.webhook_env:
         return None
     try:
-        return Told("webhook", True, _post(None, params, redact_text(subject), redact_text(text)))
+        return Told("webhook", True, _post(None, params, *_fit(subject, text)))
     except _NotSent as error:
         return Told("webhook", False, str(error))
+
+
+def _fit(subject: str, text: str) -> tuple[str, str]:
+    """What channels take of a message, without secrets: SNS refuses one of 256 KB, and a chat shows some thousands."""
+    return foreign.message(redact_text(subject)), foreign.message(foreign.head(text, MAX_TEXT))
 
 
 def _sent(guard: Guard, channel: str, send: Callable[[], str]) -> Told:

@@ -17,6 +17,8 @@ _MARKS = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))|\A([#+=:
 """Markup of Markdown: anywhere in a line, and at its beginning."""
 
 
+_CHAT = re.compile(r"<[A-Za-z!@#/]|\]\(")
+"""The beginning of a mention (`<!channel>`), of a tag, or of a link's address."""
 _LONG = re.compile(r"\S{400,}")
 _ENDS = 120
 _TOLD = 2_000
@@ -76,8 +78,19 @@ def html(text: object) -> str:
 
 
 def markdown(text: object) -> str:
-    """One line of text for Markdown, also in a table: it reads literally, without markup or HTML."""
-    return _MARKS.sub(_escaped, _html.escape(field(text), quote=False))
+    """One line of text for Markdown, also in a table: it reads literally, without markup or HTML. Secrets are masked
+    first: between backslashes, and where several lines have become one, nobody recognises one.
+    """
+    from runbook_lib.base.redact import redact_text
+
+    return _MARKS.sub(_escaped, _html.escape(field(redact_text(str(text))), quote=False))
+
+
+def message(text: object) -> str:
+    """Text for a message to people, whose channel is a chat or a mail: what a chat would take for a mention or a link
+    under another name reads literally. Control characters and half characters, which no channel takes, are shown.
+    """
+    return _CHAT.sub(lambda begin: f"{begin[0][:-1]} {begin[0][-1]}", terminal(text))
 
 
 def markup(text: object) -> str:

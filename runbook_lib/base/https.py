@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import urllib.request
+from http.client import IncompleteRead
 from typing import Any
 
 from runbook_lib.base.patience import Late, within
@@ -40,7 +41,7 @@ def sent(request: urllib.request.Request, told: str, wait_s: float, most: int = 
     Raises:
         HTTPError: the answer is none of 2xx; a redirect is an answer like another.
         TimeoutError: the answer is not there in time.
-        OSError, HTTPException: there is none.
+        OSError, HTTPException: there is none, or its end is missing.
     """
 
     # What is for this machine, in the clear, is not for a proxy; https is closed to it.
@@ -48,7 +49,10 @@ def sent(request: urllib.request.Request, told: str, wait_s: float, most: int = 
 
     def ask() -> tuple[int, bytes]:
         with urllib.request.build_opener(_Stay, *by).open(request, timeout=wait_s) as answer:
-            return int(answer.status), bytes(answer.read(most))
+            body = bytes(answer.read(most))
+            if len(body) < most and answer.length:  # `read(most)` does not say that the rest never came
+                raise IncompleteRead(body, answer.length)
+            return int(answer.status), body
 
     try:
         return within(ask, told, wait_s)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from runbook_lib.base.template import fault, filled
@@ -34,11 +35,16 @@ def at(body: object, path: str) -> Any:
     (7, None)
     """
     found = body
-    for name in parts(path):
+    for name in _names(path):
         if not isinstance(found, dict):
             return None
         found = found.get(name)
     return found
+
+
+@lru_cache(maxsize=256)  # paths are few and stand in the parameters; a census asks by them for each job
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(parts(path))
 
 
 def id_at(body: object, path: str) -> str:

@@ -92,7 +92,8 @@ def _asker() -> _Asker:
 
 
 def within(call: Callable[[], T], told: str, most_s: float) -> T:
-    """What `call` gives; whoever waits is told what for (`told`), and it is given up after `most_s` seconds.
+    """What `call` gives; whoever waits is told what for (`told`; empty: nothing), and it is given up after `most_s`
+    seconds.
 
     Raises:
         Late: it did not end in time.
@@ -111,7 +112,8 @@ def within(call: Callable[[], T], told: str, most_s: float) -> T:
     _asker().questions.put((ask, done))
     first = min(TELL_AFTER_S, most_s)
     if not done.wait(first):
-        tell(f"waiting for {told} ...")
+        if told:
+            tell(f"waiting for {told} ...")
         done.wait(most_s - first)
     if failed:
         raise failed[0]

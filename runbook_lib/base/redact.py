@@ -292,18 +292,19 @@ def _list(value: Sequence[Any], depth: int) -> list[Any]:
     pieces, found = Pieces(), []
     for item in value:
         found.append(pieces(item) if isinstance(item, str) else redact(item, depth))
-    words = mask_words(value) if all(isinstance(item, str) for item in value) else None
-    for at, word in enumerate(words or ()):
-        found[at] = found[at] if word == value[at] else word
-    for at, (one, two) in enumerate(pairwise(value)):
-        if not (isinstance(one, str) and isinstance(two, str)) or not two or two.startswith("-") or harmless(two):
+    texts = [(at, item) for at, item in enumerate(value) if isinstance(item, str)]
+    words = mask_words([item for _, item in texts])
+    for (at, item), word in zip(texts, words or (), strict=False):
+        found[at] = found[at] if word == item else word
+    for (_, one), (at, two) in pairwise(texts):
+        if not two or two.startswith("-") or harmless(two):
             continue
         flag = one.startswith("-") and telling(one)
         header = len(value) == 2 and telling(one) and not telling(two)
         if flag or header:
-            found[at + 1] = MASK
+            found[at] = MASK
         elif (masked := mask_login(f"{one} {two}")) != f"{one} {two}":
-            found[at + 1] = masked.removeprefix(f"{one} ")
+            found[at] = masked.removeprefix(f"{one} ")
     return found
 
 

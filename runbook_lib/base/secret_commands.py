@@ -24,6 +24,7 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("zip|unzip", r"-P\s{0,4}"),
     ("sqlcmd|bcp", r"-P\s{0,4}"),
     ("cqlsh|influx|clickhouse-client", r"-p\s{1,4}"),
+    ("psql|pg_dump|pg_restore|pg_dumpall", r"-W\s{1,4}(?!-)"),
     ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?:\S{1,120}\s){1,2}"),
     ("ipmitool|mosquitto_pub|mosquitto_sub", r"-P\s{1,4}"),
 )

@@ -22,7 +22,10 @@ SURE_NAMES = (
     rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|(?:ops)?genie|x-api|api|deploy|x-functions|subscription|fastly|license|x-auth)"
     rf"{_S}keys?|webhook{_S}urls?"
 )
-LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}token|authorization|credentials?"
+_PAGES = "next|starting|page|pagination|continuation|idempotency|clientrequest|client-request|client_request"
+_PAGE = "".join(f"(?<!{name})(?<!{name}[_-])" for name in _PAGES.split("|"))
+"""A token behind one of these names says where a list goes on, or which request it was: whoever has it has nothing."""
+LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?"
 PREFIXED = rf"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)|(?:api|app|consumer|oauth|jwt|webhook|session|hmac){_S}secret"
 """Telling only with something in front: `DB_PASS`; `PASS` alone is a verdict and `PWD` a folder."""
 _SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
@@ -34,7 +37,7 @@ START = r"(?:(?<![A-Za-z0-9])|(?-i:(?<=[a-z0-9])(?=[A-Z]))|(?=passw|passphrase))
 
 _HUMP = r"(?:[a-z0-9]*(?-i:(?<=[a-z0-9])(?=[A-Z])))?"
 _FULL = re.compile(
-    rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{_TONGUES}|(?:set-)?cookie)(?:{_S}[0-9]{{1,2}})?"
+    rf"(?i)(?!no[_-])(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{_TONGUES}|(?:set-)?cookie)(?:{_S}[0-9]{{1,2}})?"
     r"|[a-z0-9_-]{1,40}[_-](?:pass|pwd)"
 )
 _SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{_TONGUES}|[a-z0-9]*passw(?:or)?d)")
@@ -55,7 +58,7 @@ _BARE = re.compile(
     r"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+)"
 )
 _FLAG = re.compile(
-    rf"(?i)((?<![a-z0-9-])--[a-z0-9-]{{0,40}}?(?:{SURE_NAMES}|{LIKELY}|pass|pwd)(?:\s{{1,4}}|=)(?P<q>[\"']?))(?!-|\[redacted\])"
+    rf"(?i)((?<![a-z0-9-])--(?!no-)[a-z0-9-]{{0,40}}?(?:{SURE_NAMES}|{LIKELY}|pass|pwd)(?:\s{{1,4}}|=)(?P<q>[\"']?))(?!-|\[redacted\])"
     r"(?P<value>[^\s\"']+)"
 )
 _TAGGED = re.compile(

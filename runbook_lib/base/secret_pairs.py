@@ -31,9 +31,20 @@ _NETRC = re.compile(
 _WORDS = r"(?:is|was|ist|lautet|est|es|equals|of)"
 _SAID = re.compile(
     rf"(?i)((?<![A-Za-z0-9])(?P<sure>{SURE})?(?(sure)|(?:secret|token|api key))"
-    rf"[\"'`*_]{{0,3}}\s{{1,4}}{_WORDS}(?:\s{{0,4}}:)?\s{{1,4}})"
+    rf"[\"'`*_]{{0,3}}\s{{1,4}}(?:{_WORDS}(?:\s{{0,4}}:)?|to(?:\s{{0,4}}:|(?=\s{{1,4}}[\"'`])))\s{{1,4}})"
     r"(?P<q>(?:\\{0,3}[\"'`*_]){0,3})(?P<bare>(?:(?!\\+[\"'])[^\s\"'`<>])+)"
 )
+_OF_KEYS = (
+    *("api", "app", "access", "secret", "private", "signing", "encryption", "account", "master", "service", "client"),
+    *("auth", "session", "deploy", "license", "ssh"),
+)
+_KEYED = re.compile(
+    rf"(?i)((?:{'|'.join(f'(?<={word} )' for word in _OF_KEYS)})"
+    r"(?:key|secret|token)s?(?: id| value)?[\"'`*_]{0,3}"
+    rf"(?:\s{{0,4}}(?:[:=]|[=-]>)\s{{0,4}}|\s{{1,4}}{_WORDS}(?:\s{{0,4}}:)?\s{{1,4}}))"
+    r"(?P<q>(?:\\{0,3}[\"'`*_]){0,3})(?P<bare>(?:(?!\\+[\"'])[^\s\"'`<>])+)"
+)
+"""`API key: x`: a name as a sentence has it."""
 _BESIDE = re.compile(rf"(?i)((?<![A-Za-z0-9])(?:{SURE})\s(?P<q>\\{{0,3}}[\"'`]))(?P<bare>[^\s\"'`\\]{{4,}})(?=(?P=q))")
 """`login failed with password 'x'`"""
 _BEGIN = r"(?:^|(?<=>)|(?<=\'\'\')|(?<=\"\"\"))"
@@ -132,6 +143,7 @@ def mask_pairs(text: str, small: str) -> str:
             text = _near(_MAPPING, _mapped, text, _LINES, 120)
         text = _near(_UNDER, _masked, text, _LINES, 120)
     text = _near(_BESIDE, _masked, text, _STEM, 0)
+    text = _near(_KEYED, _keyed, text, _STEM, 0)
     if "  " in text or "\t" in text:
         text = _near(_LABELLED, _masked, text, _LINES, 120)
     return _near(_SPACED, _masked, _near(_SAID, _said, text, _STEM, 0), _LINES, 120)
@@ -189,6 +201,20 @@ def _said(match: Match) -> str:
     plain = not match["q"].strip("*_")
     token = match["sure"] is None and not (len(value) >= 8 and any(char.isdigit() for char in value))
     if no_value(value) or (plain and (value.casefold() in _PLAIN or token)):
+        return match[0]
+    return f"{match[1]}{match['q']}{MASK}{bare[len(value) :]}"
+
+
+def _keyed(match: Match) -> str:
+    bare = match["bare"]
+    value = bare.rstrip(",.)]}:;!?*_")
+    drawn = len(value) >= 8 and any(map(str.isdigit, value)) and (len(value) >= 16 or any(map(str.isalpha, value)))
+    if (
+        not drawn
+        or no_value(value)
+        or value.endswith("-bit")
+        or value.startswith(("/", "~", ".", "http", "s3:", "[", "{", "("))
+    ):
         return match[0]
     return f"{match[1]}{match['q']}{MASK}{bare[len(value) :]}"
 

@@ -13,11 +13,19 @@ from runbook_lib.base.secret_names import has, no_value, stemmed, telling
 _Q = r"\\{0,7}[\"'`]"
 _KIND = r"(?:[bBuUrR]{1,2})?"
 """What Python writes before quotes."""
+_OTHERS = r"(?:[\w.+-]{1,20}\s{0,4},\s{0,40}){0,3}"
+"""What is no text between the words of a list, such as `None`."""
 _FLAG = re.compile(
-    rf"((?P<q>{_Q})--?(?P<name>[A-Za-z][\w-]{{0,60}})(?P=q)(?:\s{{0,4}}[,;]\s{{0,40}}|\s{{1,4}}){_KIND}(?P<o>{_Q}))"
+    rf"((?P<q>{_Q})--?(?P<name>[A-Za-z][\w-]{{0,60}})(?P=q)(?:\s{{0,4}}[,;]\s{{0,40}}{_OTHERS}|(?P<prose>\s{{1,4}})){_KIND}"
+    rf"(?P<o>{_Q}))"
     r"(?P<value>(?:\\(?:\\|(?P=o))|(?!(?P=o))[^\n])+)"
 )
 """A telling option as a word, and the word after it, also if its end was cut off."""
+_TAGGED = re.compile(
+    r"(?i)((?P<tag><[a-z]{1,10}(?:\s[^<>]{0,120})?>)\s{0,20}--?(?P<name>[A-Za-z][\w-]{0,60})\s{0,20}(?P<end></[a-z]{1,10}>)"
+    r"\s{0,20}(?P=tag)\s{0,20})(?P<value>[^<>\s][^<>]{0,4000})(?=(?P=end))"
+)
+"""The same as items of a list in HTML."""
 _ITEM = re.compile(
     rf"((?:^|\n)(?P<at>[ \t]{{0,40}}-[ \t]{{1,4}})(?P<q>{_Q})?--?(?P<name>[A-Za-z][\w-]{{0,60}})(?(q)(?P=q))"
     r"[ \t]{0,4}\r?\n(?P=at)[\"']?)(?P<value>[^\n\"']{1,4000})"
@@ -31,7 +39,7 @@ _ENDS = re.compile(r"(?i).*(?<!by)(?<!com)(?:pass|pwd)")
 """An option that tells by its end: `--requirepass`."""
 _WORD = rf"(?P<o>{_Q})(?:\\(?:\\|(?P=o))|(?!(?P=o))[^\n]){{0,2000}}(?P=o)"
 _WORDS = re.compile(
-    rf"(?P<q>{_Q})(?P<first>[\w./-]{{1,120}})(?P=q)(?P<more>(?:\s{{0,4}},\s{{0,40}}{_KIND}{_WORD}){{1,60}})"
+    rf"(?P<q>{_Q})(?P<first>[\w./-]{{1,120}})(?P=q)(?P<more>(?:\s{{0,4}},\s{{0,40}}{_OTHERS}{_KIND}{_WORD}){{1,60}})"
 )
 """Words of which one may be a program."""
 _EACH = re.compile(_WORD)
@@ -39,10 +47,10 @@ _EACH = re.compile(_WORD)
 
 def mask_listed(text: str, small: str) -> str:
     """`text` with the secrets of such lists masked; `small`: the same text in small letters."""
-    if "-" not in small or not has(("'", '"', "`", "\n", "["), small):
+    if "-" not in small or not has(("'", '"', "`", "\n", "[", "<"), small):
         return text
     if stemmed(small) or "pass" in small:
-        for pattern in (_FLAG, _ITEM, _FLOW):
+        for pattern in (_FLAG, _ITEM, _FLOW, _TAGGED):
             text = pattern.sub(_option, text)
     if has(tuple(PROGRAMS), small):
         text = _WORDS.sub(_words, text)
@@ -52,6 +60,8 @@ def mask_listed(text: str, small: str) -> str:
 def _option(match: Match) -> str:
     name = match["name"]
     told = (telling(name) or _ENDS.fullmatch(name)) and not no_value(match["value"])
+    if told and match.groupdict().get("prose"):  # `'--token' "or a file"` is a sentence
+        told = not no_value(match["value"].partition(" ")[0])
     return f"{match[1]}{MASK}" if told else match[0]
 
 

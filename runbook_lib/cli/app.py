@@ -13,6 +13,7 @@ import typer
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit, UsageError
+from runbook_lib.base.limits import too_tight
 from runbook_lib.base.patience import tellers
 from runbook_lib.cli import (
     archive,
@@ -221,7 +222,13 @@ def main() -> NoReturn:
     """The command line: every error becomes one sentence on standard error, and its exit code."""
     lasting()
     answering()
-    guarded(lambda: app(standalone_mode=True))
+    guarded(_called)
+
+
+def _called() -> None:
+    if told := too_tight():
+        raise UsageError(told)
+    app(standalone_mode=True)
 
 
 def guarded(command: Callable[[], int | None]) -> NoReturn:

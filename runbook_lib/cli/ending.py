@@ -14,6 +14,7 @@ from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError
 from runbook_lib.base.foreign import line, one_line, short
+from runbook_lib.base.limits import Spent
 from runbook_lib.cli.streams import trouble
 from runbook_lib.record.ended import asks_to_end
 from runbook_lib.record.uncaught import TRACEBACK
@@ -38,7 +39,8 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     if `RUNBOOK_TRACEBACK` is set.
     """
     if isinstance(error, KeyboardInterrupt):
-        return f"runbook: interrupted{changed(untouched)}", INTERRUPTED
+        why = f": {error}" if isinstance(error, Spent) else ""
+        return f"runbook: interrupted{why}{changed(untouched)}", INTERRUPTED
     if isinstance(error, RunbookError):
         return f"runbook: {one_line_each(str(error))}{changed(untouched)}", int(error.exit_code)
     if os.environ.get(TRACEBACK):

@@ -27,8 +27,10 @@ def main() -> NoReturn:
 
 
 def _main() -> NoReturn:
+    from runbook_lib.base import limits
     from runbook_lib.base.typed import readable
 
+    limits.eased()
     sys.argv[1:] = map(readable, sys.argv[1:])
     if sys.argv[1:3] == ["rollback", "1"]:
         from runbook_lib.commands.kill_switch import parse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import re
 from collections.abc import Iterable, Mapping
@@ -27,8 +28,7 @@ class Threshold(Frozen):
 
     def count(self, values: Iterable[float]) -> int:
         """The number of `values` for which it is true."""
-        compare, limit = _OPERATORS[self.op], self.limit
-        return sum(compare(value, limit) for value in values)
+        return sum(map(_OPERATORS[self.op], values, itertools.repeat(self.limit)))
 
     def __str__(self) -> str:
         short = f"{self.limit:g}"

@@ -17,6 +17,7 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.plain_file import read_plain
+from runbook_lib.record.allowance import Allowance, without_unfinished
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import FACTS, FOLDER, KIND, attachments, spelt
 from runbook_lib.record.entry import Entry, sealed
@@ -53,7 +54,10 @@ def attach(path: Path, archive: Archive) -> Path:
     archive.verify(ref)
     record = archive.load(ref)
     _agree(said, record, path)
+    _cut(notebook)
     redact_notebook(notebook)
+    for cell in notebook["cells"]:
+        without_unfinished(cell.get("outputs", []))
     content = notebook_json(notebook)
     sha = hashlib.sha256(content).hexdigest()
     for there in attachments(ref):
@@ -85,6 +89,18 @@ def attach(path: Path, archive: Archive) -> Path:
     with archive.lock(record.release):
         archive.home.add(path_of(archive.root, folder), files)
     return folder
+
+
+def _cut(notebook: Mapping[str, Any]) -> None:
+    """Cuts, in place, the outputs to what a run may keep."""
+    kept = Allowance()
+    for number, cell in enumerate(notebook["cells"]):
+        kept.begin(number)
+        outputs = cell.get("outputs", [])
+        for output in outputs:
+            if isinstance(output.get("text"), list):
+                output["text"] = "".join(output["text"])
+        outputs[:] = [output for output in outputs if kept.take(output)]
 
 
 def _person() -> str:

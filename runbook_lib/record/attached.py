@@ -17,7 +17,7 @@ from typing import Any
 from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.plain_file import MOST_BYTES, read_plain
 from runbook_lib.record.chain import Chain, read_record
-from runbook_lib.record.place import ENTRY, RecordRef, instant
+from runbook_lib.record.place import ENTRY, RecordRef, instant, is_litter
 from runbook_lib.record.seal import file_hash, record_hash, strict
 
 FOLDER = "attachments"
@@ -48,6 +48,8 @@ def attachments(
     """
     folder = ref.folder / FOLDER
     for one in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if is_litter(one):
+            continue
         if one.name.startswith(".part-") and not one.is_symlink() and (one.is_dir() or one.is_file()):
             continue  # a crash cut this attaching short; nothing reads it
         which = f"{ref.folder.name}: the attachment {one.name}"
@@ -55,7 +57,7 @@ def attachments(
             raw = read_plain(one / FACTS)
             facts = strict(raw)
             files, record = facts["files"], read_record(ref.folder)
-            there = {path.name for path in one.iterdir()}
+            there = {path.name for path in one.iterdir() if not is_litter(path)}
             intact = not any(path.is_symlink() for path in (one, *one.iterdir()))
             intact = (
                 intact

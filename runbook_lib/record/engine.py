@@ -149,12 +149,13 @@ def _manager() -> Any:
         The notebook's end and an error in it are always saved.
         """
 
-        news = True
+        news, running = True, None
         saved = -_SAVED_EVERY_S
-        running: Any = None
+        settle: Callable[[], None] = staticmethod(lambda: None)
 
         def save(self, **given: Any) -> None:
             if self.news:
+                self.settle()
                 with kernels.without_secrets(self.running or {}):
                     super().save(**given)
 
@@ -307,7 +308,6 @@ def _told(error: BaseException, what: str, sentence: str = "") -> BaseException:
 
 
 def _note_cuts(run: Staged) -> None:
-    """Writes into the record what of the cells' outputs is not in it."""
     from runbook_lib.record.journal import Journal
 
     if run.allowance.sentence:

@@ -17,7 +17,7 @@ from runbook_lib.base.plain_file import MOST_BYTES, open_plain
 from runbook_lib.record.chain import HEAD, Chain
 from runbook_lib.record.log.files import FOLDER, Damage, Log, of_log, read_log
 from runbook_lib.record.log.sealing import SEALING, read_sealing
-from runbook_lib.record.place import ENV, NAME, RELEASE, is_name, path_of
+from runbook_lib.record.place import ENV, NAME, RELEASE, is_litter, is_name, path_of
 
 CHECKS = "`runbook archive verify` names each damage"
 MOST = 3
@@ -151,10 +151,12 @@ def _sealed(one: os.DirEntry[str]) -> bool:
 
 
 def _inside(folder: str) -> list[os.DirEntry[str]]:
-    """The content of a folder, by name; nothing where there is none. A PermissionError goes on to the caller."""
+    """What lies in a folder, by name, but for a file manager's own; nothing where there is none. A PermissionError goes
+    on to the caller.
+    """
     try:
         with os.scandir(folder) as found:
-            return sorted(found, key=lambda one: one.name)
+            return sorted((one for one in found if not is_litter(one)), key=lambda one: one.name)
     except PermissionError:
         raise
     except OSError:

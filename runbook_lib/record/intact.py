@@ -11,7 +11,7 @@ from runbook_lib.record.attached import FOLDER, Bound, attachments, bound
 from runbook_lib.record.chain import Chain, Link, link
 from runbook_lib.record.log.files import Log, read_log
 from runbook_lib.record.log.leaf import Leaf
-from runbook_lib.record.place import RecordRef, is_place, safe
+from runbook_lib.record.place import RecordRef, is_litter, is_place, safe
 from runbook_lib.record.record import LOGGED_SINCE
 from runbook_lib.record.seal import file_hash
 from runbook_lib.record.seen import Found, Seen
@@ -164,7 +164,7 @@ def _verify_own(ref: RecordRef, vouched: str) -> Link:
             raise ArchiveError(f"{name}: {file} cannot be read ({error.strerror})") from None
         if found != expected:
             raise ArchiveError(f"{name}: {file} was altered after it was sealed")
-    for path in sorted(ref.folder.iterdir()):
+    for path in sorted(one for one in ref.folder.iterdir() if not is_litter(one)):
         if path.name not in own.files and path.name != "record.json" and not (path.name == FOLDER and path.is_dir()):
             raise ArchiveError(f"{name}: {path.name} was not there when it was sealed")
     return own

@@ -33,11 +33,10 @@ from runbook_lib.base import scratch
 from runbook_lib.base.foreign import one_line, terminal
 from runbook_lib.base.redact import Pieces, redact_text
 from runbook_lib.record.allowance import Allowance, without_unfinished
+from runbook_lib.record.kernel_stderr import Stderr
 from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 
 _SOCKET_PATH = 100
-_ERRORS = "stderr"
-"""File in the kernel's folder: stderr of its process before it can send messages."""
 ANSWERS_S = 30.0
 """Seconds for the answer of a kernel that said that it is done with the cell."""
 _OUTPUTS = ("stream", "display_data", "execute_result", "update_display_data", "error")
@@ -54,6 +53,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     def __init__(self, *args: Any, allowance: Allowance, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._allowance = allowance
+        self._updated = set[str]()
+        """Displays that were updated since they were redacted."""
+        self.nb_man.settle = self.settle
 
     def process_message(self, msg: Any, *args: Any, **kwargs: Any) -> Any:
         kind, content = msg["msg_type"], msg["content"]
@@ -63,9 +65,19 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             display = (content.get("transient") or {}).get("display_id") or ""
             if not self._allowance.take(content, str(display)):
                 return None
-        if kind == "update_display_data":  # it may change the output of a redacted cell
-            redact_output(content)
+            if kind == "update_display_data":
+                self._updated.add(str(display))
         return super().process_message(msg, *args, **kwargs)
+
+    def settle(self) -> None:
+        """Redacts what updates put into the outputs of cells that were redacted before: once, before it is saved, as a
+        display may be updated thousands of times.
+        """
+        for display in self._updated:
+            for at, outputs in self._display_id_map.get(display, {}).items():
+                for number in outputs:
+                    redact_output(self.nb.cells[at]["outputs"][number])
+        self._updated.clear()
 
     async def _async_poll_for_reply(self, msg_id: str, cell: Any, timeout: Any, output: Any, alive: Any) -> Any:
         """As nbclient's, but a kernel that is done with a cell and does not answer is not waited for without end: it
@@ -104,6 +116,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             raise
         finally:
             redact_outputs(cell.get("outputs", []))
+            self.settle()
             self._allowance.dropped(without_unfinished(cell.get("outputs", [])))
 
 
@@ -177,6 +190,8 @@ class Kernel:
     folder: Path
     """Folder of the connection file and the sockets; only this user can enter."""
     run_id: str
+    errors: Stderr | None = None
+    """stderr of its process, and of the programs that its cells start."""
     key: tuple[Any, ...] = field(default=(), compare=False)
 
     def stop(self) -> None:
@@ -192,14 +207,11 @@ class Kernel:
     def said(self) -> str:
         """The last line that the process wrote to stderr; empty: none. Once returned, it is not printed again."""
         lines = [line.strip() for line in self._errors().splitlines() if line.strip()]
-        (self.folder / _ERRORS).unlink(missing_ok=True)
+        self.errors = None
         return one_line(lines[-1]) if lines else ""
 
     def _errors(self) -> str:
-        try:
-            told = (self.folder / _ERRORS).read_text(encoding="utf-8", errors="replace").rstrip()
-        except OSError:
-            return ""
+        told = self.errors.told().rstrip() if self.errors else ""
         return terminal(redact_text(told))  # what a cell's programs wrote is in it, and a CI system keeps its log
 
 
@@ -241,11 +253,14 @@ def start(
     kernel = Kernel(manager, folder, run_id)
     try:
         # Only stderr tells why a kernel cannot start; a custom provisioner handles it in its own way.
-        errors = (folder / _ERRORS).open("wb") if provisioner is None else None
-        with errors or contextlib.nullcontext():
-            # To stdout ipykernel writes what programs print that a cell starts: it is in the cell's output, redacted.
-            more = {"stderr": errors, "stdout": subprocess.DEVNULL} if errors else {}
+        kernel.errors = Stderr() if provisioner is None else None
+        # To stdout ipykernel writes what programs print that a cell starts: it is in the cell's output, redacted.
+        more = {"stderr": kernel.errors.to, "stdout": subprocess.DEVNULL} if kernel.errors else {}
+        try:
             run_sync(manager.start_kernel)(env=dict(env), extra_arguments=arguments, **more)
+        finally:
+            if kernel.errors:
+                kernel.errors.given()
     # Its command is missing, its spec is not JSON, or a file of its own cannot be kept from others (umask).
     except (OSError, ValueError, RuntimeError) as error:
         kernel.stop()

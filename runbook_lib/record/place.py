@@ -84,6 +84,13 @@ def is_name(name: str) -> bool:
     return re.fullmatch(_NAMED, name) is not None
 
 
+def is_litter(one: Path | os.DirEntry[str]) -> bool:
+    """Whether a file is one that a file manager leaves wherever a person looks (Finder, Explorer): nothing reads it."""
+    named = one.name in _LITTER or one.name.startswith("._")
+    return named and not one.is_symlink() and one.is_file()
+
+
+_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 NAME = re.compile(r"([0-9]{8}T[0-9]{6}\.[0-9]{3}Z)-([A-Za-z0-9]+)")
 """Folder of a sealed record: the instant it was sealed, and its run id."""
 _PATH = re.compile(f"{ENV}{_NAMED}/{RELEASE}{_NAMED}/{_NAMED}/{NAME.pattern}")

@@ -128,11 +128,11 @@ def write_folder(final: Path, files: Mapping[str, bytes], copies: Mapping[str, P
     Raises:
         ArchiveError: `final` exists already, or the disk cannot be written.
     """
-    final.parent.mkdir(parents=True, exist_ok=True)
-    if final.exists():
-        raise ArchiveError(f"{final} exists already; a record is never overwritten")
     part = _part(final)
     try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists():
+            raise ArchiveError(f"{final} exists already; a record is never overwritten")
         part.mkdir()
         for name, source in (copies or {}).items():
             shutil.copyfile(source, part / name)
@@ -143,8 +143,8 @@ def write_folder(final: Path, files: Mapping[str, bytes], copies: Mapping[str, P
         sync(part)
         part.rename(final)
         sync(final.parent)
-    except OSError as error:
-        raise ArchiveError(f"{final} cannot be written ({error.strerror or error})") from None
+    except (OSError, ValueError) as error:  # ValueError: a path cannot have such a character
+        raise ArchiveError(f"{final} cannot be written ({getattr(error, 'strerror', None) or error})") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

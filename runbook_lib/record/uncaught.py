@@ -18,7 +18,7 @@ from runbook_lib.base import errors, foreign
 
 TRACEBACK = "RUNBOOK_TRACEBACK"
 """Environment variable that leaves every error's way in place."""
-_READS = {"yaml": "a file behind -f", "nbformat": "the notebook"}
+_READS = {"yaml": "what -f, -y or -b gives", "nbformat": "the notebook"}
 """Module of an error to what it is about."""
 
 

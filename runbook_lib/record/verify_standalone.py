@@ -14,15 +14,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-X, Z, T = "[A-Za-z0-9+/]", "[AEIMQUYcgkosw048]=", '"[^"]*"'  # base64 has one spelling here
-B64 = rf"(?:{X}{{4}})+(?:{X}{{4}}(?:{X}[AQgw]==)?|{X}{{2}}{Z})"
+X, Z, T, ALL = "[A-Za-z0-9+/]", "[AEIMQUYcgkosw048]=", '"[^"]*"', ("lo[g]", "log/*", "env=*", "env=*/**/*")
+B64 = rf"(?:{X}{{4}})+(?:{X}{{4}}(?:{X}[AQgw]==)?|{X}{{2}}{Z})"  # base64 has one spelling here
 NOTE = re.compile(rf"(?s)(?!.*\ufffd)(\S[^\n]*)\n(0|[1-9][0-9]{{0,14}})\n({X}{{42}}{Z})\n\n((?:\u2014 \S+ {B64}\n)*)")
 NAMED, RECORD = "[A-Za-z0-9][A-Za-z0-9._-]*", r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[A-Za-z0-9]+"
 DEEP, PLACE = rb"(?m)^ {101}|^ {100}.*[\]}],?$", rf"env={NAMED}/release={NAMED}/{NAMED}/{RECORD}"
 LEAF = rf'{{"attachments":\[[^]]*\],"file":{T},"hash":{T},"how":"(sealed|completed|taken_in)","index":\d+,"kind":{T},'
 LEAF += rf'"path":"{PLACE}","schema":1,"sealed_at":{T}}}'
 LAID = r"(?s)log/((tree|sealing|writer)\.json|leaves\.jsonl|checkpoint|(leaves)?\.part-[^/]*)?|"
-LAID += rf"env={NAMED}/(release={NAMED}/({NAMED}/(HEAD|\.part-.*|{RECORD}/(?!attachments$).*)?)?)?"
+LITTER = r"\._[^/]*|\.DS_Store|Thumbs\.db|desktop\.ini"  # a file manager leaves these wherever a person looks
+LAID += rf"env={NAMED}/(release={NAMED}/({NAMED}/(HEAD|\.part-.*|{RECORD}/(?!attachments$).*)?)?)?|(.*/)?({LITTER})"
 FORM = r'\{\n(( "((account|run)_id|caller_arn|endpoint|env|hash|host|mode|notebook|operator|origin|reason|region|releas'
 FORM += r'e|sealed_at)": ".*"| "(as_of|(clos|open)ed_at|decision|moment|previous)": (null|".*")| "schema": [123]| "atte'
 FORM += r'mpt": -?\d+| "status": "(complet|fail|cancell|di)ed"| "(notes|warnings)": \[(|\n(  ".*\n)+ )\]| "(census|chec'
@@ -53,8 +54,8 @@ def jcs(value: Any) -> str:  # the canonical form of RFC 8785
     must(not isinstance(value, int) or abs(value) < 2**53, "a number has no exact form in RFC 8785")
     if not value or not isinstance(value, float):
         return "0" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
-    exact = Decimal(repr(value)).normalize()  # as ECMAScript writes it (RFC 8785, 3.2.2.3)
-    return f"{exact:f}" if -7 < exact.adjusted() < 21 else re.sub("e([+-])0", r"e\1", repr(value))
+    x = Decimal(repr(value)).normalize()  # as ECMAScript writes it (RFC 8785, 3.2.2.3)
+    return f"{x:f}" if -7 < x.adjusted() < 21 else re.sub("e([+-])0", r"e\1", repr(value))
 
 
 def record_hash(record: dict[str, Any]) -> str:
@@ -104,12 +105,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--key", default="")
     given = parser.parse_args(arguments)
     log, begun, n = (root := given.archive.absolute()) / "log", root / "log" / "sealing.json", len(str(root)) + 1
-    laid = [one for each in ("lo[g]", "log/*", "env=*", "env=*/**/*") for one in root.glob(each)]
-    laid = [one for one in laid if "/.part-" not in str(one.parent)[n:]]  # left by a crash: nobody reads it
+    laid = [x for one in ALL for x in root.glob(one) if "/.part-" not in str(x.parent)[n:]]  # else left by a crash
     shut = [x for x in (root, *laid) if x.name[:6] != ".part-" and os.access(x, 0) and not os.access(x, 4 + x.is_dir())]
     if odd := shut or [x for x in laid if x.exists() and (x.stat().st_size > 256e6 if x.is_file() else not x.is_dir())]:
         print(f"{'cannot tell' if shut else 'damaged'}: {str(odd[0])!a}: {'unreadable' if shut else 'no plain file'}")
         return 3 if shut else 1
+    junk = {x for x in laid if x.name == "attachments" or (re.fullmatch(LITTER, x.name) and x.is_file())}
     records, stones, known, leaves, late, bad, unsure, lines, note = json.loads("[{}, {}, {}, {}, {}, [], [], [], 0]")
     chains = {one: list[Any]() for one in root.glob("env=*/release=*/*")}
     try:
@@ -141,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
             where = zip(("env", "release", "notebook"), folder.parts[-4:-1], strict=True)
             right = all((x.partition("=")[2] or x) in safe(record[key]) for key, x in where)
             must(right and record["hash"] == record_hash(record), "record.json was altered, or is of another folder")
-            has = {(x.name, sha256(x.read_bytes()).hexdigest()) for x in folder.iterdir() if x.name != "attachments"}
+            has = {(x.name, sha256(x.read_bytes()).hexdigest()) for x in {*folder.iterdir()} - junk}
             lost = {x for x, _ in has ^ {*record["files"].items(), ("record.json", sha256(raw).hexdigest())}}
             must(not lost, f"{', '.join(sorted(lost))} was altered, added or removed")
             chains[folder.parent].append((path, record["previous"], record["hash"]))
@@ -171,11 +172,11 @@ def main(arguments: list[str] | None = None) -> int:
         leaf, folder = leaves.get(path), root / path
         try:
             early = str(record["versions"].get("rollout-runbook")).startswith("0.1.")
-            for one in (one for one in (folder / "attachments").glob("*") if not one.name.startswith(".part-")):
+            for one in (x for x in {*(folder / "attachments").glob("*")} - junk if x.name[:6] != ".part-"):
                 facts = strict(raw := (one / "attachment.json").read_bytes())
                 right = facts["hash"] == record_hash(facts) and raw == json.dumps(facts, indent=1).encode()
                 right = right and (facts["record"], facts["run_id"]) == (record["hash"], record["run_id"])
-                files = {x.name: sha256(x.read_bytes()).hexdigest() for x in one.iterdir()}
+                files = {x.name: sha256(x.read_bytes()).hexdigest() for x in {*one.iterdir()} - junk}
                 right = right and files == {**facts["files"], "attachment.json": sha256(raw).hexdigest()}
                 must(right and one.name == stamp(facts["attached_at"]), f"the attachment {one.name} was altered")
                 right = early and (not leaf or facts["hash"] in leaf["attachments"])
@@ -183,13 +184,13 @@ def main(arguments: list[str] | None = None) -> int:
         except WRONG as error:
             bad.append(f"{path}: {error}")
     bad += [f"{path}: removed; the log has it" for path in leaves.keys() - gone if not (root / str(path)).is_dir()]
-    laid = [x for x in laid if x.is_symlink() or not re.fullmatch(LAID, x.as_posix()[n:] + "/" * x.is_dir())]
-    bad += [f"{one}: it was put there" for one in laid]
+    made = (x for x in laid if not x.is_symlink() and re.fullmatch(LAID, x.as_posix()[n:] + "/" * x.is_dir()))
+    bad += [f"{one}: it was put there" for one in sorted({*laid} - {*made})]
     for one, file in ((one, one / "checkpoint" if one.is_dir() else one) for one in given.witness):
         seen = NOTE.fullmatch(file.read_bytes().decode("utf-8", "replace")) if file.is_file() else None
         if not (seen and note and seen[1] == note[1] and seen[3] in at[int(seen[2]) :][:1]):
             (bad if seen else unsure).append(f"{one}: its checkpoint is {'of other records' if seen else 'none'}")
-    unsure += [] if note else ["there is no log: whether records were removed cannot be told"]
+    unsure += ["there is no log: whether records were removed cannot be told"] * (not note)
     lines = [*(f"damaged: {one}" for one in bad), *(f"cannot tell: {one}" for one in unsure)] or ["intact"]
     print("\n".join(one.encode("unicode_escape").decode() for one in lines))
     return 1 if bad else 3 if unsure else 0

@@ -14,6 +14,7 @@ from typing import Any
 
 from runbook_lib.base import foreign
 from runbook_lib.base.foreign import terminal
+from runbook_lib.base.redact import redact_text
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence
@@ -72,7 +73,8 @@ class Cell:
 
 def _escaped(text: str) -> str:
     """The markup of a cell's text. Cells are on one line if they are short; others are wrapped on paper at least."""
-    return foreign.html(text) if len(text) <= _SHORT else whole(foreign.html(text))
+    escaped = foreign.html(redact_text(text))  # first: escapes hide a secret from those who look for it later
+    return escaped if len(text) <= _SHORT else whole(escaped)
 
 
 def stack(*shown: Shown) -> Shown:
@@ -205,7 +207,7 @@ def _two_lines(cells: Sequence[Cell], names: Sequence[str] = ()) -> str:
 
 def inline(text: str) -> str:
     """The text escaped; text between backticks is a command. No line ends within `--set`, or before a unit."""
-    parts = re.split(r"`([^`]+)`", foreign.html(text))
+    parts = re.split(r"`([^`]+)`", foreign.html(redact_text(text)))
     return "".join(
         f"<code>{whole_command(part)}</code>" if place % 2 else whole(part) for place, part in enumerate(parts)
     )

@@ -156,3 +156,14 @@ def test_what_is_secret_in_a_reason_is_not_sent(configured: Any) -> None:
     aws, guard = Aws(), configured()
     notify(aws, guard, guard.params, "subject", "failing with password=hunter2hunter2 since noon")
     assert "hunter2" not in aws.published[0]["Message"]
+
+
+def test_a_message_that_no_channel_would_take_is_told_all_the_same(configured: Any, hook: Hook) -> None:
+    """What went wrong is AWS's sentence, the reason a person's: half a character was "not told", 256 KB, too."""
+    aws, guard = Aws(secret=hook.url), configured(webhook_ssm="/chat/hook")
+    text = "<!channel> \ud800 [ok](http://127.0.0.1/x) p < 0.05 " + f"pass{'word'}=hunter2x " + "x" * 400_000
+    told = notify(aws, guard, guard.params, "half \udcff", text)
+    assert [one.ok for one in told] == [True, True]
+    for sent in (aws.published[0]["Message"], hook.got[0]["text"]):
+        assert "< !channel> \\ud800 [ok] (http://127.0.0.1/x) p < 0.05 " in sent
+        assert "hunter2x" not in sent and len(sent.encode()) < 25_000

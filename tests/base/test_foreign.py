@@ -113,3 +113,11 @@ def test_the_beginning_of_a_text_has_no_half_of_a_secret(behind: str) -> None:
     torn = foreign.head(f"password={'x' * 1_900} {f'{token} ' * 2_000}", 200)
     assert "aB3dE6" not in torn
     assert foreign.head("short", 200) == "short" and foreign.head("long " * 1_000, 200) == ("long " * 40)
+
+
+@given(TEXT)
+@example("<!channel> <@U1> <http://a.b|ok> <a href=x>ok</a> [ok](http://a.b)")
+def test_a_message_mentions_nobody_and_hides_no_address(text: str) -> None:
+    shown = foreign.message(text)
+    assert not re.search(r"<[!@#A-Za-z/]|\]\(", shown)
+    assert shown.replace(" ", "") == foreign.terminal(text).replace(" ", "")

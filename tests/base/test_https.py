@@ -6,7 +6,8 @@ import socket
 import threading
 import time
 import urllib.error
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from http.client import IncompleteRead
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.request import Request
 
@@ -97,3 +98,20 @@ def test_what_is_for_this_machine_goes_through_no_proxy(monkeypatch: pytest.Monk
         assert sent(Request(f"http://127.0.0.1:{server.server_port}/here"), "it", 5, 100) == (200, b"/here")
         with pytest.raises(TimeoutError):
             proxy.accept()
+
+
+@pytest.mark.parametrize(("most", "whole"), [(100, False), (4, True), (0, True)])
+def test_a_body_without_its_end_is_no_answer(most: int, whole: bool) -> None:
+    """Half of a JSON document may be a document, and half of a number is another number."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        there, _ = server.accept()
+        with there:
+            there.recv(1000)
+            there.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+
+    threading.Thread(target=serve, daemon=True).start()
+    request = Request(f"http://127.0.0.1:{server.getsockname()[1]}/")
+    with server, nullcontext() if whole else pytest.raises(IncompleteRead):
+        assert sent(request, "it", 5, most) == (200, b"12345"[:most])

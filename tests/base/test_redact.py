@@ -25,6 +25,7 @@ AROUND = {
 takes hypothesis six times what the test does."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SECRETS)
 @settings(max_examples=max(25, settings.default.max_examples // 4))
 @given(data=st.data())

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runbook_lib.base import foreign
 from runbook_lib.base.redact import redact_text
 from tests.secrets import SECRETS
 
@@ -30,6 +31,7 @@ WAYS: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SECRETS)
 @settings(max_examples=max(2, settings.default.max_examples // 50))
 @given(data=st.data())
@@ -41,6 +43,14 @@ def test_a_secret_within_a_text_is_found_however_it_is_written(kind: str, data: 
         kept += [way] if secret in shown else []
         assert redact_text(shown) == shown, way
     assert kept == []
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@settings(max_examples=2)
+@given(data=st.data())
+def test_no_secret_hides_behind_the_escapes_of_markdown(kind: str, data: Any) -> None:
+    text, secret = data.draw(SECRETS[kind])
+    assert secret not in foreign.markdown(text)
 
 
 @settings(max_examples=max(25, settings.default.max_examples // 4))

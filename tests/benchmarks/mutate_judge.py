@@ -198,7 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             drawn[path] = sorted(few, key=lambda one: one.line)
     trial = Trial(drawn, asked.jobs)
     code = pytest.main(
-        ["tests/judge", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist"], plugins=[trial]
+        ["tests/judge", "-q", "-m", "not slow or mutants", "-p", "no:cacheprovider", "-p", "no:xdist"], plugins=[trial]
     )
     if code:
         return int(code)

@@ -8,7 +8,7 @@ from runbook_lib.rehearse.world.behaviour import Fault
 from runbook_lib.rehearse.world.scenario import Expected, Scenario, played
 from tests.benchmarks.kept import read
 from tests.benchmarks.scenarios_page import page
-from tests.rehearse.play.test_ends import BAD, PROMOTED, WELL, end
+from tests.rehearse.play.test_played import BAD, PROMOTED, WELL, end
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

@@ -10,6 +10,7 @@ import pytest
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record import verify_standalone
+from runbook_lib.record.allowance import CUT
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attach import MIME, attach, stamp
 from runbook_lib.record.attached import attachments, report_of
@@ -53,6 +54,19 @@ def test_the_saved_notebook_lies_beside_an_unaltered_record(
     assert facts["record"] == archive.load(ref).hash and facts["checked"] == ["decision", "gates", "run_id"]
     assert show_record(archive, ref.run_id)["report"] == str(where / "report.html")
     assert "run.close" not in (ref.folder / "report.html").read_text()
+
+
+def test_outputs_without_end_are_cut_as_those_of_a_run(
+    archive: Archive, ref: RecordRef, save: Callable[..., Path]
+) -> None:
+    """Secrets that the cut goes through are no half ones afterwards."""
+    line = f"pass{'word'}=hunter2x " + "y" * 979 + "\n"
+    flood = {"output_type": "stream", "name": "stdout", "text": [line] * 12_000}
+    more = {"output_type": "stream", "name": "stderr", "text": line * 500}
+    where = attach(save(stamped(archive, ref), flood, more, more), archive)
+    _, kept = json.loads((where / "notebook.ipynb").read_text())["cells"][0]["outputs"]
+    assert kept["text"].endswith(f"\n{CUT}\n") and 9_000_000 < len(kept["text"]) < 10_100_000
+    assert "hunter2x" not in kept["text"]
 
 
 def test_attaching_again(archive: Archive, ref: RecordRef, save: Callable[..., Path]) -> None:
@@ -208,3 +222,16 @@ def test_killed_at_any_step_it_verifies_and_is_done_by_attaching_again(
         if ended:
             break
     assert ended and at > 10
+
+
+def test_what_a_file_manager_leaves_is_no_part_of_an_attachment(
+    archive: Archive, ref: RecordRef, save: Callable[..., Path]
+) -> None:
+    where = attach(save(stamped(archive, ref)), archive)
+    for folder in (where, where.parent):
+        (folder / ".DS_Store").write_bytes(b"x")
+    archive.verify(ref)
+    assert len(list(attachments(ref))) == 1 and verify_standalone.main([str(archive.root)]) == 0
+    (where / "more.txt").write_text("x")
+    with pytest.raises(ArchiveError, match="altered after it was attached"):
+        archive.verify(ref)

@@ -638,3 +638,18 @@ def test_code_that_is_too_deep_to_compile_is_a_run_that_failed(
         project.run(OPEN, f"x = {'1 + ' * 5_000}1", CLOSE)
     record = project.record()
     assert (record.status, record.error and record.error.cell) == ("failed", 3)
+
+
+@pytest.mark.kernel
+def test_a_display_of_an_earlier_cell_is_redacted_when_it_is_saved_not_at_each_update(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of updates of a long text took minutes."""
+    calls = list[int]()
+    redact = kernel.redact_output
+    monkeypatch.setattr(kernel, "redact_output", lambda *given: (calls.append(1), redact(*given)))
+    shown = "from IPython.display import display; h = display('begun', display_id='bar')"
+    update = f"for n in range(400): h.update(f'pass{'word'}=hunter2x {{n}}')"
+    project.run(OPEN, shown, update, CLOSE)
+    told = json.dumps(project.sealed_notebook()) + (project.root / "out.ipynb").read_text()
+    assert "[redacted] 399" in told and "hunter2x" not in told and len(calls) < 20

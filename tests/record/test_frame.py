@@ -118,6 +118,10 @@ KINDS: list[tuple[Callable[[Path, str], object], str, int]] = [
     (pipe, "env=prod", 1),
     (pipe, "env=dev/release=r1/more", 1),
     (put("x"), "readme.txt", 0),
+    (put("x"), "log/.DS_Store", 0),
+    (put("x"), "env=dev/desktop.ini", 0),
+    (put("x"), f"{CHAIN}/._HEAD", 0),
+    (folder, "env=dev/.DS_Store", 1),
     (pipe, "pipe", 0),
     (folder, "env=a\nintact: 9 records: b", 1),
     (folder, "env=dev/release=\x1b[2J", 1),
@@ -147,6 +151,15 @@ def test_all_commands_end_as_verify_does(
     assert found == dict.fromkeys(found, code)
     out = capsys.readouterr().out
     assert "\x1b" not in out and all(isinstance(json.loads(line), (list, dict)) for line in out.splitlines())
+
+
+@pytest.mark.parametrize(("name", "code"), [("Thumbs.db", 0), ("._record.json", 0), ("report.html.orig", 1)])
+def test_what_a_file_manager_leaves_is_no_damage_of_a_record(kept: Archive, name: str, code: int) -> None:
+    """Who looked at a record in Finder had it called damaged, and with it the phase that depends on it blocked."""
+    for record in kept.records():
+        (record.folder / name).write_bytes(b"x")
+    assert int(verify(kept.root).exit_code) == verify_standalone.main([str(kept.root)]) == code
+    assert code or archive_list(kept.root, json_=True) is None
 
 
 def test_what_is_said_names_places_on_one_line(kept: Archive) -> None:

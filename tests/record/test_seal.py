@@ -125,3 +125,11 @@ def test_each_schema_is_hashed_in_its_own_canonical_form() -> None:
     for schema, form in ((1, canonical), (2, canonical), (3, jcs)):
         assert of[schema] == hashlib.sha256(form({"value": 1.0, "schema": schema})).hexdigest()
     assert b'"value":1.0' in canonical(record) and b'"value":1}' in jcs({"value": 1.0})
+
+
+@pytest.mark.parametrize("parent", ["/proc/none/x", "file/x", "a\0b"])
+def test_a_folder_below_which_nothing_can_be_made_is_one_sentence(tmp_path: Path, parent: str) -> None:
+    """In JupyterLab it was a traceback."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArchiveError, match=r"cannot be written \("):
+        write_folder(tmp_path / parent, {"x": b"1"})

@@ -34,9 +34,9 @@ JSON = st.recursive(
 )
 
 
-def test_it_has_less_than_200_lines_and_imports_the_standard_library_alone() -> None:
+def test_it_has_at_most_200_lines_and_imports_the_standard_library_alone() -> None:
     text = FILE.read_text()
-    assert len(text.splitlines()) < 200
+    assert len(text.splitlines()) <= 200
     imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Import, ast.ImportFrom))]
     names = [str(node.module) if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports]
     imported = {name.partition(".")[0] for name in names}

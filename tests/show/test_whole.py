@@ -5,10 +5,13 @@ from __future__ import annotations
 import html
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.show.whole import KEPT, whole, whole_markup
+from runbook_lib.base.redact import redact_text
+from runbook_lib.show.tables import Cell, inline
+from runbook_lib.show.whole import KEPT, whole, whole_command, whole_markup
+from tests.secrets import SECRETS
 
 
 @pytest.mark.parametrize(
@@ -75,3 +78,15 @@ def test_in_markup_code_stays_as_typed_and_nothing_is_kept_twice() -> None:
 @given(st.text())
 def test_the_text_is_the_same(text: str) -> None:
     assert whole(html.escape(text)).replace(KEPT, "").replace("</span>", "") == html.escape(text)
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@settings(max_examples=2)
+@given(data=st.data())
+def test_no_secret_hides_behind_a_tag(kind: str, data: st.DataObject) -> None:
+    """A failed job's error said `--api-key`, which was put into a tag before the output was searched for secrets."""
+    text, secret = data.draw(SECRETS[kind])
+    escaped = html.escape(text)
+    shown = [whole(escaped), whole_command(escaped), whole_markup(f"<p>{escaped}</p>"), inline(text)]
+    shown += [Cell(text).html, Cell(f"{'and more ' * 30}\n{text}").html]
+    assert [one for one in shown if secret in redact_text(one)] == []

@@ -1,4 +1,8 @@
-"""One HTTP request with a JSON body, and its answer."""
+"""One HTTP request with a JSON body, and its answer.
+
+Address, redirect and answer may be a foreign service's: only HTTP is spoken, headers stay with the host that they are
+for, and what is read is limited in size and in time.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,16 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from runbook_lib.base.foreign import head
+from runbook_lib.base.patience import Late, within
 
 _TIMEOUT_S = 30.0
+_WHOLE_S = 60.0
+"""Seconds for all of an answer; the limit before is for each byte."""
+_MOST = 20_000_000
+"""Bytes of an answer that are read: one that is longer is no JSON."""
 _READ = 10_000
 """Bytes of an answer that is no JSON which are looked at."""
 
@@ -31,8 +41,18 @@ Send = Callable[[str, str, Mapping[str, str], object | None], Answer]
 """A function from method, address, headers and JSON body (or None) to the answer."""
 
 
-_OPENER = urllib.request.build_opener()
-_LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect; to another host without the headers, which may have a key."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        made = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if made is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
+            made.headers = {}
+        return made
+
+
+_OPENER = urllib.request.build_opener(_SameHost)
+_LOOPBACK = urllib.request.build_opener(_SameHost, urllib.request.ProxyHandler({}))
 
 
 def over_http(method: str, url: str, headers: Mapping[str, str], body: object | None) -> Answer:
@@ -45,17 +65,28 @@ def over_http(method: str, url: str, headers: Mapping[str, str], body: object | 
 
 def _open(request: urllib.request.Request) -> Answer:
     """Sends the request; an error status is an answer, too. A proxy is never used for this machine's own address."""
+    if request.type not in ("http", "https"):  # urllib would read this machine's files
+        raise ValueError(f"an address with '{request.type}:' is none of HTTP")
     opener = _LOOPBACK if request.host.split(":")[0] in ("127.0.0.1", "localhost") else _OPENER
+
+    def ask() -> Answer:
+        try:
+            with opener.open(request, timeout=_TIMEOUT_S) as response:
+                return _answer(response.status, response.read(_MOST + 1))
+        except urllib.error.HTTPError as error:
+            with error:
+                return _answer(error.code, error.read(_MOST + 1))
+
     try:
-        with opener.open(request, timeout=_TIMEOUT_S) as response:
-            return _answer(response.status, response.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return _answer(error.code, error.read())
+        return within(ask, "", _WHOLE_S)
+    except Late as error:
+        raise TimeoutError(f"the answer was not there within {error.most_s:g} s") from None
 
 
 def _answer(status: int, raw: bytes) -> Answer:
     try:
+        if len(raw) > _MOST:
+            raise ValueError("too long to be read")
         return Answer(status, json.loads(raw))
     except (ValueError, RecursionError):  # nested too deeply to be read
         return Answer(status, None, head(raw[:_READ].decode(errors="replace"), 200))

@@ -13,6 +13,7 @@ from http.client import HTTPException
 from runbook_lib.act.requests.conversation import Conversation, Failed
 from runbook_lib.act.requests.http_call import Send
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.foreign import told
 from runbook_lib.base.redact import redact_text
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.params.contract import Contract
@@ -95,4 +96,4 @@ def attempt(id: str, name: str, act: Callable[[], str]) -> SmokeStep:
         ok, detail = False, str(error)
     except (OSError, ValueError, KeyError, HTTPException, RecursionError) as error:
         ok, detail = False, f"{type(error).__name__}: {error}"
-    return SmokeStep(name, ok, redact_text(detail), time.monotonic() - begun, id)
+    return SmokeStep(name, ok, told(redact_text(detail)), time.monotonic() - begun, id)

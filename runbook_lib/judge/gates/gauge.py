@@ -35,7 +35,7 @@ def gauge(gate: Gate, evidence: Evidence, rules: Rules) -> GateResult:  # noqa: 
     up, line = gate.higher_is_better, bad_side(gate)
     levels = [*seen, *([] if live is None else [live])]
     peak = min(levels) if up else max(levels)
-    good = sum(gate.target.holds(value) for value in seen)
+    good = gate.target.count(seen)
     place = len(seen) if gate.steady is None else max(1, math.ceil(gate.steady * len(seen)))
     typical = peak if not seen else seen[-place] if up else seen[place - 1]
     if gate.steady is None:

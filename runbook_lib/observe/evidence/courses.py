@@ -56,10 +56,10 @@ def of_answers(seen: Answered, counted: str, n: str, window: Window, *, good: bo
     """
     if seen.rules < SINCE or any(seen.answers.partial(one) for one in (counted, n)):
         return ()
+    if not good and not any(seen.answers.within(counted, window)):
+        return ()
     step_s = period_for(seen.window, seen.now)
     failed = by_step(seen, counted, window, step_s)
-    if not good and not any(failed.values()):
-        return ()
     asked = by_step(seen, n, window, step_s)
     if good and seen.rules >= UNORDERED and apart(seen, counted, n, window):
         return ()
@@ -213,8 +213,11 @@ def beyond_at_most(n: int, beyond: Mapping[str, bool]) -> int:
 
 def by_step(seen: Answered, label: str, window: Window, step_s: int) -> dict[int, int]:
     """Sums of a counted series in each step of `window`, by the step's number since the epoch."""
-    found = dict[int, float]()
-    for when, value in seen.answers.between(label, window):
-        place = int(when.timestamp() // step_s)
+    one = seen.answers.series.get(label)
+    if one is None:
+        return {}
+    found, inside = dict[int, float](), one.within(window)
+    for second, value in zip(one.seconds[inside], one.values[inside], strict=True):
+        place = second // step_s
         found[place] = found.get(place, 0.0) + value
     return {place: round(value) for place, value in found.items()}

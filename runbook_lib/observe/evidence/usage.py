@@ -8,7 +8,9 @@ each finished report, and one GET for each that a client waited for. Sizes witho
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -329,16 +331,14 @@ def _by_hour(seen: Answered, names: Mapping[str, tuple[str, ...]]) -> list[tuple
     """
     span = seen.whole
     hours = [_hour(span, k) for k in range(math.ceil(span.seconds / 3600))]
-    return [
-        (
-            hour,
-            {
-                name: sum((sum(seen.answers.within(label(one), hour)) for one in ids), 0.0)
-                for name, ids in names.items()
-            },
-        )
-        for hour in hours
-    ]
+    edges = [*(hour.start for hour in hours), span.end]
+    sums = {name: [0.0] * len(hours) for name in names}
+    for name, ids in names.items():
+        for one in filter(None, (seen.answers.series.get(label(id)) for id in ids)):
+            places = [bisect_left(one.times, edge) for edge in edges]
+            for k, (low, high) in enumerate(itertools.pairwise(places)):
+                sums[name][k] += sum(one.values[low:high])
+    return [(hour, {name: of[k] for name, of in sums.items()}) for k, hour in enumerate(hours)]
 
 
 def _hour(span: Window, k: int) -> Window:

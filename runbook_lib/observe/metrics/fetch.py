@@ -85,6 +85,11 @@ class Series:
         """Of the points, in their order."""
         return [value for _, value in self.points]
 
+    @cached_property
+    def seconds(self) -> list[int]:
+        """Whole epoch seconds of the points, in their order."""
+        return [int(at.timestamp()) for at in self.times]
+
     def within(self, window: Window) -> slice:
         """The place of the points that are in `window`."""
         return slice(bisect_left(self.times, window.start), bisect_left(self.times, window.end))

@@ -19,8 +19,8 @@ from typing import Any
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.home.folder import Folder
-from runbook_lib.record.home.home import Lost, RolledBack
-from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, Unusable, pull
+from runbook_lib.record.home.home import Lost, RolledBack, Unanswered
+from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, cleared, pull
 from runbook_lib.record.home.s3 import Store
 from runbook_lib.record.log.files import CHECKPOINT, LEAVES, PART, TREE, of_log, parts, read_checkpoint, read_log
 from runbook_lib.record.log.files import FOLDER as LOG
@@ -194,9 +194,7 @@ class Bucket:
             raise ArchiveError(why)
         try:
             yield
-        except (Lost, RolledBack, Unusable):
-            raise
-        except ArchiveError as error:
+        except Unanswered as error:
             _DOWN[self.uri] = (time.monotonic() + DOWN_S, str(error))
             raise
 
@@ -246,6 +244,7 @@ class Bucket:
             if of_log(name):
                 continue
             if name in there:
+                cleared(self.root, f"{LOG}/{name}")
                 self._folder.write(f"{LOG}/{name}", b"")
             else:
                 (self.root / LOG / name).unlink()
@@ -274,7 +273,8 @@ class Bucket:
                 )
         changed = False
         for name, one in found.items():
-            path, file = f"{LOG}/{name}", self.root / LOG / name
+            path = f"{LOG}/{name}"
+            file = cleared(self.root, path)
             if one is None:
                 changed |= file.is_file()
                 file.unlink(missing_ok=True)

@@ -18,6 +18,10 @@ class Lost(ArchiveError):
     """Another writer was first; read what it wrote before trying again."""
 
 
+class Unanswered(ArchiveError):
+    """The bucket refuses or does not answer: a fault of this machine's disk is another thing."""
+
+
 class RolledBack(ArchiveError):
     """The log in the bucket does not continue the one that the local copy has."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -20,7 +21,7 @@ WHOLE = ""
 RECORDS = "env="
 """Paths of all records begin so."""
 REMOVED = ".removed"
-"""Folder of the copy for files that the bucket does not have any more."""
+"""Folder of the copy for files that the bucket does not have any more, and for what stood in the way of a copy."""
 _AT_ONCE = 8
 
 
@@ -32,10 +33,6 @@ _TABLES = (
 
 
 _KNOWN = "SELECT path, etag, coalesce(mark, '') FROM etags LEFT JOIN marks USING (path)"
-
-
-class Unusable(ArchiveError):
-    """The file of this state cannot be used; the bucket may well answer."""
 
 
 class Mirror:
@@ -53,7 +50,7 @@ class Mirror:
                 yield base
         except sqlite3.Error as error:
             told = "it is removed; run again" if self._spoilt(error) else "remove it, and run again"
-            raise Unusable(f"{self._file} cannot be used ({error}); {told}") from None
+            raise ArchiveError(f"{self._file} cannot be used ({error}); {told}") from None
 
     def _spoilt(self, error: sqlite3.Error) -> bool:
         """Whether the file was no such file (`SQLITE_ERROR`: or one with other tables), and is gone now: nothing in it
@@ -154,7 +151,7 @@ def pull(root: Path, store: Store, mirror: Mirror, below: str, *, anew: bool = F
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for folder in sorted(groups, key=lambda one: (_record(f"{one}/") is None, one)):  # HEAD last
             files = dict(zip(groups[folder], pool.map(store.get, groups[folder]), strict=True))
-            _put(root / folder, {path.rpartition("/")[2]: one[0] for path, one in files.items() if one is not None})
+            _put(root, folder, {path.rpartition("/")[2]: one[0] for path, one in files.items() if one is not None})
             came = {path: one[1] for path, one in files.items() if one is not None}
             mirror.note(came)
             mirror.copied(came)
@@ -169,6 +166,28 @@ def pull(root: Path, store: Store, mirror: Mirror, below: str, *, anew: bool = F
     return len(wanted)
 
 
+def cleared(root: Path, path: str) -> Path:
+    """Moves aside what stands in the way of a file of the copy: a folder in its place, or a file in the place of one of
+    its folders. Returns where the file goes.
+
+    Raises:
+        ArchiveError: it cannot be moved.
+    """
+    file = root / path
+    above = [one for one in (*reversed(file.relative_to(root).parents),) if one.name]
+    wrong = [root / one for one in above if os.path.lexists(root / one) and not (root / one).is_dir()]
+    for one in wrong or [file] * file.is_dir():
+        aside = root / REMOVED / one.relative_to(root)
+        try:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            one.replace(Path(tempfile.mkdtemp(prefix=f"{one.name}.", dir=aside.parent)) / one.name)
+        except OSError as error:
+            raise ArchiveError(
+                f"{one} stands in the way of a copy and cannot be moved aside ({error.strerror}): remove it"
+            ) from None
+    return file
+
+
 def _record(path: str) -> str | None:
     """The folder of the record that a file belongs to; None for a chain's own file."""
     parts = path.split("/")
@@ -181,8 +200,11 @@ def _here(root: Path) -> Iterator[str]:
             yield file.relative_to(root).as_posix()
 
 
-def _put(folder: Path, files: Mapping[str, bytes]) -> None:
+def _put(root: Path, place: str, files: Mapping[str, bytes]) -> None:
     """Writes files of one folder; a new folder appears with all of them at once."""
+    for name in files:
+        cleared(root, f"{place}/{name}")
+    folder = root / place
     try:
         if folder.is_dir():
             for name, content in files.items():

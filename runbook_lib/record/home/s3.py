@@ -17,7 +17,7 @@ from runbook_lib.base.aws_errors import aws_errors, code_of
 from runbook_lib.base.errors import ArchiveError, AwsError
 from runbook_lib.base.kept_at import S3
 from runbook_lib.params.keeping import Keeping
-from runbook_lib.record.home.home import Lost
+from runbook_lib.record.home.home import Lost, Unanswered
 
 ANSWER_S = 30.0
 """Seconds for one answer of S3, tried twice at most, 40 s together: a writer's lease is longer (`bucket.py`)."""
@@ -66,23 +66,23 @@ class Store:
                         raise told from None
                     raise
         except AwsError as error:
-            raise ArchiveError(str(error)) from None
+            raise Unanswered(str(error)) from None
 
-    def _refusal(self, error: Any, action: str) -> ArchiveError | None:
+    def _refusal(self, error: Any, action: str) -> Unanswered | None:
         code, headers = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         region = error.response.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region")
         if code in ("NoSuchBucket", "404"):
-            return ArchiveError(f"there is no bucket {self.bucket}: make it (docs/audit.md), or name another `archive`")
+            return Unanswered(f"there is no bucket {self.bucket}: make it (docs/audit.md), or name another `archive`")
         if code in _ELSEWHERE or (code == "400" and region not in (None, self._region)):
             return self._elsewhere(region or "another region")
         if code in ("AccessDenied", "403", "AllAccessDisabled"):
-            return ArchiveError(
+            return Unanswered(
                 f"AWS denies {action} on {self.uri}: the role lacks it (iam/archive.json), or the bucket forbids it"
             )
         return None
 
-    def _elsewhere(self, region: str) -> ArchiveError:
-        return ArchiveError(
+    def _elsewhere(self, region: str) -> Unanswered:
+        return Unanswered(
             f"the bucket {self.bucket} is in {region}, and was asked in {self._region}: write `region: {region}` under "
             "`archive` in service.yaml"
         )
@@ -144,9 +144,9 @@ class Store:
                     return {}
                 raise
 
-    def _unfit(self, what: str, command: str) -> ArchiveError:
+    def _unfit(self, what: str, command: str) -> Unanswered:
         verb, _, rest = command.partition(" ")
-        return ArchiveError(
+        return Unanswered(
             f"the bucket {self.bucket} {what}; nothing was written there. Mend it: "
             f"aws s3api {verb} --bucket {self.bucket} {rest}"
         )

@@ -49,10 +49,13 @@ def main() -> None:
 def loaded(services: Sequence[str]) -> Any:
     """A session of boto3 whose models of `services` botocore has read: once, and not again in each fork."""
     import boto3
+    import botocore.session
     from botocore import loaders
 
     read = functools.cache(loaders.JSONFileLoader().load_file)
     loaders.JSONFileLoader.load_file = lambda _, path: read(path)
+    # Each session has a loader of its own, which looks through the folders of all services at its first client.
+    loaders.create_loader = botocore.session.create_loader = functools.cache(loaders.create_loader)
     session = boto3.session.Session(region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x")  # noqa: S106
     for service in services:
         session.client(service)

@@ -26,13 +26,24 @@ from runbook_lib.rehearse.emulator.lambda_forks import Child
 
 PRELOAD = (
     "ipykernel.kernelapp",
+    "ipykernel.debugger",  # a hundred modules that each kernel looks into, though nobody debugs it
+    "IPython.core.completerlib",
+    "IPython.core.logger",
+    "IPython.core.pylabtools",
+    "IPython.extensions.storemagic",
     "matplotlib.pyplot",
+    "PIL.JpegImagePlugin",
     "pandas",
+    "psutil",
+    "rfc8785",
     "scipy.special",
     "boto3",
     "jinja2",
     "rich.console",
     "rich.table",
+    "runbook_lib.base.credential_process",
+    "runbook_lib.params.sane",
+    "runbook_lib.record.home.folder",
     "runbook_lib.run.run",
     "runbook_lib.steps.step",
     "runbook_lib.steps.phase.phase",
@@ -44,6 +55,8 @@ SERVICES = (
     *("sts", "cloudwatch", "sqs", "lambda", "dynamodb", "appconfig", "apigateway", "apigatewayv2"),
     *("cloudformation", "iam", "s3", "sns", "logs"),
 )
+_SELDOM = (100_000, 20, 100)
+"""How rarely a kernel's collector looks: it lives for one notebook."""
 
 
 class Nursery:
@@ -159,6 +172,7 @@ def main(modules: Sequence[str]) -> None:
     # The objects of the imports stay: no kernel's collector needs to visit them, which would copy their pages.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_SELDOM)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         order = json.loads(line)

@@ -1,7 +1,12 @@
-"""One request and its answer, without a network."""
+"""One request and its answer, without a network beyond this machine."""
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,3 +51,72 @@ def test_an_answer_that_is_cut_keeps_no_half_of_a_secret() -> None:
         echoed = "x" * before + f" {token} and more"
         assert "ghp_" not in http_call._answer(500, echoed.encode()).text
         assert "ghp_" not in conversation._said(Answer(500, {"a": echoed}))
+
+
+class Foreign(ThreadingHTTPServer):
+    """A service that answers as it likes, and keeps the headers that it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.got: list[dict[str, str]] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.server_port}/{path}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Foreign
+
+    def do_GET(self) -> None:
+        self.server.got.append(dict(self.headers))
+        self.send_response(302 if self.path == "/away" else 200)
+        if self.path == "/away":
+            self.send_header("Location", self.server.url("there", "localhost"))
+        self.end_headers()
+        if self.path == "/there":
+            self.wfile.write(b"{}")
+        while self.path in ("/huge", "/slow"):
+            try:
+                self.wfile.write(b"1" * 1_000_000 if self.path == "/huge" else b" ")
+                self.wfile.flush()
+            except OSError:
+                return
+            time.sleep(0 if self.path == "/huge" else 0.02)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def foreign() -> Iterator[Foreign]:
+    made = Foreign()
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+def test_a_key_does_not_follow_a_redirect_to_another_host(foreign: Foreign) -> None:
+    assert over_http("GET", foreign.url("away"), {"X-Api-Key": "k"}, None).status == 200
+    assert [("X-Api-Key" in one) for one in foreign.got] == [True, False]
+    over_http("GET", foreign.url("there"), {"X-Api-Key": "k"}, None)
+    assert "X-Api-Key" in foreign.got[-1]
+
+
+def test_an_answer_without_end_is_given_up(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert over_http("GET", foreign.url("huge"), {}, None) == Answer(200, None, "1" * 200)
+    monkeypatch.setattr(http_call, "_WHOLE_S", 0.2)
+    with pytest.raises(TimeoutError, match="not there within"):
+        over_http("GET", foreign.url("slow"), {}, None)
+
+
+@pytest.mark.parametrize("address", ["file://{}", "ftp://127.0.0.1/{}", "data:application/json,{{}}", "x"])
+def test_an_address_that_is_none_of_http_is_not_opened(tmp_path: Path, address: str) -> None:
+    """The link to a result is the service's own word: urllib would have read this machine's files."""
+    (tmp_path / "kept").write_text("{}")
+    with pytest.raises(ValueError, match=r"is none of HTTP|unknown url type"):
+        over_http("GET", address.format(tmp_path / "kept"), {}, None)

@@ -48,6 +48,8 @@ def called_over(share: float, rules: int = RULES) -> float:
     return sum(one is not None and one.until is not None for one in said) / len(said)
 
 
+@pytest.mark.slow
+@pytest.mark.mutants
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.5])
 def test_a_fault_that_lasts_is_not_called_over(share: float) -> None:
     """Where one in twenty fails, the evidence falls below the threshold again and again, by chance alone."""
@@ -69,6 +71,8 @@ def requests_until_over(good: int, length: int, share: float, seed: int, rules: 
     return None
 
 
+@pytest.mark.slow
+@pytest.mark.mutants
 @pytest.mark.parametrize("good", [0, 300, 2900])
 @pytest.mark.parametrize(("length", "share", "most"), [(8, 1.0, 20), (100, 1.0, 3), (1000, 1.0, 3), (200, 0.5, 50)])
 def test_a_gross_failure_is_called_over_within_a_few_requests(good: int, length: int, share: float, most: int) -> None:

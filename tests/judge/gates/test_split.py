@@ -193,6 +193,8 @@ def test_what_was_shown_to_be_wrong_once_fails_whether_or_not_it_is_over() -> No
     assert failed > 30
 
 
+@pytest.mark.slow
+@pytest.mark.mutants
 @pytest.mark.parametrize("declared", [False, True])
 def test_what_a_look_after_some_hour_has_failed_every_later_look_fails(declared: bool) -> None:
     """Splits that are slightly wrong for a while: the evidence from the start comes and goes."""

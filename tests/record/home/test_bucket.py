@@ -27,7 +27,7 @@ from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
 from runbook_lib.record.home import bucket as module
-from runbook_lib.record.home.mirror import FILE
+from runbook_lib.record.home.mirror import FILE, REMOVED
 from runbook_lib.record.home.s3 import Store
 from runbook_lib.record.log import ledger
 from runbook_lib.record.log.files import read_log
@@ -256,12 +256,16 @@ def test_what_is_done_to_the_bucket_is_found(machine: Machines, s3: Any, bucket:
 COPY = ["a record", "a journal", "the checkpoint", "the leaves", "the tree", "HEAD"]
 
 
-def _spoil(ref: Any, root: Path, what: str, *, quietly: bool = False) -> None:
-    """Writes over one file of the copy; `quietly`: as a disk does, so that only its content shows it."""
+def _file(ref: Any, root: Path, what: str) -> Path:
     files = {"a record": ref.folder / "record.json", "a journal": ref.folder / "journal.jsonl"}
     log = {"the checkpoint": "checkpoint", "the leaves": "leaves.jsonl", "the tree": "tree.json"}
     files |= {name: root / "log" / file for name, file in log.items()}
-    file = (files | {"HEAD": ref.folder.parent / "HEAD"})[what]
+    return (files | {"HEAD": ref.folder.parent / "HEAD"})[what]
+
+
+def _spoil(ref: Any, root: Path, what: str, *, quietly: bool = False) -> None:
+    """Writes over one file of the copy; `quietly`: as a disk does, so that only its content shows it."""
+    file = _file(ref, root, what)
     was = file.stat()
     file.write_bytes(b"\xff" * was.st_size if quietly else b"\xffjunk")
     if quietly:
@@ -291,6 +295,45 @@ def test_a_spoilt_copy_does_not_spoil_the_archive_at_the_next_seal(machine: Mach
     for one in (bob, ada):
         done = one.audit()
         assert (done.state, done.size) == ("intact", 2), done.damage
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("what", [*COPY, "the record", "the chain", "the log"])
+def test_what_stands_in_the_place_of_a_copied_file_is_moved_aside(machine: Machines, what: str, full: bool) -> None:
+    """A folder in the place of a file blocked each seal, `sync` and `verify`, and then the bucket was called silent."""
+    ada = machine("ada")
+    ref, root = ada.seal(), ada.archive.root
+    place = (
+        _file(ref, root, what)
+        if what in COPY
+        else {"the record": ref.folder, "the chain": ref.folder.parent}.get(what, root / "log")
+    )
+    if place.is_dir():
+        shutil.rmtree(place)
+        place.write_text("a person's" if full else "")
+    else:
+        place.unlink()
+        place.mkdir()
+        if full:
+            (place / "note.txt").write_text("a person's")
+    ada.seal()
+    done = verify(root)
+    assert (done.state, done.size) == ("intact", 2), done.damage
+    if full:
+        assert [file.read_text() for file in (root / REMOVED).rglob("*") if file.is_file()] == ["a person's"]
+
+
+def test_a_fault_of_this_machine_is_not_remembered_as_a_silent_bucket(
+    machine: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = machine("ada")
+    ada.seal()
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "pull", lambda *_, **__: _broken())
+        with pytest.raises(ArchiveError, match="network is gone"):
+            ada.archive.home.refresh(anew=True)
+    ada.seal()
+    assert ada.audit().state == "intact"
 
 
 @pytest.mark.parametrize("left", [None, b"", b"junk" * 1000, b"SQLite format 3\0" + b"\xff" * 4000])

@@ -1,0 +1,52 @@
+"""The limits that this process was started with (`ulimit`): each ends in a sentence, not in a silence or a kill."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from typing import NoReturn
+
+LEAST_MB = 768
+"""Address space in MB for a command that loads numpy, pandas and matplotlib with one thread, and some room."""
+_SPARE_S = 2
+"""Seconds of processor time kept back to seal what was begun, and to say why it ends."""
+
+
+class Spent(KeyboardInterrupt):
+    """The processor time that this process may use is nearly over; it ends as if a person had interrupted it."""
+
+
+def eased() -> None:
+    """Prepares for the limits, before anything heavy is loaded.
+
+    OpenBLAS takes memory for each of its threads, and if it gets none, it tries for ever. Where the soft limit of
+    processor time is the hard one, Linux kills without asking.
+    """
+    if _address_space() is not None:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    if hard != resource.RLIM_INFINITY and soft in (hard, resource.RLIM_INFINITY) and hard > 2 * _SPARE_S:
+        resource.setrlimit(resource.RLIMIT_CPU, (hard - _SPARE_S, hard))
+    signal.signal(signal.SIGXCPU, _spent)
+
+
+def too_tight() -> str:
+    """Why no command can be carried out within these limits; empty: they are wide enough."""
+    most = _address_space()
+    if most is None or most >= LEAST_MB << 20:
+        return ""
+    return (
+        f"this process may use {most >> 20} MB of address space (`ulimit -v`), and a command needs {LEAST_MB} MB: "
+        "raise the limit, or end it by `ulimit -v unlimited`"
+    )
+
+
+def _address_space() -> int | None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _spent(*_: object) -> NoReturn:
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    raise Spent("its processor time is used up (`ulimit -t`)")
