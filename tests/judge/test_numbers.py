@@ -31,7 +31,7 @@ from runbook_lib.judge.gates import (
 )
 from runbook_lib.judge.incidents import backlog, capacity
 from runbook_lib.judge.model import Gate, Look
-from runbook_lib.judge.money import cost, money, projection
+from runbook_lib.judge.money import cost, projection, statement
 from runbook_lib.judge.planning import alarm_math, door, guard_math, load, power, weekly
 
 Args = st.SearchStrategy[Any]
@@ -262,8 +262,8 @@ TABLE: dict[str, Row] = {
         lambda confidence, n: cost.cost_per_vpr(USAGE, _Prices(), "total", periods=[USAGE] * n, confidence=confidence),
         (half, st.integers(0, 12)),
     ),
-    "money.exact": Row(money.exact, (odd,)),
-    "money.parts": Row(money.parts, (values,)),
+    "statement.exact": Row(statement.exact, (odd,)),
+    "statement.parts": Row(statement.parts, (values,)),
     "guard_math.figures": Row(
         lambda least, window, per_s, *wanted: guard_math.figures(least, window, per_s, _demands(*wanted)),
         (small, usually(3600.0), rates, *DEMANDS),
@@ -312,6 +312,8 @@ NO_ARITHMETIC = {
     "load.drain",
     "load.drained",
     "power.fewest",
+    "statement.grouped",
+    "statement.statement",
     "words.arms",
     "words.unit",
     "words.setting",
@@ -326,7 +328,7 @@ NO_ARITHMETIC = {
     "words.and_more",
     "words.person",
 }
-"""They take models, which refuse by themselves, or texts; tested where their kind is."""
+"""They take models or bills, which refuse by themselves, or texts; tested where their kind is."""
 MODULES = (
     alarm_math,
     backlog,
@@ -338,7 +340,7 @@ MODULES = (
     door,
     guard_math,
     load,
-    money,
+    statement,
     power,
     projection,
     older,
@@ -455,7 +457,7 @@ def test_the_table_reaches_behind_the_guards(name: str) -> None:
         (backlog.most_arrivals_per_s, (3, 0.0, 0.95)),
         (backlog.capacity_per_s, (5, math.nan)),
         (load.predicted_drain, ([0.0], 45.0, 0)),
-        (money.exact, (math.nan,)),
+        (statement.exact, (math.nan,)),
         (weekly.least, ([], 0)),
         (alarm_math.least_count, ("<", 5)),
     ],

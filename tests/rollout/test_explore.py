@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.window import Window
-from runbook_lib.observe.jobs.census import count
+from runbook_lib.observe.jobs.census import count, dated
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
 from runbook_lib.rollout.explore import Tables
@@ -34,7 +34,7 @@ def job(minute: float, seconds: float | None, error: str = "") -> dict[str, Any]
 
 
 def tables(jobs: list[dict[str, Any]]) -> Tables:
-    return Tables(Record(), [], count(jobs, DAY, DAY.end, 300.0))
+    return Tables(Record(), [], count(dated(jobs), DAY, DAY.end, 300.0))
 
 
 JOBS = st.lists(

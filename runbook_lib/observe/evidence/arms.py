@@ -1,7 +1,7 @@
 """Counts both arms of the gates that compare the canary, hour by hour. Pure.
 
 The baseline is the synchronous route in the same hours. The phase before is made again by these functions from its
-record's own answers (`rollout.arm_before`); each of its hours is paired once with one of the same hour of the day.
+record's own answers (`rollout.look`); each of its hours is paired once with one of the same hour of the day.
 
 Failures without a known time (refusals that no access log names) count against the canary where it might pass, and not
 where it might fail: each of its hours has the failures that are certain, and the most that there may be.

@@ -1,4 +1,4 @@
-"""JupyterLab on the notebooks, beside an embedded AWS with a rollout under way: a healthy one, or
+"""JupyterLab on the notebooks, beside an embedded AWS whose time passes, with a rollout under way: a healthy one, or
 one in which something goes wrong, to practise.
 
 The notebooks are copies in a folder of their own, with the rehearsal's parameters as defaults: Run All works at once,
@@ -7,6 +7,7 @@ all results stay there, and the project's notebooks and archive are not touched.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import importlib.util
 import json
@@ -17,7 +18,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +39,11 @@ from runbook_lib.rehearse.play import jupyter
 from runbook_lib.rehearse.play.board import Board
 from runbook_lib.rehearse.play.debrief import debrief
 from runbook_lib.rehearse.play.director import Rehearsal, curtain
-from runbook_lib.rehearse.play.passing import passing
 from runbook_lib.rehearse.play.play import Play
 from runbook_lib.rehearse.play.practice import Call, called, scenario_for
 from runbook_lib.rehearse.play.stage import only, overlaid, places, shown
 from runbook_lib.rehearse.world.scenario import Scenario
+from runbook_lib.rehearse.world.world import World, advance_all
 
 HEALTHY = "healthy"
 _SETTINGS: dict[str, dict[str, Any]] = {
@@ -244,3 +246,48 @@ def _serve(folder: Path, port: int, browser: bool) -> int:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+STEP_S = 300
+"""Virtual seconds: the shortest period of the metrics."""
+_LOOK_S = 15.0
+_STOP_S = 60.0
+
+
+@contextlib.contextmanager
+def passing(
+    aws: EmbeddedAws, worlds: Sequence[World], told: Callable[[str], object], look_s: float = _LOOK_S
+) -> Iterator[None]:
+    """Inside the block the worlds follow AWS's clock by whole steps: jobs end, alarms are evaluated.
+
+    Args:
+        told: called with a sentence if they cannot follow any more.
+        look_s: real seconds between two looks at the clock.
+    """
+    stop = threading.Event()
+
+    def live() -> None:
+        try:
+            while not stop.wait(look_s):
+                follow(aws, worlds)
+        except Exception as error:  # on any error the lab goes on, and says that its users are gone
+            if not stop.is_set():
+                told(f"the lab's users are gone ({type(error).__name__}: {error}); start it again")
+
+    thread = threading.Thread(target=live, name="users", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(_STOP_S)
+
+
+def follow(aws: EmbeddedAws, worlds: Sequence[World]) -> bool:
+    """Follows the clock once; returns whether there was a step that the worlds had not lived yet."""
+    due = aws.now().timestamp() // STEP_S * STEP_S
+    if not worlds or min(world.service.now for world in worlds) >= due:
+        return False
+    advance_all(worlds, dt.datetime.fromtimestamp(due, dt.UTC))
+    aws.move_to(aws.now() + dt.timedelta(seconds=1))  # a move evaluates alarms and expires items
+    return True

@@ -18,7 +18,7 @@ from runbook_lib.judge.terms import COMPARABLE, MEASURES, Verdict
 from runbook_lib.observe.evidence import arms, courses, questions
 from runbook_lib.observe.evidence.questions import LEVELS, Percentiles, label
 from runbook_lib.observe.evidence.seen import Answered
-from runbook_lib.observe.jobs.census import count
+from runbook_lib.observe.jobs.census import count, dated
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.params.load import Params
 from tests.observe.conftest import HOUR, LOOK, MINUTE, Soak
@@ -54,7 +54,7 @@ def jobs(day: Soak, failed: range = range(0), slow: range = range(0)) -> Segment
         if place in failed:
             job |= {"status": "FAILED", "error": "boom"}
         found.append(job)
-    return count(found, day.window, day.window.end, 300)
+    return count(dated(found), day.window, day.window.end, 300)
 
 
 def healthy_baseline(day: Soak, failing: float = 0.0) -> None:

@@ -18,7 +18,7 @@ from runbook_lib.judge.terms import RULES, UNORDERED, Verdict
 from runbook_lib.observe.evidence import courses
 from runbook_lib.observe.evidence.measure import measure
 from runbook_lib.observe.evidence.questions import LATENCY, LEVELS, label
-from runbook_lib.observe.jobs.census import count
+from runbook_lib.observe.jobs.census import count, dated
 from runbook_lib.observe.jobs.segment import Segment, merge
 from tests.observe.conftest import HOUR, MINUTE, Soak
 
@@ -96,7 +96,7 @@ def jobs_of(day: Soak, slow: int, quota: int) -> Segment:
         if place >= 300 - quota:
             job |= {"status": "FAILED", "error": "429 rate_limit_error"}
         found.append(job)
-    return count(found, day.window, day.window.end, 300)
+    return count(dated(found), day.window, day.window.end, 300)
 
 
 def test_jobs_are_slow_late_and_the_figures_since_are_those_of_the_jobs_since(day: Soak) -> None:

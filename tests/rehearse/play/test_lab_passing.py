@@ -13,7 +13,7 @@ from runbook_lib.base.window import Window
 from runbook_lib.observe.jobs.census import take
 from runbook_lib.params.load import load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
-from runbook_lib.rehearse.play.passing import STEP_S, follow, passing
+from runbook_lib.rehearse.play.lab import STEP_S, follow, passing
 from runbook_lib.rehearse.sandbox.deploy import deploy
 from runbook_lib.rehearse.world.world import World
 
