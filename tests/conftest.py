@@ -34,6 +34,7 @@ from runbook_lib.base.process import GRAMMARS
 from runbook_lib.base.project import named
 from runbook_lib.params import load as parameters
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
+from runbook_lib.rehearse.emulator import embedded as embedded_aws
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
 from tests import forks, loads, memory, quick_aws, quick_versions, unsaid
@@ -118,9 +119,12 @@ def _forget() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def commands_by_fork() -> Iterator[None]:
-    """Every run of a phase asks the sandbox's infrastructure tool, whose boot costs eight times what it does."""
+    """Every run of a phase asks the sandbox's infrastructure tool, whose boot costs eight times what it does; a hundred
+    modules start an embedded AWS. `rehearse/emulator/test_embedded.py` starts those that boot.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "subprocess", forks.processes)
+        patch.setattr(embedded_aws, "subprocess", forks.processes)
         yield
 
 

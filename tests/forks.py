@@ -1,11 +1,13 @@
-"""The sandbox's infrastructure tool without its boot: each `python -m ...iac` is a fork of a process that imported it.
+"""The sandbox's infrastructure tool and the embedded AWS without their boot: forks of a process that imported them.
 
-Every run of a phase asks the tool for its diff, as a command of its own; booting Python, boto3 and the models is nearly
-all of what that costs. The fork has the command's own arguments, environment, folder and pipes, and nothing of the
-test: the process that forks is a new one, in which nothing was patched. Other commands are started as ever.
+Every run of a phase asks the tool for its diff, as a command of its own, and a hundred modules start an embedded AWS;
+booting Python and importing is most of what that costs. The fork has the command's own arguments, environment, folder
+and pipes, and nothing of the test: the process that forks is a new one, in which nothing was patched. Of the embedded
+AWS it has imported only what MiniStack imports: MiniStack itself reads its settings when it is imported, in the fork.
+Other commands are started as ever.
 
-Protocol: a message on the standard input, which is a socket, carries the order as JSON, and two descriptors: where the
-command's output goes, and a socket on which its process id and then its exit status are told, a line each.
+Protocol: a message on the standard input, which is a socket, carries the order as JSON, and four descriptors: the
+command's standard streams, and a socket on which its process id and then its exit status are told, a line each.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import atexit
 import contextlib
 import functools
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -36,6 +39,13 @@ from runbook_lib.rehearse.play.stage import ENVIRONMENTS, params_of
 from runbook_lib.rehearse.sandbox import template
 
 MODULE = "runbook_lib.rehearse.sandbox.iac"
+EMULATOR = "runbook_lib.rehearse.emulator.launcher"
+_OF_MINISTACK = (
+    *("cryptography.hazmat.primitives.asymmetric.rsa", "cryptography.hazmat.primitives.keywrap", "cryptography.x509"),
+    *("defusedxml.ElementTree", "email.mime.multipart", "gzip", "hypercorn.asyncio", "hypercorn.config", "jsonata"),
+    *("smtplib", "tarfile", "xml.sax.saxutils", "yaml", "runbook_lib.base.orphan"),
+)
+"""What the launcher, MiniStack and its services for the sandbox import of others."""
 ROOT = Path(__file__).parents[1]
 """Whatever the folder of the test that asks first."""
 _LONGEST = 1 << 20
@@ -43,21 +53,21 @@ _LOOK_S = 0.05
 
 
 class Forked(Child):
-    """A command that runs, with the face of a `subprocess.Popen` whose standard error goes where its output goes."""
+    """A command that runs, with the face of a `subprocess.Popen`."""
 
-    def __init__(self, argv: Sequence[str], cwd: Any, env: dict[str, str]) -> None:
+    def __init__(self, argv: Sequence[str], module: str, cwd: Any, env: dict[str, str], streams: Sequence[int]) -> None:
         self.args, self.returncode = argv, None
-        read, write = os.pipe()
         self._told, its = socket.socketpair()
         with its:
-            order = json.dumps({"argv": list(argv[3:]), "cwd": str(cwd), "env": env}).encode()
-            socket.send_fds(_server(), [order], [write, its.fileno()])
-        os.close(write)
+            words = list(argv[argv.index(module) + 1 :])
+            order = json.dumps({"module": module, "argv": words, "cwd": str(cwd), "env": env}).encode()
+            socket.send_fds(_server(), [order], [*streams, its.fileno()])
         self._turn = threading.Lock()
         self._lines = self._told.makefile("r")
         self.pid = int(self._lines.readline())
-        self.stdout = os.fdopen(read, encoding="utf-8", errors="replace")
 
+    stdin: Any = None
+    stdout: Any = None
     returncode: int | None
 
     def wait(self, timeout: float | None = None) -> int:
@@ -66,7 +76,7 @@ class Forked(Child):
         while self.returncode is None:
             with self._turn:  # whoever stops a command waits for it as well
                 if self.returncode is None and select.select([self._told], [], [], 0)[0]:
-                    self.returncode = int(self._lines.readline())
+                    self.returncode = int(self._lines.readline() or 0)  # or who knows it is gone
                     break
             left = _LOOK_S if end is None else end - time.monotonic()
             if left <= 0:
@@ -77,10 +87,35 @@ class Forked(Child):
 
 
 def popen(argv: Sequence[str], **given: Any) -> Any:
-    """As `subprocess.Popen`; the infrastructure tool is a fork."""
+    """As `subprocess.Popen`; the infrastructure tool, and the embedded AWS, is a fork."""
     if list(argv[:3]) == [sys.executable, "-m", MODULE] and given.get("stderr") == subprocess.STDOUT:
-        return Forked(argv, given["cwd"], given["env"])
+        return _tool(argv, given)
+    if list(argv[:4]) == [sys.executable, "-P", "-m", EMULATOR]:
+        return _emulator(argv, given)
     return subprocess.Popen(argv, **given)
+
+
+def _tool(argv: Sequence[str], given: dict[str, Any]) -> Forked:
+    read, write = os.pipe()
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    try:
+        started = Forked(argv, MODULE, given["cwd"], given["env"], (nowhere, write, write))
+    finally:
+        os.close(nowhere)
+        os.close(write)
+    started.stdout = os.fdopen(read, encoding="utf-8", errors="replace")
+    return started
+
+
+def _emulator(argv: Sequence[str], given: dict[str, Any]) -> Forked:
+    (its_in, ours_in), (ours_out, its_out) = os.pipe(), os.pipe()
+    try:
+        started = Forked(argv, EMULATOR, given["cwd"], given["env"], (its_in, its_out, given["stderr"].fileno()))
+    finally:
+        os.close(its_in)
+        os.close(its_out)
+    started.stdin, started.stdout = os.fdopen(ours_in, "wb"), os.fdopen(ours_out, "rb")
+    return started
 
 
 processes = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
@@ -106,25 +141,43 @@ def _server() -> socket.socket:
 
 
 def main() -> None:
-    """Imports the tool, then forks for each order."""
-    runpy.run_module(MODULE)
-    loaded(nursery.SERVICES)
-    _read_files()
-    gc.collect()
-    gc.freeze()
+    """Forks for each order, after it has imported what the first order of its kind needs."""
     orders = socket.socket(fileno=0)
     while True:
-        text, descriptors, _, _ = socket.recv_fds(orders, _LONGEST, 2)
+        text, descriptors, _, _ = socket.recv_fds(orders, _LONGEST, 4)
         if not text:
             return
+        order = json.loads(text)
+        _ready(order["module"])
         if os.fork() == 0:
             orders.close()
-            _watch(json.loads(text), *descriptors)
+            _watch(order, *descriptors)
         for one in descriptors:
             os.close(one)
         with contextlib.suppress(ChildProcessError):  # of those before
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+
+
+@functools.cache
+def _ready(module: str) -> None:
+    """Imports what its forks have at once."""
+    if module == MODULE:
+        runpy.run_module(MODULE)
+        loaded(nursery.SERVICES)
+        _read_files()
+    else:
+        for name in _OF_MINISTACK:
+            importlib.import_module(name)
+        sys.modules["pytest"] = None  # type: ignore[assignment]  # see the launcher
+        importlib.import_module("time_machine")
+        del sys.modules["pytest"]
+        # MiniStack's Cognito makes a key of its own at each start, which nobody asks for.
+        rsa: Any = importlib.import_module("cryptography.hazmat.primitives.asymmetric.rsa")
+        rsa.generate_private_key = functools.cache(rsa.generate_private_key)
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    gc.collect()
+    gc.freeze()
 
 
 def _read_files() -> None:
@@ -133,15 +186,17 @@ def _read_files() -> None:
         template.build(params_of(env, "any"))
 
 
-def _watch(order: dict[str, Any], out: int, told: int) -> None:
+def _watch(order: dict[str, Any], *descriptors: int) -> None:
     """In a fork: runs the command in another, and tells how it ended."""
+    *streams, told = descriptors
     with socket.socket(fileno=told) as channel:
         pid = os.fork()
         if pid == 0:
             channel.detach()
             os.close(told)
-            _become(order, out)
-        os.close(out)
+            _become(order, streams)
+        for one in streams:
+            os.close(one)
         channel.sendall(f"{pid}\n".encode())
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         with contextlib.suppress(OSError):  # nobody listens any more
@@ -149,20 +204,24 @@ def _watch(order: dict[str, Any], out: int, told: int) -> None:
     os._exit(0)
 
 
-def _become(order: dict[str, Any], out: int) -> None:
+def _become(order: dict[str, Any], streams: Sequence[int]) -> None:
     """In a fork of the fork: the command, until it ends."""
     code: Any = 1
     try:
         os.setsid()
-        nowhere = os.open(os.devnull, os.O_RDONLY)
-        for place, descriptor in enumerate((nowhere, out, out)):
+        for place, descriptor in enumerate(streams):
             os.dup2(descriptor, place)
+        for descriptor in streams:
+            os.close(descriptor)
+        if order["module"] == EMULATOR:
+            order["argv"][-1] = str(os.getppid())  # it ends with its parent
+            sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
         os.environ.clear()
         os.environ.update(order["env"])
         os.chdir(order["cwd"])
-        sys.argv = [MODULE, *order["argv"]]
-        sys.modules.pop(MODULE, None)
-        runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
+        sys.argv = [order["module"], *order["argv"]]
+        sys.modules.pop(order["module"], None)
+        runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as ended:
         code = ended.code

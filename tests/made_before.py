@@ -1,6 +1,6 @@
 """For the process that forks kernels (`tests/kernels.py`), where importing this has figures not painted, forecasts of
-harm kept, the sandbox's infrastructure tool forked too, botocore quicker, git asked once, and the texts of parameter
-files parsed once. In no process of the tests themselves.
+harm kept, the sandbox's infrastructure tool forked too, botocore quicker, git asked once, and the parameter files
+parsed. In no process of the tests themselves.
 """
 
 from __future__ import annotations

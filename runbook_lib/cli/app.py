@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import click
 import typer
 
-from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.limits import too_tight
-from runbook_lib.base.patience import tellers
 from runbook_lib.cli import (
     archive,
     cost,
@@ -33,13 +30,12 @@ from runbook_lib.cli import (
 )
 from runbook_lib.cli import params as parameters
 from runbook_lib.cli import rehearse as rehearsal
-from runbook_lib.cli.ending import answering, changed, code_of, ending
+from runbook_lib.cli.ending import answering
+from runbook_lib.cli.guarded import guarded
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number
-from runbook_lib.cli.streams import lasting, trouble
+from runbook_lib.cli.streams import lasting
 from runbook_lib.cli.terminal import Column, advice, prose, say, table
-from runbook_lib.record import staging
-from runbook_lib.record.ended import Terminated
 
 if TYPE_CHECKING:
     from runbook_lib.commands.status import Status
@@ -229,30 +225,6 @@ def _called() -> None:
     if told := too_tight():
         raise UsageError(told)
     app(standalone_mode=True)
-
-
-def guarded(command: Callable[[], int | None]) -> NoReturn:
-    """Runs `command` and exits with its return value; an error becomes a sentence, its changes, and an exit code."""
-    tellers[:] = [lambda text: say(f"runbook: {text}", dim=True, err=True)]
-    scratch.sweep(release=staging.rescue)  # folders of a command that was killed
-    try:
-        code = int(command() or Exit.OK)
-    except SystemExit as ended:  # typer's own way out
-        if isinstance(ended, Terminated):
-            say(f"runbook: ended by {ended.name}{changed()}", fg="red", err=True)
-        _exit(ended.code if isinstance(ended.code, int) else int(Exit.OK))
-    except (Exception, KeyboardInterrupt) as error:  # the last resort: nobody at a terminal needs a traceback
-        told, number = ending(error)
-        say(told, fg="red", err=True)
-        sys.exit(number)
-    _exit(code)
-
-
-def _exit(code: int) -> NoReturn:
-    """Exits, and says what could not be printed."""
-    if told := trouble():
-        say(f"runbook: {told}", fg="red", err=True)
-    sys.exit(code_of(code))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def _rollback(wanted: Wanted) -> NoReturn:
         sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)
-    from runbook_lib.cli.app import guarded
+    from runbook_lib.cli.guarded import guarded
     from runbook_lib.commands.rollback import finish
 
     guarded(lambda: finish(wanted, effect))

@@ -22,7 +22,7 @@ from runbook_lib.act.guard import begun
 from runbook_lib.base.errors import AwsError, Refused, RunbookError, UsageError
 from runbook_lib.cli import ending as ending_of
 from runbook_lib.cli import entry
-from runbook_lib.cli.app import guarded
+from runbook_lib.cli.guarded import guarded
 from runbook_lib.record.ended import deferring_signals
 from tests.base.test_aws_errors import KINDS, PAGE, made
 from tests.project import own_project
@@ -207,7 +207,8 @@ def test_ctrl_c_says_what_was_begun_and_ends_with_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from runbook_lib.act.guard import begun
-    from runbook_lib.cli.app import app, guarded
+    from runbook_lib.cli.app import app
+    from runbook_lib.cli.guarded import guarded
     from runbook_lib.run import launch
 
     def stopped(*_: Any, **__: Any) -> None:

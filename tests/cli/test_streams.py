@@ -15,7 +15,7 @@ COMMAND = """
 import sys
 from pathlib import Path
 from runbook_lib.act.guard import begun
-from runbook_lib.cli.app import guarded
+from runbook_lib.cli.guarded import guarded
 from runbook_lib.cli.streams import lasting
 
 lasting()

@@ -383,7 +383,7 @@ class TestSweep:
     def test_what_a_killed_run_wrote_is_saved_before_its_temporary_folder_goes(
         self, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        from runbook_lib.cli.app import guarded
+        from runbook_lib.cli.guarded import guarded
 
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         left = tmp_path / "runbook-run-x"

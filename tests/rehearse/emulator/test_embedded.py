@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pytest
 from runbook_lib.base.errors import AwsError, Exit, UsageError
 from runbook_lib.rehearse.emulator import embedded as room
 from runbook_lib.rehearse.emulator.embedded import HOST, EmbeddedAws
+from tests import forks
 
 SECOND = dt.timedelta(seconds=1)
 HOUR = dt.timedelta(hours=1)
@@ -30,6 +31,26 @@ with EmbeddedAws() as aws:
     print(aws._child.pid, aws._folder, flush=True)
     {act}
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def booted() -> Iterator[None]:
+    """Here an embedded AWS is the process that a user starts; elsewhere it is a fork (`tests/forks.py`)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(room, "subprocess", subprocess)
+        yield
+
+
+@pytest.fixture(scope="module", params=["booted", "forked"])
+def embedded(request: pytest.FixtureRequest) -> Iterator[EmbeddedAws]:
+    """One of each: what is true of the process is true of the fork."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "forked":
+            patch.setattr(room, "subprocess", forks.processes)
+        aws = EmbeddedAws()
+    with aws:
+        assert isinstance(aws._child, forks.Forked) == (request.param == "forked")
+        yield aws
 
 
 def _date(aws: EmbeddedAws) -> dt.datetime:
@@ -130,7 +151,9 @@ def test_settings_for_another_ministack_do_not_reach_it(monkeypatch: pytest.Monk
 
 
 @pytest.mark.emulator
-def test_closing_takes_process_and_files_down() -> None:
+@pytest.mark.parametrize("started", [subprocess, forks.processes], ids=["booted", "forked"])
+def test_closing_takes_process_and_files_down(started: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "subprocess", started)
     with EmbeddedAws() as aws:
         pid, folder = aws._child.pid, aws._folder
         assert folder.exists()
@@ -178,6 +201,16 @@ def test_takes_another_port_if_somebody_was_faster(embedded: EmbeddedAws, monkey
         assert other.port != embedded.port
         assert other.client("sts").get_caller_identity()["Account"] == "000000000000"
     assert embedded.client("sts").get_caller_identity()["Account"] == "000000000000"
+
+
+@pytest.mark.emulator
+def test_a_fork_ends_with_whoever_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "subprocess", forks.processes)
+    with EmbeddedAws() as aws:
+        pid, folder = aws._child.pid, aws._folder
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        os.kill(parent, signal.SIGKILL)
+        assert _eventually(lambda: not _alive(pid)) and not folder.exists()
 
 
 def test_without_the_extra_one_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

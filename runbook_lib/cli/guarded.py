@@ -1,0 +1,40 @@
+"""Runs a command to its end. Lighter than the command line itself: the kill switch ends here too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from runbook_lib.base import scratch
+from runbook_lib.base.errors import Exit
+from runbook_lib.base.patience import tellers
+from runbook_lib.cli.ending import changed, code_of, ending
+from runbook_lib.cli.streams import trouble
+from runbook_lib.cli.terminal import say
+from runbook_lib.record import staging
+from runbook_lib.record.ended import Terminated
+
+
+def guarded(command: Callable[[], int | None]) -> NoReturn:
+    """Runs `command` and exits with its return value; an error becomes a sentence, its changes, and an exit code."""
+    tellers[:] = [lambda text: say(f"runbook: {text}", dim=True, err=True)]
+    scratch.sweep(release=staging.rescue)  # folders of a command that was killed
+    try:
+        code = int(command() or Exit.OK)
+    except SystemExit as ended:  # typer's own way out
+        if isinstance(ended, Terminated):
+            say(f"runbook: ended by {ended.name}{changed()}", fg="red", err=True)
+        _exit(ended.code if isinstance(ended.code, int) else int(Exit.OK))
+    except (Exception, KeyboardInterrupt) as error:  # the last resort: nobody at a terminal needs a traceback
+        told, number = ending(error)
+        say(told, fg="red", err=True)
+        sys.exit(number)
+    _exit(code)
+
+
+def _exit(code: int) -> NoReturn:
+    """Exits, and says what could not be printed."""
+    if told := trouble():
+        say(f"runbook: {told}", fg="red", err=True)
+    sys.exit(code_of(code))
