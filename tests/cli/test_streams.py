@@ -96,6 +96,7 @@ def test_a_narrow_terminal_is_taken_for_a_usual_one(monkeypatch: pytest.MonkeyPa
     assert "COLUMNS" not in os.environ
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coding", ["ascii", "latin-1", "utf-8"])
 def test_a_reader_that_had_enough_changes_no_code_in_any_encoding(coding: str, tmp_path: Path) -> None:
     """click takes a stream of ASCII for a mistake, and writes past it."""

@@ -212,11 +212,6 @@ class Answers:
         one = self.series.get(label)
         return one.values[one.within(window)] if one else []
 
-    def between(self, label: str, window: Window) -> tuple[Point, ...]:
-        """The points in `window`, in order of time."""
-        one = self.series.get(label)
-        return one.points[one.within(window)] if one else ()
-
     def total(self, label: str) -> float | None:
         """Sum of the points; None where there is none: no data is not zero."""
         points = self.points(label)

@@ -26,6 +26,7 @@ def wanted(**flags: object) -> dict[str, bytes]:
     return planned(answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags", [{}, {"region": ["eu-central-1"], "kind": "http"}, {"names": ["worker=Their-Own_Name"], "stage": "v1"}]
 )

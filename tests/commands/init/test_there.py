@@ -33,6 +33,7 @@ def states(files: list[File]) -> set[str]:
     return {one.state for one in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags",
     [

@@ -39,6 +39,7 @@ def seen(world: Local) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["async_failing", "async_crashing", "healthy", "submit_latency", "late_metrics"])
 def test_it_is_the_same_lived_at_once_and_in_the_steps_of_the_guards(name: str) -> None:
     """A guard that fires within an hour takes the weight back at its moment, and from then on clients stay away."""
