@@ -202,11 +202,19 @@ def test_a_run_that_never_began_says_so_in_the_summary(shell: Any) -> None:
     assert "left no record" in summary
 
 
-def test_what_is_no_result_is_no_record(shell: Any) -> None:
+def test_a_mode_that_is_none_is_not_taken_for_a_plan(shell: Any) -> None:
+    code, calls, _ = shell(**{**ASKED, "MODE": "Apply"})
+    assert (code, calls) == (2, [])
+
+
+@pytest.mark.parametrize(("ended", "job"), [(4, 4), (0, 1)])
+def test_what_is_no_result_is_no_record(shell: Any, ended: int, job: int) -> None:
     """As `--help` in the place of a notebook is answered: it ended with Python's traceback."""
-    (shell.folder / ".venv" / "bin" / "runbook").write_text("#!/usr/bin/env bash\necho ' Usage: runbook run'; exit 4\n")
+    (shell.folder / ".venv" / "bin" / "runbook").write_text(
+        f"#!/usr/bin/env bash\necho ' Usage: runbook run'; exit {ended}\n"
+    )
     code, _, summary = shell(**ASKED)
-    assert code == 4
+    assert code == job
     assert "left no record" in summary
 
 

@@ -92,7 +92,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         finally:
             reply.cancel()
         alive.cancel()
-        raise RuntimeError("the kernel could not run a cell's code, and gave no answer")
+        raise NoAnswer("the kernel could not run a cell's code, and gave no answer")
 
     def log_output_message(self, output: Any) -> None:
         shown = copy.deepcopy(output)
@@ -180,6 +180,10 @@ class NoKernel(RuntimeError):
             said: the last line of its stderr.
         """
         return cls(f"the kernel could not start: {'; '.join(filter(None, (one_line(error), said)))}")
+
+
+class NoAnswer(NoKernel):
+    """The kernel was done with a cell and gave no answer."""
 
 
 @dataclass

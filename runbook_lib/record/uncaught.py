@@ -39,6 +39,8 @@ def unread(error: BaseException) -> str:
     said, kind = "", type(error).__module__.partition(".")[0]
     if isinstance(error, OSError) and error.filename:
         said = f"{error.filename}: {error.strerror}"
+    elif "No kernel name found" in str(error):
+        said = "the notebook names no kernel (metadata.kernelspec.name); give one, such as -k python3"
     elif kind in _READS:
         said = f"{_READS[kind]} cannot be read: {error}"
     return f"{foreign.field(said)}; nothing was run, and there is no record of it" if said else ""

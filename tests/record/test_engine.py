@@ -642,7 +642,7 @@ def test_code_that_is_too_deep_to_compile_is_a_run_that_failed(
 ) -> None:
     """The kernel was done and gave no answer: the run stood for ever."""
     monkeypatch.setattr(kernel, "ANSWERS_S", 0.5)
-    with pytest.raises(RuntimeError, match="gave no answer"):
+    with pytest.raises(kernel.NoAnswer, match="gave no answer"):
         project.run(OPEN, f"x = {'1 + ' * 5_000}1", CLOSE)
     record = project.record()
     assert (record.status, record.error and record.error.cell) == ("failed", 3)

@@ -52,6 +52,7 @@ OURS = ["python", "/x/bin/papermill", "--engine", "runbook", "06.ipynb", "out.ip
 UNREAD = [
     FileNotFoundError(2, "No such file or directory", "06.ipynb"),
     IsADirectoryError(21, "Is a directory", "a\nb"),
+    ValueError("No kernel name found in notebook and no override provided."),
 ]
 
 
