@@ -26,8 +26,8 @@ _LITTER = re.compile(r"\.DS_Store|\._.+|\.localized|Thumbs\.db|[Dd]esktop\.ini",
 
 
 def is_litter(place: Path | os.DirEntry[str]) -> bool:
-    """Whether macOS or Windows left the file in a folder that a person opened: it is no part of an archive, nothing shows
-    it, and it is no damage.
+    """Whether macOS or Windows left the file in a folder that a person opened. It is no part of an archive, and nothing
+    shows it: it is no damage.
     """
     return bool(_LITTER.fullmatch(place.name)) and not place.is_symlink() and place.is_file()
 
