@@ -31,6 +31,6 @@ def files() -> dict[str, bytes]:
         UsageError: the installation has no such files.
     """
     root = delivered()
-    found = [*sorted((root / "notebooks").glob("*.ipynb")), *sorted((root / "params").glob("*.yaml"))]
+    found = [*sorted((root / "notebooks").glob("[!.]*.ipynb")), *sorted((root / "params").glob("[!.]*.yaml"))]
     found += [root / name for name in WORKFLOW]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}

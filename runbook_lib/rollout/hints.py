@@ -80,7 +80,7 @@ def _said(flat: dict[str, Any], key: str) -> Any:
 
 
 def _files(params: Params) -> dict[str, dict[str, Any]]:
-    return {path.name: _flat(path) for path in sorted(Path(params.source).glob("*.yaml"))}
+    return {path.name: _flat(path) for path in sorted(Path(params.source).glob("[!.]*.yaml"))}
 
 
 def _folder(params: Params) -> str:
