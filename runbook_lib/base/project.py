@@ -142,9 +142,18 @@ def _there(path: Path) -> bool:
 
 
 def environments(folder: Path) -> list[str]:
-    """Names of the environments with a file in `folder`: one with a line that begins with `env:`."""
-    found = sorted(folder.glob("*.yaml"))
-    return [one.stem for one in found if re.search(r"^env:", one.read_text("utf-8", errors="replace"), re.MULTILINE)]
+    """Names of the environments with a file in `folder`: one with a line that begins with `env:`. Hidden files are an
+    editor's or a file manager's.
+    """
+    return [one.stem for one in sorted(folder.glob("[!.]*.yaml")) if re.search(r"^env:", _text(one), re.MULTILINE)]
+
+
+def _text(file: Path) -> str:
+    """What is in a file; empty if it is none, or cannot be read: whoever reads it as parameters says why."""
+    try:
+        return file.read_text("utf-8", errors="replace") if file.is_file() else ""
+    except OSError:
+        return ""
 
 
 FOLDER = "delivered"
@@ -172,6 +181,6 @@ def delivered_files() -> dict[str, bytes]:
         UsageError: the installation has no such files.
     """
     root = delivered()
-    found = [*sorted((root / "notebooks").glob("*.ipynb")), *sorted((root / "params").glob("*.yaml"))]
+    found = [*sorted((root / "notebooks").glob("[!.]*.ipynb")), *sorted((root / "params").glob("[!.]*.yaml"))]
     found += [root / name for name in WORKFLOW]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}

@@ -72,7 +72,7 @@ def one(file: Path, commands: bool = False) -> list[Found]:
 def _sorted_out(folder: Path) -> tuple[list[Path], list[Path], list[Found]]:
     """Environments, overlays (flat files without `env`), and unreadable files."""
     flat, overlays, broken = [], [], []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("[!.]*.yaml")):
         try:
             keys = read_yaml(path).keys()
         except UsageError as error:

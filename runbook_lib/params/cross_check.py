@@ -245,7 +245,7 @@ def _people(params: Params) -> Iterator[Named]:
 def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:
     """Checks that each step has its notebook, if the project's notebooks lie beside the parameters."""
     folder = Path(params.source).parent / "notebooks"
-    there = {path.stem for path in folder.glob("*.ipynb")}
+    there = {path.stem for path in folder.glob("[!.]*.ipynb")}
     steps = params.policy.steps
     for name in named if there else ():
         notebook = steps[name].notebook if name in steps else ""

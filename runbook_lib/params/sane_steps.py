@@ -38,7 +38,7 @@ def check(params: Params) -> Iterator[Said]:
         yield from _order(params.policy, env)
     yield from _circle(params.policy)
     # The project's notebooks, if they lie beside the parameters.
-    code = {one.stem: _code(one) for one in sorted((Path(params.source).parent / "notebooks").glob("*.ipynb"))}
+    code = {one.stem: _code(one) for one in sorted((Path(params.source).parent / "notebooks").glob("[!.]*.ipynb"))}
     yield from _played(params.policy, code)
     if params.service.traffic.kind != "lambda-alias":  # there the version is published before
         yield from _deployed(params.policy, code)

@@ -251,7 +251,7 @@ def start(
     manager.client_factory = Channels
     if provisioner is not None:
         manager.provisioner = provisioner(manager)
-    # A team's own `queue.py` or `secrets.py` in the working folder is no module of ours or of a library.
+    # IPython looks for a library in the working folder first, where a team may have a file of that name.
     arguments = ["--HistoryManager.hist_file=:memory:", "--InteractiveShellApp.ignore_cwd=True"]
     if preload:
         arguments.append(f"--IPKernelApp.exec_lines={preload}")

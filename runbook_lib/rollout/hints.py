@@ -58,7 +58,7 @@ def filed(params: Params) -> Params:
 
 def _of(params: Params, env: str) -> dict[str, dict[str, Any]]:
     """The parameter files of an environment, its own first: among several that agree, it is the one people know."""
-    files = {path.name: _flat(path) for path in sorted(Path(params.source).glob("*.yaml"))}
+    files = {path.name: _flat(path) for path in sorted(Path(params.source).glob("[!.]*.yaml"))}
     return {
         name: files[name]
         for name in sorted(files, key=lambda one: one != f"{env}.yaml")

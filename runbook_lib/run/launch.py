@@ -72,7 +72,7 @@ def find_notebook(name: str) -> Path:
             raise UsageError(f"{name}: no such notebook")
         return path
     folder = project_root() / "notebooks"
-    known = sorted(path for path in folder.glob("*.ipynb") if path.stem != START)
+    known = sorted(path for path in folder.glob("[!.]*.ipynb") if path.stem != START)
     matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
     if not known:
         whose = f", the project of {named[0]}; give a file of the project that has them" if named else ""

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.project import environments
 from runbook_lib.commands.params_check import check
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,20 @@ def test_the_files_of_the_project_are_whole_and_each_is_told(folder: Path) -> No
     assert all(one.ok for one in found), found
     wanted = {path.name for path in folder.glob("*.yaml")} - {"rehearsal-commands.yaml"}
     assert {one.file for one in found} == wanted
+
+
+def test_what_an_editor_or_a_file_manager_keeps_beside_the_files_is_none_of_them(folder: Path) -> None:
+    """Whoever had `prod.yaml` open in Emacs, or copied the folder from a Mac, could check and look up nothing."""
+    wanted = check(folder)
+    (folder / ".#prod.yaml").symlink_to("me@host.1234:1")
+    for name in ("._prod.yaml", ".prod.yaml.swp", "prod.yaml~"):
+        (folder / name).write_bytes(b"\0\5\26\7\0")
+        (folder.parent / "notebooks" / name.replace("yaml", "ipynb")).write_bytes(b"\0\5\26\7\0")
+    assert check(folder) == wanted
+    assert environments(folder) == ["dev", "prod", "staging"]
+    (folder / "lost.yaml").symlink_to("nowhere")
+    (folder / "folder.yaml").mkdir()
+    assert environments(folder) == ["dev", "prod", "staging"]
 
 
 @pytest.mark.slow

@@ -574,9 +574,9 @@ def test_what_a_program_prints_is_in_the_cell_and_not_on_the_console(
 
 @pytest.mark.kernel
 def test_a_teams_own_module_in_the_working_folder_is_no_library(project: Project) -> None:
-    """A service's repository has its `queue.py` or `secrets.py`: a run ended with that file's error."""
-    (project.root / "statistics.py").write_text("raise RuntimeError('the team has its own')")
-    project.run(OPEN, "import statistics; statistics.fmean([1])", CLOSE, boots=True)
+    """IPython puts the working folder before the libraries: a run ended with the error of a team's `scipy.py`."""
+    (project.root / "webencodings.py").write_text("raise RuntimeError('the team has its own')")
+    project.run(OPEN, "import webencodings; webencodings.UTF8", CLOSE, boots=True)
     assert project.record().status == "completed"
 
 

@@ -76,7 +76,7 @@ def project(ground: Ground) -> Found:
     """Checks that the project's folder has parameters and notebooks, and that they are readable."""
     root = project_root(ground.file.parent)
     folder = root / "notebooks"
-    there = sorted(one for one in folder.glob("*.ipynb") if os.access(one, os.R_OK))
+    there = sorted(one for one in folder.glob("[!.]*.ipynb") if os.access(one, os.R_OK))
     if not there:
         return wrong(f"{folder} holds no notebook that can be read", RESTORE)
     return ok(f"{root}: {words.count(len(there), 'notebook')}")

@@ -80,7 +80,7 @@ def copied(release: str) -> Path:
     """The delivered notebooks for a project without any: a copy whose parameters cells name the project's release."""
     folder = scratch.made("notebooks")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for path in (delivered() / "notebooks").glob("*.ipynb"):
+    for path in (delivered() / "notebooks").glob("[!.]*.ipynb"):
         (folder / path.name).write_text(filled_cell(path.read_text("utf-8"), {"release": release}), encoding="utf-8")
     return folder
 

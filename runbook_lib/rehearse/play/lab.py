@@ -180,7 +180,7 @@ def workspace(parent: Path, release: str) -> Path:
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(settings))
     (folder / "notebooks").mkdir()
-    for notebook in sorted((root / "notebooks").glob("*.ipynb")):
+    for notebook in sorted((root / "notebooks").glob("[!.]*.ipynb")):
         text = notebook.read_text(encoding="utf-8")
         (folder / "notebooks" / notebook.name).write_text(with_defaults(text, flat), encoding="utf-8")
     return folder
