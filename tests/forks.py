@@ -43,7 +43,7 @@ EMULATOR = "runbook_lib.rehearse.emulator.launcher"
 _OF_MINISTACK = (
     *("cryptography.hazmat.primitives.asymmetric.rsa", "cryptography.hazmat.primitives.keywrap", "cryptography.x509"),
     *("defusedxml.ElementTree", "email.mime.multipart", "gzip", "hypercorn.asyncio", "hypercorn.config", "jsonata"),
-    *("smtplib", "tarfile", "xml.sax.saxutils", "yaml", "runbook_lib.base.orphan"),
+    *("smtplib", "tarfile", "xml.sax.saxutils", "yaml", "runbook_lib.base.process"),
 )
 """What the launcher, MiniStack and its services for the sandbox import of others."""
 ROOT = Path(__file__).parents[1]
