@@ -123,7 +123,7 @@ def redact_text(text: str) -> str:
 
 def _within(text: str, deep: int) -> str:
     """`text` redacted from the inside: what has masked a part of a text spoils how the text around it is written."""
-    if deep and ("&" in text or "\\" in text):
+    if deep and ("&" in text or "\\" in text or "%" in text):
         text = mask_written(text, lambda told: _within(told, deep - 1))
     return _coloured(text)
 

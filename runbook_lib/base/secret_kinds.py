@@ -256,7 +256,11 @@ KINDS: tuple[Kind, ...] = (
     Kind(("signature=",), re.compile(r"(?i)(\bSignature=)[0-9a-f]{64}\b"), KEEP),
     Kind(
         ("://",),
-        re.compile(r"((?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s/:@\"'<>]{0,64}:)[^\s/\"'<>]+(?=@)"),
+        re.compile(
+            r"((?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s/:@\"'<>]{0,64}:)"
+            # A slash in a password is against RFC 3986, and is met; behind a port begins a path.
+            r"(?:[^\s/\"'<>]+|(?!\d{1,5}/)[^\s/@\"'<>]{1,80}(?:/[^\s/\"'<>]{0,80}){1,3})(?=@)"
+        ),
         KEEP,
     ),
     Kind(

@@ -26,8 +26,8 @@ _PAGES = "next|starting|page|pagination|continuation|idempotency|clientrequest|c
 _PAGE = "".join(f"(?<!{name})(?<!{name}[_-])" for name in _PAGES.split("|"))
 """A token behind one of these names says where a list goes on, or which request it was: whoever has it has nothing."""
 LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?"
-PREFIXED = rf"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)|(?:api|app|consumer|oauth|jwt|webhook|session|hmac){_S}secret"
-"""Telling only with something in front: `DB_PASS`; `PASS` alone is a verdict and `PWD` a folder."""
+PREFIXED = rf"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)|(?-i:(?<=[a-z0-9])P(?:ass|wd)(?![a-z]))|(?:api|app|consumer|oauth|jwt|webhook|session|hmac){_S}secret"
+"""Telling only with something in front: `DB_PASS`, `dbPass`; `PASS` alone is a verdict and `PWD` a folder."""
 _SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
 """Telling only right before its value: `pwd=x`. A folder, a verdict or a count behind it is none."""
 NAMES = rf"{SURE_NAMES}|{LIKELY}"
@@ -38,7 +38,7 @@ START = r"(?:(?<![A-Za-z0-9])|(?-i:(?<=[a-z0-9])(?=[A-Z]))|(?=passw|passphrase))
 _HUMP = r"(?:[a-z0-9]*(?-i:(?<=[a-z0-9])(?=[A-Z])))?"
 _FULL = re.compile(
     rf"(?i)(?!no[_-])(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{_TONGUES}|(?:set-)?cookie)(?:{_S}[0-9]{{1,2}})?"
-    r"|[a-z0-9_-]{1,40}[_-](?:pass|pwd)"
+    r"|[a-z0-9_-]{1,40}(?:[_-]|(?-i:(?<=[a-z0-9])(?=P)))(?:pass|pwd)"
 )
 _SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{_TONGUES}|[a-z0-9]*passw(?:or)?d)")
 
@@ -100,17 +100,12 @@ _STEMS = (
     "secret",
     "token",
     "key",
-    "passw",
-    "passphrase",
-    "passcode",
+    "pass",
+    "pwd",
     "x-amz-",
     "webhook",
     "authorization",
     "credential",
-    "_pass",
-    "-pass",
-    "_pwd",
-    "-pwd",
     "_auth",
     "-auth",
 )
@@ -151,7 +146,7 @@ def harmless(value: str) -> bool:
 
 def stemmed(small: str) -> bool:
     """Whether a text in small letters may have a telling name anywhere."""
-    return has((*_STEMS, "pwd"), small) or foreign(small)
+    return has(_STEMS, small) or foreign(small)
 
 
 def foreign(small: str) -> bool:
@@ -176,7 +171,7 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
     """`text` with the values behind telling names masked; `small`: the same text in small letters, `assigned`: as of
     `assigns`.
     """
-    flags = "--" in small and has((*_STEMS, "pass", "pwd"), small)
+    flags = "--" in small and has(_STEMS, small)
     if flags:
         text = _FLAG.sub(lambda match: match[0] if harmless(match["value"]) else match[1] + MASK, text)
     if any(name in small for name in ("pwd", "pass", "pw", "psw")):

@@ -1,5 +1,6 @@
 """Masks secrets in texts within a text, as the reader sees them: HTML writes its signs as entities (`&quot;`), JSON and
-programs write a line break as a backslash and a letter, which looks like a part of the next word.
+programs write a line break as a backslash and a letter, which looks like a part of the next word, an address writes a
+quote as `%22`, which looks like a part of the token behind it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ import html
 import json
 import re
 from collections.abc import Callable
+from urllib.parse import quote, unquote_to_bytes
+
+from runbook_lib.base.secret_kinds import MASK
 
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,6}|#x[0-9a-fA-F]{1,6});")
 _TOLD = re.compile(r"(?:\A|(?<=>))[^<>]+|(?<==)\"[^\"<>]*\"|(?<==)'[^'<>]*'")
@@ -26,10 +30,16 @@ _UNKNOWN = re.compile(
 _ESCAPE = re.compile(r"\\{1,4}(?:[nrt]|u(?!00[0-7]|[dD][89a-fA-F])[0-9a-fA-F]{4})")
 """A line break, a tab, or a letter beyond ASCII."""
 _LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
+_WORD = re.compile(r"[^\s\"'<>]+")
+_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+"""Signs as an address writes them (RFC 3986, section 2.1)."""
+_BETWEEN = re.compile(r"([?&=;#])")
 
 
 def mask_written(text: str, mask: Callable[[str], str]) -> str:
     """`text` with what `mask` masks in the texts that are written within it."""
+    if "%" in text and _ENCODED.search(text):
+        text = _WORD.sub(lambda match: _address(match[0], mask) if "%" in match[0] else match[0], text)
     pieces = _pieces(text, mask) if "\\" in text else [text]
     if "&" in text and _ENTITY.search(text):
         pieces = [_TOLD.sub(lambda match: _told(match[0], mask), "".join(pieces))]
@@ -82,6 +92,31 @@ def _told(written: str, mask: Callable[[str], str]) -> str:
     if masked == seen:
         return written
     return f"{around}{html.escape(masked, quote=value or bool(_QUOTES.search(written)))}{around}"
+
+
+def _address(word: str, mask: Callable[[str], str]) -> str:
+    """An address: each of its values is a text of its own, and together they have the names before the values."""
+    values = [_decoded(part, mask) if "%" in part else part for part in _BETWEEN.split(word)]
+    return _decoded("".join(values), mask)
+
+
+def _decoded(written: str, mask: Callable[[str], str]) -> str:
+    """A part of an address, masked as the program behind it reads it."""
+    spelt: dict[str, str] = {}
+
+    def letters(match: re.Match[str]) -> str:
+        try:
+            told = unquote_to_bytes(match[0]).decode()
+        except UnicodeDecodeError:
+            return match[0]
+        spelt.update((letter, quote(letter, safe="")) for letter in told)
+        return told
+
+    seen = _ENCODED.sub(letters, written)
+    masked = mask(seen) if spelt else seen
+    if masked == seen:
+        return written
+    return MASK.join("".join(spelt.get(letter, letter) for letter in piece) for piece in masked.split(MASK))
 
 
 def _line(line: str, mask: Callable[[str], str]) -> str:
