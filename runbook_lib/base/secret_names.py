@@ -26,7 +26,10 @@ _PAGES = "next|starting|page|pagination|continuation|idempotency|clientrequest|c
 _PAGE = "".join(f"(?<!{name})(?<!{name}[_-])" for name in _PAGES.split("|"))
 """A token behind one of these names says where a list goes on, or which request it was: whoever has it has nothing."""
 LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?"
-PREFIXED = rf"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)|(?-i:(?<=[a-z0-9])P(?:ass|wd)(?![a-z]))|(?:api|app|consumer|oauth|jwt|webhook|session|hmac){_S}secret"
+PREFIXED = (
+    r"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)|(?-i:(?<=[a-z0-9])P(?:ass|wd)(?![a-z]))"
+    rf"|(?:api|app|consumer|oauth|jwt|webhook|session|hmac){_S}secret"
+)
 """Telling only with something in front: `DB_PASS`, `dbPass`; `PASS` alone is a verdict and `PWD` a folder."""
 _SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
 """Telling only right before its value: `pwd=x`. A folder, a verdict or a count behind it is none."""

@@ -28,6 +28,7 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
 
     Example: [bold]runbook dlq list --env prod[/bold]
     """
+    from runbook_lib.base.redact import redact_text
     from runbook_lib.commands.dlq import listed
     from runbook_lib.run.launch import overrides
 
@@ -38,7 +39,8 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     for one in found:
         sent = when(one.sent_at) if one.sent_at else "at an unknown time"
         state = (one.status or "no such job") if one.job_id else "no message of this service"
-        prose(f"{short(field(one.job_id or one.message_id))}: {short(field(state))}, sent {sent}", bold=True)
+        which = redact_text(f"{field(one.job_id or one.message_id)}: {field(state)}")
+        prose(f"{short(which)}, sent {sent}", bold=True)
         told = one.error or ("the job says nothing of an error" if one.status else "")
         if told:
             prose(field(told), indent="  ")

@@ -84,7 +84,7 @@ def rehearse(
     preflight to acceptance through some twenty virtual days. Any other scenario than healthy is played to its own end,
     with the rollback's notebook; the exit code is 0 if that is the end which the scenario declares, else 3.
 
-    With --quick a team checks whether its own gates would have caught a fault: a play takes a second or two, and --json
+    With --quick a team checks whether its own gates would have caught a fault: a play takes some seconds, and --json
     prints an array with one object per seed. A shift beyond the harm budget (gates.yaml, harm.users) is refused, too.
 
     Examples: [bold]runbook rehearse --scenario async_failing --start-phase 06[/bold]
@@ -145,6 +145,7 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
         raise UsageError(f"'{known.name}' is found in the first week after the rollout: play it without --quick")
     policy = load_file(file or params_dir() / f"{places().prod}.yaml", {})
     found = []
+    say(f"playing '{known.name}' {len(seeds)} time{'s' * (len(seeds) > 1)}, some seconds each", dim=True, err=True)
     for one in many.plays(policy, known, seeds, start_phase):
         found.append(one)
         if not json_:

@@ -13,6 +13,8 @@ from runbook_lib.act import dead_letters as act
 from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.foreign import field
+from runbook_lib.base.redact import redact_text
 from runbook_lib.judge import words
 from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.jobs.dlq import Letter, letters
@@ -32,6 +34,10 @@ class Driven:
     sentence: str
     jobs: tuple[str, ...]
     record: str | None
+
+    def __post_init__(self) -> None:
+        """Whoever can send a message writes the id: without secrets, and on one line, it is shown."""
+        object.__setattr__(self, "jobs", tuple(redact_text(field(one)) for one in self.jobs))
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON, for `--json`."""

@@ -5,11 +5,21 @@ from __future__ import annotations
 import ast
 import contextlib
 from collections.abc import Iterator
+from keyword import iskeyword
 from typing import Any
+
+from runbook_lib.base.errors import UsageError
 
 
 def parameters(nb: Any) -> dict[str, Any]:
-    """The literal values in the parameters cell and in papermill's injected cell; the latter win."""
+    """The literal values in the parameters cell and in papermill's injected cell; the latter win.
+
+    Raises:
+        UsageError: papermill was given a name that no cell can assign, such as `a b`.
+    """
+    for name in nb.metadata.get("papermill", {}).get("parameters") or {}:
+        if not str(name).isidentifier() or iskeyword(str(name)):
+            raise UsageError(f"'{name}' cannot be the name of a parameter")
     found: dict[str, Any] = {}
     for tag in ("parameters", "injected-parameters"):
         for cell in nb.cells:

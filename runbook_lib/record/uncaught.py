@@ -1,7 +1,7 @@
 """The end of a run on papermill's own command line: our error is one sentence there, as after every other command.
 
-papermill leaves a cell's error to Python, which prints the whole way to it, and so a file that it cannot read. What is
-not ours still ends so: its way is what a person needs then.
+papermill leaves a cell's error to Python, which prints the whole way to it, and so whatever it cannot use before a run.
+The error of a cell that is not ours still ends so: its way is what a person needs then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any
 
@@ -23,7 +24,7 @@ _READS = {"yaml": "what -f, -y or -b gives", "nbformat": "the notebook"}
 
 
 def begin(words: list[str]) -> None:
-    """From now on, until a run begins, a file that papermill's command line cannot read is one sentence.
+    """From now on, until a run begins, what papermill's command line cannot use is one sentence.
 
     Args:
         words: the command line of this process; nothing happens unless it is papermill's with our engine.
@@ -35,15 +36,21 @@ def begin(words: list[str]) -> None:
 
 
 def unread(error: BaseException) -> str:
-    """The sentence of a file that papermill could not read before the run; empty: it is another error."""
-    said, kind = "", type(error).__module__.partition(".")[0]
+    """The sentence of what papermill could not use before the run; empty: the person ended it."""
+    if not isinstance(error, Exception):
+        return ""
+    kind = type(error).__module__.partition(".")[0]
     if isinstance(error, OSError) and error.filename:
         said = f"{error.filename}: {error.strerror}"
     elif "No kernel name found" in str(error):
         said = "the notebook names no kernel (metadata.kernelspec.name); give one, such as -k python3"
     elif kind in _READS:
         said = f"{_READS[kind]} cannot be read: {error}"
-    return f"{foreign.field(said)}; nothing was run, and there is no record of it" if said else ""
+    elif any(frame.f_code.co_name == "execute_notebook" for frame, _ in walk_tb(error.__traceback__)):
+        said = f"the run could not begin: {error}"
+    else:  # papermill takes any YAML for a mapping
+        said = f"what -f, -y or -b gives is no mapping of names to values ({type(error).__name__}: {error})"
+    return f"{foreign.short(foreign.field(said))}; nothing was run, and there is no record of it"
 
 
 def shorten() -> None:

@@ -390,3 +390,9 @@ def records() -> list[Any]:
         archive.verify(ref)
     assert [path.name for path in archive.staging.glob("*")] == []
     return [archive.load(ref) for ref in refs]
+
+
+def test_an_id_is_on_its_line_and_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    done = dead_letters.Driven(False, "plan", ("job \r\nOK: all fine", f"postgres:{'//'}u:Hunter2secret9@h/d"), None)
+    assert done.jobs[0] == "job OK: all fine"
+    assert "Hunter2secret9" not in json.dumps(done.as_dict())

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
+import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from runbook_lib.base.errors import UsageError
 from runbook_lib.record.given import parameters
 
 
@@ -15,3 +19,12 @@ def test_parameters_are_read_without_running_anything() -> None:
         new_code_cell("env = (", metadata={"tags": ["parameters"]}),
     ]
     assert parameters(new_notebook(cells=cells)) == {"env": "prod", "n": 3, "a": -1.5, "b": -1.5, "injected": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"), [("a b", True), ("import", True), ("1", True), ("", True), ("ä", False), ("env", False)]
+)
+def test_a_name_that_no_cell_can_assign_is_refused(name: str, odd: bool) -> None:
+    nb = new_notebook(metadata={"papermill": {"parameters": {"env": "prod", name: 1}}})
+    with pytest.raises(UsageError, match=f"'{name}' cannot be") if odd else nullcontext():
+        parameters(nb)

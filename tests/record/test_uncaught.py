@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 import pytest
-from papermill.exceptions import PapermillExecutionError
+from papermill.exceptions import PapermillException, PapermillExecutionError
 
 from runbook_lib.record import uncaught
 
@@ -53,6 +53,10 @@ UNREAD = [
     FileNotFoundError(2, "No such file or directory", "06.ipynb"),
     IsADirectoryError(21, "Is a directory", "a\nb"),
     ValueError("No kernel name found in notebook and no override provided."),
+    ValueError("dictionary update sequence element #0 has length 1; 2 is required"),
+    UnicodeDecodeError("utf-8", b"\xff\xfe", 0, 1, "invalid start byte"),
+    RecursionError("maximum recursion depth exceeded\nwhile calling"),
+    PapermillException("No parameter translator functions specified for language 'nope'"),
 ]
 
 
@@ -84,3 +88,7 @@ def test_a_process_that_is_not_papermill_with_our_engine_keeps_its_hook(
     before = sys.excepthook
     uncaught.begin(words)
     assert sys.excepthook is before
+
+
+def test_whoever_ends_papermill_before_a_run_gets_no_sentence() -> None:
+    assert uncaught.unread(KeyboardInterrupt()) == ""

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of
@@ -68,6 +68,11 @@ class Letter(Frozen):
     """Present status of its job in the table; None: there is no such job (any more)."""
     error: str | None = None
     """Error of the job, redacted."""
+
+    @field_serializer("job_id", "trace", "group", "status")
+    def _without_secrets(self, text: str | None) -> str | None:
+        """Whoever can send a message writes these; here they stay as they are, to look for the job."""
+        return None if text is None else redact(text)
 
 
 def waiting(sqs: Any, url: str, wait_s: int = 1) -> Iterator[list[dict[str, Any]]]:

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from runbook_lib.base.errors import AwsError
-from runbook_lib.observe.jobs.dlq import job_of, letters
+from runbook_lib.observe.jobs.dlq import Letter, job_of, letters
 from runbook_lib.params.load import load_file, params_dir
 
 
@@ -102,3 +102,12 @@ class Odd(Queue):
 def test_a_status_that_is_no_text_is_shown_as_one() -> None:
     (found,) = letters(Odd("AccessDenied"), load_file(params_dir() / "prod.yaml"))
     assert (found.status, found.error) == ("1.0", "{'code': 7.0}")
+
+
+@pytest.mark.parametrize("id", [f"postgres:{'//'}u:Hunter2secret9@h/d", "job Bearer Hunter2secret9abcdefghijk"])
+def test_what_a_sender_writes_as_an_id_is_written_without_secrets_and_stays_to_look_for_the_job(id: str) -> None:
+    letter = Letter(
+        message_id="m", job_id=id, sent_at=None, receives=1, bytes=1, sha256="", body="", group=id, trace=id
+    )
+    assert letter.job_id == id
+    assert "Hunter2secret9" not in letter.model_dump_json()
