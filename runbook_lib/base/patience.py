@@ -21,6 +21,9 @@ from runbook_lib.base.errors import AwsError
 TELL_AFTER_S = 2.0
 """Seconds of silence after which the person at the terminal is told what takes so long."""
 
+QUIET_S, EACH_S = 30.0, 10.0
+"""Seconds after which trouble is over, and between two lines about it."""
+
 _REFUSALS = 300
 """HTTP codes from which on an answer is an error or redirect, which botocore handles."""
 _PAGE = 20_000
@@ -39,6 +42,27 @@ def tell(text: str) -> None:
     """Shows a line to the person who waits at a terminal."""
     for one in tellers:
         one(text)
+
+
+class Trouble:
+    """Tells the person who waits that questions have to be asked again and again: none takes long by itself, and all
+    together took a minute without a word.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._last = -math.inf
+        self._due = math.inf
+
+    def again(self, asked: str, nth: int, most: int) -> None:
+        """A question is asked the `nth` time of `most`."""
+        now = self._monotonic()
+        if now - self._last > QUIET_S:
+            self._due = now + TELL_AFTER_S
+        self._last = now
+        if now > self._due:
+            self._due = now + EACH_S
+            tell(f"{asked} gives no good answer: asked again, try {nth} of {most} ...")
 
 
 class Overdue:
@@ -79,6 +103,7 @@ class _Asker:
             del question, done  # and with them the answer
 
 
+_trouble = Trouble()
 _idle: deque[_Asker] = deque()
 """Those that wait for a question. One that was given up is not among them until its call has ended."""
 os.register_at_fork(after_in_child=_idle.clear)  # a fork has none of its parent's threads
@@ -197,7 +222,10 @@ class Patient:
             Silent: too much time was waited in vain; botocore does not ask again.
         """
         this = _TRY.search(_text(getattr(request, "headers", {}).get("amz-sdk-request", "")))
-        more = max(0, self._tries - int(this[1])) if this else 0
+        nth = int(this[1]) if this else 1
+        more = max(0, self._tries - nth) if this else 0
+        if nth > 1:
+            _trouble.again(self._asked, nth, max(nth, self._tries))
         pauses = 2**more if more else 0  # botocore's, at most
         left = self._silence.left_s
         if left <= 0:

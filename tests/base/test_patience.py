@@ -20,7 +20,7 @@ from runbook_lib.base import aws as clients
 from runbook_lib.base import patience
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.patience import Overdue, Patient, Silence, tellers
+from runbook_lib.base.patience import Overdue, Patient, Silence, Trouble, tellers
 
 ASKED = "https://sts.example"
 
@@ -55,9 +55,34 @@ def test_the_line_promises_the_whole_with_all_tries(this: str, says: int, monkey
     told: list[str] = []
     tellers.append(told.append)
     monkeypatch.setattr(patience, "TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(patience, "_trouble", Trouble())
     request = SimpleNamespace(headers={"amz-sdk-request": this.encode()})
     Patient(session(lambda _: time.sleep(0.05)), ASKED, 10, tries=4).send(request)
     assert told == [f"waiting for {ASKED} to answer, {says} s at most ..."]
+
+
+def test_questions_that_are_asked_again_and_again_are_told_of_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was answered at its third try, soon: a look took 71 s without a word."""
+    told: list[tuple[float, str]] = []
+    clock = [0.0]
+    tellers.append(lambda text: told.append((clock[0], text)))
+    monkeypatch.setattr(patience, "_trouble", Trouble(lambda: clock[0]))
+
+    def asked(until: float) -> None:
+        while clock[0] < until:
+            for nth in (1, 2, 3):
+                request = SimpleNamespace(headers={"amz-sdk-request": f"attempt={nth}; max=4"})
+                Patient(session(lambda _: "answer"), ASKED, 5, tries=4).send(request)
+                clock[0] += 0.25
+
+    asked(2.0)
+    assert told == [], "one that is asked again is nothing to speak of"
+    asked(24.0)
+    assert [round(at) for at, _ in told] == [2, 13, 24]
+    assert told[0][1].startswith(f"{ASKED} gives no good answer: asked again, try ") and "of 4" in told[0][1]
+    clock[0] += 60
+    asked(clock[0] + 1)
+    assert len(told) == 3, "trouble that was over begins anew"
 
 
 def test_what_is_overdue_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
