@@ -92,7 +92,10 @@ case "$1" in
         exit "${CODE:-0}" ;;
     archive)
         test "$2" = show && echo "## the verdict"
-        test "$2" != sync || test "$UPLOAD" = late ;;
+        if [ "$2" = sync ]; then
+            test -f record/abc/owner.json && echo "kept already" >>"$CALLS"
+            test "$UPLOAD" = late
+        fi ;;
 esac
 """,
 }
@@ -175,7 +178,7 @@ def test_the_runs_exit_code_is_the_jobs_and_the_record_is_kept(shell: Any, code:
 def test_an_upload_that_fails_is_tried_again_and_its_record_kept_as_an_artifact(shell: Any) -> None:
     ended, calls, summary = shell(**ASKED, ARCHIVE_BUCKET="records", UPLOAD="refused")
     assert ended == 1
-    assert calls[1:] == ["runbook archive sync --archive s3://records/archive"] * 3
+    assert calls[1:] == ["runbook archive sync --archive s3://records/archive", "kept already"] * 3
     assert summary.startswith(
         "The record could not be sealed in s3://records/archive. It is among this job's artifacts"
     )
@@ -184,7 +187,7 @@ def test_an_upload_that_fails_is_tried_again_and_its_record_kept_as_an_artifact(
 
 def test_an_upload_that_comes_late_is_told(shell: Any) -> None:
     ended, calls, summary = shell(**ASKED, ARCHIVE_BUCKET="records", UPLOAD="late")
-    assert (ended, len(calls)) == (1, 2)
+    assert (ended, len(calls)) == (1, 3)
     assert "was sealed in s3://records/archive late" in summary and not (shell.folder / "record").exists()
 
 

@@ -39,6 +39,7 @@ from runbook_lib.cli.terminal import Column, advice, prose, say, table
 
 if TYPE_CHECKING:
     from runbook_lib.commands.status import Status
+    from runbook_lib.run.launch import Finished
 
 EXIT_CODES = """\b
 Exit codes:
@@ -192,15 +193,19 @@ def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) ->
         if not json_:
             say(f"running {values.get('rollout_step') or path.stem} with {params} ({told})", err=True)
 
-    finished = launch(path, params, values, progress=sys.stderr.isatty() and not json_, begins=begins)
-    if json_:
-        typer.echo(json.dumps(finished.as_dict()))
-    else:
-        _show_finished(finished)
-    raise typer.Exit(finished.exit_code)
+    def shown(finished: Finished) -> None:
+        if json_:
+            typer.echo(json.dumps(finished.as_dict()))
+        else:
+            _show_finished(finished)
+
+    bar = sys.stderr.isatty() and not json_
+    done = launch(path, params, values, progress=bar, begins=begins, cut=shown)
+    shown(done)
+    raise typer.Exit(done.exit_code)
 
 
-def _show_finished(finished: Any) -> None:
+def _show_finished(finished: Finished) -> None:
     colour = {"PROMOTE": "green", "SOAK": "blue", "PLANNED": "blue", "HOLD": "yellow", "ROLLBACK": "red"}
     prose(f"{finished.headline}", fg=colour.get(finished.decision or "", "red"), bold=True)
     if finished.next:

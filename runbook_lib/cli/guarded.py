@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -29,7 +31,7 @@ def guarded(command: Callable[[], int | None]) -> NoReturn:
     except (Exception, KeyboardInterrupt) as error:  # the last resort: nobody at a terminal needs a traceback
         told, number = ending(error)
         say(told, fg="red", err=True)
-        sys.exit(number)
+        _leave(number)
     _exit(code)
 
 
@@ -37,4 +39,10 @@ def _exit(code: int) -> NoReturn:
     """Exits, and says what could not be printed."""
     if told := trouble():
         say(f"runbook: {told}", fg="red", err=True)
-    sys.exit(code_of(code))
+    _leave(code_of(code))
+
+
+def _leave(code: int) -> NoReturn:
+    """Exits. Everything is said and sealed: who presses Ctrl-C once more gets no traceback of a Python that ends."""
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # the last one registered is the first one called
+    sys.exit(code)

@@ -152,6 +152,7 @@ def launch(
     *,
     progress: bool = False,
     begins: Callable[[], object] = lambda: None,
+    cut: Callable[[Finished], object] = lambda _: None,
     root: Path | None = None,
     before: Sequence[str] = (),
 ) -> Finished:
@@ -159,6 +160,7 @@ def launch(
 
     Args:
         begins: called once nothing stands in the way of the run.
+        cut: called with the sealed result of a run that a signal ended, before this process ends.
         before: changes that the same command began; then a failing run does not say that nothing was changed.
         root: folder with `params/`, in which the kernel runs; default: the nearest one.
 
@@ -194,6 +196,10 @@ def launch(
                 on_sealed=sealed.append,
             )
         except RunbookError:
+            raise
+        except (KeyboardInterrupt, SystemExit):
+            if sealed:
+                cut(finished(archive, sealed[-1], before))
             raise
         except Exception as error:  # the record explains it better than papermill's traceback
             if not sealed:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ import pytest
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record import kernel
 from runbook_lib.record.record import Record, Status
+from runbook_lib.run import launch as launching
 from runbook_lib.run.launch import _read_from, find_notebook, finished, launch, overrides, prestart
 from tests.project import own_project
 
@@ -100,6 +102,7 @@ def test_a_misspelt_notebook_is_told_with_the_nearest() -> None:
 def test_a_kernel_that_is_started_ahead_imports_no_grammars_either() -> None:
     code = f"""
 import importlib, sys
+from collections.abc import Callable
 from pathlib import Path
 from runbook_lib.record import engine
 from runbook_lib.run.launch import prestart
@@ -177,6 +180,26 @@ def test_a_kernel_that_was_started_ahead_is_the_one_that_the_launch_takes(
     assert taken == [True] * 4
     assert [env["RUNBOOK_READER"] for env in told] == [str(ROOT)] * 2 + [str(tmp_path)] * 2
     assert [env.get("RUNBOOK_PARAMS") for env in told] == [None, str(own.parent)] * 2
+
+
+@pytest.mark.parametrize("sign", [KeyboardInterrupt, SystemExit])
+def test_whoever_asks_for_json_gets_the_sealed_record_of_a_run_that_a_signal_ended(
+    sign: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled job of CI said "left no record", and its artifacts had none."""
+
+    def executed(*_: object, on_sealed: Callable[[str], None], **__: object) -> None:
+        on_sealed("the record")
+        raise sign
+
+    monkeypatch.setattr("papermill.execute_notebook", executed)
+    monkeypatch.setattr(launching, "finished", lambda _, ref, __: ref)
+    monkeypatch.setattr(launching, "_changes", lambda *_: [])
+    cut: list[object] = []
+    values = {"archive": str(tmp_path)}
+    with pytest.raises(sign):
+        launch(ROOT / "notebooks" / "03_dashboard.ipynb", ROOT / "params" / "prod.yaml", values, cut=cut.append)
+    assert cut == ["the record"]
 
 
 @pytest.mark.parametrize(
