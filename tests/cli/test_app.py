@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -190,3 +191,8 @@ def test_status_watch_asks_again_and_ends_with_the_code_of_the_last_look(monkeyp
 def test_a_run_that_is_refused_before_its_kernel_is_not_told_as_running() -> None:
     done = CliRunner().invoke(app, ["run", "06", "--params", "params/prod.yaml", "--set", "rollout_step=zzz"])
     assert "which is not a step of gates.yaml" in str(done.exception) and "running" not in done.output
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    done = call("--version")
+    assert (done.returncode, done.stdout) == (0, f"runbook {metadata.version('rollout-runbook')}\n")
