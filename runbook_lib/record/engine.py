@@ -59,8 +59,7 @@ class RunbookEngine:
         on_sealed: called with the `RecordRef` of the sealed record, however the run ended.
 
         Raises:
-            UsageError: a parameter has a name that no cell can assign; nothing was run.
-            DeadKernelError: the kernel died; the record says so.
+            UsageError: see `parameters`. DeadKernelError: the kernel died; the record says so.
             SystemExit, KeyboardInterrupt: on SIGTERM or SIGINT; the kernel is stopped, the record sealed as cancelled.
             ArchiveError: the record cannot be sealed; the journal stays in place, and a later run closes it.
         """
