@@ -223,5 +223,5 @@ def test_what_is_no_result_is_no_record(shell: Any, ended: int, job: int) -> Non
 
 def test_a_missing_choice_is_one_sentence(shell: Any) -> None:
     code, calls, _ = shell(NOTEBOOK="06")
-    assert code != 0
+    assert code == 2
     assert calls == []

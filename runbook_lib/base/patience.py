@@ -13,7 +13,8 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from runbook_lib.base.errors import AwsError
@@ -42,6 +43,24 @@ def tell(text: str) -> None:
     """Shows a line to the person who waits at a terminal."""
     for one in tellers:
         one(text)
+
+
+@contextmanager
+def busy(doing: str) -> Iterator[None]:
+    """Tells the person who waits what is being done: after `TELL_AFTER_S` seconds, and then every `EACH_S`."""
+    done = threading.Event()
+
+    def watch() -> None:
+        wait = TELL_AFTER_S
+        while not done.wait(wait):
+            tell(f"{doing} ...")
+            wait = EACH_S
+
+    threading.Thread(target=watch, name="runbook-busy", daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 class Trouble:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from runbook_lib.base.patience import busy
 from runbook_lib.cli.options import AsJson, ParamsFile, Set, number
 from runbook_lib.cli.terminal import Column, prose, table
 
@@ -56,7 +57,8 @@ def plan_steps(
     from runbook_lib.run.launch import overrides
 
     asked = Options(by, begin, requests_per_day, users, first, times, least_soak)
-    found = planned(params, overrides(set_ or []), asked)
+    with busy("looking for the soonest schedule"):
+        found = planned(params, overrides(set_ or []), asked)
     if json_:
         typer.echo(json.dumps(found.as_dict()))
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.base.errors import Exit
+from runbook_lib.base.patience import busy
 from runbook_lib.cli.options import AsJson, Confirm, ParamsFile, Set, number
 from runbook_lib.cli.terminal import prose, say
 
@@ -57,7 +58,8 @@ def probe(
             said = f"{one.total_s:.1f} s" if one.ok else f"failed at {one.failed_at}: {one.detail}"
             say(f"probe {number} of {of}: {said}", err=True)
 
-    done = run_probes(params, values, count, per_minute, told=told)
+    with busy("probing: a probe ends when its report is there, or a client would give up"):
+        done = run_probes(params, values, count, per_minute, told=told)
     if json_:
         typer.echo(json.dumps(done.as_dict()))
     else:

@@ -20,7 +20,7 @@ from runbook_lib.base import aws as clients
 from runbook_lib.base import patience
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.patience import Overdue, Patient, Silence, Trouble, tellers
+from runbook_lib.base.patience import Overdue, Patient, Silence, Trouble, busy, tellers
 
 ASKED = "https://sts.example"
 
@@ -83,6 +83,19 @@ def test_questions_that_are_asked_again_and_again_are_told_of_now_and_then(monke
     clock[0] += 60
     asked(clock[0] + 1)
     assert len(told) == 3, "trouble that was over begins anew"
+
+
+def test_long_work_is_told_of_and_short_work_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    enough = threading.Event()
+    tellers.append(lambda text: (told.append(text), enough.set() if len(told) == 2 else None))
+    with busy("quick work"):
+        pass
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.01)
+    monkeypatch.setattr(patience, "EACH_S", 0.02)
+    with busy("long work"):
+        assert enough.wait(10)
+    assert told[:2] == ["long work ..."] * 2
 
 
 def test_what_is_overdue_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
