@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from runbook_lib.base import errors
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.load import Params
@@ -119,11 +120,21 @@ def sealed(
         "caller", account_id=str(flat.get("account_id", "")), arn=caller_arn, operator=operator, as_of=entry.at
     )
     journal.append("entry", entry=entry.model_dump(mode="json"))
+    _said(entry, "may have been sealed before that: `runbook archive list` shows it")  # a signal may come in between
     try:
-        return seal_staged(archive, staging, status="completed")
+        ref = seal_staged(archive, staging, status="completed")
+        _said(entry, "was sealed before that")
+        return ref
     except ArchiveError as error:
+        errors.done_here.pop("entry", None)
         keep_end(staging, "completed", None, None)
         raise ArchiveError(f"{error}; what was said is kept in {staging}: `runbook archive sync` seals it") from None
+
+
+def _said(entry: Entry, what: str) -> None:
+    """What a command that is interrupted says of the entry; what sealing itself notes was nobody's command."""
+    if entry.by != RUNBOOK:
+        errors.done_here["entry"] = f"the entry ({entry.kind}) {what}"
 
 
 RUNBOOK = "runbook"

@@ -24,7 +24,7 @@ def parameters(nb: Any) -> dict[str, Any]:
     for tag in ("parameters", "injected-parameters"):
         for cell in nb.cells:
             if cell.cell_type == "code" and tag in cell.metadata.get("tags", []):
-                found |= _literals(cell.source)
+                found |= literals(cell.source)
     return found
 
 
@@ -37,7 +37,8 @@ def assigned(source: str) -> Iterator[tuple[str, ast.expr | None]]:
             yield from ((one.id, value) for one in targets if isinstance(one, ast.Name))
 
 
-def _literals(source: str) -> dict[str, Any]:
+def literals(source: str) -> dict[str, Any]:
+    """The names that a cell assigns a literal value, with it."""
     found: dict[str, Any] = {}
     for name, value in assigned(source):
         if value is not None:

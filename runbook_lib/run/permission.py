@@ -1,5 +1,5 @@
-"""Whether a run may go on and, to apply, may change AWS: a table for the reader, or a refusal; and which names that it
-was given are no parameters.
+"""Whether a run may go on and, to apply, may change AWS: a table for the reader, or a refusal; and whether it runs with
+what it was given, and which names of that are no parameters.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import FLAT_NAMES
-from runbook_lib.record.given import assigned
+from runbook_lib.record.given import assigned, literals
 from runbook_lib.record.predecessors import predecessors
 from runbook_lib.rollout import moment
 from runbook_lib.show.tables import where_table
@@ -86,6 +86,29 @@ def _may_lower(run: Run) -> bool:
 
 _INJECTED = "# Parameters"
 """First line of the cell that papermill injects."""
+
+
+def as_given(namespace: Mapping[str, Any]) -> None:
+    """Checks that the parameters that papermill was given are those of the kernel: without the tag of the parameters
+    cell papermill puts them before it, and a copy of that cell comes behind them. Such a "plan" changed production.
+
+    Args:
+        namespace: see `unknown_parameters`.
+
+    Raises:
+        UsageError: a cell has set one of them again.
+    """
+    given: dict[str, Any] = {}
+    for source in namespace.get("In", ()):
+        if source.startswith(_INJECTED):
+            given = literals(source)
+    for name in (one for one in given if one in FLAT_NAMES):
+        if namespace.get(name) != given[name]:
+            raise UsageError(
+                f"{name} is {namespace.get(name)!r} here, but {given[name]!r} was given: a cell sets it again "
+                f"behind the cell '{_INJECTED}', or the cell with the parameters lacks its tag 'parameters'",
+                nothing_changed=True,
+            )
 
 
 def unknown_parameters(namespace: Mapping[str, Any]) -> list[str]:

@@ -35,7 +35,7 @@ from runbook_lib.record.record import Record, Status
 from runbook_lib.rollout.next_step import standing, told
 from runbook_lib.run import permission, refused
 from runbook_lib.run.command import versions
-from runbook_lib.run.permission import unknown_parameters
+from runbook_lib.run.permission import as_given, unknown_parameters
 from runbook_lib.show import frames
 from runbook_lib.show.page import show
 from runbook_lib.show.tables import where_table
@@ -85,12 +85,13 @@ class Run:
         A phase's notebook may carry out another step (parameter `rollout_step`), whose record it then makes.
 
         Raises:
-            UsageError: a parameter is wrong, or the caller's account is not the one in the parameters.
+            UsageError: a parameter is wrong or not as it was given, or the account is not the one in the parameters.
             AwsError: AWS cannot be reached, or the credentials are missing or expired.
         """
         if os.environ.get("RUNBOOK_ORIGIN", "interactive") == "interactive":
             refused.watch(cls)
         frames.install()
+        as_given(namespace)
         flat = {name: namespace[name] for name in FLAT_NAMES if name in namespace}
         beside = Path(os.environ[PARAMS]) if os.environ.get(PARAMS) else None
         params = load(flat, source=f"{notebook} (parameters)", folder=beside, incident=is_incident(notebook))

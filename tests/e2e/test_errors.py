@@ -19,12 +19,13 @@ from runbook_lib.base.window import when
 from runbook_lib.record.attached import report_of
 
 pytestmark = [pytest.mark.emulator]
+ROOT, NAME = Path(__file__).resolve().parents[2], "06_phase1_10_percent.ipynb"
 in_a_kernel = [pytest.mark.kernel, pytest.mark.slow]
 
 
-def run(rollout: Any, *more: str, env: dict[str, str] | None = None, **values: Any) -> Any:
+def run(rollout: Any, *more: str, what: str = "06", env: dict[str, str] | None = None, **values: Any) -> Any:
     """`runbook run`, which must fail decently; soon there, as a fork: how the command starts is not asked here."""
-    finished = rollout.command("run", "06", *rollout.settings(**values), *more, env=env)
+    finished = rollout.command("run", what, *rollout.settings(**values), *more, env=env)
     assert "Traceback" not in finished.stdout + finished.stderr
     return finished
 
@@ -100,6 +101,16 @@ class TestInTheKernel:
     def test_another_account(self, rollout: Any) -> None:
         finished = run(rollout, account_id="000000000103")
         assert_it_failed(rollout, finished, 2, "account_id", "'000000000103'", "'000000000000'", "prod")
+
+    def test_a_copy_of_the_parameters_cell_makes_no_plan_a_change(self, rollout: Any, tmp_path: Path) -> None:
+        notebook = json.loads((ROOT / "notebooks" / NAME).read_text())
+        place = next(n for n, one in enumerate(notebook["cells"]) if "parameters" in one["metadata"].get("tags", ()))
+        copy = json.loads(json.dumps(notebook["cells"][place]))
+        copy["id"], copy["source"] = "a-copy", ['mode = "apply"\n', 'confirm = "prod"\n']
+        notebook["cells"].insert(place + 1, copy)
+        (tmp_path / NAME).write_text(json.dumps(notebook))
+        finished = run(rollout, what=str(tmp_path / NAME))
+        assert_it_failed(rollout, finished, 2, "mode is 'apply'", "'plan' was given")
 
     def test_an_endpoint_where_nobody_answers(self, rollout: Any) -> None:
         with socket.socket() as probe:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.cli.ending import changed
 from runbook_lib.params.load import Params, load_file
+from runbook_lib.record import entry as entries
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, book, enter, same_role
 
@@ -98,3 +101,34 @@ def test_a_record_that_is_no_entry_is_passed_over(archive: Archive) -> None:
 )
 def test_roles_are_compared_whatever_case_and_spaces(one: str, other: str, same: bool) -> None:
     assert same_role(one, other) is same
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_whoever_ends_the_command_at_the_seal_is_not_told_that_nothing_was_changed(
+    late: bool, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry was there, and the sentence said `nothing was changed`: an attestation was thought not to be given."""
+    seal = entries.seal_staged
+
+    def ended(*given: Any, **named: Any) -> None:
+        if late:
+            seal(*given, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(entries, "seal_staged", ended)
+    with pytest.raises(KeyboardInterrupt):
+        enter(archive, params(), entry())
+    assert len(archive.records()) == late
+    assert changed() == "; the entry (attestation) may have been sealed before that: `runbook archive list` shows it"
+
+
+def test_what_was_sealed_is_told_by_whatever_fails_after_it_and_what_was_not_is_not(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(entries, "seal_staged", Mock(side_effect=ArchiveError("no room")))
+        with pytest.raises(ArchiveError, match="no room"):
+            enter(archive, params(), entry())
+    assert changed() == "; nothing was changed"
+    enter(archive, params(), entry())
+    assert changed() == "; the entry (attestation) was sealed before that"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.run import run as runs
-from runbook_lib.run.permission import unknown_parameters
+from runbook_lib.run.permission import as_given, unknown_parameters
 from runbook_lib.run.run import Run
 from tests.project import own_project
 
@@ -35,6 +36,30 @@ def test_what_papermill_injects_and_nobody_reads_is_told() -> None:
 )
 def test_what_is_no_parameters_cell_is_left_alone(cells: list[str]) -> None:
     assert unknown_parameters({"In": cells}) == []
+
+
+GIVEN = "# Parameters\nenv = 'prod'\nmode = 'plan'\nconfirm = ''\nattempt = 2\nours = 3\n"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "refused"),
+    [
+        ({}, ""),
+        ({"ours": 4, "release": "another"}, ""),
+        ({"mode": "apply"}, "mode is 'apply' here, but 'plan' was given"),
+        ({"confirm": "prod"}, "confirm is 'prod'"),
+        ({"env": "dev"}, "env is 'dev' here, but 'prod' was given"),
+        ({"attempt": "2"}, "attempt is '2' here, but 2 was given"),
+    ],
+)
+def test_a_parameter_is_what_was_given(kernel: dict[str, Any], refused: str) -> None:
+    """With a second parameters cell, or one without its tag, what was said to be a plan turned async off."""
+    namespace = {"env": "prod", "mode": "plan", "confirm": "", "attempt": 2, **kernel}
+    cells = ["# Parameters\nmode = 'apply'", GIVEN, "mode = 'apply'"]  # what was run again counts as it was last
+    with pytest.raises(UsageError, match=refused) if refused else contextlib.nullcontext():
+        as_given({**namespace, "In": cells})
+    as_given({**namespace, "In": ["mode = 'apply'"]})
+    as_given(namespace)
 
 
 @pytest.fixture
