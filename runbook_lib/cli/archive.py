@@ -120,7 +120,7 @@ def archive_list(
     where, begin = Archive(existing(archive)), moment(since, utc_now(), "--since") if since else None
     wanted = {"env": env, "release": release, "notebook": notebook}
     rows = list_rows(where, **wanted, since=begin, verdicts=verdict or ())
-    if not rows and (told := unknown(where, env, release)):
+    if not rows and (told := unknown(where, env, release, notebook)):
         say(told, err=True)
     if json_:
         typer.echo(json.dumps(rows))

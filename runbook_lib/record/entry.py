@@ -20,6 +20,7 @@ from runbook_lib.record import recording
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import ENTRY, RecordRef
+from runbook_lib.record.sealing import option_of
 from runbook_lib.record.staging import keep_end
 
 NOTEBOOK = ENTRY
@@ -128,7 +129,8 @@ def sealed(
     except ArchiveError as error:
         errors.done_here.pop("entry", None)
         keep_end(staging, "completed", None, None)
-        raise ArchiveError(f"{error}; what was said is kept in {staging}: `runbook archive sync` seals it") from None
+        kept = f"what was said is kept in {staging}: `runbook archive sync{option_of(archive)}` seals it"
+        raise ArchiveError(f"{error}; {kept}") from None
 
 
 def _said(entry: Entry, what: str) -> None:

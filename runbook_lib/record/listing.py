@@ -61,14 +61,15 @@ def list_rows(
     return [row for _, row in rows if not wanted or row["decision"] in wanted or not row["intact"]]
 
 
-def unknown(archive: Archive, env: str | None, release: str | None) -> str:
-    """The sentence that the archive has no record of this environment, or of this release in it, and what it has; empty
-    if it has some.
+def unknown(archive: Archive, env: str | None, release: str | None, notebook: str | None = None) -> str:
+    """The sentence that the archive has no record of this environment, of this release in it, or of this notebook in
+    both, and what it has; empty if it has some.
     """
-    for what, said, within in (("env", env, None), ("release", release, env)):
-        known = list(dict.fromkeys(str(getattr(ref, what)) for ref in sorted(archive.records(within))))
-        if said is not None and safe(said) not in known:
-            word = {"env": "environment", "release": "release"}[what]
+    for what, said, within in (("env", env, ()), ("release", release, (env,)), ("notebook", notebook, (env, release))):
+        known = list(dict.fromkeys(str(getattr(ref, what)) for ref in sorted(archive.records(*within))))
+        numbered = what == "notebook" and any(one.startswith(f"{said}_") for one in known)
+        if said is not None and safe(said) not in known and not numbered:
+            word = {"env": "environment"}.get(what, what)
             many = known if len(known) <= MOST else [f"{len(known) - MOST} older ones", *known[-MOST:]]
             there = f"there are: {', '.join(many)}" if known else "there is none"
             return f"no record of {word} {said}; {there}"

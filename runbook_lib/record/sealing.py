@@ -29,11 +29,11 @@ def sealed(
             return None, str(trouble)
         told = error.model_dump(mode="json") if isinstance(error, Problem) else error
         folders.keep_end(staging, status, told, notebook)
-        kept = f"the record is kept in {staging}: the next run seals it, or `runbook archive sync{_of(archive)}`"
+        kept = f"the record is kept in {staging}: the next run seals it, or `runbook archive sync{option_of(archive)}`"
         return None, f"{trouble}; {kept}"
 
 
-def _of(archive: Archive) -> str:
+def option_of(archive: Archive) -> str:
     """The command-line option that names the archive."""
     uri = home_address(archive.root)
     return f" --archive {uri or archive.root}"

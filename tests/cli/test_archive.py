@@ -156,6 +156,7 @@ def test_a_filter_that_nothing_can_meet_says_what_there_is(tmp_path: Path, seal:
         (("--env", "prd"), "no record of environment prd; there are: dev"),
         (("--env", "dev", "--release", "r2"), "no record of release r2; there are: r1"),
         (("--release", "r2"), "no record of release r2; there are: r1"),
+        (("--notebook", "zzz"), "no record of notebook zzz; there are: "),
     ):
         code, done = call(tmp_path, "archive", "list", *words)
         assert (code, done.stdout) == (0, "") and told in done.stderr
