@@ -63,7 +63,7 @@ def test_nothing_is_written_into_the_archive_or_where_it_cannot(filled: Archive,
     for place in ("bucket", "s3://b'; DROP", "s3://bucket/'x", "https://x"):
         with pytest.raises(UsageError, match="expects s3://bucket/prefix"):
             write(filled.root, tmp_path / "out", "csv", place, print)
-    assert errors.done_here == {}
+    assert "export" not in errors.done_here
     (tmp_path / "half" / list(TABLES)[-1]).mkdir(parents=True)
     (tmp_path / "half" / list(TABLES)[-1] / f"{list(TABLES)[-1]}.csv").mkdir()
     with pytest.raises(ArchiveError, match="cannot be written") as error:
