@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -14,6 +13,7 @@ from botocore.exceptions import ClientError
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.notify import notify
 from runbook_lib.base.errors import Refused
+from tests.served import served
 
 TEXT = "async is off in prod"
 
@@ -47,13 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hook() -> Iterator[Hook]:
-    made = Hook()
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    with served(Hook()) as made:
+        yield made
 
 
 class Aws:

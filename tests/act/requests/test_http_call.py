@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ import pytest
 
 from runbook_lib.act.requests import conversation, http_call
 from runbook_lib.act.requests.http_call import Answer, over_http
+from tests.served import served
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def foreign() -> Iterator[Foreign]:
-    made = Foreign()
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    with served(Foreign()) as made:
+        yield made
 
 
 def test_a_key_does_not_follow_a_redirect_to_another_host(foreign: Foreign) -> None:
