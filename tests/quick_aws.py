@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import http.client
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -102,11 +103,15 @@ def _parse_shape(parser: Any, shape: Any, value: Any) -> Any:
         return parsers.ResponseParser._parse_shape(parser, shape, value)
     known = _shapes(id(resolver._shape_map), resolver._shape_map)
     if shape.name not in known:
-        _learn(shape, known)
+        with _LEARNING:  # what is half learnt, no other thread may meet: `later` would find itself
+            learnt = dict(known)
+            _learn(shape, learnt)
+            known.update(learnt)
     read = known[shape.name]
     return value if read is None else read(parser, value)
 
 
+_LEARNING = threading.Lock()
 _SHAPES: dict[int, tuple[Any, dict[str, Read | None]]] = {}
 
 
