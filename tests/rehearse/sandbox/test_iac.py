@@ -233,7 +233,8 @@ def test_as_a_fork_it_says_the_same_and_ends_the_same_as_a_process_that_boots(
 
 
 def test_a_fork_ends_when_it_is_told_to_and_waiting_for_it_has_an_end() -> None:
-    env = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "30"}
+    nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "30"}
+    env = {**os.environ, **nowhere, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     argv = [sys.executable, "-m", forks.MODULE, "diff", "--env", "prod"]
     done = forks.popen(argv, cwd=ROOT, env=env, stderr=subprocess.STDOUT)
     with pytest.raises(subprocess.TimeoutExpired):
