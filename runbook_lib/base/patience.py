@@ -46,15 +46,15 @@ def tell(text: str) -> None:
 
 
 @contextmanager
-def busy(doing: str) -> Iterator[None]:
-    """Tells the person who waits what is being done: after `TELL_AFTER_S` seconds, and then every `EACH_S`."""
+def busy(doing: str, *, again: bool = True) -> Iterator[None]:
+    """Tells the person who waits what is being done: after `TELL_AFTER_S` seconds, and `again` every `EACH_S`."""
     done = threading.Event()
 
     def watch() -> None:
-        wait = TELL_AFTER_S
+        wait: float | None = TELL_AFTER_S
         while not done.wait(wait):
             tell(f"{doing} ...")
-            wait = EACH_S
+            wait = EACH_S if again else None
 
     threading.Thread(target=watch, name="runbook-busy", daemon=True).start()
     try:

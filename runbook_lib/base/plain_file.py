@@ -9,13 +9,12 @@ import json
 import os
 import stat
 import sys
-import threading
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.patience import TELL_AFTER_S, tell
+from runbook_lib.base.patience import busy
 
 MOST_BYTES = 256_000_000
 """Most bytes of a file that is read whole; our largest, the answers of a look, has some megabytes."""
@@ -101,12 +100,8 @@ def read_input(what: str, most: int = -1) -> bytes:
     """
     if sys.stdin is None or sys.stdin.closed:
         raise UsageError(f"-: expects {what} on standard input, which is closed")
-    waiting = threading.Timer(TELL_AFTER_S, tell, (f"waiting for {what} on standard input; Ctrl-D ends it ...",))
-    waiting.daemon = True
-    waiting.start()
-    try:
-        return sys.stdin.buffer.read(most)
-    except OSError as error:
-        raise UsageError(f"-: standard input cannot be read ({error.strerror or error})") from None
-    finally:
-        waiting.cancel()
+    with busy(f"waiting for {what} on standard input; Ctrl-D ends it", again=False):
+        try:
+            return sys.stdin.buffer.read(most)
+        except OSError as error:
+            raise UsageError(f"-: standard input cannot be read ({error.strerror or error})") from None

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import FOLDS, NAMES, SURE, describes, harmless, no_value, stemmed
+from runbook_lib.base.secret_names import FOLDS, HUMP, NAMES, SURE, describes, harmless, no_value, stemmed
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
@@ -30,7 +30,7 @@ _NETRC = re.compile(
 )
 _WORDS = r"(?:is|was|ist|lautet|est|es|equals|of)"
 _SAID = re.compile(
-    rf"(?i)((?:(?<![A-Za-z0-9])|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?P<sure>{SURE})?(?(sure)|(?:secret|token|api key))"
+    rf"(?i)((?:(?<![A-Za-z0-9])|{HUMP})(?P<sure>{SURE})?(?(sure)|(?:secret|token|api key))"
     rf"[\"'`*_]{{0,3}}\s{{1,4}}(?:{_WORDS}(?:\s{{0,4}}:)?|to(?:\s{{0,4}}:|(?=\s{{1,4}}[\"'`])))\s{{1,4}})"
     r"(?P<q>(?:\\{0,3}[\"'`*_]){0,3})(?P<bare>(?:(?!\\+[\"'])[^\s\"'`<>])+)"
 )

@@ -49,7 +49,7 @@ def mask_listed(text: str, small: str) -> str:
     """`text` with the secrets of such lists masked; `small`: the same text in small letters."""
     if "-" not in small or not has(("'", '"', "`", "\n", "[", "<"), small):
         return text
-    if stemmed(small) or "pass" in small:
+    if stemmed(small):
         for pattern in (_FLAG, _ITEM, _FLOW, _TAGGED):
             text = pattern.sub(_option, text)
     if has(tuple(PROGRAMS), small):

@@ -38,14 +38,12 @@ def list_rows(
         since: only records sealed from this instant on.
         verdicts: only records that decided one of these, in any case; damaged records are always included.
     """
-    where, number = (env, release, notebook), notebook if notebook and notebook.isdigit() else None
-    if number:
-        where = (env, release, None)
+    where = (env, release, None if _is_number(notebook) else notebook)
     first = instant(since) if since else ""
     wanted = {verdict.upper() for verdict in verdicts}
 
     def wanted_ref(ref: RecordRef) -> bool:
-        return ref.sealed >= first and (not number or ref.notebook.startswith(f"{number}_"))
+        return ref.sealed >= first and _asked(notebook, ref.notebook)
 
     there = archive.records(*where)
     refs = [ref for ref in there if wanted_ref(ref)]
@@ -66,14 +64,24 @@ def unknown(archive: Archive, env: str | None, release: str | None, notebook: st
     both, and what it has; empty if it has some.
     """
     for what, said, within in (("env", env, ()), ("release", release, (env,)), ("notebook", notebook, (env, release))):
+        if said is None:
+            continue
         known = list(dict.fromkeys(str(getattr(ref, what)) for ref in sorted(archive.records(*within))))
-        numbered = what == "notebook" and any(one.startswith(f"{said}_") for one in known)
-        if said is not None and safe(said) not in known and not numbered:
+        if not any(_asked(said, one) if what == "notebook" else one == safe(said) for one in known):
             word = {"env": "environment"}.get(what, what)
             many = known if len(known) <= MOST else [f"{len(known) - MOST} older ones", *known[-MOST:]]
             there = f"there are: {', '.join(many)}" if known else "there is none"
             return f"no record of {word} {said}; {there}"
     return ""
+
+
+def _is_number(notebook: str | None) -> bool:
+    return bool(notebook) and str(notebook).isdigit()
+
+
+def _asked(notebook: str | None, name: str) -> bool:
+    """Whether a notebook's name is meant by a name or a number; None means any."""
+    return name.startswith(f"{notebook}_") if _is_number(notebook) else notebook is None or name == safe(notebook)
 
 
 def _bare(ref: RecordRef) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def test_who_waits_is_told_what_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only if nothing comes for a while."""
     told, came = list[str](), threading.Event()
     patience.tellers.append(lambda text: (told.append(text), came.set()))  # type: ignore[func-returns-value,arg-type]
-    monkeypatch.setattr(plain_file, "TELL_AFTER_S", 0.05)
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.05)
     reads, writes = os.pipe()
 
     def later() -> None:

@@ -157,6 +157,8 @@ def test_a_filter_that_nothing_can_meet_says_what_there_is(tmp_path: Path, seal:
         (("--env", "dev", "--release", "r2"), "no record of release r2; there are: r1"),
         (("--release", "r2"), "no record of release r2; there are: r1"),
         (("--notebook", "zzz"), "no record of notebook zzz; there are: "),
+        (("--notebook", "06_phase1"), "no record of notebook 06_phase1; there are: "),
+        (("--notebook", "07"), "no record of notebook 07; there are: "),
     ):
         code, done = call(tmp_path, "archive", "list", *words)
         assert (code, done.stdout) == (0, "") and told in done.stderr
