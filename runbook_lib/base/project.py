@@ -141,11 +141,14 @@ def _there(path: Path) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - to `Path.exists` a name that is too long is an error
 
 
+def visible(folder: Path, ending: str) -> list[Path]:
+    """The files of a folder with this ending, by name. Hidden ones are an editor's or a file manager's."""
+    return sorted(folder.glob(f"[!.]*.{ending}"))
+
+
 def environments(folder: Path) -> list[str]:
-    """Names of the environments with a file in `folder`: one with a line that begins with `env:`. Hidden files are an
-    editor's or a file manager's.
-    """
-    return [one.stem for one in sorted(folder.glob("[!.]*.yaml")) if re.search(r"^env:", _text(one), re.MULTILINE)]
+    """Names of the environments with a file in `folder`: one with a line that begins with `env:`."""
+    return [one.stem for one in visible(folder, "yaml") if re.search(r"^env:", _text(one), re.MULTILINE)]
 
 
 def _text(file: Path) -> str:
@@ -181,6 +184,6 @@ def delivered_files() -> dict[str, bytes]:
         UsageError: the installation has no such files.
     """
     root = delivered()
-    found = [*sorted((root / "notebooks").glob("[!.]*.ipynb")), *sorted((root / "params").glob("[!.]*.yaml"))]
+    found = [*visible(root / "notebooks", "ipynb"), *visible(root / "params", "yaml")]
     found += [root / name for name in WORKFLOW]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}

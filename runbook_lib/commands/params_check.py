@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import read_yaml
+from runbook_lib.base.project import read_yaml, visible
 from runbook_lib.observe.api_address import unasked
 from runbook_lib.observe.evidence.costs import MEASURE, SYNC
 from runbook_lib.params import price_list
@@ -72,7 +72,7 @@ def one(file: Path, commands: bool = False) -> list[Found]:
 def _sorted_out(folder: Path) -> tuple[list[Path], list[Path], list[Found]]:
     """Environments, overlays (flat files without `env`), and unreadable files."""
     flat, overlays, broken = [], [], []
-    for path in sorted(folder.glob("[!.]*.yaml")):
+    for path in visible(folder, "yaml"):
         try:
             keys = read_yaml(path).keys()
         except UsageError as error:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
+from runbook_lib.base.project import visible
 from runbook_lib.base.template import fault
 from runbook_lib.base.yaml_file import line_of
 from runbook_lib.params import bounds
@@ -245,7 +246,7 @@ def _people(params: Params) -> Iterator[Named]:
 def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:
     """Checks that each step has its notebook, if the project's notebooks lie beside the parameters."""
     folder = Path(params.source).parent / "notebooks"
-    there = {path.stem for path in folder.glob("[!.]*.ipynb")}
+    there = {path.stem for path in visible(folder, "ipynb")}
     steps = params.policy.steps
     for name in named if there else ():
         notebook = steps[name].notebook if name in steps else ""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runbook_lib.base.plain_file import NoNotebook, cells
+from runbook_lib.base.project import visible
 from runbook_lib.params.bounds import Said
 from runbook_lib.params.sentence import shown, suggested
 
@@ -38,7 +39,7 @@ def check(params: Params) -> Iterator[Said]:
         yield from _order(params.policy, env)
     yield from _circle(params.policy)
     # The project's notebooks, if they lie beside the parameters.
-    code = {one.stem: _code(one) for one in sorted((Path(params.source).parent / "notebooks").glob("[!.]*.ipynb"))}
+    code = {one.stem: _code(one) for one in visible(Path(params.source).parent / "notebooks", "ipynb")}
     yield from _played(params.policy, code)
     if params.service.traffic.kind != "lambda-alias":  # there the version is published before
         yield from _deployed(params.policy, code)

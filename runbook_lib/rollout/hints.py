@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import READER, params_dir, read_yaml
+from runbook_lib.base.project import READER, params_dir, read_yaml, visible
 from runbook_lib.params.load import Flat, Params
 
 _TELLS = ("account_id", "region", "release", "archive")
@@ -58,7 +58,7 @@ def filed(params: Params) -> Params:
 
 def _of(params: Params, env: str) -> dict[str, dict[str, Any]]:
     """The parameter files of an environment, its own first: among several that agree, it is the one people know."""
-    files = {path.name: _flat(path) for path in sorted(Path(params.source).glob("[!.]*.yaml"))}
+    files = {path.name: _flat(path) for path in visible(Path(params.source), "yaml")}
     return {
         name: files[name]
         for name in sorted(files, key=lambda one: one != f"{env}.yaml")

@@ -15,7 +15,7 @@ from packaging.version import Version
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.kept_at import files_of
 from runbook_lib.base.own_files import OWN
-from runbook_lib.base.project import delivered_files, project_root
+from runbook_lib.base.project import delivered_files, project_root, visible
 from runbook_lib.commands import params_check
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.judge import words
@@ -76,7 +76,7 @@ def project(ground: Ground) -> Found:
     """Checks that the project's folder has parameters and notebooks, and that they are readable."""
     root = project_root(ground.file.parent)
     folder = root / "notebooks"
-    there = sorted(one for one in folder.glob("[!.]*.ipynb") if os.access(one, os.R_OK))
+    there = [one for one in visible(folder, "ipynb") if os.access(one, os.R_OK)]
     if not there:
         return wrong(f"{folder} holds no notebook that can be read", RESTORE)
     return ok(f"{root}: {words.count(len(there), 'notebook')}")

@@ -17,7 +17,7 @@ from runbook_lib.act.requests.smoke import smoke
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.base.project import delivered
+from runbook_lib.base.project import delivered, visible
 from runbook_lib.commands.init.folder import filled_cell
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.observe.references import with_secrets
@@ -80,7 +80,7 @@ def copied(release: str) -> Path:
     """The delivered notebooks for a project without any: a copy whose parameters cells name the project's release."""
     folder = scratch.made("notebooks")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for path in (delivered() / "notebooks").glob("[!.]*.ipynb"):
+    for path in visible(delivered() / "notebooks", "ipynb"):
         (folder / path.name).write_text(filled_cell(path.read_text("utf-8"), {"release": release}), encoding="utf-8")
     return folder
 

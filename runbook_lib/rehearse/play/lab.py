@@ -29,6 +29,7 @@ import yaml
 from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.foreign import markup
 from runbook_lib.base.process import free_port, unusable
+from runbook_lib.base.project import visible
 from runbook_lib.base.window import when
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import load_file, params_dir, project_root, read_yaml
@@ -180,7 +181,7 @@ def workspace(parent: Path, release: str) -> Path:
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(settings))
     (folder / "notebooks").mkdir()
-    for notebook in sorted((root / "notebooks").glob("[!.]*.ipynb")):
+    for notebook in visible(root / "notebooks", "ipynb"):
         text = notebook.read_text(encoding="utf-8")
         (folder / "notebooks" / notebook.name).write_text(with_defaults(text, flat), encoding="utf-8")
     return folder
