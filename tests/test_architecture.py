@@ -78,6 +78,7 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
     assert not [one for one in named if not (ROOT / one).exists()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_every_name_that_a_page_names_is_defined_there(page: Path) -> None:
     named = {(path, name) for path, name in PATH.findall(page.read_text("utf-8")) if name}

@@ -69,6 +69,7 @@ def test_every_trap_has_one_section_and_they_count_from_1() -> None:
     assert len(re.findall(r"^#+ Trap \d", text, re.M)) == len(pairs)
 
 
+@pytest.mark.slow
 def test_every_trap_that_is_named_has_its_section() -> None:
     known = {int(number) for number in re.findall(r'<a id="trap-(\d+)"></a>', DOMAIN.read_text())}
     named = {path: cited(text_of(path)) for path in files("runbook_lib", "notebooks", "params", "docs", "tests")}

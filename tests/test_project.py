@@ -45,6 +45,7 @@ def requirements() -> dict[str, Requirement]:
     return {requirement.name: requirement for requirement in map(Requirement, lines)}
 
 
+@pytest.mark.slow
 def test_make_test_counts_the_lines_that_a_tracer_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a module with each kind of statement, some of which are run, and some of which are not."""
     path = tmp_path / "every_kind.py"

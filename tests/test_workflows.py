@@ -164,6 +164,7 @@ def test_apply_hands_over_what_was_confirmed_and_why(shell: Any) -> None:
     assert calls[0].endswith("--json --apply --confirm prod --set reason=go; rm -rf $HOME --set operator=octo")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [1, 3, 4])
 def test_the_runs_exit_code_is_the_jobs_and_the_record_is_kept(shell: Any, code: int) -> None:
     ended, calls, summary = shell(**ASKED, CODE=str(code), ARCHIVE_BUCKET="records")

@@ -152,6 +152,7 @@ def test_a_sign_in_that_cannot_be_used_is_said_and_who_signs_in_does_not_wait_fo
         Aws("us-east-1", tries=1).identity()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "code"), [("123456\n", "123456"), ("", None), ("  \n", None)])
 def test_without_a_terminal_the_mfa_code_is_read_from_standard_input_and_no_python_warns(
     typed: str, code: str | None

@@ -27,6 +27,7 @@ def _ended(limit: Callable[[], object], *command: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+@pytest.mark.slow
 def test_too_little_address_space_is_one_sentence() -> None:
     """OpenBLAS stood for ever with 250 MB, whatever signal it was sent, and ended by itself with 150 MB."""
     limit = 250 << 20
@@ -38,6 +39,7 @@ def test_too_little_address_space_is_one_sentence() -> None:
     assert "250 MB of address space (`ulimit -v`), and a command needs 768 MB" in told and "nothing was changed" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("soft", [True, False])
 def test_processor_time_that_is_used_up_is_told_before_the_process_is_killed(soft: bool) -> None:
     """Where soft and hard limit are the same, as bash sets them, the process was killed without a word."""

@@ -45,6 +45,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGABRT])
 @pytest.mark.parametrize("late_s", [0, 1], ids=["watching", "not watching yet"])
 def test_it_ends_with_its_parent(how: signal.Signals, late_s: int) -> None:
@@ -62,6 +63,7 @@ def test_it_ends_with_its_parent(how: signal.Signals, late_s: int) -> None:
             time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_papermill_is_imported_without_the_grammars_that_no_notebook_needs() -> None:
     """They are there for everybody else again afterwards."""
     code = """

@@ -50,6 +50,7 @@ def test_a_secret_within_a_text_is_found_however_it_is_written(kind: str, data: 
     assert kept == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SECRETS)
 @settings(max_examples=2)
 @given(data=st.data())

@@ -252,6 +252,7 @@ def test_what_is_no_mapping_is_told_in_words(text: str, said: str, tmp_path: Pat
 TAGS = ["binary", "bool", "float", "int", "map", "null", "omap", "pairs", "seq", "set", "str", "timestamp", "value"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [False, True])
 @pytest.mark.parametrize("value", ["x", "", "[a]", "[{a: b}]", "{a: b}", '"aGk="', "2026-99-99"])
 @pytest.mark.parametrize("tag", TAGS)

@@ -72,6 +72,7 @@ def test_a_seed_draws_the_same_world_each_time_and_it_can_be_played(seed: int) -
         scenario.at(hour)
 
 
+@pytest.mark.slow
 def test_the_draws_reach_every_corner() -> None:
     """Each kind, phase and shape, traffic above the usual, bursts, and faults that begin after the declared look."""
     drawn = [play(seed) for seed in range(2000)]

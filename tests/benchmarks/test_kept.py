@@ -6,6 +6,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
+
 from runbook_lib.rehearse.play.played import Ended
 from tests.benchmarks.kept import Kept, keep, read
 
@@ -21,6 +23,7 @@ def _write(path: Path, scenario: str, seeds: range) -> None:
         keep(path, "in_process", [end(scenario, seed)], KNOWN)
 
 
+@pytest.mark.slow
 def test_two_benches_at_a_time_lose_nothing_of_each_other(tmp_path: Path) -> None:
     path = tmp_path / "scenarios.json"
     with ProcessPoolExecutor(4, mp_context=get_context("fork")) as pool:

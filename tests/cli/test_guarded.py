@@ -18,6 +18,7 @@ guarded({command})
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "code", "lines"), [("lambda: 4", 4, 0), ("fail", 1, None)])
 def test_ctrl_c_while_python_ends_changes_nothing(command: str, code: int, lines: int | None) -> None:
     words = [sys.executable, "-c", SCRIPT.format(command=command)]

@@ -17,6 +17,7 @@ def run(*words: str, code: int = 0) -> str:
     return done.output
 
 
+@pytest.mark.slow
 def test_offline_into_an_empty_folder_and_what_comes_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = ("init", "--service", "orders-export", "--offline", "--account", "prod=000000000777")

@@ -39,6 +39,7 @@ def refused(*words: str) -> str:
     return told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_every_option_of_every_command_names_itself_and_what_is_wrong(path: tuple[str, ...]) -> None:
     command, numbers = ALL[path], 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -14,6 +15,7 @@ app = typer.Typer()
 register(app)
 
 
+@pytest.mark.slow
 def test_a_key_is_explained_one_a_line_in_a_pipe() -> None:
     done = CliRunner().invoke(app, ["params", "explain", "harm.users"])
     (line,) = done.stdout.splitlines()

@@ -52,6 +52,7 @@ def test_everything_is_done_and_then_the_exit_code(line: str, code: int, tmp_pat
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
 
 
+@pytest.mark.slow
 def test_what_could_not_be_printed_is_told_and_fails_what_only_shows(tmp_path: Path) -> None:
     changed = shell('"$@" >/dev/full', tmp_path / "done", 0, "changes")
     shown = shell('"$@" >/dev/full', tmp_path / "done")

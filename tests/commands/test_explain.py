@@ -18,6 +18,7 @@ from runbook_lib.params.explain import keys
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=[file.name for file in FILES])
 def test_every_key_says_what_it_is(file: File) -> None:
     assert [key.path for key in keys(file.model) if not key.told] == []

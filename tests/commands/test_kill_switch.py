@@ -258,6 +258,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     odd=st.dictionaries(st.sampled_from(sorted(Flat.model_fields.keys() - NEEDED - {"mode", "confirm"})), VALUES),

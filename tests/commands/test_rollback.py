@@ -144,6 +144,7 @@ def test_old_evidence_is_no_reason_to_wait(aws: EmbeddedAws, file: Path) -> None
     assert state(aws, file).switch_on is False
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_loaded_before_the_effect() -> None:
     heavy = "{'pandas', 'matplotlib', 'numpy', 'scipy', 'papermill', 'nbconvert', 'IPython'}"
     code = f"import sys, runbook_lib.cli.app, runbook_lib.commands.rollback; print(sorted({heavy} & set(sys.modules)))"

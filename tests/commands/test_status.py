@@ -142,6 +142,7 @@ def test_the_command_names_the_parameters_of_its_own_environment(stage: Stage) -
     assert stage.next() == "runbook run 02_deploy_dev --params params/dev.yaml"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", ["staging", "prod"])
 def test_deploy_first_then_dashboard_and_alarms_then_the_shift(stage: Stage, env: str) -> None:
     host = {"staging": "05_staging@staging", "prod": "06_phase1_10_percent@prod"}[env]
@@ -164,6 +165,7 @@ def test_deploy_first_then_dashboard_and_alarms_then_the_shift(stage: Stage, env
     assert stage.next().startswith(f"runbook run {host.partition('@')[0]}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("back", "state"), [(LATER, "soaking"), (EARLIER, "due")])
 def test_a_soak_says_when_to_come_back(stage: Stage, back: str, state: str) -> None:
     stage.passed("06_phase1_10_percent@prod")
@@ -228,6 +230,7 @@ def test_a_hold_goes_first(stage: Stage) -> None:
     assert stage.lines()["10_post_deployment@prod"].state == "due"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("weight", "migrated", "command"),
     [
@@ -257,6 +260,7 @@ def test_after_the_migration_rollback_1_is_still_the_answer_to_the_last_phase(st
     assert stage.next().startswith("runbook run 08_phase3_100_percent --params params/prod.yaml --set attempt=2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["rollback_2", "rollback_3"])
 def test_a_backlog_or_throttling_is_not_answered_by_turning_async_off(stage: Stage, scenario: str) -> None:
     stage.passed("07_phase2_50_percent@prod")
@@ -282,6 +286,7 @@ def test_after_the_deprecation_no_rollback_is_proposed(stage: Stage) -> None:
     assert "rollback" not in json.dumps([line.command for line in stage.lines().values()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["taken_back", "void"])
 def test_a_weight_that_is_gone_is_a_hold_even_where_the_step_has_passed(stage: Stage, name: str) -> None:
     stage.passed("07_phase2_50_percent@prod")
@@ -317,6 +322,7 @@ def test_an_altered_record_is_a_hold_that_names_it(stage: Stage) -> None:
     assert "cannot be trusted" in line.words
 
 
+@pytest.mark.slow
 def test_a_plan_that_holds_unsays_no_step_that_passed(stage: Stage) -> None:
     stage.passed("06_phase1_10_percent@prod")
     before = stage.next()

@@ -91,6 +91,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         yield made
 
 
+@pytest.mark.slow
 def test_the_project_is_whole(project: Project) -> None:
     assert [one.sentence for one in check_params(project.folder / "params") if not one.ok] == []
 

@@ -332,6 +332,7 @@ def shown(
     return capsys.readouterr().out, wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.__name__)
 def test_it_is_whole_at_any_width_and_in_a_pipe(

@@ -11,6 +11,8 @@ from runbook_lib.judge.terms import Decision
 from tests.golden_cases import rows, same, written
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"world {row['seed']}")
 def test_a_drawn_world_is_judged_as_it_was(row: dict[str, Any]) -> None:
     assert list(same(row["outcome"], written(Case.model_validate(row["case"]).verdict()))) == []

@@ -400,6 +400,8 @@ OURS = re.compile(r"cannot convert|math domain|invalid literal|arg is an empty|m
 """What Python says when it breaks inside: no sentence for a reader."""
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TABLE))
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())

@@ -91,6 +91,8 @@ def test_small_words(policy: Policy) -> None:
     assert words.sentence("so it is; ") == words.sentence("so it is.") == "so it is."
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_nothing_slow_is_imported() -> None:
     """A verdict must not wait seconds for an import."""
     code = (

@@ -33,6 +33,7 @@ def folder() -> Path:
     return made
 
 
+@pytest.mark.slow
 @given(st.sampled_from(PATHS), st.sampled_from(NASTY))
 def test_no_number_is_beyond_all_bounds(path: tuple[str | int, ...], value: float) -> None:
     raw = mutants.replaced(RAW, path, value)
@@ -41,6 +42,7 @@ def test_no_number_is_beyond_all_bounds(path: tuple[str | int, ...], value: floa
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "value"),
     [

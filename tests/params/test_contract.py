@@ -89,6 +89,7 @@ def test_a_folder_from_before_loads_as_ever(tmp_path: Path) -> None:
     assert load_file(folder / "dev.yaml").service.contract == Contract()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("contract", "said"),
     [

@@ -128,6 +128,7 @@ def _means_the_same(wrong: str, value: str) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "change", "says"),
     [

@@ -94,6 +94,7 @@ def edit(file: Path, change: Any) -> None:
     file.write_text(yaml.safe_dump(loaded))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "names"),
     [

@@ -121,6 +121,7 @@ def test_what_is_taken_can_be_carried_out_in_some_order(data: st.DataObject) -> 
     assert refused == (done != set(places))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("notebook", "told"),
     [

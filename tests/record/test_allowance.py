@@ -109,6 +109,7 @@ def test_neither_does_one_in_several_outputs_nor_in_one_long_line() -> None:
     assert without_unfinished([whole]) == 0 and whole["text"] == "no newline"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", range(960, 1_060, 10))
 def test_nor_does_one_in_a_long_error(at: int) -> None:
     kept, text = small(), "-" * (at - 9) + f" {TOKEN} " + "x " * 20_000 + f" {TOKEN} " + "-" * (at - 9)

@@ -303,6 +303,7 @@ def _seal_some(root: str, count: int) -> None:
         seal_staged(archive, staging, status="completed")
 
 
+@pytest.mark.slow
 def test_sealers_in_several_processes_and_threads_make_one_chain(archive: Archive) -> None:
     context = multiprocessing.get_context("fork")
     others = [context.Process(target=_seal_some, args=(str(archive.root), 5)) for _ in range(2)]
@@ -335,6 +336,7 @@ class TestSweep:
         staging = stage()
         assert archive.sweep() == [] and staging.exists()
 
+    @pytest.mark.slow
     def test_a_process_that_died_is_closed_as_died(self, archive: Archive) -> None:
         script = (
             "import os, sys\n"

@@ -104,6 +104,7 @@ def test_one_damaged_record_is_a_row_that_says_so_and_the_others_stay(
         show_record(archive, bad.run_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["a pipe", "a device"])
 def test_whatever_file_of_the_archive_is_none_verifying_ends_and_names_it(
     archive: Archive, sealed: Seal, tmp_path: Path, kind: str

@@ -56,6 +56,7 @@ def test_the_saved_notebook_lies_beside_an_unaltered_record(
     assert "run.close" not in (ref.folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_outputs_without_end_are_cut_as_those_of_a_run(
     archive: Archive, ref: RecordRef, save: Callable[..., Path]
 ) -> None:

@@ -317,6 +317,7 @@ def test_a_leaf_behind_the_checkpoint_is_not_intact_whatever_the_seal_says(kept:
     assert _both(kept, copy.root)["the witness"] == (3, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [".DS_Store", "._record.json", "Thumbs.db", "desktop.ini"])
 def test_what_a_file_manager_left_in_a_folder_that_a_person_opened_is_no_damage(
     kept: Kept, copy: Archive, name: str

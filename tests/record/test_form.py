@@ -40,6 +40,7 @@ def _both(record: dict[str, Any]) -> tuple[bool, bool]:
     return not misformed(record), re.fullmatch(verify_standalone.FORM, raw) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [Record(), FULL], ids=["empty", "full"])
 def test_product_and_standalone_verifier_take_the_same_for_a_record(whole: Record) -> None:
     record = whole.dump()

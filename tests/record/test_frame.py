@@ -193,6 +193,7 @@ SHUT = ["log", "log/leaves.jsonl", "log/checkpoint", "log/tree.json", "env=dev",
 SHUT += [f"{CHAIN}/HEAD", f"{CHAIN}/2*", f"{CHAIN}/2*/record.json", f"{CHAIN}/2*/report.html"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [0, 0o444])
 @pytest.mark.parametrize("place", SHUT)
 def test_what_may_not_be_read_is_no_damage(

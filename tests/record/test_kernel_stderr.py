@@ -38,6 +38,7 @@ def test_of_what_is_longer_both_ends_are_kept_in_whole_lines(each: int) -> None:
         assert kept[0].startswith("00000000") and kept[-1] == lines[-1].decode().rstrip("\n")
 
 
+@pytest.mark.slow
 def test_a_program_that_writes_without_end_ends_by_itself_and_is_not_waited_for() -> None:
     kept = Stderr()
     code = "import os\nfor _ in range(200): os.write(2, b'secret-less line\\n' * 10_000)\nimport time; time.sleep(30)"

@@ -213,6 +213,7 @@ class Shelf:
         return SimpleNamespace(folder=Path("nowhere"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_each_sequence_of_records_against_the_table(length: int) -> None:
     """Read from the newest, as a phase does, and one after the other, as `status` and pruning do."""

@@ -73,6 +73,7 @@ def test_a_time_and_a_number_with_its_unit_stay_on_one_line() -> None:
     assert readable(row) == kept.replace("for 5 s", f"for {KEPT}5 s</span>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", ["<div", "<pre ", "<img", "<div overflow:", '<img style="', "<th", "<h1", "<h1>"])
 def test_the_time_is_linear_in_the_markup(piece: str) -> None:
     began = time.process_time()

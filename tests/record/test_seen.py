@@ -139,6 +139,7 @@ def _head(folder: Path) -> None:
     (folder.parent / "HEAD").write_text("0" * 64 + "\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "harm",
     [_edited, _attached_file, _replaced, _added, _copied, _linked, _chain_linked, _head, shutil.rmtree],

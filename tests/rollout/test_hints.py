@@ -96,6 +96,7 @@ def test_a_kernel_that_runs_in_the_project_names_the_file_from_where_its_reader_
     assert "--params params/prod.yaml " in hints.rollback_1(params)
 
 
+@pytest.mark.slow
 def test_no_other_module_spells_the_parameters_of_a_command() -> None:
     """Pasted in an incident with a second region's file, `--env prod` would act on the wrong one."""
     rooms = ("judge", "observe", "act", "record", "rollout", "run", "steps")

@@ -28,6 +28,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "count"), [("healthy", 36), ("rollback", 7)])
 def test_every_record_is_intact(unpacked: Path, name: str, count: int) -> None:
     archive = Archive(unpacked / name)

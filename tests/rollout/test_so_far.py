@@ -216,6 +216,7 @@ def test_success_and_times_are_always_drawn_and_of_the_others_what_shows_a_chang
     assert len(how_sure(judged, results, older)) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("declared", [False, True])
 def test_the_band_of_the_chart_is_the_sequence_s_at_each_quarter_of_an_hour(declared: bool) -> None:
     """Of soaks whose traffic and failures drift; so its coverage is the one that is measured there."""

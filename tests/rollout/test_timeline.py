@@ -6,6 +6,8 @@ import datetime as dt
 import random
 from typing import Any
 
+import pytest
+
 from runbook_lib.judge.terms import Word
 from runbook_lib.record.record import Change, Record
 from runbook_lib.rollout.timeline import chart, story
@@ -111,6 +113,7 @@ def test_a_record_without_a_time_is_left_out() -> None:
     assert story([]).began is None
 
 
+@pytest.mark.slow
 def test_the_chart_says_in_words_what_it_shows() -> None:
     shown = str(chart(story(ROLLOUT), {"01_preflight": "Preflight"}, ["prod"]))
     for wanted in (

@@ -122,6 +122,7 @@ def git(folder: Path, *words: str) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.slow
 def test_the_commit_and_whether_files_differ_from_it(folder: Path) -> None:
     assert command.versions()["commit"] == "unknown", "no repository"
     git(folder, "init", "-q")

@@ -99,6 +99,7 @@ def test_a_misspelt_notebook_is_told_with_the_nearest() -> None:
         find_notebook("06_phase1_10_procent")
 
 
+@pytest.mark.slow
 def test_a_kernel_that_is_started_ahead_imports_no_grammars_either() -> None:
     code = f"""
 import importlib, sys

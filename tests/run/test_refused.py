@@ -51,6 +51,7 @@ def run(shell: Any, text: str) -> Any:
     return result.error_in_exec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_cell_below_a_refusal_says_it_and_the_last_one_what_to_do(
     shell: InteractiveShell, notebook: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -71,6 +72,7 @@ def test_every_cell_below_a_refusal_says_it_and_the_last_one_what_to_do(
     assert [str(one) for one in ENDED] == ["confirm is '', expects 'prod'"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_cell_out_of_order_names_what_is_missing_and_refuses_nothing_else(
     shell: InteractiveShell, notebook: Path

@@ -18,6 +18,7 @@ def test_the_figures_are_in_the_words() -> None:
     assert "table <b>" not in markup.split("alt=")[-1].split(">")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [{}, {"queue": {}}, {"queue": {"hold": 0}}])
 def test_nothing_to_draw_is_drawn(rows: dict[str, dict[str, float]]) -> None:
     assert str(bars(rows, title="Settings", unit="settings")).startswith("Settings (settings).")

@@ -272,6 +272,7 @@ def test_series_differ_in_dash_as_well_as_in_colour() -> None:
     assert len({line.get_color() for line in axes.lines}) == 4
 
 
+@pytest.mark.slow
 def test_tables_do_not_load_matplotlib_or_pandas() -> None:
     heavy = "{'matplotlib', 'pandas'}"
     code = f"import sys, runbook_lib.show.tables, runbook_lib.show.charts; print(sorted({heavy} & set(sys.modules)))"
@@ -345,6 +346,7 @@ def test_the_words_of_marks_stand_above_the_data() -> None:
     assert all(box.y0 > highest for name, box in boxes(figure, axes) if "UTC" in name)
 
 
+@pytest.mark.slow
 def test_a_panel_is_cut_between_its_charts_and_each_part_says_what_it_is() -> None:
     start = dt.datetime(2026, 11, 9, tzinfo=dt.UTC)
     points = [(start + dt.timedelta(hours=hour), float(hour)) for hour in range(5)]

@@ -164,6 +164,7 @@ def test_a_month_and_the_break_even_in_words() -> None:
     assert "Provisioned is cheaper already" in even_words(break_even(9e9, 0, 24, 100, PRICES))
 
 
+@pytest.mark.slow
 def test_both_sides_stacked_say_their_figures() -> None:
     text = str(stacked({"sync": side(other()), "async": side(own())}, GATE, unit="VPR"))
     assert "sync: 1.3" in text and "async: 0.0" in text and "Lambda" in text
@@ -178,6 +179,7 @@ def test_a_side_without_a_success_is_said_to_be_infinite(scope: str) -> None:
     assert nothing.count("infinite") == 2
 
 
+@pytest.mark.slow
 def test_the_waterfall_ends_where_the_other_side_is() -> None:
     sync, mine = side(other()), side(own())
     text = str(waterfall(sync, mine, unit="VPR"))

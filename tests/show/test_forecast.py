@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+
 from runbook_lib.judge.incidents.backlog import Load, forecast, options
 from runbook_lib.show.forecast import _figure, described, forecast_chart, forecast_table
 from runbook_lib.show.picture import slim
@@ -28,6 +30,7 @@ def test_the_chart_carries_its_description() -> None:
     assert 'alt="Forecast of the backlog. nothing: 5 workers: never empty; 10 workers: 19.6 min' in shown._repr_html_()
 
 
+@pytest.mark.slow
 def test_without_anything_measured_it_says_so() -> None:
     assert described(FOUND, []).endswith("Nothing was measured.")
     assert forecast_chart(FOUND, AT, [])._repr_html_()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence, Gate, GateResult
 from runbook_lib.judge.terms import Verdict
@@ -34,6 +36,7 @@ TILES = [
 ]
 
 
+@pytest.mark.slow
 def test_failing_comes_first_and_each_tile_says_all_of_itself() -> None:
     shown = multiples.multiples(TILES, [(at(0), "shift to 10 %")])
     first, *_ = str(shown).splitlines()
@@ -42,6 +45,7 @@ def test_failing_comes_first_and_each_tile_says_all_of_itself() -> None:
     assert shown._repr_html_().count("<img ") == len(TILES)
 
 
+@pytest.mark.slow
 def test_the_change_of_the_tiles_own_gate_takes_the_place_of_anothers() -> None:
     marks = [(at(0), "shift to 10 %"), (at(3), multiples.CHANGE)]
     first, *others = str(multiples.multiples(TILES, marks)).splitlines()

@@ -7,6 +7,7 @@ import io
 import re
 
 import matplotlib as mpl
+import pytest
 from matplotlib import pyplot
 from PIL import Image
 
@@ -37,6 +38,7 @@ def test_figures_of_others_and_their_style_are_left_alone() -> None:
     pyplot.close(mine)
 
 
+@pytest.mark.slow
 def test_a_printed_page_may_end_where_a_picture_is_cut_and_nothing_of_it_is_lost() -> None:
     with drawing() as plot:
         figure, _ = plot.subplots(figsize=(WIDTH_IN, 4))

@@ -76,6 +76,7 @@ def test_the_figure_says_everything_in_words(outcome: Outcome) -> None:
     assert "target > 99 %, alert < 98 %, collapse < 90 %" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on", [lambda draw: draw(), slim], ids=["page", "telephone"])
 def test_no_text_covers_another_or_leaves_the_page(
     policy: Policy, result: Callable[..., GateResult], on: Callable[..., Any]
@@ -108,6 +109,7 @@ def test_nothing_judged_draws_nothing() -> None:
     assert str(scale.gates_picture([])) == ""
 
 
+@pytest.mark.slow
 def test_the_picture_is_made(outcome: Outcome) -> None:
     shown: Any = scale.gates_picture(outcome.results)
     assert "<img alt=" in shown._repr_html_()

@@ -80,6 +80,7 @@ def test_the_text_is_the_same(text: str) -> None:
     assert whole(html.escape(text)).replace(KEPT, "").replace("</span>", "") == html.escape(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SECRETS)
 @settings(max_examples=2)
 @given(data=st.data())

@@ -111,6 +111,7 @@ def number(text: str) -> str:
     return f"criterion.{1 + next(place for place, one in enumerate(criteria) if text in one)}"
 
 
+@pytest.mark.slow
 def test_a_whole_rollout_is_accepted(rollout: Rollout) -> None:
     rollout.whole()
     made = rollout.judged()
@@ -161,6 +162,7 @@ def test_a_step_that_did_not_promote_in_the_end_proves_nothing(rollout: Rollout,
     assert made.outcome is not None and made.outcome.decision is Decision.HOLD
 
 
+@pytest.mark.slow
 def test_a_later_plan_takes_nothing_back(rollout: Rollout) -> None:
     rollout.whole()
     rollout.seal("07_phase2_50_percent", "prod", "PLANNED")
@@ -173,6 +175,7 @@ def test_nothing_is_proven_by_an_empty_archive(rollout: Rollout) -> None:
     assert made.outcome is not None and made.outcome.decision is Decision.HOLD
 
 
+@pytest.mark.slow
 def test_an_altered_record_proves_nothing_and_breaks_the_chain(rollout: Rollout) -> None:
     rollout.whole()
     ref = next(ref for ref in rollout.archive.records(notebook="06_phase1_10_percent"))
@@ -185,6 +188,7 @@ def test_an_altered_record_proves_nothing_and_breaks_the_chain(rollout: Rollout)
     assert "altered" in wrong(made)["chain.verified"]
 
 
+@pytest.mark.slow
 def test_the_summary_says_who_noted_what_and_is_kept(rollout: Rollout) -> None:
     rollout.whole()
     given: dict[str, Any] = {"at": "2025-06-09T10:00:00Z", "by": "Ana", "role": "operator"}
@@ -199,12 +203,14 @@ def test_the_summary_says_who_noted_what_and_is_kept(rollout: Rollout) -> None:
             assert line.text in text
 
 
+@pytest.mark.slow
 def test_the_timeline_is_drawn_from_the_records(rollout: Rollout) -> None:
     rollout.whole()
     said = str(rollout.judged().timeline())
     assert "100 % from" in said and "Pre-deployment checklist" in said
 
 
+@pytest.mark.slow
 def test_a_verdict_that_does_not_come_out_again_is_no_proof(rollout: Rollout, monkeypatch: pytest.MonkeyPatch) -> None:
     rollout.whole()
     assert rollout.judged().run.checks["chain.replayed"].ok
@@ -215,6 +221,7 @@ def test_a_verdict_that_does_not_come_out_again_is_no_proof(rollout: Rollout, mo
     assert "06_phase1_10_percent, it was forged" in wrong(made)["chain.replayed"]
 
 
+@pytest.mark.slow
 def test_another_environment_with_users_is_in_no_line_of_it(rollout: Rollout, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its records are checked with all others of the release, and prove, hold and cost nothing here."""
     kinds = {**PARAMS.policy.environments, "prod-us": "production"}

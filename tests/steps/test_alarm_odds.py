@@ -45,6 +45,7 @@ def test_one_count_for_all_weights_gives() -> None:
     assert "fires on" in found.gives[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("requests", [300, 1000, 10_000, 100_000])
 def test_far_from_the_traffic_they_were_designed_for_another_count_is_proposed(requests: float) -> None:
     odds = AlarmOdds.of(PARAMS, day(requests))

@@ -104,6 +104,7 @@ def verdicts(record: Record, prefix: str = "dashboard.") -> dict[str, str]:
     return {one["id"]: one["verdict"] for one in record.checks if one["id"].startswith(prefix)}
 
 
+@pytest.mark.slow
 def test_a_plan_writes_nothing_and_says_what_applying_would(stage: Stage) -> None:
     record = stage.run()
     assert (record.decision, record.changes, stage.deployed) == ("PLANNED", (), {})
@@ -182,6 +183,7 @@ def test_a_stack_that_owns_it_is_shown_the_difference_and_nothing_is_written(
     assert set(stage.file_of("dashboard-cloudformation.json")["Resources"]) == {"TeamBoard"}
 
 
+@pytest.mark.slow
 def test_a_stack_that_declares_the_same_is_fine(stage: Stage, owned: Callable[[dict[str, Any]], None]) -> None:
     owned(stage.wanted)
     record = stage.run(**APPLY)

@@ -149,6 +149,7 @@ def test_a_look_judges_what_came_since_the_last_one(
     assert week.window.end == week.run.now
 
 
+@pytest.mark.slow
 def test_a_look_that_saw_nothing_is_no_look(made: Made) -> None:
     week = made(9, (), blind=(4.5,), drawn=True)
     assert week.run.checks["cadence.day1_04h"].found == "missed"
@@ -201,6 +202,7 @@ def test_all_seven_key_metrics_are_checks(made: Made) -> None:
     assert all(checks[f"metric.{gate}"].ok for gate in wanted)
 
 
+@pytest.mark.slow
 def test_few_samples_are_no_reason_to_worry_but_a_failure_is(made: Made) -> None:
     assert decided(made(4, seen=evidence(n=20, bad=0), drawn=True))[0] is Decision.SOAK
 
@@ -254,6 +256,7 @@ def test_without_data_the_week_does_not_end(made: Made, seen: dict[str, Evidence
     assert decided(made(168, mode="apply", seen=seen, drawn=True))[0] is Decision.HOLD
 
 
+@pytest.mark.slow
 def test_before_phase_3_is_accepted_there_is_no_week(made: Made) -> None:
     week = made(4, accepted=False, drawn=True)
     assert decided(week)[0] is Decision.HOLD

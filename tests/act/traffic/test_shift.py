@@ -129,6 +129,7 @@ def test_the_description_names_the_run() -> None:
     assert "until" not in describe(release="r1", notebook="06_x", attempt=2, run="abc")
 
 
+@pytest.mark.slow
 def test_act_is_light() -> None:
     heavy = "{'pandas', 'matplotlib', 'scipy', 'numpy', 'IPython'}"
     code = f"import sys, runbook_lib.act.traffic.dial, runbook_lib.act.guard; print(sorted({heavy} & set(sys.modules)))"

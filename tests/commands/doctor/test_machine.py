@@ -31,6 +31,7 @@ def states(found: object) -> list[str]:
     return [one.state for one in ([found] if isinstance(found, Found) else list(found))]  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 def test_all_is_right_here(ground: Ground) -> None:
     offline = (machine.python, machine.packages, machine.kernel, machine.project, machine.notebooks, machine.params)
     for probe in (*offline, machine.prices):

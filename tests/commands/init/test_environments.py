@@ -27,6 +27,7 @@ def project(root: Path, *given: str, accounts: tuple[str, ...] = ()) -> dict[str
     return planned(answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [OURS, TWO])
 def test_every_file_names_the_projects_own_environments(tmp_path: Path, given: tuple[str, ...]) -> None:
     wanted = project(tmp_path, *given)

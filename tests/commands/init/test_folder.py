@@ -220,6 +220,7 @@ def test_filled_in_with_what_stands_behind_each_it_is_the_delivered_list() -> No
     assert mine.source == delivered.source
 
 
+@pytest.mark.slow
 def test_init_writes_one_for_each_region_says_so_and_leaves_a_filled_one_alone(tmp_path: Path) -> None:
     own = {"qa": "development", "prod-eu": "production", "prod-us": "production"}
     answers = of_flags("invoice-press", region=["us-west-2", "prod-eu=eu-west-3"], environments=own)  # type: ignore[arg-type]

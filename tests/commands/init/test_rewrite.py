@@ -95,6 +95,7 @@ def test_titles_and_remarks_name_the_services_own_routes_and_environments() -> N
     assert "api_id: {qa: a1b2c3, live: a2b2c3}" in made["params/service.yaml"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", ["qa", "prod-us"])
 def test_every_guessed_name_follows_the_naming_rule_that_is_written_with_it(tmp_path: Path, env: str) -> None:
     """A project as `init --offline` writes it was held at 01: its own names of API and flags broke its own rule."""

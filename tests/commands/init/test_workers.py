@@ -109,6 +109,7 @@ def test_several_workers_are_found_and_written_as_the_list_that_the_parameters_h
     assert rows["workers[1].concurrency"] == ("guessed", CONCURRENCY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fed", [[PRINT], [PRINT, MAIL]])
 def test_a_second_init_changes_nothing_with_the_stack_and_without_it(tmp_path: Path, fed: list[Fed]) -> None:
     first = init(Account(fed), tmp_path)[0]
@@ -140,6 +141,7 @@ def test_one_worker_is_told_by_its_event_source_whatever_it_is_called(tmp_path: 
     assert (answers.names["dlq"].source == "found") is bool(fed[0].dlq)
 
 
+@pytest.mark.slow
 def test_what_a_person_says_is_first_or_the_event_sources_do_not_count(tmp_path: Path) -> None:
     account = Account([PRINT, MAIL])
     answers, left, _ = init(account, tmp_path / "a", names=["worker=press-print-{env}"])

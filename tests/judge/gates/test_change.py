@@ -352,6 +352,8 @@ def test_a_split_that_goes_wrong_after_good_hours_is_found_on_either_side(
     assert judge(gate, seen.model_copy(update={"course": ()}), look=None).verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_a_split_that_is_what_it_should_be_is_failed_in_at_most_one_soak_of_a_thousand(policy: Policy) -> None:
     """Looked at every hour of a day: 400 soaks, of which the odd one may be."""
     rng, gate = np.random.default_rng(2), policy.gate("observed_split")
@@ -372,6 +374,8 @@ def test_every_gate_has_a_test_for_a_change_or_says_why_not(policy: Policy) -> N
         assert judge(gate, worse.model_copy(update=kind), look=None).since is not None, gate.id
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_work_is_linear_in_the_parts() -> None:
     """A week of ten-second steps, each with a failure: of starts by starts it would be four thousand million."""
     begun = time.process_time()

@@ -57,6 +57,8 @@ def test_an_allowance_never_speaks_against_the_split(n: int, weight: float, shar
     assert sequential.split_log_e(k, n, weight, least=weight * (1 - share)) <= strict + 1e-9
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [0.1, 0.5, 1.0])
 def test_stragglers_within_the_allowance_fail_next_to_no_soak_however_often_one_looks(
     policy: Policy, weight: float

@@ -61,6 +61,8 @@ def drifting(rng: np.random.Generator, soaks: int) -> tuple[NDArray[np.int64], N
     return rng.binomial(n, rate).cumsum(axis=1), total, truth
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 @pytest.mark.parametrize("looks", [0, 3])
 def test_all_intervals_hold_at_once_whatever_the_traffic_and_however_the_rate_drifts(looks: int) -> None:
     """What is held is the mean rate of the requests so far; and the last interval is at most 1.4 times a single one."""
@@ -149,6 +151,8 @@ def test_what_cannot_be_is_refused(bad: float, n: float, alpha: float, prior: tu
         sequence.at_declared(1, 4, 0.95, 0)
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_all_intervals_of_a_quantile_hold_at_once_in_95_of_100() -> None:
     """400 soaks of 3,000 jobs, p95 of log-normal times, looked at after every 25th and at three declared looks."""
     rng, q = np.random.default_rng(9), 0.95

@@ -98,6 +98,8 @@ def crossing(failing: float, limit: float, alpha: float, requests: int) -> float
     return failed
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "alpha"), [(0.02, 0.01), (0.05, 0.01), (0.02, 0.05)])
 def test_looking_after_each_request_keeps_the_promise(limit: float, alpha: float) -> None:
     at_limit = crossing(limit, limit, alpha, 3000)
@@ -157,6 +159,8 @@ def test_swapping_the_arms_of_a_split_mirrors() -> None:
     assert q.split_log_e(20, 120, 0.1) == pytest.approx(q.split_log_e(100, 120, 0.9))
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_a_true_split_is_hardly_ever_called_wrong() -> None:
     """Looked at after every request of 2,000, at p < 0.001: at most 0.1 % of soaks; 0.3 % leaves room for chance."""
     rng = np.random.default_rng(3)

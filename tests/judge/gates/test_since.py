@@ -56,6 +56,8 @@ def test_a_fault_that_lasts_is_not_called_over(share: float) -> None:
     assert called_over(share) <= 0.02
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_older_rules_called_it_over_at_one_look_in_ten() -> None:
     assert called_over(0.05, OVER_IS_SHOWN - 1) > 0.12
 
@@ -139,6 +141,8 @@ def test_the_gravest_of_two_dips_that_are_over_is_told() -> None:
     assert (since.first, since.bad, since.n, since.now) == (500, 100, 100, (108, 4108)) and since.until
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 @pytest.mark.parametrize(("length", "share"), [(8, 1.0), (20, 0.6), (100, 0.2)])
 def test_a_dip_is_called_over_soon_after_it(length: int, share: float) -> None:
     plays = [course((1000, GOOD), (length, share), (1500, GOOD), seed=seed) for seed in range(12)]

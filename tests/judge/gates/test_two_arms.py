@@ -77,6 +77,8 @@ def test_a_canary_at_the_margin_is_failed_in_at_most_alpha_of_soaks_all_looks_to
     assert len(failed) == 12_000 and sum(failed) <= stats.binom.ppf(0.999, len(failed), ALPHA)
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [0.01, 0.5, 0.9])
 def test_whatever_share_is_said_the_promise_holds(wrong: float) -> None:
     """The stakes are made for a share of the canary; another one costs power, not safety."""
@@ -85,6 +87,8 @@ def test_whatever_share_is_said_the_promise_holds(wrong: float) -> None:
     assert failed.sum() <= stats.binom.ppf(0.999, len(failed), ALPHA)
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_an_outage_of_both_arms_is_no_difference() -> None:
     """For an hour nine of ten requests fail in both arms, while the canary's share of the traffic jumps."""
     rng = np.random.default_rng(5)
@@ -110,6 +114,8 @@ def test_a_worse_canary_at_10_percent_is_failed_soon(excess: float, per_day: flo
     assert np.median(np.concatenate([failed_at(world, SHARE) + 1 for world in worlds])) <= most
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_a_canary_that_is_as_good_is_never_failed() -> None:
     rng = np.random.default_rng(7)
     assert all((failed_at(*any_world(rng, 0.0, 200)) == HOURS).all() for _ in range(20))

@@ -70,6 +70,8 @@ def test_at_the_margin_at_most_alpha_of_soaks_are_ever_failed_however_both_arms_
     assert failed <= stats.binom.ppf(0.999, 12_000, ALPHA)
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_nor_of_soaks_that_are_good_first_and_then_at_the_margin() -> None:
     rng = np.random.default_rng(20)
     worlds = [late(rng, int(rng.integers(1, HOURS)), MARGIN, 10 ** rng.uniform(2.5, 5), 200) for _ in range(20)]
@@ -77,6 +79,8 @@ def test_nor_of_soaks_that_are_good_first_and_then_at_the_margin() -> None:
     assert failed <= stats.binom.ppf(0.999, 4000, ALPHA)
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_its_mean_is_at_most_one_over_all_that_can_happen() -> None:
     """Exactly: two hours, two requests of the canary and three of the other arm in each, at the margin in both."""
     for rates in itertools.product((0.0, 0.2, 0.6), repeat=2):

@@ -113,6 +113,8 @@ def test_one_failure_is_enough_for_a_count_of_one() -> None:
     assert prompt.hours == pytest.approx(25 / 60, rel=1e-9)
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("least", "window_h", "a_day"), [(5, 1, 60), (5, 1, 30), (3, 1, 12), (2, 1, 7), (6, 3, 30), (8, 6, 30), (5, 1, 600)]
 )
@@ -134,6 +136,8 @@ def test_no_two_in_a_window_is_known_exactly(mean: float) -> None:
     assert three[0] == pytest.approx(math.exp(-3 * mean) * (1 + 3 * mean + 2 * mean**2 + mean**3 / 6))
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 @pytest.mark.parametrize(("least", "mean", "runs", "within"), [(3, 1.5, 400_000, 0.002), (9, 9.0, 60_000, 0.0025)])
 def test_the_chances_of_quiet_agree_with_a_simulation(least: int, mean: float, runs: int, within: float) -> None:
     """Two and three windows of brute force, at so many failures that every term of the formula tells."""

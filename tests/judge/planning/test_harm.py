@@ -125,6 +125,8 @@ def test_other_plays_stay_within_what_is_said(per_day: float, weight: float, sha
     assert others is not None and others <= said
 
 
+@pytest.mark.mutants
+@pytest.mark.slow
 def test_fewer_users_are_harmed_by_a_smaller_step_a_shorter_watch_and_a_guard() -> None:
     """What a refusal proposes is an improvement in each of its three ways."""
     asked = {"shares": (1.0,), "begins": (0.0,)}

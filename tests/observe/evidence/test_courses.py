@@ -193,6 +193,7 @@ def test_failures_at_the_door_are_not_seen_before_the_requests_among_which_they_
     assert largest(UNORDERED) < 2 < -math.log(0.01) < largest(UNORDERED - 1)
 
 
+@pytest.mark.slow
 def test_slow_jobs_of_one_burst_are_not_seen_after_its_fast_ones(day: Soak) -> None:
     """In a burst of 200 jobs in ten seconds 5 % are slow, as the alert limit allows. By rules 7 nearly each failed."""
     rng = np.random.default_rng(9)

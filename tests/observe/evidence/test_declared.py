@@ -71,6 +71,7 @@ def seen(day: Any) -> Answered:
     return Answered(day.answers(), day.segment, day.live, day.traffic, day.params, day.window, day.now, day.look)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", own_gates.MEASURES)
 def test_a_good_day_passes_and_says_what_was_asked(shop: Any, name: str) -> None:
     assert verdict(shop, name)[0] is Verdict.PASS, verdict(shop, name)
@@ -90,6 +91,7 @@ def test_the_figures_are_those_of_the_declaration(shop: Any) -> None:
     assert sum(bad for _, bad, _ in found["declined"].course) == 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", own_gates.MEASURES)
 @pytest.mark.parametrize("how", ["silent", "partial"])
 def test_what_was_not_seen_never_passes(shop: Any, name: str, how: str) -> None:

@@ -336,6 +336,7 @@ def test_lines_of_other_routes_methods_and_answers_are_left_out() -> None:
     ]
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=60) | st.dictionaries(st.text(max_size=8), st.integers() | st.none()).map(str)))
 def test_whatever_stands_in_a_log_is_no_error(lines: list[str]) -> None:
     assert access_log.counted(lines, PARAMS, Window(START, END)) == []

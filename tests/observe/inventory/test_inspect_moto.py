@@ -334,6 +334,7 @@ def test_a_deviation_is_found_on_moto_too(made: Made, bend: Any, id: str) -> Non
     assert made.unmet() - LACKS == {f"inventory.{id}"}
 
 
+@pytest.mark.slow
 def test_the_hash_of_a_route_follows_its_integration(made: Made) -> None:
     before = integration_hash(made.aws, made.params, "/api/vpr")
     assert integration_hash(made.aws, made.params, "/api/vpr") == before

@@ -49,6 +49,7 @@ def test_secrets_are_taken_out(text: str, secret: str) -> None:
     assert redact(redact(text)) == redact(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     ["a", "-", "a_", "http://", "https://a?", "password", "password ", "secret_", "0", "0a", "1.", " ", "\\", "["],

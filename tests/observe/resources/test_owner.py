@@ -55,6 +55,7 @@ def deployed(client: Any) -> Iterator[Any]:
     client.delete_stack(StackName="owner-test")
 
 
+@pytest.mark.slow
 def test_the_stack_and_its_word_for_the_resource(cloudformation: Any) -> None:
     found = owner(Clients(cloudformation), "owned", DASHBOARD)
     assert found == Owner(stack="owner-test", logical_id="Board")

@@ -107,6 +107,7 @@ def test_every_value_comes_as_json_and_every_column_once(file: Path) -> None:
     assert row["part"] == {"a": "2026-11-01T00:00:00Z"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sql",
     [
@@ -129,6 +130,7 @@ def test_an_answer_has_an_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ask(file, "SELECT * FROM range(10000000000)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["repeat('x', 200)", "[repeat('x', 200)]", "{'a': repeat('x', 200)}"])
 def test_large_values_do_not_fill_the_memory(file: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setattr(asking, "MOST_CHARS", 1000)
@@ -146,6 +148,7 @@ def test_a_value_that_python_cannot_have_is_a_sentence(file: Path) -> None:
         json.dumps(rows)
 
 
+@pytest.mark.slow
 def test_a_question_that_is_cut_short_ends_as_what_cut_it_short(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing the busy connection raised an error of its own: "a fault of the runbook itself"."""
 
@@ -163,6 +166,7 @@ def test_a_question_that_is_cut_short_ends_as_what_cut_it_short(file: Path, monk
     assert waited[-1] == asking.GRACE_S
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "near"), [("setings", ""), ("record", ""), ("peopel", "'people'"), ("gatez", "'gates'")]
 )

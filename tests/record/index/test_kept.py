@@ -29,6 +29,7 @@ def kept(cache: Path) -> Path:
     return found
 
 
+@pytest.mark.slow
 def test_only_what_is_new_is_read(filled: Archive, own_cache: Path) -> None:
     counts = {"PROMOTE": 1, "ROLLBACK": 1, "SOAK": 1}
     assert [asked(filled) for _ in range(2)] == [(counts, 4, []), (counts, 0, [])]
@@ -38,6 +39,7 @@ def test_only_what_is_new_is_read(filled: Archive, own_cache: Path) -> None:
     assert not [one for one in filled.root.rglob("*") if "index" in one.name or one.suffix == ".duckdb"]
 
 
+@pytest.mark.slow
 def test_a_changed_index_is_not_believed(filled: Archive, own_cache: Path) -> None:
     asked(filled)
     file = kept(own_cache)
@@ -51,6 +53,7 @@ def test_a_changed_index_is_not_believed(filled: Archive, own_cache: Path) -> No
     assert asked(filled)[1] == 4
 
 
+@pytest.mark.slow
 def test_an_index_of_another_archive_or_key_is_not_believed(filled: Archive, own_cache: Path, tmp_path: Path) -> None:
     other = Archive(tmp_path / "other")
     run(other, "HOLD", "2026-11-04T03:00:00+00:00")
@@ -65,6 +68,7 @@ def test_an_index_of_another_archive_or_key_is_not_believed(filled: Archive, own
     assert asked(other) == ({"HOLD": 1}, 1, [])
 
 
+@pytest.mark.slow
 def test_a_record_that_was_changed_counts_no_more(filled: Archive) -> None:
     asked(filled)
     ref = next(ref for ref in filled.records() if ref.notebook != "entry")
@@ -81,6 +85,7 @@ def test_a_record_that_was_changed_counts_no_more(filled: Archive) -> None:
     assert asked(filled)[0] == {} and len(asked(filled)[2]) == 3  # the log has none of these hashes
 
 
+@pytest.mark.slow
 def test_a_record_that_was_removed_or_put_in_is_named(filled: Archive) -> None:
     asked(filled)
     first, *_, last = [ref for ref in filled.records() if ref.notebook != "entry"]
@@ -92,6 +97,7 @@ def test_a_record_that_was_removed_or_put_in_is_named(filled: Archive) -> None:
     assert any(last.folder.name in one for one in damage) and any(copy.name in one for one in damage)
 
 
+@pytest.mark.slow
 def test_a_link_in_the_place_of_a_record_is_damage(filled: Archive, tmp_path: Path) -> None:
     asked(filled)
     folder = filled.records()[-1].folder
@@ -100,6 +106,7 @@ def test_a_link_in_the_place_of_a_record_is_damage(filled: Archive, tmp_path: Pa
     assert len(asked(filled)[2]) == 1
 
 
+@pytest.mark.slow
 def test_a_pipe_in_the_place_of_a_record_is_damage_and_is_not_waited_for(filled: Archive) -> None:
     asked(filled)
     file = filled.records()[-1].folder / "record.json"
@@ -109,6 +116,7 @@ def test_a_pipe_in_the_place_of_a_record_is_damage_and_is_not_waited_for(filled:
     assert "pipe" in told or "cannot be read" in told
 
 
+@pytest.mark.slow
 def test_records_of_before_the_log_are_asked_and_not_kept(filled: Archive) -> None:
     of_version_0_2_and_earlier(filled)
     counts = {"PROMOTE": 1, "ROLLBACK": 1, "SOAK": 1}

@@ -52,6 +52,7 @@ def test_a_proof_that_was_altered_shows_nothing(archive: Archive, sealed: Callab
             proven(forged.encode())
 
 
+@pytest.mark.slow
 def test_a_proof_is_under_two_kilobytes_in_a_log_of_ten_thousand() -> None:
     folder = "env=staging/release=2026.11-vpr-async/09_deprecate_sync/20261123T030000.000Z-4f1c0a9be2d7"
     leaves = [

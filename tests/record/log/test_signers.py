@@ -163,6 +163,7 @@ def test_what_somebody_put_behind_while_the_key_was_out_of_reach_is_not_signed(
     assert verify(archive.root).exit_code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed_by", ["nobody", "another key"])
 def test_a_log_that_was_written_anew_is_not_signed_by_the_next_seal(
     archive: Archive, sealed: Seal, says: Callable[..., None], tmp_path: Path, signed_by: str

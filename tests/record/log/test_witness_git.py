@@ -48,6 +48,7 @@ def tags(repository: Path) -> dict[str, str]:
     return dict(line.split(" ") for line in listed.splitlines())
 
 
+@pytest.mark.slow
 def test_each_seal_is_a_tag_whose_message_is_the_checkpoint(archive: Archive, sealed: Seal, repository: Path) -> None:
     for _ in range(3):
         sealed()
@@ -63,6 +64,7 @@ def test_each_seal_is_a_tag_whose_message_is_the_checkpoint(archive: Archive, se
     assert [one.size for one in each_kept(witness(f"git:{repository}#ours"))[0]] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_what_was_rolled_back_or_replaced_is_found_and_moves_no_tag(
     archive: Archive, sealed: Seal, repository: Path
 ) -> None:
@@ -82,6 +84,7 @@ def test_what_was_rolled_back_or_replaced_is_found_and_moves_no_tag(
     assert "the archive was replaced" in verify(archive.root).damage[0].sentence
 
 
+@pytest.mark.slow
 def test_who_may_push_but_not_delete_takes_nothing_back(archive: Archive, sealed: Seal, repository: Path) -> None:
     """A history written anew, with a tag of its own for its newest checkpoint: the older tags contradict it."""
     for _ in range(3):
@@ -99,6 +102,7 @@ def test_who_may_push_but_not_delete_takes_nothing_back(archive: Archive, sealed
     assert "the first 1 of this log are not those that were sealed" in done.damage[-1].sentence
 
 
+@pytest.mark.slow
 def test_a_tag_that_is_there_stays(repository: Path) -> None:
     one = witness(f"git:{repository}#ours")
     first, other = (Checkpoint("x/y", 7, bytes([each]) * 32) for each in (1, 2))
@@ -110,6 +114,7 @@ def test_a_tag_that_is_there_stays(repository: Path) -> None:
     assert tags(repository) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planted", ["light", "renamed", "another size", "no checkpoint", "huge"])
 def test_a_tag_that_is_no_witness_is_not_believed(
     archive: Archive, sealed: Seal, repository: Path, planted: str
@@ -160,6 +165,7 @@ def test_one_that_cannot_be_asked_is_one_sentence_without_a_login(
     assert "there is no program `git`" in verify(archive.root, witnesses=["git:/x.git"]).unknown[0]
 
 
+@pytest.mark.slow
 def test_a_host_that_is_silent_leaves_no_process_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     silent, its = tmp_path / "silent", tmp_path / "its"
     silent.write_text(f"#!/bin/sh\necho $$ >{its}\nexec sleep 600\n")

@@ -73,6 +73,7 @@ def test_what_the_receiver_stored_is_a_witness(
     assert verify(archive.root, witnesses=[str(stored)]).exit_code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [302, 500])
 def test_one_that_does_not_take_it_is_told_and_silences_no_other(
     archive: Archive, sealed: Seal, receiver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int

@@ -11,6 +11,7 @@ from runbook_lib.record.index.kept import index
 from runbook_lib.record.site.asked import Asked, comparison, settings
 
 
+@pytest.mark.slow
 def test_a_rollout_has_its_own_rows_oldest_first_and_the_list_the_newest(real: Archive) -> None:
     with index(real, lambda told: None) as made, Asked(made.file) as asked:
         runs = asked.runs()

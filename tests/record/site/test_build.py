@@ -30,6 +30,7 @@ def told(page: str) -> Any:
     return json.loads(found[1])
 
 
+@pytest.mark.slow
 def test_every_run_every_gate_and_every_word_of_a_person_is_on_it_and_every_link_leads_somewhere(
     real: Archive, tmp_path: Path
 ) -> None:
@@ -101,6 +102,7 @@ def test_a_record_that_was_altered_is_named_and_not_shown(standing: Archive, tmp
     assert ref.run_id not in {one["run"] for one in told(page)["runs"]}
 
 
+@pytest.mark.slow
 def test_pages_of_what_is_gone_are_removed_and_a_strange_folder_is_left_alone(
     standing: Archive, tmp_path: Path
 ) -> None:
@@ -151,6 +153,7 @@ def test_nothing_but_a_page_is_ever_removed(standing: Archive, tmp_path: Path, n
     assert (tmp_path / "victim.txt").read_text() == "years" and (tmp_path / "site" / "sub").is_dir()
 
 
+@pytest.mark.slow
 def test_the_newest_run_gives_notebook_and_word_and_a_release_of_words_alone_is_there(
     real: Archive, tmp_path: Path
 ) -> None:
@@ -168,6 +171,7 @@ def test_the_newest_run_gives_notebook_and_word_and_a_release_of_words_alone_is_
     assert ">dev r9</a>" in page and "alone" in (tmp_path / "site" / "rollout-dev-r9.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_text_that_changed_makes_its_page_anew(real: Archive, tmp_path: Path) -> None:
     ref = sealed(
         real, {"env": "dev", "release": "r9"}, Entry(kind="note", by="Ada", at="2026-11-09T04:00:00Z", text="a")

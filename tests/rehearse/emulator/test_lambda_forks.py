@@ -57,6 +57,7 @@ def said(process: Any, *lines: str) -> tuple[Any, list[str], str]:
     return json.loads(first), rest, process.stderr.read()
 
 
+@pytest.mark.slow
 def test_a_fork_says_what_the_process_would_have_said(tmp_path: Path) -> None:
     both = [said(started(how, tmp_path, SHOWN, A="ä"), "one\n", "zwölf\n") for how in (popen, subprocess.Popen)]
     for shown, *_ in both:

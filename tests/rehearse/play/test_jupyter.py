@@ -33,6 +33,7 @@ def until(what: str, done: object) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MODULES)
 def test_a_lab_that_is_killed_leaves_no_jupyterlab(kind: str, tmp_path: Path) -> None:
     source = "import os, signal, sys, time\nfrom pathlib import Path\n"
@@ -48,6 +49,7 @@ def test_a_lab_that_is_killed_leaves_no_jupyterlab(kind: str, tmp_path: Path) ->
     assert (tmp_path / "asked").exists()
 
 
+@pytest.mark.slow
 def test_jupyterlab_boots_without_the_grammars_that_no_notebook_needs(tmp_path: Path) -> None:
     (tmp_path / "served.py").write_text("import sys, jsonschema\nprint(sys.modules['rfc3987_syntax'])\n")
     code = "import os; from runbook_lib.rehearse.play import jupyter; jupyter.main(os.getppid(), 'served')"

@@ -75,6 +75,7 @@ def _answers(environments: dict[str, EnvironmentKind]) -> Answers:
     return answers
 
 
+@pytest.mark.slow
 def test_nothing_that_a_phase_stands_on_is_left_to_be_done_when_it_is_practised(tmp_path: Path) -> None:
     params = stage.params_of("prod", "rehearsal-1")
     for notebook in params.policy.phases_of("prod"):

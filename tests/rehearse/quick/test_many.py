@@ -52,6 +52,7 @@ def ours(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_file_is_played_once_a_seed_and_told_as_json(ours: Path) -> None:
     done = call("--scenario", ours, "--quick", "--seeds", "2", "--seed", "11", "--json")
     assert done.exit_code == 0
@@ -66,6 +67,7 @@ def test_a_file_is_played_once_a_seed_and_told_as_json(ours: Path) -> None:
         assert truth["success_while_judged"] < 0.95
 
 
+@pytest.mark.slow
 def test_the_same_seed_ends_the_same_each_time(ours: Path) -> None:
     first, again = (call("--scenario", ours, "--quick", "--json").stdout for _ in range(2))
     assert first == again
@@ -83,6 +85,7 @@ def test_a_file_that_expects_nothing_exits_with_0(ours: Path) -> None:
     assert call("--scenario", ours, "--quick").exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_a_play_a_line(ours: Path) -> None:
     """Its fields apart by tabs, as from every other table."""
     lines = call("--scenario", ours, "--quick", "--seeds", "2", "--seed", "7").stdout.splitlines()
@@ -144,6 +147,7 @@ def test_what_is_wrong_is_one_sentence(words: tuple[str, ...], says: str) -> Non
         call(*words)
 
 
+@pytest.mark.slow
 def test_a_late_look_looks_at_the_present() -> None:
     """All is well for 25 hours, then every job fails: a look four hours late must not promote."""
     import yaml

@@ -155,6 +155,7 @@ def test_a_changed_template_is_at_no_known_step(
     assert "at no known step" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_it_is_light_for_the_rehearsal_runs_it_many_times() -> None:
     heavy = "{'pandas', 'matplotlib', 'numpy', 'scipy', 'papermill', 'nbconvert', 'IPython', 'typer', 'boto3'}"
     code = f"import sys, runbook_lib.rehearse.sandbox.iac; print(sorted({heavy} & set(sys.modules)))"

@@ -139,6 +139,7 @@ def test_any_contract_is_spoken_and_understood(contract: Contract) -> None:
         assert (found.input_tokens, found.untold) == ((7500, 0) if told else (0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws")
 def test_the_real_service_passes_with_its_contract_told_and_is_named_without() -> None:
     """Status always 200 PENDING, the bare document, no token usage: one key after the other says what is to be told."""

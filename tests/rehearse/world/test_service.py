@@ -73,6 +73,7 @@ def test_24_hours_are_24_times_one_hour() -> None:
     assert np.array_equal(table(whole.rows), table(rows_of(hours)))
 
 
+@pytest.mark.slow
 def test_rates_are_near_the_declared() -> None:
     n = 30000
     step = service(behaving(n), 0.1, workers=1000).run(START + DAY)

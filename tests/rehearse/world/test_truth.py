@@ -26,6 +26,7 @@ def lived(hours: int = 12, **knobs: float) -> Truth:
     return truth
 
 
+@pytest.mark.slow
 def test_every_job_is_in_one_class() -> None:
     tally = lived(job_failed=0.05, submit_5xx=0.1).between()
     assert tally.completed + tally.late + tally.failed + tally.unfinished == tally.created
@@ -34,6 +35,7 @@ def test_every_job_is_in_one_class() -> None:
     assert min(tally.completed, tally.late, tally.failed, tally.unfinished, tally.submit_5xx, tally.sync_ok) > 0
 
 
+@pytest.mark.slow
 def test_what_came_too_late_for_the_client_is_no_success() -> None:
     truth = lived()
     late = [j for j in truth.jobs.values() if j.written == "COMPLETED" and j.finished - j.created > 300]
@@ -81,6 +83,7 @@ def quiet(knobs: dict[str, float], hours: int = 8, seed: int = 5) -> Truth:
     return truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knob", KNOBS)
 def test_a_knob_brings_its_share_of_the_users_to_its_own_end(knob: str) -> None:
     users = quiet({knob: SHARE}).account(START, START + 7 * 3600)

@@ -186,6 +186,7 @@ def test_the_estimate_is_within_one_percent_of_what_the_world_used(name: str) ->
     agrees(name, live(name))
 
 
+@pytest.mark.slow
 def test_calls_that_were_cut_off_are_paid_for() -> None:
     """Half of the synchronous calls run into the function's timeout, and report nothing."""
     slow = scenario.Scenario(name="slow", title="t", behaviour=scenario.Behaviour(llm_time=1.4))

@@ -32,6 +32,7 @@ def test_at_most_five_reports_are_written_at_once_first_come_first_served() -> N
     assert step.rows.only("queue_age").value.max() > 300
 
 
+@pytest.mark.slow
 def test_more_workers_take_up_the_backlog_from_that_moment_on() -> None:
     lived = service(behaving(20000), 1.0)
     lived.run(START + 9 * HOUR)
@@ -74,6 +75,7 @@ def test_workers_beyond_the_llms_limit_fail_their_jobs() -> None:
     assert len(refused) > 30
 
 
+@pytest.mark.slow
 def test_a_poison_message_crashes_every_worker_and_dies_and_the_others_are_well() -> None:
     made = service(behaving(poison=0.05), share=1.0)
     steps = [made.run(START + DAY)]
