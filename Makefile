@@ -39,7 +39,7 @@ test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser; prop
 	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not emulator and not kernel and not browser"
 
 test-random: $(STAMP) ## The property tests with a thousand examples each, drawn anew at each run
-	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not emulator and not kernel and not browser" --hypothesis-show-statistics -q
+	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "hypothesis and not emulator and not kernel and not browser" --hypothesis-show-statistics -q
 
 lab: $(STAMP) ## JupyterLab beside a rollout in the embedded AWS (SCENARIO=async_failing to practise an incident)
 	@$(BIN)/runbook lab $(if $(SCENARIO),--scenario "$(SCENARIO)")
