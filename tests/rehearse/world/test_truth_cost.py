@@ -6,7 +6,6 @@ tell: the very metric data that the world publishes, asked by the runbook's own 
 
 from __future__ import annotations
 
-import bisect
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator
@@ -59,14 +58,16 @@ class Shelf:
     def __init__(self, params: Params) -> None:
         self.targets = targets(params)
         self.metrics = publish.Metrics(_Unused(), self.targets)
-        self.points: dict[Any, list[tuple[float, float]]] = defaultdict(list)
+        self.data: dict[Any, list[dict[str, Any]]] = defaultdict(list)
 
     def put(self, rows: Any) -> None:
         for namespace, data in self.metrics.data(rows):
             for one in data:
-                key = _key(namespace, one["MetricName"], one["Dimensions"])
-                value = sum(v * n for v, n in zip(one["Values"], one["Counts"], strict=True))
-                self.points[key].append((one["Timestamp"], value))
+                self.data[namespace, one["MetricName"], id(one["Dimensions"])].append(one)
+
+    def points(self) -> dict[Any, list[dict[str, Any]]]:
+        """What was put by what is asked with: the data of one series share their dimensions."""
+        return {_key(space, name, data[0]["Dimensions"]): data for (space, name, _), data in self.data.items()}
 
     def get_paginator(self, name: str) -> Any:
         assert name == "get_metric_data"
@@ -74,14 +75,15 @@ class Shelf:
 
     def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
         start, end = request["StartTime"].timestamp(), request["EndTime"].timestamp()
-        results = []
+        results, points = [], self.points()
         for query in request["MetricDataQueries"]:
             stat = query["MetricStat"]
             where = stat["Metric"]
-            found = sorted(self.points.get(_key(where["Namespace"], where["MetricName"], where["Dimensions"]), ()))
             sums: dict[float, float] = defaultdict(float)
-            for at, value in found[bisect.bisect_left(found, (start,)) : bisect.bisect_left(found, (end,))]:
-                sums[at // stat["Period"] * stat["Period"]] += value
+            for one in points.get(_key(where["Namespace"], where["MetricName"], where["Dimensions"]), ()):
+                if start <= one["Timestamp"] < end:
+                    value = sum(v * n for v, n in zip(one["Values"], one["Counts"], strict=True))
+                    sums[one["Timestamp"] // stat["Period"] * stat["Period"]] += value
             times = [dt.datetime.fromtimestamp(at, dt.UTC) for at in sums]
             results.append({"Id": query["Id"], "Timestamps": times, "Values": list(sums.values())})
         yield {"MetricDataResults": results}
