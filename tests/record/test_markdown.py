@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -48,6 +49,17 @@ def test_a_run_that_failed_says_why() -> None:
     )
     assert "❌ FAILED" in text
     assert "no credentials" in text
+
+
+def test_each_gate_is_a_row_with_its_numbers_and_who_fails_comes_first(gate_result: Callable[..., Any]) -> None:
+    passed = gate_result(reason="served | well")
+    failed = gate_result("generation_time", "FAIL", 210.0, low=190.0, high=240.0, n=1200)
+    unseen = gate_result("lost_jobs", "NO_DATA", None, low=None, high=None, n=None)
+    rows = [line for line in markdown(record(gates=(passed, unseen, failed))).splitlines() if line.startswith("| ")]
+    assert rows[0] == "| Gate | Verdict | Value | 95 % interval | n | Why |"
+    assert "| ❌ FAIL | 210 s | 190-240 s | 1,200 |" in rows[1]
+    assert "❔ NO DATA | – | – | – |" in rows[2]
+    assert rows[3].endswith("| ✅ PASS | 99.7 % | 99.0-99.9 % | 301 | served \\| well |")
 
 
 def test_checks_that_do_not_pass_are_listed_and_all_are_counted() -> None:
