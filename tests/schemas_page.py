@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.project import project_root
+from runbook_lib.params.explain import docs
 from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.record import SCHEMA, Record
 
@@ -25,7 +26,11 @@ MODELS: dict[str, tuple[str, type[Record] | type[Leaf]]] = {
 
 def schema(file: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of one of `MODELS`."""
-    made = MODELS[file][1].model_json_schema(by_alias=True, mode="serialization")
+    model = MODELS[file][1]
+    made = model.model_json_schema(by_alias=True, mode="serialization")
+    for name, text in docs(model).items():
+        field = model.model_fields[name].alias or name
+        made["properties"][field] = dict(sorted({**made["properties"][field], "description": text}.items()))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": file, **made}
 
 

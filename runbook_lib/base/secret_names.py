@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 from runbook_lib.base.secret_kinds import MASK, Match
 
@@ -129,16 +130,19 @@ _ASSIGNED = re.compile(
 """The assignment behind such a beginning, within the longest end of a name."""
 
 
+@lru_cache(maxsize=4096)
 def telling(name: str) -> bool:
     """Whether a key or a flag names a secret, such as `DB_PASSWORD`, `apiKey` or `--client-secret`."""
     return len(name) <= 120 and _FULL.fullmatch(name.strip().lstrip("-").replace(" ", "_")) is not None
 
 
+@lru_cache(maxsize=1024)
 def surely(name: str) -> bool:
     """Whether everything below such a key is secret, numbers and lists too; a `token` can be a count."""
     return len(name) <= 120 and _SURE_FULL.fullmatch(name.strip().lstrip("-").replace(" ", "_")) is not None
 
 
+@lru_cache(maxsize=1024)
 def describes(name: str) -> bool:
     """Whether a key below a telling name holds a fact about the secret, such as `name` or `secretArn`."""
     return len(name) <= 120 and _FACT.fullmatch(name.strip()) is not None

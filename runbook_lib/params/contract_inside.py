@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from runbook_lib.base import json_body
 from runbook_lib.judge.terms import Frozen
@@ -18,9 +18,7 @@ OptionalPath = Annotated[str, Field(pattern=OPTIONAL)]
 
 
 class Declared(Frozen):
-    """Part of the contract; the docstring of each field is its description."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", use_attribute_docstrings=True)
+    """Part of the contract; the text behind each field is its description (`explain.docs`)."""
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy without cached values that were computed from the fields (pydantic would copy them)."""

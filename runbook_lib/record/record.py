@@ -102,7 +102,7 @@ class Told(NamedTuple):
 class Record(Frozen):
     """One sealed run. What other rooms own (gates, outcome, traffic) is kept as the JSON they wrote, to last years."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     schema_version: int = Field(default=SCHEMA, alias="schema")
     """Version of this format."""

@@ -67,6 +67,23 @@ _TIMEOUT_S = 100
 FORECAST = forecast(harm.forecast)
 
 
+class Asked:
+    """The answers of AppConfig that never change, for all clients of a stage, and not for each: all tests of a worker
+    share the stage's history, and each run has clients of its own. What is over is asked for again when it is listed
+    otherwise (`observe/traffic/state.py`).
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[tuple[Any, ...], Any]] = {}
+
+    def setdefault(self, client: Any, _: object) -> dict[tuple[Any, ...], Any]:
+        """What clients of this one's AWS know."""
+        return self._known.setdefault(client.meta.endpoint_url, {})
+
+
+DEPLOYED, VERSIONS = Asked(), Asked()
+
+
 class Rollout:
     """One release on the shared stage, with an archive of its own."""
 
@@ -211,8 +228,9 @@ class Rollout:
     ) -> Record:
         """All cells but the charts, here, as in JupyterLab; the run seals itself. A kernel would take seconds more.
 
-        The tables' small pictures are made and not painted, their plain text is not laid out. Both are where a kernel
-        boots by itself. The forecast of harm is that of the first run whose policy and weight are the same.
+        What AppConfig said of a deployment that is over is not asked for again by each run. The tables' small pictures
+        are made and not painted, their plain text is not laid out. Both are where a kernel boots by itself. The
+        forecast of harm is that of the first run whose policy and weight are the same.
         """
         flat = {**read_yaml(self.file), **self.values, **values}
         cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
@@ -227,6 +245,8 @@ class Rollout:
         ):
             patch.setattr(harm, "shown", functools.partial(harm.shown, chart=False))
             patch.setattr(harm, "forecast", FORECAST)
+            patch.setattr(traffic, "_over", DEPLOYED)
+            patch.setattr(traffic, "_flags", VERSIONS)
             patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
             patch.setattr(tables, "_plain", lambda *_: "a table")
             for cell in cells:

@@ -33,10 +33,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from runbook_lib.judge import numbers
 from runbook_lib.judge.gates.sequential import log_e
+from runbook_lib.judge.special import special
 
 START_SHARE = 0.5
 """Share of the mixture's weight on the start of the soak: for a service that is bad from the start."""

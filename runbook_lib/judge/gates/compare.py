@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from runbook_lib.judge import numbers
 from runbook_lib.judge.gates.statistics import wilson
+from runbook_lib.judge.special import special
 
 
 class Difference(NamedTuple):

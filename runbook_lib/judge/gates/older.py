@@ -10,10 +10,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
 
 from runbook_lib.judge.gates import change
 from runbook_lib.judge.gates.sequential import log_e
+from runbook_lib.judge.special import special
 
 CHANGE_SHARE = 0.25
 """Share of the mixture's weight on a change after the start; the start itself has the rest."""

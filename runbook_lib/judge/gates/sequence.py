@@ -22,10 +22,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from runbook_lib.judge import numbers
 from runbook_lib.judge.gates.statistics import clopper_pearson, quantile_low_rank, quantile_rank
+from runbook_lib.judge.special import special
 
 ANYTIME = 0.2
 """Share of the error probability for looks that are not declared."""

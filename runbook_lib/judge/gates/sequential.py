@@ -20,9 +20,9 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from runbook_lib.judge import numbers
+from runbook_lib.judge.special import special
 
 SPLIT_CONCENTRATION = 10.0
 """Weight of the split's prior in requests: few, since a wrong split is grossly wrong (0 % or all)."""

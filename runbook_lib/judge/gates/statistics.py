@@ -12,12 +12,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from scipy import special
-
 from runbook_lib.judge.numbers import LARGEST, first
 from runbook_lib.judge.numbers import chance as _chance
 from runbook_lib.judge.numbers import count as _count
 from runbook_lib.judge.numbers import share as _share
+from runbook_lib.judge.special import special
 
 _NOTHING = 1e-9
 """A fractional count (a rate carried forward) below this is 0: the inverse of the beta has no value for it."""

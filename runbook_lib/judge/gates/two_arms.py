@@ -32,10 +32,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from runbook_lib.judge import numbers
 from runbook_lib.judge.gates.statistics import lower_bound, upper_bound
+from runbook_lib.judge.special import special
 
 Floats = NDArray[np.float64]
 Row = tuple[float, float, float, float]

@@ -21,11 +21,11 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from runbook_lib.judge import numbers
 from runbook_lib.judge.gates.change import START_SHARE, SURE, Moment, Tested, weights
 from runbook_lib.judge.gates.two_arms import Floats, bets
+from runbook_lib.judge.special import special
 
 EVEN = 24
 """Number of hours over which the later starts are spread about evenly before their weights fall off."""

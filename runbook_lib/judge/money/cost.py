@@ -154,7 +154,7 @@ def _interval(costs: Sequence[float], successes: Sequence[int], confidence: floa
         return None
     ratio = math.fsum(costs) / total
     spread = math.fsum((cost - ratio * count) ** 2 for cost, count in zip(costs, successes, strict=True))
-    from scipy import special  # late: a rollback, which computes no cost, loads the policy too
+    from runbook_lib.judge.special import special  # late: a rollback, which computes no cost, loads the policy too
 
     return ratio, float(special.ndtri((1 + confidence) / 2)) * math.sqrt(m / (m - 1) * spread) / total
 

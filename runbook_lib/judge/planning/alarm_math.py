@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from runbook_lib.judge import numbers
+from runbook_lib.judge.special import special
 
 Floats = NDArray[np.float64]
 DAY_S = 86_400.0

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import special
 
 from runbook_lib.judge import numbers
 from runbook_lib.judge.planning.alarm_math import EVALUATION_S, Floats, _count_hazard, _per_day
+from runbook_lib.judge.special import special
 
 HOURS = 24
 _STEP_S = 60.0

@@ -18,11 +18,11 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 import numpy as np
-from scipy import special
 
 from runbook_lib.judge import numbers
 from runbook_lib.judge.planning.harm_play import By, Played, play
 from runbook_lib.judge.planning.harm_terms import Traffic, Watch, late
+from runbook_lib.judge.special import special
 from runbook_lib.judge.terms import Frozen
 
 SHARES = (0.02, 0.05, 0.10, 0.20, 0.50, 1.0)

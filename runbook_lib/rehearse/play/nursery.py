@@ -36,7 +36,7 @@ PRELOAD = (
     "pandas",
     "psutil",
     "rfc8785",
-    "scipy.special",
+    "runbook_lib.judge.special",
     "boto3",
     "jinja2",
     "rich.console",

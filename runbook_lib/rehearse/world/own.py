@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+from runbook_lib.judge.special import special
 from runbook_lib.params.load import Params
 from runbook_lib.rehearse.world.arrivals import HOUR_S
 from runbook_lib.rehearse.world.own_metrics import DAY_MIN, GAUGE_MIN, SPREAD, Key, OwnMetrics, Part
@@ -164,8 +164,8 @@ def _figure(part: Part, at: Floats, level: Floats, seed: int, *, silent: bool) -
         shown = hit if silent else np.ones(len(at), dtype=bool)
         return at[shown], hit[shown].astype(float)
     if own.kind == "quantile":
-        chance, middle = _uniform(at, salt), ndtri(gate.quantile or 0.5)
-        return at, own.divided_by * level * np.exp(SPREAD * (ndtri(np.clip(chance, 1e-9, 1 - 1e-9)) - middle))
+        chance, middle = _uniform(at, salt), special.ndtri(gate.quantile or 0.5)
+        return at, own.divided_by * level * np.exp(SPREAD * (special.ndtri(np.clip(chance, 1e-9, 1 - 1e-9)) - middle))
     if not gate.constant and own.kind == "gauge":
         # A level wavers on its good side: the fault's value is its worst.
         period = GAUGE_MIN * MINUTE_S

@@ -12,12 +12,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from scipy.special import ndtri
-
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.judge.model import Gate
 from runbook_lib.judge.numbers import LARGEST
+from runbook_lib.judge.special import special
 from runbook_lib.observe.metrics.catalogue import address
 from runbook_lib.params.load import Params
 from runbook_lib.params.measures import COUNTS, Measure, Side, metric_id
@@ -101,7 +100,7 @@ class Part(NamedTuple):
     @property
     def strictness(self) -> tuple[int, float]:
         """Sort key: of several measures of one metric the one with the least plays a good day."""
-        middle = ndtri(self.gate.quantile or 0.5) if self.own.kind == "quantile" else 0.0
+        middle = special.ndtri(self.gate.quantile or 0.5) if self.own.kind == "quantile" else 0.0
         typical = self.own.divided_by * self.usual * math.exp(-SPREAD * middle)
         best_is_high = self.gate.higher_is_better and self.own.kind != "rate"
         return ("rate", "quantile", "amount", "gauge").index(self.own.kind), -typical if best_is_high else typical
