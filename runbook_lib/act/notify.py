@@ -11,7 +11,7 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.base import foreign
+from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.https import is_secure, sent
 from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params
@@ -41,18 +42,27 @@ class Told:
     detail: str
 
 
-def notify(aws: Any, guard: Guard, params: Params, subject: str, text: str) -> list[Told]:
+def notify(
+    aws: Any, guard: Guard, params: Params, subject: str, text: str, *, key: str = "", known: Collection[str] = ()
+) -> list[Told]:
     """Sends `text`, redacted, to every configured channel.
+
+    Args:
+        key: names what is told, in the record: a run may end before it notes that people know it.
+        known: channels that an earlier run has told so.
 
     Raises:
         Refused, UsageError: the run may not change anything, so it tells nobody that it did.
     """
     guard.authorise(raises=False)
     subject, text = _fit(subject, text)
-    told = [_sent(guard, "SNS topic", lambda: _publish(aws, params, subject, text))]
+    sends: dict[str, Callable[[], str]] = {"SNS topic": lambda: _publish(aws, params, subject, text)}
     if params.service.notify.webhook:
-        told.append(_sent(guard, "webhook", lambda: _post(aws, params, subject, text)))
-    return told
+        sends["webhook"] = lambda: _post(aws, params, subject, text)
+    return [
+        Told(name, True, f"the {name} was told by an earlier run") if name in known else _sent(guard, name, send, key)
+        for name, send in sends.items()
+    ]
 
 
 def without_aws(params: Params, subject: str, text: str) -> Told | None:
@@ -72,7 +82,7 @@ def _fit(subject: str, text: str) -> tuple[str, str]:
     return foreign.message(redact_text(subject)), foreign.message(foreign.head(text, MAX_TEXT))
 
 
-def _sent(guard: Guard, channel: str, send: Callable[[], str]) -> Told:
+def _sent(guard: Guard, channel: str, send: Callable[[], str], key: str) -> Told:
     answers: list[str] = []
     try:
         guard.change(
@@ -80,6 +90,7 @@ def _sent(guard: Guard, channel: str, send: Callable[[], str]) -> Told:
             before={"sent": False},
             after={"sent": True},
             undo="none: a message cannot be taken back",
+            facts={"told": key, "channel": channel} if key else {},
             do=lambda: answers.append(send()),
             read_back=lambda: {"sent": bool(answers)},
             raises=False,
@@ -147,4 +158,4 @@ def _address(aws: Any, params: Params) -> str:
 
 
 def _code(error: Exception) -> str:
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
+    return (code_of(error) if isinstance(error, ClientError) else "") or type(error).__name__

@@ -317,11 +317,11 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
 
 
 def _earlier(params: Params, root: Path, guard: Guard) -> list[Record]:
-    """This attempt's records of this rollback, newest first; none in a spare archive (`root`)."""
+    """This attempt's records of rollbacks, newest first; none in a spare archive (`root`)."""
     archive = Archive(root)
     archive.refresh(params.release)
-    refs = archive.records(env=params.env, release=params.release, notebook=NOTEBOOK)
-    found = [record for _, record in archive.trusted(refs, guard.warn)]
+    each = [archive.records(env=params.env, release=params.release, notebook=one) for one in params.policy.rollbacks]
+    found = [record for refs in each for _, record in archive.trusted(refs, guard.warn)]
     return [one for one in reversed(found) if one.attempt == params.attempt]
 
 
