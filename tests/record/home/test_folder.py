@@ -33,9 +33,9 @@ def test_whoever_waits_for_another_writer_is_told_for_whom(tmp_path: Path, monke
     monkeypatch.setattr(patience, "tellers", [told.append])
     monkeypatch.setattr(folder, "TELL_AFTER_S", 0.0)
     monkeypatch.setattr(folder, "LOCK_TIMEOUT_S", 0.1)
-    with Folder(tmp_path).writing():
-        with pytest.raises(ArchiveError, match="by another process"), Folder(tmp_path).writing():
-            pass
+    second = Folder(tmp_path)
+    with Folder(tmp_path).writing(), pytest.raises(ArchiveError, match="by another process"), second.writing():
+        pass
     assert told == [f"waiting for the process that writes {tmp_path}, 0 s at most ..."]
     with Folder(tmp_path).writing():
         assert len(told) == 1
