@@ -114,17 +114,18 @@ def _publish(aws: Any, params: Params, subject: str, text: str) -> str:
 
 
 def _post(aws: Any, params: Params, subject: str, text: str) -> str:
-    request = urllib.request.Request(  # noqa: S310 (https or loopback: see _address)
-        _address(aws, params),
-        data=json.dumps({"text": f"{subject}\n{text}"}).encode(),
-        headers={"Content-Type": "application/json"},
-        method="POST",
-    )
+    address = _address(aws, params)
     try:
+        request = urllib.request.Request(  # noqa: S310 (https or loopback: see _address)
+            address,
+            data=json.dumps({"text": f"{subject}\n{text}"}).encode(),
+            headers={"Content-Type": "application/json"},
+            method="POST",
+        )
         return f"the webhook answered {sent(request, 'the webhook', TIMEOUT_S)[0]}"
     except urllib.error.HTTPError as error:
         raise _NotSent(f"the webhook answered {error.code}") from None
-    except Exception as error:  # a broken answer is no OSError
+    except Exception as error:  # a broken answer is no OSError, and an address may be none that can be asked
         raise _NotSent(f"the webhook does not answer ({type(error).__name__})") from None
 
 
