@@ -122,8 +122,7 @@ def test_a_webhook_that_refuses_or_points_elsewhere_is_an_answer(configured: Any
     [
         ("http://chat.example/very-secret-path", (), "holds no https address"),
         ("https://127.0.0.1:1/very-secret-path", (), "does not answer (URLError)"),
-        ("https://[::1/very-secret-path", (), "does not answer (ValueError)"),
-        ("https://127.0.0.1:x/very-secret-path", (), "does not answer (InvalidURL)"),
+        ("https://[::1/very-secret-path", (), "holds no https address"),
         ("very-secret-path", ("ssm",), "cannot be read from /chat/hook: AccessDenied"),
     ],
 )
