@@ -1,8 +1,9 @@
 """Tells people about the changes in an incident: through the alarms' SNS topic, and a webhook if one is configured.
 
 Nobody waits for a message: a failure is part of the result, not an error. Where SNS takes a message and its answer does
-not come in time, botocore sends it again: people hear of a rollback at least once, then twice. The webhook's address is a secret (most
-have their key in the path): it comes from Parameter Store or an environment variable, and is shown nowhere.
+not come in time, botocore sends it again: people hear of a rollback twice rather than not at all. The webhook's address
+is a secret (most have their key in the path): it comes from Parameter Store or an environment variable, and is shown
+nowhere.
 """
 
 from __future__ import annotations
