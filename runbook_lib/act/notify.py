@@ -1,7 +1,9 @@
 """Tells people about the changes in an incident: through the alarms' SNS topic, and a webhook if one is configured.
 
-Nobody waits for a message: a failure is part of the result, not an error. The webhook's address is a secret (most
-have their key in the path): it comes from Parameter Store or an environment variable, and is shown nowhere.
+Nobody waits for a message: a failure is part of the result, not an error. Where SNS takes a message and its answer does
+not come in time, botocore sends it again: people hear of a rollback twice rather than not at all. The webhook's address
+is a secret (most have their key in the path): it comes from Parameter Store or an environment variable, and is shown
+nowhere.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.base import foreign
+from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.https import is_secure, sent
 from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params
@@ -41,18 +44,27 @@ class Told:
     detail: str
 
 
-def notify(aws: Any, guard: Guard, params: Params, subject: str, text: str) -> list[Told]:
+def notify(
+    aws: Any, guard: Guard, params: Params, subject: str, text: str, *, key: str = "", known: Collection[str] = ()
+) -> list[Told]:
     """Sends `text`, redacted, to every configured channel.
+
+    Args:
+        key: names what is told, in the record: a run may end before it notes that people know it.
+        known: channels that an earlier run has told so.
 
     Raises:
         Refused, UsageError: the run may not change anything, so it tells nobody that it did.
     """
     guard.authorise(raises=False)
     subject, text = _fit(subject, text)
-    told = [_sent(guard, "SNS topic", lambda: _publish(aws, params, subject, text))]
+    sends: dict[str, Callable[[], str]] = {"SNS topic": lambda: _publish(aws, params, subject, text)}
     if params.service.notify.webhook:
-        told.append(_sent(guard, "webhook", lambda: _post(aws, params, subject, text)))
-    return told
+        sends["webhook"] = lambda: _post(aws, params, subject, text)
+    return [
+        Told(name, True, f"the {name} was told by an earlier run") if name in known else _sent(guard, name, send, key)
+        for name, send in sends.items()
+    ]
 
 
 def without_aws(params: Params, subject: str, text: str) -> Told | None:
@@ -72,7 +84,7 @@ def _fit(subject: str, text: str) -> tuple[str, str]:
     return foreign.message(redact_text(subject)), foreign.message(foreign.head(text, MAX_TEXT))
 
 
-def _sent(guard: Guard, channel: str, send: Callable[[], str]) -> Told:
+def _sent(guard: Guard, channel: str, send: Callable[[], str], key: str) -> Told:
     answers: list[str] = []
     try:
         guard.change(
@@ -80,6 +92,7 @@ def _sent(guard: Guard, channel: str, send: Callable[[], str]) -> Told:
             before={"sent": False},
             after={"sent": True},
             undo="none: a message cannot be taken back",
+            facts={"told": key, "channel": channel} if key else {},
             do=lambda: answers.append(send()),
             read_back=lambda: {"sent": bool(answers)},
             raises=False,
@@ -103,17 +116,18 @@ def _publish(aws: Any, params: Params, subject: str, text: str) -> str:
 
 
 def _post(aws: Any, params: Params, subject: str, text: str) -> str:
-    request = urllib.request.Request(  # noqa: S310 (https or loopback: see _address)
-        _address(aws, params),
-        data=json.dumps({"text": f"{subject}\n{text}"}).encode(),
-        headers={"Content-Type": "application/json"},
-        method="POST",
-    )
+    address = _address(aws, params)
     try:
+        request = urllib.request.Request(  # noqa: S310 (https or loopback: see _address)
+            address,
+            data=json.dumps({"text": f"{subject}\n{text}"}).encode(),
+            headers={"Content-Type": "application/json"},
+            method="POST",
+        )
         return f"the webhook answered {sent(request, 'the webhook', TIMEOUT_S)[0]}"
     except urllib.error.HTTPError as error:
         raise _NotSent(f"the webhook answered {error.code}") from None
-    except Exception as error:  # a broken answer is no OSError
+    except Exception as error:  # a broken answer is no OSError, and an address may be none that can be asked
         raise _NotSent(f"the webhook does not answer ({type(error).__name__})") from None
 
 
@@ -147,4 +161,4 @@ def _address(aws: Any, params: Params) -> str:
 
 
 def _code(error: Exception) -> str:
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
+    return (code_of(error) if isinstance(error, ClientError) else "") or type(error).__name__

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from runbook_lib.base import calls
+from runbook_lib.base import answers, calls
 from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.foreign import one_line
@@ -178,6 +178,7 @@ class Aws:
         tries = min(2, self._tries) if first else self._tries
         client = self._session.client(service, endpoint_url=self._endpoint, config=_config(answer_s, tries, **more))
         calls.listen(client)
+        answers.listen(client)
         return client
 
     def by_code(self) -> dict[str, str]:

@@ -16,8 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from runbook_lib.base.answers import PORTAL
 from runbook_lib.base.aws_settings import wrong_setting
-from runbook_lib.base.errors import AwsError, RunbookError
+from runbook_lib.base.errors import AwsError, RunbookError, Unreadable
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.patience import Silent
 
@@ -40,7 +41,6 @@ SKEWED = {"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"}
 _SKEWED_WORDS = ("signature expired", "signature not yet current")
 _FOREIGN = ("botocore", "boto3", "urllib3", "s3transfer")
 _CONFIG = "check AWS_PROFILE and ~/.aws/config"
-PORTAL = "does a proxy or a login page stand between? Check the network and AWS_ENDPOINT_URL"
 BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): .*", re.DOTALL)
 """botocore quotes the whole answer of a credentials endpoint."""
 
@@ -61,6 +61,8 @@ def aws_errors(doing: str) -> Iterator[None]:
         yield
     except Silent as error:
         raise AwsError(f"{doing}: {error}") from None
+    except Unreadable as error:
+        raise Unreadable(f"{doing}: {error}") from None
     except RunbookError:
         raise
     except Exception as error:  # the last resort: errors that are not about AWS pass unchanged

@@ -26,6 +26,7 @@ from runbook_lib.base.plain_file import open_plain
 MOST_S = 15.0
 """Seconds for a service on this machine, with botocore's own tries."""
 _TOKEN_B = 65_536
+_CODE = re.compile(r"[0-9]{6}")
 _PREFIX = re.compile(
     r"^(?:Error when retrieving credentials from [\w-]+: |Error retrieving metadata: "
     r"|Received error when attempting to retrieve container metadata: )+"
@@ -123,12 +124,18 @@ def code(prompt: str) -> str:
 
     Raises:
         EOFError: nobody can be asked.
+        Unhad: what was typed is no code.
     """
-    if getpass.getpass.__module__ != "getpass" or _terminal():  # a kernel puts one of its own there
-        return getpass.getpass(prompt)
-    if given := sys.stdin.readline().strip() if sys.stdin else "":
-        return given
-    raise EOFError(prompt)
+    try:
+        if getpass.getpass.__module__ != "getpass" or _terminal():  # a kernel puts one of its own there
+            given = getpass.getpass(prompt).strip()
+        elif not (given := sys.stdin.readline().strip() if sys.stdin else ""):
+            raise EOFError(prompt)
+    except UnicodeDecodeError:
+        given = ""
+    if not _CODE.fullmatch(given):  # AWS would say which of its parameters has which length
+        raise Unhad("what was typed is no MFA code, which has six digits; run it again")
+    return given
 
 
 def _terminal() -> bool:

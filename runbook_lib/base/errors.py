@@ -59,6 +59,10 @@ class AwsError(RunbookError):
     """AWS refused, did not answer, or answered something that cannot be used."""
 
 
+class Unreadable(AwsError, LookupError):
+    """AWS's answer lacks what it always has; the sentence says what, and in the answer to which question."""
+
+
 class Refused(_Named):
     """A change was refused before it was made."""
 

@@ -8,6 +8,7 @@ import re
 import urllib.request
 from http.client import IncompleteRead
 from typing import Any
+from urllib.parse import urlsplit
 
 from runbook_lib.base.patience import Late, within
 
@@ -15,12 +16,17 @@ _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
 
 
 def is_secure(address: str) -> bool:
-    """Whether an address is https, or of this machine.
+    """Whether an address is https, or of this machine; what urllib could not ask is none.
 
     >>> is_secure("https://example.com"), is_secure("http://localhost:8080/x"), is_secure("http://localhost.example.com")
     (True, True, False)
     """
-    return address.startswith("https://") or bool(_LOOPBACK.match(address))
+    try:
+        asked = urlsplit(address)
+        there = asked.hostname is not None and (asked.port or 1) and address.isascii() and address.isprintable()
+    except ValueError:  # brackets without an end, a port that is no number
+        return False
+    return bool(there) and (address.startswith("https://") or bool(_LOOPBACK.match(address)))
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

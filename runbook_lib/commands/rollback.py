@@ -22,6 +22,7 @@ from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import stderr, terminal
+from runbook_lib.base.patience import busy
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.judge.gates.checks import check
@@ -254,7 +255,8 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
     if effect.trouble:
         values["archive"] = str(effect.root)
     try:
-        finished = launch(find_notebook(NOTEBOOK), wanted.file, values, before=tuple(begun))
+        with busy("async is off; the notebook verifies and records it"):
+            finished = launch(find_notebook(NOTEBOOK), wanted.file, values, before=tuple(begun))
     except RunbookError as error:
         print(f"the switch is off, but the notebook that verifies could not run: {error}", file=sys.stderr, flush=True)
         return _with(done, exit_code=int(Exit.ERROR))
@@ -317,11 +319,11 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
 
 
 def _earlier(params: Params, root: Path, guard: Guard) -> list[Record]:
-    """This attempt's records of this rollback, newest first; none in a spare archive (`root`)."""
+    """This attempt's records of rollbacks, newest first; none in a spare archive (`root`)."""
     archive = Archive(root)
     archive.refresh(params.release)
-    refs = archive.records(env=params.env, release=params.release, notebook=NOTEBOOK)
-    found = [record for _, record in archive.trusted(refs, guard.warn)]
+    each = [archive.records(env=params.env, release=params.release, notebook=one) for one in params.policy.rollbacks]
+    found = [record for refs in each for _, record in archive.trusted(refs, guard.warn)]
     return [one for one in reversed(found) if one.attempt == params.attempt]
 
 

@@ -122,6 +122,7 @@ def test_a_webhook_that_refuses_or_points_elsewhere_is_an_answer(configured: Any
     [
         ("http://chat.example/very-secret-path", (), "holds no https address"),
         ("https://127.0.0.1:1/very-secret-path", (), "does not answer (URLError)"),
+        ("https://[::1/very-secret-path", (), "holds no https address"),
         ("very-secret-path", ("ssm",), "cannot be read from /chat/hook: AccessDenied"),
     ],
 )
@@ -138,6 +139,26 @@ def test_a_topic_that_refuses_is_an_answer(configured: Any) -> None:
     guard = configured()
     (told,) = notify(Aws(refuses=("sns",)), guard, guard.params, "subject", TEXT)
     assert (told.ok, "AccessDenied" in told.detail) == (False, True)
+
+
+def test_a_channel_that_knows_is_not_told_again_and_the_record_names_what_was_told(
+    configured: Any, journal: Any, hook: Hook
+) -> None:
+    aws, guard = Aws(secret=hook.url), configured(webhook_ssm="/chat/hook")
+    told = notify(aws, guard, guard.params, "subject", TEXT, key="7: off", known={"SNS topic"})
+    assert ([one.ok for one in told], len(aws.published), len(hook.got)) == ([True, True], 0, 1)
+    assert told[0].detail == "the SNS topic was told by an earlier run"
+    assert [(one["told"], one["channel"]) for one in journal.events[:1]] == [("7: off", "webhook")]
+
+
+def test_a_refusal_without_a_code_is_an_answer(configured: Any) -> None:
+    class Portal(Aws):
+        def publish(self, **_: str) -> None:
+            raise ClientError({}, "Publish")
+
+    guard = configured()
+    (told,) = notify(Portal(), guard, guard.params, "subject", TEXT)
+    assert (told.ok, told.detail.partition(": ")[2]) == (False, "ClientError")
 
 
 def test_nobody_is_told_by_a_plan(configured: Any) -> None:

@@ -21,7 +21,7 @@ from botocore.utils import ContainerMetadataFetcher
 from runbook_lib.base import aws as clients
 from runbook_lib.base import credential_sources, patience
 from runbook_lib.base.aws import Aws
-from runbook_lib.base.aws_errors import Unhad
+from runbook_lib.base.aws_errors import Unhad, aws_errors
 from runbook_lib.base.credential_sources import Container, Instance
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.patience import tellers
@@ -166,5 +166,21 @@ def test_without_a_terminal_the_mfa_code_is_read_from_standard_input_and_no_pyth
 
 
 def test_a_kernel_that_can_ask_is_the_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(getpass, "getpass", lambda prompt: f"{prompt}9")
-    assert credential_sources.code("code") == "code9"
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: f" {prompt}6 ")
+    assert credential_sources.code("12345") == "123456"
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "12345", "1234567", "12345x", "\udcff12345", UnicodeDecodeError("utf-8", b"", 0, 1, "x")]
+)
+def test_what_is_typed_and_is_no_code_is_said_so(typed: str | Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was "Invalid length for parameter TokenCode", or the credential_process to check."""
+
+    def type_(_: str) -> str:
+        if isinstance(typed, Exception):
+            raise typed
+        return typed
+
+    monkeypatch.setattr(getpass, "getpass", type_)
+    with pytest.raises(AwsError, match=r"^signing in: what was typed is no MFA code"), aws_errors("signing in"):
+        credential_sources.code("code: ")

@@ -27,6 +27,13 @@ from runbook_lib.base.https import is_secure, sent
         ("http://example.com", False),
         ("ftp://localhost", False),
         ("", False),
+        ("https://[::1]:8443/x", True),
+        ("https://[::1/x", False),
+        ("https://example.com:x/", False),
+        ("https://example.com:99999/", False),
+        ("https:///x", False),
+        ("https://example.com/x\n", False),
+        ("https://example.com/\u00fc", False),
     ],
 )
 def test_it_is_https_or_this_machine(address: str, secure: bool) -> None:

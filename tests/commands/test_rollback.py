@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import uuid
@@ -11,17 +12,19 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 from botocore.httpsession import URLLib3Session
 
 from runbook_lib.act.traffic import off as traffic_off
+from runbook_lib.base import patience
 from runbook_lib.base.errors import AwsError, Exit, UsageError
 from runbook_lib.cli import entry
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import Wanted
-from runbook_lib.commands.rollback import NOTEBOOK, _after_the_effect, after, finish, rollback_1
+from runbook_lib.commands.rollback import NOTEBOOK, RolledBack, _after_the_effect, _verified, after, finish, rollback_1
 from runbook_lib.commands.status import rollout_status
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.alarms import topic_arn
@@ -30,6 +33,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
+from runbook_lib.run import launch
 from tests.e2e import wire
 from tests.project import own_project
 
@@ -95,6 +99,17 @@ def test_async_is_off_and_the_record_says_so(aws: EmbeddedAws, file: Path) -> No
     assert told.intent["what"] == "notify people by the SNS topic"
     assert change.intent["raises"] is False
     assert change.outcome is not None and change.outcome["ok"] is True
+
+
+def test_while_the_notebook_verifies_it_the_person_who_waits_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the sentence of the effect came nothing for a quarter of a minute."""
+    told = queue.Queue[str]()
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(patience, "tellers", [told.put])
+    ended = SimpleNamespace(headline="verified", next="", folder="", exit_code=0, as_dict=dict)
+    monkeypatch.setattr(launch, "launch", lambda *_, **__: told.get(timeout=10) and ended)
+    effect, done = SimpleNamespace(trouble=""), RolledBack(True, None, "async is off", "", None)
+    assert _verified(Wanted("1", Path("prod.yaml")), effect, done).headline == "verified"  # type: ignore[arg-type]
 
 
 @pytest.mark.emulator

@@ -18,6 +18,7 @@ from typing import Any
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.patience import Overdue
 from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.home.home import Lost, RolledBack, Unanswered
 from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, cleared, pull
@@ -73,7 +74,7 @@ class Bucket:
                 self._lease = ("", b"")
 
     def _take(self) -> None:
-        end, pause = time.monotonic() + WAIT_S, 0.1
+        end, pause, overdue = time.monotonic() + WAIT_S, 0.1, Overdue(time.monotonic)
         while True:
             own = json.dumps({**scratch.owner(), "token": uuid.uuid4().hex, "at": _now()}).encode()
             with contextlib.suppress(Lost):
@@ -93,6 +94,8 @@ class Bucket:
                 raise ArchiveError(
                     f"{self.uri} is being written by process {who.get('pid')} on {who.get('host')} for over two minutes"
                 )
+            told = f"process {who.get('pid')} on {who.get('host')}, which writes {self.uri}"
+            overdue.tell(lambda told=told: f"waiting for {told}, {WAIT_S:.0f} s at most ...")  # type: ignore[misc]
             time.sleep(pause)
             pause = min(2.0, pause * 1.5)
 

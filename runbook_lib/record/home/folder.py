@@ -8,11 +8,30 @@ import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.patience import TELL_AFTER_S, tell
 from runbook_lib.record.seal import replace_file, sync, write_folder
 
 LOCK_TIMEOUT_S = 60.0
+
+
+def locked(file: Path, other: str, most_s: float) -> Any:
+    """The lock of `file`, taken. Whoever waits is told for whom (`other`).
+
+    Raises:
+        Timeout: somebody else holds it for `most_s` seconds.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=TELL_AFTER_S)
+    except Timeout:
+        tell(f"waiting for {other}, {most_s:.0f} s at most ...")
+        lock.acquire(timeout=max(0.0, most_s - TELL_AFTER_S))
+    return lock
 
 
 class Folder:
@@ -24,12 +43,11 @@ class Folder:
     @contextlib.contextmanager
     def writing(self, release: str = "") -> Iterator[None]:  # noqa: ARG002 - a folder is always up to date
         """Lets one writer in at a time, across processes and threads."""
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.root / ".lock", timeout=LOCK_TIMEOUT_S)
-            lock.acquire()
+            lock = locked(self.root / ".lock", f"the process that writes {self.root}", LOCK_TIMEOUT_S)
         except Timeout:
             raise ArchiveError(f"{self.root} is being written by another process for over a minute") from None
         except OSError as error:

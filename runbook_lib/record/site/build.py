@@ -17,6 +17,7 @@ from runbook_lib.base.plain_file import read_plain
 from runbook_lib.judge import words
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import read_record
+from runbook_lib.record.home.folder import locked
 from runbook_lib.record.index.kept import Index, index
 from runbook_lib.record.log.files import read_log
 from runbook_lib.record.seal import replace_file
@@ -60,14 +61,18 @@ def build(archive: Archive, folder: Path, told: Callable[[str], object]) -> Buil
     Raises:
         ArchiveError: the folder cannot be written, or holds something other than a site.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _ours(folder)
         # One build at a time: a build with an older index must not write last.
-        with FileLock(folder / LOCK, timeout=_WAIT_S), index(archive, told) as made, Asked(made.file) as asked:
-            return _Site(archive, folder, made, asked, told).build()
+        lock = locked(folder / LOCK, f"whoever builds {folder}", _WAIT_S)
+        try:
+            with index(archive, told) as made, Asked(made.file) as asked:
+                return _Site(archive, folder, made, asked, told).build()
+        finally:
+            lock.release()
     except Timeout:
         raise ArchiveError(f"{folder} is being built by somebody else for {_WAIT_S / 60:g} min") from None
     except OSError as error:

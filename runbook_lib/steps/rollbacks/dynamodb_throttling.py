@@ -153,6 +153,8 @@ class Throttling:
         """
         if not self.run.applying:
             return line("Nothing was changed: mode is plan.")
+        if self.seen.in_force:
+            self._tell_provisioned()
         if self.failed:
             return self.mitigation.fall_back(self.failed)
         if self.seen.in_force:
@@ -189,11 +191,16 @@ class Throttling:
         if not found.active:
             return line(f"{found.table} is still {found.status}: run this notebook again, it goes on.")
         incident.was_set(incident.aws_now, 0.0, mitigation.key)
-        incident.tell(f"{found.table} is PROVISIONED: " + ", ".join(f"{n} {u}" for n, u in found.units.items()))
+        self._tell_provisioned()
         return line(
             f"{found.table} is PROVISIONED and ACTIVE. Come back at {words.instant(self._come_back())}: "
             f"{incident.spec.quiet_min:g} min are watched."
         )
+
+    def _tell_provisioned(self) -> None:
+        found = self.seen.billing
+        units = ", ".join(f"{name} {unit}" for name, unit in found.units.items())
+        self.incident.tell(f"{found.table} is PROVISIONED: {units}", about="more capacity")
 
     def proof(self) -> Any:
         """Reads the billing back from DynamoDB, and shows the open deviations."""

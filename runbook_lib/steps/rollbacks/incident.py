@@ -194,12 +194,25 @@ class Incident:
 
     # Telling people
 
-    def tell(self, what: str) -> Any:
-        """Tells people what was done, once for each `key` of the clock; a failure to tell is noted, not raised."""
+    def tell(self, what: str, about: str = "", key: str = "") -> Any:
+        """Tells people what was done, once for each `key` of the clock; a failure to tell is noted, not raised.
+
+        What was done already is told as well: the run that did it may have ended before it told anybody.
+
+        Args:
+            about: names what is told, if `what` has figures that differ from run to run.
+            key: another one than the clock's.
+        """
         if not self.run.applying or not self.spec.notify:
             return line("No message is sent: " + ("the policy says so." if self.run.applying else "mode is plan."))
-        key = self.clock.key if self.clock else ""
-        return self.note(self._telling.tell(what, key or "", reversed(self.earlier)))
+        key = key or (self.clock.key if self.clock else "")
+        return self.note(self._telling.tell(what, key, reversed(self._rollbacks()), about=about))
+
+    def _rollbacks(self) -> list[Record]:
+        """The attempt's earlier records of this rollback, and of those that may have fallen back to the same."""
+        others = [one for one in self.params.policy.rollbacks if one != self.run.notebook]
+        found = [history.of_attempt(self.run.archive, self.params, one, self.run.guard.warn) for one in others]
+        return [*(record for records in found for record in records), *self.earlier]
 
     @cached_property
     def _telling(self) -> Telling:

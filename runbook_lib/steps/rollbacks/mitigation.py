@@ -28,6 +28,7 @@ from runbook_lib.rollout.way_back import instead
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import Cell, table
 from runbook_lib.steps.rollbacks.incident import Incident, Symptom
+from runbook_lib.steps.rollbacks.telling import OFF
 
 T = TypeVar("T")
 SYMPTOM = "symptom"
@@ -227,7 +228,10 @@ class Mitigation:
         )
         switched = home_of(self.run.aws, self.run.guard, self.params).switch_off(about)
         self.fell = True
-        return self.incident.note(self._fell(switched.sentence), caption="Scenario 1")
+        shown = self.incident.note(self._fell(switched.sentence), caption="Scenario 1")
+        if switched.deployment:
+            self.incident.tell(OFF, key=str(switched.deployment))  # rollback 1, which verifies it, finds that told
+        return shown
 
     def _fell(self, sentence: str) -> Check:
         state = weights.read_traffic(self.run.aws, self.params)

@@ -258,6 +258,8 @@ class Backlog:
             return line("Nothing was changed: mode is plan.")
         if self.seen.over:
             return line("Nothing to do: this was done already, and undone or adopted since.")
+        if self.seen.whole:
+            self._tell_raised()
         if self.failed:
             fallen = self.mitigation.fall_back(self.failed)
             return stack(fallen, self._lower()) if self.llm_fails else fallen
@@ -293,16 +295,20 @@ class Backlog:
                 mitigation.withdraw()
             raise
         incident.was_set(incident.aws_now, FOLLOWS_S, mitigation.key)
-        incident.tell(
-            f"{wanted} workers instead of {found.reserved}, for a backlog of {seen.now_seen.waiting:.0f} jobs"
-        )
+        self._tell_raised()
         return line(f"{wanted} workers run. Come back at {words.instant(self._come_back())}: has the curve turned?")
+
+    def _tell_raised(self) -> None:
+        seen = self.seen
+        told = f"{seen.policy.workers} workers instead of {seen.was}, for a backlog"
+        waiting = f" of {seen.now_seen.waiting:.0f} jobs" if seen.now_seen.waiting is not None else ""
+        self.incident.tell(f"{told}{waiting}", about="more workers")
 
     def _lower(self) -> Any:
         back = self.seen.was
         self._changed(act.apply(self._lowering(), self.seen.client, self.run.guard, self.params))
+        self.incident.tell(f"{back} workers again")  # before it is closed: a later run would have nothing to do
         self.mitigation.close_deviations("undone")
-        self.incident.tell(f"{back} workers again")
         return line(f"{back} workers again; the deviation is closed.")
 
     def _changed(self, found: Workers) -> None:

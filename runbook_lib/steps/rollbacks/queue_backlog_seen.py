@@ -84,6 +84,11 @@ class BacklogSeen:
         """This scenario has raised the workers (an open deviation says so) or is still lowering them."""
         return bool(self.mitigation.open) and (self.workers.reserved == self.policy.workers or self.returning)
 
+    @property
+    def whole(self) -> bool:
+        """Whether the workers are raised by both settings, and none is being put back."""
+        return self.raised and not self.returning and self.workers.maximum == self.policy.workers
+
     @cached_property
     def returning(self) -> bool:
         """Whether an earlier run began to put the workers back and ended before it closed the deviation."""

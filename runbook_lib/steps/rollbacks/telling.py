@@ -1,5 +1,5 @@
 """Tells people of a rollback by SNS topic and webhook, once for each thing done, be it by a notebook, the command or a
-watch. Records of the same rollback show what people were told already.
+watch. Records of the attempt's rollbacks show what people were told already, also by a run that was killed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from runbook_lib.record.record import Record
 
 OFF = "async is off; the synchronous endpoint takes all requests"
 """What people are told after rollback 1."""
+_NOTIFIED = ".notified"
 NOT_OFF = "async could NOT be turned off; a person is needed now"
 """What people are told where rollback 1 failed."""
 
@@ -33,21 +34,24 @@ class Telling:
         self._keys: list[str] = []
         """Keys of what this run has told."""
 
-    def tell(self, what: str, key: str, earlier: Iterable[Record], trouble: str = "") -> Check:
+    def tell(self, what: str, key: str, earlier: Iterable[Record], trouble: str = "", about: str = "") -> Check:
         """Tells people `what`, unless one of the `earlier` records did; the check `<id>.notified` tells of a failure.
 
         Args:
             key: the one of the incident's clock: a deployment's number, a deviation's id.
             trouble: what went wrong, in a sentence.
+            about: names what is told, if `what` has figures that differ from run to run.
         """
-        key = f"{key}: {what}"
-        before = next((one.run_id for one in earlier if key in _told(one, self.id)), None)
+        key, known, earlier = f"{key}: {about or what}", set[str](), list(earlier)
+        before = next((one.run_id for one in earlier if key in _told(one)), None)
         if before:
             return self._notified(True, f"people were told already, by run {before}")
+        for one in earlier:
+            known |= _reached(one, key)
         params = self._guard.params
         subject, text = message(params, self._notebook, what, who=self._guard.who, run=self._run_id, trouble=trouble)
         try:
-            told = notify(self._aws, self._guard, params, subject, text)
+            told = notify(self._aws, self._guard, params, subject, text, key=key, known=known)
         except RunbookError as error:
             return self._notified(False, str(error))
         bad = [one for one in told if not one.ok]
@@ -57,7 +61,7 @@ class Telling:
 
     def _notified(self, ok: bool, reason: str) -> Check:
         return check(
-            f"{self.id}.notified",
+            f"{self.id}{_NOTIFIED}",
             "People were told",
             ok,
             reason,
@@ -81,7 +85,12 @@ def message(params: Params, notebook: str, what: str, *, who: str, run: str = ""
     return f"[{flat.env}] {params.policy.rollbacks[notebook].title}: {what}", "\n".join(line for line in lines if line)
 
 
-def _told(record: Record, id: str) -> list[str]:
+def _told(record: Record) -> list[str]:
     """Keys of what a run has told people, by its record."""
-    found = next((one for one in record.checks if one.get("id") == f"{id}.notified"), None)
+    found = next((one for one in record.checks if str(one.get("id")).endswith(_NOTIFIED)), None)
     return list((found or {}).get("facts", {}).get("keys", []))
+
+
+def _reached(record: Record, key: str) -> set[str]:
+    """Channels by which a run has told people so; it may have ended before it noted that they know."""
+    return {str(one.intent.get("channel")) for one in record.changes if one.done and one.intent.get("told") == key}

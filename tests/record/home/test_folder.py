@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runbook_lib.base import patience
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.record.home import folder
 from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.home.home import home_of
 
@@ -23,6 +25,20 @@ def test_what_is_written_is_read_as_files(tmp_path: Path) -> None:
             home.add("env=dev/a", {})
     assert (tmp_path / "log" / "leaves.jsonl").read_bytes() == b"first\nsecond\n"
     assert (tmp_path / "env=dev" / "a" / "log.txt").read_bytes() == b"two"
+
+
+def test_whoever_waits_for_another_writer_is_told_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was silent for up to a minute."""
+    told: list[str] = []
+    monkeypatch.setattr(patience, "tellers", [told.append])
+    monkeypatch.setattr(folder, "TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(folder, "LOCK_TIMEOUT_S", 0.1)
+    second = Folder(tmp_path)
+    with Folder(tmp_path).writing(), pytest.raises(ArchiveError, match="by another process"), second.writing():
+        pass
+    assert told == [f"waiting for the process that writes {tmp_path}, 0 s at most ..."]
+    with Folder(tmp_path).writing():
+        assert len(told) == 1
 
 
 def test_what_is_removed_is_gone_and_what_is_not_there_is_no_error(tmp_path: Path) -> None:

@@ -173,4 +173,6 @@ def test_still_updating_is_said_and_the_next_run_goes_on(place: Made, monkeypatc
     done = here.run(**APPLY)
     assert done.incident is not None
     assert verdicts(done)["rollback_3.time_to_effect"] == "PASS"
+    assert "rollback_3.notified" not in verdicts(asked)
+    assert [change.intent["told"].rpartition(": ")[2] for change in done.changes] == ["more capacity"]
     assert not [change for change in done.changes if change.intent["what"].startswith("capacity")]

@@ -206,6 +206,26 @@ def test_people_are_told_once_for_what_was_done(stage: Stage) -> None:
     assert len(stage.sns.sent) == 3
 
 
+def test_a_run_that_was_killed_before_it_noted_that_people_know_does_not_have_them_told_twice(stage: Stage) -> None:
+    first = stage.run()
+    acted(Incident(first)).tell("async is off")
+    kept = [line for line in (first.staging / "journal.jsonl").read_text().splitlines() if ".notified" not in line]
+    (first.staging / "journal.jsonl").write_text("".join(f"{line}\n" for line in kept))
+    stage.seal(first)
+    again = acted(Incident(stage.run()))
+    again.tell("async is off")
+    assert len(stage.sns.sent) == 1
+    assert again.run.checks["rollback_1.notified"].reason == "the SNS topic was told by an earlier run"
+
+
+def test_what_has_other_figures_at_each_run_is_told_once(stage: Stage) -> None:
+    first = stage.run()
+    acted(Incident(first)).tell("10 workers, for 80 jobs", about="more workers")
+    stage.seal(first)
+    acted(Incident(stage.run())).tell("10 workers, for 70 jobs", about="more workers")
+    assert [one["Subject"].rpartition(": ")[2] for one in stage.sns.sent] == ["10 workers, for 80 jobs"]
+
+
 def test_nobody_is_told_of_a_plan(stage: Stage) -> None:
     assert "plan" in str(Incident(stage.run(mode="plan")).tell("async is off"))
     assert stage.sns.sent == []

@@ -22,6 +22,7 @@ from runbook_lib.rollout import deviations
 from tests.rollbacks import APPLY, START, Place, reason, verdicts
 
 NOTEBOOK = "rollback_2_queue_backlog"
+TOLD = "notify people by the SNS topic"
 Made = Callable[..., Place]
 ALL_DAY = Scenario(name="all_day", title="6,000 requests, as many by night", requests_per_day=6000, profile=(1.0,) * 24)
 
@@ -124,6 +125,8 @@ def test_a_curve_that_does_not_turn_falls_through_to_scenario_1(place: Made) -> 
     assert (looked.outcome or {})["scenario"] == "rollback_1"
     fell = here.run(**APPLY)
     assert (fell.decision, verdicts(fell)["rollback_2.fell_back"]) == ("ROLLBACK", "PASS")
+    told = next(one for one in fell.checks if one["id"] == "rollback_2.notified")
+    assert told["facts"]["keys"][-1].endswith(": async is off; the synchronous endpoint takes all requests")
     here.world.obey()
     assert here.world.knobs.share == 0
     assert workers_of(here)["reserved"] == 10, "the backlog is still to be drained"
@@ -193,7 +196,7 @@ class _Killed(BaseException):
     """As SIGKILL: nothing of ours runs after it."""
 
 
-@pytest.mark.parametrize("after", ["open_all", "put_function_concurrency", "update_event_source_mapping"])
+@pytest.mark.parametrize("after", ["open", "reserved", "maximum"])
 def test_killed_in_the_middle_the_next_run_goes_on_with_the_same_clock(
     place: Made, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
@@ -210,9 +213,10 @@ def test_killed_in_the_middle_the_next_run_goes_on_with_the_same_clock(
     assert {done.incident["decided_at"]} == decided, "the time counts from the first decision"
     assert len(deviations.said(here.archive, "prod")[0]) == 2, "each said once"
     assert done.decision == "SOAK"
+    assert TOLD in [change.intent["what"] for change in done.changes], "the run that was killed told nobody"
 
 
-@pytest.mark.parametrize("after", ["maximum", "reserved"])
+@pytest.mark.parametrize("after", ["maximum", "reserved", "close"])
 def test_killed_while_it_is_put_back_the_next_run_completes_that_and_does_not_raise_again(
     place: Made, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
@@ -221,9 +225,9 @@ def test_killed_while_it_is_put_back_the_next_run_completes_that_and_does_not_ra
     here.run(**APPLY)
     here.pass_time(minutes=80)
     with monkeypatch.context() as meddled, pytest.raises(_Killed):
-        _kill(meddled, {"maximum": "update_event_source_mapping", "reserved": "put_function_concurrency"}[after])
+        _kill(meddled, after)
         here.run(**APPLY)
-    assert workers_of(here) == {"reserved": 5 if after == "reserved" else 10, "maximum": 5}
+    assert workers_of(here) == {"reserved": 10 if after == "maximum" else 5, "maximum": 5}
     here.pass_time(minutes=5)
     planned = here.run()
     assert planned.decision == "SOAK", reason(planned)
@@ -233,25 +237,31 @@ def test_killed_while_it_is_put_back_the_next_run_completes_that_and_does_not_ra
     assert (completed.decision, workers_of(here)) == ("PROMOTE", {"reserved": 5, "maximum": 5}), reason(completed)
     assert not [change for change in completed.changes if change.intent["raises"]]
     assert not deviations.open_deviations(here.archive, "prod")
+    told = [change.intent for ref in here.archive.records() for change in here.archive.load(ref).changes]
+    assert [one["told"].rpartition(": ")[2] for one in told if one["what"] == TOLD] == [
+        "more workers",
+        "5 workers again",
+    ]
 
 
 def _kill(meddled: pytest.MonkeyPatch, after: str) -> None:
-    """The process dies right after that step."""
-    if after == "open_all":
-        real = deviations.open_all
+    """The process dies right after that step, and before the deviations are closed."""
+    if after in ("open", "close"):
+        name = {"open": "open_all", "close": "close"}[after]
+        real = getattr(deviations, name)
 
-        def opened(*args: Any, **kwargs: Any) -> Any:
-            real(*args, **kwargs)
+        def ended(*args: Any, **kwargs: Any) -> Any:
+            if after == "open":
+                real(*args, **kwargs)
             raise _Killed
 
-        meddled.setattr(deviations, "open_all", opened)
+        meddled.setattr(deviations, name, ended)
         return
-    setting = {"put_function_concurrency": "reserved", "update_event_source_mapping": "maximum"}[after]
     set_ = concurrency._set
 
     def killed(which: Any, *args: Any) -> Any:
         found = set_(which, *args)
-        if which == setting:
+        if which == after:
             raise _Killed
         return found
 

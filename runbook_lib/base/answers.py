@@ -1,0 +1,68 @@
+"""AWS's answers as dictionaries and lists that say which part is missing, and in the answer to which question.
+
+An answer without a field that AWS always sends comes from something in between, or from another service that speaks
+as AWS does. Wherever a step reads it, that is one sentence, and no KeyError.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runbook_lib.base.errors import Unreadable
+from runbook_lib.base.foreign import one_line
+
+PORTAL = "does a proxy or a login page stand between? Check the network and AWS_ENDPOINT_URL"
+
+
+class Part(dict[str, Any]):
+    """A structure of an answer. A part that may be missing is asked for by `get`, as of any dictionary."""
+
+    asked = ""
+    """Name of the question, such as `GetFunctionConfiguration`."""
+
+    def __missing__(self, key: str) -> Any:
+        raise _without(self.asked, f"without '{one_line(key)}'")
+
+
+class Row(list[Any]):
+    """A list of an answer."""
+
+    asked = ""
+
+    def __getitem__(self, place: Any) -> Any:
+        try:
+            return super().__getitem__(place)
+        except IndexError:
+            raise _without(self.asked, f"a list of {len(self)} is too short") from None
+
+
+def _without(asked: str, what: str) -> Unreadable:
+    return Unreadable(f"AWS's answer to {asked} cannot be read ({what}); {PORTAL}")
+
+
+def listen(client: Any) -> None:
+    """From now on the answers to `client` are such dictionaries and lists, whole."""
+    call = client._make_api_call
+
+    def made(asked: str, request: Any) -> Any:
+        return told(call(asked, request), asked)
+
+    client._make_api_call = made
+
+
+def told(value: Any, asked: str) -> Any:
+    """The same answer, to the question `asked`.
+
+    >>> told({"Items": [{"Name": "a"}]}, "ListItems")["Items"][0]["Name"]
+    'a'
+    """
+    made: Part | Row
+    if isinstance(value, dict):
+        made = Part((key, told(one, asked) if isinstance(one, (dict, list)) else one) for key, one in value.items())
+    elif isinstance(value, list):
+        inside = bool(value) and isinstance(value[0], (dict, list))  # what AWS lists is all of one kind
+        made = Row([told(one, asked) for one in value] if inside else value)
+    else:
+        return value
+    made.asked = asked
+    return made

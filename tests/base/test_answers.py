@@ -1,0 +1,56 @@
+"""An answer of AWS that lacks something: one sentence that names it, wherever it is read."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from runbook_lib.base.answers import told
+from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.base.errors import AwsError, RunbookError, Unreadable
+
+WHOLE = {"Items": [{"Name": "a", "Tags": []}], "Sizes": [1, 2], "At": None}
+
+
+@pytest.mark.parametrize(
+    ("read", "missing"),
+    [
+        (lambda found: found["Size"], "without 'Size'"),
+        (lambda found: found["Items"][0]["Size"], "without 'Size'"),
+        (lambda found: found["Items"][1], "a list of 1 is too short"),
+        (lambda found: found["Items"][0]["Tags"][0], "a list of 0 is too short"),
+        (lambda found: found["Sizes"][-3], "a list of 2 is too short"),
+    ],
+)
+def test_what_is_missing_is_named_with_its_question(read: Callable[[Any], Any], missing: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        read(told(WHOLE, "ListItems"))
+    assert str(caught.value).startswith(f"AWS's answer to ListItems cannot be read ({missing}); does a proxy")
+    assert isinstance(caught.value, AwsError)
+    assert isinstance(caught.value, LookupError)
+
+
+def test_it_is_the_same_answer_for_whoever_asks_as_of_any_dictionary() -> None:
+    found = told(WHOLE, "ListItems")
+    assert found == WHOLE == copy.deepcopy(found) == json.loads(json.dumps(found))
+    assert found.get("Size") is None
+    assert "Size" not in found
+    assert found["Sizes"][:1] == [1]
+    assert told("text", "ListItems") == "text"
+
+
+def test_the_question_of_a_step_is_named_too() -> None:
+    said = r"^looking \(x:ListItems\): AWS's answer to ListItems cannot"
+    with pytest.raises(RunbookError, match=said), aws_errors("looking (x:ListItems)"):
+        told(WHOLE, "ListItems")["Size"]
+
+
+def test_clients_answer_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", lambda *_: {"Topics": [{}]})
+    client = Aws("us-east-1", "http://127.0.0.1:9").client("sns")
+    with pytest.raises(Unreadable, match=r"answer to ListTopics cannot be read \(without 'TopicArn'\)"):
+        client.list_topics()["Topics"][0]["TopicArn"]
