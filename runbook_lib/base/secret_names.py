@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 from runbook_lib.base.secret_kinds import MASK, Match
 
@@ -205,8 +206,13 @@ def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: st
     return "".join([*kept, text[at:]])
 
 
-def beginnings(text: str) -> Iterator[int]:
-    """Positions in a text at which a telling name can begin, in order."""
+@lru_cache(maxsize=1)
+def beginnings(text: str) -> tuple[int, ...]:
+    """Positions in a text at which a telling name can begin, in order; several patterns ask for them in turn."""
+    return tuple(_beginnings(text))
+
+
+def _beginnings(text: str) -> Iterator[int]:
     least = 0
     for place in _rooted(text.lower()):
         for begin in _BEGINNING.finditer(text, max(least, place - _BEFORE), place + _BEHIND):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from runbook_lib.base.secret_kinds import MASK, Match
 from runbook_lib.base.secret_names import (
@@ -178,15 +179,21 @@ def near(
     times faster, and a report has a million characters and few names.
     """
     kept, at, least = list[str](), 0, 0
-    for stem in _stems(text):
-        first = max(least, stem.start() - far)
-        least = stem.end()
-        for begin in begins.finditer(text, first, stem.end()):
+    for start, end in _spans(text):
+        first = max(least, start - far)
+        least = end
+        for begin in begins.finditer(text, first, end):
             found = pattern.match(text, begin.end() if begins is _LINES else begin.start())
             if found and found.start() >= at:
                 kept += [text[at : found.start()], replace(found)]
                 at = found.end()
     return "".join([*kept, text[at:]])
+
+
+@lru_cache(maxsize=1)
+def _spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Spans of the names in a text; a dozen patterns ask for them in turn, and few of them change the text."""
+    return tuple(stem.span() for stem in _stems(text))
 
 
 def _stems(text: str) -> Iterator[Match]:
