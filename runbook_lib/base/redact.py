@@ -187,7 +187,7 @@ def _searched(text: str, emails: bool) -> str:
         if form.low in small:
             text = form.pattern.sub(MASK, text)
             small = text.casefold()
-    for mask in (mask_tables, mask_manifests, mask_apart):
+    for mask in (mask_apart, mask_tables, mask_manifests):
         text = mask(text, small)
     for kind in (*_KINDS, EMAIL) if emails else _KINDS:
         for needle in kind.needles:  # a generator for each kind would take longer than the search

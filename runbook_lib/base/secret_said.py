@@ -84,11 +84,13 @@ _WORD_AND_NUMBER = re.compile(
 
 
 def mask_apart(text: str, small: str) -> str:
-    """`text` with the values masked that stand apart from their name by more than a sign: in an error, behind a type;
-    `small`: the same text in small letters.
+    """`text` with the values masked that stand apart from their name by more than a sign (in an error, behind a type or
+    a blank); `small`: the same text in small letters.
     """
     if not stemmed(small):
         return text
+    if "_" in small:
+        text = _LOUD.sub(_loud, text)
     for needle, pattern in _ERRORS:
         if needle in small:
             text = pattern.sub(_refused, text)
@@ -101,8 +103,6 @@ def mask_said(text: str, small: str) -> str:
         text = _ECHO.sub(lambda match: match[0] if harmless(match["bare"]) else match[1] + MASK, text)
     if not stemmed(small):
         return text
-    if "_" in small:
-        text = _LOUD.sub(_loud, text)
     if "-" in small:
         text = _FLAG.sub(_told, text)
     if has(("user", "login", "account"), small) and "pass" in small:
@@ -135,7 +135,8 @@ def _loud(match: Match) -> str:
     if "_" not in match["name"] or not telling(match["name"]) or no_value(value):
         return match[0]
     tab = "\t" in match["gap"] and surely(match["name"]) and not value.replace(".", "").isdigit() and len(value) > 3
-    plain = value.casefold() in PLAIN or value.startswith(("[", "{", "("))
+    header = value.isupper() and value.replace("_", "").isalpha()  # of the next column
+    plain = header or value.casefold() in PLAIN or value.startswith(("[", "{", "("))
     return f"{match[1]}{MASK}{bare[len(value) :]}" if (tab and not plain) or looks_drawn(value) else match[0]
 
 

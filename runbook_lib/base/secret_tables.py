@@ -49,7 +49,10 @@ def mask_tables(text: str, small: str) -> str:
 
 
 def _secret(header: str, cell: str) -> bool:
-    return bool(cell.strip("=-+ ")) and not harmless(cell) and (surely(header) or _NUMBER.fullmatch(cell) is None)
+    """Whether a cell below a header is a secret; a line that names one was no row: a log repeats its sentences."""
+    if not cell.strip("=-+ ") or telling(cell.rsplit(maxsplit=1)[-1]):
+        return False
+    return not harmless(cell) and (surely(header) or _NUMBER.fullmatch(cell) is None)
 
 
 # HTML

@@ -120,6 +120,8 @@ WAYS: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "json": lambda text: json.dumps({"message": text}),
     "json in json": lambda text: json.dumps(json.dumps({"message": text})),
+    "twice": lambda text: f"{text}\n{text}",
+    "twice behind a time": lambda text: f"10:00:00 ERROR x {text}\n" * 2 if "\n" not in text else text,
     "behind a time": lambda text: f"2026-11-30T10:00:00.123Z ERROR [vpr] x\n{text}\n",
 }
 
