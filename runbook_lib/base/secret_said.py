@@ -42,6 +42,10 @@ _FLAG = re.compile(
     r"[ \t]{1,4}(?P<q>[\"']?))(?P<bare>(?!-)[^\s\"'`<>\\]+)"
 )
 """An option behind one dash."""
+_FLAGGED = tuple(
+    name + blank for name in ("passwd", "password", "passphrase", "secret", "token", "key") for blank in (" ", "\t")
+)
+_SIGNS = ("/pass", "/ pass", ":pass", ": pass", "|pass", "| pass")
 _TYPED = re.compile(
     rf"(?i)({_START}(?P<sure>{SURE}|secret|token|api_?key|secret_?key)\s{{0,4}}"
     r"(?::\s{0,4}[A-Za-z][\w.\[\]| ]{0,60}?"
@@ -65,10 +69,10 @@ _INPUT = re.compile(
 )
 """What AWS, botocore, argparse and pydantic say about a value that they refuse."""
 _ERRORS = (
-    ("value", _AT),
-    (", value: ", _PARAMETER),
-    (": invalid ", _ARGUMENT),
-    ("input_value=", _INPUT),
+    (("' at '", '" at "', '" at \\'), _AT),
+    ((", value: ",), _PARAMETER),
+    ((": invalid ",), _ARGUMENT),
+    (("input_value=",), _INPUT),
 )
 _ECHO = re.compile(
     r"(\b(?:echo|printf)[ \t](?:-\w{1,3}[ \t])?(?P<q>[\"']?)"
@@ -91,8 +95,8 @@ def mask_apart(text: str, small: str) -> str:
         return text
     if "_" in small:
         text = _LOUD.sub(_loud, text)
-    for needle, pattern in _ERRORS:
-        if needle in small:
+    for needles, pattern in _ERRORS:
+        if has(needles, small):
             text = pattern.sub(_refused, text)
     return near(_TYPED, _told, text, STEM, 0)
 
@@ -103,9 +107,9 @@ def mask_said(text: str, small: str) -> str:
         text = _ECHO.sub(lambda match: match[0] if harmless(match["bare"]) else match[1] + MASK, text)
     if not stemmed(small):
         return text
-    if "-" in small:
+    if has(_FLAGGED, small):
         text = _FLAG.sub(_told, text)
-    if has(("user", "login", "account"), small) and "pass" in small:
+    if has(_SIGNS, small):
         text = _BOTH.sub(_told, text)
     for pattern in (_FOR, _NOW, _ASKED, _NEXT):
         text = near(pattern, _told, text, STEM, 0)

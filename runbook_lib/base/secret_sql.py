@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import harmless, stemmed, telling
+from runbook_lib.base.secret_names import harmless, has, stemmed, telling
 
 _Q = r"(?P<q>\\{0,3}['\"])"
 _TEXT = r"(?:(?!(?P=q))(?:''|\\[^\n]|[^\n\\]))+"
@@ -17,7 +17,7 @@ _BY = re.compile(
     rf"(?:{_Q}(?P<quoted>{_TEXT})|(?P<bare>[^\s\"';,<>\\]+))"
 )
 _CALLED = re.compile(
-    rf"(?i)((?:\bpassword\(|\bset\s{{1,4}}password\s{{1,4}}for\s{{1,4}}[^\n=]{{1,120}}=\s{{0,4}}){_Q})(?!\[redacted\]){_TEXT}"
+    rf"(?i)((?:\bpassword\(|\bset password\s{{1,4}}for\s{{1,4}}[^\n=]{{1,120}}=\s{{0,4}}){_Q})(?!\[redacted\]){_TEXT}"
 )
 _INSERT = re.compile(
     r"(?i)\b(?:insert|replace)\s{1,4}(?:\w{1,12}\s{1,4})?into\s{1,4}[^\s(]{1,200}\s{0,4}\((?P<names>[^()]{1,4000})\)"
@@ -36,9 +36,9 @@ def mask_sql(text: str, small: str) -> str:
         text = _BY.sub(_by, text)
     if not stemmed(small):
         return text
-    if "password" in small and ("password(" in small or "set" in small):
+    if "password(" in small or "set password" in small:
         text = _CALLED.sub(lambda match: match[1] + MASK, text)
-    return _inserted(text) if "into" in small and "values" in small else text
+    return _inserted(text) if has(("insert", "replace"), small) and " into " in small else text
 
 
 def _by(match: Match) -> str:
