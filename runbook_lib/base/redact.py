@@ -1,16 +1,16 @@
 """Removes secrets before anything is saved: in the journal, in a notebook's outputs, in the report, in a failure quoted
 from a log.
 
-What is recognised is in `secret_kinds` and `secret_codes` (by its shape), `secret_names` (by the name before it),
-`secret_nested` (by a name above it), `secret_pairs` (by a name apart from it), `secret_tables` (by a header),
-`secret_commands` and `secret_words` (by a program's option), `secret_forms` (what is known to be one), and in texts
-within the text (`secret_written`). What is not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
+What is recognised is in `secret_kinds`, `secret_sessions`, `secret_clients` and `secret_codes` (by its shape),
+`secret_names` (by the name before it), `secret_nested` (by a name above it), `secret_pairs` (by a name apart from it),
+`secret_said` (in a sentence), `secret_sql`, `secret_kubernetes`, `secret_tables` (by a header), `secret_commands` and
+`secret_words` (by a program's option), `secret_forms` (what is known to be one), and in texts within the text
+(`secret_written`). What is not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import unicodedata
@@ -20,18 +20,23 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from runbook_lib.base.nearest import ALIKE
+from runbook_lib.base.secret_clients import CLIENTS
 from runbook_lib.base.secret_codes import CODES
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
 from runbook_lib.base.secret_forms import Form, drawn, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
+from runbook_lib.base.secret_kubernetes import HELD, is_secret, mask_manifests
 from runbook_lib.base.secret_names import assigns, describes, foreign, harmless, mask_named, stemmed, surely, telling
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
+from runbook_lib.base.secret_said import mask_apart, mask_said
+from runbook_lib.base.secret_sessions import SESSIONS
+from runbook_lib.base.secret_sql import mask_sql
 from runbook_lib.base.secret_tables import mask_tables
 from runbook_lib.base.secret_words import mask_listed
 from runbook_lib.base.secret_written import mask_written
 
-__all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_file", "redact_text"]
+__all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_text"]
 
 # Charts in HTML: in a hundred thousand characters a pattern can only match by chance, which spoils the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
@@ -57,7 +62,7 @@ _POINTS = {int, float, bool, type(None), str}
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 LEAST = 8
 """Least characters of a secret that is masked everywhere: a shorter one appears in other texts by chance."""
-_WITHIN, _KINDS = 3, (*KINDS, *CODES)
+_WITHIN, _KINDS = 3, (*SESSIONS, *KINDS, *CODES, *CLIENTS)
 """Texts within each other that are searched, and the shapes."""
 _DEEP = 200
 """Levels of nesting that are searched: a deeper value is masked as a whole."""
@@ -162,15 +167,18 @@ def _redact(text: str) -> str:
         _know_environment()
     if len(text) <= _SHORT:
         return _short(text, _Asked.emails)
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
+    digest = _digest(text)
     if digest in _Asked.clean:
         return text
     found = _searched(text, _Asked.emails)
-    if found == text:
-        if len(_Asked.clean) >= _MOST_CLEAN:
-            _Asked.clean.clear()
-        _Asked.clean.add(digest)
+    if len(_Asked.clean) >= _MOST_CLEAN:
+        _Asked.clean.clear()
+    _Asked.clean.add(digest if found == text else _digest(found))
     return found
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _searched(text: str, emails: bool) -> str:
@@ -179,7 +187,8 @@ def _searched(text: str, emails: bool) -> str:
         if form.low in small:
             text = form.pattern.sub(MASK, text)
             small = text.casefold()
-    text = mask_tables(text, small)
+    for mask in (mask_apart, mask_tables, mask_manifests):
+        text = mask(text, small)
     for kind in (*_KINDS, EMAIL) if emails else _KINDS:
         for needle in kind.needles:  # a generator for each kind would take longer than the search
             if needle in small:
@@ -188,8 +197,10 @@ def _searched(text: str, emails: bool) -> str:
     text = mask_fields(text, small)
     if assigned := assigns(small):
         text = mask_nested(text)
-    text = mask_pairs(mask_named(text, small, assigned=assigned), small)
-    return mask_parts(mask_listed(mask_commands(text, small), small))
+    text = mask_named(text, small, assigned=assigned)
+    for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
+        text = mask(text, small)
+    return mask_parts(text)
 
 
 _MOST_CLEAN = 20_000
@@ -252,6 +263,7 @@ def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False, whole
     pair = {str(key).casefold(): item for key, item in value.items()} if 1 < len(value) <= 8 else {}
     named = any(isinstance(pair.get(name), str) and telling(pair[name]) for name in _NAMED)
     login = not pair.keys().isdisjoint(_USERS)
+    manifest = is_secret(value)
     for key, item in value.items():
         shown = redact_text(key) if isinstance(key, str) else key
         number = 1
@@ -261,6 +273,8 @@ def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False, whole
         name = str(key)
         if named and name.casefold() in _VALUES:
             found[shown] = _masked(item, True)
+        elif manifest and name.casefold() in HELD:
+            found[shown] = _masked(item, True, depth)
         elif telling(name) or (login and name.casefold() in ("pass", "pw")):
             found[shown] = _masked(item, surely(name), depth)
         elif whole or (below and not describes(name)):
@@ -314,32 +328,3 @@ def _plain(value: Sequence[Any]) -> bool:
     if not kinds <= _POINTS:
         return False
     return str not in kinds or all(_TIME.fullmatch(item) for item in value if type(item) is str)
-
-
-def redact_file(name: str, raw: bytes) -> bytes:
-    """The content of a file without secrets; binary content, and content without secrets, comes back byte for byte.
-
-    JSON (`.json`, `.jsonl`) stays JSON: it is written again if something in it is masked.
-    """
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return raw
-    if name.endswith(".json"):
-        clean = _json(text)
-    elif name.endswith(".jsonl"):
-        clean = "\n".join(_json(line) if line.strip() else line for line in text.split("\n"))
-    else:
-        clean = redact_text(text)
-    return raw if clean == text else clean.encode()
-
-
-def _json(text: str) -> str:
-    try:
-        loaded = json.loads(text)
-        clean = redact(loaded)
-    except (ValueError, RecursionError):
-        return redact_text(text)
-    if json.dumps(clean) == json.dumps(loaded):
-        return text
-    return json.dumps(clean, indent=1 if "\n" in text.strip() else None, ensure_ascii=False)

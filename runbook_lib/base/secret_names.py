@@ -20,13 +20,13 @@ SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
 SURE_NAMES = (
     rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
     rf"|(?:aws{_S})?access{_S}key{_S}id|{SURE}|secret{_S}(?:key(?:{_S}base)?|string|value|binary)|client{_S}secret"
-    rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|(?:ops)?genie|x-api|api|deploy|x-functions|subscription|fastly|license|x-auth)"
-    rf"{_S}keys?|webhook{_S}urls?"
+    rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|(?:ops)?genie|x-api|api|deploy|x-functions|subscription|fastly|license|x-auth|fernet|aes|hmac|jwt|stripe|mailgun|cipher|symmetric|pre{_S}shared)"
+    rf"{_S}keys?|webhook{_S}urls?|client{_S}key{_S}data|sshpass"
 )
 _PAGES = "next|starting|page|pagination|continuation|idempotency|clientrequest|client-request|client_request"
 _PAGE = "".join(f"(?<!{name})(?<!{name}[_-])" for name in _PAGES.split("|"))
 """A token behind one of these names says where a list goes on, or which request it was: whoever has it has nothing."""
-LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?"
+LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?|cookies"
 PREFIXED = (
     r"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)|(?-i:(?<=[a-z0-9])P(?:ass|wd)(?![a-z]))"
     rf"|(?:api|app|consumer|oauth|jwt|webhook|session|hmac){_S}secret"
@@ -43,7 +43,7 @@ START = rf"(?:(?<![A-Za-z0-9])|{HUMP}|(?=passw|passphrase))"
 
 _HUMP = rf"(?:[a-z0-9]*{HUMP})?"
 _FULL = re.compile(
-    rf"(?i)(?!no[_-])(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{_TONGUES}|(?:set-)?cookie)(?:{_S}[0-9]{{1,2}})?"
+    rf"(?i)(?!no[_-])(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{_TONGUES}|(?:set-)?cookies?)(?:{_S}[0-9]{{1,2}})?"
     r"|[a-z0-9_-]{1,40}(?:[_-]|(?-i:(?<=[a-z0-9])(?=P)))(?:pass|pwd)"
 )
 _SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{_TONGUES}|[a-z0-9]*passw(?:or)?d)")
@@ -68,12 +68,12 @@ _FLAG = re.compile(
     r"(?P<value>[^\s\"']+)"
 )
 _TAGGED = re.compile(
-    rf"(?i)({START}(?:{_ANY}){QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>\s{{0,20}}<(?:td|dd)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}}(?:<!\[CDATA\[)?)"
+    rf"(?i)({START}(?:{_ANY}){QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>\s{{0,20}}<(?:td|dd|string)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}}(?:<!\[CDATA\[)?)"
     r"(?!\[redacted\])(?P<value>(?:(?!\]\]>)[^<>\s])+)(?=(?:\]\]>)?\s{0,20}</)"
 )
 FOLDS = "İıſ\u212a"
 """Letters beyond ASCII that a pattern without regard to case takes for i, s or k."""
-_ROOTS = ("secret", "token", "key", "pass", "x-amz-", "webhook", "auth", "credential", "pwd")
+_ROOTS = ("secret", "token", "key", "pass", "x-amz-", "webhook", "auth", "credential", "pwd", "cookies")
 """Every telling name contains one of these, ..."""
 _BEFORE, _BEHIND = 24, 12
 """... at most this many characters behind its beginning; as many more show whether it begins there."""
@@ -87,7 +87,7 @@ _FACT = re.compile(rf"(?i)(?:.*[_.-])?(?:{_FACTS})|.*[a-z0-9](?-i:{_FACTS.title(
 """Names of what is said about a secret, below its name."""
 _WORDS = frozenset(
     """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
-    is was are of in for to and or""".split()  # noqa: SIM905
+    is was are of in for to and or invalid incorrect""".split()  # noqa: SIM905
 )
 _FETCHED = ("include", "same-origin", "omit", "use-credentials", "anonymous")
 """What a browser's `credentials` are set to: a page whose script is changed shows nothing."""
@@ -112,6 +112,7 @@ _STEMS = (
     "webhook",
     "authorization",
     "credential",
+    "cookies",
     "_auth",
     "-auth",
 )
@@ -125,7 +126,7 @@ _TONGUE_STEMS = (
 """... or, in another language, one of these."""
 _PLAIN_TONGUES = tuple(filter(str.isascii, _TONGUE_STEMS))
 _ASSIGNED = re.compile(
-    rf"[a-z0-9_-]{{0,18}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt)>)"
+    rf"[a-z0-9_-]{{0,18}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>)"
 )
 """The assignment behind such a beginning, within the longest end of a name."""
 
@@ -208,8 +209,13 @@ def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: st
     return "".join([*kept, text[at:]])
 
 
-def beginnings(text: str) -> Iterator[int]:
-    """Positions in a text at which a telling name can begin, in order."""
+@lru_cache(maxsize=1)
+def beginnings(text: str) -> tuple[int, ...]:
+    """Positions in a text at which a telling name can begin, in order; several patterns ask for them in turn."""
+    return tuple(_beginnings(text))
+
+
+def _beginnings(text: str) -> Iterator[int]:
     least = 0
     for place in _rooted(text.lower()):
         for begin in _BEGINNING.finditer(text, max(least, place - _BEFORE), place + _BEHIND):

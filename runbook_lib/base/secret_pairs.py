@@ -6,9 +6,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import FOLDS, HUMP, NAMES, SURE, describes, harmless, no_value, stemmed
+from runbook_lib.base.secret_names import (
+    FOLDS,
+    HUMP,
+    NAMES,
+    SURE,
+    describes,
+    harmless,
+    no_value,
+    stemmed,
+    surely,
+    telling,
+)
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
@@ -54,6 +66,8 @@ _CELLS = re.compile(
     r"(?P<bare>[^\s|│┃`*\"'][^|│┃\n`*\"']{0,500}?)(?=[*_`\"']{0,3}[ \t]*[|│┃])"
     r"(?![^\n]{0,500}\n[ \t]*[|│┃][ \t:|+─━-]{2,500}$)"
 )
+_RECORD = re.compile(rf"(?im)(^[ ]*{_TELLING}[ ]{{1,80}}[|│][ ])(?P<bare>[^\n|│]{{1,500}}?)(?=[ ]*$)")
+"""A row of a record that is shown field by field, each on a line."""
 _SPACED = re.compile(
     rf"(?im)({_BEGIN}[ \t]*[\w.-]{{0,40}}?(?:{SURE})(?:[_-]?[0-9]{{1,2}})?[*_`\"']{{0,3}}(?:[ ]*\t[ \t]*|[ ]{{2,80}}))"
     r"(?P<bare>[^\s|│┃:=\"'<>-][^\s\"'<>]*)(?=[ \t]*(?:$|<|\'\'\'|\"\"\"))"
@@ -93,9 +107,9 @@ _UNDER = re.compile(
 _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<bare>[^\s/:@\"'<>]{1,200})(?=@)")
 
 
-_STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd")
+STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd")
 _BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd")
-"""Beginnings of all matches of `_STEM`."""
+"""Beginnings of all matches of `STEM`."""
 _NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
 _VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
 _LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"")
@@ -107,8 +121,8 @@ _ARROW = re.compile(
 )
 """The form of a planned change in a tool's output: `password = "old" -> "new"`."""
 _TUPLE = re.compile(
-    rf"(?i)((?P<q>[\"'])(?:[a-z0-9]{{1,20}}[_-]){{0,3}}(?:{SURE}|secret[_-]?(?:access[_-]?)?key)(?P=q),"
-    r"[ \t]{0,4}[\"'])(?!\[redacted\])(?=[^\s\"']{0,80}[0-9])(?P<value>[^\s\"']+)"
+    r"(?i)((?P<call>(?:define|set\w{0,20}|put\w{0,20}|add\w{0,20})\(\s{0,4})?b?(?P<q>[\"'])(?P<name>[\w.-]{1,80})(?P=q),"
+    r"[ \t]{0,4}b?[\"'])(?!\[redacted\])(?P<value>[^\s\"']+)"
 )
 """The form of a pair in Python: `('password', 'x1')`; two names in a list have no digit."""
 
@@ -120,6 +134,13 @@ def _changed(match: Match) -> str:
     return f"{match[1]}{match['q'] or ''}{MASK}"
 
 
+def _paired(match: Match) -> str:
+    """Masks the value of a pair; two names in a list have no digit, a call that sets something has a value."""
+    value, digit = match["value"], any(map(str.isdigit, match["value"]))
+    told = telling(match["name"]) and (match["call"] or (digit and (surely(match["name"]) or len(value) >= 8)))
+    return match[1] + MASK if told and not no_value(value) and not telling(value) else match[0]
+
+
 def mask_pairs(text: str, small: str) -> str:
     """`text` with the values masked whose name is apart from them; `small`: the same text in small letters."""
     if "jdbc:" in small:
@@ -127,39 +148,41 @@ def mask_pairs(text: str, small: str) -> str:
     if not stemmed(small):
         return text
     if "value" in small or "default" in small:
-        text = _near(_BACKWARD, _masked, _near(_FORWARD, _masked, text, _NAMES, 160), _VALUES, 400)
+        text = near(_BACKWARD, _masked, near(_FORWARD, _masked, text, _NAMES, 160), _VALUES, 400)
     if "password" in small:
         text = _NETRC.sub(_masked, text)
     if any(sign in small for sign in ("',", '",')):
-        text = _TUPLE.sub(lambda match: match[1] + MASK, text)
+        text = _TUPLE.sub(_paired, text)
     if any(sign in small for sign in "|│┃"):
-        text = _near(_CELLS, _masked, text, _LINES, 120)
+        text = near(_CELLS, _masked, text, _LINES, 120)
+    if "[ record " in small:
+        text = near(_RECORD, _masked, text, _LINES, 120)
     if MASK in text and ("->" in text or "=>" in text or "→" in text):
         text = _ARROW.sub(_changed, text)
     if ":" in small and ("|" in small or ">" in small):
-        text = _near(_BLOCK, _blocked, text, _LINES, 120)
+        text = near(_BLOCK, _blocked, text, _LINES, 120)
     if "\n" in small:
         if ":" in small:
-            text = _near(_MAPPING, _mapped, text, _LINES, 120)
-        text = _near(_UNDER, _masked, text, _LINES, 120)
-    text = _near(_BESIDE, _masked, text, _STEM, 0)
-    text = _near(_KEYED, _keyed, text, _STEM, 0)
+            text = near(_MAPPING, _mapped, text, _LINES, 120)
+        text = near(_UNDER, _masked, text, _LINES, 120)
+    text = near(_BESIDE, _masked, text, STEM, 0)
+    text = near(_KEYED, _keyed, text, STEM, 0)
     if "  " in text or "\t" in text:
-        text = _near(_LABELLED, _masked, text, _LINES, 120)
-    return _near(_SPACED, _masked, _near(_SAID, _said, text, _STEM, 0), _LINES, 120)
+        text = near(_LABELLED, _masked, text, _LINES, 120)
+    return near(_SPACED, _masked, near(_SAID, _said, text, STEM, 0), _LINES, 120)
 
 
-def _near(
+def near(
     pattern: re.Pattern[str], replace: Callable[[Match], str], text: str, begins: re.Pattern[str], far: int
 ) -> str:
     """`pattern.sub`, tried only if a telling name can begin within `far` characters: finding names is a hundred
     times faster, and a report has a million characters and few names.
     """
     kept, at, least = list[str](), 0, 0
-    for stem in _stems(text):
-        first = max(least, stem.start() - far)
-        least = stem.end()
-        for begin in begins.finditer(text, first, stem.end()):
+    for start, end in _spans(text):
+        first = max(least, start - far)
+        least = end
+        for begin in begins.finditer(text, first, end):
             found = pattern.match(text, begin.end() if begins is _LINES else begin.start())
             if found and found.start() >= at:
                 kept += [text[at : found.start()], replace(found)]
@@ -167,10 +190,16 @@ def _near(
     return "".join([*kept, text[at:]])
 
 
+@lru_cache(maxsize=1)
+def _spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Spans of the names in a text; a dozen patterns ask for them in turn, and few of them change the text."""
+    return tuple(stem.span() for stem in _stems(text))
+
+
 def _stems(text: str) -> Iterator[Match]:
-    """`_STEM.finditer`. If each ASCII letter has one small form, `str.find` is fifty times faster."""
+    """`STEM.finditer`. If each ASCII letter has one small form, `str.find` is fifty times faster."""
     if not text.isascii() and any(letter in text for letter in FOLDS):
-        yield from _STEM.finditer(text)
+        yield from STEM.finditer(text)
         return
     small, places = text.lower(), list[int]()
     for begin in _BEGINNINGS:
@@ -180,7 +209,7 @@ def _stems(text: str) -> Iterator[Match]:
             at = small.find(begin, at + 1)
     behind = 0
     for at in sorted(places):
-        if at >= behind and (stem := _STEM.match(text, at)):
+        if at >= behind and (stem := STEM.match(text, at)):
             behind = stem.end()
             yield stem
 
@@ -200,7 +229,7 @@ def _said(match: Match) -> str:
     value = bare.rstrip(",.)]}:;!?*_")
     plain = not match["q"].strip("*_")
     token = match["sure"] is None and not (len(value) >= 8 and any(char.isdigit() for char in value))
-    if no_value(value) or (plain and (value.casefold() in _PLAIN or token)):
+    if no_value(value) or (plain and (value.casefold() in PLAIN or token)):
         return match[0]
     return f"{match[1]}{match['q']}{MASK}{bare[len(value) :]}"
 
@@ -242,7 +271,7 @@ def _blocked(match: Match) -> str:
     return f"{match[1]}{indent}{MASK}" + "\n" * body.endswith("\n")
 
 
-_PLAIN = frozenset(
+PLAIN = frozenset(
     """a about above accepted again all already also always an and any as asked at bad based before being below
     best blank by case changed checked chosen compared configured correct created default deleted derived
     different disabled displayed empty enabled encrypted enough entered equal exactly expected expired false

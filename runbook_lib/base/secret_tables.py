@@ -20,8 +20,13 @@ _TAG = re.compile(r"<[^<>]{0,300}>")
 _ROW = re.compile(r"<tr\b", re.I)
 _CELL = re.compile(r"(<(t[hd])\b[^<>]{0,300}>)((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
 _DELIMITERS = ("\t", "|", "│", "┃", ",", ";")
-_MARKS = " \t*_`~\"'"
-_HEADER = re.compile(r"[\w.%/()#-]{1,40}(?: [\w.%/()#-]{1,40})?")
+_MARKS = " \t\r*_`~\"'"
+_HEADER = re.compile(
+    r"(?i)[\w.%/()#-]{1,40}(?: [\w.%/()#-]{1,40})?|access key id|secret access key"
+    r"|console (?:log|sign)-?in (?:link|url)"
+)
+"""A column's name; of a longer one, which may be a sentence, only those that AWS writes."""
+_RULED = re.compile(r"[ \t=+-]*[=-]{3}[ \t=+-]*")
 _NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)? ?%?")
 _WORD = re.compile(r"[^\W\d][\w.%/()-]*")
 _RULE = re.compile(r"[ \t]*[─━═┄┈├┝┞┟┠┡┢┣┤┥╞╟╠╡┼┿╇╈╋╪╫╬+|:=-]{3,}[ \t]*")
@@ -44,7 +49,10 @@ def mask_tables(text: str, small: str) -> str:
 
 
 def _secret(header: str, cell: str) -> bool:
-    return bool(cell) and not harmless(cell) and (surely(header) or _NUMBER.fullmatch(cell) is None)
+    """Whether a cell below a header is a secret; a line that names one was no row: a log repeats its sentences."""
+    if not cell.strip("=-+ ") or telling(cell.rsplit(maxsplit=1)[-1]):
+        return False
+    return not harmless(cell) and (surely(header) or _NUMBER.fullmatch(cell) is None)
 
 
 # HTML
@@ -162,11 +170,13 @@ def _aligned(lines: list[str], first: int) -> int:
         (_to_the_left(header), _fits_left, _mask_left),
     ):
         secret = [one for one in spans if telling(header[slice(*one)].strip())]
-        before = first > 0 and fits(lines[first - 1], header, spans)
+        before = first > 0 and not _RULED.fullmatch(lines[first - 1]) and fits(lines[first - 1], header, spans)
         last = first + 1
-        while secret and not before and last < len(lines) and fits(lines[last], header, spans):
+        while secret and not before and last < len(lines):
+            if not (fits(lines[last], header, spans) or _RULED.fullmatch(lines[last])):
+                break
             last += 1
-        if last > first + 1:
+        if not all(map(_RULED.fullmatch, lines[first + 1 : last])):
             for span in reversed(secret):
                 name = header[slice(*span)].strip()
                 lines[first:last] = mask(lines[first:last], span, name, first_column=span == spans[0])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import RunbookError
-from runbook_lib.base.redact import redact_file
+from runbook_lib.base.redact_file import redact_file
 from runbook_lib.base.window import iso
 from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult, Outcome

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.foreign import line, told
+from runbook_lib.base.redact_file import redact_file
 from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.allowance import MOST
 from runbook_lib.record.from_journal import from_journal
 from runbook_lib.record.record import Problem, Record, Status
-from runbook_lib.record.redact_notebook import notebook_json, redact_file, redact_notebook, redact_text
+from runbook_lib.record.redact_notebook import notebook_json, redact_notebook, redact_text
 from runbook_lib.record.seal import file_hash
 
 

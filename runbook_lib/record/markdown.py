@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
 
 from runbook_lib.base.foreign import markdown as _text
 from runbook_lib.base.window import when
@@ -49,17 +52,14 @@ def markdown(record: Record) -> str:
         f"{_text(when(record.as_of or record.sealed_at))}",
     ]
     if record.gates:
-        results = [GateResult.model_validate(gate) for gate in sealed_failing_first(record.gates)]
-        lines += ["", *_table(("Gate", "Verdict", "Value", "95 % interval", "n", "Why"), map(_gate, results))]
+        rows = map(_gate, sealed_failing_first(record.gates))
+        lines += ["", *_table(("Gate", "Verdict", "Value", "95 % interval", "n", "Why"), rows)]
     if record.checks:
-        passed = sum(check["verdict"] == "PASS" for check in record.checks)
+        passed = sum(check.get("verdict") == "PASS" for check in record.checks)
         many = len(record.checks)
         lines += ["", f"{passed} of {words.count(many, 'check')} {words.verb(many, 'pass')}."]
-        bad = [check for check in sealed_failing_first(record.checks) if check["verdict"] != "PASS"]
-        rows = [
-            (c["id"], _verdict(c["verdict"]), "required" if c["required"] else "advisory", c["reason"]) for c in bad
-        ]
-        lines += ["", *_table(("Check", "Verdict", "Kind", "Why"), rows)] if bad else []
+        bad = [check for check in sealed_failing_first(record.checks) if check.get("verdict") != "PASS"]
+        lines += ["", *_table(("Check", "Verdict", "Kind", "Why"), map(_check, bad))] if bad else []
     return "\n".join(lines) + "\n"
 
 
@@ -75,7 +75,19 @@ def _entry(record: Record) -> str:
     )
 
 
-def _gate(result: GateResult) -> Sequence[str]:
+def _check(check: Mapping[str, Any]) -> Sequence[str]:
+    kind = "required" if check.get("required") else "advisory"
+    return (str(check.get("id")), _verdict(str(check.get("verdict"))), kind, str(check.get("reason", "")))
+
+
+def _gate(raw: Mapping[str, Any]) -> Sequence[str]:
+    """A row of the table; a gate of a version that cannot be read shows its title, verdict and reason."""
+    try:
+        result = GateResult.model_validate(raw)
+    except ValidationError:
+        gate = raw.get("gate")
+        title = gate.get("title") or gate.get("id") if isinstance(gate, Mapping) else gate
+        return (str(title), _verdict(str(raw.get("verdict"))), "–", "–", "–", str(raw.get("reason", "")))
     unit = result.gate.unit
     value = "–" if result.value is None else words.number(result.value, unit)
     interval = "–"
@@ -86,7 +98,7 @@ def _gate(result: GateResult) -> Sequence[str]:
 
 
 def _verdict(verdict: str) -> str:
-    return f"{_ICONS[verdict]} {verdict.replace('_', ' ')}"
+    return f"{_ICONS.get(verdict, '❌')} {verdict.replace('_', ' ')}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -6,13 +6,12 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from runbook_lib.base.redact import MASK, Pieces, redact, redact_file, redact_text
+from runbook_lib.base.redact import MASK, Pieces, redact, redact_text
 
 __all__ = [
     "MASK",
     "notebook_json",
     "redact",
-    "redact_file",
     "redact_notebook",
     "redact_output",
     "redact_outputs",

@@ -233,6 +233,6 @@ def sealed_failing_first(found: Iterable[Mapping[str, Any]]) -> list[Mapping[str
 def _sealed_place(one: Mapping[str, Any]) -> tuple[bool, int, int]:
     """A check, and a gate of an unreadable version, have their verdict only."""
     try:
-        return importance(Gate.model_validate(one.get("gate")), str(one["verdict"]))
+        return importance(Gate.model_validate(one.get("gate")), str(one.get("verdict")))
     except ValidationError:
-        return False, rank(str(one["verdict"])), 0
+        return False, rank(str(one.get("verdict"))), 0

@@ -40,3 +40,15 @@ def test_a_folder_within_the_archive_is_refused(tmp_path: Path) -> None:
     _, done = call(tmp_path, "archive", "site", "--out", str(tmp_path / "archive" / "site"))
     assert isinstance(done.exception, UsageError) and "lies in the archive" in str(done.exception)
     assert not (tmp_path / "archive" / "site").exists()
+
+
+def test_over_what_another_made_is_bad_usage(tmp_path: Path) -> None:
+    sealed_with(tmp_path, "fine")
+    page = tmp_path / "out" / "index.html"
+    page.parent.mkdir()
+    page.write_text("another's")
+    _, done = call(tmp_path, "archive", "site", "--out", str(page.parent))
+    assert isinstance(done.exception, UsageError) and "holds index.html, and is not a site of ours" in str(
+        done.exception
+    )
+    assert page.read_text() == "another's"

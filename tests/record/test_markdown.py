@@ -75,6 +75,16 @@ def test_checks_that_do_not_pass_are_listed_and_all_are_counted() -> None:
     assert "a.b" not in text
 
 
+@pytest.mark.parametrize(
+    "gate", [{"gate": {"id": "a", "title": "A | b", "kind": "of tomorrow"}, "verdict": "PASS"}, {"verdict": "ODD"}, {}]
+)
+def test_a_gate_or_check_of_another_version_shows_what_it_has(gate: dict[str, Any]) -> None:
+    text = markdown(record(gates=({**gate, "reason": "why"}, gate), checks=({"id": "x"}, {})))
+    assert "why" in text and "0 of 2 checks pass." in text
+    if "gate" in gate:
+        assert "| A \\| b | ✅ PASS | – | – | – | why |" in text
+
+
 @pytest.mark.parametrize("value", ["a | b", "<script>", "`x`", "*bold*", "line\nbreak"])
 def test_a_value_cannot_break_the_table(value: str) -> None:
     text = markdown(record(checks=(check("x", "X", False, value).model_dump(mode="json"),)))

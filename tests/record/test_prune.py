@@ -197,6 +197,7 @@ def test_who_ends_it_on_the_way_is_told_what_is_gone(
         done(archive)
     told, _ = ending(error)
     assert told.endswith("; 1 tombstone sealed and 2 of 3 records removed before that; prune again")
+    assert told.count("tombstone") == 1
 
 
 def test_half_a_removal_is_no_damage(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runbook_lib.base import errors
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.foreign import line
 from runbook_lib.base.own_files import own_key
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.judge import words
@@ -59,7 +60,8 @@ def build(archive: Archive, folder: Path, told: Callable[[str], object]) -> Buil
         told: called with a sentence if it takes a while.
 
     Raises:
-        ArchiveError: the folder cannot be written, or holds something other than a site.
+        ArchiveError: the folder cannot be written.
+        UsageError: the folder holds something other than a site.
     """
     from filelock import Timeout
 
@@ -83,7 +85,7 @@ def _ours(folder: Path) -> None:
     """Refuses a folder that is not empty and holds no site of ours."""
     found = [one.name for one in folder.iterdir() if one.name != LOCK]
     if found and _kept(folder / KEPT) is None:
-        raise ArchiveError(f"{folder} holds {found[0]}, and is not a site of ours: name an empty folder")
+        raise UsageError(f"{folder} holds {line(found[0])}, and is not a site of ours: name an empty folder")
     if not found:
         replace_file(folder / KEPT, json.dumps({"by": "", "pages": {}, "files": {}}).encode())
 

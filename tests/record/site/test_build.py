@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import UsageError
 from runbook_lib.record import recording
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.entry import Entry, sealed
@@ -115,7 +115,7 @@ def test_pages_of_what_is_gone_are_removed_and_a_strange_folder_is_left_alone(
     assert not stale.exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
-    with pytest.raises(ArchiveError, match=r"holds thesis.txt, and is not a site of ours"):
+    with pytest.raises(UsageError, match=r"holds thesis.txt, and is not a site of ours"):
         build(standing, tmp_path / "mine", lambda told: None)
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
@@ -125,7 +125,7 @@ def test_pages_of_what_is_gone_are_removed_and_a_strange_folder_is_left_alone(
 def test_a_folder_whose_list_of_pages_is_none_is_left_alone(standing: Archive, tmp_path: Path, kept: str) -> None:
     (tmp_path / "site" / ".pages.json").write_text(kept)
     before = (tmp_path / "site" / "index.html").read_bytes()
-    with pytest.raises(ArchiveError, match="is not a site of ours"):
+    with pytest.raises(UsageError, match="is not a site of ours"):
         built(standing, tmp_path)
     assert (tmp_path / "site" / "index.html").read_bytes() == before
 

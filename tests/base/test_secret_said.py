@@ -1,0 +1,208 @@
+"""Secrets that stand where no assignment is: in sentences, prompts, errors, statements, manifests, jars, files."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from runbook_lib.base import redact as room
+from runbook_lib.base.redact import MASK, redact, redact_text
+
+X = "Zq3" + "vKw9tLb2m"
+AWS = "wJalrX" + "k3v/T9mB+q2Lz8" * 2 + "AbCdEf"
+PACKED = base64.b64encode(f"ada:{X}".encode()).decode()
+W = "pass" + "word"
+
+TOLD = {
+    "sentence": [
+        f"login with {W} {X} failed",
+        f"The {W} {X} was rejected for user ada",
+        f"using {W} {X}",
+        f"{W} ({X}) invalid",
+        f"{W} - {X}",
+        f"{W} → {X}",
+        f"{W.title()} for ada: {X}",
+        f"{W} for user 'ada': 'zebrastripes{X}'",
+        f"the db {W} for prod is `{X}` pls rotate",
+        f"{W} of ada is {X}",
+        f"your new {W} is now {X}",
+        f"token for ada: {X}",
+        f"User / {W.title()}: ada / {X}",
+        f"user/pass ada/{X}",
+    ],
+    "prompt": [
+        f"[sudo] {W} for ada: {X}",
+        f"AWS Secret Access Key [None]: {X}",
+        f"AWS Secret Access Key [****************ABCD]: {X}",
+        f"Token (will be hidden): {X}",
+    ],
+    "environment": [
+        f"AWS_SECRET_ACCESS_KEY\t{X}",
+        f"2026-11-30 ERROR AWS_SECRET_ACCESS_KEY\t{X} again",
+        f"DB_{W.upper()} {X} again",
+        f"SSHPASS={X} ssh h",
+        f"FERNET_KEY={X}",
+    ],
+    "source": [
+        f"{W}: str = '{X}'",
+        f'const {W}: string = "{X}"',
+        f"{W}=SecretStr('{X}')",
+        f'{W}: Some("{X}")',
+        f'System.setProperty("db.{W}", "{X}")',
+        f"('X-Api-Key', '{X}')",
+        f"(b'x-api-key', b'{X}')",
+        f"tool -{W} {X}",
+    ],
+    "error": [
+        f"1 validation error detected: Value '{X}' at 'masterUser{W.title()}' failed to satisfy constraint",
+        f"Invalid type for parameter SecretString, value: {X}, type: <class 'int'>",
+        f"argument --{W}: invalid value: '{X}'",
+        f"{W}\n  String too short [type=string_too_short, input_value='{X}', input_type=str]",
+        f"db.api_key\n  Input is wrong [type=int_parsing, input_value='{X}', input_type=str]",
+    ],
+    "statement": [
+        f"ALTER USER ada IDENTIFIED BY '{X}'",
+        f"ALTER USER ada IDENTIFIED BY {X};",
+        f"SET PASSWORD FOR 'a'@'h' = '{X}'",
+        f"SET PASSWORD = PASSWORD('{X}')",
+        f"INSERT INTO users (name, {W}) VALUES ('ada', 'old-one'), ('bob', '{X}')",
+        f"[SQL: INSERT INTO users (name, {W}) VALUES (%s, %s)]\n[parameters: ('ada', '{X}')]",
+        f"-[ RECORD 1 ]-----\nuser     | ada\n{W} | {X}",
+    ],
+    "manifest": [
+        f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\ndata:\n  db: {PACKED}\n",
+        f"stringData:\n  db: {X}\n  user: ada\nkind: Secret\n",
+        json.dumps({"kind": "Secret", "apiVersion": "v1", "data": {"db": PACKED}}),
+        f"kubectl create secret generic db --from-literal=db={X}",
+        f"    client-key-data: {X}",
+    ],
+    "jar": [
+        f"curl -b 'session={X}' https://h",
+        f"curl --cookie 'sid={X}' https://h",
+        f"cookies={{'session': '{X}'}}",
+        json.dumps({"cookies": {"sessionid": X}}),
+        f"<Cookie sessionid={X} for h/>",
+        f"h\tFALSE\t/\tTRUE\t0\tsessionid\t{X}",
+        f"JSESSIONID={X}",
+    ],
+    "query": [f"GET /x?key={X}{X}", f"https://h/x?a=1&jwt={X}{X}", f"https://h/x?auth={X}{X}"],
+    "aws": [
+        "CREDENTIALS\tAS" + f"IA{'Q' * 16}\t2026-01-01T00:00:00Z\t{AWS}\tFwoG",
+        "AK" + f"IA{'Q' * 16},{AWS}",
+        f"User name,Access key ID,Secret access key\nada,AK,{X}",
+        f"Access key ID,Secret access key\r\nAK,{X}\r\n",
+        f"User name,{W.title()},Console login link\nada,{X},https://x",
+        "IQoJb3" + f"JpZ2lu{X * 6}",
+        f"{{'Plaintext': b'{X}'}}",
+    ],
+    "client": [
+        f"db.internal:5432:vpr:ada:{X}",
+        f"*:*:*:postgres:{X}",
+        f"sqlplus ada/{X}@//h:1521/x",
+        f"elastic:{X}@h:9200",
+        f"requirepass {X}",
+        f"bindpw {X}",
+        f"send: 'AUTH PLAIN {PACKED}'",
+        f'> ABCD1 LOGIN ada "{X}"',
+        f"echo {X} | docker login -u a --{W}-stdin",
+        f'echo "{X}" | sudo -S ls',
+        f"echo 'ada:{X}' | chpasswd",
+        f"<key>{W}</key>\n<string>{X}</string>",
+        f"====  ========\nuser  {W}\n====  ========\nada   {X}\n====  ========",
+        "LS0tLS1CRUdJTi" + f"BSU0Eg{X * 6}",
+    ],
+}
+WAYS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "json": lambda text: json.dumps({"message": text}),
+    "json in json": lambda text: json.dumps(json.dumps({"message": text})),
+    "twice": lambda text: f"{text}\n{text}",
+    "twice behind a time": lambda text: f"10:00:00 ERROR x {text}\n" * 2 if "\n" not in text else text,
+    "behind a time": lambda text: f"2026-11-30T10:00:00.123Z ERROR [vpr] x\n{text}\n",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", TOLD)
+def test_a_secret_that_nothing_is_assigned_to_is_masked(kind: str, way: str) -> None:
+    for text in TOLD[kind]:
+        clean = redact_text(WAYS[way](text))
+        assert not any(secret in clean for secret in (X, AWS, PACKED)), text
+        assert MASK in clean and redact_text(clean) == clean
+
+
+def test_a_manifest_that_was_read_is_masked() -> None:
+    held = {"kind": "Secret", "metadata": {"name": "db"}, "data": {"db": PACKED}, "type": "Opaque"}
+    assert redact(held) == {**held, "data": {"db": MASK}}
+    assert redact({**held, "kind": "ConfigMap"})["data"] == held["data"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{W} policy sha256 with 16-characters minimum, the {W} for prod is rotated monthly",
+        f"{W.title()} for ada: required\nthe {W} is now rotated, {W} reset on 2026-11-30",
+        "secret for the worker is in arn:aws:secretsmanager:us-east-1:000000000101:secret:db-AbCdEf",
+        "GET /x?key=reports/2026/11/x1.json&auth=none 200, ?key=3f2b1c1e-1111-2222-3333-444455556666",
+        f"image repo/app:1.2.3@sha256:{'0123456789abcdef' * 4} git@github.com:acme/repo.git ssh://git@host:2222/x",
+        "tests/x.py:5432:3:E501 line too long, arn:aws:sqs:us-east-1:000000000101:vpr-jobs",
+        "PASS 12 of 12, STATE_TOKEN 12 PASS, JOB_KEY vpr-jobs-dev, CACHE_KEY abc12345def",
+        f"DB_{W.upper()} is missing; API_TOKEN not set",
+        "Value 'abc' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern",
+        "Invalid length for parameter KmsKeyId, value: 0, valid min length: 1",
+        "argument --env: invalid choice: 'x1y2z3' (choose from dev, prod)",
+        "env\n  Input should be 'dev' [type=literal_error, input_value='x1y2z3', input_type=str]",
+        "INSERT INTO jobs (job_id, status, token_count) VALUES ('4f1c9a7be210', 'COMPLETED', 12)",
+        "kind: ConfigMap\ndata:\n  stage: prod\n",
+        '{"kind": "SecretProvider", "data": {"a": "b"}}',
+        f"user/{W} authentication failed for ada, username and {W} required",
+        "objects are identified by their key, identified with care by name, IDENTIFIED EXTERNALLY",
+        "echo done | tee log; cookies: 12, cookies={}; session_id: 4f1c9a7b-1234",
+        "run 20261130T091438-2255456f71f9 sealed as 4f1c9a7be210, key=async_success_rate value=0.99",
+        f"AK{'IA'} da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "-token-count 12 -secret-name db, the secret prod/db1-main was not found, token: 12000",
+    ],
+)
+def test_what_only_speaks_of_secrets_stays(text: str) -> None:
+    assert redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(
+            f"{W} for ",
+            f"{W} of a ",
+            f"{W} is now ",
+            f"{W} [",
+            f"user/{W}",
+            "A_TOKEN ",
+            "A_KEY\t",
+            "-token ",
+            "echo a:",
+        ),
+        *(f"{W}: str", "value 'a' at ", "parameter password, value: ", "argument --token: invalid ", f"{W}\n  [type="),
+        *("identified by ", "set password for ", "insert into a(password) values ('a',", "insert into a(password,"),
+        *("kind: Secret\ndata:\n  a: b\n", '"kind":"Secret","data":{"a":', "curl -b ", "?key=a1", "a:b1@", "*:*:a:b:"),
+        *("<Cookie a=", "\tTRUE\t1\t", "create secret --from-literal=", "sqlplus ", "cookies={'a':", "AKIA" + "Q" * 16),
+    ],
+)
+def test_the_time_is_linear(part: str) -> None:
+    def seconds(size: int) -> float:
+        room._Asked.clean.clear()
+        began = time.process_time()
+        redact_text(part * (size // len(part)))
+        return time.process_time() - began
+
+    assert any(seconds(8_000) < 0.1 for _ in range(2))
+
+
+def test_what_was_redacted_is_not_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\n".join(f"{number} {W}=zebra{number}" for number in range(50))
+    once = redact_text(text)
+    monkeypatch.setattr(room, "_searched", lambda *_: pytest.fail("searched"))
+    assert redact_text(once) == once
