@@ -55,7 +55,8 @@ _OTHER = re.compile(f"[{''.join(ALIKE)}]")
 _MIXED = re.compile(rf"(?<=[A-Za-z]){_OTHER.pattern}++|(?<!{_OTHER.pattern}){_OTHER.pattern}++(?=[A-Za-z])")
 """Such letters within a Latin word: a word of one script is one of its language."""
 _WRITTEN = tuple(f"\\{escape}{sign}" for escape in ("x1b", "033", "u001b", "e") for sign in "[]")
-_NAMED, _VALUES = ("name", "key", "parameterkey", "header"), ("value", "parametervalue", "stringvalue")
+_NAMED = ("name", "key", "k", "parameterkey", "header", "field", "property", "option", "variable", "setting")
+_VALUES = ("value", "v", "val", "parametervalue", "stringvalue", "input")
 _USERS = ("user", "username", "login", "usr")
 """Next to one of these names `pass` means a password, not a verdict."""
 _POINTS = {int, float, bool, type(None), str}
@@ -262,6 +263,8 @@ def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False, whole
     found: dict[Any, Any] = {}
     pair = {str(key).casefold(): item for key, item in value.items()} if 1 < len(value) <= 8 else {}
     named = any(isinstance(pair.get(name), str) and telling(pair[name]) for name in _NAMED)
+    place = pair.get("loc")  # pydantic: the way to the field that it refuses
+    named = named or (isinstance(place, (list, tuple)) and any(map(telling, map(str, place))))
     login = not pair.keys().isdisjoint(_USERS)
     manifest = is_secret(value)
     for key, item in value.items():

@@ -11,6 +11,7 @@ from runbook_lib.base.secret_names import harmless, has, no_value, telling
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
     ("curl", r"-[a-zA-Z]{1,6}u\s{0,4}[\"']?[^\s:\"'-][^\s:\"']{0,80}:"),
+    ("curl", r"(?:-b|--cookie)(?:\s{1,4}|=)(?:\\{0,3}[\"'])?[^\s=\"';\\]{1,80}="),
     ("sshpass", r"-p\s{0,4}"),
     ("redis-cli|valkey-cli|keydb-cli", r"-a\s{1,4}"),
     ("openssl", r"-(?:pass|passin|passout)\s{1,4}pass:"),

@@ -33,7 +33,10 @@ SESSIONS: tuple[Kind, ...] = (
         ("iqojb3jpz2lu", "fwogzxiv"), re.compile(r"(?<![A-Za-z0-9+/])(?:IQoJb3JpZ2lu|FwoGZXIv)[A-Za-z0-9+/]{40,}={0,2}")
     ),
     Kind(("ls0tls1crudjti",), re.compile(r"LS0tLS1CRUdJTi(?!BDRVJU|BQVUJM|BUUlVT)[A-Za-z0-9+/]{40,}={0,2}")),
-    Kind(  # how http.client and requests write a jar, how curl keeps one, what it is given
+    # What `aws eks get-token` and `aws ecr get-login-password` print.
+    Kind(("k8s-aws-v1.",), re.compile(r"(?<![A-Za-z0-9])k8s-aws-v1\.[A-Za-z0-9_-]{40,}")),
+    Kind(("eyjwyxlsb2fkijoi",), re.compile(r"(?<![A-Za-z0-9+/])eyJwYXlsb2FkIjoi[A-Za-z0-9+/=]{40,}")),
+    Kind(  # how http.client and requests write a jar, how curl keeps one
         ("<cookie ",),
         re.compile(r"((?:<|&lt;)Cookie [^\s=<>]{1,100}=)(?!\[redacted\])[^\s<>&]+(?= for )"),
         KEEP,
@@ -42,13 +45,6 @@ SESSIONS: tuple[Kind, ...] = (
         ("\ttrue\t", "\tfalse\t"),
         re.compile(
             r"((?:\t|\\t)(?:TRUE|FALSE)(?:\t|\\t)[0-9]{1,12}(?:\t|\\t)[^\s\\]{1,100}?(?:\t|\\t))(?!\[redacted\])[^\s\"'\\]+"
-        ),
-        KEEP,
-    ),
-    Kind(
-        ("curl",),
-        re.compile(
-            r"(\bcurl\b[^\n]{0,300}?\s(?:-b|--cookie)(?:\s{1,4}|=)(?:\\{0,3}[\"'])?[^\s=\"';\\]{1,80}=)(?!\[redacted\])[^\s\"'\\]+"
         ),
         KEEP,
     ),

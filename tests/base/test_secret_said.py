@@ -142,6 +142,32 @@ def test_a_manifest_that_was_read_is_masked() -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        {"cmd": ["curl", "-sS", "-b", f"session={X}", "https://h"]},
+        {"k": W, "v": X},
+        {"field": f"db_{W}", "input": X},
+        {"loc": ["body", W], "input": X, "type": "string_too_short"},
+        {"headers": [["x-api-key", X]], "cookies": [f"sid={X}"]},
+        "k8s-aws-" + f"v1.{X * 5}",
+        "eyJwYXls" + f"b2FkIjoi{X * 5}",
+    ],
+)
+def test_a_secret_of_a_structure_is_masked(value: object) -> None:
+    clean = redact(value)
+    assert X not in str(clean) and redact(clean) == clean
+
+
+def test_what_a_structure_says_beside_stays() -> None:
+    for value in (
+        {"k": "stage", "v": "prod"},
+        {"loc": ["body", "stage"], "input": "prod"},
+        {"field": "tokens", "input": "12"},
+    ):
+        assert redact(value) == value
+
+
+@pytest.mark.parametrize(
     "text",
     [
         f"{W} policy sha256 with 16-characters minimum, the {W} for prod is rotated monthly",
