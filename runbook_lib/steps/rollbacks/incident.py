@@ -50,7 +50,7 @@ from runbook_lib.show.checks import checks_table
 from runbook_lib.show.page import line, within
 from runbook_lib.show.tables import stack, table
 from runbook_lib.show.verdicts import verdict_banner
-from runbook_lib.steps.rollbacks.post_mortem import FILE, Facts, post_mortem
+from runbook_lib.steps.rollbacks.post_mortem import FILE, Facts, happened, post_mortem
 from runbook_lib.steps.rollbacks.telling import Telling
 
 ENOUGH = 400
@@ -314,7 +314,7 @@ class Incident:
             limit_min=self.spec.limit_min,
             decision=self.outcome.told if self.outcome else "",
             until=now,
-            own=self._happened(),
+            own=happened(self.clock, first=self.id == "rollback_1"),
             moved=moved,
             checks=list(self.run.checks.values()),
             sections=sections or {},
@@ -342,22 +342,3 @@ class Incident:
         except (ArchiveError, OSError) as error:
             self.run.guard.warn(f"this run's own changes are not in the timeline: {error}")
             return []
-
-    def _happened(self) -> list[tuple[dt.datetime, str]]:
-        """Events of this rollback's own clock for the timeline of the post-mortem: time and words."""
-        clock = self.clock
-        if clock is None:
-            return []
-        first = self.id == "rollback_1"
-        rows = []
-        if clock.measures:
-            rows.append((parse(clock.decided_at), "decided to roll back" if first else "decided to act"))
-        elif clock.set_at:
-            rows.append((parse(clock.set_at), "set; no record says when it was decided"))
-        if clock.set_at and clock.to_set_s is not None:
-            rows.append((parse(clock.set_at), f"set, {spell(clock.to_set_s)} after the decision"))
-        if clock.effective_at and clock.to_effect_s is not None:
-            whom = " for the last client" if first else ""
-            told = f"in effect{whom}, {spell(clock.to_effect_s)} after the decision"
-            rows.append((parse(clock.effective_at), told))
-        return [(at.replace(microsecond=0), words) for at, words in rows]

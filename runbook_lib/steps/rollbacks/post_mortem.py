@@ -155,3 +155,25 @@ def moves(state: TrafficState) -> list[tuple[dt.datetime, str]]:
             who = {"CLOUDWATCH_ALARM": "AppConfig by itself"}.get(one.taken_back_by or "", "a call of StopDeployment")
             rows.append((parse(one.taken_back_at), f"deployment {one.number} was taken back by {who}"))
     return rows
+
+
+def happened(clock: Clock | None, *, first: bool) -> list[tuple[dt.datetime, str]]:
+    """Events of a rollback's own clock for the timeline: time and words.
+
+    Args:
+        first: it is rollback 1, which turns async off for the clients; the others act on AWS alone.
+    """
+    if clock is None:
+        return []
+    rows = []
+    if clock.measures:
+        rows.append((parse(clock.decided_at), "decided to roll back" if first else "decided to act"))
+    elif clock.set_at:
+        rows.append((parse(clock.set_at), "set; no record says when it was decided"))
+    if clock.set_at and clock.to_set_s is not None:
+        rows.append((parse(clock.set_at), f"set, {spell(clock.to_set_s)} after the decision"))
+    if clock.effective_at and clock.to_effect_s is not None:
+        whom = " for the last client" if first else ""
+        told = f"in effect{whom}, {spell(clock.to_effect_s)} after the decision"
+        rows.append((parse(clock.effective_at), told))
+    return [(at.replace(microsecond=0), what) for at, what in rows]
