@@ -41,6 +41,11 @@ class Lab:
     def archive(self) -> Archive:
         return Archive(self.folder / "archive")
 
+    @property
+    def log(self) -> Path:
+        """What it says in its terminal."""
+        return self.folder.parents[2] / "log"
+
 
 @contextlib.contextmanager
 def opened(home: Path, *options: str) -> Iterator[Lab]:
@@ -66,7 +71,8 @@ def opened(home: Path, *options: str) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Iterator[Lab]:
-    with opened(tmp_path_factory.mktemp("lab")) as running:
+    """One for all tests, in this order: one in which something goes wrong. `test_play.py` opens a calm one."""
+    with opened(tmp_path_factory.mktemp("lab"), "--scenario", "async_failing") as running:
         yield running
 
 
@@ -78,6 +84,13 @@ def run_all(page: Any) -> Any:
     return note
 
 
+def sealed_as(note: Any) -> str:
+    """The id of the run whose line that is."""
+    found = SEALED.search(note.inner_text())
+    assert found
+    return found[1]
+
+
 def run_cells(page: Any) -> None:
     """Run All in the notebook that is open, and no more."""
     page.locator(".jp-StatusBar-Widget", has_text="Idle").first.wait_for(timeout=60_000)
@@ -85,23 +98,58 @@ def run_cells(page: Any) -> None:
     page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
 
 
-def test_run_all_in_jupyterlab_judges_seals_and_can_be_attached(lab: Lab, browser: Any) -> None:
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    page.goto(f"{lab.url}/lab/tree/notebooks/{NOTEBOOK}.ipynb?token={lab.token}")
-    note = run_all(page)
-    run_id = SEALED.search(note.inner_text())[1]  # type: ignore[index]
+def in_view(page: Any, text: str | re.Pattern[str]) -> Any:
+    """The visible text of the open notebook that is on the screen as it stands, nothing scrolled for it."""
+    found = page.locator(".jp-NotebookPanel:visible").get_by_text(text)
+    height = page.viewport_size["height"]
+    boxes = [(one, one.bounding_box()) for one in found.all()]
+    seen = [one for one, box in boxes if box and box["height"] and box["y"] >= 0 and box["y"] + box["height"] <= height]
+    assert seen, f"{text!r} is not on the screen: {[box for _, box in boxes]}"
+    return seen[0]
+
+
+def test_from_something_is_wrong_to_async_is_off_without_scrolling(lab: Lab, browser: Any) -> None:
+    """As whoever is on call: the page, the phase's notebook, what it says is next, the rollback's notebook, its end.
+
+    What Run All judged is sealed, and the saved notebook can be attached to it.
+    """
+    assert f"follow its link to {NOTEBOOK} and Run All" in lab.log.read_text()
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    page.goto(f"{lab.url}/?token={lab.token}")
+    run_cells(page)
+    page.locator(".jp-NotebookPanel:visible").get_by_text("steps passed").first.wait_for(timeout=60_000)
+    in_view(page, re.compile("^Next: "))
+    in_view(page, re.compile("^runbook run "))
+    in_view(page, re.compile("^Something is wrong"))
+    in_view(page, re.compile("^06_phase1_10_percent$")).click()
+    page.locator(".jp-NotebookPanel:visible .cm-line", has_text=re.compile("^mode = ")).wait_for(timeout=30_000)
+    first = sealed_as(run_all(page))
     assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     assert page.get_by_text("Would you like to get notified").count() == 0
-    assert "SOAK" in page.locator(".jp-Notebook").inner_text()
+    in_view(page, "ROLLBACK. Next: Run rollback_1: it turns async off at once")
     page.keyboard.press("Control+s")
     saved = lab.folder / "notebooks" / f"{NOTEBOOK}.ipynb"
     deadline = time.monotonic() + 20
-    while run_id not in saved.read_text() and time.monotonic() < deadline:
+    while first not in saved.read_text() and time.monotonic() < deadline:
         page.wait_for_timeout(200)
+
+    page.locator(".jp-DirListing-item", has_text=re.compile("^rollback_1")).dblclick()
+    page.locator(".jp-NotebookPanel:visible .cm-line", has_text="mode = ").wait_for(timeout=30_000)
+    for line, said in (('mode = "plan"', 'mode = "apply"'), ('confirm = ""', 'confirm = "prod"')):
+        in_view(page, line).click()
+        page.keyboard.press("Home")
+        page.keyboard.press("Shift+End")
+        page.keyboard.insert_text(said)
+    run_id = sealed_as(run_all(page))
+    in_view(page, "ASYNC IS OFF")
+    in_view(page, f"Record {run_id} sealed")
     page.close()
-    ref = lab.archive.find(run_id)
+
+    record = lab.archive.load(lab.archive.find(run_id))
+    assert (record.mode, record.told.word, (record.traffic_after or {})["weight"]) == ("apply", "ASYNC IS OFF", 0)
+    ref = lab.archive.find(first)
     record = lab.archive.load(ref)
-    assert (record.origin, record.status, record.decision) == ("interactive", "completed", "SOAK")
+    assert (record.origin, record.status, record.decision) == ("interactive", "completed", "ROLLBACK")
     attached = attach(saved, lab.archive)
     assert (attached / "report.html").is_file()
     lab.archive.verify(ref)
@@ -120,7 +168,7 @@ def tab(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def report(lab: Lab, tab: Any) -> Iterator[Any]:
-    """The report of the shift, opened from disk, anew for each test."""
+    """The report of the phase, opened from disk, anew for each test."""
     first = lab.archive.records(notebook=NOTEBOOK)[-1]
     tab.asked, tab.complaints = [], []
     tab.goto(report_of(first).as_uri())
@@ -135,7 +183,7 @@ def test_the_report_needs_nothing_but_its_file(report: Any) -> None:
 
 
 def test_the_verdict_is_in_the_first_screen(report: Any) -> None:
-    box = report.get_by_text("SOAK").first.bounding_box()
+    box = report.get_by_text("ROLLBACK").first.bounding_box()
     assert box is not None and box["y"] + box["height"] < 800
 
 
@@ -174,7 +222,7 @@ def test_paper_has_no_button(report: Any) -> None:
     assert not report.get_by_text("Show code").first.is_visible()
 
 
-def test_ctrl_c_takes_everything_down(lab: Lab, browser: Any) -> None:
+def test_ctrl_c_takes_everything_down_and_how_it_went_is_said(lab: Lab, browser: Any) -> None:
     children = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(lab.process.pid)], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -185,52 +233,7 @@ def test_ctrl_c_takes_everything_down(lab: Lab, browser: Any) -> None:
     while (left := [pid for pid in children if Path(f"/proc/{pid}").exists()]) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert left == []
-    assert lab.archive.records()
-
-
-def in_view(page: Any, text: str | re.Pattern[str]) -> Any:
-    """The visible text of the open notebook that is on the screen as it stands, nothing scrolled for it."""
-    found = page.locator(".jp-NotebookPanel:visible").get_by_text(text)
-    height = page.viewport_size["height"]
-    boxes = [(one, one.bounding_box()) for one in found.all()]
-    seen = [one for one, box in boxes if box and box["height"] and box["y"] >= 0 and box["y"] + box["height"] <= height]
-    assert seen, f"{text!r} is not on the screen: {[box for _, box in boxes]}"
-    return seen[0]
-
-
-def test_from_something_is_wrong_to_async_is_off_without_scrolling(browser: Any, tmp_path: Path) -> None:
-    """As whoever is on call: the page, the phase's notebook, what it says is next, the rollback's notebook, its end."""
-    with opened(tmp_path, "--scenario", "async_failing") as practice:
-        assert f"follow its link to {NOTEBOOK} and Run All" in (tmp_path / "log").read_text()
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.goto(f"{practice.url}/?token={practice.token}")
-        run_cells(page)
-        page.locator(".jp-NotebookPanel:visible").get_by_text("steps passed").first.wait_for(timeout=60_000)
-        in_view(page, re.compile("^Next: "))
-        in_view(page, re.compile("^runbook run "))
-        in_view(page, re.compile("^Something is wrong"))
-        in_view(page, re.compile("^06_phase1_10_percent$")).click()
-        page.locator(".jp-NotebookPanel:visible .cm-line", has_text=re.compile("^mode = ")).wait_for(timeout=30_000)
-        run_all(page)
-        in_view(page, "ROLLBACK. Next: Run rollback_1: it turns async off at once")
-
-        page.locator(".jp-DirListing-item", has_text=re.compile("^rollback_1")).dblclick()
-        page.locator(".jp-NotebookPanel:visible .cm-line", has_text="mode = ").wait_for(timeout=30_000)
-        for line, said in (('mode = "plan"', 'mode = "apply"'), ('confirm = ""', 'confirm = "prod"')):
-            in_view(page, line).click()
-            page.keyboard.press("Home")
-            page.keyboard.press("Shift+End")
-            page.keyboard.insert_text(said)
-        note = run_all(page)
-        run_id = SEALED.search(note.inner_text())[1]  # type: ignore[index]
-        in_view(page, "ASYNC IS OFF")
-        in_view(page, f"Record {run_id} sealed")
-        page.close()
-
-        record = practice.archive.load(practice.archive.find(run_id))
-        assert (record.mode, record.told.word, (record.traffic_after or {})["weight"]) == ("apply", "ASYNC IS OFF", 0)
-        practice.process.send_signal(signal.SIGTERM)
-        assert practice.process.wait(30) == 0
-    closing = (tmp_path / "log").read_text().rpartition("How it went")[2]
+    closing = lab.log.read_text().rpartition("How it went")[2]
     assert re.search(r"async was off \d+ (s|min \d+ s) after the call, by the switch", closing)
+    run_id = lab.archive.records(notebook="rollback_1_async_failing")[-1].run_id
     assert "✔ rollback 1: the right answer" in closing and f"ASYNC IS OFF (run {run_id})" in closing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ import pytest
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.record.archive import Archive
-from runbook_lib.rehearse.play import director, play, stage
-from tests.kernels import Lent
+from runbook_lib.rehearse.play import director, lab, play, stage
+from runbook_lib.run.launch import launch, prestart
+from tests.kernels import Lent, nursery
+
+from .conftest import NOTEBOOK, ROOT
 
 pytestmark = [pytest.mark.emulator, pytest.mark.kernel, pytest.mark.slow]
 
@@ -45,6 +49,27 @@ def test_a_silent_failure_is_found_switched_off_and_answered_by_rollback_1(archi
     assert notebooks[0] == "06_phase1_10_percent" and notebooks[-1] == "rollback_1_async_failing"
     for ref in archive.records():
         archive.verify(ref)
+
+
+def test_a_lab_without_a_scenario_is_in_a_calm_soak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What JupyterLab is opened on; `test_browser.py` opens JupyterLab itself, where something goes wrong."""
+    monkeypatch.setattr(director, "Nursery", Lent)
+    for name in ("params", "notebooks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    runs = []
+
+    def served(folder: Path, *_: object) -> int:
+        prestart(folder / "archive", folder / "params", folder, nursery().provisioner)
+        runs.append(launch(folder / "notebooks" / NOTEBOOK.name, folder / "params" / "prod.yaml", {}, root=folder))
+        return 0
+
+    monkeypatch.setattr(lab, "_serve", served)
+    assert lab.lab(seed=7, port=0, browser=False) == 0
+    (folder,) = (tmp_path / "archive" / "lab").iterdir()
+    archive = Archive(folder / "archive")
+    record = archive.load(archive.find(runs[0].run_id))
+    assert (record.mode, record.moment, record.decision) == ("plan", "during", "SOAK")
 
 
 def test_another_end_than_the_declared_one_ends_with_3(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,8 @@ def started(command, **_):
 subprocess.Popen = started
 lab.jupyter.GOES_S = 0.5
 def staged(*_, **__):
-    return lab._serve(Path(sys.argv[1]), 1, False)
+    code = lab._serve(Path(sys.argv[1]), 1, False)
+    (Path(sys.argv[1]) / "code").write_text(str(code))
 lab.Board = staged
 sys.exit(lab.lab(seed=1, port=0, browser=False))
 """
@@ -61,6 +62,7 @@ def test_ended_by_a_signal_it_ends_jupyterlab(tmp_path: Path, how: signal.Signal
         lab.send_signal(how)
         lab.wait(15)
         assert gone(int((tmp_path / "pid").read_text()))
+        assert (tmp_path / "code").read_text() == "0", "it was ended, and what went well is told"
     finally:
         lab.kill()
         lab.wait()
