@@ -9,14 +9,8 @@ import re
 from runbook_lib.base.secret_kinds import KEEP, MASK, Kind, Match
 
 
-def _passfile(match: Match) -> str:
-    """Masks the last field if the port is one of a database's, or any; a message behind a place in a file is none."""
-    value = match[2]
-    drawn = len(value) >= 5 and not value.isdigit()
-    return match[1] + MASK if drawn else match[0]
-
-
-def _login(match: Match) -> str:
+def _last(match: Match) -> str:
+    """Masks the last field, unless it is short or a number, as in `file:line`."""
     value = match[2]
     return match[1] + MASK if len(value) >= 5 and not value.isdigit() else match[0]
 
@@ -28,7 +22,7 @@ CLIENTS: tuple[Kind, ...] = (
             r"(?m)((?:^|(?<=[\s\"']))(?:[\w.-]{1,200}|\*):(?:5432|5433|6432|\*):[^\s:\"']{1,80}:[^\s:\"']{1,80}:)"
             r"(?!\[redacted\])([^\s:\"'\\]+)(?=\\?[\"']|\\n|\s|$)"
         ),
-        _passfile,
+        _last,
     ),
     Kind(
         ("sqlplus", "sqlldr", "expdp", "impdp", "rman"),
@@ -50,7 +44,7 @@ CLIENTS: tuple[Kind, ...] = (
             r"(?<=[A-Za-z0-9_.-])(:)(?!\[redacted\])(?=[^\s@]{0,60}[0-9])([^\s:/@\"'<>\\]{5,60})"
             r"(?=@[\w.-]{1,100}:[0-9]{2,5}\b)"
         ),
-        _login,
+        _last,
     ),
     Kind(
         ("requirepass", "masterauth", "bindpw", "rootpw"),

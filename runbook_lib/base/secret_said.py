@@ -16,7 +16,7 @@ _NAME = rf"{_START}(?:(?P<sure>{SURE}|secret[ _-]access[ _-]key)|{_KEYS})"
 _VALUE = r"(?:(?P<q>\\{0,3}[\"'`])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q))|(?P<bare>[^\s\"'`<>\\]+))"
 _END = r"(?P<end>[ \t]{0,8}(?:$|\\n|<|[\"']))?"
 _NEXT = re.compile(
-    rf"(?i)({_START}(?P<sure>{SURE})[\"'`*_]{{0,3}}(?:\s{{1,4}}(?:[-–—→]\s{{1,4}})?[(\[]?))"
+    rf"(?i)({_START}(?:{SURE})[\"'`*_]{{0,3}}(?:\s{{1,4}}(?:[-–—→]\s{{1,4}})?[(\[]?))"
     r"(?P<bare>(?!redacted\])[^\s\"'`<>\\]+)"
 )
 """`with password x failed`, `password (x) invalid`, `password - x`: only what looks drawn."""
@@ -29,7 +29,7 @@ _ASKED = re.compile(rf"(?im)({_NAME}[ \t]?[\[(][^\])\n]{{0,60}}[\])][ \t]?:[ \t]
 """A prompt that shows what stands there already, or how it is asked."""
 _BOTH = re.compile(
     r"(?i)(\b(?:user(?:[ _-]?(?:name|id))?|login|account)[ \t]?(?P<sign>[/:|])[ \t]?pass(?:word|wd|phrase)?\b[\"']?"
-    r"(?P<sure>[ \t]{0,4}[:=])?[ \t]{0,4}[^\s/:|\"'<>]{1,80}[ \t]?(?P=sign)[ \t]?)(?P<bare>[^\s\"'`<>\\]+)"
+    r"(?:[ \t]{0,4}[:=])?[ \t]{0,4}[^\s/:|\"'<>]{1,80}[ \t]?(?P=sign)[ \t]?)(?P<bare>[^\s\"'`<>\\]+)"
 )
 """`user/password: ada/x`"""
 _LOUD = re.compile(
@@ -38,7 +38,7 @@ _LOUD = re.compile(
 )
 """An environment variable and its value, between blanks."""
 _FLAG = re.compile(
-    r"(?i)((?<![\w-])-(?P<name>[a-z]{0,20}?(?:passw(?:or)?d|passphrase|secret|token|apikey|accesskey|secretkey))"
+    r"(?i)((?<![\w-])-(?:[a-z]{0,20}?(?:passw(?:or)?d|passphrase|secret|token|apikey|accesskey|secretkey))"
     r"[ \t]{1,4}(?P<q>[\"']?))(?P<bare>(?!-)[^\s\"'`<>\\]+)"
 )
 """An option behind one dash."""
@@ -47,7 +47,7 @@ _FLAGGED = tuple(
 )
 _SIGNS = ("/pass", "/ pass", ":pass", ": pass", "|pass", "| pass")
 _TYPED = re.compile(
-    rf"(?i)({_START}(?P<sure>{SURE}|secret|token|api_?key|secret_?key)\s{{0,4}}"
+    rf"(?i)({_START}(?:{SURE}|secret|token|api_?key|secret_?key)\s{{0,4}}"
     r"(?::\s{0,4}[A-Za-z][\w.\[\]| ]{0,60}?"
     r"=\s{0,4}|[:=]\s{0,4}(?:new\s)?(?:Some|Just|Ok|Right|Secret\w{0,20}|Sensitive\w{0,20}|String)\())(?P<q>\\{0,3}[\"'])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q))"
 )

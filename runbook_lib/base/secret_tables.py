@@ -49,8 +49,8 @@ def mask_tables(text: str, small: str) -> str:
 
 
 def _secret(header: str, cell: str) -> bool:
-    """Whether a cell below a header is a secret; a line that names one was no row: a log repeats its sentences."""
-    if not cell.strip("=-+ ") or telling(cell.rsplit(maxsplit=1)[-1]):
+    """Whether a cell below a header is a secret; one that ends with the header's name is none: a log repeats itself."""
+    if not cell.strip("=-+ ") or cell.rsplit(maxsplit=1)[-1].casefold() == header.rsplit(maxsplit=1)[-1].casefold():
         return False
     return not harmless(cell) and (surely(header) or _NUMBER.fullmatch(cell) is None)
 

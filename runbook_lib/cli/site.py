@@ -17,7 +17,7 @@ _EXITS = """\b
 Exit codes:
   0  every record is on the site; the files beside it are for `archive verify`
   1  error: a record cannot be trusted and is not on it; standard error names it
-  2  bad usage: no such folder, or pages into one within the archive, or into one that holds something else"""
+  2  bad usage: the archive does not exist, or --out lies in it or holds something other than a site"""
 
 
 def register(noun: typer.Typer) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from runbook_lib.act.guard import Guard, begun
 from runbook_lib.act.notify import without_aws
-from runbook_lib.act.traffic.off import after_off, new_side
+from runbook_lib.act.traffic.off import after_off, is_not_off, is_off, new_side
 from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
@@ -37,7 +37,7 @@ from runbook_lib.record.record import Record
 from runbook_lib.rollout import hints
 from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.command import versions
-from runbook_lib.steps.rollbacks.telling import NOT_OFF, OFF, Telling, message
+from runbook_lib.steps.rollbacks.telling import Telling, message
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,9 @@ def not_off(wanted: Wanted, error: Exception) -> str:
             return ""
     if not params.policy.rollbacks[NOTEBOOK].notify:
         return ""
-    told = without_aws(params, *message(params, NOTEBOOK, NOT_OFF, who=params.operator, trouble=str(error)))
+    told = without_aws(
+        params, *message(params, NOTEBOOK, is_not_off(params.service.traffic), who=params.operator, trouble=str(error))
+    )
     return "" if told is None else f"people were told of it: {told.detail}" if told.ok else _untold(told.detail)
 
 
@@ -255,7 +257,7 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
     if effect.trouble:
         values["archive"] = str(effect.root)
     try:
-        with busy("async is off; the notebook verifies and records it"):
+        with busy("it is off; the notebook verifies and records it"):
             finished = launch(find_notebook(NOTEBOOK), wanted.file, values, before=tuple(begun))
     except RunbookError as error:
         print(f"the switch is off, but the notebook that verifies could not run: {error}", file=sys.stderr, flush=True)
@@ -296,21 +298,22 @@ def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:
 
 
 def _told(params: Params, effect: Effect, journal: Journal) -> str:
-    """Tells people that async is off (unless a record says that they know), or that it could not be turned off;
+    """Tells people that the new side is off (unless a record says that they know), or that it could not be turned off;
     returns how that went, in words.
     """
     off = effect.off
-    if not params.policy.rollbacks[NOTEBOOK].notify or (off is not None and not off.deployment):
+    key = off.key(effect.run_id) if off else effect.run_id
+    if not params.policy.rollbacks[NOTEBOOK].notify or not key:
         return ""  # the policy says so, or nothing was switched off
     try:
         # The parameters may be incomplete, and nothing here needs a metric.
         aws, identity = caller(params, quick=True, any_clock=True)
         guard = Guard(params, identity, journal)
-        telling = Telling(aws, guard, NOTEBOOK, effect.run_id)
+        telling, traffic = Telling(aws, guard, NOTEBOOK, effect.run_id), params.service.traffic
         if off is None:
-            told = telling.tell(NOT_OFF, effect.run_id, (), str(effect.error))
+            told = telling.tell(is_not_off(traffic), key, (), str(effect.error))
         else:
-            told = telling.tell(OFF, str(off.deployment), _earlier(params, effect.root, guard))
+            told = telling.tell(is_off(traffic), key, _earlier(params, effect.root, guard))
     except RunbookError as error:
         journal.append("warning", text=_untold(str(error)))
         return _untold(str(error))
@@ -319,12 +322,12 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
 
 
 def _earlier(params: Params, root: Path, guard: Guard) -> list[Record]:
-    """This attempt's records of rollbacks, newest first; none in a spare archive (`root`)."""
+    """This attempt's records of all rollbacks; none in a spare archive (`root`)."""
     archive = Archive(root)
     archive.refresh(params.release)
     each = [archive.records(env=params.env, release=params.release, notebook=one) for one in params.policy.rollbacks]
     found = [record for refs in each for _, record in archive.trusted(refs, guard.warn)]
-    return [one for one in reversed(found) if one.attempt == params.attempt]
+    return [one for one in found if one.attempt == params.attempt]
 
 
 def _seal(effect: Effect, status: Any, error: str | None) -> str | None:

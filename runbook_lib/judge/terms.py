@@ -35,8 +35,8 @@ Scenario = Literal["rollback_1", "rollback_2", "rollback_3"]
 """The rollback that a decision asks for."""
 
 
-LATER = tuple(map(int, VERSION.split(".")[:2])) >= (2, 14)
-"""Whether a model is made ready when it is first used: a command uses few, and making all ready took a fifth of the
+DEFER_BUILD = tuple(map(int, VERSION.split(".")[:2])) >= (2, 14)
+"""Whether a model is built when it is first used: a command uses few, and building all of them took a fifth of the
 time of importing this library. Such a pydantic does it in one thread at a time; an older one may not.
 """
 
@@ -47,7 +47,7 @@ class Frozen(BaseModel):
     Infinity and NaN are words in JSON, so that an infinite cost in a record is not read as "no value".
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", defer_build=LATER)
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", defer_build=DEFER_BUILD)
 
 
 class Verdict(StrEnum):

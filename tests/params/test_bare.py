@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from runbook_lib.act.traffic.off import is_off
 from runbook_lib.base.errors import UsageError
 from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.bare import bare
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import load_file, read_yaml
-from runbook_lib.steps.rollbacks.telling import OFF, message
+from runbook_lib.steps.rollbacks.telling import message
 
 PARAMS = Path(__file__).resolve().parents[2] / "params"
 NOTEBOOK = "rollback_1_async_failing"
@@ -37,7 +38,7 @@ def test_a_broken_policy_keeps_nobody_from_hearing_of_it(file: Path, broken: str
     found: Any = bare(essentials(file, {"mode": "apply", "confirm": "prod", "reason": "it burns"}), NOTEBOOK)
     assert topic_arn(found) == topic_arn(whole)
     assert found.policy.rollbacks[NOTEBOOK].notify and found.policy.as_of_tolerance_s == 0
-    subject, text = message(found, NOTEBOOK, OFF, who="Ada")
+    subject, text = message(found, NOTEBOOK, is_off(found.service.traffic), who="Ada")
     assert "prod" in subject and "it burns" in text
 
 

@@ -140,6 +140,20 @@ def new_side(traffic: Any) -> str:
     return "the canary" if traffic.kind == "rest-canary" else "async"
 
 
+def is_off(traffic: Any) -> str:
+    """What people read once the new side is off: that it is, and what users get."""
+    then = {
+        "lambda-alias": "version {0.stable} is what is called",
+        "rest-canary": "the stage's own deployment serves all requests",
+    }.get(traffic.kind, "the synchronous endpoint takes all requests")
+    return f"{new_side(traffic)} is off; {then.format(traffic)}"
+
+
+def is_not_off(traffic: Any) -> str:
+    """What people read where the new side could not be turned off."""
+    return f"{new_side(traffic)} could NOT be turned off; a person is needed now"
+
+
 def after_off(traffic: Any) -> str:
     """The state and the next steps once the new side is off."""
     if traffic.kind == "lambda-alias":

@@ -33,7 +33,13 @@ class Turned:
     """Whether this call changed it; else it was so before."""
     sentence: str
     deployment: int
-    """Number of the switch's deployment with this state; 0: there is none."""
+    """Number of the switch's deployment with this state; 0: there is none, or it could not be written down."""
+
+    def key(self, run: str) -> str:
+        """Names this state, so that people are told of it once: its deployment, else the `run` that made it; empty: it
+        was so before, by no deployment, and there is nothing to tell.
+        """
+        return str(self.deployment) if self.deployment else run if self.changed else ""
 
 
 class Switch:

@@ -14,7 +14,7 @@ from typing import Any
 from runbook_lib.act.command import Commands, run_command
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.homes import home_of
-from runbook_lib.act.traffic.off import new_side, then_off
+from runbook_lib.act.traffic.off import is_off, new_side, then_off
 from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused, RunbookError
@@ -39,7 +39,6 @@ from runbook_lib.steps.rollbacks.async_failing_seen import Aftermath
 from runbook_lib.steps.rollbacks.incident import Incident
 from runbook_lib.steps.rollbacks.post_mortem import moves
 from runbook_lib.steps.rollbacks.sync_baseline import kept_template, same_template
-from runbook_lib.steps.rollbacks.telling import OFF
 
 CALM = dt.timedelta(minutes=15)
 """Wait before the next try to bring the dial to 0, where an alarm still fires."""
@@ -84,8 +83,7 @@ class AsyncFailing:
         return stack(*said)
 
     def _off(self) -> None:
-        run, flat = self.run, self.params.flat
-        about = act.describe(release=flat.release, notebook=run.notebook, attempt=flat.attempt, run=run.run_id)
+        run, about = self.run, self._about()
         began = self.incident.aws_now
         self.run.journal.append("incident", clock=Clock(decided_at=iso(began)).model_dump(mode="json"))
         try:
@@ -97,7 +95,7 @@ class AsyncFailing:
         else:
             self.incident.decided(began)
             self.incident.was_set(
-                self.incident.aws_now, self.params.service.traffic.client_poll_s, str(self.switched.deployment)
+                self.incident.aws_now, self.params.service.traffic.client_poll_s, self.switched.key(run.run_id)
             )
 
     def _resume(self) -> None:
@@ -248,7 +246,11 @@ class AsyncFailing:
 
     def told(self) -> Any:
         """Tells people that async is off, once per incident."""
-        return self.incident.tell(OFF) if self.acted else line("No message is sent: nothing was changed.")
+        return (
+            self.incident.tell(is_off(self.params.service.traffic))
+            if self.acted
+            else line("No message is sent: nothing was changed.")
+        )
 
     # What is looked at, once async is off
 

@@ -206,7 +206,7 @@ class Incident:
         if not self.run.applying or not self.spec.notify:
             return line("No message is sent: " + ("the policy says so." if self.run.applying else "mode is plan."))
         key = key or (self.clock.key if self.clock else "")
-        return self.note(self._telling.tell(what, key, reversed(self._rollbacks()), about=about))
+        return self.note(self._telling.tell(what, key, self._rollbacks(), about=about))
 
     def _rollbacks(self) -> list[Record]:
         """The attempt's earlier records of this rollback, and of those that may have fallen back to the same."""

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.homes import home_of
+from runbook_lib.act.traffic.off import is_off
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.window import iso, when
 from runbook_lib.judge.gates.checks import Check, check
@@ -28,7 +29,6 @@ from runbook_lib.rollout.way_back import instead
 from runbook_lib.show.page import line
 from runbook_lib.show.tables import Cell, table
 from runbook_lib.steps.rollbacks.incident import Incident, Symptom
-from runbook_lib.steps.rollbacks.telling import OFF
 
 T = TypeVar("T")
 SYMPTOM = "symptom"
@@ -228,9 +228,11 @@ class Mitigation:
         )
         switched = home_of(self.run.aws, self.run.guard, self.params).switch_off(about)
         self.fell = True
-        shown = self.incident.note(self._fell(switched.sentence), caption="Scenario 1")
-        if switched.deployment:
-            self.incident.tell(OFF, key=str(switched.deployment))  # rollback 1, which verifies it, finds that told
+        fell = self._fell(switched.sentence)
+        shown, key = self.incident.note(fell, caption="Scenario 1"), switched.key(self.run.run_id)
+        if key and fell.verdict is Verdict.PASS:  # after the migration the switch changes nothing for the users
+            # Rollback 1, which verifies it, finds that told.
+            self.incident.tell(is_off(self.params.service.traffic), key=key)
         return shown
 
     def _fell(self, sentence: str) -> Check:

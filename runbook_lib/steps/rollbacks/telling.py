@@ -14,11 +14,7 @@ from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.params.load import Params
 from runbook_lib.record.record import Record
 
-OFF = "async is off; the synchronous endpoint takes all requests"
-"""What people are told after rollback 1."""
 _NOTIFIED = ".notified"
-NOT_OFF = "async could NOT be turned off; a person is needed now"
-"""What people are told where rollback 1 failed."""
 
 
 class Telling:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.errors import UsageError
 from runbook_lib.judge.gates.remedies import Order
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
+from runbook_lib.steps.rollbacks import mitigation as module
 from runbook_lib.steps.rollbacks.mitigation import Mitigation, declared
 
 PARAMS = load_file(Path(__file__).resolve().parents[3] / "params" / "prod.yaml")
@@ -53,6 +55,27 @@ def test_the_table_of_remedies_says_whether_scenario_1_is_the_answer(tmp_path: P
         f"{gate} is FAIL: this did not cure it" if falls else ""
     )
     assert made.not_cured(lambda: [order(gate, Verdict.PASS)]) == ""
+
+
+@pytest.mark.parametrize(("weight", "number", "key"), [(0.0, 7, "7"), (0.0, 0, "run1"), (100.0, 7, "")])
+def test_people_are_told_of_a_fall_if_it_took_the_users_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight: float, number: int, key: str
+) -> None:
+    """After the migration the switch changes nothing for them; they were told that the synchronous endpoint is back."""
+    made, told = mitigation(tmp_path), []
+    made.run = made.incident.run = SimpleNamespace(
+        **{**vars(made.run), "applying": True, "run_id": "run1", "aws": None, "guard": None}
+    )
+    made.incident.note = lambda *checks, **_: checks
+    made.incident.tell = lambda what, key: told.append((what, key))
+    switch = SimpleNamespace(switch_off=lambda _: Turned(True, "the switch is off", number))
+    monkeypatch.setattr(module, "home_of", lambda *_: switch)
+    state = SimpleNamespace(weight=weight, migrated=weight > 0)
+    monkeypatch.setattr(module.weights, "read_traffic", lambda *_: state)
+    monkeypatch.setattr(module, "instead", lambda *_: ("it has no effect any more", ""))
+    (fell,) = made.fall_back("the curve does not turn")
+    assert (fell.verdict is Verdict.PASS) is (weight == 0)
+    assert told == ([("async is off; the synchronous endpoint takes all requests", key)] if key else [])
 
 
 def test_without_a_remedy_in_the_table_no_gate_is_asked(tmp_path: Path) -> None:
