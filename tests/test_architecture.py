@@ -20,6 +20,7 @@ PAGES = (architecture.PAGE, ROOT / "CONTRIBUTING.md")
 PATH = re.compile(r"`((?:runbook_lib|tests|docs|params|notebooks|\.github|\.ci)/[\w./-]*)(?:::([\w.]+))?`")
 """A path in backticks, and after `::` a name that the file defines."""
 MOST_LINES = 350
+WORDS = {11: "eleven", 12: "twelve", 13: "thirteen", 14: "fourteen"}
 """Of a module of the library. One that needs more has more than one purpose."""
 
 
@@ -53,6 +54,9 @@ def test_arrows_lead_down() -> None:
 def test_every_room_has_its_paragraph_in_the_order_of_the_floors() -> None:
     told = re.findall(r"^\*\*`runbook_lib/(\w+)`\*\*", architecture.PAGE.read_text("utf-8"), re.M)
     assert told == [room for floor in architecture.floors() for room in floor]
+    assert f"{WORDS[len(told)]} rooms on {WORDS[len(architecture.floors())]} floors" in architecture.PAGE.read_text(
+        "utf-8"
+    )
 
 
 def test_every_module_is_read_at_one_sitting() -> None:

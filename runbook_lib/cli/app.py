@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -36,7 +35,7 @@ from runbook_lib.cli.guarded import guarded
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number
 from runbook_lib.cli.streams import lasting
-from runbook_lib.cli.terminal import Column, advice, prose, say, table
+from runbook_lib.cli.terminal import Column, advice, prose, say, say_json, table
 
 if TYPE_CHECKING:
     from runbook_lib.commands.status import Status
@@ -161,7 +160,7 @@ def status(
             say(seen, fg="red", err=True)
             continue
         if json_:
-            typer.echo(json.dumps(seen.as_dict()))
+            say_json(seen.as_dict())
         else:
             if watch and sys.stdout.isatty():
                 click.clear()
@@ -211,7 +210,7 @@ def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) ->
 
     def shown(finished: Finished) -> None:
         if json_:
-            typer.echo(json.dumps(finished.as_dict()))
+            say_json(finished.as_dict())
         else:
             _show_finished(finished)
 

@@ -16,7 +16,7 @@ from runbook_lib.base.window import moment, when
 from runbook_lib.cli import prune, questions, site
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
-from runbook_lib.cli.terminal import Column, facts, prose, say, table
+from runbook_lib.cli.terminal import Column, facts, prose, say, say_json, table
 from runbook_lib.judge import words
 from runbook_lib.judge.terms import Decision, Word
 
@@ -123,7 +123,7 @@ def archive_list(
     if not rows and (told := unknown(where, env, release, notebook)):
         say(told, err=True)
     if json_:
-        typer.echo(json.dumps(rows))
+        say_json(rows, sealed=True)
     elif rows:
         table("Records", _RECORDS, rows)
     elif sys.stdout.isatty():
@@ -162,7 +162,7 @@ def archive_show(
     shown = show_record(where, record)
     problem = shown["problem"]
     if json_:
-        typer.echo(json.dumps(shown))
+        say_json(shown, sealed=True)
     else:
         gates, changes = shown.pop("gates", []), shown.pop("changes", [])
         lists = {one: shown.pop(name) for name, one in _LISTS.items()}
@@ -216,7 +216,7 @@ def archive_verify(
 
     done = verify(existing(archive, current=False, there=False).absolute(), key, witness or ())
     if json_:
-        typer.echo(json.dumps(done.as_dict()))
+        say_json(done.as_dict())
     else:
         signed = {True: "signed", False: "not signed by the key", None: "signature not checked"}[done.signed]
         prose(f"{done.state}: {words.count(done.records, 'record')}, {done.size} in the log; {signed}", bold=True)
@@ -244,7 +244,7 @@ def archive_sign(archive: ArchiveRoot = Path("archive"), json_: AsJson = False) 
 
     done = sign(existing(archive))
     if json_:
-        typer.echo(json.dumps({"origin": done.origin, "size": done.size, "root": done.root.hex()}))
+        say_json({"origin": done.origin, "size": done.size, "root": done.root.hex()})
     else:
         say(f"signed: {words.count(done.size, 'record')} of the log {done.origin}")
 
@@ -260,7 +260,7 @@ def archive_sync(archive: ArchiveRoot = Path("archive"), json_: AsJson = False) 
 
     done = sync(existing(archive, current=False))
     if json_:
-        typer.echo(json.dumps(done.as_dict()))
+        say_json(done.as_dict())
     else:
         say(f"{words.count(len(done.sealed), 'record')} sealed, {words.count(done.came, 'file')} of others copied here")
         for one in done.sealed:

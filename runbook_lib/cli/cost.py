@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.options import AsJson, ParamsFile, Set
-from runbook_lib.cli.terminal import Column, prose, say, table
+from runbook_lib.cli.terminal import Column, prose, say, say_json, table
 from runbook_lib.judge import words
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def cost(
     if done.stale:
         say(f"warning: {done.stale}", fg="yellow", err=True)
     if json_:
-        typer.echo(json.dumps(plain(done.as_dict())))
+        say_json(plain(done.as_dict()))
     elif csv_:
         typer.echo(done.as_csv(), nl=False)
     elif sys.stdout.isatty():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import when
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, person
-from runbook_lib.cli.terminal import prose, say
+from runbook_lib.cli.terminal import prose, say, say_json
 from runbook_lib.judge.words import setting
 
 _Id = Annotated[str, typer.Argument(help="The setting, as `runbook deviation list` names it.")]
@@ -42,7 +41,7 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     told, altered = said(Archive.of(loaded), loaded.env)
     found = rows(still_open(told))
     if json_:
-        typer.echo(json.dumps({"deviations": found, "warnings": altered}))
+        say_json({"deviations": found, "warnings": altered})
         return
     for sentence in altered:
         say(f"warning: {sentence}", fg="yellow", err=True)
@@ -72,7 +71,7 @@ def undo_(
 
     done = undo(params, asked(set_ or [], apply=apply, confirm=confirm, reason=reason), deviation)
     if json_:
-        typer.echo(json.dumps(done.as_dict()))
+        say_json(done.as_dict())
         return
     prose(done.sentence, bold=True)
     if done.record:
@@ -114,4 +113,4 @@ def adopt(
         f"{one.title} is {setting(one.value)} by the code now, says {by}; let params/service.yaml or "
         "params/inventory.yaml expect it too"
     )
-    say(json.dumps({"check": deviation, "sentence": sentence}) if json_ else sentence)
+    say_json({"check": deviation, "sentence": sentence}) if json_ else say(sentence)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from runbook_lib.base.foreign import field, short
 from runbook_lib.base.window import when
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number, written
-from runbook_lib.cli.terminal import prose, say
+from runbook_lib.cli.terminal import prose, say, say_json
 
 app = typer.Typer(cls=Group, help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
 
@@ -34,7 +33,7 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
 
     found = listed(params, overrides(set_ or []))
     if json_:
-        typer.echo(json.dumps([one.model_dump(mode="json") for one in found]))
+        say_json([one.model_dump(mode="json") for one in found])
         return
     for one in found:
         sent = when(one.sent_at) if one.sent_at else "at an unknown time"
@@ -90,7 +89,7 @@ def redrive(
     values = asked(set_ or [], apply=apply, confirm=confirm, reason=reason)
     done = drive(params, values, job or (), most)
     if json_:
-        typer.echo(json.dumps(done.as_dict()))
+        say_json(done.as_dict())
         return
     prose(done.sentence, bold=True)
     for id in done.jobs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import environments, params_dir
 from runbook_lib.cli.options import AsJson, Set, file_option
-from runbook_lib.cli.terminal import prose, say, say_line
+from runbook_lib.cli.terminal import prose, say, say_json, say_line
 
 if TYPE_CHECKING:
     from runbook_lib.commands.doctor.model import Found
@@ -67,7 +66,7 @@ def doctor(
         if not json_:
             _show(found)
     if json_:
-        typer.echo(json.dumps({"exit_code": int(findings.code), "checks": [asdict(one) for one in findings.found]}))
+        say_json({"exit_code": int(findings.code), "checks": [asdict(one) for one in findings.found]})
     raise typer.Exit(int(findings.code))
 
 

@@ -15,6 +15,7 @@ from runbook_lib.base.aws_errors import place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError
 from runbook_lib.base.foreign import line, one_line, short
 from runbook_lib.base.limits import Spent
+from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.streams import trouble
 from runbook_lib.record.ended import asks_to_end
 from runbook_lib.record.uncaught import TRACEBACK
@@ -50,7 +51,7 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
         kind = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
         said = one_line(error) if isinstance(error, OSError) else f"a fault of the runbook itself: {kind}"
         said = _of_this_machine(error) or f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
-    return f"runbook: {said}{changed(untouched)}", int(Exit.ERROR)
+    return f"runbook: {one_line_each(said)}{changed(untouched)}", int(Exit.ERROR)
 
 
 _NAMES = "EACCES EDQUOT EFBIG EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENOSPC ENOTDIR EPERM EROFS"
@@ -88,10 +89,10 @@ def changed(untouched: str = "") -> str:
 
 
 def one_line_each(text: str) -> str:
-    """Our sentence, without control characters in others' texts that would steer the terminal, and with no name in it
-    that fills the screen.
+    """Our sentence, without control characters in others' texts that would steer the terminal, with no name in it that
+    fills the screen, and with no secret that was typed: a log keeps what a terminal shows.
     """
-    return short("".join(char if char.isprintable() or char == "\n" else " " for char in text))
+    return redact_text(short("".join(char if char.isprintable() or char == "\n" else " " for char in text)))
 
 
 def code_of(code: int) -> int:

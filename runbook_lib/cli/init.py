@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.options import AsJson, written
-from runbook_lib.cli.terminal import Column, prose, say, table
+from runbook_lib.cli.terminal import Column, prose, say, say_json, table
 
 if TYPE_CHECKING:
     from runbook_lib.commands.init.folder import File
@@ -116,7 +115,7 @@ def init(
     done = folder.write(into, there.priced(into, folder.planned(known)))
     if json_:
         rows = [dict(zip(("source", "what", "value"), row, strict=True)) for row in told]
-        typer.echo(json.dumps({"values": rows, "left": left, "files": [asdict(one) for one in done]}))
+        say_json({"values": rows, "left": left, "files": [asdict(one) for one in done]})
     else:
         columns = (
             Column("", "source"),
@@ -154,7 +153,7 @@ def upgrade(
 
     done = upgraded(project_root(), take=take)
     if json_:
-        typer.echo(json.dumps([asdict(one) for one in done]))
+        say_json([asdict(one) for one in done])
     else:
         _show(done)
     raise typer.Exit(int(Exit.HOLD if any(one.state == "differs" for one in done) else Exit.OK))

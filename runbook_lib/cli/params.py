@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ import typer
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import AsJson, file_option, written
-from runbook_lib.cli.terminal import Column, prose, table
+from runbook_lib.cli.terminal import Column, prose, say_json, table
 
 _EXITS = """\b
 Exit codes:
@@ -64,7 +63,7 @@ def check(
     else:
         found = params_check.one(params, commands)
     if json_:
-        typer.echo(json.dumps([asdict(one) for one in found]))
+        say_json([asdict(one) for one in found])
     else:
         for one in found:
             state, colour = ("FAIL", "red") if not one.ok else ("NOTE", "yellow") if one.note else ("ok  ", None)
@@ -89,7 +88,7 @@ def explain(
     found = explain(key)
     if json_:
         rows = [{"file": f"{one.file.name}.yaml", **each._asdict()} for one in found for each in one.keys]
-        typer.echo(json.dumps(rows))
+        say_json(rows)
         return
     columns = (
         Column("key", "path"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import typer
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.options import AsJson, ParamsFile, Set, person
-from runbook_lib.cli.terminal import Column, agreed, asks, facts, prose, say, table
+from runbook_lib.cli.terminal import Column, agreed, asks, facts, prose, say, say_json, table
 
 if TYPE_CHECKING:
     from runbook_lib.base.aws import Identity
@@ -220,7 +219,7 @@ def _seal(params: Params, archive: Archive, identity: Identity, said: Mapping[st
     entry = Entry.model_validate({**said, "at": identity.now.isoformat()})
     ref = enter(archive, params, entry, identity.arn)
     if json_:
-        typer.echo(json.dumps({**entry.model_dump(), "env": params.env, "run": ref.run_id, "record": str(ref.folder)}))
+        say_json({**entry.model_dump(), "env": params.env, "run": ref.run_id, "record": str(ref.folder)})
         return
     about = f" of {entry.item}" if entry.item else ""
     by = redact_text(entry.by)  # as it was sealed
@@ -231,7 +230,7 @@ def _seal(params: Params, archive: Archive, identity: Identity, said: Mapping[st
 def _list(params: Params, json_: bool) -> None:
     rows, altered = _rows(params)
     if json_:
-        typer.echo(json.dumps({"items": rows, "warnings": altered}))
+        say_json({"items": rows, "warnings": altered})
         return
     columns = (
         Column("item", "item", told=_item),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from runbook_lib.base.patience import busy
 from runbook_lib.cli.options import AsJson, ParamsFile, Set, number
-from runbook_lib.cli.terminal import Column, prose, table
+from runbook_lib.cli.terminal import Column, prose, say_json, table
 
 _EXITS = """\b
 Exit codes:
@@ -60,7 +59,7 @@ def plan_steps(
     with busy("looking for the soonest schedule"):
         found = planned(params, overrides(set_ or []), asked)
     if json_:
-        typer.echo(json.dumps(found.as_dict()))
+        say_json(found.as_dict())
         return
     columns = (
         Column("step", "step"),

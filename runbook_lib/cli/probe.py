@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from runbook_lib.base.errors import Exit
 from runbook_lib.base.patience import busy
 from runbook_lib.cli.options import AsJson, Confirm, ParamsFile, Set, number
-from runbook_lib.cli.terminal import prose, say
+from runbook_lib.cli.terminal import prose, say, say_json
 
 if TYPE_CHECKING:
     from runbook_lib.act.requests.probe import Probe
@@ -61,7 +60,7 @@ def probe(
     with busy("probing: a probe ends when its report is there, or a client would give up"):
         done = run_probes(params, values, count, per_minute, told=told)
     if json_:
-        typer.echo(json.dumps(done.as_dict()))
+        say_json(done.as_dict())
     else:
         prose(f"{done.verdict + ': ' if done.verdict else ''}{done.sentence}", bold=True)
         if done.record:

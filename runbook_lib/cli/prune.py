@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import moment, when
 from runbook_lib.cli.options import ArchiveRoot, AsJson, Reason, existing
-from runbook_lib.cli.terminal import prose, say
+from runbook_lib.cli.terminal import prose, say, say_json
 from runbook_lib.judge import words
 
 _EXITS = """\b
@@ -79,7 +78,7 @@ def archive_prune(
         "tombstones": [str(ref.folder) for ref in found.tombstones],
     }
     if json_:
-        typer.echo(json.dumps(facts))
+        say_json(facts)
         return
     many, size = words.count(len(facts["records"]), "record"), f"{found.bytes / 1e6:,.1f} MB"
     prose(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from runbook_lib.base import plain_file
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, number, written
-from runbook_lib.cli.terminal import Column, say, table
+from runbook_lib.cli.terminal import Column, say, say_json, table
 from runbook_lib.judge import words
 
 _EXITS = """\b
@@ -47,7 +46,7 @@ def archive_query(
 
     asked = query(existing(archive), _sql() if sql == "-" else sql, _told, seconds)
     if json_:
-        typer.echo(json.dumps(asked.answer.rows))
+        say_json(asked.answer.rows, sealed=True)
     elif asked.answer.rows:
         columns = [Column(name, name) for name in asked.answer.columns]
         table("", columns, asked.answer.rows)

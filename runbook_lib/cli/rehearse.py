@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.project import expanded
 from runbook_lib.cli.options import AsJson, file_option, number
-from runbook_lib.cli.terminal import Column, prose, say, table
+from runbook_lib.cli.terminal import Column, prose, say, say_json, table
 
 REHEARSAL_EXITS = """\b
 Exit codes:
@@ -118,7 +117,7 @@ def rehearse(
 
         finished = play(scenario, seed=seed, start_phase=start_phase, quiet=json_)
     if json_:
-        typer.echo(json.dumps(finished.as_dict()))
+        say_json(finished.as_dict())
     raise typer.Exit(finished.exit_code)
 
 
@@ -151,7 +150,7 @@ def _quick(name: str, seeds: range, file: Path | None, start_phase: str, json_: 
         if not json_:
             say(f"seed {one.ended.seed}: {one.ended.decision} ({len(found)} of {len(seeds)})", err=True)
     if json_:
-        typer.echo(json.dumps([one.as_dict() for one in found]))
+        say_json([one.as_dict() for one in found])
     else:
         table(f"{known.title} ({known.name})", _PLAYS, many.rows(known, found))
         for line in many.remarks(found):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from runbook_lib.cli.options import AsJson, ParamsFile
-from runbook_lib.cli.terminal import prose
+from runbook_lib.cli.terminal import prose, say_json
 
 _EXITS = """\b
 Exit codes:
@@ -42,7 +41,7 @@ def release(
     done = prepare(params, function, version, alias, name)
     if json_:
         said = {"file": str(done.file), "function": done.function, "alias": done.alias, "stable": done.stable}
-        typer.echo(json.dumps({**said, "version": done.version, "written": done.written, "next": done.next}))
+        say_json({**said, "version": done.version, "written": done.written, "next": done.next})
         return
     prose(f"{done.sentence}; {'written' if done.written else 'as it was'}: {done.file.parent}")
     prose(f"next: {done.next}")

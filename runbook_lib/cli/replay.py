@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.window import when
 from runbook_lib.cli.options import ArchiveRoot, existing, written
-from runbook_lib.cli.terminal import Column, prose, table
+from runbook_lib.cli.terminal import Column, prose, say_json, table
 from runbook_lib.judge import words
 
 if TYPE_CHECKING:
@@ -71,12 +70,12 @@ def replay(
     where = Archive(archive)
     if not all_:
         done = once(where, where.find(record), other)
-        typer.echo(json.dumps(done.as_dict())) if json_ else _show(done, other is not None)
+        say_json(done.as_dict()) if json_ else _show(done, other is not None)
         raise typer.Exit(_code([done], other is not None))
     refs = where.records(env, release, notebook)
     found = [*replay_all(where, refs, other), *removed(where, env, release, notebook)]
     if json_:
-        typer.echo(json.dumps([one.as_dict() for one in found]))
+        say_json([one.as_dict() for one in found])
     else:
         _show_all(found, other is not None)
     code = _code(found, other is not None)

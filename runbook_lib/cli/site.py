@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import say, say_json
 from runbook_lib.judge import words
 
 _EXITS = """\b
@@ -46,7 +45,7 @@ def archive_site(
     built = build(Archive(root), folder, lambda told: say(told, err=True))
     if json_:
         told = {"page": str(built.page), "pages": built.pages, "written": built.written, "damage": built.damage}
-        typer.echo(json.dumps(told))
+        say_json(told)
     else:
         say(f"{words.count(built.pages, 'page')}, {built.written} of them made anew: {built.page}")
     if built.damage:

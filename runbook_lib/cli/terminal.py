@@ -17,6 +17,7 @@ import typer
 from runbook_lib.base import foreign, lines
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.foreign import terminal
+from runbook_lib.base.redact import redact, redact_text
 
 _LEAST = 24
 """A prose column narrower than this goes below its row."""
@@ -40,8 +41,18 @@ class Column:
 
 
 def say(text: object = "", *, err: bool = False, **style: Any) -> None:
-    """Prints lines; `style` as in `typer.style`."""
-    typer.secho(foreign.terminal(text), err=err, **style)
+    """Prints lines, with what was typed or read masked where it is a secret; `style` as in `typer.style`."""
+    typer.secho(foreign.terminal(redact_text(str(text))), err=err, **style)
+
+
+def say_json(value: Any, *, sealed: bool = False) -> None:
+    """Prints JSON with its secrets masked, as a record has them: a program's output is kept as a log is.
+
+    Args:
+        sealed: it is from records, in which they are masked.
+    """
+    value = json.loads(json.dumps(value))
+    typer.echo(json.dumps(value if sealed else redact(value)))
 
 
 def prose(text: object, *, indent: str = "", hang: str = "", **style: Any) -> None:

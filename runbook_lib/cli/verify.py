@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 from runbook_lib.base.errors import Exit, UsageError
 from runbook_lib.base.window import moment, when
 from runbook_lib.cli.options import AsJson, existing, written
-from runbook_lib.cli.terminal import facts, prose
+from runbook_lib.cli.terminal import facts, prose, say_json
 
 _EXITS = """\b
 Exit codes:
@@ -64,7 +63,7 @@ def verify(
     expected = {"env": env, "release": release, "notebook": notebook}
     found = verified(place, key or said.signing_key, said.region, expected, begin, root if newest else None)
     if json_:
-        typer.echo(json.dumps(found.model_dump()))
+        say_json(found.model_dump())
     else:
         prose(f"{found.decision}: {found.reason}" if found.reason else found.decision, bold=True)
         told = {"as of": when(found.as_of), "sealed": when(found.sealed_at), "policy, sha256": found.policy}

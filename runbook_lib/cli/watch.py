@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from runbook_lib.base import foreign, window
 from runbook_lib.cli.options import Confirm, ParamsFile, Set, number
 from runbook_lib.cli.streams import closed
-from runbook_lib.cli.terminal import Column, advice, fitted, prose, say
+from runbook_lib.cli.terminal import Column, advice, fitted, prose, say, say_json
 from runbook_lib.show.style import rank
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def watch(
     try:
         if json_:
             for look in one.looks(once=once):
-                typer.echo(json.dumps(look.as_dict()))
+                say_json(look.as_dict())
                 if _unheard(one):
                     break
         elif sys.stdout.isatty() and not once:

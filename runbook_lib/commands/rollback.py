@@ -23,6 +23,7 @@ from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import stderr, terminal
 from runbook_lib.base.patience import busy
+from runbook_lib.base.redact import redact
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.judge.gates.checks import check
@@ -180,7 +181,7 @@ def show(done: RolledBack, as_json: bool, *, said: bool = False) -> None:
         said: whether the result of the command is printed already; the notebook's verdict is not.
     """
     if as_json:
-        print(json.dumps(done.as_dict()))
+        print(json.dumps(redact(done.as_dict())))
         return
     report, columns = (done.verified or {}).get("report"), lines.width()
     told = [

@@ -320,3 +320,19 @@ def test_a_module_of_our_own_that_is_missing_is_a_fault_of_the_runbook() -> None
         raise ImportError("cannot import name 'x' from 'runbook_lib.judge'", name="runbook_lib.judge")
     error = raised.value
     assert "a fault of the runbook itself: ImportError: cannot import name 'x'" in ending_of.ending(error)[0]
+
+
+@pytest.mark.parametrize("kind", [UsageError, Refused, AwsError, ValueError, OSError, KeyboardInterrupt, MemoryError])
+def test_a_secret_that_was_typed_is_in_no_sentence(kind: type[BaseException]) -> None:
+    """`--set db_password=x` of a parameter that does not exist repeated it, and a CI job's log keeps that."""
+    with pytest.raises(kind) as raised:
+        raise kind("--set db_password=Zq7vK2mXw9LpR4tB: no parameter 'db_password'")
+    told, _ = ending_of.ending(raised.value)
+    assert "Zq7vK2mXw9LpR4tB" not in told and told.startswith("runbook: ")
+
+
+def test_nor_in_that_of_a_file() -> None:
+    with pytest.raises(OSError, match="directory") as raised:
+        Path("password=Zq7vK2mXw9LpR4tB").stat()
+    told, _ = ending_of.ending(raised.value)
+    assert "Zq7vK2mXw9LpR4tB" not in told

@@ -82,6 +82,12 @@ def test_an_attestation_is_in_the_chain_with_the_callers_arn_and_awss_time(call:
     assert abs((one.entry.when - embedded.now()).total_seconds()) < 60
 
 
+def test_json_has_the_words_that_were_sealed(call: Call) -> None:
+    """It had the password that the record masks: two texts for one entry, and one of them in a CI job's log."""
+    said = json.loads(call("note", "the password=Zq7vK2mXw9LpR4tB was wrong", "--by", "Ada", "--json").stdout)
+    assert said["text"] == given()[-1].entry.text == "the password=[redacted] was wrong"
+
+
 def test_an_approval_by_number_and_a_note_as_json(call: Call) -> None:
     passed = phase_1_passed()
     shown = call("approve", "07", "--by", "Grace", "--role", "Engineering Lead").stdout
