@@ -2,7 +2,7 @@
 
 It follows from the traffic (AWS), the records (phases, rollbacks, the run that is about to be sealed), open changes and
 open deviations. Its order: a change that nobody has read back, async off where it must be, a rollback that is not
-proven, what is held, what is due, what soaks, an open deviation.
+proven or that proves what AWS took back by itself, what is held, what is due, what soaks, an open deviation.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _first(
     if left:
         return Next("change", left[0].next, f"{left[0].words}: it asks AWS what is in force, and goes on from there")
     urgent = next((line for line in lines if line.answer == 1), None)
-    if urgent is not None and state.weight > 0:
+    if urgent is not None and (state.weight > 0 or unfinished is None):  # whatever holds an earlier step
         return _of(urgent)
     if unfinished is not None:
         waits = unfinished.back is not None and unfinished.back > now

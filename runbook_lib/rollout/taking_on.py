@@ -116,7 +116,7 @@ def _held(known: Known, notebook: str, env: str, decided: Record | None, run: st
     if unanswered and (last or not known.state.migrated):
         off = "" if known.state.weight else "it proves that async is off, and turns both flags off"
         return _roll_back(known, 1, off)
-    if rolled_back or lost or known.gone(notebook, env):
+    if notebook in known.params.policy.phases and (rolled_back or lost or known.gone(notebook, env)):
         return _again(known, notebook, env)
     return Todo(run, "once the cause of the hold is fixed")
 

@@ -9,7 +9,7 @@ import operator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -32,6 +32,10 @@ LEAVES = [
 ]
 
 
+BODIES = [("contract", "submit", one) for one in ("valid", "invalid", "duplicate")]
+"""Bodies to send: any JSON."""
+
+
 def changed(name: str, path: tuple[Any, ...], value: Any) -> tuple[Any, dict[str, Any]]:
     raw: Any = copy.deepcopy(RAW[name])
     inner = raw
@@ -46,9 +50,12 @@ def test_our_own_files_are_written_strictly(name: str) -> None:
     assert strictly(FILES[name], RAW[name]) == FILES[name].model_validate(RAW[name])
 
 
+@example(("service", ("contract", "submit", "valid", "application_id")), True)
 @given(st.sampled_from(LEAVES), st.sampled_from([True, 7, 0.25, "no", "100", "true", [1], {"a": 1}]))
 def test_a_value_of_another_type_is_refused(leaf: tuple[str, tuple[Any, ...]], value: Any) -> None:
     name, path = leaf
+    if path[:3] in BODIES:
+        return
     old, raw = changed(name, path, value)
     number = isinstance(old, int | float) and not isinstance(old, bool)
     alike = type(value) is type(old) or (number and isinstance(value, int | float) and not isinstance(value, bool))

@@ -532,6 +532,30 @@ def test_a_rollback_that_was_only_planned_says_what_is_next_and_what_became_of_t
     assert report.next.startswith(f"{plan.next} Of the rollout: 06_phase1_10_percent in prod: ")
 
 
+@pytest.mark.parametrize("held", ["01_preflight@prod", "03_dashboard@prod", "04_alarms@prod"])
+def test_no_earlier_hold_hides_that_aws_took_the_weight_back(stage: Stage, held: str) -> None:
+    """01 was looked at again in the soak, and its attestations were too old: nobody was told to prove the rollback."""
+    stage.passed("06_phase1_10_percent@prod")
+    stage.shift("06_phase1_10_percent")
+    stage.seal(held, outcome("HOLD"))
+    stage.taken_back("CLOUDWATCH_ALARM")
+    assert stage.next().command == "runbook rollback 1 --params params/prod.yaml --apply --confirm prod"
+    stage.seal("06_phase1_10_percent@prod", outcome("ROLLBACK", "rollback_1"))
+    assert stage.next().rollback == 1
+    stage.off()
+    stage.seal(f"{ROLLBACKS[0]}@prod", outcome("PROMOTE"))
+    assert stage.next().rollback == 0, "it is proven"
+
+
+def test_a_rollback_that_a_notebook_without_a_weight_says_breaks_no_status(stage: Stage) -> None:
+    """Drawn at random: 09 has no weight at which a new attempt begins."""
+    stage.passed("09_deprecate_sync@prod")
+    stage.migrated = True
+    stage.seal("09_deprecate_sync@prod", outcome("ROLLBACK", "rollback_1"), mode="plan")
+    stage.seal("10_post_deployment@prod", outcome("ROLLBACK", "rollback_1"))
+    assert stage.next().command
+
+
 def test_a_new_attempt_planned_before_the_rollback_is_proven_has_the_one_next_step_of_status(stage: Stage) -> None:
     """`run 06 --set attempt=2` said "run again with mode=apply", and then another command, with `--set attempt=2`."""
     step = "06_phase1_10_percent@prod"

@@ -20,7 +20,7 @@ class Leaf(Frozen):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     schema_version: Literal[1] = Field(default=1, alias="schema", description="Version of this format.")
-    index: int = Field(ge=0, description="Place in the log, from 0.")
+    index: int = Field(ge=0, le=2**53 - 1, description="Place in the log, from 0.")
     kind: str = Field(
         description="`run`, or the kind of the entry: attestation, approval, note, deviation, attachment, tombstone."
     )

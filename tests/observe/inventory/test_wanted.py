@@ -165,7 +165,7 @@ def test_an_unknown_text_says_why_nothing_is_mended() -> None:
 
 
 SETTINGS = [
-    (f"inventory.{id}.{name}", said.rpartition(" ")[2])
+    (f"inventory.{id}.{name}", said.rpartition(" ")[2].format(job_ttl_variable=PRODUCTION.service.job_ttl_variable))
     for id, resource in rules(PRODUCTION).resources.items()
     for name, rule in resource.settings.items()
     for said in rule.property

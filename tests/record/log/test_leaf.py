@@ -41,6 +41,7 @@ def _read(line: bytes) -> Leaf | None:
     st.sampled_from([b"", b" ", b"\n", b"}"]),
 )
 @example({"kind": "run", "path": "a", "sealed_at": "b", "hash": "c", "file": "d"}, 3, False, b"")
+@example({"kind": "run", "path": "a", "sealed_at": "b", "hash": "c", "file": "d"}, 2**80, False, b"")
 def test_the_short_way_reads_what_the_long_way_reads(
     said: dict[str, object], index: object, ascii_: bool, behind: bytes
 ) -> None:
