@@ -43,6 +43,7 @@ def nursery() -> Nursery:
     """The process that forks kernels, one for each worker that runs notebooks in them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
+        patch.chdir(ROOT)  # the first test that asks may stand in a folder of its own
         found = Nursery((*PRELOAD, "tests.made_before"))
     atexit.register(found.close)
     return found

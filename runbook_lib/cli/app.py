@@ -215,7 +215,7 @@ def _launch(notebook: str, params: Path, values: dict[str, Any], json_: bool) ->
             _show_finished(finished)
 
     bar = sys.stderr.isatty() and not json_
-    done = launch(path, params, values, progress=bar, begins=begins, cut=shown)
+    done = launch(path, params, values, progress=bar, tells=True, begins=begins, cut=shown)
     shown(done)
     raise typer.Exit(done.exit_code)
 

@@ -13,14 +13,14 @@ from runbook_lib.base.errors import Exit
 from runbook_lib.base.patience import tellers
 from runbook_lib.cli.ending import changed, code_of, ending
 from runbook_lib.cli.streams import trouble
-from runbook_lib.cli.terminal import say
+from runbook_lib.cli.terminal import say, waiting
 from runbook_lib.record import staging
 from runbook_lib.record.ended import Terminated
 
 
 def guarded(command: Callable[[], int | None]) -> NoReturn:
     """Runs `command` and exits with its return value; an error becomes a sentence, its changes, and an exit code."""
-    tellers[:] = [lambda text: say(f"runbook: {text}", dim=True, err=True)]
+    tellers[:] = [waiting]
     scratch.sweep(release=staging.rescue)  # folders of a command that was killed
     try:
         code = int(command() or Exit.OK)

@@ -45,6 +45,13 @@ def say(text: object = "", *, err: bool = False, **style: Any) -> None:
     typer.secho(foreign.terminal(redact_text(str(text))), err=err, **style)
 
 
+def waiting(text: str) -> None:
+    """Tells the person who waits what takes long, beside a progress bar if there is one."""
+    bars = sys.modules.get("tqdm")
+    with bars.tqdm.external_write_mode(file=sys.stderr) if bars else contextlib.nullcontext():
+        say(f"runbook: {text}", dim=True, err=True)
+
+
 def say_json(value: Any, *, sealed: bool = False) -> None:
     """Prints JSON with its secrets masked, as a record has them: a program's output is kept as a log is.
 

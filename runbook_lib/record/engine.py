@@ -8,11 +8,9 @@ nothing heavy, is imported here before a notebook runs. For the same reason the 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,13 +24,13 @@ from runbook_lib.record import recording, uncaught
 from runbook_lib.record.allowance import Allowance
 from runbook_lib.record.ended import begun, cut_short, deferring_signals, outcome_of
 from runbook_lib.record.given import parameters
+from runbook_lib.record.manager import manager_class
 
 if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
     from runbook_lib.record.place import RecordRef
     from runbook_lib.record.record import Problem, Status
 
-_SAVED_EVERY_S = 0.5
 usual_time()
 uncaught.begin(sys.orig_argv)  # papermill imports this before it reads a file
 
@@ -53,9 +51,10 @@ class RunbookEngine:
     ) -> Any:
         """Executes `nb` in a kernel of its own and seals the record of the run.
 
-        Beside papermill's own arguments it takes two of ours, given to `papermill.execute_notebook`:
+        Beside papermill's own arguments it takes three of ours, given to `papermill.execute_notebook`:
 
         run_id: id of the run (default: a new one).
+        tells: whether the person who waits is told which cell takes long (`base/patience.py::tell`).
         on_sealed: called with the `RecordRef` of the sealed record, however the run ended.
 
         Raises:
@@ -80,13 +79,14 @@ class RunbookEngine:
         warm = None if wanted else kernels.take(archive.root, kernel_name)
         run = _stage(archive, flat, nb, input_path, output_path, wanted or (warm.run_id if warm else None))
 
-        manager = _manager()(
+        manager = manager_class()(
             nb,
             output_path=output_path,
             progress_bar=progress_bar,
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
+        manager.tells = bool(kwargs.pop("tells", False))
         try:
             manager.notebook_start()
         except BaseException as error:  # its folder is gone: a run that never began leaves no record
@@ -134,45 +134,6 @@ class RunbookEngine:
         from papermill.utils import nb_language
 
         return str(nb_language(nb, language))
-
-
-@functools.cache
-def _manager() -> Any:
-    """The class of papermill's manager, which tells the engine's news to the notebook's file. Loads papermill."""
-    from papermill.engines import NotebookExecutionManager
-
-    from runbook_lib.record import kernel as kernels
-
-    class Manager(NotebookExecutionManager):  # type: ignore[misc]
-        """Saves the notebook after code cells, not before them, not for prose, and at most every half second.
-
-        The notebook's end and an error in it are always saved.
-        """
-
-        news, running = True, None
-        saved = -_SAVED_EVERY_S
-        settle: Callable[[], None] = staticmethod(lambda: None)
-
-        def save(self, **given: Any) -> None:
-            if self.news:
-                self.settle()
-                with kernels.without_secrets(self.running or {}):
-                    super().save(**given)
-
-        def cell_start(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
-            self.news, self.running = False, cell
-            super().cell_start(cell, cell_index, **given)
-            self.news = True
-
-        def cell_complete(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
-            now = time.monotonic()
-            self.news = cell.cell_type == "code" and now >= self.saved + _SAVED_EVERY_S
-            self.saved = now if self.news else self.saved
-            self.running = None  # it is redacted already
-            super().cell_complete(cell, cell_index, **given)
-            self.news = True
-
-    return Manager
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,7 @@ def launch(
     values: Mapping[str, Any] | None = None,
     *,
     progress: bool = False,
+    tells: bool = False,
     begins: Callable[[], object] = lambda: None,
     cut: Callable[[Finished], object] = lambda _: None,
     root: Path | None = None,
@@ -159,6 +160,7 @@ def launch(
     """Runs `notebook` with papermill and the `runbook` engine; the archive keeps it in any case.
 
     Args:
+        tells: whether the person who waits is told which cell takes long.
         begins: called once nothing stands in the way of the run.
         cut: called with the sealed result of a run that a signal ended, before this process ends.
         before: changes that the same command began; then a failing run does not say that nothing was changed.
@@ -193,6 +195,7 @@ def launch(
                 progress_bar=progress,
                 cwd=str(root),
                 log_output=False,
+                tells=tells,
                 on_sealed=sealed.append,
             )
         except RunbookError:
