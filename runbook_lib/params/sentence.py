@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from runbook_lib.base.json_body import PATH
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import ENVIRONMENT
+from runbook_lib.base.redact import redact
 from runbook_lib.base.yaml_file import line_of, unquoted
 
 _EXPECTED = {
@@ -100,7 +101,8 @@ def sentence(
         given: keys whose values come from `--set`: the sentence blames it, not the file.
     """
     first = error.errors()[0]
-    kind, value, at = first["type"], first.get("input"), _untagged(first["loc"], values)
+    kind, at = first["type"], _untagged(first["loc"], values)
+    value = _unsecret(at, first.get("input"))
     key = ".".join(_named(at, values))
     if kind == "value_error":
         at = (*at, *_meant(first))
@@ -184,6 +186,13 @@ def suggested(name: str, digit: bool = False) -> str:
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     plain = re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")[:60]
     return f": '{plain}'" if (plain[:1].isalpha() or (digit and plain)) and plain != name else ""
+
+
+def _unsecret(at: Sequence[int | str], value: Any) -> Any:
+    """The value, masked if a name on the path to it tells that it is a secret."""
+    for part in reversed(at):
+        (value,) = redact({str(part): value}).values()
+    return value
 
 
 def shown(value: Any) -> str:

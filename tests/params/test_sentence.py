@@ -35,6 +35,23 @@ class Outer(Frozen):
 
 
 @pytest.mark.parametrize(
+    "values",
+    [
+        {"db_password": "Zq7vK2mXw9LpR4tB"},
+        {"db": {"password": "Zq7vK2mXw9LpR4tB"}},
+        {"credentials": ["Zq7vK2mXw9LpR4tB"]},
+        {"inner": [{"id": "a", "api_key": "Zq7vK2mXw9LpR4tB"}]},
+        {"name": "password=Zq7vK2mXw9LpR4tB"},
+    ],
+)
+def test_a_password_that_was_put_beside_the_parameters_is_repeated_by_no_sentence(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Outer.model_validate(values)
+    told = sentence(raised.value, Outer, values, "prod.yaml", None)
+    assert "Zq7vK2mXw9LpR4tB" not in told and told.startswith("prod.yaml: ")
+
+
+@pytest.mark.parametrize(
     ("values", "told"),
     [
         ({"name": "X"}, "'name' is 'X': expects text of the form ^[a-z]+$"),
