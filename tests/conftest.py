@@ -47,6 +47,8 @@ MUTANTS = "mutants"
 QUICK = 5
 """Examples at most of each property where `make test-fast` draws them."""
 
+# As in every command (`base/limits.py`).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # The tests start hundreds of Python processes: compiled modules are kept for the next one, whatever the shell says.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -20,11 +20,11 @@ class Spent(KeyboardInterrupt):
 def eased() -> None:
     """Prepares for the limits, before anything heavy is loaded.
 
-    OpenBLAS takes memory for each of its threads, and if it gets none, it tries for ever. Where the soft limit of
-    processor time is the hard one, Linux kills without asking.
+    OpenBLAS takes memory for each of its threads, and if it gets none, it tries for ever. Nothing here multiplies
+    matrices, and starting its threads takes a tenth of a second. Where the soft limit of processor time
+    is the hard one, Linux kills without asking.
     """
-    if _address_space() is not None:
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
     if hard != resource.RLIM_INFINITY and soft in (hard, resource.RLIM_INFINITY) and hard > 2 * _SPARE_S:
         resource.setrlimit(resource.RLIMIT_CPU, (hard - _SPARE_S, hard))
