@@ -37,7 +37,7 @@ from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator import embedded as embedded_aws
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
-from tests import forks, loads, memory, quick_aws, quick_versions, unsaid
+from tests import forks, loads, memory, quick_aws, quick_versions, rewritten, unsaid
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -183,6 +183,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     config.stash[gc_collect_iterations_key] = 1
     if not hasattr(config, "workerinput"):
+        if config.getoption("numprocesses", None):
+            rewritten.ahead(config, os.cpu_count() or 1)
         folder = tempfile.mkdtemp(prefix="runbook-tests-")
         os.environ["RUNBOOK_TESTS_SHARED"] = folder
         hidden = Path(folder, "hidden", f"{GRAMMARS}.py")
