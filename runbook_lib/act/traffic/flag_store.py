@@ -101,7 +101,7 @@ class FlagStore:
         """A deployment once its state is none of `unless`, or as it is when `PATIENCE_S` ends.
 
         In the result `deployment` is None if no such deployment exists. While its version is in force, the result has
-        the flag's values (`percent` or `enabled`).
+        the flag's values (`percent` or `enabled`), or `unreadable` where what came is no document of flags.
         """
         deadline = self.monotonic() + PATIENCE_S
         while True:
@@ -115,11 +115,11 @@ class FlagStore:
                 break
             self.sleep(PAUSE_S)
         version = str(found.get("ConfigurationVersion", ""))
-        values: dict[str, Any] = {}
+        values: dict[str, Any] | None = {}
         if found["State"] in IN_FORCE:
             values = value_of(self._content(profile, int(version)), flag_of(self._params))
         return {
-            **values,
+            **({"unreadable": True} if values is None else values),
             "deployment": deployment,
             "state": found["State"],
             "busy": found["State"] in BUSY,

@@ -43,19 +43,22 @@ def encode(document: dict[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def value_of(content: bytes, flag: str) -> dict[str, Any]:
-    """The values of `flag` in a document; empty if the bytes are no such document."""
+def value_of(content: bytes, flag: str) -> dict[str, Any] | None:
+    """The values of `flag` in a document, empty if it has no such flag; None: the bytes are no such document, but half
+    an answer or a login page, and say nothing of the flag.
+    """
     try:
-        values = json.loads(content)["values"][flag]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return values if isinstance(values, dict) else {}
+        values = json.loads(content)["values"]
+        found = values.get(flag, {})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return found if isinstance(values, dict) and isinstance(found, dict) else None
 
 
 def same_value(content: bytes, document: dict[str, Any]) -> bool:
     """Whether both have the same values; AppConfig adds time stamps of its own to a document."""
     return all(
-        key in value_of(content, flag) and value_of(content, flag)[key] == value
+        key in (kept := value_of(content, flag) or {}) and kept[key] == value
         for flag, values in document["values"].items()
         for key, value in values.items()
     )

@@ -69,7 +69,9 @@ class Switch:
             with aws_errors("reading the switch (appconfig:ListDeployments, GetDeployment)"):
                 ids = store.ids
                 now = store.newest(ids.switch_environment, ids.switch_profile)
-            if not now.get("enabled") and not now["busy"]:
+            if now.get("unreadable"):
+                self._guard.warn(f"version {now['version']} of the switch cannot be read; switching off all the same")
+            elif not now.get("enabled") and not now["busy"]:
                 found = f"async is off already, by {whose(now)}; the switch stays as it is"
                 self._guard.note("note", text=found)
                 return Turned(False, found, now["deployment"] or 0)

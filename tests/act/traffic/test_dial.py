@@ -339,6 +339,33 @@ def test_off_twice_says_so_and_changes_nothing(home: Any) -> None:
     assert home.journal.of("note")[0]["text"] == done.sentence
 
 
+GARBAGE = [b"", b"[]", b"{}", b"null", b"<html>sign in</html>", b'{"version":"1","values":{"vpr_', b"[" * 100_000]
+
+
+@pytest.mark.parametrize("found", GARBAGE)
+def test_what_cannot_be_read_is_not_off(home: Any, monkeypatch: pytest.MonkeyPatch, found: bytes) -> None:
+    """Half an answer was taken for an absent flag: "async is off already", people were told so, and it was on."""
+    home.shift(10)
+    store, came = home.traffic._store, [found]
+    real = store._content
+    monkeypatch.setattr(store, "_content", lambda *which: came.pop() if came else real(*which))
+    done = home.traffic.switch_off("off")
+    assert done.changed and "async is off by the switch" in done.sentence
+    assert home.state().weight == 0
+    assert "cannot be read" in home.journal.of("warning")[0]["text"]
+
+
+@pytest.mark.parametrize("found", GARBAGE)
+def test_nor_is_it_said_to_be_off_while_nothing_can_be_read(
+    home: Any, monkeypatch: pytest.MonkeyPatch, found: bytes
+) -> None:
+    home.shift(10)
+    monkeypatch.setattr(home.traffic._store, "_content", lambda *_: found)
+    with pytest.raises(AwsError, match="it reads back as"):
+        home.traffic.switch_off("off")
+    assert home.state().weight == 0, "it was turned off all the same"
+
+
 def test_off_gets_past_a_deployment_on_the_switch(home: Any) -> None:
     """Somebody's deployment with a bake sits on the switch: it is stopped, and off goes through."""
     client = home.aws.client("appconfig")

@@ -58,7 +58,7 @@ def test_time_stamps_of_appconfig_do_not_matter_and_values_do() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"values": 1}', b'{"values": {"f": 3}}', b"\xff", b"{}"])
 def test_what_is_no_flag_document_says_nothing(content: bytes) -> None:
-    assert value_of(content, "f") == {}
+    assert value_of(content, "f") is None
     assert not same_value(content, switch_document("f", False))
 
 
@@ -75,3 +75,7 @@ def test_what_a_person_wrote_is_quoted_and_how_it_stands_is_said_where_it_is_not
     assert told("step 2", at, "by hand").endswith("UTC, described as 'by hand'")
     assert told("step 2", None, None) == "step 2, of an unknown time, without a description"
     assert told("deployment 3", at, "by hand", "ROLLED_BACK").endswith(", rolled back")
+
+
+def test_a_document_without_the_flag_says_that_there_is_none() -> None:
+    assert value_of(encode(switch_document("g", True)), "f") == {}
