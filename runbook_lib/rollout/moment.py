@@ -192,7 +192,10 @@ def _alarm(newest: Deployment) -> str | None:
 
 def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, effective_at: dt.datetime) -> Moment:
     at = parse(newest.taken_back_at or newest.completed_at or iso(shift_at))
-    words = _how(newest, state.weight, at, _by(state.switch_deployment) if not state.switch_on else "")
+    switch = None if state.switch_on else state.switch_deployment
+    if switch is not None and switch.started_at and parse(switch.started_at) > at:
+        switch = None  # another rollback, of a later attempt
+    words = _how(newest, state.weight, at, _by(switch))
     return Moment(
         "taken_back",
         words,

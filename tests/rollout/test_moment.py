@@ -176,3 +176,16 @@ def test_the_soak_after_the_migration_has_looks_of_its_own(hours: float, look: i
     assert (moment.look_number, moment.percent, moment.effective_at) == (look, 100, T0)
     assert moment.name == ("after" if look else "during")
     assert moment.looks == phase.after_migration
+
+
+@pytest.mark.parametrize(("switched", "by"), [(4.0, " by rollback_1_async_failing (run r1)"), (6.0, "")])
+def test_who_took_it_back_is_named_unless_the_switch_was_turned_off_later(switched: float, by: str) -> None:
+    """Of attempt 1, stopped by attempt 2, it was said that the rollback of attempt 2 had taken it back."""
+    events = (Event(type="REVERT_COMPLETED", triggered_by="USER", description="", at=iso(T0 + dt.timedelta(hours=5))),)
+    stopped = deployment(3, 10, "REVERTED", events=events)
+    about = f"runbook release={PARAMS.release} notebook=rollback_1_async_failing attempt=1 run=r1"
+    off = deployment(9, 0, hours=switched, description=about).model_copy(update={"percent": None, "enabled": False})
+    seen = state(START, deployment(2, 0), stopped, on=False).model_copy(update={"switch_deployment": off})
+    found = at(7, seen)
+    assert found.name == "taken_back"
+    assert found.words.startswith(f"the weight was taken back{by} at ")
