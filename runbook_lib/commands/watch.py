@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from runbook_lib.base.foreign import one_line
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.window import parse, when
 from runbook_lib.commands.watch_look import IDLE, Look, OneLook
+from runbook_lib.commands.watch_memory import Memory, state
 from runbook_lib.judge.terms import Decision
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.record.archive import Archive
@@ -62,51 +62,6 @@ class Clock:
 
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
-
-
-@dataclass
-class Memory:
-    """The times of a watch's looks, oldest first, and their results. Losing it costs some looks, no more."""
-
-    path: Path
-    lines: list[dict[str, Any]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, archive: Archive, params: Params, notebook: str) -> Memory:
-        """The memory of the attempt that the parameters name, without lines that a crash tore."""
-        name = f"{params.env}-{params.release}-{notebook}-{params.attempt}.jsonl"
-        memory = cls(archive.root / ".watch" / name)
-        with contextlib.suppress(OSError):
-            for line in memory.path.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(ValueError, KeyError, TypeError):
-                    entry = json.loads(line)
-                    parse(entry["at"])
-                    memory.lines.append(entry)
-        return memory
-
-    def add(self, look: Look) -> None:
-        """Adds one look; a full disk only means that it is forgotten."""
-        entry = {
-            "at": look.at,
-            "state": _state(look),
-            "kept": look.record is not None,
-            "back_filled": look.back_filled,
-        }
-        self.lines.append(entry)
-        with contextlib.suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-
-    def last(self, kept: bool | None = None) -> dict[str, Any] | None:
-        """The newest line of a look that was not back-filled; `kept`: only with (or without) a record."""
-        found = (one for one in reversed(self.lines) if not one["back_filled"] and kept in (None, one["kept"]))
-        return next(found, None)
-
-
-def _state(look: Look) -> list[Any]:
-    """The facts that differ if a look has changed something."""
-    return [look.decision, look.moment, list(look.failing)]
 
 
 class Watch:
@@ -232,7 +187,7 @@ class Watch:
             done = self._switched_off(one, look)
             one.say(done["action"])
         before = self._memory.last()
-        changed = before is None or before["state"] != _state(look)
+        changed = before is None or before["state"] != state(look)
         ended = look.ends and not once
         if look.moment not in IDLE and (changed or ended or done or gap or self._due(look)):
             one.keep()
