@@ -37,8 +37,7 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
         return
     for one in found:
         sent = when(one.sent_at) if one.sent_at else "at an unknown time"
-        state = (one.status or "no such job") if one.job_id else "no message of this service"
-        which = redact_text(f"{field(one.job_id or one.message_id)}: {field(state)}")
+        which = redact_text(": ".join(map(field, one.what)))
         prose(f"{short(which)}, sent {sent}", bold=True)
         told = one.error or ("the job says nothing of an error" if one.status else "")
         if told:

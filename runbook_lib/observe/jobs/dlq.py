@@ -69,6 +69,13 @@ class Letter(Frozen):
     error: str | None = None
     """Error of the job, redacted."""
 
+    @property
+    def what(self) -> tuple[str, str]:
+        """Its name for people, and what became of its job."""
+        if self.job_id is None:
+            return self.message_id, "no message of this service"
+        return self.job_id, self.status or "no such job"
+
     @field_serializer("job_id", "trace", "group", "status")
     def _without_secrets(self, text: str | None) -> str | None:
         """Whoever can send a message writes these; here they stay as they are, to look for the job."""

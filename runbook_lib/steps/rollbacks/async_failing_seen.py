@@ -333,7 +333,7 @@ class Aftermath:
 
     def sections(self) -> dict[str, list[str]]:
         """What was seen, for the post-mortem: Markdown lines by heading. Asks AWS nothing more."""
-        letters = [f"- job {markdown(one.job_id)}, {markdown(one.status or 'no such job')}" for one in self._held or []]
+        letters = [f"- {', '.join(map(markdown, one.what))}" for one in self._held or []]
         found = {"Failures, from logs and table (secrets redacted)": self._explained, "Dead letters": letters}
         if (jobs := self._census) is not None:
             found["Jobs of the hours before"] = [

@@ -111,3 +111,19 @@ def test_what_a_sender_writes_as_an_id_is_written_without_secrets_and_stays_to_l
     )
     assert letter.job_id == id
     assert "Hunter2secret9" not in letter.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("job", "status", "what"),
+    [
+        (None, None, ("m1", "no message of this service")),
+        ("j1", None, ("j1", "no such job")),
+        ("j1", "FAILED", ("j1", "FAILED")),
+    ],
+)
+def test_a_letter_is_called_the_same_in_the_list_and_in_a_post_mortem(
+    job: str | None, status: str | None, what: tuple[str, str]
+) -> None:
+    """A post-mortem said `job None, no such job` of a message that is none of the service's."""
+    given: dict[str, Any] = {"sent_at": None, "receives": 1, "bytes": 1, "sha256": "", "body": ""}
+    assert Letter(message_id="m1", job_id=job, status=status, **given).what == what
