@@ -4,8 +4,9 @@ from a log.
 What is recognised is in `secret_kinds`, `secret_sessions`, `secret_clients` and `secret_codes` (by its shape),
 `secret_names` (by the name before it), `secret_nested` (by a name above it), `secret_pairs` (by a name apart from it),
 `secret_said` (in a sentence), `secret_sql`, `secret_kubernetes`, `secret_tables` (by a header), `secret_commands` and
-`secret_words` (by a program's option), `secret_forms` (what is known to be one), and in texts within the text
-(`secret_written`). What is not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
+`secret_words` (by a program's option), `secret_forms` (what is known to be one), in texts within the text
+(`secret_written`), and whatever ends or begins its lines (`secret_lines`). What is not: hashes, account ids, ARNs
+(`secret_arns`), run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from runbook_lib.base.nearest import ALIKE
+from runbook_lib.base.secret_arns import around_arns
 from runbook_lib.base.secret_clients import CLIENTS
 from runbook_lib.base.secret_codes import CODES
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
 from runbook_lib.base.secret_forms import Form, drawn, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
 from runbook_lib.base.secret_kubernetes import HELD, is_secret, mask_manifests
+from runbook_lib.base.secret_lines import breaks_alike, without_fronts
 from runbook_lib.base.secret_names import assigns, describes, foreign, harmless, mask_named, stemmed, surely, telling
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
@@ -63,8 +66,8 @@ _POINTS = {int, float, bool, type(None), str}
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 LEAST = 8
 """Least characters of a secret that is masked everywhere: a shorter one appears in other texts by chance."""
-_WITHIN, _KINDS = 3, (*SESSIONS, *KINDS, *CODES, *CLIENTS)
-"""Texts within each other that are searched, and the shapes."""
+_WITHIN, _FRONTS, _KINDS = 3, 2, (*SESSIONS, *KINDS, *CODES, *CLIENTS)
+"""Texts within each other that are searched, beginnings of lines before each other, and the shapes."""
 _DEEP = 200
 """Levels of nesting that are searched: a deeper value is masked as a whole."""
 
@@ -129,6 +132,10 @@ def redact_text(text: str) -> str:
 
 def _within(text: str, deep: int) -> str:
     """`text` redacted from the inside: what has masked a part of a text spoils how the text around it is written."""
+    return breaks_alike(text, lambda alike: _alike(alike, deep))
+
+
+def _alike(text: str, deep: int) -> str:
     if deep and ("&" in text or "\\" in text or "%" in text):
         text = mask_written(text, lambda told: _within(told, deep - 1))
     return _coloured(text)
@@ -182,26 +189,35 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _searched(text: str, emails: bool) -> str:
+def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
     small = text.casefold()
     for form in _Asked.known.values():
         if form.low in small:
             text = form.pattern.sub(MASK, text)
             small = text.casefold()
+    if deep and stemmed(small):  # first: a name takes the sign before the next line for its value
+        text = without_fronts(text, lambda bare: _searched(bare, emails, deep - 1))
+    return around_arns(text, lambda one: _told(one, emails), lambda arn: _shaped(arn, arn.casefold(), emails))
+
+
+def _told(text: str, emails: bool) -> str:
+    small = text.casefold()
     for mask in (mask_apart, mask_tables, mask_manifests):
         text = mask(text, small)
+    text, assigned = mask_fields(_shaped(text, small, emails), small), assigns(small)
+    text = mask_named(mask_nested(text) if assigned else text, small, assigned=assigned)
+    for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
+        text = mask(text, small)
+    return mask_parts(text)
+
+
+def _shaped(text: str, small: str, emails: bool) -> str:
     for kind in (*_KINDS, EMAIL) if emails else _KINDS:
         for needle in kind.needles:  # a generator for each kind would take longer than the search
             if needle in small:
                 text = kind.pattern.sub(kind.replacement, text)
                 break
-    text = mask_fields(text, small)
-    if assigned := assigns(small):
-        text = mask_nested(text)
-    text = mask_named(text, small, assigned=assigned)
-    for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
-        text = mask(text, small)
-    return mask_parts(text)
+    return text
 
 
 _MOST_CLEAN = 20_000

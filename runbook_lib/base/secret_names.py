@@ -95,6 +95,8 @@ _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
 """A folder or a count."""
+_DATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:")
+"""The time before a line of a log."""
 _BRIEF = re.compile(
     rf"(?i)(?P<head>{_SHORT}(?:=|{QUOTE}?:\s?|{QUOTE}=)(?P<q>{QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
 )
@@ -150,8 +152,10 @@ def describes(name: str) -> bool:
 
 
 def harmless(value: str) -> bool:
-    """Whether a value only points to a secret: an ARN, a KMS alias, a variable, a mask."""
-    return value.startswith(("arn:", "alias/", "$", "{{", MASK)) or not value.strip("*.-–… ")
+    """Whether a value only points to a secret (an ARN, a KMS alias, a parameter's place, a variable, a mask), or is no
+    more than what programs write before a line.
+    """
+    return value.startswith(("arn:", "alias/", "ssm:/", "$", "{{", MASK)) or not value.strip("*.-–… +<>|│┃#/")
 
 
 def stemmed(small: str) -> bool:
@@ -273,6 +277,7 @@ def _bare(match: Match) -> str:
     tail = match["value"][len(value) :]
     block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value follows below
     key = match["value"].endswith(":") and "\n" in match["sep"]  # YAML: the values follow below
+    key = key or ("\n" in match["sep"] and _DATED.match(value) is not None)
     if value == MASK[:-1] or not value or harmless(value) or block or key or value.startswith(("(", "[", "{")):
         return match[0]
     if not match["sure"] and "==" in match["sep"]:  # a comparison, whose other side is a variable
