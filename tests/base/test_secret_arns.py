@@ -24,7 +24,7 @@ ARNS = st.builds(
 )
 SENTENCES = [
     "{}",
-    "User: arn:aws:iam::1:user/ci is not authorized to perform: secretsmanager:GetSecretValue on resource: {} because no",
+    "User: arn:aws:iam::1:user/ci may not perform: secretsmanager:GetSecretValue on resource: {} because no",
     "the secret {} and the password {}, the token ({}) is unknown",
     "secrets:\n  db: {}\n  token: {}\n",
     "password = {}; api_key: '{}'",

@@ -36,7 +36,8 @@ def test_no_break_and_no_sign_before_a_line_hides_a_secret(kind: str, data: Any)
 def test_what_is_not_masked_keeps_its_bytes(front: str, end: str) -> None:
     """The breaks too, each its own."""
     secret = "zebra" + "stripe1"
-    text = f"kind: Secret\nmetadata:\n  name: db\nstringData:\n  x: {secret}\n  y: |\n    {secret}\n    {secret}\ntype: Opaque"
+    held = f"x: {secret}\n  y: |\n    {secret}\n    {secret}"
+    text = f"kind: Secret\nmetadata:\n  name: db\nstringData:\n  {held}\ntype: Opaque"
     shown = redact_text(f"a\nb\r\nc\r{_written(text, front, end)}d\r\ne\rf\n")
     kept = f"kind: Secret\nmetadata:\n  name: db\nstringData:\n  x: {MASK}\n  y: {MASK}\ntype: Opaque"
     assert shown == f"a\nb\r\nc\r{_written(kept, front, end)}d\r\ne\rf\n"
