@@ -5,8 +5,8 @@ What is recognised is in `secret_kinds`, `secret_sessions`, `secret_clients` and
 `secret_names` (by the name before it), `secret_nested` (by a name above it), `secret_pairs` (by a name apart from it),
 `secret_said` (in a sentence), `secret_sql`, `secret_kubernetes`, `secret_tables` (by a header), `secret_commands` and
 `secret_words` (by a program's option), `secret_forms` (what is known to be one), in texts within the text
-(`secret_written`), and whatever ends or begins its lines (`secret_lines`). What is not: hashes, account ids, ARNs
-(`secret_arns`), run ids, counts of LLM tokens.
+(`secret_written`), whatever ends or begins its lines (`secret_edges`) or hides its letters (`secret_unseen`). What is
+not: hashes, account ids, ARNs (`secret_arns`), run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
@@ -14,28 +14,27 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from runbook_lib.base.nearest import ALIKE
 from runbook_lib.base.secret_arns import around_arns
 from runbook_lib.base.secret_clients import CLIENTS
 from runbook_lib.base.secret_codes import CODES
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
+from runbook_lib.base.secret_edges import breaks_alike, without_fronts
 from runbook_lib.base.secret_forms import Form, drawn, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
 from runbook_lib.base.secret_kubernetes import HELD, is_secret, mask_manifests
-from runbook_lib.base.secret_lines import breaks_alike, without_fronts
-from runbook_lib.base.secret_names import assigns, describes, foreign, harmless, mask_named, stemmed, surely, telling
+from runbook_lib.base.secret_names import assigns, describes, harmless, mask_named, stemmed, surely, telling
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
 from runbook_lib.base.secret_said import mask_apart, mask_said
 from runbook_lib.base.secret_sessions import SESSIONS
 from runbook_lib.base.secret_sql import mask_sql
 from runbook_lib.base.secret_tables import mask_tables
+from runbook_lib.base.secret_unseen import as_seen, without_colours
 from runbook_lib.base.secret_words import mask_listed
 from runbook_lib.base.secret_written import mask_written
 
@@ -43,21 +42,6 @@ __all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "
 
 # Charts in HTML: in a hundred thousand characters a pattern can only match by chance, which spoils the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
-_COLOURS = re.compile(
-    r"\x1b(?:\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])"
-    r"|\\{1,4}(?:x1[bB]|033|u001[bB]|e)(?:\[[0-9;:]{0,20}[mK]|\][^\n\"'\\]{0,300}\\{1,4}(?:x07|a|007|u0007))"
-    r"|(?P<wide>[０-９Ａ-Ｚａ-ｚ＿－])|(?P<drawn>[\U0001d400-\U0001d7ff])"
-    r"|[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-)
-"""What a reader does not see: a terminal's colours, also as a program's source has them, characters without width, and
-that a letter is a wide one or one of mathematics.
-"""
-_CODED = re.compile(r"\\{1,4}u(?!00[0-7]|[dD][89a-fA-F])([0-9a-fA-F]{4})")
-"""A letter beyond ASCII, as JSON writes it."""
-_OTHER = re.compile(f"[{''.join(ALIKE)}]")
-_MIXED = re.compile(rf"(?<=[A-Za-z]){_OTHER.pattern}++|(?<!{_OTHER.pattern}){_OTHER.pattern}++(?=[A-Za-z])")
-"""Such letters within a Latin word: a word of one script is one of its language."""
-_WRITTEN = tuple(f"\\{escape}{sign}" for escape in ("x1b", "033", "u001b", "e") for sign in "[]")
 _NAMED = ("name", "key", "k", "parameterkey", "header", "field", "property", "option", "variable", "setting")
 _VALUES = ("value", "v", "val", "parametervalue", "stringvalue", "input")
 _USERS = ("user", "username", "login", "usr")
@@ -138,36 +122,7 @@ def _within(text: str, deep: int) -> str:
 def _alike(text: str, deep: int) -> str:
     if deep and ("&" in text or "\\" in text or "%" in text):
         text = mask_written(text, lambda told: _within(told, deep - 1))
-    return _coloured(text)
-
-
-def _coloured(text: str) -> str:
-    found = _uncoded(text)
-    if "\\u" not in text:
-        return found
-    told = _CODED.sub(lambda match: chr(int(match[1], 16)), text)
-    letters = "".join(map(str, set(told) - set(text)))
-    if not foreign(told.casefold()) and not _COLOURS.search(letters):
-        return found
-    other = _uncoded(told)
-    return other if other.count(MASK) > found.count(MASK) else found
-
-
-def _uncoded(text: str) -> str:
-    if "\x1b" in text or not text.isascii() or ("\\" in text and any(one in text.lower() for one in _WRITTEN)):
-        bare = _COLOURS.sub(_seen, text)
-        if _OTHER.search(bare):
-            bare = _MIXED.sub(lambda match: "".join(ALIKE[letter] for letter in match[0]), bare)
-        clean = _redact(bare) if bare != text else bare
-        if clean != bare:
-            return clean
-    return _redact(text)
-
-
-def _seen(match: re.Match[str]) -> str:
-    if match["wide"]:
-        return chr(ord(match[0]) - 0xFEE0)
-    return unicodedata.normalize("NFKC", match[0]) if match["drawn"] else ""
+    return as_seen(text, _redact)
 
 
 def _redact(text: str) -> str:
@@ -243,7 +198,7 @@ class Pieces:
         """`text` with only private keys masked, whether they begin, continue or end in it."""
         if not self._open and "-----BEGIN" not in text:
             return text
-        bare = _COLOURS.sub(_seen, text) if "\x1b" in text else text
+        bare = without_colours(text)
         kept, at = list[str](), 0
         begin = None if self._open else BEGIN.search(bare)
         while self._open or begin:

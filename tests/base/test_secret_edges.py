@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.base import secret_lines
+from runbook_lib.base import secret_edges
 from runbook_lib.base.redact import MASK, redact_text
 from tests.secrets import BREAKS, BY_LINES, FRONTS
 
@@ -76,7 +76,7 @@ def test_what_is_no_secret_stays_with_any_break_and_front(text: str, front: str,
 @given(st.lists(st.sampled_from(["a", "b", "", "+", "\n", "\r", "\r\n", "\u2028", "> ", "-", " "]), max_size=20))
 def test_lines_come_back_as_they_were(pieces: list[str]) -> None:
     text = "".join(pieces)
-    assert secret_lines.breaks_alike(text, lambda one: one) == text
-    assert secret_lines.without_fronts(text, lambda one: one) == text
-    assert secret_lines.breaks_alike(text, lambda one: one.replace("a", "c")) == text.replace("a", "c")
-    assert secret_lines.without_fronts(text, lambda one: one.replace("a", "c")).replace("c", "a") == text
+    assert secret_edges.breaks_alike(text, lambda one: one) == text
+    assert secret_edges.without_fronts(text, lambda one: one) == text
+    assert secret_edges.breaks_alike(text, lambda one: one.replace("a", "c")) == text.replace("a", "c")
+    assert secret_edges.without_fronts(text, lambda one: one.replace("a", "c")).replace("c", "a") == text

@@ -26,6 +26,10 @@ _FRONT = re.compile(
     r"|(?P<label>(?:[\w.-]{1,60}(?:[ ]{1,30}[|│]|:)|\[[^\]]{1,80}\])(?:[ ]|\Z))"
 )
 """What a program writes before each line; a label is the same in all of them."""
+_TITLE = re.compile(r"[^:\n]{1,200}:[ ]{1,4}(?=\S)")
+"""What an error's sentence begins with, before the text of another program."""
+_SENTENCE = 20_000
+"""Most characters of a text whose title is looked for."""
 _CONTEXT = re.compile(r"(?P<context>[ ]|(?=@@)|\Z)")
 """Lines among those of a diff."""
 
@@ -54,7 +58,10 @@ def without_fronts(text: str, mask: Callable[[str], str]) -> str:
         return text
     lines = text.split("\n")
     kept, at = list[str](), 0
-    for begin, end, fronts in _stretches(lines):
+    stretches = list(_stretches(lines))
+    if len(text) <= _SENTENCE and not (stretches and stretches[0][0] == 0) and (title := _TITLE.match(text)):
+        stretches = [(0, len(lines), [title.end(), *[0] * (len(lines) - 1)])]
+    for begin, end, fronts in stretches:
         bare = [line[front:] for line, front in zip(lines[begin:end], fronts, strict=True)]
         alike = "\n".join(bare)
         masked = mask(alike) if stemmed(alike.casefold()) else alike
