@@ -59,7 +59,8 @@ def without_fronts(text: str, mask: Callable[[str], str]) -> str:
     lines = text.split("\n")
     kept, at = list[str](), 0
     stretches = list(_stretches(lines))
-    if len(text) <= _SENTENCE and not (stretches and stretches[0][0] == 0) and (title := _TITLE.match(text)):
+    title = _TITLE.match(text) if len(text) <= _SENTENCE and not (stretches and stretches[0][0] == 0) else None
+    if title and not stemmed(title[0].casefold()):
         stretches = [(0, len(lines), [title.end(), *[0] * (len(lines) - 1)])]
     for begin, end, fronts in stretches:
         bare = [line[front:] for line, front in zip(lines[begin:end], fronts, strict=True)]
