@@ -23,6 +23,7 @@ FORWARD = [
     f'{{"{W}":\n"{X}"}}',
     f"{W}: |\n  first\n  {X}\n  last\nafter: 1",
     f"secrets:\n  db: {X}",
+    f"psql \\\n  --{W} \\\n  {X}",
     f"-----BEGIN PRIVATE KEY-----\nabcd{X}\n-----END PRIVATE KEY-----\nafter",
 ]
 BACKWARD = [
