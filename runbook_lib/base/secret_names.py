@@ -60,7 +60,9 @@ _QUOTED = re.compile(
 )
 CONTINUED = r"(?:[ \t]{1,4}[\\`^]\r?\n[ \t]{0,40}|\s{1,4}|=)"
 """Between an option and its value; a shell's line may go on below."""
-NEXT = r"(?P<next>[ \t]{1,4}(?P<drawn>[^\s\"';<>&\\=:,(){}\[\]-][^\s\"';<>&\\=:,(){}\[\]]{11,199}))?"
+NEXT = (
+    r"(?P<next>[ \t]{1,4}(?:[/|,][ \t]{1,4})?(?P<drawn>[^\s\"';<>&\\=:,(){}\[\]-][^\s\"';<>&\\=:,(){}\[\]]{11,199}))?"
+)
 """The word behind a value: it is the value if the first one is a name, as in `basic_auth: bob x`."""
 _BARE = re.compile(
     rf"(?i)(?P<head>{START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY})(?:{_S}[0-9]{{1,2}})?"
@@ -69,7 +71,8 @@ _BARE = re.compile(
 )
 _FLAG = re.compile(
     rf"(?i)((?<![a-z0-9-])--(?!no-)[a-z0-9-]{{0,40}}?(?:{SURE_NAMES}|{LIKELY}|pass|pwd){CONTINUED}(?:<<<[ \t]{{0,4}})?)"
-    rf"(?:(?P<q>[\"'])(?P<quoted>(?:\\[^\n]|(?!(?P=q))[^\n])+)|(?!-|\[redacted\]|<<|[\\`^]\r?\n)(?P<value>[^\s\"']+){NEXT})"
+    rf"(?:\$?(?P<q>[\"'])(?P<quoted>(?:\\[^\n]|(?!(?P=q))[^\n])+)|(?!-|\[redacted\]|<<|[\\`^](?:\r?\n|\Z))"
+    rf"(?P<value>(?:\\ |[^\s\"'])+){NEXT})"
 )
 _TAGGED = re.compile(
     rf"(?i)({START}(?:{_ANY}){QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>\s{{0,20}}<(?:td|dd|string)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}}(?:<!\[CDATA\[)?)"
@@ -263,7 +266,7 @@ def _option(match: Match) -> str:
 
 def _next(match: Match) -> str:
     """The word behind a value that is masked: if it looks drawn and the value is a name, it is masked, too."""
-    following, value = match["next"] or "", match["value"]
+    following, value = match["next"] or "", match["value"].rstrip(",")
     name = value.isidentifier() and value.casefold() not in _WORDS and not any(map(str.isdigit, value))
     return f" {MASK}" if following and name and random(match["drawn"].rstrip(".!?|`")) else following
 
@@ -327,11 +330,7 @@ def _bare(match: Match) -> str:
     word = value.casefold() in _WORDS or code
     tight = not loose and match["sep"] == "=" and len(value) >= 4
     told = not word and (match["sure"] or enough(value) or tight)
-    return (
-        match["head"] + MASK + tail + ("" if tail else _next(match)) + (match["next"] or "") * bool(tail)
-        if told
-        else match[0]
-    )
+    return match["head"] + MASK + tail + _next(match) if told else match[0]
 
 
 def enough(value: str) -> bool:

@@ -88,9 +88,10 @@ _ERRORS = (
     (("input_value=",), _INPUT),
 )
 _ECHO = re.compile(
-    r"(\b(?:echo|printf)[ \t](?:-\w{1,3}[ \t])?(?P<q>[\"']?)"
+    r"(\b(?:echo|printf)[ \t](?:-\w{1,3}[ \t]|[\"']?%s(?:\\n)?[\"']?[ \t])?(?P<q>[\"']?)"
     r"(?:[^\s\"':|]{1,80}:(?=[^\n]{1,400}\|[ \t]*(?:sudo[ \t])?chpasswd))?)"
-    r"(?P<bare>[^\s\"'|<>\\]+)(?=[\"']?[ \t]{0,4}\|[^\n|]{0,200}(?:--password-stdin|\bsudo -S|--stdin|chpasswd))"
+    r"(?P<bare>[^\s\"'|<>\\]+)(?=[\"']?[ \t]{0,4}\|[^\n|]{0,200}"
+    r"(?:--password-stdin|--with-token|\bsudo -S|--stdin|chpasswd))"
 )
 """A password that a shell hands to a program's input."""
 _WORD_AND_NUMBER = re.compile(
@@ -104,6 +105,8 @@ def mask_apart(text: str, small: str) -> str:
     """`text` with the values masked that stand apart from their name by more than a sign (in an error, behind a type or
     a blank); `small`: the same text in small letters.
     """
+    if "|" in small and has(("echo", "printf"), small):
+        text = _ECHO.sub(lambda match: match[0] if harmless(match["bare"]) else match[1] + MASK, text)
     if "send" in small and "ass" in small:
         text = _SENT.sub(lambda match: match[0] if harmless(match["quoted"]) else match[1] + MASK, text)
     if not stemmed(small):
@@ -118,8 +121,6 @@ def mask_apart(text: str, small: str) -> str:
 
 def mask_said(text: str, small: str) -> str:
     """`text` with the secrets masked that it tells so; `small`: the same text in small letters."""
-    if "|" in small and has(("echo", "printf"), small):
-        text = _ECHO.sub(lambda match: match[0] if harmless(match["bare"]) else match[1] + MASK, text)
     if not stemmed(small):
         return text
     if has(_FLAGGED, small):
