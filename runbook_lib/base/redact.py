@@ -5,8 +5,8 @@ What is recognised is in `secret_kinds`, `secret_sessions`, `secret_clients` and
 `secret_names` (by the name before it), `secret_nested` (by a name above it), `secret_pairs` (by a name apart from it),
 `secret_said` (in a sentence), `secret_sql`, `secret_kubernetes`, `secret_tables` (by a header), `secret_commands` and
 `secret_words` (by a program's option), `secret_forms` (what is known to be one), in texts within the text
-(`secret_written`), whatever ends or begins its lines (`secret_edges`) or hides its letters (`secret_unseen`). What is
-not: hashes, account ids, ARNs (`secret_arns`), run ids, counts of LLM tokens.
+(`secret_written`), across lines (`secret_lines`), whatever ends or begins these (`secret_edges`) or hides its letters (`secret_unseen`). What
+is not: hashes, account ids, ARNs (`secret_arns`), run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from runbook_lib.base.secret_edges import breaks_alike, without_fronts
 from runbook_lib.base.secret_forms import Form, drawn, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
 from runbook_lib.base.secret_kubernetes import HELD, is_secret, mask_manifests
+from runbook_lib.base.secret_lines import Window, mask_lines, tells
 from runbook_lib.base.secret_names import assigns, describes, harmless, mask_named, stemmed, surely, telling
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
@@ -38,7 +39,7 @@ from runbook_lib.base.secret_unseen import as_seen, without_colours
 from runbook_lib.base.secret_words import mask_listed
 from runbook_lib.base.secret_written import mask_written
 
-__all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_text"]
+__all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_lines", "redact_text"]
 
 # Charts in HTML: in a hundred thousand characters a pattern can only match by chance, which spoils the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
@@ -182,17 +183,19 @@ _short = lru_cache(maxsize=4096)(_searched)
 
 
 class Pieces:
-    """Redacts a series of texts that belong together, such as lines: a private key spans several.
+    """Redacts a series of texts that belong together, such as lines as they come: a private key spans several, and a
+    name stands on a line before its value.
 
     Call it with each text in turn.
     """
 
     def __init__(self) -> None:
         self._open = False
+        self._window = Window(redact_text)
 
     def __call__(self, text: str) -> str:
         """`text`, redacted with regard to the texts before it."""
-        return redact_text(self.blocks(text))
+        return self._window(self.blocks(text))
 
     def blocks(self, text: str) -> str:
         """`text` with only private keys masked, whether they begin, continue or end in it."""
@@ -214,6 +217,12 @@ class Pieces:
             at = end.end()
             begin = BEGIN.search(bare, at)
         return "".join([*kept, bare[at:]])
+
+
+def redact_lines(lines: Sequence[str]) -> list[str]:
+    """The lines of one output, redacted as the text that they are; as many as before."""
+    pieces = Pieces()
+    return mask_lines([pieces.blocks(line) for line in lines], redact_text)
 
 
 def redact(value: Any, _depth: int = 0) -> Any:
@@ -279,7 +288,7 @@ def _list(value: Sequence[Any], depth: int) -> list[Any]:
         return list(value)
     pieces, found = Pieces(), []
     for item in value:
-        found.append(pieces(item) if isinstance(item, str) else redact(item, depth))
+        found.append(redact_text(pieces.blocks(item)) if isinstance(item, str) else redact(item, depth))
     texts = [(at, item) for at, item in enumerate(value) if isinstance(item, str)]
     words = mask_words([item for _, item in texts])
     for (at, item), word in zip(texts, words or (), strict=False):
@@ -293,7 +302,15 @@ def _list(value: Sequence[Any], depth: int) -> list[Any]:
             found[at] = MASK
         elif (masked := mask_login(f"{one} {two}")) != f"{one} {two}":
             found[at] = masked.removeprefix(f"{one} ")
-    return found
+    return _as_text(value, found) if 1 < len(texts) == len(value) else found
+
+
+def _as_text(value: Sequence[str], found: list[str]) -> list[str]:
+    """Texts that may be the lines of one output: what they show as one text is masked, too."""
+    if not tells("\n".join(value)):
+        return found
+    told = [line if item == was else item for was, item, line in zip(value, found, redact_lines(value), strict=True)]
+    return redact_lines(told)
 
 
 def _plain(value: Sequence[Any]) -> bool:
