@@ -5,8 +5,8 @@ What is recognised is in `secret_kinds`, `secret_sessions`, `secret_clients` and
 `secret_names` (by the name before it), `secret_nested` (by a name above it), `secret_pairs` (by a name apart from it),
 `secret_said` (in a sentence), `secret_sql`, `secret_kubernetes`, `secret_tables` (by a header), `secret_commands` and
 `secret_words` (by a program's option), `secret_forms` (what is known to be one), in texts within the text
-(`secret_written`), across lines (`secret_lines`), whatever ends or begins these (`secret_edges`) or hides its letters (`secret_unseen`). What
-is not: hashes, account ids, ARNs (`secret_arns`), run ids, counts of LLM tokens.
+(`secret_written`), across lines (`secret_lines`), whatever ends or begins these (`secret_edges`) or hides their letters
+(`secret_unseen`). What is not: hashes, account ids, ARNs (`secret_arns`), run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
