@@ -301,3 +301,53 @@ LINES: dict[str, st.SearchStrategy[tuple[list[str], str]]] = {
     "never ended": TOKEN.map(lambda x: ([f"-----BEGIN {PEM}-----", x], x)),
 }
 """Secrets that go over several lines, which may be printed one by one."""
+_S = "sec" + "ret"
+BY_LINES: dict[str, st.SearchStrategy[tuple[str, str]]] = {
+    "manifest": TOKEN.map(lambda x: (f"kind: {_S.title()}\nstringData:\n  x: {x}\n  y: b", x)),
+    "manifest, data first": TOKEN.map(lambda x: (f"data:\n  x: {x}\nkind: {_S.title()}\n", x)),
+    "below secrets": LETTERS.map(lambda x: (f"{_S}s:\n  db: {x}\nhost: h", x)),
+    "below secrets, json": LETTERS.map(lambda x: (json.dumps({f"{_S}s": {"db": x}}, indent=2), x)),
+    "block": LETTERS.map(lambda x: (f"pass{'word'}: |\n  {x}\nhost: h", x)),
+    "block, folded": LETTERS.map(lambda x: (f"pass{'word'}: >-\n  {x}\n  {x}\n", x)),
+    "table": LETTERS.map(lambda x: (f" user | pass{'word'} \n------+----------\n bob  | {x}\n", x)),
+    "csv": LETTERS.map(lambda x: (f"user,pass{'word'},host\nada,{x},db1\n", x)),
+    "columns": LETTERS.map(lambda x: (f"USER    PASS{'WORD'}            HOST\nada     {x:<18}  db1\n", x)),
+    "statement": LETTERS.map(lambda x: (f"CREATE USER bob WITH PASS{'WORD'}\n'{x}'", x)),
+    "name and value": LETTERS.map(lambda x: (f"env:\n  - name: DB_PASS{'WORD'}\n    value: {x}\n", x)),
+    "the line below": TOKEN.map(lambda x: (f"DB_PASS{'WORD'}\nq{x}1\n", x)),
+    "json, the line below": LETTERS.map(lambda x: (f'{{"pass{"word"}":\n  "{x}"}}', x)),
+    "list": LETTERS.map(lambda x: (f"pass{'word'}s:\n  - a1\n  - '{x}'\n", x)),
+    "three quotes": LETTERS.map(lambda x: (f'pass{"word"}: """\n{x}\n"""', x)),
+    "option in a list": LETTERS.map(lambda x: (f"args:\n  - --pass{'word'}\n  - {x}\n  - end\n", x)),
+    "private key": TOKEN.map(lambda x: (f"-----BEGIN RSA {PEM}-----\n{x}\n{x}\n-----END RSA {PEM}-----", x)),
+}
+"""Secrets that are recognised by the lines around them."""
+BREAKS = {
+    "LF": "\n",
+    "CRLF": "\r\n",
+    "CRLF of a terminal": "\r\r\n",
+    "CR": "\r",
+    "VT": "\x0b",
+    "FF": "\x0c",
+    "NEL": "\x85",
+    "LS": "\u2028",
+    "PS": "\u2029",
+}
+"""What ends a line, by its name in Unicode."""
+FRONTS = {
+    "nothing": "",
+    "added": "+",
+    "removed": "-",
+    "quoted": "> ",
+    "quoted without a blank": ">",
+    "quoted twice": "> > ",
+    "added, quoted": "> +",
+    "old": "< ",
+    "barred": "| ",
+    "boxed": "│ ",
+    "comment": "# ",
+    "comment of a program": "// ",
+    "service": "db-1  | ",
+    "time": "2026-11-30T10:00:00.123Z ",
+}
+"""What programs write before each line of a text."""

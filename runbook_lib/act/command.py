@@ -24,7 +24,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.redact import Pieces
+from runbook_lib.base.redact import Pieces, redact_lines
 from runbook_lib.base.template import fault, filled
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.diff import Kind
@@ -297,9 +297,10 @@ def run_command(
         if process.poll() is None:
             _end(process)
     seconds = time.monotonic() - begun
+    kept = tuple(redact_lines(tail) if mask else tail)  # a name may stand below its value
     if stopped.is_set():
-        return Ran(command, line, None, seconds, tuple(tail), f"stopped after {command.timeout_s:g} s without an end")
-    return Ran(command, line, code, seconds, tuple(tail))
+        return Ran(command, line, None, seconds, kept, f"stopped after {command.timeout_s:g} s without an end")
+    return Ran(command, line, code, seconds, kept)
 
 
 def printed(command: Command | None, root: Path, values: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from runbook_lib.base import answers, calls
 from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
-from runbook_lib.base.foreign import one_line
+from runbook_lib.base.foreign import head, one_line
 from runbook_lib.base.patience import Patient, Silence
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def dated(answer: Any) -> dt.datetime:
         found = parsedate_to_datetime(said).astimezone(dt.UTC)
         if OLDEST <= found < LATEST:
             return found
-    carries = f"the Date '{one_line(said[:40])}', which cannot be" if said else "no Date"
+    carries = f"the Date '{one_line(head(said, 40))}', which cannot be" if said else "no Date"
     raise AwsError(f"AWS's answer carries {carries}: its clock is not known; something in between changed the answer")
 
 

@@ -22,29 +22,42 @@ _CHAT = re.compile(r"<[A-Za-z!@#/]|\]\(")
 _LONG = re.compile(r"\S{400,}")
 _ENDS = 120
 _TOLD = 2_000
+_MUCH = 100_000
+"""Characters of which only the ends are searched."""
 _TORN = 2_000
 """Characters before a cut that may be the first part of a secret."""
 
 
 def short(text: str) -> str:
     """A sentence without walls of text: of a path or a name of hundreds of characters its two ends, and how many."""
+    return _without_walls(_clean(text))
+
+
+def _without_walls(text: str) -> str:
     return _LONG.sub(lambda all_: f"{all_[0][:_ENDS]} …({len(all_[0]):,} characters)… {all_[0][-_ENDS:]}", text)
 
 
 def told(text: str) -> str:
     """The sentence of an error that others wrote: of megabytes the two ends, which say what it is."""
-    said = short(text)
-    if len(said) <= _TOLD:
-        return said
-    return f"{said[: _TOLD // 2]} …({len(text):,} characters)… {said[-_TOLD // 2 :]}"
+    if len(text) <= _MUCH:
+        begin = end = short(text)
+        if len(begin) <= _TOLD:
+            return begin
+    else:
+        begin, end = _without_walls(head(text, _TOLD)), _without_walls(_clean(text[-_TOLD - 2 * _TORN :])[_TORN:])
+    return f"{begin[: _TOLD // 2]} …({len(text):,} characters)… {end[-_TOLD // 2 :]}"
+
+
+def _clean(text: str) -> str:
+    from runbook_lib.base.redact import redact_text
+
+    return redact_text(text)
 
 
 def head(text: str, most: int) -> str:
     """The first `most` characters of a text, redacted: one that is cut and redacted then keeps half a secret."""
-    from runbook_lib.base.redact import redact_text
-
     read = most + 2 * _TORN  # what is masked gets shorter
-    clean = redact_text(text[:read])
+    clean = _clean(text[:read])
     return clean[: most if len(text) <= read else min(most, max(0, len(clean) - _TORN))]
 
 
@@ -69,7 +82,7 @@ def line(text: object) -> str:
 
 def field(text: object) -> str:
     """`terminal` for one field of a line: without line ends and tabs."""
-    return terminal(" ".join(str(text).split()))
+    return terminal(" ".join(_clean(str(text)).split()))
 
 
 def html(text: object) -> str:
@@ -78,12 +91,8 @@ def html(text: object) -> str:
 
 
 def markdown(text: object) -> str:
-    """One line of text for Markdown, also in a table: it reads literally, without markup or HTML. Secrets are masked
-    first: between backslashes, and where several lines have become one, nobody recognises one.
-    """
-    from runbook_lib.base.redact import redact_text
-
-    return _MARKS.sub(_escaped, _html.escape(field(redact_text(str(text))), quote=False))
+    """One line of text for Markdown, also in a table: it reads literally, without markup or HTML."""
+    return _MARKS.sub(_escaped, _html.escape(field(text), quote=False))
 
 
 def message(text: object) -> str:
@@ -116,14 +125,14 @@ _USER = re.compile(r"(?<=://)[^\s/@\"'<>]{1,200}(?=@)")
 
 def one_line(text: object) -> str:
     """Another program's text on one line, without control characters, shortened; of a web page only its title."""
-    from runbook_lib.base.redact import MASK, redact_text
+    from runbook_lib.base.redact import MASK
 
     said = str(text)
     page = re.search(r"<!doctype html|<(?:html|head|body)[\s>]", said[:2000], re.I)
     if page:
-        title = re.search(r"<title[^>]*>([^<]{0,200})", said[:20_000], re.I)
+        title = re.search(r"<title[^>]*>([^<]{0,4000})", said[:20_000], re.I)
         before = said[: page.start()].rstrip(" \t\r\n'\"b:") if page.start() else ""
-        said = f"{before + ': ' if before else ''}a web page{f' ({title[1].strip()})' if title else ''}"
-    said = "".join(" " if char.isspace() or not char.isprintable() else char for char in said[: 10 * _MOST])
-    said = _USER.sub(MASK, redact_text(re.sub(r" {2,}", " ", said).strip()))
+        said = f"{before + ': ' if before else ''}a web page{f' ({head(title[1].strip(), 200)})' if title else ''}"
+    said = "".join(" " if char.isspace() or not char.isprintable() else char for char in head(said, 10 * _MOST))
+    said = _USER.sub(MASK, re.sub(r" {2,}", " ", said).strip())
     return said if len(said) <= _MOST else f"{said[: _MOST - 2]} …"

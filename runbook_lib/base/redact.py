@@ -4,8 +4,9 @@ from a log.
 What is recognised is in `secret_kinds`, `secret_sessions`, `secret_clients` and `secret_codes` (by its shape),
 `secret_names` (by the name before it), `secret_nested` (by a name above it), `secret_pairs` (by a name apart from it),
 `secret_said` (in a sentence), `secret_sql`, `secret_kubernetes`, `secret_tables` (by a header), `secret_commands` and
-`secret_words` (by a program's option), `secret_forms` (what is known to be one), and in texts within the text
-(`secret_written`). What is not: hashes, account ids, ARNs, run ids, counts of LLM tokens.
+`secret_words` (by a program's option), `secret_forms` (what is known to be one), in texts within the text
+(`secret_written`), across lines (`secret_lines`), whatever ends or begins these (`secret_edges`) or hides their letters
+(`secret_unseen`). What is not: hashes, account ids, ARNs (`secret_arns`), run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
@@ -13,48 +14,35 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from runbook_lib.base.nearest import ALIKE
+from runbook_lib.base.secret_arns import around_arns
 from runbook_lib.base.secret_clients import CLIENTS
 from runbook_lib.base.secret_codes import CODES
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
+from runbook_lib.base.secret_edges import breaks_alike, without_fronts
 from runbook_lib.base.secret_forms import Form, drawn, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
 from runbook_lib.base.secret_kubernetes import HELD, is_secret, mask_manifests
-from runbook_lib.base.secret_names import assigns, describes, foreign, harmless, mask_named, stemmed, surely, telling
+from runbook_lib.base.secret_lines import Window, mask_lines, tells
+from runbook_lib.base.secret_names import assigns, describes, harmless, mask_named, stemmed, surely, telling
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
 from runbook_lib.base.secret_said import mask_apart, mask_said
 from runbook_lib.base.secret_sessions import SESSIONS
 from runbook_lib.base.secret_sql import mask_sql
 from runbook_lib.base.secret_tables import mask_tables
+from runbook_lib.base.secret_unseen import as_seen, without_colours
 from runbook_lib.base.secret_words import mask_listed
 from runbook_lib.base.secret_written import mask_written
 
-__all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_text"]
+__all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_lines", "redact_text"]
 
 # Charts in HTML: in a hundred thousand characters a pattern can only match by chance, which spoils the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
-_COLOURS = re.compile(
-    r"\x1b(?:\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])"
-    r"|\\{1,4}(?:x1[bB]|033|u001[bB]|e)(?:\[[0-9;:]{0,20}[mK]|\][^\n\"'\\]{0,300}\\{1,4}(?:x07|a|007|u0007))"
-    r"|(?P<wide>[０-９Ａ-Ｚａ-ｚ＿－])|(?P<drawn>[\U0001d400-\U0001d7ff])"
-    r"|[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-)
-"""What a reader does not see: a terminal's colours, also as a program's source has them, characters without width, and
-that a letter is a wide one or one of mathematics.
-"""
-_CODED = re.compile(r"\\{1,4}u(?!00[0-7]|[dD][89a-fA-F])([0-9a-fA-F]{4})")
-"""A letter beyond ASCII, as JSON writes it."""
-_OTHER = re.compile(f"[{''.join(ALIKE)}]")
-_MIXED = re.compile(rf"(?<=[A-Za-z]){_OTHER.pattern}++|(?<!{_OTHER.pattern}){_OTHER.pattern}++(?=[A-Za-z])")
-"""Such letters within a Latin word: a word of one script is one of its language."""
-_WRITTEN = tuple(f"\\{escape}{sign}" for escape in ("x1b", "033", "u001b", "e") for sign in "[]")
 _NAMED = ("name", "key", "k", "parameterkey", "header", "field", "property", "option", "variable", "setting")
 _VALUES = ("value", "v", "val", "parametervalue", "stringvalue", "input")
 _USERS = ("user", "username", "login", "usr")
@@ -63,8 +51,8 @@ _POINTS = {int, float, bool, type(None), str}
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 LEAST = 8
 """Least characters of a secret that is masked everywhere: a shorter one appears in other texts by chance."""
-_WITHIN, _KINDS = 3, (*SESSIONS, *KINDS, *CODES, *CLIENTS)
-"""Texts within each other that are searched, and the shapes."""
+_WITHIN, _FRONTS, _KINDS = 3, 2, (*SESSIONS, *KINDS, *CODES, *CLIENTS)
+"""Texts within each other that are searched, beginnings of lines before each other, and the shapes."""
 _DEEP = 200
 """Levels of nesting that are searched: a deeper value is masked as a whole."""
 
@@ -129,38 +117,13 @@ def redact_text(text: str) -> str:
 
 def _within(text: str, deep: int) -> str:
     """`text` redacted from the inside: what has masked a part of a text spoils how the text around it is written."""
+    return breaks_alike(text, lambda alike: _alike(alike, deep))
+
+
+def _alike(text: str, deep: int) -> str:
     if deep and ("&" in text or "\\" in text or "%" in text):
         text = mask_written(text, lambda told: _within(told, deep - 1))
-    return _coloured(text)
-
-
-def _coloured(text: str) -> str:
-    found = _uncoded(text)
-    if "\\u" not in text:
-        return found
-    told = _CODED.sub(lambda match: chr(int(match[1], 16)), text)
-    letters = "".join(map(str, set(told) - set(text)))
-    if not foreign(told.casefold()) and not _COLOURS.search(letters):
-        return found
-    other = _uncoded(told)
-    return other if other.count(MASK) > found.count(MASK) else found
-
-
-def _uncoded(text: str) -> str:
-    if "\x1b" in text or not text.isascii() or ("\\" in text and any(one in text.lower() for one in _WRITTEN)):
-        bare = _COLOURS.sub(_seen, text)
-        if _OTHER.search(bare):
-            bare = _MIXED.sub(lambda match: "".join(ALIKE[letter] for letter in match[0]), bare)
-        clean = _redact(bare) if bare != text else bare
-        if clean != bare:
-            return clean
-    return _redact(text)
-
-
-def _seen(match: re.Match[str]) -> str:
-    if match["wide"]:
-        return chr(ord(match[0]) - 0xFEE0)
-    return unicodedata.normalize("NFKC", match[0]) if match["drawn"] else ""
+    return as_seen(text, _redact)
 
 
 def _redact(text: str) -> str:
@@ -182,26 +145,35 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _searched(text: str, emails: bool) -> str:
+def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
     small = text.casefold()
     for form in _Asked.known.values():
         if form.low in small:
             text = form.pattern.sub(MASK, text)
             small = text.casefold()
+    if deep and stemmed(small):  # first: a name takes the sign before the next line for its value
+        text = without_fronts(text, lambda bare: _searched(bare, emails, deep - 1))
+    return around_arns(text, lambda one: _told(one, emails), lambda arn: _shaped(arn, arn.casefold(), emails))
+
+
+def _told(text: str, emails: bool) -> str:
+    small = text.casefold()
     for mask in (mask_apart, mask_tables, mask_manifests):
         text = mask(text, small)
+    text, assigned = mask_fields(_shaped(text, small, emails), small), assigns(small)
+    text = mask_named(mask_nested(text) if assigned else text, small, assigned=assigned)
+    for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
+        text = mask(text, small)
+    return mask_parts(text)
+
+
+def _shaped(text: str, small: str, emails: bool) -> str:
     for kind in (*_KINDS, EMAIL) if emails else _KINDS:
         for needle in kind.needles:  # a generator for each kind would take longer than the search
             if needle in small:
                 text = kind.pattern.sub(kind.replacement, text)
                 break
-    text = mask_fields(text, small)
-    if assigned := assigns(small):
-        text = mask_nested(text)
-    text = mask_named(text, small, assigned=assigned)
-    for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
-        text = mask(text, small)
-    return mask_parts(text)
+    return text
 
 
 _MOST_CLEAN = 20_000
@@ -211,23 +183,25 @@ _short = lru_cache(maxsize=4096)(_searched)
 
 
 class Pieces:
-    """Redacts a series of texts that belong together, such as lines: a private key spans several.
+    """Redacts a series of texts that belong together, such as lines as they come: a private key spans several, and a
+    name stands on a line before its value.
 
     Call it with each text in turn.
     """
 
     def __init__(self) -> None:
         self._open = False
+        self._window = Window(redact_text)
 
     def __call__(self, text: str) -> str:
         """`text`, redacted with regard to the texts before it."""
-        return redact_text(self.blocks(text))
+        return self._window(self.blocks(text))
 
     def blocks(self, text: str) -> str:
         """`text` with only private keys masked, whether they begin, continue or end in it."""
         if not self._open and "-----BEGIN" not in text:
             return text
-        bare = _COLOURS.sub(_seen, text) if "\x1b" in text else text
+        bare = without_colours(text)
         kept, at = list[str](), 0
         begin = None if self._open else BEGIN.search(bare)
         while self._open or begin:
@@ -243,6 +217,12 @@ class Pieces:
             at = end.end()
             begin = BEGIN.search(bare, at)
         return "".join([*kept, bare[at:]])
+
+
+def redact_lines(lines: Sequence[str]) -> list[str]:
+    """The lines of one output, redacted as the text that they are; as many as before."""
+    pieces = Pieces()
+    return mask_lines([pieces.blocks(line) for line in lines], redact_text)
 
 
 def redact(value: Any, _depth: int = 0) -> Any:
@@ -308,7 +288,7 @@ def _list(value: Sequence[Any], depth: int) -> list[Any]:
         return list(value)
     pieces, found = Pieces(), []
     for item in value:
-        found.append(pieces(item) if isinstance(item, str) else redact(item, depth))
+        found.append(redact_text(pieces.blocks(item)) if isinstance(item, str) else redact(item, depth))
     texts = [(at, item) for at, item in enumerate(value) if isinstance(item, str)]
     words = mask_words([item for _, item in texts])
     for (at, item), word in zip(texts, words or (), strict=False):
@@ -322,7 +302,15 @@ def _list(value: Sequence[Any], depth: int) -> list[Any]:
             found[at] = MASK
         elif (masked := mask_login(f"{one} {two}")) != f"{one} {two}":
             found[at] = masked.removeprefix(f"{one} ")
-    return found
+    return _as_text(value, found) if 1 < len(texts) == len(value) else found
+
+
+def _as_text(value: Sequence[str], found: list[str]) -> list[str]:
+    """Texts that may be the lines of one output: what they show as one text is masked, too."""
+    if not tells("\n".join(value)):
+        return found
+    told = [line if item == was else item for was, item, line in zip(value, found, redact_lines(value), strict=True)]
+    return redact_lines(told)
 
 
 def _plain(value: Sequence[Any]) -> bool:

@@ -39,6 +39,14 @@ CLIENTS: tuple[Kind, ...] = (
         KEEP,
     ),
     Kind(
+        ("secret set", "secrets set", "secret put", "secret add", "secret update", "secrets add", "secrets put"),
+        re.compile(
+            r"(\bsecrets? (?:set|put|add|update)\b[^\n;|&]{0,200}?\s(?:--(?:value|body)[ =]|[A-Z]\w{0,80}=)[\"']?)"
+            r"(?!\[redacted\]|\$)[^\s\"'\\]+"
+        ),
+        KEEP,
+    ),
+    Kind(
         ("@",),
         re.compile(
             r"(?<=[A-Za-z0-9_.-])(:)(?!\[redacted\])(?=[^\s@]{0,60}[0-9])([^\s:/@\"'<>\\]{5,60})"

@@ -27,6 +27,7 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("cqlsh|influx|clickhouse-client", r"-p\s{1,4}"),
     ("psql|pg_dump|pg_restore|pg_dumpall", r"-W\s{1,4}(?!-)"),
     ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?:\S{1,120}\s){1,2}"),
+    ("rabbitmqctl", r"(?:change_password|add_user|authenticate_user)\s{1,4}[^\s\"']{1,80}\s{1,4}"),
     ("ipmitool|mosquitto_pub|mosquitto_sub", r"-P\s{1,4}"),
 )
 """Programs, and the text right before the secret."""
@@ -48,6 +49,18 @@ _SET = re.compile(
     r"[ \t]{1,4})(?P<q>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+)"
 )
 """A variable as some shells set it, without an equals sign: `set -gx DB_PASSWORD x`, `setx DB_PASSWORD x`."""
+_CONFIG = re.compile(
+    r"(?<![\w-])(config(?:ure)?(?:[ \t]{1,4}(?:set|add|--?[\w-]{1,20})){1,4}[ \t]{1,4}(?P<name>[\w./:@-]{3,200})"
+    r"[ \t]{1,4})(?P<q>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+)"
+)
+"""A setting of a program: `npm config set //r/:_authToken x`."""
+_HERE = re.compile(r"(<<<[ \t]{0,4})(?:(?P<q>[\"'])(?P<quoted>(?:(?!(?P=q))[^\n])+)|(?P<value>[^\s\"'`;|&<>\\]+))")
+_BELOW = re.compile(
+    r"(<<-?[ \t]?(?P<q>[\"']?)(?P<end>[A-Z]{2,12})(?P=q)[^\n]{0,80}\n)"
+    r"(?P<value>(?!\[redacted\]\n)[^\n]{1,500}(?:\n[^\n]{1,500}){0,20}?)(?=\n[ \t]{0,20}(?P=end)\b)"
+)
+"""What a shell hands to a program's input, behind the command or below it."""
+_HANDED = re.compile(r"--with-token|--password-stdin|--stdin|chpasswd|sudo -S|\bsecrets?\b|passw(?:or)?d|\blogin\b")
 _ENV = re.compile(
     r"(?<![\w-])(ENV[ \t]{1,4}(?P<name>[A-Za-z][A-Za-z0-9_]{2,80})[ \t]{1,4})"
     r"(?P<value>\\{0,3}[\"'][^\"'\n\\]+\\{0,3}[\"']|[^\s=\"'<>\\][^\n\"'<>\\]*)"
@@ -71,9 +84,13 @@ def mask_commands(text: str, small: str) -> str:
     """`text` with the secrets of command lines masked; `small`: the same text in small letters."""
     if "set" in small:
         text = _SET.sub(_set, text)
+    if "config" in small:
+        text = _CONFIG.sub(_configured, text)
+    if "<<" in small:
+        text = _BELOW.sub(_handed, _HERE.sub(_handed, text))
     if "env" in small:
         text = _ENV.sub(_variable, text)
-    if "-" not in small:
+    if "-" not in small and "rabbitmqctl" not in small:
         return text
     if ":" in small and ("-u" in small or "--" in small):
         text = mask_login(text)
@@ -107,6 +124,22 @@ def _set(match: Match) -> str:
     name, value = match["name"], match["value"]
     told = telling(name) and ("_" in name or any(char.isdigit() for char in value)) and not no_value(value)
     return f"{match[1]}{match['q']}{MASK}" if told else match[0]
+
+
+def _configured(match: Match) -> str:
+    """Masks a setting whose last word tells: `_authToken` of an address, `http.proxyPassword`."""
+    name, value = re.split(r"[/:.]", match["name"])[-1].lstrip("_"), match["value"]
+    return f"{match[1]}{match['q']}{MASK}" if telling(name) and not no_value(value) else match[0]
+
+
+def _handed(match: Match) -> str:
+    """Masks what a command is handed that takes a secret."""
+    line = match.string[max(0, match.start() - 300) : match.start()].rpartition("\n")[2]
+    quoted = match.groupdict().get("quoted")
+    value = match["value"] if quoted is None else quoted
+    if not _HANDED.search(line) or no_value(value) or len(value) < 4:
+        return match[0]
+    return f"{match[1]}{MASK}" if quoted is None else f"{match[1]}{match['q']}{MASK}"
 
 
 def _variable(match: Match) -> str:

@@ -12,7 +12,7 @@ from runbook_lib.base.secret_names import harmless
 HELD = ("data", "stringdata", "binarydata")
 """Keys of a Secret below which each value is secret, in small letters."""
 _DOCUMENT = re.compile(r"(?m)^(?=---)")
-_KIND = re.compile(r"(?m)^(?P<indent>[ ]{0,40})(?:-[ ])?kind:[ ]*[\"']?Secret[\"']?[ ]*$")
+_KIND = re.compile(r"(?m)(?:^|(?<=[ ]))kind:[ ]*[\"']?Secret[\"']?[ ]*$")
 _BLOCK = re.compile(
     r"(?m)^(?P<head>(?P<indent>[ ]{0,40})(?:-[ ])?(?:data|stringData):[ ]*\n)"
     r"(?P<body>(?:(?P=indent)[ ]+[^\n]*(?:\n|\Z)|[ ]*\n)+)"

@@ -58,14 +58,21 @@ _QUOTED = re.compile(
     rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}(?:[rbuf]{{0,2}}|\$)(?P<q>{QUOTE}))"
     r"(?P<value>(?:(?!(?P=q))(?:\\[^\n]|[^\n]))+)"
 )
+CONTINUED = r"(?:[ \t]{1,4}[\\`^]\r?\n[ \t]{0,40}|\s{1,4}|=)"
+"""Between an option and its value; a shell's line may go on below."""
+NEXT = (
+    r"(?P<next>[ \t]{1,4}(?:[/|,][ \t]{1,4})?(?P<drawn>[^\s\"';<>&\\=:,(){}\[\]-][^\s\"';<>&\\=:,(){}\[\]]{11,199}))?"
+)
+"""The word behind a value: it is the value if the first one is a name, as in `basic_auth: bob x`."""
 _BARE = re.compile(
     rf"(?i)(?P<head>{START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY})(?:{_S}[0-9]{{1,2}})?"
     rf"(?P<sep>{AFTER}{_TAG}))(?!bearer\s|basic\s|AWS4-|{QUOTE}|(?:{SURE_NAMES}|{LIKELY})\s{{0,8}}[:=])"
-    r"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+)"
+    rf"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+){NEXT}"
 )
 _FLAG = re.compile(
-    rf"(?i)((?<![a-z0-9-])--(?!no-)[a-z0-9-]{{0,40}}?(?:{SURE_NAMES}|{LIKELY}|pass|pwd)(?:\s{{1,4}}|=)(?P<q>[\"']?))(?!-|\[redacted\])"
-    r"(?P<value>[^\s\"']+)"
+    rf"(?i)((?<![a-z0-9-])--(?!no-)[a-z0-9-]{{0,40}}?(?:{SURE_NAMES}|{LIKELY}|pass|pwd){CONTINUED}(?:<<<[ \t]{{0,4}})?)"
+    rf"(?:\$?(?P<q>[\"'])(?P<quoted>(?:\\[^\n]|(?!(?P=q))[^\n])+)|(?!-|\[redacted\]|<<|[\\`^](?:\r?\n|\Z))"
+    rf"(?P<value>(?:\\ |[^\s\"'])+){NEXT})"
 )
 _TAGGED = re.compile(
     rf"(?i)({START}(?:{_ANY}){QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>\s{{0,20}}<(?:td|dd|string)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}}(?:<!\[CDATA\[)?)"
@@ -95,6 +102,8 @@ _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
 """A folder or a count."""
+_DATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:")
+"""The time before a line of a log."""
 _BRIEF = re.compile(
     rf"(?i)(?P<head>{_SHORT}(?:=|{QUOTE}?:\s?|{QUOTE}=)(?P<q>{QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
 )
@@ -102,6 +111,10 @@ _FOREIGN = re.compile(
     rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,20}}[_-]){{0,3}}(?:{_TONGUES})(?:{_S}[0-9]{{1,2}})?{AFTER}{QUOTE}?)"
     r"(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\]+)"
 )
+_TURN = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")
+_DRAWN = re.compile(r"[A-Za-z0-9+/=_~!@#$%^*.-]+")
+_OPENED = re.compile(r"[\"'][\w .*?-]{0,40}\Z")
+"""What stands before a name that is the end of a text in quotes: `expect "db password:" send "x"`."""
 _STEMS = (
     "secret",
     "token",
@@ -150,8 +163,10 @@ def describes(name: str) -> bool:
 
 
 def harmless(value: str) -> bool:
-    """Whether a value only points to a secret: an ARN, a KMS alias, a variable, a mask."""
-    return value.startswith(("arn:", "alias/", "$", "{{", MASK)) or not value.strip("*.-–… ")
+    """Whether a value only points to a secret (an ARN, a KMS alias, a parameter's place, a variable, a mask), or is no
+    more than what programs write before a line.
+    """
+    return value.startswith(("arn:", "alias/", "ssm:/", "$", "{{", MASK)) or not value.strip("*.-–… +<>|│┃#/")
 
 
 def stemmed(small: str) -> bool:
@@ -183,7 +198,7 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
     """
     flags = "--" in small and has(_STEMS, small)
     if flags:
-        text = _FLAG.sub(lambda match: match[0] if harmless(match["value"]) else match[1] + MASK, text)
+        text = _FLAG.sub(_option, text)
     if any(name in small for name in ("pwd", "pass", "pw", "psw")):
         text = _BRIEF.sub(_brief, text)
     if foreign(small):
@@ -247,9 +262,46 @@ def assigns(small: str) -> bool:
     return False
 
 
+def _option(match: Match) -> str:
+    if (quoted := match["quoted"]) is not None:
+        return match[0] if harmless(quoted) else f"{match[1]}{match['q']}{MASK}"
+    return match[0] if harmless(match["value"]) else match[1] + MASK + _next(match)
+
+
+def _next(match: Match) -> str:
+    """The word behind a value that is masked: if it looks drawn and the value is a name, it is masked, too."""
+    following, value = match["next"] or "", match["value"].rstrip(",")
+    name = value.isidentifier() and value.casefold() not in _WORDS and not any(map(str.isdigit, value))
+    return f" {MASK}" if following and name and random(match["drawn"].rstrip(".!?|`")) else following
+
+
+def random(value: str) -> bool:
+    """Whether a word looks as if each of its letters had been drawn: capitals, small letters and digits by turns."""
+    turns = len(_TURN.findall(value))
+    return (
+        len(value) >= 12
+        and turns >= 3
+        and value != value.lower()
+        and value != value.upper()
+        and bool(_DRAWN.fullmatch(value))
+    )
+
+
 def _quoted(match: Match) -> str:
+    if _closes(match):
+        return match[0]
     fetched = match["value"] in _FETCHED and "credentials" in match[1].casefold()
     return match[0] if fetched or harmless(match["value"]) else match[1] + MASK
+
+
+def _closes(match: Match) -> bool:
+    """Whether the quote before a value closes the text that its name ends."""
+    quote = match.groupdict().get("q")
+    if not quote or match["value"][0] not in " \t,)]};:" or not match[1].endswith((f":{quote}", f"={quote}")):
+        return False
+    before = match.string[max(0, match.start() - 41) : match.start()]
+    opened = _OPENED.search(before)
+    return opened is not None and opened[0].startswith(quote)
 
 
 def _after(match: Match) -> str:
@@ -273,6 +325,7 @@ def _bare(match: Match) -> str:
     tail = match["value"][len(value) :]
     block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value follows below
     key = match["value"].endswith(":") and "\n" in match["sep"]  # YAML: the values follow below
+    key = key or ("\n" in match["sep"] and _DATED.match(value) is not None)
     if value == MASK[:-1] or not value or harmless(value) or block or key or value.startswith(("(", "[", "{")):
         return match[0]
     if not match["sure"] and "==" in match["sep"]:  # a comparison, whose other side is a variable
@@ -280,10 +333,9 @@ def _bare(match: Match) -> str:
     loose = match["sep"][-1:].isspace()
     code = _CODE.match(value) is not None and (loose or not match["sure"])
     word = value.casefold() in _WORDS or code
-    if match["sure"]:
-        return match[0] if word else match["head"] + MASK + tail
     tight = not loose and match["sep"] == "=" and len(value) >= 4
-    return match["head"] + MASK + tail if (enough(value) or tight) and not word else match[0]
+    told = not word and (match["sure"] or enough(value) or tight)
+    return match["head"] + MASK + tail + _next(match) if told else match[0]
 
 
 def enough(value: str) -> bool:

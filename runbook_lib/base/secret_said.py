@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import HUMP, SURE, harmless, has, no_value, stemmed, surely, telling
+from runbook_lib.base.secret_names import HUMP, SURE, harmless, has, no_value, random, stemmed, surely, telling
 from runbook_lib.base.secret_pairs import PLAIN, STEM, near
 
 _START = rf"(?:(?<![A-Za-z0-9])|{HUMP})"
@@ -20,6 +20,19 @@ _NEXT = re.compile(
     r"(?P<bare>(?!redacted\])[^\s\"'`<>\\]+)"
 )
 """`with password x failed`, `password (x) invalid`, `password - x`: only what looks drawn."""
+_BESIDE = re.compile(
+    rf"(?i)((?:(?:{'|'.join(f'(?<={word}[ _-])' for word in ('api', 'secret', 'access', 'private', 'session'))})key"
+    rf"|{''.join(f'(?<!{word} )' for word in ('next', 'starting', 'page', 'continuation'))}"
+    r"(?<![A-Za-z0-9_-])(?:secret|token))"
+    r"[\"'`*_]{0,3}\s[(\[]?)"
+    r"(?P<bare>(?!redacted\])[^\s\"'`<>\\]{12,200})"
+)
+"""`the api key x leaked`: only what looks drawn letter by letter."""
+_SENT = re.compile(
+    r"(?i)((?P<q>[\"'])[^\"'\n]{0,60}ass(?:word|phrase|code)[^\"'\n]{0,20}(?P=q)[^\"'\n]{0,20}\s{0,40}[^\"'\n]{0,40}?"
+    r"\bsend(?:line|text)?\b(?:[ \t]--)?[ \t({]{0,6}(?P<o>[\"']))(?P<quoted>(?:(?!(?P=o))[^\n])+)"
+)
+"""What a script sends when it is asked: `expect "password:" send "x"`."""
 _FOR = re.compile(
     rf"(?im)({_NAME}[ \t](?:for|of)[ \t][^\n:=]{{1,80}}?(?:\s?[:=]|\sis(?:\snow)?|\s?→)[ \t]{{1,4}}){_VALUE}{_END}"
 )
@@ -75,9 +88,10 @@ _ERRORS = (
     (("input_value=",), _INPUT),
 )
 _ECHO = re.compile(
-    r"(\b(?:echo|printf)[ \t](?:-\w{1,3}[ \t])?(?P<q>[\"']?)"
+    r"(\b(?:echo|printf)[ \t](?:-\w{1,3}[ \t]|[\"']?%s(?:\\n)?[\"']?[ \t])?(?P<q>[\"']?)"
     r"(?:[^\s\"':|]{1,80}:(?=[^\n]{1,400}\|[ \t]*(?:sudo[ \t])?chpasswd))?)"
-    r"(?P<bare>[^\s\"'|<>\\]+)(?=[\"']?[ \t]{0,4}\|[^\n|]{0,200}(?:--password-stdin|\bsudo -S|--stdin|chpasswd))"
+    r"(?P<bare>[^\s\"'|<>\\]+)(?=[\"']?[ \t]{0,4}\|[^\n|]{0,200}"
+    r"(?:--password-stdin|--with-token|\bsudo -S|--stdin|chpasswd))"
 )
 """A password that a shell hands to a program's input."""
 _WORD_AND_NUMBER = re.compile(
@@ -91,6 +105,10 @@ def mask_apart(text: str, small: str) -> str:
     """`text` with the values masked that stand apart from their name by more than a sign (in an error, behind a type or
     a blank); `small`: the same text in small letters.
     """
+    if "|" in small and has(("echo", "printf"), small):
+        text = _ECHO.sub(lambda match: match[0] if harmless(match["bare"]) else match[1] + MASK, text)
+    if "send" in small and "ass" in small:
+        text = _SENT.sub(lambda match: match[0] if harmless(match["quoted"]) else match[1] + MASK, text)
     if not stemmed(small):
         return text
     if "_" in small:
@@ -103,8 +121,6 @@ def mask_apart(text: str, small: str) -> str:
 
 def mask_said(text: str, small: str) -> str:
     """`text` with the secrets masked that it tells so; `small`: the same text in small letters."""
-    if "|" in small and has(("echo", "printf"), small):
-        text = _ECHO.sub(lambda match: match[0] if harmless(match["bare"]) else match[1] + MASK, text)
     if not stemmed(small):
         return text
     if has(_FLAGGED, small):
@@ -113,7 +129,7 @@ def mask_said(text: str, small: str) -> str:
         text = _BOTH.sub(_told, text)
     for pattern in (_FOR, _NOW, _ASKED, _NEXT):
         text = near(pattern, _told, text, STEM, 0)
-    return text
+    return near(_BESIDE, _beside, text, STEM, 0)
 
 
 def looks_drawn(value: str) -> bool:
@@ -142,6 +158,12 @@ def _loud(match: Match) -> str:
     header = value.isupper() and value.replace("_", "").isalpha()  # of the next column
     plain = header or value.casefold() in PLAIN or value.startswith(("[", "{", "("))
     return f"{match[1]}{MASK}{bare[len(value) :]}" if (tab and not plain) or looks_drawn(value) else match[0]
+
+
+def _beside(match: Match) -> str:
+    bare = match["bare"]
+    value = bare.rstrip(",.)]}:;!?*_")
+    return f"{match[1]}{MASK}{bare[len(value) :]}" if random(value) and looks_drawn(value) else match[0]
 
 
 def _told(match: Match) -> str:

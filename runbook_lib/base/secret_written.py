@@ -61,6 +61,8 @@ def _pieces(text: str, mask: Callable[[str], str]) -> list[str]:
 
 def _literal(written: str, mask: Callable[[str], str]) -> str | None:
     """A text of a program, masked as the program has it; None: it is none."""
+    if written[0] == "'" and written[1] in "{[" and _is_json(written[1:-1]):  # between a shell's quotes
+        return f"'{mask(written[1:-1])}'"
     if written[0] != '"' and _UNKNOWN.search(written):
         return None
     try:
@@ -73,6 +75,14 @@ def _literal(written: str, mask: Callable[[str], str]) -> str | None:
     if isinstance(seen, bytes):
         return repr(masked.encode("utf-8", "surrogatepass"))
     return json.dumps(masked, ensure_ascii=written.isascii()) if written[0] == '"' else repr(masked)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _lines(text: str, mask: Callable[[str], str]) -> str:

@@ -92,7 +92,8 @@ def one_line_each(text: str) -> str:
     """Our sentence, without control characters in others' texts that would steer the terminal, with no name in it that
     fills the screen, and with no secret that was typed: a log keeps what a terminal shows.
     """
-    return redact_text(short("".join(char if char.isprintable() or char == "\n" else " " for char in text)))
+    clean = redact_text(text)
+    return short("".join(char if char.isprintable() or char == "\n" else " " for char in clean))
 
 
 def code_of(code: int) -> int:

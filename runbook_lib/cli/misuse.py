@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import close
+from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.ending import ending
 from runbook_lib.cli.terminal import say
 
@@ -129,7 +130,7 @@ def _value(error: Any) -> str:
     found: list[Any] = getattr(error.__cause__, "errors", list)()
     if not found:
         return f"cannot be used: {_bare(error.message)}"
-    text, one = str(found[0]["input"]), found[0]
+    text, one = redact_text(str(found[0]["input"])), found[0]
     shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     expected = _EXPECTED.get(one["type"], "").format(**one.get("ctx", {}))
     return f"is '{shown}': {f'expects {expected}' if expected else _bare(one['msg'])}"
@@ -137,5 +138,5 @@ def _value(error: Any) -> str:
 
 def _bare(text: str) -> str:
     """Another program's text as part of a sentence."""
-    line = " ".join(text.split()).rstrip(".")
+    line = " ".join(redact_text(text).split()).rstrip(".")
     return line[:1].lower() + line[1:]

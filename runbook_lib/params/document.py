@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from runbook_lib.base.foreign import head
+
 _DATA = ("const", "enum", "default", "examples")
 """Keywords whose values are data, not schemas."""
 
@@ -23,7 +25,7 @@ def fault(found: object, schema: Mapping[str, Any]) -> str:
         return _nowhere(error.ref)
     except RecursionError:
         return "the schema refers to itself without end, or the document is too deep"
-    return "" if wrong is None else f"{wrong.json_path}: {wrong.message[:200]}"
+    return "" if wrong is None else f"{wrong.json_path}: {head(wrong.message, 200)}"
 
 
 def wrong_schema(schema: Mapping[str, Any]) -> str:
@@ -37,7 +39,7 @@ def wrong_schema(schema: Mapping[str, Any]) -> str:
     try:
         validator_for(schema).check_schema(schema)
     except SchemaError as error:
-        return f"is not a JSON Schema: {error.json_path}: {error.message[:200]}"
+        return f"is not a JSON Schema: {error.json_path}: {head(error.message, 200)}"
     except RecursionError:
         return "is too deep to be read"
     resource = Resource.from_contents(schema, default_specification=DRAFT202012)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from runbook_lib.base.json_body import PATH
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import ENVIRONMENT
-from runbook_lib.base.redact import redact
+from runbook_lib.base.redact import redact, redact_text
 from runbook_lib.base.yaml_file import line_of, unquoted
 
 _EXPECTED = {
@@ -199,7 +199,7 @@ def shown(value: Any) -> str:
     """A value as it was written, shortened."""
     if value is None:
         return "empty"
-    text = repr(_written(value))
+    text = redact_text(repr(_written(value)))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
 
 
@@ -221,7 +221,7 @@ def _written(value: Any) -> Any:
 
 def one_line(text: str) -> str:
     """The text without line breaks, control characters and endless words, which a name may contain."""
-    text = re.sub(r"(\S{100})\S{50,}", r"\1…", text)
+    text = re.sub(r"(\S{100})\S{50,}", r"\1…", redact_text(text))
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
 
 

@@ -221,6 +221,6 @@ def phase_before(
         answered = answered_again(seen, raw, params, case.look, case.rules)
         return arms.told(answered, remade(seen, raw, params, case.look, case.rules), before.notebook)
     except (ArchiveError, OSError, ValueError, KeyError, TypeError, StopIteration) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        said = redact_text(str(error)).splitlines()[0] if str(error) else type(error).__name__
         told(f"the record of {before.notebook} cannot be compared with: {said}")
         return {"phase": before.notebook, "weight": 0.0, "gates": {}}

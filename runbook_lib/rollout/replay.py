@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.base.redact import redact
+from runbook_lib.base.redact import redact, redact_text
 from runbook_lib.base.window import when
 from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.gates.checks import Check
@@ -121,7 +121,7 @@ def replay(
         evidence = remade(kept["seen"], answers, own, case.look, case.rules) if answers is not None else {}
         return _again(about, case, sealed, record, evidence, tuple(case.evidence) if answers is not None else ())
     except (ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
-        said = str(error).splitlines()[0]
+        said = redact_text(str(error)).splitlines()[0]
         raise ArchiveError(
             f"{ref.folder.name}: {CASE} was written by another version, and cannot be read ({said})"
         ) from None

@@ -312,3 +312,18 @@ def test_what_shows_a_diff_is_printed_as_it_is_and_empty_where_it_fails(tmp_path
     assert printed(_command("cat plan.json"), tmp_path, VALUES) == '{"password": "hunter2hunter2"}'
     assert printed(_python("print('x'); raise SystemExit(1)"), tmp_path, VALUES) == ""
     assert printed(None, tmp_path, VALUES) == ""
+
+
+def test_a_secret_below_its_name_is_neither_kept_nor_shown(tmp_path: Path) -> None:
+    """A manifest, a table, a prompt: what tools print has the name on one line and the value on another."""
+    value, told = "Zq7vK2" + "mXw9LpR4tB", list[str]()
+    said = f"kind: Secret|stringData:|  db: {value}|---|Password:|{value}|---|credentials:|  bob: {value}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAID", said)
+        ran = _run(_python("import os; [print(x) for x in os.environ['SAID'].split('|')]"), tmp_path, out=told.append)
+    assert ran.ok and len(ran.tail) == len(told) == said.count("|") + 1
+    assert value not in "\n".join([*told, *ran.tail, ran.said])
+    with pytest.MonkeyPatch.context() as patch:  # the name comes last
+        patch.setenv("SAID", f"data:|  db: {value}|kind: Secret")
+        ran = _run(_python("import os; [print(x) for x in os.environ['SAID'].split('|')]"), tmp_path)
+    assert ran.tail == ("data:", f"  db: {MASK}", "kind: Secret")

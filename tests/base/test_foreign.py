@@ -14,6 +14,7 @@ from rich.console import Console
 
 from runbook_lib.base import foreign
 from runbook_lib.show.page import within
+from tests.secrets import BREAKS, BY_LINES
 
 MARKUP = r"[/x] [bold] [link=a] \\ ` ``` <img/src=x/onerror=y> </td> &lt; &amp; &#60; | ~~ ** __ _ $x$ <!-- --- ===|"
 MORE = "[a](javascript:b)|![a](b)|a_b|[x]:/y|<script>|http://a.b/|:-|*|1.|# |- |1. |> |+ |2) |\n|\r|\t"
@@ -121,3 +122,28 @@ def test_a_message_mentions_nobody_and_hides_no_address(text: str) -> None:
     shown = foreign.message(text)
     assert not re.search(r"<[!@#A-Za-z/]|\]\(", shown)
     assert shown.replace(" ", "") == foreign.terminal(text).replace(" ", "")
+
+
+@pytest.mark.parametrize("kind", BY_LINES)
+@pytest.mark.parametrize("medium", [foreign.one_line, foreign.field, foreign.short, foreign.told, foreign.markdown])
+@given(data=st.data())
+def test_what_its_lines_show_is_masked_before_they_are_joined(
+    medium: Callable[[str], str], kind: str, data: st.DataObject
+) -> None:
+    text, secret = data.draw(BY_LINES[kind])
+    for end in BREAKS.values():
+        for before in (f"bad file:{end}", "bad file: ", "AppError: bad file x.yaml: "):
+            assert secret not in medium(f"{before}{text.replace(chr(10), end)}")
+
+
+@pytest.mark.parametrize("medium", [foreign.one_line, foreign.short, foreign.told])
+def test_what_is_cut_was_masked_before(medium: Callable[[str], str]) -> None:
+    drawn = "aB3dE6gH9j" * 60
+    for before in range(200, 320, 7):
+        for secret in (f"ghp_{drawn[:36]}", f"sk-ant-{drawn}", f"password={drawn}"):
+            assert "aB3" not in medium("-" * before + f" {secret} end")
+
+
+def test_a_title_of_a_page_is_masked_and_cut() -> None:
+    said = foreign.one_line(f"bad: <html><title>password={'zebra7' * 60} was wrong</title>")
+    assert said == "bad: a web page (password=[redacted] was wrong)"

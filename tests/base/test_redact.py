@@ -161,6 +161,18 @@ CHAINS = [
         "\\",
         "b'\\n",
     ),
+    *(
+        "+password:\n",
+        "> ",
+        ">\n",
+        "+\n",
+        "\r",
+        "+password: |\r",
+        "a-1  | token\n",
+        "arn:aws:",
+        "arn:aws:a:::secret:a ",
+        "#",
+    ),
     *("token<b>", "AKIA", "%26sig%3D", "pypi-", "api_key =", "token \t", "sig=", "\x1b[", "&quot;token"),
 ]
 
@@ -225,11 +237,13 @@ def test_a_key_line_by_line_is_masked_in_a_list_and_in_pieces(kind: str, data: A
 
 
 @given(
-    st.text(min_size=1, max_size=20).filter(lambda text: text != "." and not text.startswith(("-", "arn:", "$", "{{")))
+    st.text(min_size=1, max_size=20).filter(
+        lambda text: text != "." and not text.startswith(("-", "arn:", "$", "{{", "ssm:/"))
+    )
 )
 def test_structures_that_tell_of_a_secret(secret: str) -> None:
     word = "pass" + "word"
-    if not secret.strip("*.-–… ") or secret.startswith("alias/"):
+    if not secret.strip("*.-–… +<>|│┃#/") or secret.startswith("alias/"):
         return
     assert redact({"Name": f"DB_{word}", "Value": secret})["Value"] == MASK
     assert redact({"ParameterKey": f"db{word.title()}", "ParameterValue": secret})["ParameterValue"] == MASK

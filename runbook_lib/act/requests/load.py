@@ -20,7 +20,7 @@ from runbook_lib.base import scratch
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.json_body import filled_body, parts
 from runbook_lib.base.process import LOOPBACK, free_port
-from runbook_lib.base.redact import Pieces, redact_text
+from runbook_lib.base.redact import Pieces, redact_lines, redact_text
 from runbook_lib.judge.planning.load import Met
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.contract import JOB, Answers, Contract
@@ -213,7 +213,7 @@ def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None, wha
         timer.cancel()
         if process.poll() is None:
             process.kill()
-    return tail
+    return redact_lines(tail)
 
 
 def events(met: tuple[Met, ...]) -> bytes:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from runbook_lib.base.redact import MASK
+from runbook_lib.base.redact import MASK, redact_text
 from runbook_lib.judge.incidents.diff import Change, Diff, Property
 
 _HASH = re.compile(r"[0-9A-F]{8}$")
@@ -205,7 +205,7 @@ def value(told: Any) -> Any:
 
 
 def _short(told: Any) -> str:
-    text = told if isinstance(told, str) else json.dumps(told)
+    text = redact_text(told if isinstance(told, str) else json.dumps(told))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.base.errors import Refused
+from runbook_lib.base.foreign import head
 from runbook_lib.base.https import is_secure, sent
 
 WAIT_S = 10.0
@@ -44,7 +45,7 @@ def get(address: str, token: str, what: str, mend: str) -> Any:
         Refused: it is no https address, or does not answer so.
     """
     if not is_secure(address):
-        raise Refused(f"{what} cannot be asked: '{address[:80]}' is no https address", nothing_changed=True)
+        raise Refused(f"{what} cannot be asked: '{head(address, 80)}' is no https address", nothing_changed=True)
     headers = {"Accept": "application/vnd.github+json, application/json", "X-GitHub-Api-Version": "2022-11-28"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
     try:

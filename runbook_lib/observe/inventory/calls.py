@@ -132,7 +132,7 @@ def _read(read: Callable[[Any], Any], answer: Any, doing: str) -> Any:
 def _unreadable(doing: str, error: Exception) -> Trouble:
     if isinstance(error, AwsError):
         return Trouble(f"{doing}: {error}")
-    said = head(field(f"{type(error).__name__}: {error}"), _LENGTH)
+    said = field(head(f"{type(error).__name__}: {error}", _LENGTH))
     return Trouble(f"{doing}: AWS's answer cannot be read ({said})")
 
 

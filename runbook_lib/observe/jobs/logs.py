@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.foreign import head
 from runbook_lib.base.redact import KEEP, MASK, redact_text
 from runbook_lib.base.window import Window
 from runbook_lib.judge.terms import Frozen
@@ -212,4 +213,9 @@ def _message(line: str, word: str = "") -> str | None:
     level = str(record.get("level") or record.get("log_level") or "").upper()
     if not mine and level in ("DEBUG", "INFO") and not _FAILURE.search(str(record.get("message", ""))):
         return None
-    return ": ".join(dict.fromkeys(str(record[key]) for key in _SAID if record.get(key))) or None
+    return ": ".join(dict.fromkeys(_whole(str(record[key])) for key in _SAID if record.get(key))) or None
+
+
+def _whole(said: str) -> str:
+    """A text of several lines, without secrets: behind another text its first line begins no longer."""
+    return head(said, _HEAD) if len(said.splitlines()) > 1 else said

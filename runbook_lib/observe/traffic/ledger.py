@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.foreign import head
 from runbook_lib.base.template import filled
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def entries(ssm: Any, params: Params, *, lenient: bool = False) -> list[Entry]:
         try:
             found.append(decoded(number, value, item.get("Description") or "", item.get("LastModifiedDate")))
         except ValueError as error:
-            told = f"version {number} of parameter {name} is {value[:60]!r}, expects {encoded(10, True)} ({error})"
+            told = f"version {number} of parameter {name} is {head(value, 60)!r}, expects {encoded(10, True)} ({error})"
             if number == newest and not lenient:
                 raise AwsError(f"{told}; write the weight that is in force into it") from None
             found.append(Entry(number, 0.0, True, told, item.get("LastModifiedDate")))

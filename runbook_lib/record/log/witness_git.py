@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.redact import redact_text
 from runbook_lib.record.log.note import parsed
 from runbook_lib.record.log.witness import Witness
 
@@ -147,7 +148,7 @@ class GitWitness(Witness):
         command = ["git", *(word for one in own for word in ("-c", one)), *words]
         code, answer, told = _ran(command, here, environ, given, wait_s or WAIT_S)
         if code:
-            lines = told.decode("utf-8", "replace").splitlines()
+            lines = redact_text(told.decode("utf-8", "replace")).splitlines()
             telling = [one for one in lines if one.lstrip().startswith(("fatal:", "error:", "!", "remote:"))]
             said = next(iter(telling or lines), f"it ended with {code}")
             raise _Said(_LOGIN.sub("", said.strip()).replace(self._remote, "it")[:200])

@@ -10,12 +10,16 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.redact import MASK
 from runbook_lib.base.window import Window
 from runbook_lib.observe.jobs import logs as module
 from runbook_lib.observe.jobs.logs import failures, redact, signature, spoke
 from runbook_lib.params.load import Params
+from tests.secrets import BY_LINES
 
 T = dt.datetime(2026, 11, 10, 10, 0, tzinfo=dt.UTC)
 WINDOW = Window(T, T + dt.timedelta(hours=1))
@@ -141,6 +145,17 @@ def test_an_example_shows_no_secret(params: Params) -> None:
     (found,) = failures(logs, params, WINDOW)
     assert "notreal" not in found.example + found.text
     assert found.example == "LLM Exception: api_key=[redacted] refused"
+
+
+@pytest.mark.parametrize("kind", BY_LINES)
+@settings(max_examples=5)
+@given(data=st.data())
+def test_an_error_of_several_lines_shows_no_secret(kind: str, data: st.DataObject, params: Params) -> None:
+    text, secret = data.draw(BY_LINES[kind])
+    for end in ("\n", "\r\n"):
+        error = {"level": "ERROR", "message": "VPRJobFailed", "error": text.replace("\n", end)}
+        (found,) = failures(Logs((1, json.dumps(error))), params, WINDOW)
+        assert secret not in found.example + found.text and MASK in found.text
 
 
 def test_a_log_of_whole_jobs_is_read_in_seconds(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:

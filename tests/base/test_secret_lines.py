@@ -1,0 +1,91 @@
+"""What is masked in a text is masked in its lines, too: in a list of them, and as they come one by one."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from runbook_lib.base.redact import MASK, Pieces, redact, redact_lines, redact_text
+
+X = "Zq7vK2" + "mXw9LpR4tB"
+W = "pass" + "word"
+FORWARD = [
+    f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\nstringData:\n  db: {X}\n",
+    f"kind: Secret\nstringData:\n  x: {X}",
+    f" user | {W} \n------+----------\n bob  | {X}\n(1 row)",
+    f"user,{W}\nada,x\nbob,{X}",
+    f"NAME   {W.upper()}\nbob    {X}  ",
+    f'users: 1\n{{\n  "credentials": {{\n    "bob": "{X}"\n  }}\n}}',
+    f"environment:\n - name: DB_{W.upper()}\n   value: {X}",
+    f"{W.title()}:\n{X}",
+    f"{W.title()}:\n\n  {X}",
+    f'{{"{W}":\n"{X}"}}',
+    f"{W}: |\n  first\n  {X}\n  last\nafter: 1",
+    f"secrets:\n  db: {X}",
+    f"psql \\\n  --{W} \\\n  {X}",
+    f"-----BEGIN PRIVATE KEY-----\nabcd{X}\n-----END PRIVATE KEY-----\nafter",
+]
+BACKWARD = [
+    f"data:\n  db: {X}\nkind: Secret\nmetadata:\n  name: db",
+    f" - value: {X}\n   name: DB_{W.upper()}",
+]
+NOISE = "\n".join(f"line {number} of a test that passed" for number in range(30))
+
+
+@pytest.mark.parametrize("before", ["", "started\n", f"{NOISE}\n"])
+@pytest.mark.parametrize("text", FORWARD + BACKWARD)
+def test_lines_are_masked_as_the_text_that_they_are(text: str, before: str) -> None:
+    lines = f"{before}{text}\nthe end".split("\n")
+    assert X not in redact_text("\n".join(lines))
+    for given in (lines, [f"{line}\n" for line in lines]):
+        for clean in (redact(given), redact_lines(given), redact({"tail": given})["tail"]):
+            assert X not in "".join(clean) and MASK in "".join(clean)
+            assert len(clean) == len(lines) and clean[-1].strip() == "the end"
+            assert clean[: before.count("\n")] == given[: before.count("\n")]
+            assert redact(clean) == clean
+
+
+@pytest.mark.parametrize("before", ["", f"{NOISE}\n"])
+@pytest.mark.parametrize("text", FORWARD)
+def test_a_line_is_masked_as_it_comes_with_regard_to_those_before(text: str, before: str) -> None:
+    pieces = Pieces()
+    told = [pieces(line) for line in f"{before}{text}\nthe end".split("\n")]
+    assert X not in "\n".join(told) and MASK in "\n".join(told) and told[-1] == "the end"
+    pieces = Pieces()
+    assert X not in "".join(pieces(line) for line in f"{before}{text}\n".splitlines(keepends=True))
+
+
+def test_a_long_table_and_a_long_manifest_are_masked_to_their_end() -> None:
+    for head, row in ((f" user | {W} ", f" bob{{}}  | {X}"), ("kind: Secret\nstringData:", f"  key{{}}: {X}")):
+        pieces = Pieces()
+        told = [pieces(line) for line in [*head.split("\n"), *(row.format(number) for number in range(200))]]
+        assert X not in "\n".join(told) and "199" in told[-1]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [W, "token", "vpr-jobs-dev"],
+        [f"the {W} is required", "12 tests passed", "key=async_success_rate"],
+        ["--region", "eu-west-1", "--key", "job_id"],
+        [f"Enter {W}", "ok", "done"],
+        ["kind: ConfigMap", "data:", "  stage: prod"],
+        ["tests/x.py::test_token PASSED", "tests/x.py::test_key1abcdef PASSED"],
+        ["user | tokens", "-----+-------", "ada  | 12"],
+        ["", "", "x"],
+    ],
+)
+def test_ordinary_lines_stay(lines: list[str]) -> None:
+    pieces = Pieces()
+    assert redact(lines) == redact_lines(lines) == [pieces(line) for line in lines] == lines
+
+
+@pytest.mark.parametrize("line", ["kind: Secret", f"{W}:", "a | token", "{", f"{W}: |", "plain words", "  a: b"])
+def test_the_time_is_linear(line: str) -> None:
+    begun = time.process_time()
+    pieces = Pieces()
+    for _ in range(400):
+        pieces(line)
+    redact([line] * 2000)
+    assert time.process_time() - begun < 3
