@@ -42,12 +42,26 @@ def _without(asked: str, what: str) -> Unreadable:
 
 def listen(client: Any) -> None:
     """From now on the answers to `client` are such dictionaries and lists, whole."""
-    call = client._make_api_call
+    call, model = client._make_api_call, client.meta.service_model
 
     def made(asked: str, request: Any) -> Any:
-        return told(call(asked, request), asked)
+        answer = call(asked, request)
+        if model.metadata.get("protocol") == "json" and _nothing(answer) and _has_parts(model, asked):
+            raise _without(asked, "it is empty")
+        return told(answer, asked)
 
     client._make_api_call = made
+
+
+def _nothing(answer: dict[str, Any]) -> bool:
+    """Whether not one byte came. A service that has nothing to list says so in two: `{}`."""
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return len(answer) == 1 and headers.get("content-length") == "0"
+
+
+def _has_parts(model: Any, asked: str) -> bool:
+    shape = model.operation_model(asked).output_shape
+    return shape is not None and bool(shape.members)
 
 
 def told(value: Any, asked: str) -> Any:

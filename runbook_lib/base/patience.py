@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextvars
+import json
 import math
 import os
 import queue
@@ -14,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from runbook_lib.base.errors import AwsError
@@ -273,9 +274,15 @@ class Patient:
         )
 
     def _checked(self, request: Any, answer: Any) -> Any:
-        """The answer, unless it is a web page: botocore takes text that is not JSON for an empty answer."""
+        """The answer, unless it is a web page, a text or half an answer.
+
+        botocore takes what is no JSON for an answer that says nothing: a queue with dead letters was said to be empty.
+        """
         streams = getattr(request, "stream_output", False)
-        if streams or not self._json or answer.status_code >= _REFUSALS or answer.content.lstrip()[:1] != b"<":
+        if streams or not self._json or answer.status_code >= _REFUSALS or not answer.content:
+            return answer
+        with suppress(ValueError, RecursionError):
+            json.loads(answer.content)
             return answer
         from botocore.parsers import ResponseParserError
 

@@ -54,3 +54,26 @@ def test_clients_answer_so(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Aws("us-east-1", "http://127.0.0.1:9").client("sns")
     with pytest.raises(Unreadable, match=r"answer to ListTopics cannot be read \(without 'TopicArn'\)"):
         client.list_topics()["Topics"][0]["TopicArn"]
+
+
+@pytest.mark.parametrize(
+    ("length", "service", "ask", "wrong"),
+    [
+        ("0", "sqs", lambda sqs: sqs.receive_message(QueueUrl="http://x/q"), True),
+        ("2", "sqs", lambda sqs: sqs.receive_message(QueueUrl="http://x/q"), False),
+        ("0", "sqs", lambda sqs: sqs.delete_message(QueueUrl="http://x/q", ReceiptHandle="r"), False),
+        ("0", "appconfig", lambda appconfig: appconfig.list_applications(), False),
+    ],
+)
+def test_no_byte_at_all_is_no_empty_list(
+    monkeypatch: pytest.MonkeyPatch, length: str, service: str, ask: Callable[[Any], Any], wrong: bool
+) -> None:
+    """A queue with three dead letters was said to be empty, and exported as such."""
+    answer = {"ResponseMetadata": {"HTTPHeaders": {"content-length": length}}}
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", lambda *_: answer)
+    client = Aws("us-east-1", "http://127.0.0.1:9").client(service)
+    if wrong:
+        with pytest.raises(Unreadable, match=r"answer to ReceiveMessage cannot be read \(it is empty\)"):
+            ask(client)
+    else:
+        assert ask(client) == answer

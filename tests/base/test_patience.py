@@ -111,6 +111,10 @@ def test_what_is_overdue_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ("status", "content", "streams", "raises"),
     [
         (200, b" <html>", False, True),
+        (200, b"Please sign in", False, True),
+        (200, b'{"Messages": [{"Body": "a"}', False, True),
+        (200, b"[" * 100_000, False, True),
+        (200, b"\xff\xfe", False, True),
         (200, b'{"Items": []}', False, False),
         (200, b"", False, False),
         (404, b"<html>", False, False),
