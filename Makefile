@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 # More than two cores: a test that waits for a disk, a clock or the embedded AWS leaves its core to another.
-JOBS ?= 3
+JOBS ?= 4
 STAMP := .venv/.stamp
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv

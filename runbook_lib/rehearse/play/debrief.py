@@ -35,7 +35,7 @@ def debrief(
         records: records sealed since then, in order.
     """
     acted = [one for one in records if one.notebook.startswith("rollback_") and one.mode == "apply"]
-    lines = [_off(begun, now, state), _answer(scenario, records, acted)]
+    lines = [_off(begun, now, state, acted), _answer(scenario, records, acted)]
     if acted:
         lines.append(_known(acted[-1]))
     elif not records:
@@ -56,15 +56,20 @@ def lasted(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def _off(begun: dt.datetime, now: dt.datetime, state: TrafficState) -> Line:
-    """The time after which no request went to async, and who did it."""
+def _off(begun: dt.datetime, now: dt.datetime, state: TrafficState, acted: Sequence[Record]) -> Line:
+    """The time after which no request went to async, who did it, and whether it came back: AWS shows its present state
+    alone, the records show the rollbacks before.
+    """
     if state.weight:
         return Line(None, f"async is on at {state.weight:g} %, {lasted((now - begun).total_seconds())} after the call")
-    times = [(parse(at), who) for at, who in _ends(state) if at]
+    by_record = [(clock.get("set_at"), "the switch") for one in acted if (clock := one.incident or {})]
+    times = [(parse(at), who) for at, who in [*by_record, *_ends(state)] if at]
     first = min((one for one in times if one[0] >= begun), default=None)
     if first is None:
         return Line(None, "async was off before the call")
-    return Line(None, f"async was off {lasted((first[0] - begun).total_seconds())} after the call, by {first[1]}")
+    later = any(one.percent and one.started_at and parse(one.started_at) > first[0] for one in state.history)
+    said = f"async was off {lasted((first[0] - begun).total_seconds())} after the call, by {first[1]}"
+    return Line(None, f"{said}; it was on again later" if later else said)
 
 
 def _ends(state: TrafficState) -> list[tuple[str | None, str]]:
@@ -87,9 +92,11 @@ def _answer(scenario: Scenario, records: Sequence[Record], acted: Sequence[Recor
     moved = [one.notebook for one in records if one.changes and one not in acted]
     if done:
         said = f"rollback {' and '.join(map(str, done))}"
-        if set(done) & set(numbers):
+        if set(done) <= set(numbers):
             return Line(True, f"{said}: the right answer")
-        return Line(False, f"{said}: " + (f"rollback {names} was called for" if names else "a HOLD was called for"))
+        alone = ", and no other" if set(done) & set(numbers) else ""
+        called = f"rollback {names} was called for{alone}" if names else "a HOLD was called for"
+        return Line(False, f"{said}: {called}")
     if moved:
         return Line(
             False, f"{moved[0]} changed something; " + (f"rollback {names} was called for" if names else "HOLD was")

@@ -56,6 +56,17 @@ def test_async_off_by_the_right_rollback_says_how_long_it_took_and_that_it_is_kn
     assert known.ok and "ASYNC IS OFF (run 4f1c9a7be210); it is to be run again at 2026-11-09 04:10 UTC" in known.text
 
 
+def test_doing_everything_is_not_the_right_answer_and_what_came_back_is_said() -> None:
+    """All three rollbacks were always right, and the time was that at which a second attempt turned async on."""
+    clock = {"set_at": at(107), "decided_at": at(100)}
+    first = ROLLED_BACK.model_copy(update={"incident": clock})
+    again = Deployment(number=5, state="ROLLED_BACK", percent=10, started_at=at(266))
+    state = off(420).model_copy(update={"history": (again,)})
+    took, answer, *_ = told("async_failing", state, first, MITIGATED, ROLLED_BACK)
+    assert took.text == "async was off 1 min 47 s after the call, by the switch; it was on again later"
+    assert answer == Line(False, "rollback 1 and 2: rollback 1 was called for, and no other")
+
+
 @pytest.mark.parametrize(
     ("name", "state", "records", "first", "ok"),
     [
