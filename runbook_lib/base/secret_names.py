@@ -163,10 +163,12 @@ def describes(name: str) -> bool:
 
 
 def harmless(value: str) -> bool:
-    """Whether a value only points to a secret (an ARN, a KMS alias, a parameter's place, a variable, a mask), or is no
-    more than what programs write before a line.
+    """Whether a value only points to a secret (an ARN, a KMS alias, a parameter's place, a variable, a placeholder, a
+    mask), or is no more than what programs write before a line.
     """
-    return value.startswith(("arn:", "alias/", "ssm:/", "$", "{{", MASK)) or not value.strip("*.-–… +<>|│┃#/")
+    if value.startswith(("arn:", "alias/", "ssm:/", "$", "{{", MASK)):
+        return True
+    return not value.strip("*.-–… +<>|│┃#/") or (value[0] == "{" and value[-1] == "}" and value[1:-1].isidentifier())
 
 
 def stemmed(small: str) -> bool:

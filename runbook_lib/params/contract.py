@@ -265,7 +265,7 @@ class Contract(Declared):
         for name, text in self.secrets.items():
             if not references.NAME.fullmatch(name) or name in JOB:
                 raise ValueError(
-                    f"secrets: '{name}' cannot be the name of a secret; "
+                    f"'{name}' cannot be the name of a secret (contract.secrets); "
                     f"expects small letters, digits and _, and none of {', '.join(JOB)}"
                 )
             if wrong := references.wrong(text):

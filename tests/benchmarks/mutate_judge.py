@@ -66,6 +66,8 @@ class Trial:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Once as it is, then each mutant."""
         self._look_through()
+        if not self.functions:
+            pytest.exit(f"no function of {JUDGE} is found, and so none would be changed", returncode=1)
         for item, following in zip(session.items, [*session.items[1:], None], strict=True):
             self._as_it_is(item, following)
         if not self.reach:
@@ -108,6 +110,7 @@ class Trial:
 
     def _look_through(self) -> None:
         """The judge's functions, however they are wrapped, and its caches; also of a module that a function imports."""
+        gc.unfreeze()  # `tests/conftest.py` freezes what is collected, and the collector shows nothing of that
         for path in self.drawn:
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
         for one in gc.get_objects():
