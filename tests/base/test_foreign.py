@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import mistune
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -126,6 +126,7 @@ def test_a_message_mentions_nobody_and_hides_no_address(text: str) -> None:
 
 @pytest.mark.parametrize("kind", BY_LINES)
 @pytest.mark.parametrize("medium", [foreign.one_line, foreign.field, foreign.short, foreign.told, foreign.markdown])
+@settings(max_examples=5)  # a text each, in all its breaks and fronts
 @given(data=st.data())
 def test_what_its_lines_show_is_masked_before_they_are_joined(
     medium: Callable[[str], str], kind: str, data: st.DataObject
