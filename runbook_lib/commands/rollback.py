@@ -324,11 +324,11 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
 
 def _earlier(params: Params, root: Path, guard: Guard) -> list[Record]:
     """This attempt's records of all rollbacks; none in a spare archive (`root`)."""
+    from runbook_lib.rollout import history
+
     archive = Archive(root)
     archive.refresh(params.release)
-    each = [archive.records(env=params.env, release=params.release, notebook=one) for one in params.policy.rollbacks]
-    found = [record for refs in each for _, record in archive.trusted(refs, guard.warn)]
-    return [one for one in found if one.attempt == params.attempt]
+    return history.rollbacks_of_attempt(archive, params, guard.warn)
 
 
 def _seal(effect: Effect, status: Any, error: str | None) -> str | None:

@@ -42,6 +42,11 @@ def of_attempt(
     return [one for one in of_release(archive, params, notebook, told, what) if one.attempt == params.attempt]
 
 
+def rollbacks_of_attempt(archive: Archive, params: Params, told: Callable[[str], object]) -> list[Record]:
+    """The records of all rollbacks of this attempt, one rollback after the other."""
+    return [record for one in params.policy.rollbacks for record in of_attempt(archive, params, one, told)]
+
+
 def phase_before(archive: Archive, params: Params, notebook: str) -> Record | None:
     """The previous phase's verified record in the same environment that says PROMOTE; None if there is none."""
     order = list(params.policy.phases)

@@ -206,13 +206,9 @@ class Incident:
         if not self.run.applying or not self.spec.notify:
             return line("No message is sent: " + ("the policy says so." if self.run.applying else "mode is plan."))
         key = key or (self.clock.key if self.clock else "")
-        return self.note(self._telling.tell(what, key, self._rollbacks(), about=about))
-
-    def _rollbacks(self) -> list[Record]:
-        """The attempt's earlier records of this rollback, and of those that may have fallen back to the same."""
-        others = [one for one in self.params.policy.rollbacks if one != self.run.notebook]
-        found = [history.of_attempt(self.run.archive, self.params, one, self.run.guard.warn) for one in others]
-        return [*(record for records in found for record in records), *self.earlier]
+        # Of the others, too: they may have fallen back to the same.
+        known = history.rollbacks_of_attempt(self.run.archive, self.params, self.run.guard.warn)
+        return self.note(self._telling.tell(what, key, known, about=about))
 
     @cached_property
     def _telling(self) -> Telling:
