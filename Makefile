@@ -2,7 +2,8 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-PYTHON ?= python3
+# Empty: the quickest `python3` of this machine (`.ci/quickest`).
+PYTHON ?=
 BIN := .venv/bin
 # More than two cores: a test that waits for a disk, a clock or the embedded AWS leaves its core to another.
 JOBS ?= 4
