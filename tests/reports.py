@@ -9,6 +9,7 @@ import base64
 import io
 import json
 import re
+import shutil
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -29,8 +30,7 @@ _PNG = re.compile(r"(?<=data:image/png;base64,)[A-Za-z0-9+/=]+")
 
 def unpacked(folder: Path) -> dict[str, Path]:
     """The report of each kind, drawn into its record in `folder`: of each notebook, and of each kind of entry."""
-    with tarfile.open(PACKED) as tar:
-        tar.extractall(folder, filter="data")
+    shutil.unpack_archive(PACKED, folder)
     found = {}
     for root in sorted(folder.iterdir()):
         for kind, record, ref in _kinds(Archive(root)):

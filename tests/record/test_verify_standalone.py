@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,8 +76,7 @@ def test_it_runs_where_nothing_is_installed(archive: Archive, sealed: Callable[.
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "rollback"])
 def test_it_reads_records_of_version_0_1(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with tarfile.open(PACKED) as tar:
-        tar.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(PACKED, tmp_path)
     assert verify_standalone.main([str(tmp_path / name)]) == 3
     assert "damaged" not in capsys.readouterr().out
     record = next((tmp_path / name).glob("env=*/*/*/*/record.json"))

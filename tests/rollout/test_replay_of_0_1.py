@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,7 @@ PACKED = Path(__file__).parents[1] / "fixtures" / "records-0.1" / "archive.tar.x
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("records-0.1")
-    with tarfile.open(PACKED) as tar:
-        tar.extractall(folder, filter="data")
+    shutil.unpack_archive(PACKED, folder)
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Unpacked once; only to be copied."""
     folder = tmp_path_factory.mktemp("of-0.1")
-    with tarfile.open(PACKED) as tar:
-        tar.extractall(folder, filter="data")
+    shutil.unpack_archive(PACKED, folder)
     return folder
 
 
