@@ -6,6 +6,10 @@ from enum import IntEnum
 
 from runbook_lib.base import foreign, nearest
 
+NO_PYTHON = (SyntaxError, ValueError, MemoryError, RecursionError)
+"""What Python raises for a text that is no Python: before 3.11.4 a ValueError for a null byte, the last two for a deep
+one.
+"""
 NOTHING = "; nothing was changed"
 """The end of an error's sentence if nothing was changed."""
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote, unquote_to_bytes
 
+from runbook_lib.base.errors import NO_PYTHON
 from runbook_lib.base.secret_kinds import MASK
 
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,6}|#x[0-9a-fA-F]{1,6});")
@@ -68,7 +69,7 @@ def _literal(written: str, mask: Callable[[str], str]) -> str | None:
     try:
         seen = json.loads(written, strict=False) if written[0] == '"' else ast.literal_eval(written)
         told = seen.decode() if isinstance(seen, bytes) else seen
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except NO_PYTHON:
         return None
     if (masked := mask(told)) == told:
         return written

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import NO_PYTHON, UsageError
 from runbook_lib.base.template import fault, fields, partly
 from runbook_lib.params import aws_names, bounds, cloudwatch_names, sane_gates, sane_steps
 from runbook_lib.params.bounds import Said
@@ -209,7 +209,7 @@ def _alarm(alarm: Alarm, policy: Policy) -> Iterator[Said]:
         return
     try:
         tree = ast.parse(alarm.expression.strip(), mode="eval")
-    except SyntaxError:
+    except NO_PYTHON:
         yield "expression", f"'{alarm.expression}'", "it is not arithmetic on the metrics"
         return
     for node in ast.walk(tree):

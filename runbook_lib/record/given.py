@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from keyword import iskeyword
 from typing import Any
 
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import NO_PYTHON, UsageError
 
 
 def parameters(nb: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def parameters(nb: Any) -> dict[str, Any]:
 
 def assigned(source: str) -> Iterator[tuple[str, ast.expr | None]]:
     """Each name that a cell assigns, with the expression; nothing for a cell that is not Python."""
-    with contextlib.suppress(SyntaxError, ValueError):  # a cell with a magic, a text with a null byte
+    with contextlib.suppress(*NO_PYTHON):  # a cell with a magic
         for node in ast.parse(source).body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None

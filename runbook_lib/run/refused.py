@@ -13,7 +13,7 @@ import builtins
 import sys
 from typing import Any
 
-from runbook_lib.base.errors import NOTHING, Refused, RunbookError, UsageError
+from runbook_lib.base.errors import NO_PYTHON, NOTHING, Refused, RunbookError, UsageError
 from runbook_lib.show.page import show
 from runbook_lib.show.verdicts import refused_note
 
@@ -105,7 +105,7 @@ class Refusal:
     def _needs_the_run(self, text: str) -> bool:
         try:
             nodes = list(ast.walk(ast.parse(text)))
-        except SyntaxError:
+        except NO_PYTHON:
             return False
         if any(isinstance(node, ast.Attribute) and node.attr == "open" for node in nodes):
             return False  # it opens a run: this refusal is forgotten
@@ -139,7 +139,7 @@ class _Order:
         self.shell.user_ns[_ORDER] = self._say
         try:
             nodes = [node for node in ast.walk(ast.parse("".join(lines))) if isinstance(node, ast.Name)]
-        except SyntaxError:
+        except NO_PYTHON:
             return lines
         made = {node.id for node in nodes if not isinstance(node.ctx, ast.Load)} | self.shell.user_ns.keys()
         missing = next((node.id for node in nodes if node.id in MADE - made), None)

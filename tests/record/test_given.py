@@ -6,7 +6,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.record.given import parameters
+from runbook_lib.record.given import assigned, parameters
 
 
 def test_parameters_are_read_without_running_anything() -> None:
@@ -19,6 +19,15 @@ def test_parameters_are_read_without_running_anything() -> None:
         new_code_cell("env = (", metadata={"tags": ["parameters"]}),
     ]
     assert parameters(new_notebook(cells=cells)) == {"env": "prod", "n": 3, "a": -1.5, "b": -1.5, "injected": 1}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["%cd x", "a = '\0'", "a = " + "1+" * 50_000 + "1", "a = " + "-" * 100_000 + "1"],
+    ids=["a magic", "a null byte", "a long sum", "many signs"],
+)
+def test_a_cell_that_python_cannot_read_assigns_nothing(source: str) -> None:
+    assert list(assigned(source)) == []
 
 
 @pytest.mark.parametrize(

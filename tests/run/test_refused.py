@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from nbclient import NotebookClient
@@ -125,6 +125,9 @@ def test_the_last_cell_itself_is_not_forgiven(shell: InteractiveShell) -> None:
 
 
 @given(st.text(max_size=80))
+@example("\0")
+@example("1+" * 50_000 + "1")
+@example("-" * 100_000 + "1")
 def test_any_text_is_left_or_replaced_and_never_an_error(text: str) -> None:
     one = refused.Refusal(SimpleNamespace(user_ns={}), RUNS, UsageError("no"))
     lines = text.splitlines(keepends=True)

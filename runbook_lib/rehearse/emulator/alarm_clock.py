@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.base.errors import NO_PYTHON
+
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,
     "GreaterThanThreshold": operator.gt,
@@ -53,7 +55,7 @@ class Expression:
         self.text = text
         try:
             self._value = self._read(ast.parse(text, mode="eval").body)
-        except SyntaxError:
+        except NO_PYTHON:
             raise ValueError(f"metric math '{text}' cannot be read") from None
 
     def __call__(self, values: Mapping[str, float | None]) -> float | None:

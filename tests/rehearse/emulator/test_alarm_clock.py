@@ -205,6 +205,12 @@ def test_metric_math_that_the_rehearsal_does_not_know(text: str) -> None:
         Expression(text)
 
 
+@pytest.mark.parametrize("text", ["a\0", "1+" * 50_000 + "1"], ids=["a null byte", "a deep one"])
+def test_metric_math_that_python_cannot_read(text: str) -> None:
+    with pytest.raises(ValueError, match="cannot be read"):
+        Expression(text)
+
+
 def test_the_emulator_itself_takes_metric_math_and_forgets_it() -> None:
     """The second gap (ministack 1.5.33): no expression is kept, so none is evaluated or described."""
     from ministack.services import cloudwatch as cw
