@@ -47,15 +47,23 @@ def tell(text: str) -> None:
 
 
 @contextmanager
-def busy(doing: str, *, again: bool = True) -> Iterator[None]:
-    """Tells the person who waits what is being done: after `TELL_AFTER_S` seconds, and `again` every `EACH_S`."""
+def busy(doing: str | Callable[[], str], *, again: bool = True) -> Iterator[None]:
+    """Tells the person who waits what is being done: after `TELL_AFTER_S` seconds, and `again` every `EACH_S`.
+
+    What a function says is looked at every `TELL_AFTER_S`, and told when it is something new: many parts of which none
+    takes long are together as long a silence as one.
+    """
     done = threading.Event()
 
     def watch() -> None:
+        told, due = "", 0.0
         wait: float | None = TELL_AFTER_S
         while not done.wait(wait):
-            tell(f"{doing} ...")
-            wait = EACH_S if again else None
+            now, text = time.monotonic(), doing if isinstance(doing, str) else doing()
+            if text and (text != told or now >= due):
+                tell(f"{text} ...")
+                told, due = text, now + EACH_S
+            wait = TELL_AFTER_S if callable(doing) else EACH_S if again else None
 
     threading.Thread(target=watch, name="runbook-busy", daemon=True).start()
     try:

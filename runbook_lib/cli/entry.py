@@ -45,7 +45,7 @@ def _main() -> NoReturn:
 
 def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.base.errors import AwsError
-    from runbook_lib.base.foreign import stderr
+    from runbook_lib.base.foreign import one_line, stderr
     from runbook_lib.base.patience import tellers
     from runbook_lib.cli.ending import answering, ending
     from runbook_lib.cli.streams import lasting
@@ -65,6 +65,10 @@ def _rollback(wanted: Wanted) -> NoReturn:
 
                 if said := not_off(wanted, error):
                     stderr(f"runbook: {said}")
+        if kill_switch.opened:
+            from runbook_lib.commands.rollback import cut_short
+
+            cut_short("" if isinstance(error, KeyboardInterrupt) else one_line(error))
         sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)

@@ -34,7 +34,7 @@ from runbook_lib.params.load import Params, load_file, params_dir
 from runbook_lib.record import sealing
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal
-from runbook_lib.record.record import Record
+from runbook_lib.record.record import Record, Status
 from runbook_lib.rollout import hints
 from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.command import versions
@@ -169,7 +169,13 @@ def finish(wanted: Wanted, effect: Effect) -> int:
     Raises:
         RunbookError: async could not be turned off.
     """
-    done = after(wanted, effect, (lambda _: None) if wanted.json else lambda text: print(terminal(text), flush=True))
+    try:
+        done = after(
+            wanted, effect, (lambda _: None) if wanted.json else lambda text: print(terminal(text), flush=True)
+        )
+    except KeyboardInterrupt:
+        cut_short()
+        raise
     show(done, wanted.json, said=not wanted.json)
     return done.exit_code
 
@@ -331,8 +337,19 @@ def _earlier(params: Params, root: Path, guard: Guard) -> list[Record]:
     return history.rollbacks_of_attempt(archive, params, guard.warn)
 
 
-def _seal(effect: Effect, status: Any, error: str | None) -> str | None:
-    archive = Archive(effect.root)
+def cut_short(error: str = "") -> None:
+    """Seals the record that this process has opened and not sealed: as failed with this error, else as cancelled."""
+    for root, staging in kill_switch.opened:
+        if staging.is_dir():
+            _sealed(root, staging, "failed" if error else "cancelled", error or "interrupted")
+
+
+def _seal(effect: Effect, status: Status, error: str | None) -> str | None:
+    return _sealed(effect.root, effect.staging, status, error)
+
+
+def _sealed(root: Path, staging: Path, status: Status, error: str | None) -> str | None:
+    archive = Archive(root)
     with suppress(ArchiveError, OSError):  # sealing reports why a sweep is impossible
         archive.sweep()
-    return sealing.sealed_or_said(archive, effect.staging, status, error) or None
+    return sealing.sealed_or_said(archive, staging, status, error) or None

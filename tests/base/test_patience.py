@@ -98,6 +98,20 @@ def test_long_work_is_told_of_and_short_work_is_not(monkeypatch: pytest.MonkeyPa
     assert told[:2] == ["long work ..."] * 2
 
 
+def test_work_in_short_parts_is_told_of_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`runbook run` said nothing for seven seconds, in which none of its cells took two."""
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.01)
+    monkeypatch.setattr(patience, "EACH_S", 1000)
+    told, heard, parts = list[str](), threading.Event(), ["", "one", "two", "three"]
+    tellers.append(lambda text: (told.append(text), heard.set()))
+    doing = [parts[0]]
+    with busy(lambda: doing[0]):
+        for doing[0] in parts[1:]:
+            assert heard.wait(10)
+            heard.clear()
+    assert told == ["one ...", "two ...", "three ..."]
+
+
 def test_what_is_overdue_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     told, clock = list[str](), [0.0]
     tellers.append(told.append)

@@ -379,25 +379,28 @@ def test_an_endpoint_that_dies_after_the_effect_costs_neither_record_nor_command
     assert Archive(file.parents[1] / "archive").load(ref).status == "completed"
 
 
-def test_a_job_that_is_cancelled_in_the_middle_says_what_it_had_begun(
-    file: Path, aws: EmbeddedAws, tmp_path: Path
+@pytest.mark.parametrize("when", ["started", "told"])
+def test_a_job_that_is_cancelled_in_the_middle_says_what_it_had_begun_and_seals_it(
+    file: Path, aws: EmbeddedAws, tmp_path: Path, when: str
 ) -> None:
-    """CI ends a job by SIGTERM; here it comes when the deployment was just started."""
+    """CI ends a job by SIGTERM; here it comes when the deployment was just started, and when people are told."""
     code = """
 import os, signal, sys
 from runbook_lib.act.traffic import flag_store
-real = flag_store.FlagStore.start
+real, when = flag_store.FlagStore.start, sys.argv[2]
 def start(*a, **k):
     number = real(*a, **k)
-    os.kill(os.getpid(), signal.SIGTERM)
+    when == "started" and os.kill(os.getpid(), signal.SIGTERM)
     return number
 flag_store.FlagStore.start = start
 from runbook_lib.cli import entry
-sys.argv = ["runbook", "rollback", "1", "--params", sys.argv[1], "--apply", "--confirm", "prod"]
+from runbook_lib.commands import rollback
+rollback._told = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+sys.argv[:] = ["runbook", "rollback", "1", "--params", sys.argv[1], "--apply", "--confirm", "prod"]
 entry.main()
 """
     ended = subprocess.run(
-        [sys.executable, "-c", code, str(file)],
+        [sys.executable, "-c", code, str(file), when],
         env=os.environ | aws.environ(),
         cwd=tmp_path,
         capture_output=True,
@@ -408,6 +411,9 @@ entry.main()
     assert ended.returncode == 130
     assert "interrupted; begun before that: switch off" in ended.stderr
     assert not state(aws, file).switch_on
+    (ref,) = Archive(file.parents[1] / "archive").records(notebook=NOTEBOOK)
+    record = Archive(file.parents[1] / "archive").load(ref)
+    assert (record.status, record.changes[0].open) == ("cancelled", when == "started")
 
 
 @pytest.mark.emulator
