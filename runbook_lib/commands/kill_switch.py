@@ -71,6 +71,8 @@ class Effect:
     error: RunbookError | None
     trouble: str
     """Why the archive is another one; empty: it is the named one."""
+    unread: bool = False
+    """Whether it failed by AWS not saying what is in force now."""
 
 
 def parse(words: Sequence[str]) -> Wanted | None:
@@ -166,7 +168,7 @@ def off(wanted: Wanted) -> Effect:
     except RunbookError as error:
         problem = error
         journal.append("error", type=type(error).__name__, text=str(error))
-    return Effect(run_id, root, staging, params, done, problem, trouble)
+    return Effect(run_id, root, staging, params, done, problem, trouble, guard.unread)
 
 
 def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, Any]:

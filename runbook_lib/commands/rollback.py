@@ -318,7 +318,7 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
         guard = Guard(params, identity, journal)
         telling, traffic = Telling(aws, guard, NOTEBOOK, effect.run_id), params.service.traffic
         if off is None:
-            told = telling.tell(is_not_off(traffic), key, (), str(effect.error))
+            told = telling.tell(is_not_off(traffic, unread=effect.unread), key, (), str(effect.error))
         else:
             told = telling.tell(is_off(traffic), key, _earlier(params, effect.root, guard))
     except RunbookError as error:

@@ -16,9 +16,11 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.httpsession import URLLib3Session
 
 from runbook_lib.act.traffic import off as traffic_off
+from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.base import patience
 from runbook_lib.base.errors import AwsError, Exit, UsageError
 from runbook_lib.cli import entry
@@ -303,6 +305,31 @@ def test_people_are_told_that_async_could_not_be_turned_off(
     monkeypatch.undo()
     monkeypatch.chdir(file.parents[1])
     assert rollback_1(file, APPLY).told.endswith("was told"), "that it is off by now is news"
+
+
+@pytest.mark.emulator
+def test_people_are_not_told_that_it_is_on_where_nobody_could_see_it(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS took the deployment, and no answer came to what became of it: async was off, and they read the contrary."""
+    settled, begin = FlagStore.settled, FlagStore.start
+
+    def silent(self: Any, *given: Any, **more: Any) -> Any:
+        if self.under_way is None:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1")
+        return settled(self, *given, **more)
+
+    def start(self: Any, *given: Any, **more: Any) -> int:
+        self.under_way = None
+        return begin(self, *given, **more)
+
+    monkeypatch.setattr(FlagStore, "settled", silent)
+    monkeypatch.setattr(FlagStore, "start", start)
+    with pytest.raises(AwsError, match=r"was told$"):
+        rollback_1(file, APPLY)
+    (subject,) = inbox()
+    assert "it is NOT known whether async is off" in subject
+    assert not state(aws, file).switch_on
 
 
 class Chat(BaseHTTPRequestHandler):

@@ -168,8 +168,10 @@ def is_off(traffic: Any) -> str:
     return f"{new_side(traffic)} is off; {then.format(traffic)}"
 
 
-def is_not_off(traffic: Any) -> str:
-    """What people read where the new side could not be turned off."""
+def is_not_off(traffic: Any, *, unread: bool = False) -> str:
+    """What people read where the new side could not be turned off, or (`unread`) was, and nobody could see it."""
+    if unread:
+        return f"it is NOT known whether {new_side(traffic)} is off; a person is needed now"
     return f"{new_side(traffic)} could NOT be turned off; a person is needed now"
 
 
