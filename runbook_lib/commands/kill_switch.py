@@ -143,7 +143,7 @@ def off(wanted: Wanted) -> Effect:
         raise UsageError(f"confirm is '{params.confirm}', expects '{params.env}'", nothing_changed=True)
     where = (params.env, params.release, NOTEBOOK, "command")
     root, staging, run_id, trouble = recording.staged(
-        lambda: _root(params), *where, spare="this rollback", params=params.values
+        lambda: _root(params), *where, spare="this rollback", anyhow=True, params=params.values
     )
     opened.append((root, staging))
     journal = Journal(staging, lenient=True)
