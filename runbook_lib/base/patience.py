@@ -94,16 +94,16 @@ class Trouble:
 
 
 class Overdue:
-    """Tells the person who waits, once, that something is not done after `TELL_AFTER_S` seconds of trying."""
+    """Tells the person who waits that something is not done after `TELL_AFTER_S` seconds of trying, and each `EACH_S`."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._due: float | None = monotonic() + TELL_AFTER_S
+        self._due = monotonic() + TELL_AFTER_S
 
     def tell(self, text: Callable[[], str]) -> None:
-        """Shows `text()`, if it is time and it was not shown before."""
-        if self._due is not None and self._monotonic() >= self._due:
-            self._due = None
+        """Shows `text()`, if it is time."""
+        if self._monotonic() >= self._due:
+            self._due = self._monotonic() + EACH_S
             tell(text())
 
 

@@ -53,7 +53,7 @@ def staged(
         run_id: letters and digits; empty: a new one.
         spare: name of the record for a message, such as `this run`, if an archive in the temporary folder may replace
             one that cannot be written: nothing may delay a rollback. Empty: it may not.
-        anyhow: whether it goes on where that one cannot be written either: each line of a lenient journal is shown then.
+        anyhow: whether it goes on where that one cannot be written either: a lenient journal shows each line then.
         output: path that the executed notebook is written to.
         params: the flat parameters, for the record of an execution that ends before its journal says them.
         sweep: seals what earlier executions left open; called first.

@@ -112,13 +112,13 @@ def test_work_in_short_parts_is_told_of_part_by_part(monkeypatch: pytest.MonkeyP
     assert told == ["one ...", "two ...", "three ..."]
 
 
-def test_what_is_overdue_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_overdue_is_told_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     told, clock = list[str](), [0.0]
     tellers.append(told.append)
     overdue = Overdue(lambda: clock[0])
-    for clock[0] in (0.0, 1.9, 2.0, 30.0):
+    for clock[0] in (0.0, 1.9, 2.0, 2.5, 11.9, 12.0, 30.0):
         overdue.tell(lambda: f"not yet at {clock[0]:g} s")
-    assert told == ["not yet at 2 s"]
+    assert told == [f"not yet at {at} s" for at in (2, 12, 30)]
 
 
 @pytest.mark.parametrize(
