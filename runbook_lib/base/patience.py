@@ -94,7 +94,7 @@ class Trouble:
 
 
 class Overdue:
-    """Tells the person who waits that something is not done after `TELL_AFTER_S` seconds of trying, and each `EACH_S`."""
+    """Tells the person who waits that something is not done: after `TELL_AFTER_S` seconds, and then each `EACH_S`."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic

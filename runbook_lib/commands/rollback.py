@@ -266,7 +266,7 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
     try:
         with busy("it is off; the notebook verifies and records it"):
             finished = launch(find_notebook(NOTEBOOK), wanted.file, values, before=tuple(begun))
-    except RunbookError as error:
+    except (RunbookError, OSError) as error:  # also where no temporary folder can be written
         print(f"the switch is off, but the notebook that verifies could not run: {error}", file=sys.stderr, flush=True)
         return _with(done, exit_code=int(Exit.ERROR))
     told = f"{done.sentence}\n{finished.headline}"

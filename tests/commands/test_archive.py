@@ -113,7 +113,6 @@ def notes(archive: Archive) -> list[str]:
     return said + [warning for one in records for warning in one.warnings]
 
 
-@pytest.mark.parametrize("witnessed", [True, False])
 def test_a_seal_that_never_came_to_its_record_is_no_record_that_sync_has_sealed(
     archive: Archive, seal: Callable[..., RecordRef], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +126,7 @@ def test_a_seal_that_never_came_to_its_record_is_no_record_that_sync_has_sealed(
     assert Path(named, "record.json").is_file() and left.name in named
 
 
+@pytest.mark.parametrize("witnessed", [True, False])
 @pytest.mark.parametrize("how", ["sync", "sign", "sweep", "seal"])
 def test_whoever_completes_a_seal_that_was_cut_short_says_so_in_the_log(
     archive: Archive,
