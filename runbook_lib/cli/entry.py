@@ -66,9 +66,9 @@ def _rollback(wanted: Wanted) -> NoReturn:
                 if said := not_off(wanted, error):
                     stderr(f"runbook: {said}")
         if kill_switch.opened:
-            from runbook_lib.commands.rollback import cut_short
+            from runbook_lib.record.sealing import cut_short
 
-            cut_short("" if isinstance(error, KeyboardInterrupt) else one_line(error))
+            cut_short(kill_switch.opened, "" if isinstance(error, KeyboardInterrupt) else one_line(error))
         sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)

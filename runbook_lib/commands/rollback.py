@@ -20,7 +20,7 @@ from runbook_lib.act.notify import without_aws
 from runbook_lib.act.traffic.off import after_off, is_not_off, is_off, new_side
 from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
-from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
+from runbook_lib.base.errors import AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import stderr, terminal
 from runbook_lib.base.patience import busy
 from runbook_lib.base.redact import redact
@@ -174,7 +174,7 @@ def finish(wanted: Wanted, effect: Effect) -> int:
             wanted, effect, (lambda _: None) if wanted.json else lambda text: print(terminal(text), flush=True)
         )
     except KeyboardInterrupt:
-        cut_short()
+        sealing.cut_short(kill_switch.opened)
         raise
     show(done, wanted.json, said=not wanted.json)
     return done.exit_code
@@ -337,19 +337,5 @@ def _earlier(params: Params, root: Path, guard: Guard) -> list[Record]:
     return history.rollbacks_of_attempt(archive, params, guard.warn)
 
 
-def cut_short(error: str = "") -> None:
-    """Seals the record that this process has opened and not sealed: as failed with this error, else as cancelled."""
-    for root, staging in kill_switch.opened:
-        if staging.is_dir():
-            _sealed(root, staging, "failed" if error else "cancelled", error or "interrupted")
-
-
 def _seal(effect: Effect, status: Status, error: str | None) -> str | None:
-    return _sealed(effect.root, effect.staging, status, error)
-
-
-def _sealed(root: Path, staging: Path, status: Status, error: str | None) -> str | None:
-    archive = Archive(root)
-    with suppress(ArchiveError, OSError):  # sealing reports why a sweep is impossible
-        archive.sweep()
-    return sealing.sealed_or_said(archive, staging, status, error) or None
+    return sealing.swept_and_sealed(Archive(effect.root), effect.staging, status, error) or None
