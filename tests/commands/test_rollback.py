@@ -406,11 +406,13 @@ def test_an_endpoint_that_dies_after_the_effect_costs_neither_record_nor_command
     assert Archive(file.parents[1] / "archive").load(ref).status == "completed"
 
 
-@pytest.mark.parametrize("when", ["started", "told"])
+@pytest.mark.parametrize("when", ["started", "loading", "told"])
 def test_a_job_that_is_cancelled_in_the_middle_says_what_it_had_begun_and_seals_it(
     file: Path, aws: EmbeddedAws, tmp_path: Path, when: str
 ) -> None:
-    """CI ends a job by SIGTERM; here it comes when the deployment was just started, and when people are told."""
+    """CI ends a job by SIGTERM; here it comes when the deployment was just started, when what can wait is loaded, and
+    when people are told.
+    """
     code = """
 import os, signal, sys
 from runbook_lib.act.traffic import flag_store
@@ -423,6 +425,11 @@ flag_store.FlagStore.start = start
 from runbook_lib.cli import entry
 from runbook_lib.commands import rollback
 rollback._told = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+class Loads:
+    def find_spec(self, name, *_):
+        if (name, when) == ("runbook_lib.cli.guarded", "loading"):
+            os.kill(os.getpid(), signal.SIGTERM)
+sys.meta_path.insert(0, Loads())
 sys.argv[:] = ["runbook", "rollback", "1", "--params", sys.argv[1], "--apply", "--confirm", "prod"]
 entry.main()
 """
