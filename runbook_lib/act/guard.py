@@ -89,6 +89,8 @@ class Guard:
         self.journal = journal
         self.concerns: list[str] = []
         """Doubts found elsewhere, one sentence each: they refuse a raise and only warn of a lowering."""
+        self.unread = False
+        """Whether AWS did not say what was in force after the last change."""
         self._out = out
         self._opened = time.monotonic()
         self._warned: set[str] = set()
@@ -205,6 +207,7 @@ class Guard:
             seen = read_back()
         except Exception as error:  # the outcome is unknown then, and the record says so
             blind = error
+        self.unread = seen is None
         ok = seen is not None and all(key in seen and seen[key] == value for key, value in after.items())
         self.note(
             "outcome",

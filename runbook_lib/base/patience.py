@@ -47,15 +47,23 @@ def tell(text: str) -> None:
 
 
 @contextmanager
-def busy(doing: str, *, again: bool = True) -> Iterator[None]:
-    """Tells the person who waits what is being done: after `TELL_AFTER_S` seconds, and `again` every `EACH_S`."""
+def busy(doing: str | Callable[[], str], *, again: bool = True) -> Iterator[None]:
+    """Tells the person who waits what is being done: after `TELL_AFTER_S` seconds, and `again` every `EACH_S`.
+
+    What a function says is looked at every `TELL_AFTER_S`, and told when it is something new: many parts of which none
+    takes long are together as long a silence as one.
+    """
     done = threading.Event()
 
     def watch() -> None:
+        told, due = "", 0.0
         wait: float | None = TELL_AFTER_S
         while not done.wait(wait):
-            tell(f"{doing} ...")
-            wait = EACH_S if again else None
+            now, text = time.monotonic(), doing if isinstance(doing, str) else doing()
+            if text and (text != told or now >= due):
+                tell(f"{text} ...")
+                told, due = text, now + EACH_S
+            wait = TELL_AFTER_S if callable(doing) else EACH_S if again else None
 
     threading.Thread(target=watch, name="runbook-busy", daemon=True).start()
     try:
@@ -86,16 +94,16 @@ class Trouble:
 
 
 class Overdue:
-    """Tells the person who waits, once, that something is not done after `TELL_AFTER_S` seconds of trying."""
+    """Tells the person who waits that something is not done: after `TELL_AFTER_S` seconds, and then each `EACH_S`."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._due: float | None = monotonic() + TELL_AFTER_S
+        self._due = monotonic() + TELL_AFTER_S
 
     def tell(self, text: Callable[[], str]) -> None:
-        """Shows `text()`, if it is time and it was not shown before."""
-        if self._due is not None and self._monotonic() >= self._due:
-            self._due = None
+        """Shows `text()`, if it is time."""
+        if self._monotonic() >= self._due:
+            self._due = self._monotonic() + EACH_S
             tell(text())
 
 

@@ -63,6 +63,8 @@ def _of_this_machine(error: BaseException) -> str:
     """What is wrong with a file, the memory or the installation; empty: the error is another one."""
     if isinstance(error, MemoryError):
         return "this machine has no memory left for it"
+    if isinstance(error, EOFError) and "marshal" in str(error):  # Python keeps what a full disk cuts off
+        return "a compiled module of this installation is cut off: remove its __pycache__ folders"
     if not isinstance(error, ImportError):
         return _of_a_file(error)
     first: ImportError = error

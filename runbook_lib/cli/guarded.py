@@ -15,7 +15,7 @@ from runbook_lib.cli.ending import changed, code_of, ending
 from runbook_lib.cli.streams import trouble
 from runbook_lib.cli.terminal import say, waiting
 from runbook_lib.record import staging
-from runbook_lib.record.ended import Terminated
+from runbook_lib.record.ended import Terminated, asks_to_end
 
 
 def guarded(command: Callable[[], int | None]) -> NoReturn:
@@ -43,6 +43,9 @@ def _exit(code: int) -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """Exits. Everything is said and sealed: who presses Ctrl-C once more gets no traceback of a Python that ends."""
-    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # the last one registered is the first one called
+    """Exits. Everything is said and sealed: who presses Ctrl-C once more, or ends the job, gets no traceback of a
+    Python that ends, and the exit code is that of what was done.
+    """
+    for number in (signal.SIGINT, *asks_to_end()):
+        atexit.register(signal.signal, number, signal.SIG_IGN)  # the last ones registered are the first ones called
     sys.exit(code)

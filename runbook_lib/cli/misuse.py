@@ -46,7 +46,9 @@ class Group(TyperGroup):
         """As in typer, but an error is raised as ours."""
         try:
             code = super().main(args, standalone_mode=False, **more)
-        except typer.Abort:  # standard input ended while a person was asked
+        except typer.Abort as error:  # standard input ended while a person was asked
+            if isinstance(error.__cause__, EOFError):  # it says so of any, such as one of a module that is cut off
+                raise error.__cause__ from None
             raise UsageError("nobody answered", nothing_changed=True) from None
         except _Wrong as error:
             if type(error).__name__ == "NoArgsIsHelpError":

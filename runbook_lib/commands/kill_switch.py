@@ -41,6 +41,8 @@ and then the other ways are shown.
 """
 STARTED = time.monotonic()
 """Start of this process: the decision to act is no later."""
+opened: list[tuple[Path, Path]] = []
+"""Archive and staging folder of the record that this process has opened: one that is interrupted seals it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Effect:
     error: RunbookError | None
     trouble: str
     """Why the archive is another one; empty: it is the named one."""
+    unread: bool = False
+    """Whether it failed by AWS not saying what is in force now."""
 
 
 def parse(words: Sequence[str]) -> Wanted | None:
@@ -139,8 +143,9 @@ def off(wanted: Wanted) -> Effect:
         raise UsageError(f"confirm is '{params.confirm}', expects '{params.env}'", nothing_changed=True)
     where = (params.env, params.release, NOTEBOOK, "command")
     root, staging, run_id, trouble = recording.staged(
-        lambda: _root(params), *where, spare="this rollback", params=params.values
+        lambda: _root(params), *where, spare="this rollback", anyhow=True, params=params.values
     )
+    opened.append((root, staging))
     journal = Journal(staging, lenient=True)
     decided = identity.now - dt.timedelta(seconds=time.monotonic() - STARTED)
     recording.opened(journal, run_id, NOTEBOOK, "command", params.values)
@@ -163,7 +168,7 @@ def off(wanted: Wanted) -> Effect:
     except RunbookError as error:
         problem = error
         journal.append("error", type=type(error).__name__, text=str(error))
-    return Effect(run_id, root, staging, params, done, problem, trouble)
+    return Effect(run_id, root, staging, params, done, problem, trouble, guard.unread)
 
 
 def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, Any]:

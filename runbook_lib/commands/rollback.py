@@ -20,7 +20,7 @@ from runbook_lib.act.notify import without_aws
 from runbook_lib.act.traffic.off import after_off, is_not_off, is_off, new_side
 from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
-from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
+from runbook_lib.base.errors import AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import stderr, terminal
 from runbook_lib.base.patience import busy
 from runbook_lib.base.redact import redact
@@ -34,7 +34,7 @@ from runbook_lib.params.load import Params, load_file, params_dir
 from runbook_lib.record import sealing
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal
-from runbook_lib.record.record import Record
+from runbook_lib.record.record import Record, Status
 from runbook_lib.rollout import hints
 from runbook_lib.rollout.way_back import instead, sync_gone
 from runbook_lib.run.command import versions
@@ -169,7 +169,13 @@ def finish(wanted: Wanted, effect: Effect) -> int:
     Raises:
         RunbookError: async could not be turned off.
     """
-    done = after(wanted, effect, (lambda _: None) if wanted.json else lambda text: print(terminal(text), flush=True))
+    try:
+        done = after(
+            wanted, effect, (lambda _: None) if wanted.json else lambda text: print(terminal(text), flush=True)
+        )
+    except KeyboardInterrupt:
+        sealing.cut_short(kill_switch.opened)
+        raise
     show(done, wanted.json, said=not wanted.json)
     return done.exit_code
 
@@ -260,7 +266,7 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
     try:
         with busy("it is off; the notebook verifies and records it"):
             finished = launch(find_notebook(NOTEBOOK), wanted.file, values, before=tuple(begun))
-    except RunbookError as error:
+    except (RunbookError, OSError) as error:  # also where no temporary folder can be written
         print(f"the switch is off, but the notebook that verifies could not run: {error}", file=sys.stderr, flush=True)
         return _with(done, exit_code=int(Exit.ERROR))
     told = f"{done.sentence}\n{finished.headline}"
@@ -312,7 +318,7 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
         guard = Guard(params, identity, journal)
         telling, traffic = Telling(aws, guard, NOTEBOOK, effect.run_id), params.service.traffic
         if off is None:
-            told = telling.tell(is_not_off(traffic), key, (), str(effect.error))
+            told = telling.tell(is_not_off(traffic, unread=effect.unread), key, (), str(effect.error))
         else:
             told = telling.tell(is_off(traffic), key, _earlier(params, effect.root, guard))
     except RunbookError as error:
@@ -331,8 +337,5 @@ def _earlier(params: Params, root: Path, guard: Guard) -> list[Record]:
     return history.rollbacks_of_attempt(archive, params, guard.warn)
 
 
-def _seal(effect: Effect, status: Any, error: str | None) -> str | None:
-    archive = Archive(effect.root)
-    with suppress(ArchiveError, OSError):  # sealing reports why a sweep is impossible
-        archive.sweep()
-    return sealing.sealed_or_said(archive, effect.staging, status, error) or None
+def _seal(effect: Effect, status: Status, error: str | None) -> str | None:
+    return sealing.swept_and_sealed(Archive(effect.root), effect.staging, status, error) or None

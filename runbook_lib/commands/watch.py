@@ -202,7 +202,8 @@ class Watch:
         kept = self._memory.last(kept=True)
         if kept is None:
             return True
-        return (parse(look.at) - parse(kept["at"])).total_seconds() >= self.params.service.job_ttl_s / 2
+        since = parse(look.at) - parse(kept["at"])  # below 0: the clock was ahead then
+        return abs(since.total_seconds()) >= self.params.service.job_ttl_s / 2
 
     def _switches_off(self, one: OneLook) -> bool:
         outcome = one.outcome

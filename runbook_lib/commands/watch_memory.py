@@ -28,16 +28,13 @@ class Memory:
 
     @classmethod
     def of(cls, archive: Archive, params: Params, notebook: str) -> Memory:
-        """The memory of the attempt that the parameters name, without lines that a crash tore."""
+        """The memory of the attempt that the parameters name, without lines that are not its own."""
         name = f"{params.env}-{params.release}-{notebook}-{params.attempt}.jsonl"
         memory = cls(archive.root / ".watch" / name)
         with contextlib.suppress(OSError):
             memory.path.unlink() if memory.is_odd else None
-            for line in read_plain(memory.path).decode("utf-8", "replace").splitlines():
-                with contextlib.suppress(ValueError, KeyError, TypeError):
-                    entry = json.loads(line)
-                    parse(entry["at"])
-                    memory.lines.append(entry)
+            lines = read_plain(memory.path).decode("utf-8", "replace").splitlines()
+            memory.lines.extend(entry for line in lines if (entry := _entry(line)))
         return memory
 
     @property
@@ -65,6 +62,16 @@ class Memory:
         """The newest line of a look that was not back-filled; `kept`: only with (or without) a record."""
         found = (one for one in reversed(self.lines) if not one["back_filled"] and kept in (None, one["kept"]))
         return next(found, None)
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    """A line as `Memory.add` writes it; None: it is torn, or something else has written it."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+        entry = json.loads(line)
+        parse(entry["at"])
+        if isinstance(entry["state"], list) and {entry["kept"], entry["back_filled"]} <= {True, False}:
+            return dict(entry)
+    return None
 
 
 def state(look: Look) -> list[Any]:

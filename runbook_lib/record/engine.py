@@ -54,7 +54,7 @@ class RunbookEngine:
         Beside papermill's own arguments it takes three of ours, given to `papermill.execute_notebook`:
 
         run_id: id of the run (default: a new one).
-        tells: whether the person who waits is told which cell takes long (`base/patience.py::tell`).
+        tells: whether the person who waits is told which cell runs (`base/patience.py::busy`).
         on_sealed: called with the `RecordRef` of the sealed record, however the run ended.
 
         Raises:
@@ -86,7 +86,7 @@ class RunbookEngine:
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
-        manager.tells = bool(kwargs.pop("tells", False))
+        waits = manager.waits(bool(kwargs.pop("tells", False)))
         try:
             manager.notebook_start()
         except BaseException as error:  # its folder is gone: a run that never began leaves no record
@@ -95,7 +95,7 @@ class RunbookEngine:
             raise _told(error, "nothing was run, and there is no record of it") from None
         ending: tuple[Status, Problem | None]
         stopped = False
-        with deferring_signals() as interruptible:
+        with waits, deferring_signals() as interruptible:
             try:
                 with interruptible():
                     _execute(manager, kernel_name, warm, run, logger, log_output, kwargs)

@@ -140,9 +140,11 @@ class Journal:
                 self._append(entry)
             except ArchiveError as error:
                 line = _line(entry)
-                spare = Path(tempfile.gettempdir()) / f"runbook-{self.folder.name}.jsonl"
                 kept, shown = "", line
                 with contextlib.suppress(OSError):
+                    spare = (
+                        Path(tempfile.gettempdir()) / f"runbook-{self.folder.name}.jsonl"
+                    )  # raises where there is none
                     _write(spare, line + "\n")
                     kept = f", and is kept in {spare}"
                     shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]} …"

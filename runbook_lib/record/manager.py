@@ -1,11 +1,11 @@
-"""papermill's manager of a notebook that runs: when it is saved, and what is said while one of its cells takes long."""
+"""papermill's manager of a notebook that runs: when it is saved, and what is said while it runs."""
 
 from __future__ import annotations
 
 import functools
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from runbook_lib.base.foreign import one_line
@@ -31,11 +31,15 @@ def manager_class() -> Any:
         The notebook's end and an error in it are always saved.
         """
 
-        tells = False
-        """Whether the person who waits is told which cell takes long: a kernel has no terminal of its own."""
+        doing = "the kernel starts"
+        """What the person who waits is told: a kernel has no terminal of its own."""
         news, running, heading = True, None, ""
         saved = -_SAVED_EVERY_S
         settle: Callable[[], None] = staticmethod(lambda: None)
+
+        def waits(self, tells: bool) -> AbstractContextManager[None]:
+            """Inside it the person who waits is told what is done, if it `tells`."""
+            return busy(lambda: self.doing) if tells else nullcontext()
 
         def save(self, **given: Any) -> None:
             if self.news:
@@ -44,22 +48,22 @@ def manager_class() -> Any:
                     super().save(**given)
 
         def cell_start(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
-            self.news, self.running, self.waits = False, cell, ExitStack()
+            self.news, self.running = False, cell
             super().cell_start(cell, cell_index, **given)
             self.news = True
             if cell.cell_type == "markdown":
                 self.heading = heading_of(cell.source) or self.heading
-            elif self.tells:
+            else:
                 where = f" ('{self.heading}')" if self.heading else ""
-                number = (cell_index or 0) + 1
-                self.waits.enter_context(busy(f"cell {number} of {len(self.nb.cells)}{where} is running"))
+                self.doing = f"cell {(cell_index or 0) + 1} of {len(self.nb.cells)}{where} is running"
 
         def cell_complete(self, cell: Any, cell_index: int | None = None, **given: Any) -> None:
-            self.waits.close()
             now = time.monotonic()
             self.news = cell.cell_type == "code" and now >= self.saved + _SAVED_EVERY_S
             self.saved = now if self.news else self.saved
             self.running = None  # it is redacted already
+            if (cell_index or 0) + 1 == len(self.nb.cells):
+                self.doing = "the record is sealed"
             super().cell_complete(cell, cell_index, **given)
             self.news = True
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.record.journal import Journal, utc_now
 from runbook_lib.record.place import new_run_id
-from runbook_lib.record.staging import stage
+from runbook_lib.record.staging import NAME, stage
 
 if TYPE_CHECKING:
     from runbook_lib.base.aws import Identity
@@ -29,7 +29,7 @@ class Staged(NamedTuple):
     folder: Path
     run_id: str
     trouble: str
-    """Why the archive is one in the temporary folder, and where; empty: it is the named one."""
+    """Why the archive is one in the temporary folder, and where, or that there is none; empty: it is the named one."""
 
 
 def staged(
@@ -41,6 +41,7 @@ def staged(
     *,
     run_id: str = "",
     spare: str = "",
+    anyhow: bool = False,
     output: str | None = None,
     params: Mapping[str, Any] | None = None,
     sweep: Callable[[], object] | None = None,
@@ -52,6 +53,7 @@ def staged(
         run_id: letters and digits; empty: a new one.
         spare: name of the record for a message, such as `this run`, if an archive in the temporary folder may replace
             one that cannot be written: nothing may delay a rollback. Empty: it may not.
+        anyhow: whether it goes on where that one cannot be written either: a lenient journal shows each line then.
         output: path that the executed notebook is written to.
         params: the flat parameters, for the record of an execution that ends before its journal says them.
         sweep: seals what earlier executions left open; called first.
@@ -68,9 +70,18 @@ def staged(
     except (RunbookError, OSError, ValueError) as error:  # ValueError: a path cannot have such a character
         if not spare:
             raise
-        other = Path(tempfile.mkdtemp(prefix="runbook-archive-"))
-        trouble = f"{error}; the record of {spare} is in {other}"
-        return Staged(other, stage(other, *where, utc_now(), output, params), where[3], trouble)
+        other = Path("runbook-archive-none")
+        try:
+            other = Path(tempfile.mkdtemp(prefix="runbook-archive-"))
+            trouble = f"{error}; the record of {spare} is in {other}"
+            return Staged(other, stage(other, *where, utc_now(), output, params), where[3], trouble)
+        except (RunbookError, OSError) as worse:
+            if not anyhow:
+                raise
+            trouble = (
+                f"{error}; nor can a temporary folder be written ({worse}): {spare} leaves no record but these lines"
+            )
+            return Staged(other, other / NAME / where[3], where[3], trouble)
 
 
 def opened(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +47,21 @@ def sealed_or_said(archive: Archive, staging: Path, status: Status, error: str |
     if ref is None:
         stderr(trouble)
     return str(ref.folder) if ref else ""
+
+
+def swept_and_sealed(archive: Archive, staging: Path, status: Status, error: str | None = None) -> str:
+    """As `sealed_or_said`, after what earlier runs left open; sealing itself reports why that is impossible."""
+    with suppress(ArchiveError, OSError):
+        archive.sweep()
+    return sealed_or_said(archive, staging, status, error)
+
+
+def cut_short(opened: Iterable[tuple[Path, Path]], error: str = "") -> None:
+    """Seals what a process that ends has opened and not sealed: as failed with this error, else as cancelled.
+
+    Args:
+        opened: archive and staging folder of each record.
+    """
+    for root, staging in opened:
+        if staging.is_dir():
+            swept_and_sealed(Archive(root), staging, "failed" if error else "cancelled", error or "interrupted")

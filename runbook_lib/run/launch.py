@@ -24,8 +24,9 @@ from runbook_lib.base.project import READER, named, visible
 from runbook_lib.base.redact import know
 from runbook_lib.base.typed import typed
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
-from runbook_lib.record import engine
+from runbook_lib.record import engine, staging
 from runbook_lib.record.attached import report_of
+from runbook_lib.record.journal import read_events
 from runbook_lib.record.place import PARAMS
 
 START = "00_start"
@@ -293,8 +294,14 @@ def _read_from(folder: Path, root: Path) -> Iterator[None]:
 
 
 def _changes(archive: Any, sealed: Sequence[Any]) -> list[str]:
-    """The changes that the kernel began, from its record, also if it was interrupted."""
+    """The changes that the kernel began, from its record, also if it was interrupted, or from the journal of what could
+    not be sealed.
+    """
     with suppress(RunbookError, OSError):
+        if not sealed:
+            mine = [one for one in archive.staging.glob("[!.]*") if staging.facts(one).get("pid") == os.getpid()]
+            events = [event for one in mine for event in read_events(one) if event["event"] == "intent"]
+            return [what for event in events if (what := str(event.get("what", ""))) not in begun]
         return [str(one.intent.get("what", "")) for ref in sealed for one in archive.load(ref).changes]
     return ["what the record tells"]
 

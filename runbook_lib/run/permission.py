@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.base.errors import Refused, UsageError
+from runbook_lib.base.errors import ArchiveError, Refused, UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import FLAT_NAMES
@@ -19,6 +19,23 @@ from runbook_lib.show.verdicts import predecessors_table
 
 if TYPE_CHECKING:
     from runbook_lib.run.run import Run
+
+
+def to_change(run: Run) -> None:
+    """Checks what a run was begun with, before it asks AWS; nothing of it stops a rollback that lowers exposure.
+
+    Raises:
+        UsageError: to apply, a name was given that is no parameter.
+        ArchiveError: to apply, papermill's engine could not write the archive and took another one: the next run would
+            find no record of what was changed, as by hand, where such a run does not begin.
+    """
+    if not run.applying or run.journal.lenient:
+        return
+    if run.unknown:
+        raise UsageError(run.unknown[0], nothing_changed=True)
+    if run.staging.parent.resolve() != run.archive.staging.resolve():
+        named = f"the archive {run.archive.root} cannot be written, and this run's record would be in another one"
+        raise ArchiveError(f"{named}: only a rollback to the old side goes on without it", nothing_changed=True)
 
 
 def by_its_predecessors(run: Run) -> Any:

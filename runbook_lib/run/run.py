@@ -149,8 +149,7 @@ class Run:
         )
         for sentence in (*params.trouble, *self.unknown):
             self.journal.append("warning", text=sentence)
-        if self.unknown and self.applying and not self.journal.lenient:  # nothing may stop a rollback
-            raise UsageError(self.unknown[0], nothing_changed=True)
+        permission.to_change(self)
         self.aws = connect(params, command=self.origin == "watch")
         self.identity = self.aws.identity(any_clock=self.journal.lenient)
         if self.identity.trouble:

@@ -98,13 +98,27 @@ def test_long_work_is_told_of_and_short_work_is_not(monkeypatch: pytest.MonkeyPa
     assert told[:2] == ["long work ..."] * 2
 
 
-def test_what_is_overdue_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_in_short_parts_is_told_of_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`runbook run` said nothing for seven seconds, in which none of its cells took two."""
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.01)
+    monkeypatch.setattr(patience, "EACH_S", 1000)
+    told, heard, parts = list[str](), threading.Event(), ["", "one", "two", "three"]
+    tellers.append(lambda text: (told.append(text), heard.set()))
+    doing = [parts[0]]
+    with busy(lambda: doing[0]):
+        for doing[0] in parts[1:]:
+            assert heard.wait(10)
+            heard.clear()
+    assert told == ["one ...", "two ...", "three ..."]
+
+
+def test_what_is_overdue_is_told_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
     told, clock = list[str](), [0.0]
     tellers.append(told.append)
     overdue = Overdue(lambda: clock[0])
-    for clock[0] in (0.0, 1.9, 2.0, 30.0):
+    for clock[0] in (0.0, 1.9, 2.0, 2.5, 11.9, 12.0, 30.0):
         overdue.tell(lambda: f"not yet at {clock[0]:g} s")
-    assert told == ["not yet at 2 s"]
+    assert told == [f"not yet at {at} s" for at in (2, 12, 30)]
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,13 @@ from typing import Any, ClassVar
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base.errors import AwsError, Refused, RunbookError, UsageError
 from runbook_lib.cli import ending as ending_of
 from runbook_lib.cli import entry
+from runbook_lib.cli.app import app
 from runbook_lib.cli.guarded import guarded
 from runbook_lib.record.ended import deferring_signals
 from tests.base.test_aws_errors import KINDS, PAGE, made
@@ -313,6 +315,21 @@ def numpy_says(why: str) -> ImportError:
 def test_a_library_or_memory_that_is_missing_is_no_fault_of_the_runbook(error: Exception, told: str) -> None:
     said, code = ending_of.ending(error)
     assert said.endswith(f"{told}; nothing was changed") and said.count("\n") == 0 and code == 1
+
+
+def test_a_compiled_module_that_is_cut_off_is_no_fault_of_the_runbook_and_no_lost_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python writes half of one on a full disk, and `runbook rollback 1` said "nobody answered"."""
+    cut = EOFError("marshal data too short")
+    assert "remove its __pycache__ folders" in ending_of.ending(cut)[0]
+
+    def loads(*_: Any, **__: Any) -> Any:
+        raise cut
+
+    monkeypatch.setattr("runbook_lib.commands.status.rollout_status", loads)
+    done = CliRunner().invoke(app, ["status", "--env", "prod"])
+    assert done.exception is cut
 
 
 def test_a_module_of_our_own_that_is_missing_is_a_fault_of_the_runbook() -> None:

@@ -11,7 +11,7 @@ SCRIPT = """
 import atexit, os, signal
 from runbook_lib.cli.guarded import guarded
 
-atexit.register(os.kill, os.getpid(), signal.SIGINT)
+atexit.register(os.kill, os.getpid(), signal.{number})
 def fail():
     raise ValueError("x")
 guarded({command})
@@ -19,9 +19,18 @@ guarded({command})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("command", "code", "lines"), [("lambda: 4", 4, 0), ("fail", 1, None)])
-def test_ctrl_c_while_python_ends_changes_nothing(command: str, code: int, lines: int | None) -> None:
-    words = [sys.executable, "-c", SCRIPT.format(command=command)]
+@pytest.mark.parametrize(
+    ("command", "number", "code", "lines"),
+    [
+        ("lambda: 4", "SIGINT", 4, 0),
+        ("fail", "SIGINT", 1, None),
+        ("lambda: 4", "SIGTERM", 4, 0),
+        ("lambda: 0", "SIGHUP", 0, 0),
+    ],
+)
+def test_a_signal_while_python_ends_changes_nothing(command: str, number: str, code: int, lines: int | None) -> None:
+    """Ctrl-C, a job that is cancelled, a terminal that is closed."""
+    words = [sys.executable, "-c", SCRIPT.format(command=command, number=number)]
     done = subprocess.run(words, check=False, capture_output=True, text=True)
     assert done.returncode == code and "KeyboardInterrupt" not in done.stderr
     assert lines is None or not done.stderr

@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 from runbook_lib.base.errors import ArchiveError, Unsure
 from runbook_lib.cli.app import app
 from runbook_lib.commands.archive import sign, sync, verify
+from runbook_lib.record import staging
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.log.telling import UNANNOUNCED
 from runbook_lib.record.place import RecordRef, new_run_id
+from tests.disk import full_disk
 
 
 @pytest.fixture
@@ -109,6 +111,19 @@ def notes(archive: Archive) -> list[str]:
     records = [archive.load(ref) for ref in archive.records()]
     said = [str(one.entry["text"]) for one in records if one.entry and one.entry["by"] == "runbook"]
     return said + [warning for one in records for warning in one.warnings]
+
+
+def test_a_seal_that_never_came_to_its_record_is_no_record_that_sync_has_sealed(
+    archive: Archive, seal: Callable[..., RecordRef], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`archive sync` named two folders for one run, of which one was never there."""
+    seal()
+    with full_disk(archive.root, "seal"), pytest.raises(ArchiveError, match="cannot be written"):
+        seal()
+    (left,) = archive.staging.glob("[!.]*")
+    staging.keep_end(left, "failed", None, None)
+    (named,) = sync(archive.root).sealed
+    assert Path(named, "record.json").is_file() and left.name in named
 
 
 @pytest.mark.parametrize("witnessed", [True, False])

@@ -16,9 +16,11 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.httpsession import URLLib3Session
 
 from runbook_lib.act.traffic import off as traffic_off
+from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.base import patience
 from runbook_lib.base.errors import AwsError, Exit, UsageError
 from runbook_lib.cli import entry
@@ -305,6 +307,31 @@ def test_people_are_told_that_async_could_not_be_turned_off(
     assert rollback_1(file, APPLY).told.endswith("was told"), "that it is off by now is news"
 
 
+@pytest.mark.emulator
+def test_people_are_not_told_that_it_is_on_where_nobody_could_see_it(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS took the deployment, and no answer came to what became of it: async was off, and they read the contrary."""
+    settled, begin = FlagStore.settled, FlagStore.start
+
+    def silent(self: Any, *given: Any, **more: Any) -> Any:
+        if self.under_way is None:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1")
+        return settled(self, *given, **more)
+
+    def start(self: Any, *given: Any, **more: Any) -> int:
+        self.under_way = None
+        return begin(self, *given, **more)
+
+    monkeypatch.setattr(FlagStore, "settled", silent)
+    monkeypatch.setattr(FlagStore, "start", start)
+    with pytest.raises(AwsError, match=r"was told$"):
+        rollback_1(file, APPLY)
+    (subject,) = inbox()
+    assert "it is NOT known whether async is off" in subject
+    assert not state(aws, file).switch_on
+
+
 class Chat(BaseHTTPRequestHandler):
     """A chat's webhook."""
 
@@ -379,25 +406,35 @@ def test_an_endpoint_that_dies_after_the_effect_costs_neither_record_nor_command
     assert Archive(file.parents[1] / "archive").load(ref).status == "completed"
 
 
-def test_a_job_that_is_cancelled_in_the_middle_says_what_it_had_begun(
-    file: Path, aws: EmbeddedAws, tmp_path: Path
+@pytest.mark.parametrize("when", ["started", "loading", "told"])
+def test_a_job_that_is_cancelled_in_the_middle_says_what_it_had_begun_and_seals_it(
+    file: Path, aws: EmbeddedAws, tmp_path: Path, when: str
 ) -> None:
-    """CI ends a job by SIGTERM; here it comes when the deployment was just started."""
+    """CI ends a job by SIGTERM; here it comes when the deployment was just started, when what can wait is loaded, and
+    when people are told.
+    """
     code = """
 import os, signal, sys
 from runbook_lib.act.traffic import flag_store
-real = flag_store.FlagStore.start
+real, when = flag_store.FlagStore.start, sys.argv[2]
 def start(*a, **k):
     number = real(*a, **k)
-    os.kill(os.getpid(), signal.SIGTERM)
+    when == "started" and os.kill(os.getpid(), signal.SIGTERM)
     return number
 flag_store.FlagStore.start = start
 from runbook_lib.cli import entry
-sys.argv = ["runbook", "rollback", "1", "--params", sys.argv[1], "--apply", "--confirm", "prod"]
+from runbook_lib.commands import rollback
+rollback._told = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+class Loads:
+    def find_spec(self, name, *_):
+        if (name, when) == ("runbook_lib.cli.guarded", "loading"):
+            os.kill(os.getpid(), signal.SIGTERM)
+sys.meta_path.insert(0, Loads())
+sys.argv[:] = ["runbook", "rollback", "1", "--params", sys.argv[1], "--apply", "--confirm", "prod"]
 entry.main()
 """
     ended = subprocess.run(
-        [sys.executable, "-c", code, str(file)],
+        [sys.executable, "-c", code, str(file), when],
         env=os.environ | aws.environ(),
         cwd=tmp_path,
         capture_output=True,
@@ -408,6 +445,9 @@ entry.main()
     assert ended.returncode == 130
     assert "interrupted; begun before that: switch off" in ended.stderr
     assert not state(aws, file).switch_on
+    (ref,) = Archive(file.parents[1] / "archive").records(notebook=NOTEBOOK)
+    record = Archive(file.parents[1] / "archive").load(ref)
+    assert (record.status, record.changes[0].open) == ("cancelled", when == "started")
 
 
 @pytest.mark.emulator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,31 @@ def memory(folder: Path) -> Memory:
 def test_a_look_is_remembered_by_the_next_watch(tmp_path: Path) -> None:
     memory(tmp_path).add(LOOK)
     assert memory(tmp_path).last() == {**memory(tmp_path).lines[0]} and len(memory(tmp_path).lines) == 1
+
+
+GOOD = {"at": "2026-11-10T03:00:00Z", "state": ["SOAK", "soaking", []], "kept": False, "back_filled": False}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(json.dumps({key: value for key, value in GOOD.items() if key != missing}) for missing in GOOD),
+        *(
+            json.dumps({**GOOD, key: odd})
+            for key in GOOD
+            for odd in (None, {}, "x", [[]])
+            if (key, odd) != ("state", [[]])
+        ),
+        *("null", "[]", "1", '{"at": "2026', "[" * 100_000, json.dumps([GOOD])),
+    ],
+    ids=lambda line: line[:60],
+)
+def test_a_line_that_is_not_its_own_is_no_look(tmp_path: Path, line: str) -> None:
+    """One without "kept" ended `runbook watch --auto-rollback` in a KeyError, and nobody watched any more."""
+    path = memory(tmp_path).path
+    path.parent.mkdir()
+    path.write_text(f"{line}\n{json.dumps(GOOD)}\n{line}\n")
+    assert memory(tmp_path).lines == [GOOD]
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a link to a file", "a link to a device", "a link to nothing"])

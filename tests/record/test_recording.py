@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.record import recording, sealing
+from runbook_lib.record import recording, sealing, staging
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.seal import write_folder
@@ -46,6 +47,35 @@ def test_where_the_archive_cannot_be_written_one_to_spare_does_if_it_may(
     assert begun.root.parent == tmp_path and begun.root.name.startswith("runbook-archive-")
     assert begun.trouble.endswith(f"the record of this rollback is in {begun.root}") and begun.run_id == "abc"
     assert json.loads((begun.folder / "owner.json").read_text())["run_id"] == "abc"
+
+
+@pytest.mark.parametrize("why", ["no folder", "no room"])
+def test_where_nothing_can_be_written_only_what_goes_on_anyhow_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], why: str
+) -> None:
+    """On a full disk, or in a container that is read-only, `runbook rollback 1` ended without turning async off."""
+
+    def none(*_: Any, **__: Any) -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    def full(*_: Any) -> None:
+        raise ArchiveError("no room")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    if why == "no folder":
+        monkeypatch.setattr("tempfile.gettempdir", none)
+        monkeypatch.setattr("tempfile.mkdtemp", none)
+    monkeypatch.setattr(staging, "write_folder", full)
+    with pytest.raises((ArchiveError, OSError)):
+        recording.staged(tmp_path / "archive", *WHERE, spare="this rollback")
+    begun = recording.staged(tmp_path / "archive", *WHERE, spare="this rollback", anyhow=True)
+    assert "no room; nor can a temporary folder be written" in begun.trouble
+    journal = Journal(begun.folder, lenient=True)
+    recording.opened(journal, begun.run_id, "rollback_1", "command", {"env": "prod"})
+    journal.append("intent", what="switch off")
+    assert "switch off" in capsys.readouterr().err
+    assert sealing.sealed_or_said(Archive(begun.root), begun.folder, "completed") == ""
 
 
 def test_a_record_that_cannot_be_sealed_is_a_sentence_and_its_journal_stays(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -13,8 +14,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from runbook_lib.act.guard import begun
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.record import kernel
+from runbook_lib.record.archive import Archive
+from runbook_lib.record.journal import Journal
 from runbook_lib.record.record import Record, Status
 from runbook_lib.run import launch as launching
 from runbook_lib.run.launch import _read_from, find_notebook, finished, launch, overrides, prestart
@@ -201,6 +205,19 @@ def test_whoever_asks_for_json_gets_the_sealed_record_of_a_run_that_a_signal_end
     with pytest.raises(sign):
         launch(ROOT / "notebooks" / "03_dashboard.ipynb", ROOT / "params" / "prod.yaml", values, cut=cut.append)
     assert cut == ["the record"]
+
+
+def test_what_a_run_began_is_told_though_its_record_cannot_be_sealed(tmp_path: Path) -> None:
+    """The disk was full after the shift to 10 %, and the command ended with "nothing was changed"."""
+    archive = Archive(tmp_path)
+    for run, pid in (("mine", os.getpid()), ("another", os.getpid() + 1)):
+        staged = archive.stage("prod", "r", "06_phase1_10_percent", run, "papermill")
+        owner = json.loads((staged / "owner.json").read_text())
+        (staged / "owner.json").write_text(json.dumps({**owner, "pid": pid}))
+        Journal(staged).append("intent", id="i", what=f"{run}: dial 0 % -> 10 %")
+    assert launching._changes(archive, []) == ["mine: dial 0 % -> 10 %"]
+    begun.append("mine: dial 0 % -> 10 %")  # by the command itself, which lists it
+    assert launching._changes(archive, []) == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.project import read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.run import run as runs
@@ -75,8 +75,8 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     aws = SimpleNamespace(identity=lambda **_: identity, endpoint="https://x")
     monkeypatch.setattr(runs, "connect", lambda _, **__: aws)
 
-    def open_(notebook: str, mode: str) -> tuple[Run | None, Archive]:
-        flat = {**read_yaml(file), "mode": mode, "confirm": "prod", "In": [INJECTED]}
+    def open_(notebook: str, mode: str, cell: str = INJECTED) -> tuple[Run | None, Archive]:
+        flat = {**read_yaml(file), "mode": mode, "confirm": "prod", "In": [cell]}
         return Run.open(notebook, flat), Archive(tmp_path / "archive")
 
     yield open_
@@ -102,3 +102,39 @@ def test_what_may_change_aws_does_not_begin(opened: Any, tmp_path: Path) -> None
 def test_a_rollback_is_not_held_up(opened: Any) -> None:
     run, _ = opened("rollback_1_async_failing", "apply")
     assert "'atempt' is not a parameter" in str(run.where_am_i())
+
+
+@pytest.mark.parametrize(
+    ("notebook", "mode", "begins"),
+    [
+        ("06_phase1_10_percent", "apply", False),
+        ("06_phase1_10_percent", "plan", True),
+        ("rollback_2_queue_backlog", "apply", False),
+        ("rollback_1_async_failing", "apply", True),
+    ],
+)
+def test_where_the_archive_cannot_be_written_only_what_lowers_changes_anything(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, notebook: str, mode: str, begins: bool
+) -> None:
+    """On a full disk 10 % was shifted with a record in the temporary folder, which no later run finds."""
+    spare = Archive(tmp_path / "runbook-archive-x").stage("prod", "r", notebook, "abc", "papermill")
+    monkeypatch.setenv("RUNBOOK_STAGING", str(spare))
+    monkeypatch.setenv("RUNBOOK_ORIGIN", "papermill")
+    if begins:
+        opened(notebook, mode, "")
+        return
+    with pytest.raises(ArchiveError, match="cannot be written, and this run's record would be in another") as told:
+        opened(notebook, mode, "")
+    assert told.value.nothing_changed
+
+
+@pytest.mark.parametrize("root", ["archive", "linked"])
+def test_one_that_papermill_has_staged_in_the_archive_begins(
+    opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "archive")
+    staged = Archive(tmp_path / root).stage("prod", "r", "06_phase1_10_percent", "abc", "papermill")
+    monkeypatch.setenv("RUNBOOK_STAGING", str(staged))
+    monkeypatch.setenv("RUNBOOK_ORIGIN", "papermill")
+    assert opened("06_phase1_10_percent", "apply", "")[0].staging == staged

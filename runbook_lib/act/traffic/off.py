@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.act.guard import Guard
@@ -74,13 +75,9 @@ class RegisterOff:
         written: list[int] = []
 
         def do() -> None:
-            self._insist("taking the new side off", lambda: register.put(0, None))
-            try:
-                self._insist(WRITING, lambda: written.append(register.write(percent, False, description)))
-            except AwsError as error:
-                if not register.acts:  # the parameter is the weight itself
-                    raise
-                self._guard.warn(f"{error}; the new side is off all the same")
+            doing = "taking the new side off"
+            if number := lower(register, self._guard, doing, 0, percent, False, description):
+                written.append(number)
 
         with aws_errors("taking the new side off"):
             change = self._guard.change(
@@ -107,16 +104,38 @@ class RegisterOff:
             seen |= {"enabled": newest.enabled, "percent": newest.percent, "description": newest.description}
         return {**seen, "in_force": now.percent if now else newest.weight if newest else 0.0}
 
-    def _insist(self, doing: str, do: Any) -> None:
-        """Repeats `do` until it works, patience ends, or AWS will never allow it."""
-        register = self._register
-        trying = Trying(doing, self._guard, register.monotonic, lambda: f"by hand: {register.by_hand}")
-        while True:
-            try:
-                return do()  # type: ignore[no-any-return]
-            except Exception as error:  # throttling, a lost connection: only time or a clear refusal ends this
-                trying.failed(error)
-            register.sleep(PAUSE_S)
+
+def lower(
+    register: Register, guard: Guard, doing: str, weight: float, percent: float, enabled: bool, description: str
+) -> int:
+    """Makes AWS send `weight` percent to the new side, then writes the step down, each tried for a while.
+
+    Returns:
+        The step's number; 0: it could not be written down, and where AWS splits by itself the weight is lowered all
+        the same.
+
+    Raises:
+        AwsError: not within `PATIENCE_S`, or AWS will never allow it; with the command that does it by hand.
+    """
+    _insist(register, guard, doing, lambda: register.put(weight, None))
+    try:
+        return int(_insist(register, guard, WRITING, lambda: register.write(percent, enabled, description)))
+    except AwsError as error:
+        if not register.acts:  # the parameter is the weight itself
+            raise
+        guard.warn(f"{error}; {'the weight is lowered' if enabled else 'the new side is off'} all the same")
+        return 0
+
+
+def _insist(register: Register, guard: Guard, doing: str, do: Callable[[], Any]) -> Any:
+    """Repeats `do` until it works, patience ends, or AWS will never allow it."""
+    trying = Trying(doing, guard, register.monotonic, lambda: f"by hand: {register.by_hand}")
+    while True:
+        try:
+            return do()
+        except Exception as error:  # throttling, a lost connection: only time or a clear refusal ends this
+            trying.failed(error)
+        register.sleep(PAUSE_S)
 
 
 def whose(step: Entry | None) -> str:
@@ -149,8 +168,10 @@ def is_off(traffic: Any) -> str:
     return f"{new_side(traffic)} is off; {then.format(traffic)}"
 
 
-def is_not_off(traffic: Any) -> str:
-    """What people read where the new side could not be turned off."""
+def is_not_off(traffic: Any, *, unread: bool = False) -> str:
+    """What people read where the new side could not be turned off, or (`unread`) was, and nobody could see it."""
+    if unread:
+        return f"it is NOT known whether {new_side(traffic)} is off; a person is needed now"
     return f"{new_side(traffic)} could NOT be turned off; a person is needed now"
 
 

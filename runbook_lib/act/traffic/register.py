@@ -136,20 +136,44 @@ class Register:
         )
         return int(answer["Version"])
 
-    def write_after(self, latest: Entry | None, percent: float, enabled: bool, description: str) -> int:
+    def write_after(self, latest: Entry | None, percent: float, enabled: bool, description: str) -> tuple[int, ...]:
         """`write`, if `latest` is still the newest version. Parameter Store has no condition, so the number of the new
         version tells; if somebody was faster, their value is restored.
+
+        Returns:
+            The numbers of its versions, oldest first: more than one where an answer was lost and botocore asked again.
 
         Raises:
             Overtaken: somebody else wrote meanwhile.
         """
-        number = self.write(percent, enabled, description)
-        if number == (latest.number if latest else 0) + 1:
-            return number
-        theirs = next((one for one in self.entries() if one.number == number - 1), None)
+        since = latest.number if latest else 0
+        try:
+            number = self.write(percent, enabled, description)
+        except Exception:  # it may have been written, and the answer lost: the history tells
+            if mine := self._mine(self._later(since), percent, enabled, description):
+                return mine
+            raise
+        if number == since + 1:
+            return (number,)
+        later = self._later(since)
+        mine = self._mine(later, percent, enabled, description)
+        theirs = next((one for one in later if one.number not in mine), None)
+        if theirs is None and mine:
+            return mine
         if theirs is not None:
-            self.write(theirs.percent, theirs.enabled, theirs.description, number)
-        raise Overtaken(f"version {number - 1} of {name_of(self.params)} was written meanwhile, and is in force again")
+            for one in mine:
+                self.write(theirs.percent, theirs.enabled, theirs.description, one)
+        which = theirs.number if theirs else number - 1
+        raise Overtaken(f"version {which} of {name_of(self.params)} was written meanwhile, and is in force again")
+
+    def _later(self, since: int) -> list[Entry]:
+        """The versions after that one, newest first."""
+        return [one for one in self.entries(lenient=True) if one.number > since]
+
+    @staticmethod
+    def _mine(later: list[Entry], percent: float, enabled: bool, description: str) -> tuple[int, ...]:
+        wanted = (percent, enabled, description[:MAX_DESCRIPTION])
+        return tuple(one.number for one in reversed(later) if (one.percent, one.enabled, one.description) == wanted)
 
     def put(self, percent: float, token: str | None) -> None:
         """Makes AWS send that share to the new side; does nothing if the parameter is the weight itself.

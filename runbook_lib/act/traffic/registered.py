@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic.off import RegisterOff
+from runbook_lib.act.traffic.off import RegisterOff, lower
 from runbook_lib.act.traffic.register import Overtaken, Register
 from runbook_lib.act.traffic.shift import DialStep, ShiftPlan, number, refuse_if_turned, whose
 from runbook_lib.act.traffic.switch import Turned
@@ -24,7 +24,7 @@ from runbook_lib.observe.asking import Clients
 from runbook_lib.observe.traffic.in_force import InForce
 from runbook_lib.observe.traffic.ledger import Entry, standing
 from runbook_lib.observe.traffic.state import TrafficState
-from runbook_lib.observe.traffic.weight import read_traffic, state_of
+from runbook_lib.observe.traffic.weight import NEAR, read_traffic, state_of
 from runbook_lib.params.load import Params
 
 STALE = ("PreconditionFailedException", "ConflictException")
@@ -62,9 +62,9 @@ class RegisteredTraffic:
         self._refuse_if_changed(plan, state_of(found, now))
 
         def do() -> int:
-            step_number = self._written(found, step.after, plan.description)
-            self._told(step, step_number, found, now, plan)
-            return step_number
+            written = self._written(found, step.after, plan.description)
+            self._told(step, written, found, now, plan)
+            return written[-1]
 
         change = self._change(plan, step, do)
         if not change.ok:
@@ -77,8 +77,9 @@ class RegisteredTraffic:
         newest = self._register.newest()
 
         def do() -> int:
-            self._register.put(step.after, None)
-            return self._register.write(step.after, newest.enabled if newest else True, plan.description)
+            enabled = newest.enabled if newest else True
+            doing = f"bringing the weight to {step.after:g} %"
+            return lower(self._register, self._guard, doing, step.after, step.after, enabled, plan.description)
 
         change = self._change(plan, step, do)
         if not change.ok:
@@ -104,27 +105,45 @@ class RegisteredTraffic:
                 raises=plan.raises,
             )
 
-    def _written(self, found: list[Entry], percent: float, description: str) -> int:
-        """Writes the step into the parameter, if nobody has written one since `found` was read; returns its number."""
+    def _written(self, found: list[Entry], percent: float, description: str) -> tuple[int, ...]:
+        """Writes the step into the parameter, if nobody has written one since `found` was read; returns its numbers."""
         try:
             return self._register.write_after(found[0] if found else None, percent, True, description)
         except Overtaken as error:
             raise Refused(f"somebody else moved the weight meanwhile: {error}; look, and plan again") from None
 
-    def _told(self, step: DialStep, written: int, found: list[Entry], now: InForce | None, plan: ShiftPlan) -> None:
+    def _told(
+        self, step: DialStep, written: tuple[int, ...], found: list[Entry], now: InForce | None, plan: ShiftPlan
+    ) -> None:
         """Makes AWS follow the step, if nobody changed its state since it was read; else takes the step back."""
         try:
             self._register.put(step.after, now.token if now else None)
         except Exception as error:
+            follows = self._follows(step.after)
+            if follows:
+                return
             before = next(iter(standing(found)), None)
             percent, enabled = (before.percent, before.enabled) if before else (0.0, True)
-            self._register.write(percent, enabled, f"step {written} is taken back: {plan.description}", written)
+            for one in written:
+                self._register.write(percent, enabled, f"step {one} is taken back: {plan.description}", one)
             if isinstance(error, Overtaken) or (isinstance(error, ClientError) and code_of(error) in STALE):
                 where = now.where if now else "the weight"
+                if follows is None:
+                    raise AwsError(f"{where} was changed meanwhile, by somebody else or by this step; look") from error
                 raise Refused(
                     f"somebody else changed {where} meanwhile; nothing was moved; look, and plan again"
                 ) from None
             raise
+
+    def _follows(self, percent: float) -> bool | None:
+        """Whether that weight is in force after an error: AWS has set it, its answer was lost, and asked once more by
+        botocore it refused what it had changed itself. None: that cannot be told.
+        """
+        try:
+            now = self._register.in_force()
+        except Exception:  # the error that led here is raised
+            return None
+        return now is not None and abs(now.percent - percent) <= NEAR
 
     def _seen(self) -> dict[str, Any]:
         """Facts for the journal: the newest step, and the weight in force."""

@@ -20,7 +20,7 @@ from runbook_lib.params.traffic import AppConfigHome
 
 __all__ = ["NotDeployed", "TrafficState", "read_or_nothing", "read_traffic", "state_of"]
 
-_NEAR = 0.005
+NEAR = 0.005
 """Percent points within which two weights are the same."""
 
 
@@ -92,7 +92,7 @@ def state_of(found: Sequence[Entry], now: InForce | None) -> TrafficState:
     newest = steps[0] if steps else None
     on, percent = (newest.enabled, newest.percent) if newest else (True, 0.0)
     weight = percent if on else 0.0
-    if now is not None and abs(now.percent - weight) > _NEAR:
+    if now is not None and abs(now.percent - weight) > NEAR:
         said = f"{now.where} is at {now.percent:g} %, and no step says so"
         foreign = Deployment(number=_last(found) + 1, state="COMPLETE", percent=now.percent, description=said)
         dial.insert(0, foreign)

@@ -49,7 +49,7 @@ def mended(archive: Archive) -> str:
     """Completes the seal that a crash cut short, if there is one, as the next seal would; a note says what was found.
 
     Returns:
-        Which record it was of, by its folder; empty: there was none.
+        Which record it was of, by its folder; empty: there was none, or its seal had not come to the record.
 
     Raises:
         ArchiveError, AwsError: the archive cannot be written.
@@ -64,7 +64,7 @@ def mended(archive: Archive) -> str:
 
         archive.told(told)
         noted(archive, ref_at(archive.root / begun.path), [told])
-    return begun.path
+    return begun.path if (archive.root / begun.path / "record.json").is_file() else ""
 
 
 def _completed(archive: Archive, ledger: Ledger) -> str:

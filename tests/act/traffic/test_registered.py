@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +118,97 @@ def test_a_stale_revision_takes_the_step_back_and_moves_nothing() -> None:
         "the step that never came into force is no history"
     )
     assert place.home.apply(plan(place, 10)).weight == 10
+
+
+WRITTEN = [(kind, lost) for kind in KINDS for lost in {"put_parameter": 0, WRITES[kind]: 0}]
+
+
+@pytest.mark.parametrize(("kind", "lost"), WRITTEN)
+def test_a_raise_whose_answer_is_lost_is_made_once_and_by_nobody_else(kind: str, lost: str) -> None:
+    """botocore asks again: Lambda then refuses its own change as a stale one, Parameter Store writes once more."""
+    place = begun(kind)
+    place.home.apply(plan(place, 10))
+    place.aws.lost.append(lost)
+    after = place.home.apply(plan(place, 50, "runbook release=r notebook=n attempt=1 run=z"))
+    assert not place.aws.lost and (after.weight, in_force(place)) == (50, 50)
+    assert after.dial_deployment and "run=z" in after.dial_deployment.description
+    assert place.events[-1][1]["ok"] is True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_raise_whose_answer_never_comes_is_what_the_history_says(kind: str) -> None:
+    place = begun(kind)
+
+    def lost(**given: Any) -> None:
+        del place.aws.put_parameter
+        place.aws.put_parameter(**given)
+        raise ConnectionClosedError(endpoint_url="http://127.0.0.1")
+
+    place.aws.put_parameter = lost
+    assert place.home.apply(plan(place, 10)).weight == in_force(place) == 10
+    assert len(place.aws.versions) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_another_wrote_is_restored_over_both_writes_of_a_lost_answer(kind: str) -> None:
+    place = begun(kind)
+    planned = plan(place, 10)
+
+    def theirs() -> None:
+        place.register.write(0, True, "somebody else")
+
+    place.aws.before["put_parameter"] = theirs
+    place.aws.lost.append("put_parameter")
+    with pytest.raises(Refused, match=r"version 2 of .* was written meanwhile, and is in force again"):
+        place.home.apply(planned)
+    state = place.home.read()
+    assert (state.weight, in_force(place)) == (0, 0)
+    assert [one.description for one in state.history] == ["somebody else", "created"]
+    assert json.loads(place.aws.versions[-1]["Value"])["percent"] == 0
+
+
+def test_a_step_that_was_written_twice_is_taken_back_whole() -> None:
+    place = begun("lambda-alias")
+    planned = plan(place, 10)
+    place.aws.lost.append("put_parameter")
+    place.aws.before["update_alias"] = lambda: place.aws.alias.update(RevisionId="theirs")
+    with pytest.raises(Refused, match="nothing was moved"):
+        place.home.apply(planned)
+    assert [one.description for one in place.home.read().history] == ["created"]
+
+
+def test_where_a_lost_answer_leaves_open_who_moved_nobody_is_named() -> None:
+    place = begun("lambda-alias")
+    planned = plan(place, 10)
+
+    def silent() -> None:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1")
+
+    def gone() -> None:
+        place.aws.before["get_alias"] = silent
+
+    place.aws.lost.append("update_alias")
+    place.aws.before["update_alias"] = gone
+    with pytest.raises(AwsError, match="was changed meanwhile, by somebody else or by this step; look"):
+        place.home.apply(planned)
+    assert in_force(place) == 10 and "nothing" not in str(place.events[-1][1]["error"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("percent", [0, "off"])
+def test_a_lowering_gets_through_what_fails_at_first(kind: str, percent: Any) -> None:
+    place = begun(kind)
+    place.home.apply(plan(place, 10))
+    for write in ("put_parameter", WRITES[kind]):
+
+        def lost() -> None:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1")
+
+        place.aws.before[write] = lost
+    place.home.switch_off("off") if percent == "off" else place.home.apply(plan(place, 0))
+    state = place.home.read()
+    assert (state.weight, in_force(place)) == (0, 0)
+    assert state.dial_deployment and "no step says so" not in state.dial_deployment.description
 
 
 @pytest.mark.parametrize("kind", ACTS)
