@@ -88,6 +88,8 @@ class Journal:
         self._lock = threading.Lock()
         self._seq: int | None = None
         self._torn = False
+        self._owed: list[dict[str, Any]] = []
+        """Events that could not be written yet, oldest first: they come before the next one that can."""
 
     def append(self, event: str, **data: Any) -> dict[str, Any]:
         """Writes one event, flushed and synced to disk, and returns it as written (JSON values, redacted).
@@ -132,19 +134,20 @@ class Journal:
     def append_or_stderr(self, event: str, **data: Any) -> dict[str, Any]:
         """As `append`, but it never raises, for actions that lower exposure: nothing may delay those.
 
-        If the journal cannot be written, the event goes to stderr and to a file in the temporary folder.
+        If the journal cannot be written, the event goes to stderr and to a file in the temporary folder, and is written
+        before the next one that can be.
         """
         with self._lock:
             entry = self._entry(event, data)
             try:
-                self._append(entry)
+                self._append(*self._owed, entry)
+                self._owed.clear()
             except ArchiveError as error:
+                self._owed.append(entry)
                 line = _line(entry)
                 kept, shown = "", line
                 with contextlib.suppress(OSError):
-                    spare = (
-                        Path(tempfile.gettempdir()) / f"runbook-{self.folder.name}.jsonl"
-                    )  # raises where there is none
+                    spare = self._spare()
                     _write(spare, line + "\n")
                     kept = f", and is kept in {spare}"
                     shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]} …"
@@ -219,8 +222,19 @@ class Journal:
             raw = read_plain(self.path)
             if raw and not raw.endswith(b"\n"):
                 _write(self.path, "\n")
-            return max((int(entry.get("seq") or 0) for entry in _parse(raw)), default=0)
+            numbers = (entry.get("seq") for entry in [*_parse(raw), *self._spared()])
+            return max((number for number in numbers if isinstance(number, int)), default=0)
         return 0
+
+    def _spare(self) -> Path:
+        """Where an event is kept that the journal does not take. Raises OSError where there is no temporary folder."""
+        return Path(tempfile.gettempdir()) / f"runbook-{self.folder.name}.jsonl"
+
+    def _spared(self) -> list[dict[str, Any]]:
+        """What another process of this run could not write: its numbers are not given again, so the gap is seen."""
+        with contextlib.suppress(OSError):
+            return _parse(read_plain(self._spare()))
+        return []
 
 
 def read_events(folder: Path | str) -> list[dict[str, Any]]:

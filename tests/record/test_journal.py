@@ -106,8 +106,11 @@ def test_a_full_disk_does_not_hold_up_a_lowering(
     assert len(capsys.readouterr().err) < 1000, "it is kept whole elsewhere"
     assert len((spare / "runbook-4f1c.jsonl").read_text()) > 30_000
     monkeypatch.setattr(module, "_write", write)
+    assert Journal(folder).append_or_stderr("note")["seq"] == 5, "of another process: the gap is told"
     assert journal.append_or_stderr("outcome")["seq"] == 5
-    assert [event["seq"] for event in read_events(folder)] == [1, 5]
+    assert [event["seq"] for event in read_events(folder)] == [1, 5, 3, 4, 5], "what was owed comes first"
+    assert journal.append_or_stderr("closed")["seq"] == 6, "and once"
+    assert [event["seq"] for event in read_events(folder)] == [1, 5, 3, 4, 5, 6]
 
 
 def test_a_full_temporary_folder_does_not_either(
