@@ -126,6 +126,8 @@ _TUPLE = re.compile(
     r"[ \t]{0,4}b?[\"'])(?!\[redacted\])(?P<value>[^\s\"']+)"
 )
 """The form of a pair in Python: `('password', 'x1')`; two names in a list have no digit."""
+_TUPLED = re.compile(r"(?i)(?:(?:define|set|put|add)\w{0,20}\(\s{0,4})?b?[\"']")
+"""What begins one."""
 
 
 def _changed(match: Match) -> str:
@@ -153,7 +155,7 @@ def mask_pairs(text: str, small: str) -> str:
     if "password" in small:
         text = _NETRC.sub(_masked, text)
     if any(sign in small for sign in ("',", '",')):
-        text = _TUPLE.sub(_paired, text)
+        text = near(_TUPLE, _paired, text, _TUPLED, 160)
     if any(sign in small for sign in "|│┃"):
         text = near(_CELLS, _masked, text, _LINES, 120)
     if "[ record " in small:
