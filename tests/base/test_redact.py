@@ -204,7 +204,7 @@ def test_the_time_is_linear_in_the_text(chain: str, before: str) -> None:
         return time.process_time() - began
 
     # A quadratic pattern takes half a second for this; a linear one some milliseconds.
-    assert any(seconds(8_000) < 0.1 for _ in range(2))
+    assert any(seconds(8_000) < 0.15 for _ in range(3))
 
 
 def test_a_list_of_words_is_a_command_line() -> None:
