@@ -349,5 +349,7 @@ FRONTS = {
     "comment of a program": "// ",
     "service": "db-1  | ",
     "time": "2026-11-30T10:00:00.123Z ",
+    "syslog": "<34>Nov 30 10:00:00 db-1 app[12]: ",
+    "Lambda": "[INFO]\t2026-11-30T10:00:00.123Z\t3fa85f64-5717-4562-b3fc-2c963f66afa6\t",
 }
 """What programs write before each line of a text."""

@@ -6,6 +6,7 @@ as AWS does. Wherever a step reads it, that is one sentence, and no KeyError.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from runbook_lib.base.errors import Unreadable
@@ -51,6 +52,27 @@ def listen(client: Any) -> None:
         return told(answer, asked)
 
     client._make_api_call = made
+    if model.metadata.get("protocol") == "json":
+        client.meta.events.register("after-call", _known)
+
+
+def _known(*, http_response: Any, parsed: Any, model: Any, **_: Any) -> None:
+    """Checks an answer that botocore finds nothing in: it leaves out what it does not know, so that another service's
+    `{"error": ...}` was taken for an empty list. What AWS sends for one is `{}`, or has a key of the operation.
+
+    Raises:
+        Unreadable: the operation knows none of its keys.
+    """
+    shape = model.output_shape
+    if http_response.status_code >= 300 or set(parsed) - {"ResponseMetadata"} or not (shape and shape.members):
+        return
+    try:
+        body = json.loads(http_response.content or b"{}")
+    except (ValueError, RecursionError):
+        return  # said by who reads it first
+    keys = {member.serialization.get("name", name) for name, member in shape.members.items()}
+    if isinstance(body, dict) and body and keys.isdisjoint(body):
+        raise _without(model.name, "it has no part that AWS sends")
 
 
 def _nothing(answer: dict[str, Any]) -> bool:

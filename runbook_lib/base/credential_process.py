@@ -23,6 +23,8 @@ from runbook_lib.base.patience import TELL_AFTER_S, tell
 
 MOST_S = 60.0
 """Seconds: it may ask a person, for a key to be touched for instance."""
+EACH_S = 0.1
+"""Seconds between two looks at whether it has printed too much."""
 MOST_B = 65_536
 """Bytes that it may print; credentials have some two thousand."""
 BY_HAND = "run it by hand to see what it says"
@@ -80,14 +82,19 @@ class Waited(subprocess.Popen[bytes]):
         return tuple(bytes(one.kept) for one in readers)
 
     def _over(self, readers: list[_Reader], end: float) -> bool:
-        """Whether it has ended and said all by then."""
-        for one in readers:
-            one.join(max(0.0, end - time.monotonic()))
+        """Whether it has ended and said all by then, or too much: of one that it has begun no end is waited for."""
+        while any(one.is_alive() for one in readers) and not any(one.over for one in readers):
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            next(one for one in readers if one.is_alive()).join(min(left, EACH_S))
+        if any(one.over for one in readers):
+            return True
         try:
             self.wait(max(0.0, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             return False
-        return not any(one.is_alive() for one in readers)
+        return True
 
 
 class Provider(credentials.ProcessProvider):  # type: ignore[misc]

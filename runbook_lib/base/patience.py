@@ -282,7 +282,7 @@ class Patient:
         )
 
     def _checked(self, request: Any, answer: Any) -> Any:
-        """The answer, unless it is a web page, a text or half an answer.
+        """The answer, unless it is a web page, a text, a list or half an answer.
 
         botocore takes what is no JSON for an answer that says nothing: a queue with dead letters was said to be empty.
         """
@@ -290,8 +290,8 @@ class Patient:
         if streams or not self._json or answer.status_code >= _REFUSALS or not answer.content:
             return answer
         with suppress(ValueError, RecursionError):
-            json.loads(answer.content)
-            return answer
+            if isinstance(json.loads(answer.content), dict):
+                return answer
         from botocore.parsers import ResponseParserError
 
         raise ResponseParserError(answer.content[:_PAGE].decode("utf-8", "replace"))

@@ -3,10 +3,11 @@ from a log.
 
 What is recognised is in `secret_kinds`, `secret_sessions`, `secret_clients` and `secret_codes` (by its shape),
 `secret_names` (by the name before it), `secret_nested` (by a name above it), `secret_pairs` (by a name apart from it),
-`secret_said` (in a sentence), `secret_sql`, `secret_kubernetes`, `secret_tables` (by a header), `secret_commands` and
-`secret_words` (by a program's option), `secret_forms` (what is known to be one), in texts within the text
-(`secret_written`), across lines (`secret_lines`), whatever ends or begins these (`secret_edges`) or hides their letters
-(`secret_unseen`). What is not: hashes, account ids, ARNs (`secret_arns`), run ids, counts of LLM tokens.
+`secret_said` (in a sentence), `secret_logins` (beside a user), `secret_sql`, `secret_kubernetes`, `secret_tables` (by
+a header), `secret_commands` and `secret_words` (by a program's option), `secret_forms` (what is known to be one), in
+texts within the text (`secret_written`), across lines (`secret_lines`), whatever ends or begins these (`secret_edges`,
+`secret_fronts`) or hides their letters (`secret_unseen`). What is not: hashes, account ids, ARNs (`secret_arns`), run
+ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from runbook_lib.base.secret_forms import Form, drawn, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
 from runbook_lib.base.secret_kubernetes import HELD, is_secret, mask_manifests
 from runbook_lib.base.secret_lines import Window, mask_lines, tells
-from runbook_lib.base.secret_names import assigns, describes, harmless, mask_named, stemmed, surely, telling
+from runbook_lib.base.secret_logins import mask_logins
+from runbook_lib.base.secret_names import assigns, describes, mask_named, stemmed, surely, telling
 from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.secret_pairs import mask_pairs
+from runbook_lib.base.secret_places import harmless
 from runbook_lib.base.secret_said import mask_apart, mask_said
 from runbook_lib.base.secret_sessions import SESSIONS
 from runbook_lib.base.secret_sql import mask_sql
@@ -152,13 +155,13 @@ def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
             text = form.pattern.sub(MASK, text)
             small = text.casefold()
     if deep and stemmed(small):  # first: a name takes the sign before the next line for its value
-        text = without_fronts(text, lambda bare: _searched(bare, emails, deep - 1))
+        text = without_fronts(text, lambda bare: _searched(bare, emails, deep - 1), first=deep == _FRONTS)
     return around_arns(text, lambda one: _told(one, emails), lambda arn: _shaped(arn, arn.casefold(), emails))
 
 
 def _told(text: str, emails: bool) -> str:
     small = text.casefold()
-    for mask in (mask_apart, mask_tables, mask_manifests):
+    for mask in (mask_apart, mask_logins, mask_tables, mask_manifests):
         text = mask(text, small)
     text, assigned = mask_fields(_shaped(text, small, emails), small), assigns(small)
     text = mask_named(mask_nested(text) if assigned else text, small, assigned=assigned)
@@ -297,7 +300,7 @@ def _list(value: Sequence[Any], depth: int) -> list[Any]:
         if not two or two.startswith("-") or harmless(two):
             continue
         flag = one.startswith("-") and telling(one)
-        header = len(value) == 2 and telling(one) and not telling(two)
+        header = len(value) == 2 and telling(one) and not telling(two) and not (" " in one and " " in two)
         if flag or header:
             found[at] = MASK
         elif (masked := mask_login(f"{one} {two}")) != f"{one} {two}":

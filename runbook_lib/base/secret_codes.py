@@ -12,6 +12,8 @@ from runbook_lib.base.secret_kinds import AND, EQ, KEEP, MASK, VALUE, Kind, Matc
 def _code(match: Match) -> str:
     """Masks a code that lets its bearer sign in; a status or an error's name is shorter or a word."""
     value = match[2]
+    if "[" in value or "(" in value:  # a program's source
+        return match[0]
     mixed = any(map(str.isdigit, value)) and not value.isdigit()
     return match[1] + MASK if len(value) >= (9 if mixed else 20) else match[0]
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import harmless, has, no_value, telling
+from runbook_lib.base.secret_names import has, no_value, telling
+from runbook_lib.base.secret_places import harmless
 
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
@@ -69,7 +70,7 @@ _ENV = re.compile(
 _LOGIN_AS = re.compile(
     r"((?<![\w-])(?:(?:-u|-U|--(?:proxy-)?user(?:name)?|--auth|--login|--creds?|--credentials?)"
     r"(?:\s{1,4}[\"']?|=[\"']?|[\"'],\s{0,4}[\"'])"
-    r"|-u(?=[A-Za-z])(?!(?:rl|ri|rn|pdate|pgrade|pload|nset|nits?|nsafe|ser|sername|sb|dp|tf|tc)[:\W_]))(?P<user>[^\s:\"'/\\<>-][^\s:\"'/\\<>]{0,80}):)"
+    r"|-u(?=[A-Za-z])(?!(?:rl|ri|rn|pdate|pgrade|pload|nset|nits?|nsafe|ser|sername|sb|dp|tf|tc)[:\W_]))(?P<user>[^\s:\"'/\\<>+-][^\s:\"'/\\<>]{0,80}):)"
     r"(?![/\\:]|\[redacted\])(?P<value>[^\s\"'<>]+)"
 )
 _GROUPS = frozenset("root wheel staff users nogroup nobody adm docker daemon sudo admin".split())  # noqa: SIM905

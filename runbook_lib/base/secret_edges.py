@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from runbook_lib.base.secret_fronts import Stretch, alike
 from runbook_lib.base.secret_names import stemmed
 
 _OTHERS = "\r\x0b\x0c\x85\u2028\u2029"
@@ -50,32 +51,39 @@ def breaks_alike(text: str, mask: Callable[[str], str]) -> str:
     return "".join(line + ends[max(last, 0)] for line, last in zip(now, lasts, strict=False)) + now[-1]
 
 
-def without_fronts(text: str, mask: Callable[[str], str]) -> str:
+def without_fronts(text: str, mask: Callable[[str], str], *, first: bool = True) -> str:
     """A text with `mask` of its stretches of lines that begin alike, as if they did not; what stays has its own
-    beginning.
+    beginning. `first`: no other beginning was taken away.
     """
     if "\n" not in text:
         return text
     lines = text.split("\n")
-    kept, at = list[str](), 0
+    if first:
+        lines = _within(lines, alike(lines), mask)
     stretches = list(_stretches(lines))
     title = _TITLE.match(text) if len(text) <= _SENTENCE and not (stretches and stretches[0][0] == 0) else None
     if title and not stemmed(title[0].casefold()):
         stretches = [(0, len(lines), [title.end(), *[0] * (len(lines) - 1)])]
+    return "\n".join(_within(lines, stretches, mask))
+
+
+def _within(lines: list[str], stretches: Iterable[Stretch], mask: Callable[[str], str]) -> list[str]:
+    """Lines with `mask` of the stretches among them, which are in order."""
+    kept, at = list[str](), 0
     for begin, end, fronts in stretches:
         bare = [line[front:] for line, front in zip(lines[begin:end], fronts, strict=True)]
-        alike = "\n".join(bare)
-        masked = mask(alike) if stemmed(alike.casefold()) else alike
-        if masked != alike:
+        text = "\n".join(bare)
+        masked = mask(text) if stemmed(text.casefold()) else text
+        if masked != text:
             now = masked.split("\n")
             places = zip(now, _places(bare, now), strict=True)
             kept += [*lines[at:begin], *(f"{lines[begin + it][: fronts[it]]}{line}" for line, it in places)]
             at = end
-    return "\n".join([*kept, *lines[at:]]) if at else text
+    return [*kept, *lines[at:]] if at else lines
 
 
-def _stretches(lines: Sequence[str]) -> Iterator[tuple[int, int, list[int]]]:
-    """Lines that begin alike: the first, the one behind the last, and the length of each beginning."""
+def _stretches(lines: Sequence[str]) -> Iterator[Stretch]:
+    """Lines that begin with the same sign or label."""
     kind, begin, fronts, signed = "", 0, list[int](), False
     for at, line in enumerate(lines):
         found = _FRONT.match(line) or _CONTEXT.match(line)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
-from runbook_lib.base.secret_names import harmless
+from runbook_lib.base.secret_places import harmless
 
 _DEEP = 2
 """Encodings inside each other that are searched: JSON text in a JSON answer is two."""

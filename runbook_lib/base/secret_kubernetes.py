@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import harmless
+from runbook_lib.base.secret_places import harmless
 
 HELD = ("data", "stringdata", "binarydata")
 """Keys of a Secret below which each value is secret, in small letters."""

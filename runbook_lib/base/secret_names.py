@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
+from runbook_lib.base.secret_ends import ends_line, ends_text, is_front
 from runbook_lib.base.secret_kinds import MASK, Match
+from runbook_lib.base.secret_places import harmless
 
 _S = "[_-]?"
 _TONGUES = (
@@ -94,7 +96,8 @@ _FACT = re.compile(rf"(?i)(?:.*[_.-])?(?:{_FACTS})|.*[a-z0-9](?-i:{_FACTS.title(
 """Names of what is said about a secret, below its name."""
 _WORDS = frozenset(
     """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
-    is was are of in for to and or invalid incorrect""".split()  # noqa: SIM905
+    is was are of in for to and or invalid incorrect enabled
+    disabled on off""".split()  # noqa: SIM905
 )
 _FETCHED = ("include", "same-origin", "omit", "use-credentials", "anonymous")
 """What a browser's `credentials` are set to: a page whose script is changed shows nothing."""
@@ -102,10 +105,10 @@ _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
 """A folder or a count."""
-_DATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:")
-"""The time before a line of a log."""
+_RUN = re.compile(r"\d{8}T\d{6}|[A-Za-z_]\w{0,60}=(?!=*\Z)")
+"""The beginning of a run's id, or of an assignment."""
 _BRIEF = re.compile(
-    rf"(?i)(?P<head>{_SHORT}(?:=|{QUOTE}?:\s?|{QUOTE}=)(?P<q>{QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
+    rf"(?i)(?P<head>{_SHORT}(?:=|{QUOTE}?:[^\S\n]?|{QUOTE}=)(?P<q>{QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
 )
 _FOREIGN = re.compile(
     rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,20}}[_-]){{0,3}}(?:{_TONGUES})(?:{_S}[0-9]{{1,2}})?{AFTER}{QUOTE}?)"
@@ -113,8 +116,6 @@ _FOREIGN = re.compile(
 )
 _TURN = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")
 _DRAWN = re.compile(r"[A-Za-z0-9+/=_~!@#$%^*.-]+")
-_OPENED = re.compile(r"[\"'][\w .*?-]{0,40}\Z")
-"""What stands before a name that is the end of a text in quotes: `expect "db password:" send "x"`."""
 _STEMS = (
     "secret",
     "token",
@@ -160,15 +161,6 @@ def surely(name: str) -> bool:
 def describes(name: str) -> bool:
     """Whether a key below a telling name holds a fact about the secret, such as `name` or `secretArn`."""
     return len(name) <= 120 and _FACT.fullmatch(name.strip()) is not None
-
-
-def harmless(value: str) -> bool:
-    """Whether a value only points to a secret (an ARN, a KMS alias, a parameter's place, a variable, a placeholder, a
-    mask), or is no more than what programs write before a line.
-    """
-    if value.startswith(("arn:", "alias/", "ssm:/", "$", "{{", MASK)):
-        return True
-    return not value.strip("*.-–… +<>|│┃#/") or (value[0] == "{" and value[-1] == "}" and value[1:-1].isidentifier())
 
 
 def stemmed(small: str) -> bool:
@@ -267,7 +259,8 @@ def assigns(small: str) -> bool:
 def _option(match: Match) -> str:
     if (quoted := match["quoted"]) is not None:
         return match[0] if harmless(quoted) else f"{match[1]}{match['q']}{MASK}"
-    return match[0] if harmless(match["value"]) else match[1] + MASK + _next(match)
+    front = is_front(match, match[1])
+    return match[0] if front or harmless(match["value"]) else match[1] + MASK + _next(match)
 
 
 def _next(match: Match) -> str:
@@ -286,24 +279,15 @@ def random(value: str) -> bool:
         and value != value.lower()
         and value != value.upper()
         and bool(_DRAWN.fullmatch(value))
+        and not _RUN.match(value)
     )
 
 
 def _quoted(match: Match) -> str:
-    if _closes(match):
+    if ends_text(match):
         return match[0]
     fetched = match["value"] in _FETCHED and "credentials" in match[1].casefold()
     return match[0] if fetched or harmless(match["value"]) else match[1] + MASK
-
-
-def _closes(match: Match) -> bool:
-    """Whether the quote before a value closes the text that its name ends."""
-    quote = match.groupdict().get("q")
-    if not quote or match["value"][0] not in " \t,)]};:" or not match[1].endswith((f":{quote}", f"={quote}")):
-        return False
-    before = match.string[max(0, match.start() - 41) : match.start()]
-    opened = _OPENED.search(before)
-    return opened is not None and opened[0].startswith(quote)
 
 
 def _after(match: Match) -> str:
@@ -315,8 +299,9 @@ def _brief(match: Match) -> str:
     value = match["value"].rstrip(",.)]}:|`")
     tail = match["value"][len(value) :]
     spaced = match["head"][-1].isspace()
+    verdict = match["head"].startswith("PASS") and ":" in match["head"]  # a mapping of verdicts: `{"PASS": "green"}`
     none = no_value(value) or _PLACE.match(value) or value.startswith(("(", "[", "{")) or _CODE.match(value)
-    if none or (spaced and not any(char.isdigit() for char in value)):
+    if none or ((spaced or verdict) and not any(char.isdigit() for char in value)):
         return match[0]
     return match["head"] + MASK + tail
 
@@ -326,8 +311,7 @@ def _bare(match: Match) -> str:
     value = match["value"].rstrip(",.)]}:|`") or match["value"]
     tail = match["value"][len(value) :]
     block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value follows below
-    key = match["value"].endswith(":") and "\n" in match["sep"]  # YAML: the values follow below
-    key = key or ("\n" in match["sep"] and _DATED.match(value) is not None)
+    key = ends_line(match, match["value"])
     if value == MASK[:-1] or not value or harmless(value) or block or key or value.startswith(("(", "[", "{")):
         return match[0]
     if not match["sure"] and "==" in match["sep"]:  # a comparison, whose other side is a variable

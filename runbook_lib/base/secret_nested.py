@@ -19,11 +19,11 @@ from runbook_lib.base.secret_names import (
     beginnings,
     describes,
     enough,
-    harmless,
     has,
     no_value,
     telling,
 )
+from runbook_lib.base.secret_places import harmless
 
 _LONGEST = 4_000
 """Most characters of a list or an object that are searched."""

@@ -15,12 +15,12 @@ from runbook_lib.base.secret_names import (
     NAMES,
     SURE,
     describes,
-    harmless,
     no_value,
     stemmed,
     surely,
     telling,
 )
+from runbook_lib.base.secret_places import harmless
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
@@ -104,6 +104,7 @@ _UNDER = re.compile(
     rf"(?=[ \t]*{_END})"
 )
 """A name alone on its line, and a word with a digit alone on the next."""
+_BREAK = re.compile(r"\\{1,4}[nrt]|&(?:#x?[0-9a-fA-F]{1,6}|quot|apos|amp|lt|gt|nbsp);")
 _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<bare>[^\s/:@\"'<>]{1,200})(?=@)")
 
 
@@ -125,6 +126,8 @@ _TUPLE = re.compile(
     r"[ \t]{0,4}b?[\"'])(?!\[redacted\])(?P<value>[^\s\"']+)"
 )
 """The form of a pair in Python: `('password', 'x1')`; two names in a list have no digit."""
+_TUPLED = re.compile(r"(?i)(?:(?:define|set|put|add)\w{0,20}\(\s{0,4})?b?[\"']")
+"""What begins one."""
 
 
 def _changed(match: Match) -> str:
@@ -152,7 +155,7 @@ def mask_pairs(text: str, small: str) -> str:
     if "password" in small:
         text = _NETRC.sub(_masked, text)
     if any(sign in small for sign in ("',", '",')):
-        text = _TUPLE.sub(_paired, text)
+        text = near(_TUPLE, _paired, text, _TUPLED, 160)
     if any(sign in small for sign in "|│┃"):
         text = near(_CELLS, _masked, text, _LINES, 120)
     if "[ record " in small:
@@ -228,8 +231,9 @@ def _said(match: Match) -> str:
     bare = match["bare"]
     value = bare.rstrip(",.)]}:;!?*_")
     plain = not match["q"].strip("*_")
-    token = match["sure"] is None and not (len(value) >= 8 and any(char.isdigit() for char in value))
-    if no_value(value) or (plain and (value.casefold() in PLAIN or token)):
+    first = _BREAK.split(value, maxsplit=1)[0].rstrip(",.)]}:;!?*_")  # the rest is another line
+    token = match["sure"] is None and not (len(value) >= 8 and any(char.isdigit() for char in first))
+    if no_value(first) or (plain and (first.casefold() in PLAIN or token)):
         return match[0]
     return f"{match[1]}{match['q']}{MASK}{bare[len(value) :]}"
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 import re
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import HUMP, SURE, harmless, has, no_value, random, stemmed, surely, telling
+from runbook_lib.base.secret_names import HUMP, SURE, has, no_value, random, stemmed, surely, telling
 from runbook_lib.base.secret_pairs import PLAIN, STEM, near
+from runbook_lib.base.secret_places import harmless
 
 _START = rf"(?:(?<![A-Za-z0-9])|{HUMP})"
 _KEYS = r"(?:secret[ _-])?access[ _-]?key|(?:api|secret|private|session)[ _-](?:key|token)|secret|token"
@@ -34,7 +35,7 @@ _SENT = re.compile(
 )
 """What a script sends when it is asked: `expect "password:" send "x"`."""
 _FOR = re.compile(
-    rf"(?im)({_NAME}[ \t](?:for|of)[ \t][^\n:=]{{1,80}}?(?:\s?[:=]|\sis(?:\snow)?|\s?→)[ \t]{{1,4}}){_VALUE}{_END}"
+    rf"(?im)({_NAME}[ \t](?:for|of)[ \t][^\n\\:=]{{1,80}}?(?:\s?[:=]|\sis(?:\snow)?|\s?→)[ \t]{{1,4}}){_VALUE}{_END}"
 )
 """`Password for ada: x`, `the password for prod is x`."""
 _NOW = re.compile(rf"(?im)({_NAME}[ \t](?:is|was)[ \t](?:now|reset to|set to|changed to)[ \t]){_VALUE}{_END}")
@@ -95,7 +96,7 @@ _ECHO = re.compile(
 )
 """A password that a shell hands to a program's input."""
 _WORD_AND_NUMBER = re.compile(
-    r"(?i)\d{4}-\d\d|v?\d[\d.,:]*[a-z%]{0,3}$|\d+-?[a-z]{3,}$"
+    r"(?i)\d{4}-\d\d|\d{8}T\d{6}|[a-z_]\w{0,60}=(?!=*$)|v?\d[\d.,:]*[a-z%]{0,3}$|\d+-?[a-z]{3,}$"
     r"|(?:sha|md|base|utf|aes|argon|pbkdf|oauth|http|ec|ed|s|tls|ssl|kms|p|rs|hs|es|level|step|line|phase|rule)-?\d{1,5}(?:[-_]?\w{0,12})$"
 )
 """A date, a number, `16-characters`, `sha256`: no password."""

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import harmless, has, stemmed, telling
+from runbook_lib.base.secret_names import has, stemmed, telling
+from runbook_lib.base.secret_places import harmless
 
 _Q = r"(?P<q>\\{0,3}['\"])"
 _TEXT = r"(?:(?!(?P=q))(?:''|\\[^\n]|[^\n\\]))+"

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from runbook_lib.base.secret_kinds import MASK
-from runbook_lib.base.secret_names import harmless, stemmed, surely, telling
+from runbook_lib.base.secret_names import stemmed, surely, telling
+from runbook_lib.base.secret_places import harmless
 
 _TAG = re.compile(r"<[^<>]{0,300}>")
 _ROW = re.compile(r"<tr\b", re.I)
@@ -55,6 +56,11 @@ def _secret(header: str, cell: str) -> bool:
     return not harmless(cell) and (surely(header) or _NUMBER.fullmatch(cell) is None)
 
 
+def _are_headers(cells: Sequence[str]) -> bool:
+    """Whether cells are names of columns: none is a number or a sentence."""
+    return all((not cell or _HEADER.fullmatch(cell)) and not _NUMBER.fullmatch(cell) for cell in cells)
+
+
 # HTML
 
 
@@ -76,7 +82,10 @@ def _table(table: str) -> str:
     for number, row in enumerate(rows):
         cells = list(_CELL.finditer(row))
         said = [html.unescape(_TAG.sub("", cell[3])).strip() for cell in cells]
-        if cells and (all(cell[2].lower() == "th" for cell in cells) or (not headers and any(map(telling, said)))):
+        if cells and (
+            all(cell[2].lower() == "th" for cell in cells)
+            or (not headers and any(map(telling, said)) and _are_headers(said))
+        ):
             headers = said
             continue
         for at in range(min(len(cells), len(headers)) - 1, -1, -1):
@@ -113,8 +122,10 @@ def _delimited(lines: list[str], first: int) -> int:
             continue
         headers = [field.strip(_MARKS) for field in _fields(lines[first], sign)]
         named = [one for one in headers if one]
-        if len(named) < 2 or not any(map(telling, named)) or not all(map(_HEADER.fullmatch, named)):
+        if len(named) < 2 or not any(map(telling, named)) or not _are_headers(named):
             continue
+        if headers[0] and _fields(lines[first + 1], sign)[0].strip(_MARKS) == headers[0]:
+            continue  # what a program writes before each line
         if first > 0 and _RULE.fullmatch(lines[first - 1]) and len(_fields(lines[first - 1], sign)) == len(headers):
             continue  # a row, not a header
         at = first + 1

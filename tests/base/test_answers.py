@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from runbook_lib.base.answers import told
 from runbook_lib.base.aws import Aws, aws_errors
@@ -77,3 +78,29 @@ def test_no_byte_at_all_is_no_empty_list(
             ask(client)
     else:
         assert ask(client) == answer
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        (b'{"error": "no such route"}', True),
+        (b'{"message": "hello"}', True),
+        (b"{}", False),
+        (b'{"Messages": null}', False),
+        (b'{"Messages": [], "more": 1}', False),
+    ],
+)
+def test_what_another_service_says_is_no_empty_list(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, *, wrong: bool
+) -> None:
+    answer = AWSResponse("http://x/q", 200, {"content-length": str(len(body))}, None)
+    answer._content = body
+    monkeypatch.setattr("runbook_lib.base.patience.Patient.send", lambda *_: answer)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    client = Aws("us-east-1", "http://127.0.0.1:9").client("sqs")
+    if wrong:
+        with pytest.raises(Unreadable, match=r"answer to ReceiveMessage cannot be read \(it has no part"):
+            client.receive_message(QueueUrl="http://127.0.0.1:9/q")
+    else:
+        assert not client.receive_message(QueueUrl="http://127.0.0.1:9/q").get("Messages")

@@ -56,11 +56,13 @@ def test_one_that_answers_late_is_waited_for_and_told(tmp_path: Path, monkeypatc
     assert said == ["waiting for credential_process, 60 s at most ..."]
 
 
-@pytest.mark.parametrize("where", ["", ">&2"])
+@pytest.mark.parametrize("where", ["", ">&2", " & sleep 30"])
 def test_one_that_prints_without_an_end_is_ended_at_once(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "tool.sh").write_text(f"while :; do echo zebrastripe{where}; done")
+    (tmp_path / "tool.sh").write_text(
+        f"while :; do echo zebrastripe{where}; done" if "sleep" not in where else f"(yes zebrastripe >&2){where}"
+    )
     (tmp_path / "config").write_text(f"[profile tool]\ncredential_process = /bin/sh {tmp_path / 'tool.sh'}\n")
     monkeypatch.setenv("AWS_PROFILE", "tool")
     began = time.monotonic()

@@ -98,6 +98,21 @@ def test_a_secret_never_survives_whatever_stands_around_it_and_redacting_twice_i
         "the code 123456 of job 482913, opt 123456, spin 123456, country_code: 482913000",
         "api_key  2026-11-01\ntoken  12.5 ms\n",
         "C:\\new\\token\\temp, &lt;b&gt; &amp; 'a\\n'",
+        "--end-time $(date -u +%Y-%m-%dT%H:%M:%S)",
+        "signing_key: awskms:alias/audit, webhook_url: env:OPS_HOOK, signing_key: /etc/runbook/signer.pem",
+        "password=secretsmanager:prod/db#field, password: vault:kv/db#x, api_key: op://ops/pager/field",
+        '{"PASS": "green", "FAIL": "red"} | {Verdict.PASS: "o"}',
+        "if verdict is Verdict.PASS:\n2026-11-30T14:00:00.123Z root 7765",
+        "many lines that each hold `password=` take minutes",
+        "it is a secret\nrun_id=20261130T054251.830Z-9a76c91d7971, the token 20261130T054251.830Z-9a76c91d7971",
+        "if not contract.secrets:\\nrun_id=20261130T232124.030Z-aaa67f343d91 mode=plan",
+        "def asked(audience: str) -> JobToken:\n    'Key of the flag'",
+        'def asked(audience: str) -> JobToken:\\n"}, {"timestamp": 1, "message": "b"}',
+        "gone = _answer(gone, code=gone.codes[-1])",
+        "a | the token\na | 2 and 3\n0\timport secrets\n1\tapproved by ada",
+        "its token of GitHub&#x27;s is for another",
+        "basic_auth: enabled, auth: iam, login ada us-east-1, auth failed job-4f1c9a7b, auth bob:v1.2.3",
+        'login: ada / 2026-11-30, Auth(client, "us-east-1"), pass "phase2", auth: lambda:careervp-auth-v2',
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -189,7 +204,7 @@ def test_the_time_is_linear_in_the_text(chain: str, before: str) -> None:
         return time.process_time() - began
 
     # A quadratic pattern takes half a second for this; a linear one some milliseconds.
-    assert any(seconds(8_000) < 0.1 for _ in range(2))
+    assert any(seconds(8_000) < 0.15 for _ in range(3))
 
 
 def test_a_list_of_words_is_a_command_line() -> None:

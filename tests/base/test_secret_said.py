@@ -34,6 +34,18 @@ TOLD = {
         f"User / {W.title()}: ada / {X}",
         f"user/pass ada/{X}",
     ],
+    "login": [
+        f"credentials ada:{X}",
+        f"with creds ada/{X}",
+        f"login: ada / {X}",
+        f"auth bob {X}",
+        f"auth: [ada, {X}]",
+        f'auth: ["ada", "{X}"]',
+        f'basic_auth: "ada", "{X}"',
+        f'BasicAuth("ada", "{X}")',
+        f'pw "{X}"',
+        f"pwd '{X}'",
+    ],
     "prompt": [
         f"[sudo] {W} for ada: {X}",
         f"AWS Secret Access Key [None]: {X}",
