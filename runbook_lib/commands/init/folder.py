@@ -32,7 +32,7 @@ from runbook_lib.params.price_list import LLM, own_file
 
 PARAMETERS = "parameters"
 """Tag of the cell that papermill overrides."""
-_SETUP = "        run: make setup\n"
+_SETUP = "        run: make setup PYTHON=python3 # the one above, and no other that is quicker\n"
 """The delivered workflow's line that sets up a checkout."""
 
 
