@@ -24,6 +24,7 @@ from runbook_lib.base.secret_arns import around_arns
 from runbook_lib.base.secret_clients import CLIENTS
 from runbook_lib.base.secret_codes import CODES
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
+from runbook_lib.base.secret_drawn import mask_drawn
 from runbook_lib.base.secret_edges import breaks_alike, without_fronts
 from runbook_lib.base.secret_forms import Form, drawn, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
@@ -167,7 +168,7 @@ def _told(text: str, emails: bool) -> str:
     text = mask_named(mask_nested(text) if assigned else text, small, assigned=assigned)
     for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
         text = mask(text, small)
-    return mask_parts(text)
+    return mask_drawn(mask_parts(text))
 
 
 def _shaped(text: str, small: str, emails: bool) -> str:

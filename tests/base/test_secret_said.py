@@ -244,7 +244,7 @@ def test_what_a_structure_says_beside_stays() -> None:
         "run 20261130T091438-2255456f71f9 sealed as 4f1c9a7be210, key=async_success_rate value=0.99",
         f"AK{'IA'} da39a3ee5e6b4b0d3255bfef95601890afd80709",
         "the secret key EntryPoint2Handler",
-        "next token Zq3vKw9tLb2mX1, the token a1b2c3d4e5f6 of job 4f1c9a7b, key 20261130T091438-2255456f71f9",
+        "next token zq3vkw9tlb2mx1, the token a1b2c3d4e5f6 of job 4f1c9a7b, key 20261130T091438-2255456f71f9",
         "grep token <<< lines1",
         "cat <<< $TOKEN, git config user.name ada, aws configure set region us-east-1, secret << 2",
         f"['{W}:', 'x'] expect '{W}' to be sent 'now', key: job id 4f1c9a7be210Ab9, credential: role vpr-worker-dev-2",

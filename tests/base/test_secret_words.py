@@ -69,7 +69,7 @@ def test_of_a_list_the_other_words_stay(words: list[object]) -> None:
         "Give '--token' \"or a file\".",
         "psql --no-password reports",
         "['psql', '--no-password', 'reports']",
-        "aws s3api list-objects --next-token eyJjb250aW51ZSI1 --starting-token abc12345",
+        "aws s3api list-objects --next-token eyjjb250aw51zsi1 --starting-token abc12345",
         "aws cloudformation deploy --client-request-token 2026-11-30-7f3a",
         "['--starting-token', 'abc12345', '--client-request-token', 'abc12345']",
         '{"NextToken": "abc/12345+x==", "next_token": "abc/12345", "idempotencyToken": "a1b2c3d4"}',
