@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from runbook_lib.base.secret_tokens import SHAPES, TOKENS
+
 MASK = "[redacted]"
 KEEP = rf"\1{MASK}"
 
@@ -30,48 +32,6 @@ class Kind(NamedTuple):
     pattern: re.Pattern[str]
     replacement: Replacement = MASK
 
-
-_WORD = "A-Za-z0-9"
-_DASHED = "A-Za-z0-9_-"
-_TOKENS: tuple[tuple[str, str, int], ...] = (
-    *((f"gh{kind}_", _WORD, 20) for kind in "pousr"),
-    ("github_pat_", "A-Za-z0-9_", 20),
-    *((f"gl{kind}-", _DASHED, 16) for kind in ("pat", "ptt", "dt", "rt", "cbt", "agent", "imt", "oas", "ft", "soat")),
-    *((f"{kind}_{mode}_", _WORD, 10) for kind in ("sk", "rk", "pk") for mode in ("live", "test")),
-    ("whsec_", "A-Za-z0-9+/=", 16),
-    ("AIza", _DASHED, 30),
-    ("ya29.", "A-Za-z0-9._-", 20),
-    ("GOCSPX-", _DASHED, 20),
-    ("npm_", _WORD, 30),
-    ("pypi-", _DASHED, 16),
-    *((f"xox{kind}-", _DASHED, 8) for kind in "abceoprs"),
-    ("xapp-", _DASHED, 16),
-    ("SG.", "A-Za-z0-9._-", 40),
-    ("hf_", _WORD, 30),
-    ("dop_v1_", _WORD, 32),
-    ("shpat_", _WORD, 24),
-    ("hvs.", _DASHED, 20),
-    ("glsa_", "A-Za-z0-9_", 30),
-    ("NRAK-", _WORD, 20),
-    ("lin_api_", _WORD, 30),
-    ("ATATT3", "A-Za-z0-9_=-", 40),
-    ("AGE-SECRET-KEY-1", _WORD, 40),
-    ("sq0csp-", _DASHED, 22),
-    ("EAAA", _DASHED, 60),
-    ("dckr_pat_", _DASHED, 20),
-    *((f"pscale_{kind}_", _DASHED, 30) for kind in ("pw", "tkn", "oauth")),
-    *((f"do{kind}_v1_", "a-f0-9", 32) for kind in "or"),
-    *((f"hv{kind}.", _DASHED, 20) for kind in "br"),
-    *((f"{kind}_", _WORD, 30) for kind in ("glc", "ntn", "gsk", "bkua", "sbp", "r8", "sntrys")),
-    *((f"{kind}_", _WORD, 30) for kind in ("rubygems", "lin_oauth")),
-    *((f"{kind}-", _DASHED, 30) for kind in ("xai", "pplx", "nvapi", "PMAK")),
-    *((f"{kind}_", _DASHED, 30) for kind in ("figd", "CCIPAT", "CCIPRJ")),
-    ("pul-", "a-f0-9", 40),
-    ("dapi", "a-f0-9", 32),
-    ("AKCp", _WORD, 60),
-    ("mfa.", _DASHED, 60),
-)
-"""Beginning of a provider's token, its characters, and their least number."""
 
 BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}(?:PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----")
 END = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}(?:PRIVATE KEY(?: BLOCK)?|PGP MESSAGE)-----")
@@ -136,8 +96,9 @@ KINDS: tuple[Kind, ...] = (
     ),
     *(
         Kind((begin.casefold(),), re.compile(rf"(?<![A-Za-z0-9]){re.escape(begin)}[{chars}]{{{least},}}"))
-        for begin, chars, least in _TOKENS
+        for begin, chars, least in TOKENS
     ),
+    *(Kind(needles, re.compile(pattern)) for needles, pattern in SHAPES),
     Kind(("sk-",), re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}"), _llm),
     # An API key of Twilio: no hash has S and K. A key of Opsgenie is a UUID, so only its name tells.
     Kind(("sk",), re.compile(r"(?<![A-Za-z0-9])SK[0-9a-f]{32}(?![A-Za-z0-9])")),
