@@ -32,6 +32,7 @@ from runbook_lib.base import errors, redact
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.process import GRAMMARS
 from runbook_lib.base.project import named
+from runbook_lib.commands.kill_switch import opened
 from runbook_lib.params import load as parameters
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator import embedded as embedded_aws
@@ -79,6 +80,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+HEARD = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
 # How fast a busy machine draws examples says nothing of the code: timings are for the benchmarks.
 _CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # `make test` draws the same examples wherever a commit is tested; `make test-random` draws others each time, and more.
@@ -112,6 +115,10 @@ def a_process_of_its_own() -> Iterator[None]:
 
 
 def _forget() -> None:
+    for number, heard in HEARD.items():
+        if signal.getsignal(number) is not heard:  # a command that seals what is cut short lets nobody interrupt it
+            signal.signal(number, heard)
+    opened.clear()
     begun.clear()
     errors.done_here.clear()
     named.clear()
