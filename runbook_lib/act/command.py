@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from runbook_lib.act.output import lines_of
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.redact import Pieces, redact_lines
 from runbook_lib.base.template import fault, filled
@@ -285,9 +286,8 @@ def run_command(
     timer = threading.Timer(command.timeout_s, stop)
     timer.start()
     try:
-        assert process.stdout is not None  # noqa: S101
-        for text in process.stdout:
-            plain = _COLOURS.sub("", text.rstrip("\n"))
+        for text in lines_of(process):
+            plain = _COLOURS.sub("", text)
             tail.append(pieces(plain) if mask else plain)
             if out is not None:
                 out(tail[-1])

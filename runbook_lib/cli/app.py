@@ -34,7 +34,7 @@ from runbook_lib.cli.ending import answering
 from runbook_lib.cli.guarded import guarded
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number
-from runbook_lib.cli.streams import lasting
+from runbook_lib.cli.streams import closed, lasting
 from runbook_lib.cli.terminal import Column, advice, prose, say, say_json, table
 
 if TYPE_CHECKING:
@@ -158,14 +158,15 @@ def status(
     for seen in again(params, asked(set_ or []), every=interval if watch else None):
         if isinstance(seen, str):
             say(seen, fg="red", err=True)
-            continue
-        if json_:
+        elif json_:
             say_json(seen.as_dict())
         else:
             if watch and sys.stdout.isatty():
                 click.clear()
             _show_status(seen)
-        code = seen.exit_code
+        code = code if isinstance(seen, str) else seen.exit_code
+        if watch and closed():  # nobody reads it any more
+            break
     raise typer.Exit(code)
 
 

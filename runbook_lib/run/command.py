@@ -11,6 +11,7 @@ from typing import Self
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.errors import ArchiveError, RunbookError
+from runbook_lib.base.patience import busy
 from runbook_lib.params.load import Params, project_root
 from runbook_lib.record import recording, sealing
 from runbook_lib.record.archive import Archive
@@ -73,6 +74,10 @@ _COMMIT, _NONE = "# branch.oid ", "(initial)"
 """How `git status` says which commit it is, and that there is none yet."""
 
 
+_GIT_S = 5.0
+"""Seconds for which git is waited for: a record says `unknown` then."""
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and packages, and the runbook's commit, with a mark if files differ from it."""
     found = {"python": platform.python_version()}
@@ -82,8 +87,10 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "absent"
     try:
-        git = ["git", "-C", str(project_root()), "status", "--porcelain=v2", "--branch"]
-        said = subprocess.run(git, capture_output=True, text=True, timeout=5, check=True).stdout.splitlines()
+        # Without locks: one that is stopped while it holds the index's would leave the team's repository locked.
+        git = ["git", "--no-optional-locks", "-C", str(project_root()), "status", "--porcelain=v2", "--branch"]
+        with busy(f"git looks for changed files, {_GIT_S:.0f} s at most"):
+            said = subprocess.run(git, capture_output=True, text=True, timeout=_GIT_S, check=True).stdout.splitlines()
         commit = next(line.removeprefix(_COMMIT) for line in said if line.startswith(_COMMIT))
         changed = any(not line.startswith("# ") for line in said)
         found["commit"] = "unknown" if commit == _NONE else commit + (" (dirty)" if changed else "")

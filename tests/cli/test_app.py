@@ -188,6 +188,21 @@ def test_status_watch_asks_again_and_ends_with_the_code_of_the_last_look(monkeyp
     assert done.stdout.count("weight in force") == 2 and "AWS did not answer" in done.stderr
 
 
+@pytest.mark.parametrize("trouble", [False, True])
+def test_status_watch_ends_when_nobody_reads_it_any_more(monkeypatch: pytest.MonkeyPatch, trouble: bool) -> None:
+    looked: list[int] = []
+
+    def looks(*_: Any, **__: Any) -> Any:
+        for number in range(9):
+            looked.append(number)
+            yield "AWS did not answer; asked again in 30 s" if trouble and number else STATUS
+
+    monkeypatch.setattr("runbook_lib.commands.status.again", looks)
+    monkeypatch.setattr("runbook_lib.cli.app.closed", lambda: len(looked) > 2)
+    words = ["status", "--params", str(ROOT / "params" / "prod.yaml"), "--watch"]
+    assert CliRunner().invoke(app, words).exit_code == STATUS.exit_code and looked == [0, 1, 2]
+
+
 def test_a_run_that_is_refused_before_its_kernel_is_not_told_as_running() -> None:
     done = CliRunner().invoke(app, ["run", "06", "--params", "params/prod.yaml", "--set", "rollout_step=zzz"])
     assert "which is not a step of gates.yaml" in str(done.exception) and "running" not in done.output

@@ -141,6 +141,18 @@ def test_the_commit_and_whether_files_differ_from_it(folder: Path) -> None:
     assert command.versions()["commit"] == head, "on no branch"
 
 
+def test_it_takes_no_lock_of_the_repository(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that is stopped while git is slow would leave `index.lock`, and nobody could commit."""
+    asked: list[list[str]] = []
+
+    def slow(words: list[str], **_: Any) -> Any:
+        asked.append(words)
+        raise subprocess.TimeoutExpired(words, 5)
+
+    monkeypatch.setattr(command.subprocess, "run", slow)
+    assert command.versions()["commit"] == "unknown" and "--no-optional-locks" in asked[0]
+
+
 def test_without_git_it_is_unknown_and_a_package_that_is_missing_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
