@@ -21,8 +21,20 @@ _PREFIX = "runbook-"
 
 
 def owner() -> dict[str, Any]:
-    """This process: pid, start (epoch seconds; pids are reused, the pair is not) and host."""
-    return {"pid": os.getpid(), "start": started(os.getpid()), "host": platform.node()}
+    """This process: pid, start (epoch seconds; pids are reused, the pair is not), host, and whose pids it has."""
+    return {"pid": os.getpid(), "start": started(os.getpid()), "host": platform.node(), "pids": _pids()}
+
+
+def _pids() -> str:
+    """The namespace of this process's pids: containers of one host name have one each. Empty: not Linux."""
+    with contextlib.suppress(OSError):
+        return os.readlink("/proc/self/ns/pid")
+    return ""
+
+
+def is_here(who: Mapping[str, Any]) -> bool:
+    """Whether that process can be looked for from here: it is of this host, and not of another container's."""
+    return who.get("host") == platform.node() and who.get("pids", _pids()) == _pids()
 
 
 def started(pid: int) -> float | None:
@@ -86,7 +98,7 @@ def sweep(archive: Path | None = None, release: Callable[[Path, Path], bool] | N
     for left in found:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             who = json.loads(read_plain(left))
-            if who.get("host") != platform.node() or lives(who):
+            if not is_here(who) or lives(who):
                 continue
             wanted = who.get("archive") not in (None, str(archive.absolute()) if archive else None)
             if not wanted or (release is not None and release(left.parent, Path(str(who["archive"])))):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import platform
 import re
 import shutil
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.redact import redact
-from runbook_lib.base.scratch import lives, owner
+from runbook_lib.base.scratch import is_here, lives, owner
 from runbook_lib.record import journal
 from runbook_lib.record.seal import replace_file, write_folder
 
@@ -62,12 +61,12 @@ FILE = "owner.json"
 ENDED = "ended.json"
 """File that says how a run ended that could not be sealed: its status, error and notebook."""
 _FOREIGN_AFTER = dt.timedelta(days=7)
-"""Age at which a journal of another host is closed as died: its process cannot be checked from here."""
+"""Age at which a journal of another host or container is closed as died: its process cannot be checked from here."""
 
 
 def alive(who: Mapping[str, Any], staging: Path) -> bool:
     """Whether the process noted in `owner.json` may still be writing to `staging`."""
-    if who.get("host") != platform.node():
+    if not is_here(who):
         return journal.utc_now() - _touched(staging) < _FOREIGN_AFTER
     return lives(who)
 

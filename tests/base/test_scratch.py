@@ -59,9 +59,12 @@ def test_a_folder_that_names_no_owner_or_another_host_stays(temporary: Path) -> 
     for name, said in (("a", ""), ("b", "[]"), ("c", json.dumps({"pid": 1, "start": 1.0, "host": "elsewhere"}))):
         (temporary / f"runbook-{name}").mkdir()
         (temporary / f"runbook-{name}" / scratch.OWNER).write_text(said)
+    container = {**scratch.owner(), "pid": 2**22 + 1, "pids": "pid:[1]"}
+    (temporary / "runbook-d").mkdir()
+    (temporary / "runbook-d" / scratch.OWNER).write_text(json.dumps(container))
     (temporary / "runbook-archive-x").mkdir()
     scratch.sweep()
-    assert len(list(temporary.iterdir())) == 4
+    assert len(list(temporary.iterdir())) == 5
 
 
 def test_a_block_leaves_nothing(temporary: Path) -> None:

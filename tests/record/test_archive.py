@@ -364,10 +364,14 @@ class TestSweep:
         assert len(archive.sweep()) == 1
 
     @pytest.mark.parametrize(("days", "closed"), [(1, 0), (8, 1)])
-    def test_another_host_is_believed_for_a_week(self, archive: Archive, stage: Stage, days: int, closed: int) -> None:
+    @pytest.mark.parametrize("apart", [{"host": "elsewhere"}, {"pids": "pid:[1]", "pid": 2**22 + 1}])
+    def test_another_host_or_container_is_believed_for_a_week(
+        self, archive: Archive, stage: Stage, apart: dict[str, Any], days: int, closed: int
+    ) -> None:
+        """Containers of one host name have pids of their own: one of theirs cannot be looked for here."""
         staging = stage()
         facts = json.loads((staging / "owner.json").read_text())
-        (staging / "owner.json").write_text(json.dumps(facts | {"host": "elsewhere"}))
+        (staging / "owner.json").write_text(json.dumps(facts | apart))
         then = time.time() - days * 86400
         os.utime(staging / "journal.jsonl", (then, then))
         assert len(archive.sweep()) == closed

@@ -85,7 +85,7 @@ class Bucket:
             if other is None:
                 continue
             who = _facts(other[0])
-            gone = who.get("host") == scratch.owner()["host"] and not scratch.lives(who)
+            gone = scratch.is_here(who) and not scratch.lives(who)
             if gone or self.store.age(WRITER) > LEASE_S:
                 with contextlib.suppress(Lost):
                     self._lease = (self.store.put(WRITER, own, over=other[1]), own)
