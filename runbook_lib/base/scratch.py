@@ -28,7 +28,7 @@ def owner() -> dict[str, Any]:
 def _pids() -> str:
     """The namespace of this process's pids: containers of one host name have one each. Empty: not Linux."""
     with contextlib.suppress(OSError):
-        return os.readlink("/proc/self/ns/pid")
+        return str(Path("/proc/self/ns/pid").readlink())
     return ""
 
 
