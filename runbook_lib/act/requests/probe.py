@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from runbook_lib.act.requests.conversation import Conversation
 from runbook_lib.act.requests.smoke import attempt
 from runbook_lib.base.errors import Refused
+from runbook_lib.base.patience import tell
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.service import Routes
@@ -100,8 +101,9 @@ def probe(
                 found.append(future.result())
                 done(found[-1])
         except BaseException:
-            for future in pending:
-                future.cancel()
+            if left := sum(not future.cancel() and not future.done() for future in pending):
+                of = f"interrupted; {left} under way {'ends' if left == 1 else 'end'} when the report is there"
+                tell(f"{of}, in {deadline_s:.0f} s at most; once more ends at once")
             raise
     return found
 

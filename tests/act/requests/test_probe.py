@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, cast
 
 import pytest
@@ -91,3 +92,18 @@ def test_ctrl_c_ends_it_without_waiting_for_what_was_not_begun(monkeypatch: pyte
 
     with pytest.raises(KeyboardInterrupt):
         probe("x", ROUTES, 5, per_minute=2, probe_id="p", deadline_s=60, poll_s=1, sleep=interrupted)
+
+
+def test_ctrl_c_says_that_what_is_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on, told = threading.Event(), list[str]()
+    monkeypatch.setattr(Scripted, "script", {}, raising=False)
+    monkeypatch.setattr(Scripted, "poll", lambda _: goes_on.wait(20) and "")
+    monkeypatch.setattr(room, "Conversation", Scripted)
+    monkeypatch.setattr(room, "tell", lambda text: (told.append(text), goes_on.set()))
+
+    def interrupted(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        probe("x", ROUTES, 5, per_minute=2, probe_id="p", deadline_s=60, poll_s=1, sleep=interrupted)
+    assert told == ["interrupted; 1 under way ends when the report is there, in 60 s at most; once more ends at once"]
