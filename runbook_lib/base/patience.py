@@ -65,7 +65,8 @@ def busy(doing: str | Callable[[], str], *, again: bool = True) -> Iterator[None
                 told, due = text, now + EACH_S
             wait = TELL_AFTER_S if callable(doing) else EACH_S if again else None
 
-    threading.Thread(target=watch, name="runbook-busy", daemon=True).start()
+    with suppress(RuntimeError):  # where no thread can be had, nothing is told
+        threading.Thread(target=watch, name="runbook-busy", daemon=True).start()
     try:
         yield
     finally:
@@ -162,7 +163,11 @@ def within(call: Callable[[], T], told: str, most_s: float) -> T:
         except BaseException as error:
             failed.append(error)
 
-    _asker().questions.put((ask, done))
+    try:
+        asker = _asker()
+    except RuntimeError:  # the limit of threads is reached (`ulimit -u`, a container's): botocore's own limits hold
+        return call()
+    asker.questions.put((ask, done))
     first = min(TELL_AFTER_S, most_s)
     if not done.wait(first):
         if told:

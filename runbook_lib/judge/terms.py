@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import VERSION, BaseModel, ConfigDict
+
+from runbook_lib.base.held import held
 
 RULES = 8
 """Version of today's rules, which every record has for its own verdict. Rules 1 are those of version 0.1. Rules 2 test
@@ -48,6 +50,26 @@ class Frozen(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings", defer_build=DEFER_BUILD)
+
+    @classmethod
+    def model_rebuild(
+        cls,
+        *,
+        force: bool = False,
+        raise_errors: bool = True,
+        _parent_namespace_depth: int = 2,
+        _types_namespace: Any = None,
+    ) -> bool | None:
+        """As pydantic's, which builds a model when it is first used; a signal waits until that is done. Raised inside,
+        it would be taken for a fault of the model, or be forgotten, and the command would go on.
+        """
+        with held():
+            return super().model_rebuild(
+                force=force,
+                raise_errors=raise_errors,
+                _parent_namespace_depth=_parent_namespace_depth + 1,
+                _types_namespace=_types_namespace,
+            )
 
 
 class Verdict(StrEnum):

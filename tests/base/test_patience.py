@@ -285,3 +285,15 @@ def test_a_fork_asks_by_threads_of_its_own() -> None:
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+
+def test_where_no_thread_can_be_had_the_question_is_asked_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's limit of processes is reached: a way back must go on all the same."""
+
+    def full(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    patience._idle.clear()
+    monkeypatch.setattr(patience.threading, "Thread", full)
+    with patience.busy("waiting"):
+        assert patience.within(lambda: 3, "an answer", 5) == 3

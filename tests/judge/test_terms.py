@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
+from typing import Any
 
 import pytest
+from pydantic_core import core_schema
 
-from runbook_lib.judge.terms import COMPARABLE, MEASURES, OF_CHECKS, Word, measure_told
+from runbook_lib.judge.terms import COMPARABLE, MEASURES, OF_CHECKS, Frozen, Word, measure_told
 from runbook_lib.params.load import project_root
 
 DOCS = project_root() / "docs"
@@ -43,3 +46,22 @@ def test_a_measure_in_words(measure: str, words: str) -> None:
 
 def test_what_can_be_compared_is_a_share() -> None:
     assert {MEASURES[one] for several in COMPARABLE.values() for one in several} == {"rate", "quantile"}
+
+
+class Slow:
+    """A type during whose description, while a model is built, somebody presses Ctrl-C."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return core_schema.int_schema()
+
+
+def test_ctrl_c_while_a_model_is_built_is_neither_lost_nor_a_fault_of_the_model() -> None:
+    class Model(Frozen):
+        number: Slow
+
+    Model.__pydantic_complete__ = False
+    with pytest.raises(KeyboardInterrupt):
+        Model.model_rebuild(force=True)
+    assert Model.model_validate({"number": 3}).number == 3  # type: ignore[comparison-overlap]
