@@ -19,12 +19,14 @@ from botocore import credentials
 from botocore.compat import compat_shell_split
 from botocore.exceptions import CredentialRetrievalError
 
-from runbook_lib.base.patience import TELL_AFTER_S, tell
+from runbook_lib.base.patience import busy
 
 MOST_S = 60.0
 """Seconds: it may ask a person, for a key to be touched for instance."""
 EACH_S = 0.1
 """Seconds between two looks at whether it has printed too much."""
+LINGER_S = 0.5
+"""Seconds for which more is read once it has ended: a helper that it leaves behind may hold its output open."""
 MOST_B = 65_536
 """Bytes that it may print; credentials have some two thousand."""
 BY_HAND = "run it by hand to see what it says"
@@ -67,13 +69,12 @@ class Waited(subprocess.Popen[bytes]):
             TooMuch: it printed more than credentials have, and was ended.
         """
         most = MOST_S if timeout is None else timeout
-        begun, first = time.monotonic(), min(TELL_AFTER_S, most)
+        begun = time.monotonic()
         readers = [_Reader(pipe, self) for pipe in (self.stdout, self.stderr)]
         try:
-            if not self._over(readers, begun + first):
-                tell(f"waiting for credential_process, {most:.0f} s at most ...")
-            if not self._over(readers, begun + most):
-                raise subprocess.TimeoutExpired(self.args, most)
+            with busy(f"waiting for credential_process, {most:.0f} s at most"):
+                if not self._over(readers, begun + most):
+                    raise subprocess.TimeoutExpired(self.args, most)
         finally:
             self.kill()
             self.wait()
@@ -83,10 +84,14 @@ class Waited(subprocess.Popen[bytes]):
 
     def _over(self, readers: list[_Reader], end: float) -> bool:
         """Whether it has ended and said all by then, or too much: of one that it has begun no end is waited for."""
+        ended: float | None = None
         while any(one.is_alive() for one in readers) and not any(one.over for one in readers):
             left = end - time.monotonic()
             if left <= 0:
                 return False
+            ended = ended if ended or self.poll() is None else time.monotonic()
+            if ended and time.monotonic() - ended > LINGER_S:
+                return True
             next(one for one in readers if one.is_alive()).join(min(left, EACH_S))
         if any(one.over for one in readers):
             return True

@@ -48,12 +48,22 @@ def test_one_that_never_answers_is_given_up(name: str, tmp_path: Path, monkeypat
 def test_one_that_answers_late_is_waited_for_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile(tmp_path, f"import time\ntime.sleep(1)\nprint('''{json.dumps(ANSWER)}''')\n")
     monkeypatch.setenv("AWS_PROFILE", "tool")
-    monkeypatch.setattr(credential_process, "TELL_AFTER_S", 0.2)
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.2)
     said: list[str] = []
     monkeypatch.setattr(patience, "tellers", [said.append])
     found = Aws("us-east-1")._session.get_credentials()
     assert found is not None and found.access_key == "test"
     assert said == ["waiting for credential_process, 60 s at most ..."]
+
+
+def test_what_it_leaves_behind_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent that it starts has its output, too, and no end."""
+    (tmp_path / "tool.sh").write_text(f"(sleep 30 &)\necho '{json.dumps(ANSWER)}'\n")
+    (tmp_path / "config").write_text(f"[profile tool]\ncredential_process = /bin/sh {tmp_path / 'tool.sh'}\n")
+    monkeypatch.setenv("AWS_PROFILE", "tool")
+    began = time.monotonic()
+    found = Aws("us-east-1")._session.get_credentials()
+    assert found is not None and found.access_key == "test" and time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("where", ["", ">&2", " & sleep 30"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.base.patience import TELL_AFTER_S, tell
+from runbook_lib.base.patience import busy
 from runbook_lib.record.seal import replace_file, sync, write_folder
 
 LOCK_TIMEOUT_S = 60.0
@@ -27,10 +27,10 @@ def locked(file: Path, other: str, most_s: float) -> Any:
 
     lock = FileLock(file)
     try:
-        lock.acquire(timeout=TELL_AFTER_S)
+        lock.acquire(timeout=0)
     except Timeout:
-        tell(f"waiting for {other}, {most_s:.0f} s at most ...")
-        lock.acquire(timeout=max(0.0, most_s - TELL_AFTER_S))
+        with busy(f"waiting for {other}, {most_s:.0f} s at most"):
+            lock.acquire(timeout=most_s)
     return lock
 
 

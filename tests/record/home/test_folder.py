@@ -31,8 +31,8 @@ def test_whoever_waits_for_another_writer_is_told_for_whom(tmp_path: Path, monke
     """It was silent for up to a minute."""
     told: list[str] = []
     monkeypatch.setattr(patience, "tellers", [told.append])
-    monkeypatch.setattr(folder, "TELL_AFTER_S", 0.0)
-    monkeypatch.setattr(folder, "LOCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.02)
+    monkeypatch.setattr(folder, "LOCK_TIMEOUT_S", 0.4)
     second = Folder(tmp_path)
     with Folder(tmp_path).writing(), pytest.raises(ArchiveError, match="by another process"), second.writing():
         pass
