@@ -1,13 +1,13 @@
 """Removes secrets before anything is saved: in the journal, in a notebook's outputs, in the report, in a failure quoted
 from a log.
 
-What is recognised is in `secret_tokens`, `secret_kinds`, `secret_sessions`, `secret_clients` and `secret_codes` (by its
-shape), `secret_drawn` (by its looks), `secret_names` (by the name before it), `secret_nested` (by a name above it),
-`secret_pairs` (by a name apart from it), `secret_said` (in a sentence), `secret_logins` (beside a user), `secret_sql`, `secret_kubernetes`, `secret_tables` (by
-a header), `secret_commands` and `secret_words` (by a program's option), `secret_forms` (what is known to be one), in
-texts within the text (`secret_written`), across lines (`secret_lines`), whatever ends or begins these (`secret_edges`,
-`secret_fronts`) or hides their letters (`secret_unseen`). What is not: hashes, account ids, ARNs (`secret_arns`), run
-ids, counts of LLM tokens.
+What is recognised is in `secret_tokens`, `secret_kinds`, `secret_sessions`, `secret_clients` and `secret_codes` (by
+its shape), `secret_drawn` (by its looks), `secret_names` (by the name before it), `secret_nested` (by a name above
+it), `secret_pairs` (by a name apart from it), `secret_said` (in a sentence), `secret_logins` (beside a user),
+`secret_sql`, `secret_kubernetes`, `secret_tables` (by a header), `secret_commands` and `secret_words` (by a program's
+option), `secret_forms` (what is known to be one), in texts within the text (`secret_written`), across lines
+(`secret_lines`), whatever ends or begins these (`secret_edges`, `secret_fronts`) or hides their letters
+(`secret_unseen`). What is not: hashes, account ids, ARNs (`secret_arns`), run ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
