@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.aws_errors import code_of
-from runbook_lib.observe.jobs.dlq import HIDDEN_S, again, job_of, show_again, statuses, waiting
+from runbook_lib.observe.jobs.dlq import HIDDEN_S, MOST, Rest, again, job_of, show_again, statuses, there, waiting
 from runbook_lib.params import item
 from runbook_lib.params.load import Params
 from runbook_lib.params.posts import Post
@@ -40,10 +40,12 @@ class Redriven:
     """Left in the queue: not among the jobs asked for."""
     beyond: list[str] = field(default_factory=list)
     """Left in the queue: beyond the limit `most`."""
+    rest: Rest = field(default_factory=Rest)
+    """Left in the queue, and in none of these lists: the redrive did not get them."""
 
     @property
     def seen(self) -> set[str]:
-        """All ids that were in the queue."""
+        """All ids of the messages that the redrive got."""
         return {*self.sent, *self.completed, *self.skipped, *self.foreign, *self.others, *self.beyond}
 
 
@@ -68,11 +70,13 @@ def redrive(aws: Aws, guard: Guard, params: Params, jobs: Collection[str] = (), 
 def _one(aws: Aws, guard: Guard, params: Params, jobs: Collection[str], most: int, post: Post, done: Redriven) -> None:
     """Redrives the dead letters of one worker to its own queue."""
     sqs, held, dead = aws.client("sqs"), list[dict[str, Any]](), params.name(post.dlq)
-    with aws_errors(f"driving {dead} again (sqs:ReceiveMessage, SendMessage, DeleteMessage)"):
+    with aws_errors(f"driving {dead} again (sqs:GetQueueAttributes, ReceiveMessage, SendMessage, DeleteMessage)"):
         dlq, queue = (sqs.get_queue_url(QueueName=params.name(name))["QueueUrl"] for name in (post.dlq, post.queue))
+        before, seen, limit = there(sqs, dlq), 0, max(MOST, most)
         try:
-            for batch in waiting(sqs, dlq):
+            for batch in waiting(sqs, dlq, limit=limit):
                 held += batch
+                seen += len(batch)
                 chosen = _chosen(aws, params, batch, jobs, done)
                 room = max(0, most - len(done.sent))
                 wanted = [(job, one) for job, one, _ in chosen[:room]]
@@ -80,6 +84,7 @@ def _one(aws: Aws, guard: Guard, params: Params, jobs: Collection[str], most: in
                 if wanted:
                     _batch(sqs, guard, params.name(post.queue), dlq, queue, wanted, held, done)
                     done.failed += [job for job, _, status in chosen[:room] if status == "FAILED"]
+            done.rest += Rest.of(before, seen, limit)
         finally:
             try:
                 show_again(sqs, dlq, held)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runbook_lib.base.errors import Exit
 from runbook_lib.base.foreign import field, short
 from runbook_lib.base.window import when
 from runbook_lib.cli.misuse import Group
 from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number, written
 from runbook_lib.cli.terminal import prose, say, say_json
+
+if TYPE_CHECKING:
+    from runbook_lib.observe.jobs.dlq import Rest
 
 app = typer.Typer(cls=Group, help="The dead-letter queue: list it, export it, drive it again.", no_args_is_help=True)
 
@@ -25,6 +29,8 @@ def register(parent: typer.Typer) -> None:
 def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
     """List the dead letters with the state of their jobs; all of them stay in the queue.
 
+    At most 1,000 of a queue are listed. A list that lacks some says how many, and ends with exit code 1.
+
     Example: [bold]runbook dlq list --env prod[/bold]
     """
     from runbook_lib.base.redact import redact_text
@@ -33,16 +39,25 @@ def list_(params: ParamsFile, set_: Set = None, json_: AsJson = False) -> None:
 
     found = listed(params, overrides(set_ or []))
     if json_:
-        say_json([one.model_dump(mode="json") for one in found])
+        say_json([one.model_dump(mode="json") for one in found.letters])
+        _lacking(found.rest, f"{found.told('dead letter')} listed", "`runbook dlq export` takes up to 10,000")
         return
-    for one in found:
+    for one in found.letters:
         sent = when(one.sent_at) if one.sent_at else "at an unknown time"
         which = redact_text(": ".join(map(field, one.what)))
         prose(f"{short(which)}, sent {sent}", bold=True)
         told = one.error or ("the job says nothing of an error" if one.status else "")
         if told:
             prose(field(told), indent="  ")
-    say(f"{len(found) or 'no'} dead letter{'s' * (len(found) != 1)} in the queue")
+    _lacking(found.rest, f"{found.told('dead letter')} listed", "`runbook dlq export` takes up to 10,000")
+    say(f"{found.told('dead letter')} in the queue")
+
+
+def _lacking(rest: Rest, told: str, more: str) -> None:
+    """Ends with exit code 1 where a look did not get all: on standard error, so that `--json` stays JSON."""
+    if rest:
+        say(f"{told}; {rest.told()}" + (f" ({more})" if rest.not_looked_at else ""), err=True)
+        raise typer.Exit(int(Exit.ERROR))
 
 
 @app.command("export")
@@ -55,14 +70,17 @@ def export(
 ) -> None:
     """Write the dead letters to a file, with secrets removed; all of them stay in the queue.
 
+    At most 10,000 of a queue are written. An export that lacks some says how many, and ends with exit code 1.
+
     Example: [bold]runbook dlq export --env prod --out dead.jsonl[/bold]
     """
     from runbook_lib.commands.dlq import export as write
-    from runbook_lib.judge import words
     from runbook_lib.run.launch import overrides
 
-    count = write(params, overrides(set_ or []), out)
-    say(f"{words.count(count, 'message')} written to {out}")
+    found = write(params, overrides(set_ or []), out)
+    told = f"{found.told('message')} written to {out}"
+    _lacking(found.rest, told, "drive some again, or delete them, then export the rest to another file")
+    say(told)
 
 
 @app.command("redrive")
@@ -79,6 +97,7 @@ def redrive(
     """Send dead letters back to the work queue, once the cause is fixed; without --apply, list them.
 
     A message of a completed job stays. Each is sent first and then deleted: a crash may repeat a job, never lose it.
+    Where some are hidden by another look, it says how many, and ends with exit code 1.
 
     Example: [bold]runbook dlq redrive --env prod --apply --confirm prod[/bold]
     """
@@ -89,9 +108,11 @@ def redrive(
     done = drive(params, values, job or (), most)
     if json_:
         say_json(done.as_dict())
-        return
-    prose(done.sentence, bold=True)
-    for id in done.jobs:
-        say(f"  {id}")
-    if done.record:
-        say(f"record: {done.record}")
+    else:
+        prose(done.sentence, bold=True)
+        for id in done.jobs:
+            say(f"  {id}")
+        if done.record:
+            say(f"record: {done.record}")
+    if done.hidden:
+        raise typer.Exit(int(Exit.ERROR))

@@ -17,7 +17,7 @@ from runbook_lib.base.foreign import field
 from runbook_lib.base.redact import redact_text
 from runbook_lib.judge import words
 from runbook_lib.observe.api_address import reached
-from runbook_lib.observe.jobs.dlq import Letter, letters
+from runbook_lib.observe.jobs.dlq import ALL, MOST, Found, Rest, letters
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.run.command import CommandRun
 
@@ -34,6 +34,10 @@ class Driven:
     sentence: str
     jobs: tuple[str, ...]
     record: str | None
+    hidden: int = 0
+    """Messages that are hidden, so that they could not be redriven; see `Rest`."""
+    not_looked_at: int = 0
+    """Messages beyond `--max` that were not even looked at."""
 
     def __post_init__(self) -> None:
         """Whoever can send a message writes the id: without secrets, and on one line, it is shown."""
@@ -44,8 +48,8 @@ class Driven:
         return asdict(self)
 
 
-def listed(file: Path, values: Mapping[str, Any]) -> list[Letter]:
-    """The dead letters of an environment, oldest first; all stay in the queue.
+def listed(file: Path, values: Mapping[str, Any]) -> Found:
+    """The dead letters of an environment, oldest first, and how many are not among them; all stay in the queue.
 
     Raises:
         UsageError: the parameters or the account are wrong.
@@ -55,24 +59,27 @@ def listed(file: Path, values: Mapping[str, Any]) -> list[Letter]:
     return letters(aws, params)
 
 
-def export(file: Path, values: Mapping[str, Any], out: Path) -> int:
-    """Writes the dead letters as JSON lines, redacted, with the hash of the original body; returns their number.
+def export(file: Path, values: Mapping[str, Any], out: Path) -> Found:
+    """Writes the dead letters as JSON lines, redacted, with the hash of the original body; returns them, and the rest.
+
+    Where all are hidden, nothing is written: an empty file would look like an empty queue.
 
     Raises:
         UsageError: `out` exists already or cannot be written; else see `listed`.
         AwsError: AWS refused or did not answer.
     """
     params, aws, _ = _caller(file, values)
-    found = letters(aws, params, most=None)
+    found = letters(aws, params, most=None, limit=ALL)
     try:
         if os.path.lexists(out):
             raise UsageError(f"--out: {out} exists already; name another file")
         out.absolute().parent.stat()  # a missing folder is more likely a typo than intended
-        lines = "".join(json.dumps(one.model_dump(mode="json"), ensure_ascii=False) + "\n" for one in found)
-        write_all({out: lines.encode("utf-8", "replace")})
+        lines = "".join(json.dumps(one.model_dump(mode="json"), ensure_ascii=False) + "\n" for one in found.letters)
+        if found.letters or not found.rest:
+            write_all({out: lines.encode("utf-8", "replace")})
     except OSError as error:
         raise UsageError(f"--out: {out} cannot be written ({error.strerror})") from None
-    return len(found)
+    return found
 
 
 def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: int) -> Driven:
@@ -84,20 +91,24 @@ def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: 
     """
     params, aws, identity = _caller(file, values)
     if params.mode != "apply":
-        there = letters(aws, params)
+        found = letters(aws, params, limit=max(MOST, most))
+        there = found.letters
         asked = [one for one in there if one.job_id and (not jobs or one.job_id in jobs) and one.status != "COMPLETED"]
-        due = [one for one in asked if one.status not in params.service.worker_skips][:most]
+        able = [one for one in asked if one.status not in params.service.worker_skips]
+        due = able[:most]
         ids = tuple(str(one.job_id) for one in due)
         told = f"nothing was changed; apply would redrive {words.count(len(ids), 'message')}"
         told += _doubt(sum(one.status == "FAILED" for one in due))
         skipped = sum(one.status in params.service.worker_skips for one in asked)
         told += f"; {skipped} would be left, {SKIPPED}" if skipped else ""
-        return Driven(False, told + _absent(jobs, {one.job_id for one in there}), ids, None)
+        told += f"; {len(able) - len(due):,} would be left, beyond --max" if able[most:] else ""
+        told += _absent(jobs, {one.job_id for one in there}, found.rest) + _rest(found.rest)
+        return Driven(False, told, ids, None, **asdict(found.rest))
     with CommandRun(params, NOTEBOOK, aws, identity) as record:
         done = act.redrive(aws, record.guard, params, jobs, most)
-        told = _told(done) + _absent(jobs, done.seen)
+        told = _told(done) + _absent(jobs, done.seen, done.rest) + _rest(done.rest)
         record.say(told)
-    return Driven(True, told, tuple(done.sent), record.folder)
+    return Driven(True, told, tuple(done.sent), record.folder, **asdict(done.rest))
 
 
 def _told(done: act.Redriven) -> str:
@@ -109,7 +120,7 @@ def _told(done: act.Redriven) -> str:
         (done.others, "not asked for"),
         (done.beyond, "beyond --max"),
     )
-    parts += [f"{len(some)} left, {why}" for some, why in left if some]
+    parts += [f"{len(some):,} left, {why}" for some, why in left if some]
     return "; ".join(parts)
 
 
@@ -118,10 +129,16 @@ def _doubt(failed: int) -> str:
     return f" ({failed} of a job that is FAILED: nothing comes of it if the worker skips those)" if failed else ""
 
 
-def _absent(jobs: Collection[str], seen: Collection[str | None]) -> str:
+def _absent(jobs: Collection[str], seen: Collection[str | None], rest: Rest) -> str:
     """A phrase with the requested jobs that are not in the queue, for example because of a typo."""
     missing = [job for job in jobs if job not in seen]
-    return f"; not in the queue: {', '.join(missing)}" if missing else ""
+    where = "not among those that could be seen" if rest else "not in the queue"
+    return f"; {where}: {', '.join(missing)}" if missing else ""
+
+
+def _rest(rest: Rest) -> str:
+    """A phrase with what the look did not get, if there is any."""
+    return f"; {rest.told()}" if rest else ""
 
 
 def _caller(file: Path, values: Mapping[str, Any]) -> tuple[Params, Aws, Identity]:

@@ -15,8 +15,10 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import typer
 from botocore.exceptions import ClientError
 
+from runbook_lib.act import dead_letters as act
 from runbook_lib.base.errors import AwsError, Refused, UsageError
 from runbook_lib.cli import dlq as cli_dlq
 from runbook_lib.commands import dlq as dead_letters
@@ -95,7 +97,7 @@ def test_listing_hides_nothing_and_shows_no_secret(aws: EmbeddedAws, file: Path,
     jobs = [send() for _ in range(23)]
     gone = send(None)
     for _ in range(2):
-        found = dead_letters.listed(file, {})
+        found = dead_letters.listed(file, {}).letters
         assert sorted(one.job_id or "" for one in found) == sorted([*jobs, gone])
         assert depth(aws, file, "dlq") == 24
     assert SECRET not in json.dumps([one.model_dump(mode="json") for one in found])
@@ -105,15 +107,15 @@ def test_listing_hides_nothing_and_shows_no_secret(aws: EmbeddedAws, file: Path,
 
 
 def test_an_empty_queue_and_a_foreign_message(aws: EmbeddedAws, file: Path) -> None:
-    assert dead_letters.listed(file, {}) == []
+    assert dead_letters.listed(file, {}) == dlq.Found([], dlq.Rest())
     aws.client("sqs").send_message(QueueUrl=url(aws, file, "dlq"), MessageBody="not ours")
-    (one,) = dead_letters.listed(file, {})
+    (one,) = dead_letters.listed(file, {}).letters
     assert (one.job_id, one.body) == (None, "not ours")
 
 
 def test_export_writes_each_with_the_hash_of_the_whole(file: Path, send: Any, tmp_path: Path) -> None:
     job, out = send(), tmp_path / "dead.jsonl"
-    assert dead_letters.export(file, {}, out) == 1
+    assert len(dead_letters.export(file, {}, out).letters) == 1
     (line,) = [json.loads(line) for line in out.read_text().splitlines()]
     assert line["job_id"] == job and len(line["sha256"]) == 64
     assert SECRET not in out.read_text()
@@ -155,6 +157,64 @@ def test_driven_again_in_the_record_and_what_is_done_or_foreign_stays(aws: Embed
     assert again.jobs == ()
 
 
+def ended(command: Callable[[], None]) -> int:
+    """The exit code of a command."""
+    try:
+        command()
+    except typer.Exit as end:
+        return end.exit_code
+    return 0
+
+
+def test_what_another_look_hides_is_told_and_no_command_ends_well(
+    aws: EmbeddedAws, file: Path, send: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A look that broke leaves all hidden: the next one said "no dead letters in the queue" and exported nothing."""
+    jobs, out = [send() for _ in range(3)], tmp_path / "dead.jsonl"
+    hide = {"QueueUrl": url(aws, file, "dlq"), "VisibilityTimeout": 60}
+    aws.client("sqs").receive_message(**hide, MaxNumberOfMessages=2)
+    assert ended(lambda: cli_dlq.list_(file, json_=True)) == 1
+    told = capsys.readouterr()
+    assert len(json.loads(told.out)) == 1 and "1 of 3 dead letters listed; 2 messages hidden" in told.err
+    aws.client("sqs").receive_message(**hide, MaxNumberOfMessages=1)
+    assert ended(lambda: cli_dlq.list_(file)) == 1
+    assert "none of 3 dead letters listed; 3 messages hidden" in capsys.readouterr().err
+    assert ended(lambda: cli_dlq.export(out, file)) == 1
+    assert "none of 3 messages written" in capsys.readouterr().err and not out.exists()
+    assert ended(lambda: cli_dlq.redrive(file, job=[jobs[0]], most=10)) == 1
+    said = capsys.readouterr().out
+    assert "3 messages hidden" in said and "not in the queue" not in said
+    assert ended(lambda: cli_dlq.redrive(file, most=10, apply=True, confirm="prod", json_=True)) == 1
+    done = json.loads(capsys.readouterr().out)
+    assert (done["jobs"], done["hidden"], done["not_looked_at"]) == ([], 3, 0) and "3 messages hidden" in done[
+        "sentence"
+    ]
+
+
+def test_what_is_beyond_the_limit_is_told(
+    file: Path,
+    send: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """1,000 of 1,500 messages were told as all, by each of the commands."""
+    for _ in range(12):
+        send()
+    monkeypatch.setattr(dead_letters, "ALL", 10)
+    monkeypatch.setattr(dead_letters, "MOST", 10)
+    monkeypatch.setattr(act, "MOST", 10)
+    out = tmp_path / "dead.jsonl"
+    assert ended(lambda: cli_dlq.export(out, file)) == 1
+    assert "10 of 12 messages written" in capsys.readouterr().err and len(out.read_text().splitlines()) == 10
+    plan = dead_letters.redrive(file, {}, (), 4)
+    assert "; 6 would be left, beyond --max; 2 messages not looked at" in plan.sentence
+    done = dead_letters.redrive(file, APPLY, (), 10)
+    assert done.sentence.endswith("; 2 messages not looked at") and (len(done.jobs), done.not_looked_at) == (10, 2)
+    assert ended(lambda: cli_dlq.redrive(file, most=500)) == 0
+    assert "apply would redrive 2 messages" in capsys.readouterr().out
+
+
 ATTRIBUTES = {
     "tenant": {"DataType": "String", "StringValue": "acme"},
     "priority": {"DataType": "Number", "StringValue": "7"},
@@ -172,7 +232,7 @@ def test_a_message_keeps_all_that_it_carries(aws: EmbeddedAws, file: Path, tmp_p
         MessageAttributes=ATTRIBUTES,
         MessageSystemAttributes={"AWSTraceHeader": {"DataType": "String", "StringValue": TRACE}},
     )
-    assert dead_letters.export(file, {}, tmp_path / "dead.jsonl") == 1
+    assert len(dead_letters.export(file, {}, tmp_path / "dead.jsonl").letters) == 1
     line = json.loads((tmp_path / "dead.jsonl").read_text())
     assert long in line["body"] and line["trace"] == TRACE and SECRET not in str(line)
     assert (line["attributes"]["tenant"], line["attributes"]["priority"], line["attributes"]["blob"]) == (

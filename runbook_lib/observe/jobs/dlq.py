@@ -3,7 +3,8 @@
 SQS has no way to look into a queue: a message has to be received, which hides it for its visibility timeout. So each
 message is hidden for a short while, so that none is listed twice, and made visible again when the list is complete. If
 this process ends before that, SQS makes them visible again. Nothing is deleted. While messages are hidden, the queue's
-depth reads 0; a receive has no effect on a DLQ without a redrive policy of its own but to raise its count.
+depth reads 0, and another look does not get them: so SQS is asked how many there are, and what a look did not get is
+told (`Rest`). A receive has no effect on a DLQ without a redrive policy of its own but to raise its count.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,6 +25,7 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.json_body import id_at
 from runbook_lib.base.tagged import plain
+from runbook_lib.judge import words
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.jobs.logs import redact
 from runbook_lib.params.item import own, projected
@@ -31,7 +34,9 @@ from runbook_lib.params.load import Params
 HIDDEN_S = 60
 """At most this many seconds a message stays hidden."""
 MOST = 1000
-"""At most this many messages are listed: by then the first ones would be visible again."""
+"""A look takes at most this many messages of a queue: nobody reads more, and an incident does not wait for them."""
+ALL = 10_000
+"""An export takes at most this many of a queue: of more, the first ones would be visible again before the last ones."""
 _BATCH = 10
 _EMPTY = 2
 """This many empty answers in a row count as an empty queue, because SQS asks only a sample of its servers."""
@@ -82,14 +87,81 @@ class Letter(Frozen):
         return None if text is None else redact(text)
 
 
-def waiting(sqs: Any, url: str, wait_s: int = 1) -> Iterator[list[dict[str, Any]]]:
-    """Receives messages in batches, each hidden for `HIDDEN_S`; ends when the queue seems empty.
+@dataclass(frozen=True)
+class Rest:
+    """How many messages of the queue a look did not get. SQS counts them approximately."""
+
+    hidden: int = 0
+    """Another look or another consumer has received them, or they are delayed."""
+    not_looked_at: int = 0
+    """The look ended at its limit."""
+
+    def __bool__(self) -> bool:
+        return self.number > 0
+
+    def __add__(self, other: Rest) -> Rest:
+        return Rest(self.hidden + other.hidden, self.not_looked_at + other.not_looked_at)
+
+    @property
+    def number(self) -> int:
+        """Of both kinds."""
+        return self.hidden + self.not_looked_at
+
+    @classmethod
+    def of(cls, there: int, seen: int, limit: int) -> Rest:
+        """The rest of a queue with `there` messages, of which a look for at most `limit` has seen `seen`."""
+        rest = max(0, there - seen)
+        return cls(not_looked_at=rest) if seen >= limit else cls(hidden=rest)
+
+    def told(self) -> str:
+        """A phrase with both numbers; empty: there is no rest."""
+        hidden = (
+            f"{words.count(self.hidden, 'message')} hidden, by another look for {HIDDEN_S} s at most, or by what else "
+            "receives from the queue: run it again"
+        )
+        beyond = f"{words.count(self.not_looked_at, 'message')} not looked at"
+        return "; ".join(said for said, some in ((hidden, self.hidden), (beyond, self.not_looked_at)) if some)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The letters of a look, oldest first, and what it did not get."""
+
+    letters: list[Letter]
+    rest: Rest
+
+    @property
+    def number(self) -> int:
+        """Messages in the queues, with the rest."""
+        return len(self.letters) + self.rest.number
+
+    def told(self, what: str) -> str:
+        """How many the look got, and of how many if not all: `2 dead letters`, `none of 5 dead letters`."""
+        got = len(self.letters)
+        if not self.rest:
+            return words.count(got, what) if got else f"no {what}s"
+        return f"{f'{got:,}' if got else 'none'} of {words.count(self.number, what)}"
+
+
+def there(sqs: Any, url: str) -> int:
+    """How many messages a queue has, seen and hidden, as SQS counts them. Ask before a look: it hides and deletes.
+
+    Raises:
+        ClientError, BotoCoreError: botocore's own.
+    """
+    names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(found.get(name, 0)) for name in names)
+
+
+def waiting(sqs: Any, url: str, wait_s: int = 1, limit: int = MOST) -> Iterator[list[dict[str, Any]]]:
+    """Receives messages in batches, each hidden for `HIDDEN_S`; ends when the queue seems empty, or at `limit`.
 
     Raises:
         ClientError, BotoCoreError: botocore's own.
     """
     empty, seen = 0, set[str]()
-    while empty < _EMPTY and len(seen) < MOST:
+    while empty < _EMPTY and len(seen) < limit:
         answer = sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=_BATCH,
@@ -137,30 +209,36 @@ def again(message: dict[str, Any]) -> dict[str, Any]:
     return sent
 
 
-def letters(aws: Any, params: Params, *, most: int | None = _LENGTH) -> list[Letter]:
+def letters(aws: Any, params: Params, *, most: int | None = _LENGTH, limit: int = MOST) -> Found:
     """The messages of every worker's dead-letter queue with the state of their jobs, oldest first; all stay there.
 
     Args:
         most: characters of a body that are kept; None: all.
+        limit: the most messages of each queue.
 
     Raises:
         AwsError: SQS or DynamoDB refused or did not answer.
     """
-    held = {params.name(post.dlq): _held(aws.client("sqs"), params.name(post.dlq)) for post in params.service.crew}
+    names, rest = [params.name(post.dlq) for post in params.service.crew], Rest()
+    held = dict[str, list[dict[str, Any]]]()
+    for name in names:
+        held[name], left = _held(aws.client("sqs"), name, limit)
+        rest += left
     path = params.service.contract.message.job_id
     ids = [id for messages in held.values() for one in messages if (id := job_of(one["Body"], path))]
     jobs = _jobs(aws.client("dynamodb"), params, ids)
     found = [_letter(one, name, path, jobs, most) for name, messages in held.items() for one in messages]
-    return sorted(found, key=lambda one: (one.sent_at is None, one.sent_at, one.message_id))
+    return Found(sorted(found, key=lambda one: (one.sent_at is None, one.sent_at, one.message_id)), rest)
 
 
-def _held(sqs: Any, name: str) -> list[dict[str, Any]]:
-    """The messages of one dead-letter queue; they are visible again at once."""
+def _held(sqs: Any, name: str, limit: int) -> tuple[list[dict[str, Any]], Rest]:
+    """The messages of one dead-letter queue, which are visible again at once, and its rest."""
     held: list[dict[str, Any]] = []
-    with aws_errors(f"listing {name} (sqs:ReceiveMessage, ChangeMessageVisibility)"):
+    with aws_errors(f"listing {name} (sqs:GetQueueAttributes, ReceiveMessage, ChangeMessageVisibility)"):
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        before = there(sqs, url)
         try:
-            for batch in waiting(sqs, url):
+            for batch in waiting(sqs, url, limit=limit):
                 held += batch
         finally:
             try:
@@ -169,7 +247,7 @@ def _held(sqs: Any, name: str) -> list[dict[str, Any]]:
                 # A reader may lack the right to do that: SQS makes them visible again after `HIDDEN_S`.
                 if not code_of(error).startswith("AccessDenied"):
                     raise
-    return held
+    return held, Rest.of(before, len(held), limit)
 
 
 def job_of(body: str, path: str) -> str | None:

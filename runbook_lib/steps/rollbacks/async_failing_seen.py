@@ -55,7 +55,7 @@ class Aftermath:
         self._explained: list[str] = []
         """The failures, as Markdown lines."""
         self._census: Segment | None = None
-        self._held: list[dlq.Letter] | None = None
+        self._held: dlq.Found | None = None
 
     @cached_property
     def traffic(self) -> tuple[TrafficState, bool]:
@@ -169,11 +169,11 @@ class Aftermath:
         return bool(gate.alert and gate.alert.holds(share)), told
 
     def _dead(self) -> tuple[bool | None, str]:
-        count = len(self._letters())
+        count = self._letters().number
         gate = self.params.policy.gate("dlq")
         return bool(gate.alert and gate.alert.holds(count)), f"{words.count(count, 'message')} in the dead-letter queue"
 
-    def _letters(self) -> list[dlq.Letter]:
+    def _letters(self) -> dlq.Found:
         if self._held is None:
             self._held = dlq.letters(self.run.aws, self.params)
         return self._held
@@ -295,13 +295,15 @@ class Aftermath:
         return self.incident.looked("dlq", "The dead-letter queue is listed", self._dead_letters, required=False)
 
     def _dead_letters(self) -> Any:
-        found = self._letters()
+        looked = self._letters()
+        found, rest = looked.letters, looked.rest
         again = f"; all are still there: later `{hints.redrive(self.params)}`" if found else ""
+        again += f"; {rest.told()}" if rest else ""
         noted = check(
             f"{self.incident.id}.dlq",
             "The dead-letter queue is listed",
             True,
-            f"{words.count(len(found), 'message')} in {self.params.name('dlq')}{again}",
+            f"{words.count(looked.number, 'message')} in {self.params.name('dlq')}{again}",
             required=False,
             jobs=[one.job_id for one in found],
         )
@@ -333,7 +335,7 @@ class Aftermath:
 
     def sections(self) -> dict[str, list[str]]:
         """What was seen, for the post-mortem: Markdown lines by heading. Asks AWS nothing more."""
-        letters = [f"- {', '.join(map(markdown, one.what))}" for one in self._held or []]
+        letters = [f"- {', '.join(map(markdown, one.what))}" for one in (self._held.letters if self._held else ())]
         found = {"Failures, from logs and table (secrets redacted)": self._explained, "Dead letters": letters}
         if (jobs := self._census) is not None:
             found["Jobs of the hours before"] = [

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from runbook_lib.base.errors import AwsError
-from runbook_lib.observe.jobs.dlq import Letter, job_of, letters
+from runbook_lib.observe.jobs.dlq import Found, Letter, Rest, job_of, letters
 from runbook_lib.params.load import load_file, params_dir
 
 
@@ -41,6 +41,9 @@ class Queue:
     def get_queue_url(self, **_: Any) -> dict[str, Any]:
         return {"QueueUrl": "u"}
 
+    def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
+        return {"Attributes": {"ApproximateNumberOfMessages": "1"}}
+
     def receive_message(self, **_: Any) -> dict[str, Any]:
         found, self.left = self.left, []
         return {"Messages": found}
@@ -58,7 +61,7 @@ def test_what_cannot_be_a_key_of_the_table_is_no_job(id: str) -> None:
 
 def test_who_may_only_read_sees_the_letters_and_any_other_refusal_is_said() -> None:
     params = load_file(params_dir() / "prod.yaml")
-    found = letters(Queue("AccessDenied"), params)
+    found = letters(Queue("AccessDenied"), params).letters
     assert [one.message_id for one in found] == ["m1"]
     with pytest.raises(AwsError, match="QueueDoesNotExist to ChangeMessageVisibilityBatch"):
         letters(Queue("QueueDoesNotExist"), params)
@@ -83,7 +86,7 @@ class Queues(Queue):
 
 def test_the_letters_of_every_worker_are_listed_with_their_queue() -> None:
     params = load_file(params_dir().parent / "examples" / "orders-export" / "params" / "prod.yaml")
-    found = {one.dlq: one.message_id for one in letters(Queues(), params)}
+    found = {one.dlq: one.message_id for one in letters(Queues(), params).letters}
     assert found == {name: f"m-{name}" for name in (params.name("dlq"), params.name("dlq_2"))}
 
 
@@ -100,7 +103,7 @@ class Odd(Queue):
 
 
 def test_a_status_that_is_no_text_is_shown_as_one() -> None:
-    (found,) = letters(Odd("AccessDenied"), load_file(params_dir() / "prod.yaml"))
+    (found,) = letters(Odd("AccessDenied"), load_file(params_dir() / "prod.yaml")).letters
     assert (found.status, found.error) == ("1.0", "{'code': 7.0}")
 
 
@@ -127,3 +130,48 @@ def test_a_letter_is_called_the_same_in_the_list_and_in_a_post_mortem(
     """A post-mortem said `job None, no such job` of a message that is none of the service's."""
     given: dict[str, Any] = {"sent_at": None, "receives": 1, "bytes": 1, "sha256": "", "body": ""}
     assert Letter(message_id="m1", job_id=job, status=status, **given).what == what
+
+
+class Full(Queue):
+    """A dead-letter queue with many messages, some of which somebody else has received."""
+
+    def __init__(self, seen: int, hidden: int) -> None:
+        super().__init__("AccessDenied")
+        self.counts = {"ApproximateNumberOfMessages": str(seen), "ApproximateNumberOfMessagesNotVisible": str(hidden)}
+        self.left = [{"MessageId": f"m{n}", "ReceiptHandle": "r", "Body": "no job"} for n in range(seen)]
+
+    def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
+        return {"Attributes": self.counts}
+
+    def receive_message(self, **_: Any) -> dict[str, Any]:
+        found, self.left = self.left[:10], self.left[10:]
+        return {"Messages": found}
+
+
+@pytest.mark.parametrize(
+    ("seen", "hidden", "got", "rest"),
+    [
+        (0, 0, 0, Rest()),
+        (15, 0, 15, Rest()),
+        (30, 0, 20, Rest(not_looked_at=10)),
+        (0, 500, 0, Rest(hidden=500)),
+        (7, 43, 7, Rest(hidden=43)),
+    ],
+)
+def test_what_a_look_did_not_get_is_counted(seen: int, hidden: int, got: int, rest: Rest) -> None:
+    """A list of 1,000 was told as all 1,500; a queue whose 500 messages were hidden by another look, as empty."""
+    found = letters(Full(seen, hidden), load_file(params_dir() / "prod.yaml"), limit=20)
+    assert (len(found.letters), found.rest, found.number) == (got, rest, seen + hidden)
+
+
+def test_more_than_sqs_counted_is_no_rest() -> None:
+    """SQS's number is approximate."""
+    assert not Rest.of(3, 5, 1000) and Rest.of(3, 5, 1000).told() == ""
+
+
+def test_the_rest_is_told_with_its_reason_and_never_as_an_empty_queue() -> None:
+    assert Found([], Rest()).told("message") == "no messages"
+    assert Found([], Rest(hidden=1500)).told("message") == "none of 1,500 messages"
+    told = Rest(hidden=2, not_looked_at=1).told()
+    assert "2 messages hidden, by another look for 60 s at most" in told and "1 message not looked at" in told
+    assert Rest(hidden=2) + Rest(1, 1) == Rest(3, 1)
