@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from runbook_lib.base import answers, calls
 from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
-from runbook_lib.base.foreign import head, one_line
+from runbook_lib.base.foreign import address, head, one_line
 from runbook_lib.base.patience import Patient, Silence
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _patient(create: Callable[..., Any], silence: Silence | None) -> Callable[..
         inner = client._endpoint
         inner.http_session = Patient(
             inner.http_session,
-            one_line(client.meta.endpoint_url),
+            address(client.meta.endpoint_url),
             float(client.meta.config.read_timeout),
             json="json" in client.meta.service_model.metadata.get("protocol", ""),
             tries=int(client.meta.config.retries.get("total_max_attempts", 1)),

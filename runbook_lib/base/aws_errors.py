@@ -19,7 +19,7 @@ from typing import Any
 from runbook_lib.base.answers import PORTAL
 from runbook_lib.base.aws_settings import wrong_setting
 from runbook_lib.base.errors import AwsError, RunbookError, Unreadable
-from runbook_lib.base.foreign import one_line
+from runbook_lib.base.foreign import address, one_line
 from runbook_lib.base.patience import Silent
 
 
@@ -119,11 +119,11 @@ def _tls(error: Exception, where: str) -> str | None:
 def _by_kind(error: Exception) -> str | None:
     from botocore.exceptions import SSLError
 
-    if isinstance(error, SSLError) and (said := _tls(error, one_line(error.kwargs.get("endpoint_url") or "AWS"))):
+    if isinstance(error, SSLError) and (said := _tls(error, address(error.kwargs.get("endpoint_url") or "AWS"))):
         return said
     for kinds, text in _rules():
         if isinstance(error, kinds):
-            where = one_line(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS").partition("?")[0]
+            where = address(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS").partition("?")[0]
             said = one_line(BODY.sub(r"\1", str(error)))
             said = (said if "a web page" in said else _QUOTED.sub("", said)).rstrip(".") + _line(error)
             return text.format(where=where, error=said)
@@ -224,7 +224,8 @@ def _by(response: dict[str, Any]) -> str:
 def _foreign_words(error: Exception) -> str:
     """The sentence for an error that has no class of its own in botocore."""
     if "Invalid endpoint" in str(error):
-        return f"{one_line(error)}; AWS_ENDPOINT_URL expects http:// or https:// before the host"
+        said, is_, where = str(error).partition(": ")
+        return f"{one_line(said)}{is_}{address(where)}; AWS_ENDPOINT_URL expects http:// or https:// before the host"
     if isinstance(error, OSError):
         return f"{one_line(error)}; check AWS_CA_BUNDLE, AWS_CONFIG_FILE and the files in ~/.aws"
     if _through(error, "botocore.parsers"):

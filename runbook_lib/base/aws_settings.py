@@ -6,7 +6,8 @@ import os
 import re
 from urllib.parse import urlsplit
 
-from runbook_lib.base.foreign import one_line
+from runbook_lib.base.foreign import address, one_line
+from runbook_lib.base.secret_addresses import is_address
 
 
 def wrong_setting(*, of_the_profile: bool) -> str | None:
@@ -16,18 +17,19 @@ def wrong_setting(*, of_the_profile: bool) -> str | None:
 
 def _environment() -> str | None:
     for name, value in os.environ.items():
-        if name.upper() in _PROXIES or name.startswith("AWS_ENDPOINT_URL"):
+        if name.upper() in _PROXIES or (name.startswith("AWS_") and is_address(name)):
             if name.startswith("AWS_") and "://" not in value:
                 continue  # botocore reports it
             try:
                 parsed = urlsplit(value if "://" in value else f"http://{value}")
-                whole = not value or bool(parsed.scheme and parsed.hostname and parsed.port != 0)
+                whole = bool(parsed.scheme and parsed.hostname and parsed.port != 0) and not _TORN.search(value)
+                whole = whole or not value
             except ValueError:
                 whole = False
             if whole and name.upper() in _PROXIES and parsed.scheme.lower().startswith("socks"):
-                return f"{name} is '{one_line(value)}': a SOCKS proxy cannot be used; expects http://host:8080"
+                return f"{name} is '{address(value)}': a SOCKS proxy cannot be used; expects http://host:8080"
             if not whole:
-                return f"{name} is '{one_line(value)}', which is not an address such as http://host:8080"
+                return f"{name} is '{address(value)}', which is not an address such as http://host:8080"
         if name in _PROFILES and not value.strip():
             return f"{name} is '{value}': unset it, or set it to a profile of ~/.aws/config"
         if name in _NUMBERS and not _WHOLE.fullmatch(value):
@@ -38,6 +40,8 @@ def _environment() -> str | None:
 
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_TORN = re.compile(r"^https?(?:/|:(?!//))|\\", re.IGNORECASE)
+"""A scheme that lacks a sign, and a sign at which a client of HTTP ends the host."""
 _TOKENS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 _NUMBERS = ("AWS_METADATA_SERVICE_TIMEOUT", "AWS_METADATA_SERVICE_NUM_ATTEMPTS")

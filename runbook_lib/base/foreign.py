@@ -123,6 +123,13 @@ _USER = re.compile(r"(?<=://)[^\s/@\"'<>]{1,200}(?=@)")
 """The user in an address: it may be a token, and nobody needs it to find the host."""
 
 
+def address(text: object) -> str:
+    """`one_line` of what is meant to be an address, without user and password, however it is written."""
+    from runbook_lib.base.secret_addresses import without_login
+
+    return one_line(without_login(str(text)))
+
+
 def one_line(text: object) -> str:
     """Another program's text on one line, without control characters, shortened; of a web page only its title."""
     from runbook_lib.base.redact import MASK

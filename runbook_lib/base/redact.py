@@ -5,9 +5,10 @@ What is recognised is in `secret_tokens`, `secret_kinds`, `secret_sessions`, `se
 its shape), `secret_drawn` (by its looks), `secret_names` (by the name before it), `secret_nested` (by a name above
 it), `secret_pairs` (by a name apart from it), `secret_said` (in a sentence), `secret_logins` (beside a user),
 `secret_sql`, `secret_kubernetes`, `secret_tables` (by a header), `secret_commands` and `secret_words` (by a program's
-option), `secret_forms` (what is known to be one), in texts within the text (`secret_written`), across lines
-(`secret_lines`), whatever ends or begins these (`secret_edges`, `secret_fronts`) or hides their letters
-(`secret_unseen`). What is not: hashes, account ids, ARNs (`secret_arns`), run ids, counts of LLM tokens.
+option), `secret_forms` (what is known to be one), in texts within the text (`secret_written`), in the address of a
+proxy (`secret_addresses`), across lines (`secret_lines`), whatever ends or begins these (`secret_edges`,
+`secret_fronts`) or hides their letters (`secret_unseen`). What is not: hashes, account ids, ARNs (`secret_arns`), run
+ids, counts of LLM tokens.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar
 
+from runbook_lib.base.secret_addresses import passwords
 from runbook_lib.base.secret_arns import around_arns
 from runbook_lib.base.secret_clients import CLIENTS
 from runbook_lib.base.secret_codes import CODES
@@ -83,12 +85,15 @@ def mask_emails(on: bool) -> None:
 
 def _know_environment() -> None:
     """Masks everywhere what this process's environment variables with a telling name hold (`DB_PASSWORD`,
-    `GITHUB_TOKEN`), also without the name. A word, which other texts may have, is masked behind its name alone.
+    `GITHUB_TOKEN`), and the password of a proxy, also without the name. A word, which other texts may have, is masked
+    behind its name alone.
     """
     _Asked.environment = True
     for name, value in os.environ.items():
         if stemmed(name.casefold()) and telling(name) and drawn(value):
             know(value)
+    for secret in passwords():
+        know(secret)
 
 
 def know(secret: str) -> None:

@@ -82,3 +82,40 @@ def test_a_whole_number_is_none_of_these(value: int, spaces: str) -> None:
         patch.setenv("AWS_METADATA_SERVICE_TIMEOUT", f"{spaces}{value}{spaces}")
         patch.delenv("AWS_CONFIG_FILE", raising=False)
         assert aws_settings.wrong_setting(of_the_profile=False) is None
+
+
+ADDRESSES = [
+    "ada:Sommer2026x@proxy.corp:80x80",
+    "CORP\\ada:Sommer2026x@127.0.0.1:9x",
+    "http//ada:Sommer2026x@127.0.0.1:9",
+    "http:/ada:Sommer2026x@127.0.0.1:9",
+    "http:ada:Sommer2026x@127.0.0.1:9",
+    "http://ada:Sommer\\2026x@127.0.0.1:9",
+    "http://ada:Sommer#2026x@127.0.0.1:9",
+    "http://ada:Som/mer2026x@127.0.0.1:9",
+    "socks5://ada:Som'mer2026x@127.0.0.1:9",
+    "ada:Sommer 2026x@127.0.0.1:9",
+    'http://ada:Sommer"2026x@127.0.0.1:9',
+    "http://ada:Sommer 2026x@127.0.0.1:9",
+    "http://ada:Sommer<2026x@127.0.0.1:9",
+    "http://ada:Som@mer2026x@127.0.0.1:9",
+]
+
+
+@pytest.mark.parametrize("value", ADDRESSES)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "AWS_ENDPOINT_URL"])
+def test_the_password_of_a_proxy_or_an_endpoint_is_never_told(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its place tells that it is an address, whatever is wrong with it; a part of a password is a secret, too."""
+    for one in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(one, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv(name, value)
+    endpoint = None if name.startswith("AWS_") else "https://127.0.0.1:9"
+    with pytest.raises(AwsError) as caught:
+        Aws("us-east-1", endpoint, tries=1).identity()
+    said = str(caught.value)
+    assert "Som" not in said and "mer2026x" not in said and "2026x" not in said, said
+    assert value.startswith("socks") or "[redacted]@" in said or "127.0.0.1:9" in said, said
