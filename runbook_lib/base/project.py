@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -120,10 +121,13 @@ def expanded(value: str | Path, what: str = "") -> Path:
 def params_file(value: str | Path) -> Path:
     """The parameter file that a person means: a bare environment, such as `prod`, is `params/prod.yaml` of the project.
 
+    A path that is not there is looked for in the project's folder, too: the commands that are proposed name it from
+    there, and a terminal may stand in `notebooks/`.
+
     Raises:
         UsageError: the text names an environment, but there is no project here; or the working folder is gone.
     """
-    path = expanded(value)
+    path = _of_project(expanded(value))
     try:
         named.append(path.absolute())
     except FileNotFoundError:
@@ -135,6 +139,14 @@ def params_file(value: str | Path) -> Path:
     if not _there(file) and (near := hint(path, environments(file.parent))):
         raise UsageError(f"{file}: no such file: '{path}' is not an environment; {near}")
     return file
+
+
+def _of_project(path: Path) -> Path:
+    if len(path.parts) > 1 and not path.is_absolute() and not _there(path):
+        with contextlib.suppress(UsageError, FileNotFoundError):
+            inside = project_root(Path.cwd()) / path
+            return inside if _there(inside) else path
+    return path
 
 
 def _there(path: Path) -> bool:

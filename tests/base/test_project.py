@@ -254,3 +254,20 @@ def test_an_installation_without_them_says_so(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(project, "PACKAGE", tmp_path / "runbook_lib")
     with pytest.raises(UsageError, match="has no notebooks"):
         project.delivered()
+
+
+@pytest.mark.parametrize("where", ["notebooks", "params", "archive/deep"])
+def test_a_command_that_is_proposed_can_be_pasted_in_any_folder_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    file = own_project(tmp_path)
+    root = file.parent.parent
+    (root / where).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(root / where)
+    assert params_file("params/prod.yaml").resolve() == (root / "params" / "prod.yaml").resolve()
+    assert project_root().resolve() == root.resolve()
+    assert params_file("params/zzz.yaml") == Path("params/zzz.yaml"), "one that is not there is told as it was written"
+    own = root / where / "params"
+    own.mkdir(exist_ok=True)
+    (own / "prod.yaml").write_text("env: prod\n")
+    assert params_file("params/prod.yaml") == Path("params/prod.yaml"), "one that is here comes first"
