@@ -37,6 +37,7 @@ from runbook_lib.base.secret_places import harmless
 from runbook_lib.base.secret_said import mask_apart, mask_said
 from runbook_lib.base.secret_sessions import SESSIONS
 from runbook_lib.base.secret_sql import mask_sql
+from runbook_lib.base.secret_suffixed import mask_suffixed, suffixed
 from runbook_lib.base.secret_tables import mask_tables
 from runbook_lib.base.secret_unseen import as_seen, without_colours
 from runbook_lib.base.secret_words import mask_listed
@@ -86,7 +87,7 @@ def _know_environment() -> None:
     """
     _Asked.environment = True
     for name, value in os.environ.items():
-        if stemmed(name.casefold()) and telling(name) and drawn(value):
+        if telling(name) and drawn(value):
             know(value)
 
 
@@ -164,7 +165,7 @@ def _told(text: str, emails: bool) -> str:
     for mask in (mask_apart, mask_logins, mask_tables, mask_manifests):
         text = mask(text, small)
     text, assigned = mask_fields(_shaped(text, small, emails), small), assigns(small)
-    text = mask_named(mask_nested(text) if assigned else text, small, assigned=assigned)
+    text = mask_named(mask_nested(mask_suffixed(text)) if assigned else text, small, assigned=assigned)
     for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
         text = mask(text, small)
     return mask_parts(text)
@@ -263,6 +264,8 @@ def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False, whole
             found[shown] = _masked(item, True, depth)
         elif telling(name) or (login and name.casefold() in ("pass", "pw")):
             found[shown] = _masked(item, surely(name), depth)
+        elif isinstance(item, str) and suffixed(name, item):
+            found[shown] = MASK
         elif whole or (below and not describes(name)):
             found[shown] = _masked(item, whole, depth)
         else:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import has, no_value, telling
+from runbook_lib.base.secret_names import no_value, telling
 from runbook_lib.base.secret_places import harmless
+from runbook_lib.base.secret_tongues import has
 
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),

@@ -11,7 +11,6 @@ from functools import lru_cache
 from runbook_lib.base.secret_kinds import MASK, Match
 from runbook_lib.base.secret_names import (
     FOLDS,
-    HUMP,
     NAMES,
     SURE,
     describes,
@@ -21,12 +20,13 @@ from runbook_lib.base.secret_names import (
     telling,
 )
 from runbook_lib.base.secret_places import harmless
+from runbook_lib.base.secret_tails import HUMP, TAIL
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
 _NAME = r"(?:parameter|option|attribute|property|variable|setting)?(?:name|key)|header|field|variable|setting"
 _VALUE = r"(?:parameter|string|default|secret|resolved)?value|default"
-_TELLING = rf"[A-Za-z0-9_./-]{{0,60}}?(?:{NAMES}|[_-](?:pass|pwd)|pwd)(?:[_-]?[0-9]{{1,2}})?"
+_TELLING = rf"[A-Za-z0-9_./-]{{0,60}}?(?:{NAMES}|[_-](?:pass|pwd|pw)|pwd){TAIL}"
 _BETWEEN = rf"(?:(?!\b(?:{_NAME})\b)[^{{}}\[\]]){{1,200}}?"
 _HELD = rf"(?:(?P<q>{_Q})(?P<quoted>(?:(?!(?P=q))(?:\\[^\n]|[^\n\\])){{1,2000}})|(?P<bare>[^\s\"'`<>{{}},;&\\|]+))"
 _FORWARD = re.compile(

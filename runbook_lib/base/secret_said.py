@@ -7,9 +7,11 @@ from __future__ import annotations
 import re
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import HUMP, SURE, has, no_value, random, stemmed, surely, telling
+from runbook_lib.base.secret_names import SURE, no_value, random, stemmed, surely, telling
 from runbook_lib.base.secret_pairs import PLAIN, STEM, near
 from runbook_lib.base.secret_places import harmless
+from runbook_lib.base.secret_tails import HUMP
+from runbook_lib.base.secret_tongues import has
 
 _START = rf"(?:(?<![A-Za-z0-9])|{HUMP})"
 _KEYS = r"(?:secret[ _-])?access[ _-]?key|(?:api|secret|private|session)[ _-](?:key|token)|secret|token"
