@@ -41,6 +41,7 @@ from runbook_lib.base.secret_sql import mask_sql
 from runbook_lib.base.secret_suffixed import mask_suffixed, suffixed
 from runbook_lib.base.secret_tables import mask_tables
 from runbook_lib.base.secret_unseen import as_seen, without_colours
+from runbook_lib.base.secret_whole import mask_whole
 from runbook_lib.base.secret_words import mask_listed
 from runbook_lib.base.secret_written import mask_written
 
@@ -127,7 +128,8 @@ def _within(text: str, deep: int) -> str:
 
 def _alike(text: str, deep: int) -> str:
     if deep and ("&" in text or "\\" in text or "%" in text):
-        text = mask_written(text, lambda told: _within(told, deep - 1))
+        whole = mask_whole(text) if "%" in text else text  # before a part of it is taken for an address
+        text = mask_written(whole, lambda told: _within(told, deep - 1))
     return as_seen(text, _redact)
 
 
@@ -165,7 +167,8 @@ def _told(text: str, emails: bool) -> str:
     small = text.casefold()
     for mask in (mask_apart, mask_logins, mask_tables, mask_manifests, mask_objects):
         text = mask(text, small)
-    text, assigned = mask_fields(_shaped(text, small, emails), small), assigns(small)
+    assigned = assigns(small)
+    text = mask_fields(_shaped(mask_whole(text) if assigned else text, small, emails), small)
     text = mask_named(mask_nested(mask_suffixed(text)) if assigned else text, small, assigned=assigned)
     for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
         text = mask(text, small)

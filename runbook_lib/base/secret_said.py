@@ -16,7 +16,10 @@ from runbook_lib.base.secret_tongues import has
 _START = rf"(?:(?<![A-Za-z0-9])|{HUMP})"
 _KEYS = r"(?:secret[ _-])?access[ _-]?key|(?:api|secret|private|session)[ _-](?:key|token)|secret|token"
 _NAME = rf"{_START}(?:(?P<sure>{SURE}|secret[ _-]access[ _-]key)|{_KEYS})"
-_VALUE = r"(?:(?P<q>\\{0,3}[\"'`])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q))|(?P<bare>[^\s\"'`<>\\]+))"
+_VALUE = (
+    r"(?:(?P<q>\\{0,3}[\"'`])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q))"
+    r"|(?P<bare>[^\s\"'`<>\\](?:(?:(?!</|\\{1,4}[nrtu\"'])\S)+(?<![\"'`])(?=[ \t]{0,8}$)|[^\s\"'`<>\\]*)))"
+)
 _END = r"(?P<end>[ \t]{0,8}(?:$|\\n|<|[\"']))?"
 _NEXT = re.compile(
     rf"(?i)({_START}(?:{SURE})[\"'`*_]{{0,3}}(?:\s{{1,4}}(?:[-–—→]\s{{1,4}})?[(\[]?))"
