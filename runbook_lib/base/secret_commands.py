@@ -52,7 +52,7 @@ _PATTERNS = [
     for programs, option in _OPTIONS
 ]
 _SET = re.compile(
-    r"(?<![\w-])((?:set|setx|setenv)(?:[ \t]{1,4}-{1,2}[a-z]{1,12}){0,3}[ \t]{1,4}(?P<name>[A-Z][A-Z0-9_]{2,80})"
+    r"(?<![\w-])((?:set|setx|setenv)(?:[ \t]{1,4}-{1,2}[a-z]{1,12}){0,3}[ \t]{1,4}(?P<name>[A-Za-z][A-Za-z0-9_]{2,80})"
     r"[ \t]{1,4})" + _WORD
 )
 """A variable as some shells set it, without an equals sign: `set -gx DB_PASSWORD x`, `setx DB_PASSWORD x`."""
@@ -129,7 +129,7 @@ def mask_words(words: Sequence[str]) -> list[str] | None:
 def _set(match: Match) -> str:
     """Masks the value of a telling name in capitals; `set PASSWORD rules` is a sentence: its value has no digit."""
     name, value = match["name"], match["quoted"] or match["value"]
-    told = telling(name) and ("_" in name or any(char.isdigit() for char in value)) and not no_value(value)
+    told = telling(name) and (("_" in name and name.isupper()) or any(map(str.isdigit, value))) and not no_value(value)
     return f"{match[1]}{match['q'] or match['o']}{MASK}" if told else match[0]
 
 

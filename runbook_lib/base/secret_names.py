@@ -43,7 +43,7 @@ _SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
 """Telling only right before its value: `pwd=x`. A folder, a verdict or a count behind it is none."""
 NAMES = rf"{SURE_NAMES}|{LIKELY}"
 _ANY = rf"(?:{SURE_NAMES}|{LIKELY}|{PREFIXED}){TAIL}"
-START = rf"(?:(?<![A-Za-z0-9])|{HUMP}|(?=passw|passphrase))"
+START = rf"(?:(?<![A-Za-z0-9])|{HUMP}|(?=passw|passphrase)|(?<=[\s\"']-D))"
 """A name begins after a dash, at a hump (`dbPassword`), or anywhere if it is `password`: nothing is scanned twice."""
 
 _HUMP = rf"(?:[a-z0-9]*{HUMP})?"
@@ -56,7 +56,7 @@ _SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{TONGU
 
 _GAP = r"(?:\s|<[^<>]{0,120}>|[*_`~]|\\{1,4}[nrt](?![a-z])){0,12}"
 QUOTE = r"(?:\\{0,7}[\"']|&quot;|&#3[49];|&#x27;)"
-_ASSIGN = r"(?:[:?+]?={1,3}>?|:>?|[：＝]|<-|->|%3d|&#61;|&#x3d;|\\{1,4}(?:u003|x3)[ad])"
+_ASSIGN = r"(?:[:?+]?={1,3}>?|::(?=[ \t])|:>?|[：＝]|<-|->|%3d|&#61;|&#x3d;|\\{1,4}(?:u003|x3)[ad])"
 AFTER = rf"{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
 _TAG = r"(?:[!&][^\s\"'<>\[({]{1,40}[ \t]{1,4})?"
 """What YAML may have before a value: its kind, or an anchor."""
