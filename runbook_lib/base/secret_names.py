@@ -23,7 +23,7 @@ SURE_NAMES = (
     rf"|passw(?:or)?ds?{_S}(?:hash|text|string)"
 )
 _PAGES = "next|starting|page|pagination|continuation|idempotency|clientrequest|client-request|client_request"
-_PAGE = "".join(f"(?<!{name})(?<!{name}[_-])" for name in _PAGES.split("|"))
+_PAGE = "".join(f"(?<!{name})(?<!{name}[ _-])" for name in _PAGES.split("|"))
 """A token behind one of these names says where a list goes on, or which request it was: whoever has it has nothing."""
 LIKELY = (
     rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?|creds|cookies"
@@ -121,6 +121,11 @@ _FETCHED = ("include", "same-origin", "omit", "use-credentials", "anonymous")
 """What a browser's `credentials` are set to: a page whose script is changed shows nothing."""
 _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
+_REFERENCE = re.compile(
+    r"(?:var|local|config|settings|self|module|data|args|params|props|process\.env)\.[A-Za-z_][\w.]*"
+)
+"""A value that another name of a program holds."""
+_COUNT = re.compile(r"[\d.,]+%?")
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
 """A folder or a count."""
 _RUN = re.compile(r"\d{8}T\d{6}|[A-Za-z_]\w{0,60}=(?!=*\Z)")
@@ -325,6 +330,9 @@ def _bare(match: Match) -> str:
     if not match["sure"] and "==" in match["sep"]:  # a comparison, whose other side is a variable
         return match[0]
     loose = match["sep"][-1:].isspace()
+    count = (match["sure"] or "").casefold() in ("auth", "pass") and _COUNT.fullmatch(value)  # of a thing so named
+    if loose and (count or _REFERENCE.fullmatch(value)):
+        return match[0]
     code = _CODE.match(value) is not None and (loose or not match["sure"])
     word = value.casefold() in _WORDS or code
     tight = not loose and match["sep"] == "=" and len(value) >= 4
