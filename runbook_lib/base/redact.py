@@ -28,6 +28,7 @@ from runbook_lib.base.secret_codes import CODES
 from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
 from runbook_lib.base.secret_drawn import mask_drawn
 from runbook_lib.base.secret_edges import breaks_alike, without_fronts
+from runbook_lib.base.secret_fields import made_below, mask_objects, secret_fields, shaped, without_made
 from runbook_lib.base.secret_forms import Form, drawn, forms
 from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
 from runbook_lib.base.secret_kubernetes import HELD, is_secret, mask_manifests
@@ -40,8 +41,10 @@ from runbook_lib.base.secret_places import harmless
 from runbook_lib.base.secret_said import mask_apart, mask_said
 from runbook_lib.base.secret_sessions import SESSIONS
 from runbook_lib.base.secret_sql import mask_sql
+from runbook_lib.base.secret_suffixed import mask_suffixed, suffixed
 from runbook_lib.base.secret_tables import mask_tables
 from runbook_lib.base.secret_unseen import as_seen, without_colours
+from runbook_lib.base.secret_whole import mask_whole
 from runbook_lib.base.secret_words import mask_listed
 from runbook_lib.base.secret_written import mask_written
 
@@ -49,10 +52,10 @@ __all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "
 
 # Charts in HTML: in a hundred thousand characters a pattern can only match by chance, which spoils the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
-_NAMED = ("name", "key", "k", "parameterkey", "header", "field", "property", "option", "variable", "setting")
-_VALUES = ("value", "v", "val", "parametervalue", "stringvalue", "input")
+_INPUTS = ("value", "input")
 _USERS = ("user", "username", "login", "usr")
 """Next to one of these names `pass` means a password, not a verdict."""
+_FEW = 8
 _POINTS = {int, float, bool, type(None), str}
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 LEAST = 8
@@ -90,7 +93,7 @@ def _know_environment() -> None:
     """
     _Asked.environment = True
     for name, value in os.environ.items():
-        if stemmed(name.casefold()) and telling(name) and drawn(value):
+        if telling(name) and drawn(value):
             know(value)
     for secret in passwords():
         know(secret)
@@ -131,7 +134,8 @@ def _within(text: str, deep: int) -> str:
 
 def _alike(text: str, deep: int) -> str:
     if deep and ("&" in text or "\\" in text or "%" in text):
-        text = mask_written(text, lambda told: _within(told, deep - 1))
+        whole = mask_whole(text) if "%" in text else text  # before a part of it is taken for an address
+        text = mask_written(whole, lambda told: _within(told, deep - 1))
     return as_seen(text, _redact)
 
 
@@ -167,10 +171,11 @@ def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
 
 def _told(text: str, emails: bool) -> str:
     small = text.casefold()
-    for mask in (mask_apart, mask_logins, mask_tables, mask_manifests):
+    for mask in (mask_apart, mask_logins, mask_tables, mask_manifests, mask_objects):
         text = mask(text, small)
-    text, assigned = mask_fields(_shaped(text, small, emails), small), assigns(small)
-    text = mask_named(mask_nested(text) if assigned else text, small, assigned=assigned)
+    assigned = assigns(small)
+    text = mask_fields(_shaped(mask_whole(text) if assigned else text, small, emails), small)
+    text = mask_named(mask_nested(mask_suffixed(text)) if assigned else text, small, assigned=assigned)
     for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
         text = mask(text, small)
     return mask_drawn(mask_parts(text))
@@ -250,12 +255,14 @@ def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False, whole
     sure one.
     """
     found: dict[Any, Any] = {}
-    pair = {str(key).casefold(): item for key, item in value.items()} if 1 < len(value) <= 8 else {}
-    named = any(isinstance(pair.get(name), str) and telling(pair[name]) for name in _NAMED)
+    pair, told = {str(key).casefold(): item for key, item in value.items()}, secret_fields(value)
     place = pair.get("loc")  # pydantic: the way to the field that it refuses
-    named = named or (isinstance(place, (list, tuple)) and any(map(telling, map(str, place))))
-    login = not pair.keys().isdisjoint(_USERS)
-    manifest = is_secret(value)
+    if isinstance(place, (list, tuple)) and any(map(telling, map(str, place))):
+        told |= {*_INPUTS}
+    if made_below(value):
+        value = without_made(value)
+    login = 1 < len(value) <= _FEW and not pair.keys().isdisjoint(_USERS)
+    manifest, in_json = is_secret(value), shaped(value, redact_text)
     for key, item in value.items():
         shown = redact_text(key) if isinstance(key, str) else key
         number = 1
@@ -263,12 +270,14 @@ def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False, whole
             number += 1
             shown = f"{redact_text(key)} {number}"
         name = str(key)
-        if named and name.casefold() in _VALUES:
-            found[shown] = _masked(item, True)
-        elif manifest and name.casefold() in HELD:
+        if name.casefold() in told or (manifest and name.casefold() in HELD):
             found[shown] = _masked(item, True, depth)
         elif telling(name) or (login and name.casefold() in ("pass", "pw")):
             found[shown] = _masked(item, surely(name), depth)
+        elif isinstance(item, str) and suffixed(name, item):
+            found[shown] = MASK
+        elif key in in_json:
+            found[shown] = in_json[key]
         elif whole or (below and not describes(name)):
             found[shown] = _masked(item, whole, depth)
         else:

@@ -6,9 +6,15 @@ import re
 from collections.abc import Sequence
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import has, no_value, telling
+from runbook_lib.base.secret_names import no_value, telling
 from runbook_lib.base.secret_places import harmless
+from runbook_lib.base.secret_tongues import has
 
+_WORD = (
+    r"(?:(?P<q>[\"'])(?!\[redacted\](?P=q))(?P<quoted>(?:(?!(?P=q))[^\n])+)(?=(?P=q))"
+    r"|(?P<o>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+))"
+)
+"""A word of a shell: between quotes every sign is its own."""
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
     ("curl", r"-[a-zA-Z]{1,6}u\s{0,4}[\"']?[^\s:\"'-][^\s:\"']{0,80}:"),
@@ -40,19 +46,19 @@ _PATTERNS = [
         re.compile(
             rf"((?<![\w.-])(?:{programs})(?:\.exe)?(?=\s)"
             + (r"[^\n;|&]{0,40}?\blogin\b" if programs.split("|")[0] in _LOGIN else "")
-            + rf"[^\n;|&]{{0,300}}?\s{option})(?P<q>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+)"
+            + rf"[^\n;|&]{{0,300}}?\s{option}){_WORD}"
         ),
     )
     for programs, option in _OPTIONS
 ]
 _SET = re.compile(
-    r"(?<![\w-])((?:set|setx|setenv)(?:[ \t]{1,4}-{1,2}[a-z]{1,12}){0,3}[ \t]{1,4}(?P<name>[A-Z][A-Z0-9_]{2,80})"
-    r"[ \t]{1,4})(?P<q>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+)"
+    r"(?<![\w-])((?:set|setx|setenv)(?:[ \t]{1,4}-{1,2}[a-z]{1,12}){0,3}[ \t]{1,4}(?P<name>[A-Za-z][A-Za-z0-9_]{2,80})"
+    r"[ \t]{1,4})" + _WORD
 )
 """A variable as some shells set it, without an equals sign: `set -gx DB_PASSWORD x`, `setx DB_PASSWORD x`."""
 _CONFIG = re.compile(
     r"(?<![\w-])(config(?:ure)?(?:[ \t]{1,4}(?:set|add|--?[\w-]{1,20})){1,4}[ \t]{1,4}(?P<name>[\w./:@-]{3,200})"
-    r"[ \t]{1,4})(?P<q>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+)"
+    r"[ \t]{1,4})" + _WORD
 )
 """A setting of a program: `npm config set //r/:_authToken x`."""
 _HERE = re.compile(r"(<<<[ \t]{0,4})(?:(?P<q>[\"'])(?P<quoted>(?:(?!(?P=q))[^\n])+)|(?P<value>[^\s\"'`;|&<>\\]+))")
@@ -122,15 +128,15 @@ def mask_words(words: Sequence[str]) -> list[str] | None:
 
 def _set(match: Match) -> str:
     """Masks the value of a telling name in capitals; `set PASSWORD rules` is a sentence: its value has no digit."""
-    name, value = match["name"], match["value"]
-    told = telling(name) and ("_" in name or any(char.isdigit() for char in value)) and not no_value(value)
-    return f"{match[1]}{match['q']}{MASK}" if told else match[0]
+    name, value = match["name"], match["quoted"] or match["value"]
+    told = telling(name) and (("_" in name and name.isupper()) or any(map(str.isdigit, value))) and not no_value(value)
+    return f"{match[1]}{match['q'] or match['o']}{MASK}" if told else match[0]
 
 
 def _configured(match: Match) -> str:
     """Masks a setting whose last word tells: `_authToken` of an address, `http.proxyPassword`."""
-    name, value = re.split(r"[/:.]", match["name"])[-1].lstrip("_"), match["value"]
-    return f"{match[1]}{match['q']}{MASK}" if telling(name) and not no_value(value) else match[0]
+    name, value = re.split(r"[/:.]", match["name"])[-1].lstrip("_"), match["quoted"] or match["value"]
+    return f"{match[1]}{match['q'] or match['o']}{MASK}" if telling(name) and not no_value(value) else match[0]
 
 
 def _handed(match: Match) -> str:
@@ -159,4 +165,4 @@ def _login(match: Match) -> str:
 
 
 def _masked(match: Match) -> str:
-    return match[0] if harmless(match["value"]) else f"{match[1]}{match['q']}{MASK}"
+    return match[0] if harmless(match["quoted"] or match["value"]) else f"{match[1]}{match['q'] or match['o']}{MASK}"

@@ -260,6 +260,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         KEEP,
     ),
+    Kind(("::add-mask::",), re.compile(r"(::add-mask::)(?!\[redacted\])[^\n\"'<>\\]+"), KEEP),
     Kind(
         ("put-parameter",),
         re.compile(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
 from runbook_lib.base.secret_kinds import MASK
-from runbook_lib.base.secret_names import foreign
+from runbook_lib.base.secret_tongues import foreign
 
 _TELLS = re.compile(
     r"passw|passphrase|passcode|secret|token|key|credential|webhook|authorization|cookies|x-amz-|[_-]auth|pwd|[_-]pass\b"

@@ -7,10 +7,11 @@ from __future__ import annotations
 import re
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import has, no_value, random
+from runbook_lib.base.secret_names import no_value, random
 from runbook_lib.base.secret_pairs import PLAIN
 from runbook_lib.base.secret_places import harmless
 from runbook_lib.base.secret_said import looks_drawn
+from runbook_lib.base.secret_tongues import has
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _NAME = (

@@ -3,56 +3,60 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from runbook_lib.base.secret_ends import ends_line, ends_text, is_front
 from runbook_lib.base.secret_kinds import MASK, Match
 from runbook_lib.base.secret_places import harmless
+from runbook_lib.base.secret_tails import HUMP, TAIL
+from runbook_lib.base.secret_tongues import TONGUES, foreign, has
 
 _S = "[_-]?"
-_TONGUES = (
-    "kennwort|contrase(?:ñ|n)a|mot[ _-]?de[ _-]?passe|senha|wachtwoord|has[łl]o|пароль|密码|密碼|パスワード|"
-    "비밀번호|l[öo]senord|adgangskode|passord|salasana|heslo|jelszó|parola(?:[ _]d.ordine)?|[şs]ifre|口令"
-    "|كلمة[ _](?:المرور|السر)|סיסמ[הא]|mật[ _]khẩu|kata[ _]sandi|lozinka|geslo|κωδικός"
-)
-"""`password` in the languages of teams."""
 SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
 """Names of a password, which a sentence may have, too."""
 SURE_NAMES = (
     rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
     rf"|(?:aws{_S})?access{_S}key{_S}id|{SURE}|secret{_S}(?:key(?:{_S}base)?|string|value|binary)|client{_S}secret"
     rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|(?:ops)?genie|x-api|api|deploy|x-functions|subscription|fastly|license|x-auth|fernet|aes|hmac|jwt|stripe|mailgun|cipher|symmetric|pre{_S}shared)"
-    rf"{_S}keys?|webhook{_S}urls?|client{_S}key{_S}data|sshpass"
+    rf"{_S}keys?|webhook{_S}urls?|client{_S}key{_S}data|sshpass|shared{_S}access{_S}signature"
+    rf"|passw(?:or)?ds?{_S}(?:hash|text|string)"
 )
 _PAGES = "next|starting|page|pagination|continuation|idempotency|clientrequest|client-request|client_request"
-_PAGE = "".join(f"(?<!{name})(?<!{name}[_-])" for name in _PAGES.split("|"))
+_PAGE = "".join(f"(?<!{name})(?<!{name}[ _-])" for name in _PAGES.split("|"))
 """A token behind one of these names says where a list goes on, or which request it was: whoever has it has nothing."""
-LIKELY = rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?|cookies"
+LIKELY = (
+    rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?|creds|cookies"
+    rf"|(?:access|admin|app(?:lication)?|server|shared|unseal){_S}keys?"
+)
+_OWNERS = (
+    "db|database|pg|postgres|mysql|mongo|redis|sql|ora|admin|user|root|app|svc|store|trust|key|bind|ldap|smtp|mail|ftp"
+    "|proxy|http|api|vnc|wifi|mq|rabbit|login"
+)
 PREFIXED = (
-    r"(?<=[A-Za-z0-9][_-])(?:pass|pwd|auth)|(?-i:(?<=[a-z0-9])P(?:ass|wd)(?![a-z]))"
+    r"(?<=[A-Za-z0-9][_-])(?:pass|pwd|pw|psk|auth)|(?-i:(?<=[a-z0-9])P(?:ass|wd|w)(?![a-z]))"
+    rf"|(?:{_OWNERS})(?:store)?(?:pass|pwd|pw)|(?:git(?:hub|lab)|devops)_pat"
     rf"|(?:api|app|consumer|oauth|jwt|webhook|session|hmac){_S}secret"
 )
 """Telling only with something in front: `DB_PASS`, `dbPass`; `PASS` alone is a verdict and `PWD` a folder."""
 _SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
 """Telling only right before its value: `pwd=x`. A folder, a verdict or a count behind it is none."""
 NAMES = rf"{SURE_NAMES}|{LIKELY}"
-_ANY = rf"(?:{SURE_NAMES}|{LIKELY}|{PREFIXED})(?:{_S}[0-9]{{1,2}})?"
-HUMP = "(?-i:(?<=[a-z0-9])(?=[A-Z]))"
-"""Between the words of `dbPassword`."""
-START = rf"(?:(?<![A-Za-z0-9])|{HUMP}|(?=passw|passphrase))"
+_ANY = rf"(?:{SURE_NAMES}|{LIKELY}|{PREFIXED}){TAIL}"
+START = rf"(?:(?<![A-Za-z0-9])|{HUMP}|(?=passw|passphrase)|(?<=[\s\"']-D))"
 """A name begins after a dash, at a hump (`dbPassword`), or anywhere if it is `password`: nothing is scanned twice."""
 
 _HUMP = rf"(?:[a-z0-9]*{HUMP})?"
 _FULL = re.compile(
-    rf"(?i)(?!no[_-])(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{_TONGUES}|(?:set-)?cookies?)(?:{_S}[0-9]{{1,2}})?"
-    r"|[a-z0-9_-]{1,40}(?:[_-]|(?-i:(?<=[a-z0-9])(?=P)))(?:pass|pwd)"
+    rf"(?i)(?!no[_-])(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{TONGUES}|(?:set-)?cookies?){TAIL}"
+    rf"|(?:[a-z0-9_-]{{1,40}}(?:[_-]|(?-i:(?<=[a-z0-9])(?=P)))(?:pass|pwd|pw|psk)"
+    rf"|(?:[a-z0-9]{{1,20}}[_-]){{0,3}}(?:(?:{_OWNERS})(?:store)?(?:pass|pwd|pw)|(?:git(?:hub|lab)|devops)_pat)){TAIL}"
 )
-_SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{_TONGUES}|[a-z0-9]*passw(?:or)?d)")
+_SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{TONGUES}|[a-z0-9]*passw(?:or)?d){TAIL}")
 
 _GAP = r"(?:\s|<[^<>]{0,120}>|[*_`~]|\\{1,4}[nrt](?![a-z])){0,12}"
 QUOTE = r"(?:\\{0,7}[\"']|&quot;|&#3[49];|&#x27;)"
-_ASSIGN = r"(?:[:?+]?={1,3}>?|:>?|[：＝]|<-|->|%3d|&#61;|&#x3d;|\\{1,4}(?:u003|x3)[ad])"
+_ASSIGN = r"(?:[:?+]?={1,3}>?|::(?=[ \t])|:>?|[：＝]|<-|->|%3d|&#61;|&#x3d;|\\{1,4}(?:u003|x3)[ad])"
 AFTER = rf"{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
 _TAG = r"(?:[!&][^\s\"'<>\[({]{1,40}[ \t]{1,4})?"
 """What YAML may have before a value: its kind, or an anchor."""
@@ -67,14 +71,15 @@ NEXT = (
 )
 """The word behind a value: it is the value if the first one is a name, as in `basic_auth: bob x`."""
 _BARE = re.compile(
-    rf"(?i)(?P<head>{START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY})(?:{_S}[0-9]{{1,2}})?"
+    rf"(?i)(?P<head>{START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY}){TAIL}"
     rf"(?P<sep>{AFTER}{_TAG}))(?!bearer\s|basic\s|AWS4-|{QUOTE}|(?:{SURE_NAMES}|{LIKELY})\s{{0,8}}[:=])"
     rf"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+){NEXT}"
 )
 _FLAG = re.compile(
-    rf"(?i)((?<![a-z0-9-])--(?!no-)[a-z0-9-]{{0,40}}?(?:{SURE_NAMES}|{LIKELY}|pass|pwd){CONTINUED}(?:<<<[ \t]{{0,4}})?)"
+    rf"(?i)((?<![a-z0-9-])--(?!no-)[a-z0-9-]{{0,40}}?(?:{SURE_NAMES}|{LIKELY}|pass|pwd){TAIL}{CONTINUED}"
+    rf"(?:<<<[ \t]{{0,4}})?)"
     rf"(?:\$?(?P<q>[\"'])(?P<quoted>(?:\\[^\n]|(?!(?P=q))[^\n])+)|(?!-|\[redacted\]|<<|[\\`^](?:\r?\n|\Z))"
-    rf"(?P<value>(?:\\ |[^\s\"'])+){NEXT})"
+    rf"(?P<value>(?:\\ |[^\s\"']|(?<=[^\s=\"'])[\"'](?=[^\s\"',;:<>)\]}}]))+){NEXT})"
 )
 _TAGGED = re.compile(
     rf"(?i)({START}(?:{_ANY}){QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>\s{{0,20}}<(?:td|dd|string)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}}(?:<!\[CDATA\[)?)"
@@ -82,10 +87,23 @@ _TAGGED = re.compile(
 )
 FOLDS = "İıſ\u212a"
 """Letters beyond ASCII that a pattern without regard to case takes for i, s or k."""
-_ROOTS = ("secret", "token", "key", "pass", "x-amz-", "webhook", "auth", "credential", "pwd", "cookies")
+_ROOTS = (
+    "secret",
+    "token",
+    "key",
+    "pass",
+    "x-amz-",
+    "webhook",
+    "auth",
+    "cred",
+    "pw",
+    "psk",
+    "cookies",
+    "sharedaccess",
+    "_pat",
+)
 """Every telling name contains one of these, ..."""
-_BEFORE, _BEHIND = 24, 12
-"""... at most this many characters behind its beginning; as many more show whether it begins there."""
+_BEFORE, _BEHIND = 24, 12  # ... at most so far behind its beginning; as much more shows whether it begins there
 _BEGINNING = re.compile(rf"(?i){START}")
 _FACTS = (
     "name|type|kind|arn|ids?|version|stage|description|status|state|engine|region|account|created|updated|changed|rotated|date|at|by"
@@ -103,6 +121,11 @@ _FETCHED = ("include", "same-origin", "omit", "use-credentials", "anonymous")
 """What a browser's `credentials` are set to: a page whose script is changed shows nothing."""
 _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[]|self\.[a-z_]+$")
 """A value that a program computes, such as `getpass()`."""
+_REFERENCE = re.compile(
+    r"(?:var|local|config|settings|self|module|data|args|params|props|process\.env)\.[A-Za-z_][\w.]*"
+)
+"""A value that another name of a program holds."""
+_COUNT = re.compile(r"[\d.,]+%?")
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
 """A folder or a count."""
 _RUN = re.compile(r"\d{8}T\d{6}|[A-Za-z_]\w{0,60}=(?!=*\Z)")
@@ -111,38 +134,34 @@ _BRIEF = re.compile(
     rf"(?i)(?P<head>{_SHORT}(?:=|{QUOTE}?:[^\S\n]?|{QUOTE}=)(?P<q>{QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
 )
 _FOREIGN = re.compile(
-    rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,20}}[_-]){{0,3}}(?:{_TONGUES})(?:{_S}[0-9]{{1,2}})?{AFTER}{QUOTE}?)"
+    rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,20}}[_-]){{0,3}}(?:{TONGUES})(?:{_S}[0-9]{{1,2}})?{AFTER}{QUOTE}?)"
     r"(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\]+)"
 )
 _TURN = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")
 _DRAWN = re.compile(r"[A-Za-z0-9+/=_~!@#$%^*.-]+")
 _STEMS = (
-    "secret",
-    "token",
-    "key",
-    "pass",
-    "pwd",
-    "x-amz-",
-    "webhook",
-    "authorization",
-    "credential",
-    "cookies",
-    "_auth",
-    "-auth",
+    *(
+        "secret",
+        "token",
+        "key",
+        "pass",
+        "pw",
+        "x-amz-",
+        "webhook",
+        "authorization",
+        "cred",
+        "cookies",
+        "_auth",
+        "-auth",
+    ),
+    *("_psk", "sharedaccess", "hub_pat", "lab_pat", "ops_pat"),
 )
-"""Every telling name contains one of these, in small letters ..."""
-_TONGUE_STEMS = (
-    *("kennwort", "contraseña", "contrasena", "mot de passe", "mot_de_passe", "mot-de-passe", "motdepasse", "senha"),
-    *("wachtwoord", "hasło", "haslo", "пароль", "密码", "密碼", "パスワード", "비밀번호", "lösenord", "losenord"),
-    *("adgangskode", "salasana", "heslo", "jelszó", "parola", "şifre", "sifre", "passord"),
-    *("口令", "كلمة", "סיסמ", "mật", "kata sandi", "kata_sandi", "lozinka", "geslo", "κωδικός"),
-)
-"""... or, in another language, one of these."""
-_PLAIN_TONGUES = tuple(filter(str.isascii, _TONGUE_STEMS))
+"""Every telling name contains one of these, in small letters, or one of another language."""
 _ASSIGNED = re.compile(
-    rf"[a-z0-9_-]{{0,18}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>)"
+    rf"[a-z0-9_.-]{{0,40}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>)"
 )
 """The assignment behind such a beginning, within the longest end of a name."""
+_ASSIGNS = re.compile(rf"(?i)[\w.-]{{2,140}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|{QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|</))")
 
 
 @lru_cache(maxsize=4096)
@@ -168,19 +187,6 @@ def stemmed(small: str) -> bool:
     return has(_STEMS, small) or foreign(small)
 
 
-def foreign(small: str) -> bool:
-    """Whether a text in small letters may have `password` in another language."""
-    return has(_PLAIN_TONGUES if small.isascii() else _TONGUE_STEMS, small)
-
-
-def has(words: Sequence[str], text: str) -> bool:
-    """Whether one of the words is in the text; `any` of a generator takes twice as long, and every output is asked."""
-    for word in words:  # noqa: SIM110
-        if word in text:
-            return True
-    return False
-
-
 def no_value(value: str) -> bool:
     """Whether a text in the place of a value is none: a word of a sentence, a variable, a mask."""
     return not value or value == MASK[:-1] or harmless(value) or value.casefold() in _WORDS
@@ -193,7 +199,7 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
     flags = "--" in small and has(_STEMS, small)
     if flags:
         text = _FLAG.sub(_option, text)
-    if any(name in small for name in ("pwd", "pass", "pw", "psw")):
+    if any(name in small for name in ("pass", "pw", "psw")):
         text = _BRIEF.sub(_brief, text)
     if foreign(small):
         text = _FOREIGN.sub(_after, text)
@@ -203,14 +209,15 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
     return text
 
 
-def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: str) -> str:
-    """`pattern.sub` for a pattern that begins with a telling name, tried only where one can begin: a report has a
-    million characters and few names, and `str.find` finds them fifty times faster.
+def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: str, *, every: bool = False) -> str:
+    """`pattern.sub` for a pattern that begins with a telling name, tried only where one can begin (`every`: also
+    where nothing is assigned to it): a report has a million characters and few names, and `str.find` finds them fifty
+    times faster.
     """
     if not text.isascii() and any(letter in text for letter in FOLDS):
         return pattern.sub(replace, text)
     kept, at = list[str](), 0
-    for begin in beginnings(text):
+    for begin in beginnings(text) if every else assigned_beginnings(text):
         found = pattern.match(text, begin) if begin >= at else None
         if found:
             kept += [text[at : found.start()], replace(found)]
@@ -222,6 +229,12 @@ def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: st
 def beginnings(text: str) -> tuple[int, ...]:
     """Positions in a text at which a telling name can begin, in order; several patterns ask for them in turn."""
     return tuple(_beginnings(text))
+
+
+@lru_cache(maxsize=1)
+def assigned_beginnings(text: str) -> tuple[int, ...]:
+    """Those of the positions behind which something is assigned to a word."""
+    return tuple(begin for begin in beginnings(text) if _ASSIGNS.match(text, begin))
 
 
 def _beginnings(text: str) -> Iterator[int]:
@@ -317,6 +330,9 @@ def _bare(match: Match) -> str:
     if not match["sure"] and "==" in match["sep"]:  # a comparison, whose other side is a variable
         return match[0]
     loose = match["sep"][-1:].isspace()
+    count = (match["sure"] or "").casefold() in ("auth", "pass") and _COUNT.fullmatch(value)  # of a thing so named
+    if loose and (count or _REFERENCE.fullmatch(value)):
+        return match[0]
     code = _CODE.match(value) is not None and (loose or not match["sure"])
     word = value.casefold() in _WORDS or code
     tight = not loose and match["sep"] == "=" and len(value) >= 4

@@ -15,20 +15,21 @@ from runbook_lib.base.secret_names import (
     QUOTE,
     START,
     SURE_NAMES,
+    assigned_beginnings,
     at_names,
-    beginnings,
     describes,
     enough,
-    has,
     no_value,
     telling,
 )
 from runbook_lib.base.secret_places import harmless
+from runbook_lib.base.secret_tails import TAIL
+from runbook_lib.base.secret_tongues import has
 
 _LONGEST = 4_000
 """Most characters of a list or an object that are searched."""
 _HEAD = re.compile(
-    rf"(?i){START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY})(?:[_-]?[0-9]{{1,2}})?{AFTER}"
+    rf"(?i){START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY}){TAIL}{AFTER}"
     r"(?:[rbuf]{0,2}(?P<three>'''|\"\"\"|(?:\\{1,7}\"){3})|(?P<open>[\[({])(?!redacted\]|\{)|(?P<dash>-[ \t]))"
 )
 _ITEM = re.compile(
@@ -60,7 +61,7 @@ def mask_fields(text: str, small: str) -> str:
         return text
     if "<input" in small or "&lt;input" in small:
         text = _FIELD.sub(_field, text)
-    return at_names(_ELEMENT, _element, text)
+    return at_names(_ELEMENT, _element, text, every=True)
 
 
 def mask_nested(text: str) -> str:
@@ -68,7 +69,7 @@ def mask_nested(text: str) -> str:
     if not has(("[", "(", "{", "- ", "'''", '""'), text):
         return text
     kept, at = list[str](), 0
-    for begin in beginnings(text):
+    for begin in assigned_beginnings(text):
         head = _HEAD.match(text, begin) if begin >= at else None
         if head:
             masked, end = _below(text, head)

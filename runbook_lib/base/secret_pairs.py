@@ -11,7 +11,6 @@ from functools import lru_cache
 from runbook_lib.base.secret_kinds import MASK, Match
 from runbook_lib.base.secret_names import (
     FOLDS,
-    HUMP,
     NAMES,
     SURE,
     describes,
@@ -21,20 +20,30 @@ from runbook_lib.base.secret_names import (
     telling,
 )
 from runbook_lib.base.secret_places import harmless
+from runbook_lib.base.secret_tails import HUMP, TAIL
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
-_NAME = r"(?:parameter|option|attribute|property|variable|setting)?(?:name|key)|header|field|variable|setting"
-_VALUE = r"(?:parameter|string|default|secret|resolved)?value|default"
-_TELLING = rf"[A-Za-z0-9_./-]{{0,60}}?(?:{NAMES}|[_-](?:pass|pwd)|pwd)(?:[_-]?[0-9]{{1,2}})?"
+_NAME = (
+    r"(?:parameter|option|attribute|property|variable|setting|output|header|env|config|input)?[_-]?(?:name|key)"
+    r"|header|field|variable|setting"
+)
+_VALUE = (
+    r"(?:parameter|string|default|secret|resolved|option|attribute|property|variable|setting|output|header|env|config"
+    r"|input)?[_-]?value|default"
+)
+_WRAP = rf"(?:\{{\s{{0,20}}{_Q}S{_Q}\s{{0,4}}:\s{{0,8}})?"
+"""DynamoDB's form of a text: `{"S": "a"}`."""
+_TELLING = rf"[A-Za-z0-9_./-]{{0,60}}?(?:{NAMES}|[_-](?:pass|pwd|pw)|pwd){TAIL}"
 _BETWEEN = rf"(?:(?!\b(?:{_NAME})\b)[^{{}}\[\]]){{1,200}}?"
 _HELD = rf"(?:(?P<q>{_Q})(?P<quoted>(?:(?!(?P=q))(?:\\[^\n]|[^\n\\])){{1,2000}})|(?P<bare>[^\s\"'`<>{{}},;&\\|]+))"
 _FORWARD = re.compile(
-    rf"(?i)(\b(?:{_NAME}){_IS}{_Q}?{_TELLING}(?=[\"'`\s,;<&\\]){_BETWEEN}\b(?:{_VALUE}){_IS})(?!{_Q}?\[redacted\]){_HELD}"
+    rf"(?i)(\b(?:{_NAME}){_IS}{_WRAP}{_Q}?{_TELLING}(?=[\"'`\s,;<&\\])(?:{_Q}\s{{0,20}}\}})?{_BETWEEN}"
+    rf"\b(?:{_VALUE}){_IS}{_WRAP})(?!{_Q}?\[redacted\]){_HELD}"
 )
 _BACKWARD = re.compile(
-    rf"(?i)(\b(?:{_VALUE}){_IS})(?!{_Q}?\[redacted\]){_HELD}"
-    rf"(?={_Q}?[\s,;<&]{{1,40}}[^{{}}\[\]\n-]{{0,20}}?\b(?:{_NAME}){_IS}{_Q}?{_TELLING}(?:[\"'`\s,;<&\\}}]|\Z))"
+    rf"(?i)(\b(?:{_VALUE}){_IS}{_WRAP})(?!{_Q}?\[redacted\]){_HELD}"
+    rf"(?={_Q}?(?:\s{{0,20}}\}})?[\s,;<&]{{1,40}}[^{{}}\[\]\n-]{{0,20}}?\b(?:{_NAME}){_IS}{_WRAP}{_Q}?{_TELLING}(?:[\"'`\s,;<&\\}}]|\Z))"
 )
 _NETRC = re.compile(
     r"(?i)((?:\bmachine\s{1,20}\S{1,200}|\bdefault|\blogin\s{1,20}\S{1,200}|\baccount\s{1,20}\S{1,200})\s{1,20}"
@@ -62,9 +71,10 @@ _BESIDE = re.compile(rf"(?i)((?<![A-Za-z0-9])(?:{SURE})\s(?P<q>\\{{0,3}}[\"'`]))
 _BEGIN = r"(?:^|(?<=>)|(?<=\'\'\')|(?<=\"\"\"))"
 _END = r"(?:$|<|\'\'\'|\"\"\")"
 _CELLS = re.compile(
-    rf"(?im)({_BEGIN}[ \t]*[|│┃][ \t]*[*_`\"']{{0,3}}{_TELLING}[*_`\"']{{0,3}}[ \t]*[|│┃][ \t]*[*_`\"']{{0,3}})"
+    rf"(?im)((?:{_BEGIN}|(?<=[\"']))[ \t]*[|│┃][ \t]*[*_`\"']{{0,3}}{_TELLING}[*_`\"']{{0,3}}"
+    r"[ \t]*[|│┃][ \t]*[*_`\"']{0,3})"
     r"(?P<bare>[^\s|│┃`*\"'][^|│┃\n`*\"']{0,500}?)(?=[*_`\"']{0,3}[ \t]*[|│┃])"
-    r"(?![^\n]{0,500}\n[ \t]*[|│┃][ \t:|+─━-]{2,500}$)"
+    r"(?![^\n]{0,500}?(?:\n|\\{1,4}n)[ \t]*[|│┃][ \t:|+─━-]{2,500}(?:$|[\\\"']))"
 )
 _RECORD = re.compile(rf"(?im)(^[ ]*{_TELLING}[ ]{{1,80}}[|│][ ])(?P<bare>[^\n|│]{{1,500}}?)(?=[ ]*$)")
 """A row of a record that is shown field by field, each on a line."""
@@ -113,7 +123,7 @@ _BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "autho
 """Beginnings of all matches of `STEM`."""
 _NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
 _VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
-_LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"")
+_LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"|[\"'](?=[ \t]{0,4}[|│┃])")
 
 
 _ARROW = re.compile(

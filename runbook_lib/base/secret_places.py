@@ -20,14 +20,15 @@ _PLACE = re.compile(
 """Places as this runbook's parameters write them (docs/adopting.md), those of other programs, and a file of a key."""
 _SIGNS = "*.-–… +<>|│┃#/"
 """Signs of which no secret consists: what programs write before a line."""
-_BEGINNINGS = ("arn:", "alias/", "ssm:/", "$", "{{", MASK)
+_BEGINNINGS = ("arn:", "alias/", "ssm:/", "{{", MASK)
+_VARIABLE = re.compile(r"\$(?:[A-Za-z_]\w*(?![\w&#%^*@!~=|?<>])|[{(\"']|\$|\d\Z|\Z)")
 
 
 def harmless(value: str) -> bool:
     """Whether a value only points to a secret (an ARN, a KMS alias, a parameter's place, a variable, a placeholder, a
     mask), or is no more than signs.
     """
-    if value.startswith(_BEGINNINGS) or not value.strip(_SIGNS):
+    if value.startswith(_BEGINNINGS) or not value.strip(_SIGNS) or (value[0] == "$" and _VARIABLE.match(value)):
         return True
     if value[0] == "{" and value[-1] == "}" and value[1:-1].isidentifier():
         return True

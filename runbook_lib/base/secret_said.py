@@ -7,14 +7,19 @@ from __future__ import annotations
 import re
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import HUMP, SURE, has, no_value, random, stemmed, surely, telling
+from runbook_lib.base.secret_names import SURE, at_names, no_value, random, stemmed, surely, telling
 from runbook_lib.base.secret_pairs import PLAIN, STEM, near
 from runbook_lib.base.secret_places import harmless
+from runbook_lib.base.secret_tails import HUMP
+from runbook_lib.base.secret_tongues import has
 
 _START = rf"(?:(?<![A-Za-z0-9])|{HUMP})"
 _KEYS = r"(?:secret[ _-])?access[ _-]?key|(?:api|secret|private|session)[ _-](?:key|token)|secret|token"
 _NAME = rf"{_START}(?:(?P<sure>{SURE}|secret[ _-]access[ _-]key)|{_KEYS})"
-_VALUE = r"(?:(?P<q>\\{0,3}[\"'`])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q))|(?P<bare>[^\s\"'`<>\\]+))"
+_VALUE = (
+    r"(?:(?P<q>\\{0,3}[\"'`])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q))"
+    r"|(?P<bare>[^\s\"'`<>\\](?:(?:(?!</|\\{1,4}[nrtu\"'])\S)+(?<![\"'`])(?=[ \t]{0,8}$)|[^\s\"'`<>\\]*)))"
+)
 _END = r"(?P<end>[ \t]{0,8}(?:$|\\n|<|[\"']))?"
 _NEXT = re.compile(
     rf"(?i)({_START}(?:{SURE})[\"'`*_]{{0,3}}(?:\s{{1,4}}(?:[-–—→]\s{{1,4}})?[(\[]?))"
@@ -62,8 +67,8 @@ _FLAGGED = tuple(
 _SIGNS = ("/pass", "/ pass", ":pass", ": pass", "|pass", "| pass")
 _TYPED = re.compile(
     rf"(?i)({_START}(?:{SURE}|secret|token|api_?key|secret_?key)\s{{0,4}}"
-    r"(?::\s{0,4}[A-Za-z][\w.\[\]| ]{0,60}?"
-    r"=\s{0,4}|[:=]\s{0,4}(?:new\s)?(?:Some|Just|Ok|Right|Secret\w{0,20}|Sensitive\w{0,20}|String)\())(?P<q>\\{0,3}[\"'])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q))"
+    r"(?::\s{0,4}&?[A-Za-z][\w.\[\]|&' ]{0,60}?"
+    r"=\s{0,4}|[:=]\s{0,4}(?:new\s)?(?:Some|Just|Ok|Right|Secret\w{0,20}|Sensitive\w{0,20}|String)\(|=\s{0,4}@|\{))(?P<q>\\{0,3}[\"'])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q))"
 )
 """A variable with its type, or within the word that makes it: `password: str = 'x'`, `password=SecretStr('x')`."""
 _AT = re.compile(
@@ -117,7 +122,7 @@ def mask_apart(text: str, small: str) -> str:
     for needles, pattern in _ERRORS:
         if has(needles, small):
             text = pattern.sub(_refused, text)
-    return near(_TYPED, _told, text, STEM, 0)
+    return at_names(_TYPED, _told, text, every=True)
 
 
 def mask_said(text: str, small: str) -> str:

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import has, stemmed, telling
+from runbook_lib.base.secret_names import stemmed, telling
 from runbook_lib.base.secret_places import harmless
+from runbook_lib.base.secret_tongues import has
 
 _Q = r"(?P<q>\\{0,3}['\"])"
 _TEXT = r"(?:(?!(?P=q))(?:''|\\[^\n]|[^\n\\]))+"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from runbook_lib.base.nearest import ALIKE
 from runbook_lib.base.secret_kinds import MASK
-from runbook_lib.base.secret_names import foreign
+from runbook_lib.base.secret_tongues import foreign
 
 Mask = Callable[[str], str]
 

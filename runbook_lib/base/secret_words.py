@@ -8,7 +8,8 @@ import re
 
 from runbook_lib.base.secret_commands import PROGRAMS, mask_words
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_names import has, no_value, stemmed, telling
+from runbook_lib.base.secret_names import no_value, stemmed, telling
+from runbook_lib.base.secret_tongues import has
 
 _Q = r"\\{0,7}[\"'`]"
 _KIND = r"(?:[bBuUrR]{1,2})?"

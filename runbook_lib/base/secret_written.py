@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from runbook_lib.base.errors import NO_PYTHON
 from runbook_lib.base.secret_kinds import MASK
+from runbook_lib.base.secret_names import telling
 
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,6}|#x[0-9a-fA-F]{1,6});")
 _TOLD = re.compile(r"(?:\A|(?<=>))[^<>]+|(?<==)\"[^\"<>]*\"|(?<==)'[^'<>]*'")
@@ -35,6 +36,14 @@ _WORD = re.compile(r"[^\s\"'<>]+")
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 """Signs as an address writes them (RFC 3986, section 2.1)."""
 _BETWEEN = re.compile(r"([?&=;#])")
+_SIGN = re.compile(r"%([0-9A-Fa-f]{2})")
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=@:$(){}[]*")
+"""Signs that end no value. Another one is a part of the value in which it is encoded, ..."""
+_SAME = 0xE000
+_STANDS = re.compile("[\ue000-\ue0ff]")
+"""... and a sign for private use stands for it as long as the address is searched."""
+_SHORT_NAMES = ("sig", "signature", "awsaccesskeyid", "pwd", "pass", "pw", "psw", "auth")
+"""Names that tell a secret in a query, beside those that tell one everywhere."""
 
 
 def mask_written(text: str, mask: Callable[[str], str]) -> str:
@@ -108,26 +117,62 @@ def _told(written: str, mask: Callable[[str], str]) -> str:
 def _address(word: str, mask: Callable[[str], str]) -> str:
     """An address: each of its values is a text of its own, and together they have the names before the values."""
     values = [_decoded(part, mask) if "%" in part else part for part in _BETWEEN.split(word)]
-    return _decoded("".join(values), mask)
+    whole = "".join(values)
+    if _STANDS.search(whole):
+        return _decoded(whole, mask)
+    for at in range(2, len(values), 2):
+        if values[at - 1] == "=" and "%" in values[at] and _tells(values[at - 2]):
+            values[at] = _SIGN.sub(_stand, values[at])
+    return _STANDS.sub(lambda match: f"%{ord(match[0]) - _SAME:02X}", _decoded("".join(values), mask))
+
+
+def _stand(match: re.Match[str]) -> str:
+    sign = int(match[1], 16)
+    return match[0] if sign in _PLAIN else chr(_SAME + sign)
+
+
+def _tells(written: str) -> bool:
+    name = re.split(r"[^\w.-]", unquote_to_bytes(written[-200:]).decode(errors="replace"))[-1]
+    return telling(name) or name.casefold() in _SHORT_NAMES
 
 
 def _decoded(written: str, mask: Callable[[str], str]) -> str:
-    """A part of an address, masked as the program behind it reads it."""
-    spelt: dict[str, str] = {}
-
-    def letters(match: re.Match[str]) -> str:
-        try:
-            told = unquote_to_bytes(match[0]).decode()
-        except UnicodeDecodeError:
-            return match[0]
-        spelt.update((letter, quote(letter, safe="")) for letter in told)
-        return told
-
-    seen = _ENCODED.sub(letters, written)
-    masked = mask(seen) if spelt else seen
+    """A part of an address, masked as the program behind it reads it; what stays is written as it was."""
+    seen = _ENCODED.sub(lambda match: _letters(match[0]), written)
+    masked = mask(seen) if seen != written or _STANDS.search(seen) else seen
     if masked == seen:
         return written
-    return MASK.join("".join(spelt.get(letter, letter) for letter in piece) for piece in masked.split(MASK))
+    spelt = _spelt(written)
+    found, at = [], 0
+    for number, piece in enumerate(pieces := masked.split(MASK)):
+        first, last = number == 0, number == len(pieces) - 1
+        begin = 0 if first else len(seen) - len(piece) if last else seen.find(piece, at)
+        same = begin >= at and seen.startswith(piece, begin)
+        at = begin + len(piece) if same else at
+        found.append("".join(spelt[begin:at]) if same else quote(piece, safe="/?&=;#:@!$'()*+,~"))
+    return MASK.join(found)
+
+
+def _letters(signs: str) -> str:
+    """What encoded signs are; themselves if they are no text."""
+    try:
+        return unquote_to_bytes(signs).decode()
+    except UnicodeDecodeError:
+        return signs
+
+
+def _spelt(written: str) -> list[str]:
+    """How each letter of what a part of an address is was written."""
+    spelt, at = list[str](), 0
+    for match in _ENCODED.finditer(written):
+        spelt += written[at : match.start()]
+        at, told = match.end(), _letters(match[0])
+        begin = match.start()
+        for letter in told:
+            many = 1 if told == match[0] else 3 * len(letter.encode())
+            spelt.append(written[begin : begin + many])
+            begin += many
+    return [*spelt, *written[at:]]
 
 
 def _line(line: str, mask: Callable[[str], str]) -> str:

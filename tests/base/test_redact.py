@@ -112,6 +112,9 @@ def test_a_secret_never_survives_whatever_stands_around_it_and_redacting_twice_i
         "gone = _answer(gone, code=gone.codes[-1])",
         "a | the token\na | 2 and 3\n0\timport secrets\n1\tapproved by ada",
         "its token of GitHub&#x27;s is for another",
+        "continuation token: page-2-of-7, idempotency token: 2f1c9a7be210",
+        "password = var.db_password\napi_key = config.api_key_2\n",
+        "orders-auth: 17, orders-auth: 99.95%, first-pass: 12,345",
         "basic_auth: enabled, auth: iam, login ada us-east-1, auth failed job-4f1c9a7b, auth bob:v1.2.3",
         'login: ada / 2026-11-30, Auth(client, "us-east-1"), pass "phase2", auth: lambda:careervp-auth-v2',
     ],
@@ -259,7 +262,7 @@ def test_a_key_line_by_line_is_masked_in_a_list_and_in_pieces(kind: str, data: A
 )
 def test_structures_that_tell_of_a_secret(secret: str) -> None:
     word = "pass" + "word"
-    if harmless(secret) or not secret.strip():
+    if harmless(secret) or secret.isspace():
         return
     assert redact({"Name": f"DB_{word}", "Value": secret})["Value"] == MASK
     assert redact({"ParameterKey": f"db{word.title()}", "ParameterValue": secret})["ParameterValue"] == MASK

@@ -94,3 +94,36 @@ def test_a_text_that_only_looks_like_a_programs_is_read_without_a_word() -> None
         warnings.simplefilter("error")
         for text in (r"'\e[a-z]\n'", r"b'\777\n'", r"'\x1'", r'"\q\n"', "b'\u00e9\\n'", "'" + "[" * 300 + "\\n'"):
             assert redact_text(text) == text
+
+
+X = "Tr0ub4dor"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://x/y?a=1&pass{}word={}",
+        "user=bob&api_{}key={}&x=1",
+        "https://x/?z=1%202&b=%26c&#dbPass{}word={}&c=%26%26",
+        "GET /x?access_{}token={}&b=%3Cb%3E HTTP/1.1",
+    ],
+)
+def test_what_is_encoded_in_a_value_of_an_address_is_a_part_of_it_and_the_rest_stays(text: str) -> None:
+    due = text.format("", MASK)
+    for sign in ("&", ";", "#", "?", "=", " ", '"', "'", "<", ">", ",", "\\", "\n", "%", "%26", "/"):
+        for value in (f"{X}{sign}3AVbIqz", f"{X}{sign}3AV{sign}bIqz"):
+            assert redact_text(text.format("", quote(value, safe=""))) == due, sign
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), st.sampled_from("&;"))
+def test_a_value_of_an_address_goes_whole_whatever_it_is(more: str, between: str) -> None:
+    value = quote(f"{X}{more}3AVbIqz", safe="")
+    assert redact_text(f"a=%262{between}pass" + f"word={value}{between}x=1") == (
+        f"a=%262{between}pass" + f"word={MASK}{between}x=1"
+    )
+
+
+def test_an_address_within_an_address_has_its_own_separators() -> None:
+    for value in (f"/x?pass{'word'}={X}&n=1", f"/x?n=1&api_{'key'}={X}"):
+        shown = redact_text(f"/login?next={quote(value, safe='')}&a=1")
+        assert X not in shown and shown.endswith("&a=1") and "n%3D1" in shown

@@ -1,0 +1,40 @@
+"""What may stand behind a secret's name within one word: the environment, the region or the form of the secret
+(`DB_PASSWORD_PROD`, `STRIPE_API_KEY_LIVE`, `unseal_keys_b64`), another word (`DB_PASSWORD_ORDERS`), or what makes it a
+fact about a secret (`TOKEN_FILE`).
+"""
+
+from __future__ import annotations
+
+import re
+
+HUMP = "(?-i:(?<=[a-z0-9])(?=[A-Z]))"
+"""Between the words of `dbPassword`."""
+_BETWEEN = rf"(?:[_.-]|{HUMP})"
+_ENVIRONMENTS = (
+    "prod|production|prd|live|stag(?:e|ing)|stg|dev|develop(?:ment)?|test|qa|uat|preprod|nonprod|sandbox|local|ci|demo"
+    "|canary|blue|green|primary|secondary|main|backup|old|new|current|prev(?:ious)?|legacy|readonly|ro|rw|admin|root"
+)
+_REGIONS = (
+    "(?:af|ap|ca|cn|eu|il|me|mx|sa|us)(?:[_-]?gov)?(?:[_-]?(?:north|south|east|west|central){1,2}(?:[_-]?[0-9])?)?"
+)
+_FORMS = "value|plain|plaintext|raw|pem|der|base64|b64|hex|json|confirm|confirmation|repeat|v[0-9]{1,2}"
+_NUMBER = "(?:[_-]?[0-9]{1,2})?"
+TAIL = rf"{_NUMBER}(?:{_BETWEEN}(?:{_ENVIRONMENTS}|{_REGIONS}|{_FORMS}){_NUMBER}){{0,3}}"
+"""Behind such words a name tells as much as without them."""
+OTHER = rf"(?:{_BETWEEN}[a-z0-9]{{1,24}}){{1,3}}"
+"""Behind other words it tells only beside a value that looks drawn."""
+_FACTS = (
+    "ids?|arns?|names?|paths?|files?|dir|folder|counts?|len|length|size|urls?|uri|expiry|expires|expiration|age|policy"
+    "|ttl|types?|kind|versions?|stages?|status|state|hash|sha256|sha|md5|digest|etag|fingerprint|thumbprint|rotation"
+    "|usage|limit|budget|sources?|provider|manager|store|ref|reference|alias|index|prefix|suffix|field|column|header"
+    "|label|at|on|by|date|time|days|hours|minutes|seconds|ms|enabled|required|algorithm|alg|format|encoding|scopes?"
+    "|issuer|audience|endpoint|host|port|user|username|email|region|account|spec|schema|class|table|bucket|queue|topic"
+    "|function|role|group|tags?|description|hint|error|reason|regex|pattern|min|max|env|var|variable|location|place"
+    "|request|run|commit|revision|release|build|image|job|task|trace|span|item|row|line|cursor|marker|next"
+)
+_FACT = re.compile(rf"(?i)(?:.*[_.-])?(?:{_FACTS})|.*[a-z0-9](?-i:(?=[A-Z]))(?:{_FACTS})")
+
+
+def is_fact(tail: str) -> bool:
+    """Whether the last of the words behind a name makes it a fact about the secret: `_ID`, `_FILE`, `Expiry`."""
+    return _FACT.fullmatch(tail.lstrip("_.-")) is not None
