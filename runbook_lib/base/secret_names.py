@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from runbook_lib.base.secret_ends import ends_line, ends_text, is_front
 from runbook_lib.base.secret_kinds import MASK, Match
-from runbook_lib.base.secret_places import harmless
+from runbook_lib.base.secret_places import FIGURE, harmless
 from runbook_lib.base.secret_tails import HUMP, TAIL
 from runbook_lib.base.secret_tongues import TONGUES, foreign, has
 
@@ -314,7 +314,8 @@ def _brief(match: Match) -> str:
     spaced = match["head"][-1].isspace()
     verdict = match["head"].startswith("PASS") and ":" in match["head"]  # a mapping of verdicts: `{"PASS": "green"}`
     none = no_value(value) or _PLACE.match(value) or value.startswith(("(", "[", "{")) or _CODE.match(value)
-    if none or ((spaced or verdict) and not any(char.isdigit() for char in value)):
+    figure = verdict and FIGURE.fullmatch(value)
+    if none or figure or ((spaced or verdict) and not any(char.isdigit() for char in value)):
         return match[0]
     return match["head"] + MASK + tail
 
@@ -331,7 +332,8 @@ def _bare(match: Match) -> str:
         return match[0]
     loose = match["sep"][-1:].isspace()
     count = (match["sure"] or "").casefold() in ("auth", "pass") and _COUNT.fullmatch(value)  # of a thing so named
-    if loose and (count or _REFERENCE.fullmatch(value)):
+    verdict = match["sure"] == "PASS" and ":" in match["sep"] and FIGURE.fullmatch(value)
+    if verdict or (loose and (count or _REFERENCE.fullmatch(value))):
         return match[0]
     code = _CODE.match(value) is not None and (loose or not match["sure"])
     word = value.casefold() in _WORDS or code

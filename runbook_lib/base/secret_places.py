@@ -18,6 +18,8 @@ _PLACE = re.compile(
     r"|[\w@-]{1,80}\.(?:pem|key|crt|cer|der|p12|pfx|jks|asc|gpg|pub)"
 )
 """Places as this runbook's parameters write them (docs/adopting.md), those of other programs, and a file of a key."""
+FIGURE = re.compile(r"[-+±<>≤≥~]{0,2}[$€£¥]?[0-9][0-9.,]*(?:%|[a-zµ]{0,3})?(?:/[0-9]{1,6})?|[a-z]{1,3}=?[0-9]{1,6}")
+"""What a verdict is followed by: `PASS: $0.0011`, `PASS: 3/4`, `PASS: n=300`."""
 _SIGNS = "*.-–… +<>|│┃#/"
 """Signs of which no secret consists: what programs write before a line."""
 _BEGINNINGS = ("arn:", "alias/", "ssm:/", "{{", MASK)
