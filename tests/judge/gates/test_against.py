@@ -112,6 +112,21 @@ def test_a_pass_says_both_values_the_difference_and_the_bound() -> None:
     assert both is not None and (both.value, both.other_value, both.other_n, both.other) == (1, 1, 6480, "the baseline")
 
 
+def test_of_few_samples_it_says_how_few() -> None:
+    found = said(RATE, hours(0, 1, 0, 9))
+    assert ", which rests on fewer than 100 samples" in found.reason and found.needed == 76
+
+
+def test_how_many_more_would_decide_it_is_a_number_only_where_they_would() -> None:
+    found = said(RATE, hours(0, 5, 0, 45))
+    assert found.needed is not None and 150 < found.needed < 300 and f"{found.needed} more requests" in found.reason
+    assert said(RATE, hours(1, 30, 2, 270)).needed is None, "it is worse by more than the margin"
+
+
+def test_a_quantile_is_told_by_the_share_beyond_its_limit() -> None:
+    assert "beyond 5 s are 0.0 % (n = 720), of the baseline" in said(LATENCY, hours(0, 30, 0, 270)).reason
+
+
 def test_a_fail_is_final_at_any_look_and_says_so() -> None:
     found = said(RATE, hours(3, 30, 2, 270), look=None)
     assert found.reason.endswith(

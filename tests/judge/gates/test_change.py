@@ -381,3 +381,9 @@ def test_work_is_linear_in_the_parts() -> None:
     begun = time.process_time()
     assert told([1] * 60_000, [50] * 60_000).log_e < ENOUGH
     assert time.process_time() - begun < 5
+
+
+def test_no_failure_is_forgiven_unless_it_is_said() -> None:
+    bad, n = [1, 0, 2], [10, 10, 10]
+    assert told(bad, n) == change.tested(bad, n, LIMIT, PRIOR, ALPHA, forgiven=0)
+    assert told(bad, n).log_e > change.tested(bad, n, LIMIT, PRIOR, ALPHA, forgiven=1).log_e

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.judge.gates.since import Course, Since, found, is_over
+from runbook_lib.judge.gates.since import Course, Since, found, is_over, opens
 from runbook_lib.judge.terms import OVER_IS_SHOWN, RULES, UNORDERED
 
 LIMIT, PRIOR, ALPHA, GOOD = 0.02, (1.0, 9.0), 0.01, 0.002
@@ -189,3 +189,9 @@ def test_over_is_what_is_better_beyond_doubt_and_not_above_the_limit(
 def test_more_good_requests_after_it_never_make_it_last_again(bad: int, good: int, later: int) -> None:
     worse = (bad, bad + good)
     assert not is_over(worse, (0, later), LIMIT) or is_over(worse, (0, later + 1), LIMIT)
+
+
+def test_of_failures_in_the_same_ten_seconds_the_first_opens_them() -> None:
+    seconds = ((0, 1), (12, 0), (13, 1), (15, 1), (31, 1), (31, 1), (59, 0))
+    rows = [((START + dt.timedelta(seconds=at)).isoformat(), bad, 1) for at, bad in seconds]
+    assert opens(rows) == [0, 0, 1, 0, 3, 0, 0]

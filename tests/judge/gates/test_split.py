@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Sequence
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from runbook_lib.judge.gates import split as split_room
 from runbook_lib.judge.gates.reading import Rules
 from runbook_lib.judge.gates.split import SPLIT_ALPHA, split
 from runbook_lib.judge.model import Evidence, Gate, GateResult, Look
@@ -348,3 +350,10 @@ def test_clients_that_keep_their_route_are_beyond_what_the_test_reckons_with() -
     """The figures that docs/verdicts.md has for it."""
     two, three = (ever_called_wrong(0.1, 300, per_draw=each) for each in (2, 3))
     assert 0.018 < two < 0.022 and 0.085 < three < 0.095
+
+
+def test_what_is_allowed_for_is_not_shown_to_be_wrong_once() -> None:
+    """430 of 1,000 contradict 50 %, and not a share from 40 % to 50 %."""
+    evidence = cast(Evidence, SimpleNamespace(course=[("first", 430, 1000), ("second", 0, 0)]))
+    assert split_room._once(evidence, 0.5, 0.5, 0, 0.001) == ("second", 430, 1000)
+    assert split_room._once(evidence, 0.5, 0.4, 0, 0.001) is None
