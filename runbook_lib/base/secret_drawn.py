@@ -1,7 +1,7 @@
 """Words that nobody would write: letters of both cases and digits in no order, as keys, tokens and passwords are drawn.
 They are masked wherever they stand: the net below all that knows names and shapes.
 
-What people and programs name has longer parts (`ApiGatewayV2`, `VprJobsQueueDlq`, `us-east-1`); hashes and most ids
+What people and programs name has longer parts (`ApiGatewayV2`, `OrdersQueueDlq`, `us-east-1`); hashes and most ids
 have one case (`9f86d081`). Left alone are, too: a logical id of the CDK (eight signs of a hash behind a name), a name
 that CloudFormation gives (twelve or thirteen drawn signs behind a `-`), and what is base64: keys that are public,
 signatures, a hash as Lambda tells it.
@@ -65,7 +65,7 @@ def _around(text: str, begin: int, end: int, signs: frozenset[str]) -> tuple[int
 
 
 def _is_named(text: str, found: re.Match[str]) -> bool:
-    """Whether it ends a name of CloudFormation's, such as `orders-VprWorker4D5E6F70-lwJZ1BQCmgy9`."""
+    """Whether it ends a name of CloudFormation's, such as `orders-Worker4D5E6F70-lwJZ1BQCmgy9`."""
     begin, end = _around(text, found.start(), found.end(), _WORD)
     front = text[begin : found.start()]
     return end == found.end() and len(found[0]) <= _NAMED and front.endswith("-") and len(front) > _NAMED

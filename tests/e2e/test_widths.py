@@ -26,7 +26,8 @@ from runbook_lib.commands.release import Release
 from runbook_lib.commands.watch_look import Look
 from runbook_lib.judge.incidents.deviation import Deviation
 from runbook_lib.judge.money.projection import BreakEven, Month
-from runbook_lib.observe.jobs.dlq import Found, Letter, Rest
+from runbook_lib.observe.jobs.dlq import Found as Letters
+from runbook_lib.observe.jobs.dlq import Letter, Rest
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, sealed
@@ -105,7 +106,7 @@ def dlq_list(patch: pytest.MonkeyPatch, folder: Path) -> tuple[str, ...]:
     common = {"receives": 0, "bytes": 2, "sha256": "0" * 64, "body": "{}"}
     failed = Letter(message_id="m-1", job_id=JOB, sent_at=NOW, status="FAILED", error=WHY, **common)
     foreign = Letter(message_id=JOB[::-1], job_id=None, sent_at=None, **common)
-    patch.setattr("runbook_lib.commands.dlq.listed", lambda *_: Found([failed, foreign], Rest()))
+    patch.setattr("runbook_lib.commands.dlq.listed", lambda *_: Letters([failed, foreign], Rest()))
     call("dlq", "list", "--params", str(own_project(folder)))
     return (
         f"{JOB}: FAILED, sent 2026-11-20 12:00 UTC",
