@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -22,14 +25,19 @@ def test_every_line_comes_whatever_is_left_in_the_pipe_at_its_end() -> None:
 
 
 @pytest.mark.parametrize("child", ["['sleep', '30']", "['yes']"])
-def test_a_daemon_that_holds_the_output_open_is_not_waited_for(child: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_that_holds_the_output_open_is_not_waited_for(
+    child: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In a session of its own, so that a timeout does not end it; the second one never stops printing."""
     monkeypatch.setattr(output, "LINGER_S", 0.2)
     monkeypatch.setattr(output, "_MOST_S", 0.4)
-    code = f"import subprocess; p = subprocess.Popen({child}, start_new_session=True); print(p.pid, flush=True)"
-    process = _begun(code)
-    begun, last, pid = time.monotonic(), "", ""
-    for line in lines_of(process):
-        pid, last = pid or (line if line.isdigit() else ""), line
+    told = tmp_path / "pid"
+    begin = f"import pathlib, subprocess; p = subprocess.Popen({child}, start_new_session=True)"
+    process = _begun(f"{begin}; pathlib.Path({str(told)!r}).write_text(str(p.pid))")
+    begun, last = time.monotonic(), ""
+    try:
+        for line in lines_of(process):
+            last = line
+    finally:
+        os.kill(int(told.read_text()), signal.SIGKILL)
     assert last == GOES_ON and time.monotonic() - begun < 20
-    subprocess.run(["kill", "-9", pid or "0"], check=False)
