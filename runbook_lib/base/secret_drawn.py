@@ -39,7 +39,7 @@ def mask_drawn(text: str) -> str:
         if found.start() < at or not is_drawn(found[0]):
             continue
         begin, end = _around(text, found.start(), found.end(), _WORD)
-        if _is_named(text, found) or _is_encoded(text, found.start(), found.end()):
+        if _is_named(text, found, begin, end) or _is_encoded(text, found.start(), found.end()):
             continue
         kept += [text[at : max(begin, at)], MASK]
         at = end
@@ -66,9 +66,8 @@ def _around(text: str, begin: int, end: int, signs: frozenset[str]) -> tuple[int
     return begin, end
 
 
-def _is_named(text: str, found: re.Match[str]) -> bool:
+def _is_named(text: str, found: re.Match[str], begin: int, end: int) -> bool:
     """Whether it ends a name of CloudFormation's, such as `orders-Worker4D5E6F70-lwJZ1BQCmgy9`."""
-    begin, end = _around(text, found.start(), found.end(), _WORD)
     front = text[begin : found.start()]
     return end == found.end() and len(found[0]) <= _NAMED and front.endswith("-") and len(front) > _NAMED
 
