@@ -85,14 +85,14 @@ class Waited(subprocess.Popen[bytes]):
     def _over(self, readers: list[_Reader], end: float) -> bool:
         """Whether it has ended and said all by then, or too much: of one that it has begun no end is waited for."""
         ended: float | None = None
-        while any(one.is_alive() for one in readers) and not any(one.over for one in readers):
+        while (alive := [one for one in readers if one.is_alive()]) and not any(one.over for one in readers):
             left = end - time.monotonic()
             if left <= 0:
                 return False
             ended = ended if ended or self.poll() is None else time.monotonic()
             if ended and time.monotonic() - ended > LINGER_S:
                 return True
-            next(one for one in readers if one.is_alive()).join(min(left, EACH_S))
+            alive[0].join(min(left, EACH_S))
         if any(one.over for one in readers):
             return True
         try:
