@@ -1,14 +1,7 @@
 """Removes secrets before anything is saved: in the journal, in a notebook's outputs, in the report, in a failure quoted
 from a log.
 
-What is recognised is in `secret_tokens`, `secret_kinds`, `secret_sessions`, `secret_clients` and `secret_codes` (by
-its shape), `secret_drawn` (by its looks), `secret_names` (by the name before it), `secret_nested` (by a name above
-it), `secret_pairs` (by a name apart from it), `secret_said` (in a sentence), `secret_logins` (beside a user),
-`secret_sql`, `secret_kubernetes`, `secret_tables` (by a header), `secret_commands` and `secret_words` (by a program's
-option), `secret_forms` (what is known to be one), in texts within the text (`secret_written`), in the address of a
-proxy (`secret_addresses`), across lines (`secret_lines`), whatever ends or begins these (`secret_edges`,
-`secret_fronts`) or hides their letters (`secret_unseen`). What is not: hashes, account ids, ARNs (`secret_arns`), run
-ids, counts of LLM tokens.
+The words, shapes and places that it knows are in `runbook_lib/base/masking`; here they are put in order.
 """
 
 from __future__ import annotations
@@ -21,32 +14,32 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from runbook_lib.base.secret_addresses import passwords
-from runbook_lib.base.secret_arns import around_arns
-from runbook_lib.base.secret_clients import CLIENTS
-from runbook_lib.base.secret_codes import CODES
-from runbook_lib.base.secret_commands import mask_commands, mask_login, mask_words
-from runbook_lib.base.secret_drawn import mask_drawn
-from runbook_lib.base.secret_edges import breaks_alike, without_fronts
-from runbook_lib.base.secret_fields import made_below, mask_objects, secret_fields, shaped, without_made
-from runbook_lib.base.secret_forms import Form, drawn, forms
-from runbook_lib.base.secret_kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
-from runbook_lib.base.secret_kubernetes import HELD, is_secret, mask_manifests
-from runbook_lib.base.secret_lines import Window, mask_lines, tells
-from runbook_lib.base.secret_logins import mask_logins
-from runbook_lib.base.secret_names import assigns, describes, mask_named, stemmed, surely, telling
-from runbook_lib.base.secret_nested import mask_fields, mask_nested, mask_parts
-from runbook_lib.base.secret_pairs import mask_pairs
-from runbook_lib.base.secret_places import harmless
-from runbook_lib.base.secret_said import mask_apart, mask_said
-from runbook_lib.base.secret_sessions import SESSIONS
-from runbook_lib.base.secret_sql import mask_sql
-from runbook_lib.base.secret_suffixed import mask_suffixed, suffixed
-from runbook_lib.base.secret_tables import mask_tables
-from runbook_lib.base.secret_unseen import as_seen, without_colours
-from runbook_lib.base.secret_whole import mask_whole
-from runbook_lib.base.secret_words import mask_listed
-from runbook_lib.base.secret_written import mask_written
+from runbook_lib.base.masking.addresses import passwords
+from runbook_lib.base.masking.arns import around_arns
+from runbook_lib.base.masking.clients import CLIENTS
+from runbook_lib.base.masking.codes import CODES
+from runbook_lib.base.masking.commands import mask_commands, mask_login, mask_words
+from runbook_lib.base.masking.drawn import mask_drawn
+from runbook_lib.base.masking.edges import breaks_alike, without_fronts
+from runbook_lib.base.masking.fields import made_below, mask_objects, secret_fields, shaped, without_made
+from runbook_lib.base.masking.forms import Form, drawn, forms
+from runbook_lib.base.masking.kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
+from runbook_lib.base.masking.kubernetes import HELD, is_secret, mask_manifests
+from runbook_lib.base.masking.lines import Window, mask_lines, tells
+from runbook_lib.base.masking.logins import mask_logins
+from runbook_lib.base.masking.names import assigns, describes, mask_named, stemmed, surely, telling
+from runbook_lib.base.masking.nested import mask_fields, mask_nested, mask_parts
+from runbook_lib.base.masking.pairs import mask_pairs
+from runbook_lib.base.masking.places import harmless
+from runbook_lib.base.masking.said import mask_apart, mask_said
+from runbook_lib.base.masking.sessions import SESSIONS
+from runbook_lib.base.masking.sql import mask_sql
+from runbook_lib.base.masking.suffixed import mask_suffixed, suffixed
+from runbook_lib.base.masking.tables import mask_tables
+from runbook_lib.base.masking.unseen import as_seen, without_colours
+from runbook_lib.base.masking.whole import mask_whole
+from runbook_lib.base.masking.words import mask_listed
+from runbook_lib.base.masking.written import mask_written
 
 __all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_lines", "redact_text"]
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base import redact as room
-from runbook_lib.base import secret_drawn, secret_pairs, secret_tables
-from runbook_lib.base import secret_names as named
+from runbook_lib.base.masking import drawn, pairs, tables
+from runbook_lib.base.masking import names as named
+from runbook_lib.base.masking.places import harmless
 from runbook_lib.base.redact import MASK, Pieces, mask_emails, redact, redact_text
-from runbook_lib.base.secret_places import harmless
 from tests.reports import PACKED
 from tests.secrets import LINES, PEM, SECRETS
 
@@ -293,8 +293,8 @@ def test_addresses_go_if_the_parameters_say_so() -> None:
 
 
 def test_an_image_within_html_stays_whole_and_what_stands_around_it_is_redacted() -> None:
-    drawn = "iVBORw0KGgo" + "Qk0+/x" * 20 + "+AKIA" + "Q" * 16 + "/ghp" + "eyJ" * 30 + "=="
-    image = f"data:image/png;base64,{drawn}"
+    letters = "iVBORw0KGgo" + "Qk0+/x" * 20 + "+AKIA" + "Q" * 16 + "/ghp" + "eyJ" * 30 + "=="
+    image = f"data:image/png;base64,{letters}"
     said = f'<p>password="hunter22"</p><img src="{image}"><p>Authorization: Bearer abc123def456ghi7</p>'
     redacted = redact_text(said)
     assert image in redacted
@@ -315,7 +315,7 @@ def _thorough(text: str) -> str:
     text = named._FLAG.sub(lambda match: match[0] if named.harmless(match["value"]) else match[1] + MASK, text)
     text = named._FOREIGN.sub(named._after, named._BRIEF.sub(named._brief, text))
     text = named._TAGGED.sub(named._quoted, named._BARE.sub(named._bare, named._QUOTED.sub(named._quoted, text)))
-    return secret_drawn.mask_drawn(text)
+    return drawn.mask_drawn(text)
 
 
 _WORDS = st.sampled_from(
@@ -337,8 +337,8 @@ def test_looking_for_a_word_first_finds_no_less(text: str) -> None:
 @given(st.lists(st.one_of(_WORDS, st.text(max_size=4)), max_size=12).map("".join))
 def test_where_a_name_may_stand_is_found_as_the_pattern_finds_it(text: str) -> None:
     for one in (text, text.encode("ascii", "ignore").decode()):
-        found = [(stem.span(), stem[0]) for stem in secret_pairs._stems(one)]
-        assert found == [(stem.span(), stem[0]) for stem in secret_pairs.STEM.finditer(one)]
+        found = [(stem.span(), stem[0]) for stem in pairs._stems(one)]
+        assert found == [(stem.span(), stem[0]) for stem in pairs.STEM.finditer(one)]
 
 
 _BEGINNINGS = st.sampled_from(
@@ -378,7 +378,7 @@ def test_a_table_is_found_wherever_it_begins(at: int, end: str) -> None:
     """Lines are asked in blocks, split in two ways: the first and the last of a block are asked too."""
     text = "\n".join(["a,b"] * at + ["user,password", "ada,zebra"] + ["1"] * 70) + end
     assert redact_text(text) == text.replace("zebra", MASK)
-    assert secret_tables.mask_tables(text, text) == text.replace("zebra", MASK)
+    assert tables.mask_tables(text, text) == text.replace("zebra", MASK)
 
 
 @given(

@@ -1,0 +1,168 @@
+"""Secrets behind a short option of a command line, without a telling name: `mysql -pX`, `sshpass -p X`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from runbook_lib.base.masking.kinds import MASK, Match
+from runbook_lib.base.masking.names import no_value, telling
+from runbook_lib.base.masking.places import harmless
+from runbook_lib.base.masking.tongues import has
+
+_WORD = (
+    r"(?:(?P<q>[\"'])(?!\[redacted\](?P=q))(?P<quoted>(?:(?!(?P=q))[^\n])+)(?=(?P=q))"
+    r"|(?P<o>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+))"
+)
+"""A word of a shell: between quotes every sign is its own."""
+_OPTIONS: tuple[tuple[str, str], ...] = (
+    ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
+    ("curl", r"-[a-zA-Z]{1,6}u\s{0,4}[\"']?[^\s:\"'-][^\s:\"']{0,80}:"),
+    ("curl", r"(?:-b|--cookie)(?:\s{1,4}|=)(?:\\{0,3}[\"'])?[^\s=\"';\\]{1,80}="),
+    ("sshpass", r"-p\s{0,4}"),
+    ("redis-cli|valkey-cli|keydb-cli", r"-a\s{1,4}"),
+    ("openssl", r"-(?:pass|passin|passout)\s{1,4}pass:"),
+    ("openssl", r"-k\s{1,4}"),
+    ("mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport", r"-p\s{1,4}"),
+    ("ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", r"-w\s{0,4}"),
+    ("docker|podman|nerdctl|helm|az|oc|buildah|skopeo|crane|cf", r"(?<=\s)-p\s{1,4}(?=[^\s:]+(?:\s|$|[\"'`;|&]))"),
+    ("smbclient|mount.cifs|rpcclient", r"-U\s{0,4}[^\s%]{1,80}%"),
+    ("keytool|jarsigner|apksigner", r"-(?:store|key|srcstore|deststore|srckey|destkey)pass\s{1,4}(?:pass:)?"),
+    ("7z|7za|7zr|rar|unrar", r"-p(?=\S)"),
+    ("zip|unzip", r"-P\s{0,4}"),
+    ("sqlcmd|bcp", r"-P\s{0,4}"),
+    ("cqlsh|influx|clickhouse-client", r"-p\s{1,4}"),
+    ("psql|pg_dump|pg_restore|pg_dumpall", r"-W\s{1,4}(?!-)"),
+    ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?:\S{1,120}\s){1,2}"),
+    ("rabbitmqctl", r"(?:change_password|add_user|authenticate_user)\s{1,4}[^\s\"']{1,80}\s{1,4}"),
+    ("ipmitool|mosquitto_pub|mosquitto_sub", r"-P\s{1,4}"),
+)
+"""Programs, and the text right before the secret."""
+_LOGIN = ("docker", "podman", "nerdctl", "helm", "az", "oc", "buildah", "skopeo", "crane", "cf")
+"""Programs whose `-p` is a password only behind `login`."""
+_PATTERNS = [
+    (
+        tuple(programs.split("|")),
+        re.compile(
+            rf"((?<![\w.-])(?:{programs})(?:\.exe)?(?=\s)"
+            + (r"[^\n;|&]{0,40}?\blogin\b" if programs.split("|")[0] in _LOGIN else "")
+            + rf"[^\n;|&]{{0,300}}?\s{option}){_WORD}"
+        ),
+    )
+    for programs, option in _OPTIONS
+]
+_SET = re.compile(
+    r"(?<![\w-])((?:set|setx|setenv)(?:[ \t]{1,4}-{1,2}[a-z]{1,12}){0,3}[ \t]{1,4}(?P<name>[A-Za-z][A-Za-z0-9_]{2,80})"
+    r"[ \t]{1,4})" + _WORD
+)
+"""A variable as some shells set it, without an equals sign: `set -gx DB_PASSWORD x`, `setx DB_PASSWORD x`."""
+_CONFIG = re.compile(
+    r"(?<![\w-])(config(?:ure)?(?:[ \t]{1,4}(?:set|add|--?[\w-]{1,20})){1,4}[ \t]{1,4}(?P<name>[\w./:@-]{3,200})"
+    r"[ \t]{1,4})" + _WORD
+)
+"""A setting of a program: `npm config set //r/:_authToken x`."""
+_HERE = re.compile(r"(<<<[ \t]{0,4})(?:(?P<q>[\"'])(?P<quoted>(?:(?!(?P=q))[^\n])+)|(?P<value>[^\s\"'`;|&<>\\]+))")
+_BELOW = re.compile(
+    r"(<<-?[ \t]?(?P<q>[\"']?)(?P<end>[A-Z]{2,12})(?P=q)[^\n]{0,80}\n)"
+    r"(?P<value>(?!\[redacted\]\n)[^\n]{1,500}(?:\n[^\n]{1,500}){0,20}?)(?=\n[ \t]{0,20}(?P=end)\b)"
+)
+"""What a shell hands to a program's input, behind the command or below it."""
+_HANDED = re.compile(r"--with-token|--password-stdin|--stdin|chpasswd|sudo -S|\bsecrets?\b|passw(?:or)?d|\blogin\b")
+_ENV = re.compile(
+    r"(?<![\w-])(ENV[ \t]{1,4}(?P<name>[A-Za-z][A-Za-z0-9_]{2,80})[ \t]{1,4})"
+    r"(?P<value>\\{0,3}[\"'][^\"'\n\\]+\\{0,3}[\"']|[^\s=\"'<>\\][^\n\"'<>\\]*)"
+)
+"""A variable as a Dockerfile sets it: the value is the rest of the line."""
+_LOGIN_AS = re.compile(
+    r"((?<![\w-])(?:(?:-u|-U|--(?:proxy-)?user(?:name)?|--auth|--login|--creds?|--credentials?)"
+    r"(?:\s{1,4}[\"']?|=[\"']?|[\"'],\s{0,4}[\"'])"
+    r"|-u(?=[A-Za-z])(?!(?:rl|ri|rn|pdate|pgrade|pload|nset|nits?|nsafe|ser|sername|sb|dp|tf|tc)[:\W_]))(?P<user>[^\s:\"'/\\<>+-][^\s:\"'/\\<>]{0,80}):)"
+    r"(?![/\\:]|\[redacted\])(?P<value>[^\s\"'<>]+)"
+)
+_GROUPS = frozenset("root wheel staff users nogroup nobody adm docker daemon sudo admin".split())  # noqa: SIM905
+_BEFORE = 8
+_AS_ONE = re.compile(r"[\s\"'`;|&<>\\]")
+_BLANK = "\ue000"
+"""Stands in a word for what would end it in a line of a shell."""
+PROGRAMS = frozenset(name for programs, _ in _PATTERNS for name in programs)
+
+
+def mask_commands(text: str, small: str) -> str:
+    """`text` with the secrets of command lines masked; `small`: the same text in small letters."""
+    if "set" in small:
+        text = _SET.sub(_set, text)
+    if "config" in small:
+        text = _CONFIG.sub(_configured, text)
+    if "<<" in small:
+        text = _BELOW.sub(_handed, _HERE.sub(_handed, text))
+    if "env" in small:
+        text = _ENV.sub(_variable, text)
+    if "-" not in small and "rabbitmqctl" not in small:
+        return text
+    if ":" in small and ("-u" in small or "--" in small):
+        text = mask_login(text)
+    for programs, pattern in _PATTERNS:
+        if has(programs, small):
+            text = pattern.sub(_masked, text)
+    return text
+
+
+def mask_login(text: str) -> str:
+    """`text` with what follows `-u user:` masked, unless it is a group or a port: `docker run --user 1000:1000`."""
+    return _LOGIN_AS.sub(_login, text)
+
+
+def mask_words(words: Sequence[str]) -> list[str] | None:
+    """`mask_commands` for a command line that is a list of words; None if it has no secret. What stands before the
+    program is another one that starts it, such as `sudo` or `env`.
+    """
+    first = next((at for at, word in enumerate(words[:_BEFORE]) if word.rpartition("/")[2] in PROGRAMS), None)
+    if first is None:
+        return None
+    line = " ".join(_AS_ONE.sub(_BLANK, word) or _BLANK for word in words[first:])
+    clean = mask_commands(line, line.casefold()).split(" ")
+    told = [now.replace(_BLANK, " ") if MASK in now else word for word, now in zip(words[first:], clean, strict=False)]
+    told = [*words[:first], *told]
+    return told if len(clean) == len(words) - first and told != list(words) else None
+
+
+def _set(match: Match) -> str:
+    """Masks the value of a telling name in capitals; `set PASSWORD rules` is a sentence: its value has no digit."""
+    name, value = match["name"], match["quoted"] or match["value"]
+    told = telling(name) and (("_" in name and name.isupper()) or any(map(str.isdigit, value))) and not no_value(value)
+    return f"{match[1]}{match['q'] or match['o']}{MASK}" if told else match[0]
+
+
+def _configured(match: Match) -> str:
+    """Masks a setting whose last word tells: `_authToken` of an address, `http.proxyPassword`."""
+    name, value = re.split(r"[/:.]", match["name"])[-1].lstrip("_"), match["quoted"] or match["value"]
+    return f"{match[1]}{match['q'] or match['o']}{MASK}" if telling(name) and not no_value(value) else match[0]
+
+
+def _handed(match: Match) -> str:
+    """Masks what a command is handed that takes a secret."""
+    line = match.string[max(0, match.start() - 300) : match.start()].rpartition("\n")[2]
+    quoted = match.groupdict().get("quoted")
+    value = match["value"] if quoted is None else quoted
+    if not _HANDED.search(line) or no_value(value) or len(value) < 4:
+        return match[0]
+    return f"{match[1]}{MASK}" if quoted is None else f"{match[1]}{match['q']}{MASK}"
+
+
+def _variable(match: Match) -> str:
+    """Masks the rest of the line; without quotes, a word of a sentence is none: `ENV API_TOKEN is not set`."""
+    value = match["value"].lstrip("\\\"'")
+    none = harmless(value) or (value == match["value"] and no_value(value.partition(" ")[0]))
+    return f"{match[1]}{MASK}" if telling(match["name"]) and not none else match[0]
+
+
+def _login(match: Match) -> str:
+    user, value = match["user"], match["value"]
+    other = (
+        value == user or value in _GROUPS or (value.isdigit() and len(value) <= 5) or user in ("arn", "urn", "system")
+    )
+    return match[0] if other or harmless(value) else f"{match[1]}{MASK}"
+
+
+def _masked(match: Match) -> str:
+    return match[0] if harmless(match["quoted"] or match["value"]) else f"{match[1]}{match['q'] or match['o']}{MASK}"

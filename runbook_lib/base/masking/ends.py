@@ -1,0 +1,66 @@
+"""Names behind which an assignment's sign stands and no value: they end a text in quotes or a program's line, and what
+follows is another's.
+"""
+
+from __future__ import annotations
+
+import re
+
+from runbook_lib.base.masking.kinds import MASK, Match
+
+_OPENED = re.compile(r"[\"'][\w .*?-]{0,40}\Z")
+"""What stands before a name that is the end of a text in quotes: `expect "db password:" send "x"`."""
+_CODE = re.compile(r"`[\w.-]{0,40}\Z")
+_CLOSED = re.compile(r"\s*[:=]{1,3}`\s")
+"""What stands around a name that is quoted with its sign: `password=` is looked for."""
+_BELOW = re.compile(r"\n|\\[nr]")
+_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:|[A-Za-z_][\w.-]{0,60}=(?!=*\Z)")
+"""What begins another line: the time of a log, an assignment."""
+_HEAD = re.compile(r"(?:->[^\n]*|\b(?:def|elif)[ ][^\n]*|\bif[ ](?:not[ ])?[\w.]*)\Z")
+_FAR = 200
+_BETWEEN = " \t,;:()[]{}"
+"""What stands between two texts in quotes."""
+
+
+def ends_text(match: Match) -> bool:
+    """Whether the name of a value in quotes ends a text or a line before it, or the value stands between two texts."""
+    value = match["value"]
+    return _closes(match) or _heads(match, match[1]) or ("," in value and not value.strip(_BETWEEN))
+
+
+def ends_line(match: Match, value: str) -> bool:
+    """Whether the name of a bare value ends what it belongs to: `value` begins a line of its own, or goes on behind a
+    name in backticks.
+    """
+    sep = match["sep"]
+    if _BELOW.search(sep) and (value.endswith(":") or _LINE.match(value)):  # YAML: the values follow below
+        return True
+    return (
+        _heads(match, sep)
+        or is_front(match, sep)
+        or (_CLOSED.match(sep) is not None and _CODE.search(_before(match, 41)) is not None)
+    )
+
+
+def is_front(match: Match, sep: str) -> bool:
+    """Whether a value on the next line is what a logger writes before the value proper, which is masked already."""
+    end = match.end()
+    return "\n" in sep and MASK in match.string[end : end + _FAR].partition("\n")[0]
+
+
+def _before(match: Match, most: int) -> str:
+    return match.string[max(0, match.start() - most) : match.start()]
+
+
+def _closes(match: Match) -> bool:
+    """Whether the quote before a value closes the text that its name ends."""
+    quote = match.groupdict().get("q")
+    if not quote or match["value"][0] not in " \t,)]};:" or not match[1].endswith((f":{quote}", f"={quote}")):
+        return False
+    opened = _OPENED.search(_before(match, 41))
+    return opened is not None and opened[0].startswith(quote)
+
+
+def _heads(match: Match, sep: str) -> bool:
+    """Whether the name ends a line of a program that has others below it: `if not token:`."""
+    return _BELOW.search(sep) is not None and _HEAD.search(_before(match, 200)) is not None

@@ -1,0 +1,104 @@
+"""Lines that are masked as the one text that they are: a name stands on one line, its value on another (a table, a
+manifest, a prompt). The number of lines stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+
+from runbook_lib.base.masking.kinds import MASK
+from runbook_lib.base.masking.tongues import foreign
+
+_TELLS = re.compile(
+    r"passw|passphrase|passcode|secret|token|key|credential|webhook|authorization|cookies|x-amz-|[_-]auth|pwd|[_-]pass\b"
+    r"|\b(?:pass|pw|psw)\b[\"']?\s*[:=]"
+)
+"""What a line has, in small letters, that tells of a secret on the lines around it. `12 passed` does not."""
+_NEAR, _HEAD, _FAR = 20, 8, 32
+"""Lines before one that are regarded; of a long table or manifest its beginning, and lines in all."""
+_LONGEST = 20_000
+"""Most characters of the lines before one that are regarded."""
+
+Mask = Callable[[str], str]
+
+
+def tells(text: str) -> bool:
+    """Whether a text has a name that may tell a secret on another line."""
+    small = text.casefold()
+    return _TELLS.search(small) is not None or foreign(small)
+
+
+def mask_lines(texts: Sequence[str], mask: Mask) -> list[str]:
+    """`texts`, which are lines or have several, masked as one text; each keeps its number of lines, and its end."""
+    whole = "\n".join(text.removesuffix("\n") for text in texts)
+    clean = mask(whole)
+    if clean == whole:
+        return list(texts)
+    lines, at, found = _aligned(whole.split("\n"), clean.split("\n")), 0, list[str]()
+    for text in texts:
+        end = "\n" * text.endswith("\n")
+        many = text.removesuffix("\n").count("\n") + 1
+        found.append("\n".join(lines[at : at + many]) + end)
+        at += many
+    return found
+
+
+def _aligned(before: list[str], after: list[str]) -> list[str]:
+    """Lines after masking, as many as before: one mask may stand for several lines, which have one each then."""
+    missing, found = len(before) - len(after), list[str]()
+    for line, following in zip_longest(after, after[1:]):
+        found.append(line)
+        if MASK not in line or line == before[len(found) - 1]:
+            continue
+        indent = line[: len(line) - len(line.lstrip())]
+        while missing > 0 and (following is None or not _same(before[len(found)], following)):
+            found.append(indent + MASK)
+            missing -= 1
+    found += [MASK] * missing
+    rest = len(before) - 1
+    return found if len(found) == len(before) else [*found[:rest], " ".join(found[rest:])]
+
+
+def _same(before: str, after: str) -> bool:
+    """Whether a line seems to be another one before it was masked."""
+    head = after.partition(MASK)[0]
+    return before == after or (MASK in after and bool(head.strip()) and before.startswith(head))
+
+
+class Window:
+    """Masks texts as they come, each with regard to the lines before it."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._before: list[str] = []
+        """The lines before, unmasked, from the first that tells of a secret."""
+        self._since = 0
+        """Lines since one was masked for what stands before it."""
+
+    def __call__(self, text: str) -> str:
+        """`text`, masked."""
+        alone, before = self._mask(text), self._before
+        if not before and not tells(text):
+            return alone
+        found = alone
+        if before:
+            found = mask_lines([*before, alone], self._mask)[-1]
+        if alone != text and found == alone:  # what was masked may be the name's own place
+            raw = mask_lines([*before, text], self._mask)[-1]
+            found = raw if raw.count(MASK) > alone.count(MASK) else alone
+        lines = text.removesuffix("\n").split("\n")
+        self._since = 0 if found != alone else self._since + len(lines)
+        self._keep([*before, *lines])
+        return found
+
+    def _keep(self, lines: list[str]) -> None:
+        """Keeps what may tell of the lines to come: the beginning too, as long as it has told of one."""
+        if self._since < _NEAR and len(lines) > _FAR:
+            lines = [*lines[:_HEAD], *lines[_HEAD - _FAR :]]
+        elif self._since >= _NEAR:
+            lines = lines[-_NEAR:]
+            first = next((at for at, line in enumerate(lines) if tells(line)), len(lines))
+            lines = lines[first:]
+        self._before = lines if sum(map(len, lines)) <= _LONGEST else []

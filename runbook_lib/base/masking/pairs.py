@@ -1,0 +1,300 @@
+"""A name and a value apart from each other: two fields of an object (`"Name": "DB_PASSWORD", "Value": "x"`), words of
+a netrc file, a sentence (`password is x`), a line of a table, a block below a key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+from runbook_lib.base.masking.kinds import MASK, Match
+from runbook_lib.base.masking.names import (
+    FOLDS,
+    NAMES,
+    SURE,
+    describes,
+    no_value,
+    stemmed,
+    surely,
+    telling,
+)
+from runbook_lib.base.masking.places import harmless
+from runbook_lib.base.masking.tails import HUMP, TAIL
+
+_Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
+_IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
+_NAME = (
+    r"(?:parameter|option|attribute|property|variable|setting|output|header|env|config|input)?[_-]?(?:name|key)"
+    r"|header|field|variable|setting"
+)
+_VALUE = (
+    r"(?:parameter|string|default|secret|resolved|option|attribute|property|variable|setting|output|header|env|config"
+    r"|input)?[_-]?value|default"
+)
+_WRAP = rf"(?:\{{\s{{0,20}}{_Q}S{_Q}\s{{0,4}}:\s{{0,8}})?"
+"""DynamoDB's form of a text: `{"S": "a"}`."""
+_TELLING = rf"[A-Za-z0-9_./-]{{0,60}}?(?:{NAMES}|[_-](?:pass|pwd|pw)|pwd){TAIL}"
+_BETWEEN = rf"(?:(?!\b(?:{_NAME})\b)[^{{}}\[\]]){{1,200}}?"
+_HELD = rf"(?:(?P<q>{_Q})(?P<quoted>(?:(?!(?P=q))(?:\\[^\n]|[^\n\\])){{1,2000}})|(?P<bare>[^\s\"'`<>{{}},;&\\|]+))"
+_FORWARD = re.compile(
+    rf"(?i)(\b(?:{_NAME}){_IS}{_WRAP}{_Q}?{_TELLING}(?=[\"'`\s,;<&\\])(?:{_Q}\s{{0,20}}\}})?{_BETWEEN}"
+    rf"\b(?:{_VALUE}){_IS}{_WRAP})(?!{_Q}?\[redacted\]){_HELD}"
+)
+_BACKWARD = re.compile(
+    rf"(?i)(\b(?:{_VALUE}){_IS}{_WRAP})(?!{_Q}?\[redacted\]){_HELD}"
+    rf"(?={_Q}?(?:\s{{0,20}}\}})?[\s,;<&]{{1,40}}[^{{}}\[\]\n-]{{0,20}}?\b(?:{_NAME}){_IS}{_WRAP}{_Q}?{_TELLING}(?:[\"'`\s,;<&\\}}]|\Z))"
+)
+_NETRC = re.compile(
+    r"(?i)((?:\bmachine\s{1,20}\S{1,200}|\bdefault|\blogin\s{1,20}\S{1,200}|\baccount\s{1,20}\S{1,200})\s{1,20}"
+    r"password\s{1,20})(?P<bare>(?![|│┃]\s)[^\s\"'<>\\]+)"
+)
+_WORDS = r"(?:is|was|ist|lautet|est|es|equals|of)"
+_SAID = re.compile(
+    rf"(?i)((?:(?<![A-Za-z0-9])|{HUMP})(?P<sure>{SURE})?(?(sure)|(?:secret|token|api key))"
+    rf"[\"'`*_]{{0,3}}\s{{1,4}}(?:{_WORDS}(?:\s{{0,4}}:)?|to(?:\s{{0,4}}:|(?=\s{{1,4}}[\"'`])))\s{{1,4}})"
+    r"(?P<q>(?:\\{0,3}[\"'`*_]){0,3})(?P<bare>(?:(?!\\+[\"'])[^\s\"'`<>])+)"
+)
+_OF_KEYS = (
+    *("api", "app", "access", "secret", "private", "signing", "encryption", "account", "master", "service", "client"),
+    *("auth", "session", "deploy", "license", "ssh"),
+)
+_KEYED = re.compile(
+    rf"(?i)((?:{'|'.join(f'(?<={word} )' for word in _OF_KEYS)})"
+    r"(?:key|secret|token)s?(?: id| value)?[\"'`*_]{0,3}"
+    rf"(?:\s{{0,4}}(?:[:=]|[=-]>)\s{{0,4}}|\s{{1,4}}{_WORDS}(?:\s{{0,4}}:)?\s{{1,4}}))"
+    r"(?P<q>(?:\\{0,3}[\"'`*_]){0,3})(?P<bare>(?:(?!\\+[\"'])[^\s\"'`<>])+)"
+)
+"""`API key: x`: a name as a sentence has it."""
+_BESIDE = re.compile(rf"(?i)((?<![A-Za-z0-9])(?:{SURE})\s(?P<q>\\{{0,3}}[\"'`]))(?P<bare>[^\s\"'`\\]{{4,}})(?=(?P=q))")
+"""`login failed with password 'x'`"""
+_BEGIN = r"(?:^|(?<=>)|(?<=\'\'\')|(?<=\"\"\"))"
+_END = r"(?:$|<|\'\'\'|\"\"\")"
+_CELLS = re.compile(
+    rf"(?im)((?:{_BEGIN}|(?<=[\"']))[ \t]*[|│┃][ \t]*[*_`\"']{{0,3}}{_TELLING}[*_`\"']{{0,3}}"
+    r"[ \t]*[|│┃][ \t]*[*_`\"']{0,3})"
+    r"(?P<bare>[^\s|│┃`*\"'][^|│┃\n`*\"']{0,500}?)(?=[*_`\"']{0,3}[ \t]*[|│┃])"
+    r"(?![^\n]{0,500}?(?:\n|\\{1,4}n)[ \t]*[|│┃][ \t:|+─━-]{2,500}(?:$|[\\\"']))"
+)
+_RECORD = re.compile(rf"(?im)(^[ ]*{_TELLING}[ ]{{1,80}}[|│][ ])(?P<bare>[^\n|│]{{1,500}}?)(?=[ ]*$)")
+"""A row of a record that is shown field by field, each on a line."""
+_SPACED = re.compile(
+    rf"(?im)({_BEGIN}[ \t]*[\w.-]{{0,40}}?(?:{SURE})(?:[_-]?[0-9]{{1,2}})?[*_`\"']{{0,3}}(?:[ ]*\t[ \t]*|[ ]{{2,80}}))"
+    r"(?P<bare>[^\s|│┃:=\"'<>-][^\s\"'<>]*)(?=[ \t]*(?:$|<|\'\'\'|\"\"\"))"
+)
+_BLOCK = re.compile(
+    rf"(?im)(^(?P<indent>[ ]*)(?:-[ ])?[\"']?{_TELLING}[\"']?[ ]*:[ ]*(?:![^\s]{{1,40}}[ ]*)?[|>][+-]?[0-9]?[+-]?[ ]*"
+    r"(?:#[^\n]*)?\n)"
+    r"(?P<body>(?:(?P=indent)[ ]+[^\n]*(?:\n|\Z)|[ ]*\n)+)"
+)
+_MAPPING = re.compile(
+    rf"(?im)({_BEGIN}(?P<indent>[ ]*)(?:-[ ])?[\"']?{_TELLING}[\"']?[ ]*:[ ]*(?:#[^\n]*)?\n)"
+    r"(?P<body>(?:(?P=indent)[ ]+[^\n]*(?:\n|\Z)|[ ]*\n)+)"
+)
+_ENTRY = re.compile(
+    r"(?m)^([ ]*(?:-[ ]+)?[\"']?(?P<key>[\w./-]{1,80})[\"']?[ ]*:[ ]+)"
+    r"(?:(?P<q>[\"'])(?P<quoted>[^\n\"']+)(?P=q)|(?P<bare>[^\s\"'\[{|>&*!#][^\s\"'<>]*))"
+    rf"(?=[ ]*(?:#[^\n]*)?{_END})"
+)
+_ORDINARY = re.compile(r"[\d.,:TZ+-]+%?")
+"""A number or a time."""
+_LABELLED = re.compile(
+    rf"(?im)({_BEGIN}[ \t]*(?:[a-z0-9]{{1,20}}[_.-]){{0,3}}(?:{NAMES})(?:[_-]?[0-9]{{1,2}})?"
+    r"(?:[ ]*\t[ \t]*|[ ]{2,80}))"
+    r"(?P<bare>(?=[^\s]{0,200}[0-9])(?=[^\s]{0,200}[a-z])(?!\d{4}-\d\d-\d\d|[\d.,]{1,20}[a-z%]{0,3}(?!\S))"
+    r"[^\s:=\"'<>|-][^\s\"'<>]{5,199})"
+    rf"(?=[ \t]*{_END})"
+)
+"""A name and a value in columns without a header: a series of pandas."""
+_UNDER = re.compile(
+    rf"(?im)({_BEGIN}[ \t]*[\w.-]{{0,40}}?(?:{SURE}|secret[_-]?access[_-]?key|session[_-]?token|client[_-]?secret)"
+    r"(?:[_-]?[0-9]{1,2})?[ \t]*\n[ \t]*)"
+    r"(?P<bare>(?=[^\s]{0,200}[0-9])(?=[^\s]{0,200}[a-z])(?!\d{4}-\d\d-\d\d)"
+    r"[^\s:=\"'<>|-][^\s\"'<>]{5,199})"
+    rf"(?=[ \t]*{_END})"
+)
+"""A name alone on its line, and a word with a digit alone on the next."""
+_BREAK = re.compile(r"\\{1,4}[nrt]|&(?:#x?[0-9a-fA-F]{1,6}|quot|apos|amp|lt|gt|nbsp);")
+_OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<bare>[^\s/:@\"'<>]{1,200})(?=@)")
+
+
+STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd")
+_BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd")
+"""Beginnings of all matches of `STEM`."""
+_NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
+_VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
+_LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"|[\"'](?=[ \t]{0,4}[|│┃])")
+
+
+_ARROW = re.compile(
+    r"(\[redacted\](?:\\{0,4}[\"'])?[ \t]{0,8}(?:->|=>|→)[ \t]{0,8})(?!\[redacted\])(?P<q>\\{0,4}[\"'])?"
+    r"(?P<value>[^\s\"'<>\\]+)"
+)
+"""The form of a planned change in a tool's output: `password = "old" -> "new"`."""
+_TUPLE = re.compile(
+    r"(?i)((?P<call>(?:define|set\w{0,20}|put\w{0,20}|add\w{0,20})\(\s{0,4})?b?(?P<q>[\"'])(?P<name>[\w.-]{1,80})(?P=q),"
+    r"[ \t]{0,4}b?[\"'])(?!\[redacted\])(?P<value>[^\s\"']+)"
+)
+"""The form of a pair in Python: `('password', 'x1')`; two names in a list have no digit."""
+_TUPLED = re.compile(r"(?i)(?:(?:define|set|put|add)\w{0,20}\(\s{0,4})?b?[\"']")
+"""What begins one."""
+
+
+def _changed(match: Match) -> str:
+    """Masks the new value of a change; a word without quotes and digits is no value: `[redacted] -> next`."""
+    if not match["q"] and not any(char.isdigit() for char in match["value"]):
+        return match[0]
+    return f"{match[1]}{match['q'] or ''}{MASK}"
+
+
+def _paired(match: Match) -> str:
+    """Masks the value of a pair; two names in a list have no digit, a call that sets something has a value."""
+    value, digit = match["value"], any(map(str.isdigit, match["value"]))
+    told = telling(match["name"]) and (match["call"] or (digit and (surely(match["name"]) or len(value) >= 8)))
+    return match[1] + MASK if told and not no_value(value) and not telling(value) else match[0]
+
+
+def mask_pairs(text: str, small: str) -> str:
+    """`text` with the values masked whose name is apart from them; `small`: the same text in small letters."""
+    if "jdbc:" in small:
+        text = _OWNER.sub(_masked, text)
+    if not stemmed(small):
+        return text
+    if "value" in small or "default" in small:
+        text = near(_BACKWARD, _masked, near(_FORWARD, _masked, text, _NAMES, 160), _VALUES, 400)
+    if "password" in small:
+        text = _NETRC.sub(_masked, text)
+    if any(sign in small for sign in ("',", '",')):
+        text = near(_TUPLE, _paired, text, _TUPLED, 160)
+    if any(sign in small for sign in "|│┃"):
+        text = near(_CELLS, _masked, text, _LINES, 120)
+    if "[ record " in small:
+        text = near(_RECORD, _masked, text, _LINES, 120)
+    if MASK in text and ("->" in text or "=>" in text or "→" in text):
+        text = _ARROW.sub(_changed, text)
+    if ":" in small and ("|" in small or ">" in small):
+        text = near(_BLOCK, _blocked, text, _LINES, 120)
+    if "\n" in small:
+        if ":" in small:
+            text = near(_MAPPING, _mapped, text, _LINES, 120)
+        text = near(_UNDER, _masked, text, _LINES, 120)
+    text = near(_BESIDE, _masked, text, STEM, 0)
+    text = near(_KEYED, _keyed, text, STEM, 0)
+    if "  " in text or "\t" in text:
+        text = near(_LABELLED, _masked, text, _LINES, 120)
+    return near(_SPACED, _masked, near(_SAID, _said, text, STEM, 0), _LINES, 120)
+
+
+def near(
+    pattern: re.Pattern[str], replace: Callable[[Match], str], text: str, begins: re.Pattern[str], far: int
+) -> str:
+    """`pattern.sub`, tried only if a telling name can begin within `far` characters: finding names is a hundred
+    times faster, and a report has a million characters and few names.
+    """
+    kept, at, least = list[str](), 0, 0
+    for start, end in _spans(text):
+        first = max(least, start - far)
+        least = end
+        for begin in begins.finditer(text, first, end):
+            found = pattern.match(text, begin.end() if begins is _LINES else begin.start())
+            if found and found.start() >= at:
+                kept += [text[at : found.start()], replace(found)]
+                at = found.end()
+    return "".join([*kept, text[at:]])
+
+
+@lru_cache(maxsize=1)
+def _spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Spans of the names in a text; a dozen patterns ask for them in turn, and few of them change the text."""
+    return tuple(stem.span() for stem in _stems(text))
+
+
+def _stems(text: str) -> Iterator[Match]:
+    """`STEM.finditer`. If each ASCII letter has one small form, `str.find` is fifty times faster."""
+    if not text.isascii() and any(letter in text for letter in FOLDS):
+        yield from STEM.finditer(text)
+        return
+    small, places = text.lower(), list[int]()
+    for begin in _BEGINNINGS:
+        at = small.find(begin)
+        while at >= 0:
+            places.append(at)
+            at = small.find(begin, at + 1)
+    behind = 0
+    for at in sorted(places):
+        if at >= behind and (stem := STEM.match(text, at)):
+            behind = stem.end()
+            yield stem
+
+
+def _masked(match: Match) -> str:
+    parts = match.groupdict()
+    if (quoted := parts.get("quoted")) is not None:
+        return match[0] if harmless(quoted) else f"{match[1]}{match['q']}{MASK}"
+    bare = match["bare"]
+    value = bare.rstrip(",.)]}:")
+    return match[0] if no_value(value) else f"{match[1]}{MASK}{bare[len(value) :]}"
+
+
+def _said(match: Match) -> str:
+    """Masks the value in a sentence: `password is required` has none, `password is x` has one."""
+    bare = match["bare"]
+    value = bare.rstrip(",.)]}:;!?*_")
+    plain = not match["q"].strip("*_")
+    first = _BREAK.split(value, maxsplit=1)[0].rstrip(",.)]}:;!?*_")  # the rest is another line
+    token = match["sure"] is None and not (len(value) >= 8 and any(char.isdigit() for char in first))
+    if no_value(first) or (plain and (first.casefold() in PLAIN or token)):
+        return match[0]
+    return f"{match[1]}{match['q']}{MASK}{bare[len(value) :]}"
+
+
+def _keyed(match: Match) -> str:
+    bare = match["bare"]
+    value = bare.rstrip(",.)]}:;!?*_")
+    drawn = len(value) >= 8 and any(map(str.isdigit, value)) and (len(value) >= 16 or any(map(str.isalpha, value)))
+    if (
+        not drawn
+        or no_value(value)
+        or value.endswith("-bit")
+        or value.startswith(("/", "~", ".", "http", "s3:", "[", "{", "("))
+    ):
+        return match[0]
+    return f"{match[1]}{match['q']}{MASK}{bare[len(value) :]}"
+
+
+def _mapped(match: Match) -> str:
+    """Masks the values of a mapping below a telling name, except facts about the secret."""
+    return match[1] + _ENTRY.sub(_entry, match["body"])
+
+
+def _entry(match: Match) -> str:
+    value = match["quoted"] or match["bare"]
+    fact = describes(match["key"]) or harmless(value)
+    if fact or (match["bare"] and (no_value(value) or value.endswith(":") or _ORDINARY.fullmatch(value))):
+        return match[0]
+    quote = match["q"] or ""
+    return f"{match[1]}{quote}{MASK}{quote}"
+
+
+def _blocked(match: Match) -> str:
+    body = match["body"]
+    lines = [line for line in body.split("\n") if line.strip()]
+    if not lines or all(harmless(line.strip()) for line in lines):
+        return match[0]
+    indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
+    return f"{match[1]}{indent}{MASK}" + "\n" * body.endswith("\n")
+
+
+PLAIN = frozenset(
+    """a about above accepted again all already also always an and any as asked at bad based before being below
+    best blank by case changed checked chosen compared configured correct created default deleted derived
+    different disabled displayed empty enabled encrypted enough entered equal exactly expected expired false
+    fetched fine for found from generated given gone good handed hashed here hidden how if ignored in inside
+    invalid it just kept known left logged long longer lost made managed masked missing more much needed never
+    new no none not now null of off ok old on one only optional or our out passed plain present printed provided
+    read redacted refused rejected removed required reset right rotated same saved sealed secret seen sent set
+    shared short shorter shown so somewhere still stored strong supplied taken that the their there this to too
+    true typed undefined under unknown unset unused updated used valid very wanted weak what where which with
+    within without written wrong yes yet your""".split()  # noqa: SIM905
+)
+"""Words that a sentence may say about a password without telling it."""

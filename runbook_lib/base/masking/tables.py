@@ -1,0 +1,257 @@
+"""Secrets in tables: the cells below a telling header, in HTML, in lines with a delimiter, in aligned columns.
+
+Only the header tells: `ada  hunter2` means nothing by itself. Masking keeps the table's form; numbers are masked only
+below a sure name, since a `token` can be a count.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from runbook_lib.base.masking.kinds import MASK
+from runbook_lib.base.masking.names import stemmed, surely, telling
+from runbook_lib.base.masking.places import harmless
+
+_TAG = re.compile(r"<[^<>]{0,300}>")
+_ROW = re.compile(r"<tr\b", re.I)
+_CELL = re.compile(r"(<(t[hd])\b[^<>]{0,300}>)((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
+_DELIMITERS = ("\t", "|", "│", "┃", ",", ";")
+_MARKS = " \t\r*_`~\"'"
+_HEADER = re.compile(
+    r"(?i)[\w.%/()#-]{1,40}(?: [\w.%/()#-]{1,40})?|access key id|secret access key"
+    r"|console (?:log|sign)-?in (?:link|url)"
+)
+"""A column's name; of a longer one, which may be a sentence, only those that AWS writes."""
+_RULED = re.compile(r"[ \t=+-]*[=-]{3}[ \t=+-]*")
+_NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)? ?%?")
+_WORD = re.compile(r"[^\W\d][\w.%/()-]*")
+_RULE = re.compile(r"[ \t]*[─━═┄┈├┝┞┟┠┡┢┣┤┥╞╟╠╡┼┿╇╈╋╪╫╬+|:=-]{3,}[ \t]*")
+"""A line between a header and its rows."""
+_BREAK = re.compile(r"(\n|\\{1,4}n|'''|\"\"\"|<[^<>\n]{0,300}>)")
+"""A break between two lines, also inside source text or HTML."""
+_LONGEST = 4_000
+"""Most characters of a line that can be a table's header."""
+_BLOCK = 64
+"""Lines that are searched together for a telling name: most of a long text have none."""
+
+
+def mask_tables(text: str, small: str) -> str:
+    """`text` with the cells below telling headers masked; `small`: the same text in small letters."""
+    if not stemmed(small):
+        return text
+    if "<t" in small:
+        text = _html(text)
+    return _lines(text) if "\n" in text or "\\n" in text else text
+
+
+def _secret(header: str, cell: str) -> bool:
+    """Whether a cell below a header is a secret; one that ends with the header's name is none: a log repeats itself."""
+    if not cell.strip("=-+ ") or cell.rsplit(maxsplit=1)[-1].casefold() == header.rsplit(maxsplit=1)[-1].casefold():
+        return False
+    return not harmless(cell) and (surely(header) or _NUMBER.fullmatch(cell) is None)
+
+
+def _are_headers(cells: Sequence[str]) -> bool:
+    """Whether cells are names of columns: none is a number or a sentence."""
+    return all((not cell or _HEADER.fullmatch(cell)) and not _NUMBER.fullmatch(cell) for cell in cells)
+
+
+# HTML
+
+
+def _html(text: str) -> str:
+    kept, at = list[str](), 0
+    small = text.lower() if len(text.lower()) == len(text) else text
+    while (begin := small.find("<table", at)) >= 0:
+        end = small.find("</table", begin)
+        end = len(text) if end < 0 else end
+        kept += [text[at:begin], _table(text[begin:end])]
+        at = end
+    return "".join([*kept, text[at:]])
+
+
+def _table(table: str) -> str:
+    starts = [0, *(match.start() for match in _ROW.finditer(table)), len(table)]
+    rows = [table[one:other] for one, other in pairwise(starts)]
+    headers: list[str] = []
+    for number, row in enumerate(rows):
+        cells = list(_CELL.finditer(row))
+        said = [html.unescape(_TAG.sub("", cell[3])).strip() for cell in cells]
+        if cells and (
+            all(cell[2].lower() == "th" for cell in cells)
+            or (not headers and any(map(telling, said)) and _are_headers(said))
+        ):
+            headers = said
+            continue
+        for at in range(min(len(cells), len(headers)) - 1, -1, -1):
+            if telling(headers[at]) and _secret(headers[at], said[at]):
+                cell = cells[at]
+                rows[number] = rows[number][: cell.start(3)] + MASK + rows[number][cell.end(3) :]
+    return "".join(rows)
+
+
+# Lines
+
+
+def _lines(text: str) -> str:
+    plain = not any(sign in text for sign in ("<", "\\n", "'''", '"""'))
+    pieces, at = ([] if plain else _BREAK.split(text)), 0
+    lines = text.split("\n") if plain else pieces[::2]
+    while at < len(lines) - 1:
+        if at % _BLOCK == 0 and not stemmed("\n".join(lines[at : at + _BLOCK]).casefold()):
+            at += _BLOCK
+        elif len(lines[at]) <= _LONGEST and stemmed(lines[at].casefold()):
+            at = _delimited(lines, at) or _aligned(lines, at) or at + 1
+        else:
+            at += 1
+    if plain:
+        return "\n".join(lines)
+    pieces[::2] = lines
+    return "".join(pieces)
+
+
+def _delimited(lines: list[str], first: int) -> int:
+    """Masks the rows of a table with delimiters; returns the line after it, or 0 if there is no such table."""
+    for sign in _DELIMITERS:
+        if sign not in lines[first]:
+            continue
+        headers = [field.strip(_MARKS) for field in _fields(lines[first], sign)]
+        named = [one for one in headers if one]
+        if len(named) < 2 or not any(map(telling, named)) or not _are_headers(named):
+            continue
+        if headers[0] and _fields(lines[first + 1], sign)[0].strip(_MARKS) == headers[0]:
+            continue  # what a program writes before each line
+        if first > 0 and _RULE.fullmatch(lines[first - 1]) and len(_fields(lines[first - 1], sign)) == len(headers):
+            continue  # a row, not a header
+        at = first + 1
+        while at < len(lines):
+            fields = _fields(lines[at], sign)
+            if len(fields) != len(headers):
+                if not _RULE.fullmatch(lines[at]):
+                    break
+                at += 1
+                continue
+            masked = [_field(*pair) for pair in zip(headers, fields, strict=True)]
+            if masked != fields:
+                lines[at] = _joined(masked, sign)
+            at += 1
+        if at > first + 1:
+            return at
+    return 0
+
+
+def _fields(line: str, sign: str) -> list[str]:
+    if sign in ",;" and '"' in line:
+        try:
+            return next(csv.reader([line], delimiter=sign), [])
+        except csv.Error:
+            return []
+    return line.split(sign)
+
+
+def _joined(fields: Sequence[str], sign: str) -> str:
+    if sign not in ",;":
+        return sign.join(fields)
+    out = io.StringIO()
+    csv.writer(out, delimiter=sign, lineterminator="").writerow(fields)
+    return out.getvalue()
+
+
+def _field(header: str, field: str) -> str:
+    bare = field.strip(_MARKS)
+    if not telling(header) or not _secret(header, bare):
+        return field
+    before, _, after = field.partition(bare)
+    return f"{before}{MASK}{after}"
+
+
+Span = tuple[int, int]
+
+
+def _aligned(lines: list[str], first: int) -> int:
+    """Masks the rows of a table with aligned columns (pandas: to the right; a terminal's: to the left)."""
+    header = lines[first].rstrip().removesuffix("\\").rstrip()
+    for spans, fits, mask in (
+        (_to_the_right(header), _fits_right, _mask_right),
+        (_to_the_left(header), _fits_left, _mask_left),
+    ):
+        secret = [one for one in spans if telling(header[slice(*one)].strip())]
+        before = first > 0 and not _RULED.fullmatch(lines[first - 1]) and fits(lines[first - 1], header, spans)
+        last = first + 1
+        while secret and not before and last < len(lines):
+            if not (fits(lines[last], header, spans) or _RULED.fullmatch(lines[last])):
+                break
+            last += 1
+        if not all(map(_RULED.fullmatch, lines[first + 1 : last])):
+            for span in reversed(secret):
+                name = header[slice(*span)].strip()
+                lines[first:last] = mask(lines[first:last], span, name, first_column=span == spans[0])
+            return last
+    return 0
+
+
+def _to_the_right(header: str) -> list[Span]:
+    """Span of each name with the space before it."""
+    words = list(re.finditer(r"\S+", header))
+    if not all(_WORD.fullmatch(word[0]) for word in words) or (len(words) < 2 and not header.startswith(" ")):
+        return []
+    return [(before, word.end()) for before, word in zip([0, *(word.end() for word in words)], words, strict=False)]
+
+
+def _fits_right(row: str, header: str, spans: Sequence[Span]) -> bool:
+    row, indent = row.rstrip(), len(header) - len(header.lstrip())
+    if 0 < len(row) < indent:
+        return True  # the index's own name, or an index without values
+    if len(row) != len(header) or any(row[end - 1] != " " and end < len(row) and row[end] != " " for _, end in spans):
+        return False
+    own = len(row) - len(row.lstrip())
+    return own < indent or (len(row.split()) == len(spans) and all(row[end - 1] != " " for _, end in spans))
+
+
+def _mask_right(lines: list[str], span: Span, name: str, *, first_column: bool) -> list[str]:
+    start, end = span
+    header, rows = lines[0], lines[1:]
+    indexed = first_column and header.startswith(" ") and any(not row.startswith(" ") for row in rows)
+    heads = [re.match(r"\S*", row)[0] if indexed else "" for row in rows]  # type: ignore[index]
+    cells = [row[start:end].removeprefix(head).strip() for row, head in zip(rows, heads, strict=True)]
+    masked = [MASK if _secret(name, cell) else cell for cell in cells]
+    if masked == cells:
+        return lines
+    width = max(end - start, 1 + max(len(head) + len(cell) for head, cell in zip(heads, masked, strict=True)))
+    found = [header[:start] + header[start:end].rjust(width) + header[end:]]
+    for row, head, cell in zip(rows, heads, masked, strict=True):
+        found.append(f"{row[:start]}{head}{cell.rjust(width - len(head))}{row[end:]}".rstrip())
+    return found
+
+
+def _to_the_left(header: str) -> list[Span]:
+    """Span of each name with the space behind it; the last one reaches the end of the line."""
+    words = list(re.finditer(r"\S+(?: \S+)*", header))
+    if len(words) < 2 or not all(_HEADER.fullmatch(word[0]) for word in words):
+        return []
+    starts = [word.start() for word in words]
+    return list(zip(starts, [*starts[1:], _LONGEST], strict=True))
+
+
+def _fits_left(row: str, _header: str, spans: Sequence[Span]) -> bool:
+    if "  " not in row.strip():
+        return False
+    return all(start == 0 or start >= len(row) or row[start - 1] == " " for start, _ in spans)
+
+
+def _mask_left(lines: list[str], span: Span, name: str, *, first_column: bool) -> list[str]:  # noqa: ARG001
+    start, end = span
+    cells = [row[start:end].strip() for row in lines[1:]]
+    masked = [MASK if _secret(name, cell) else cell for cell in cells]
+    if masked == cells:
+        return lines
+    width = max(min(end, max(map(len, lines))) - start, len(MASK) + 2)
+    found = []
+    for row, cell in zip(lines, [lines[0][start:end].strip(), *masked], strict=True):
+        found.append(f"{row[:start].ljust(start)}{cell.ljust(width)}{row[end:]}".rstrip())
+    return found
