@@ -10,6 +10,7 @@ import argparse
 import functools
 import gc
 import importlib
+import itertools
 import os
 import random
 import resource
@@ -132,11 +133,13 @@ class Trial:
         resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
         self._forget()
-        for function in self.functions[_key(mutant.code)]:
-            function.__code__ = mutant.code
+        for code in _with_inner(mutant.code):
+            for function in self.functions[_key(code)]:  # a function made by another may have been made at import
+                if function.__code__.co_freevars == code.co_freevars:
+                    function.__code__ = code
         own = f"test_{path.stem}"
         tests = sorted(
-            self.reach[str(path), mutant.function],
+            self._reaching(path, mutant.function),
             key=lambda item: (not item.path.stem.startswith(own), self.took[item.nodeid]),
         )
         for item in tests:
@@ -144,10 +147,23 @@ class Trial:
                 return 1
         return 0
 
+    def _reaching(self, path: Path, function: str) -> list[pytest.Item]:
+        """The tests that call the function, or one that it has made."""
+        inner = f"{function}.<locals>."
+        called = [items for (file, name), items in self.reach.items() if file == str(path) and name.startswith(inner)]
+        return list(dict.fromkeys(itertools.chain(self.reach.get((str(path), function), ()), *called)))
+
     def _wait(self, running: dict[int, Mutant]) -> None:
         child, status = os.wait()
         ended = "no end" if os.WIFSIGNALED(status) else "killed" if os.WEXITSTATUS(status) else "survives"
         self.ended[running.pop(child)] = ended
+
+
+def _with_inner(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from _with_inner(one)
 
 
 def _key(code: CodeType) -> tuple[str, str, int]:

@@ -36,6 +36,7 @@ OTHER: dict[type, tuple[type, ...]] = {
     ast.BitOr: (ast.BitAnd,),
 }
 """What stands for each comparison, operator or junction."""
+_LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 Step = tuple[str, int | None]
 """A field of a node, and the place in it if it is a list."""
 
@@ -63,9 +64,9 @@ def mutants(source: str, path: str) -> Iterator[Mutant]:
         path: what the module was compiled from, as the code objects say it.
     """
     tree = ast.parse(source)
-    plain = functions(compile(tree, path, "exec"))
+    plain, spent = functions(compile(tree, path, "exec")), at_import(tree)
     for node, steps, function in _within(tree, (), None):
-        if function is None:
+        if function is None or function[0] in spent:
             continue
         for other in _changes(node):
             changed = _set(tree, steps, other)
@@ -75,6 +76,18 @@ def mutants(source: str, path: str) -> Iterator[Mutant]:
                 continue
             if code is not None and code.co_freevars == plain[function].co_freevars:
                 yield Mutant(function[0], getattr(node, "lineno", function[1]), *_shown(node, other), code)
+
+
+def at_import(tree: ast.Module) -> set[str]:
+    """A module's private functions that it calls itself, that nothing in it names that may run later, and that leave
+    no function behind: they run at its import alone.
+    """
+    made = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name.startswith("_")]
+    later = {one for node in ast.walk(tree) if isinstance(node, _LATER) for one in ast.walk(node) if one is not node}
+    called = {one.func.id for one in ast.walk(tree) if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)}
+    named = {one.id for one in later if isinstance(one, ast.Name)}
+    leaves = {one.name for one in made if any(isinstance(inner, _LATER) for inner in ast.walk(one) if inner is not one)}
+    return ({one.name for one in made} & called) - named - leaves
 
 
 def functions(code: CodeType) -> dict[tuple[str, int], CodeType]:

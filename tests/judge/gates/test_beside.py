@@ -39,7 +39,7 @@ def test_a_working_canary_beside_a_broken_baseline_is_better_beyond_doubt(arm: A
 def test_as_good_within_the_margin_is_as_good(arm: Arm) -> None:
     assert success(arm(12, 5000), arm(10, 5000), RULE, 0.95).verdict is Verdict.PASS
     assert success(arm(12, 5000), arm(10, 5000), Beside(margin=0.0), 0.95).verdict is Verdict.INCONCLUSIVE
-    assert "too few requests to tell" in success(arm(0, 40), arm(30, 3000), RULE, 0.95).reason
+    assert "): too few requests to tell" in success(arm(0, 40), arm(30, 3000), RULE, 0.95).reason
 
 
 @pytest.mark.parametrize(

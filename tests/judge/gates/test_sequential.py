@@ -151,8 +151,10 @@ def test_split_edges() -> None:
     assert q.split_log_e(50, 50, 1.0) == 0.0
     assert q.split_log_e(49, 50, 1.0) == math.inf
     assert q.split_log_e(0, 0, 0.3) == pytest.approx(0.0)
-    with pytest.raises(ValueError, match="is no count"):
+    with pytest.raises(ValueError, match=r"^3 of 2 is no count$"):
         q.split_log_e(3, 2, 0.5)
+    with pytest.raises(ValueError, match=r"^n "):
+        q.split_log_e(0, 1.5, 0.5)  # type: ignore[arg-type]
 
 
 def test_swapping_the_arms_of_a_split_mirrors() -> None:

@@ -216,3 +216,9 @@ def test_what_is_told_of_a_measured_curve(
     assert found is not None
     told = (found.peak, found.peak_s, found.last, found.last_s, found.turned_s, found.drained)
     assert told == wanted
+
+
+@pytest.mark.parametrize("slots", [0.0, -1.0, math.nan, math.inf])
+def test_slots_of_an_llm_that_cannot_be_are_refused(slots: float) -> None:
+    with pytest.raises(ValueError, match=r"^llm_slots "):
+        capacity_per_s(5, 45, slots)

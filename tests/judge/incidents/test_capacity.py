@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -115,3 +116,14 @@ def test_what_a_watch_tells() -> None:
     assert _watched(900, 960).words == "still throttled with the new capacity: 5 of writes"
     both = watch({"a": [(0.0, 1.0)], "b": [(0.0, 2.5)]}, since=0, seen_until=60, minutes=30, settle_min=0, proven=True)
     assert both.words == "still throttled with the new capacity: 1 of a, 2.5 of b"
+
+
+@pytest.mark.parametrize("wrong", [{"minutes": math.nan}, {"settle_min": math.inf}, {"minutes": -1.0}])
+def test_a_length_of_a_watch_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+    given = {"since": 0.0, "seen_until": 60.0, "minutes": 30.0, "settle_min": 5.0, **wrong}
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))} "):
+        watch({}, proven=True, **given)
+
+
+def test_points_that_are_no_number_of_events_are_named() -> None:
+    assert _watch({"a": [(600.0, -1.0)], "b": []}).words == "points of a are no number of events: nothing is proven"

@@ -107,6 +107,9 @@ def test_a_change_set_tells_values_and_names() -> None:
         "orphan Sync01020304": [],
     }, "what only may change is not named, nor what is evaluated later"
     assert diff.changes[2].names == ("careervp-vpr-jobs-dlq-prod",)
+    queue, worker = diff.changes[:2]
+    assert worker.physical_id == "careervp-vpr-worker-lambda-prod"
+    assert [(one.old, one.new) for one in queue.properties[:2]] == [("30", "660"), ("0", "1")]
 
 
 def test_pages_of_one_change_set_are_one_diff() -> None:

@@ -250,6 +250,8 @@ def test_a_decision_after_the_effect_measures_nothing_and_says_so() -> None:
     within = late.model_copy(update={"decided_at": at(7)})
     assert within.to_effect_s is None, "53 s to an effect that was brought about before"
     assert first_decision([late], "4") is late, "by its key it is the same act"
+    nameless = Clock(decided_at=at(5), effective_at=at(60))
+    assert first_decision([None, nameless], "4", at(7)) is nameless, "set after it was decided, so it may be the act"
     assert first_decision([None, Clock(decided_at=at(5))], "4", at(0)) is None
 
 

@@ -244,3 +244,10 @@ def test_enough_workers_are_enough_and_one_less_is_not() -> None:
 def test_users_who_gave_up_here_are_counted_too() -> None:
     found = load.clients_wait([user(0, outcome="gave up")], 1, 45, 5, 300)
     assert not found.ok and "1 of 1 users gave up" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("status", "over"), [("COMPLETED", True), ("FAILED", True), ("PROCESSING", False), ("", False)]
+)
+def test_which_jobs_are_over(status: str, over: bool) -> None:
+    assert Job(status=status).finished is over

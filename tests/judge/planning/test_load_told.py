@@ -503,3 +503,10 @@ def test_a_user_whom_the_api_tells_nothing_is_there_until_his_job_has_ended() ->
 
 def test_a_drain_that_nothing_can_tell_holds_nobody() -> None:
     assert (undrained().verdict, undrained().required) == (Verdict.NO_DATA, False)
+    assert undrained().title == "Drained in the predicted time"
+
+
+def test_a_job_that_the_table_or_the_bucket_does_not_time_keeps_nobody_longer_than_his_requests() -> None:
+    met = [Met(at=0.0, job_id="a", submit_s=0.06, submit_status=202, waited_s=0.06)]
+    for job in (DONE.model_copy(update={"created": None}), DONE.model_copy(update={"stored": None})):
+        assert until_done(met, {"a": job}) == met

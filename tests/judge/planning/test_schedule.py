@@ -62,6 +62,8 @@ def test_a_soak_that_begins_just_before_the_night_is_one_of_the_night() -> None:
     )
     assert early == (1.0, 180) and night == (10.0, pytest.approx(180))
     assert late == (10.0, pytest.approx(180 + 2.7))
+    begins = BEGINS.replace(hour=19, minute=59, second=59)
+    assert soak(question, 50, begins, 150) == (10.0, pytest.approx(180 + 162 / 3600))
 
 
 def test_a_soak_is_longer_at_night() -> None:
