@@ -55,6 +55,8 @@ SERVICES = (
     *("sts", "cloudwatch", "sqs", "lambda", "dynamodb", "appconfig", "apigateway", "apigatewayv2"),
     *("cloudformation", "iam", "s3", "sns", "logs"),
 )
+_QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+"""The debugger that ipykernel imports warns of modules that are frozen into Python: four lines above what is done."""
 _SELDOM = (100_000, 20, 100)
 """How rarely a kernel's collector looks: it lives for one notebook."""
 
@@ -63,7 +65,7 @@ class Nursery:
     """The process that forks. It ends with this one, and takes its kernels along."""
 
     def __init__(self, modules: Sequence[str] = PRELOAD) -> None:
-        env = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+        env = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline", **_QUIET}
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, *modules],
             stdin=subprocess.PIPE,

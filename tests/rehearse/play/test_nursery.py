@@ -59,6 +59,12 @@ def test_a_fork_runs_cells_in_the_environment_it_was_given(nursery: Nursery) -> 
     assert ended(process)
 
 
+def test_what_it_imports_says_nothing_to_the_person_at_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    with Nursery(["ipykernel.kernelapp", "ipykernel.debugger"]) as made:
+        kernels.start("python3", dict(os.environ), "run", provisioner=made.provisioner).stop()
+    assert "ebugger" not in "".join(capfd.readouterr())
+
+
 def test_two_forks_share_nothing(nursery: Nursery) -> None:
     one, two = (
         kernels.start("python3", dict(os.environ), f"run{number}", provisioner=nursery.provisioner) for number in (1, 2)
