@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,8 @@ from runbook_lib.record.allowance import Allowance, without_unfinished
 from runbook_lib.record.kernel_stderr import Stderr
 from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 
+# Without a home that can be written, in a container for instance; nothing of ours goes there.
+warnings.filterwarnings("ignore", "IPython parent", UserWarning)
 _SOCKET_PATH = 100
 ANSWERS_S = 30.0
 """Seconds for the answer of a kernel that said that it is done with the cell."""
@@ -262,7 +265,9 @@ def start(
         # To stdout ipykernel writes what programs print that a cell starts: it is in the cell's output, redacted.
         more = {"stderr": kernel.errors.to, "stdout": subprocess.DEVNULL} if kernel.errors else {}
         try:
-            run_sync(manager.start_kernel)(env=dict(env), extra_arguments=arguments, **more)
+            # A startup file or a configuration of this user is not part of the run, and a home may be missing.
+            alone = {**env, "IPYTHONDIR": str(folder / "ipython")}
+            run_sync(manager.start_kernel)(env=alone, extra_arguments=arguments, **more)
         finally:
             if kernel.errors:
                 kernel.errors.given()

@@ -661,3 +661,24 @@ def test_a_display_of_an_earlier_cell_is_redacted_when_it_is_saved_not_at_each_u
     project.run(OPEN, shown, update, CLOSE)
     told = json.dumps(project.sealed_notebook()) + (project.root / "out.ipynb").read_text()
     assert "[redacted] 399" in told and "hunter2x" not in told and len(calls) < 20
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("there", [True, False])
+def test_this_users_own_ipython_is_no_part_of_a_run(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of theirs ran before the notebook, and stood in no record."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("IPYTHONDIR", raising=False)
+    if there:
+        (startup := home / ".ipython" / "profile_default" / "startup").mkdir(parents=True)
+        (startup / "00.py").write_text("print('their own'); theirs = 1")
+    monkeypatch.chdir(tmp_path)
+    project = Project(Path())
+    project.run(OPEN, "print('theirs' in globals())", CLOSE)
+    assert project.record().status == "completed"
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    said = "".join("".join(one.get("text", "")) for cell in cells for one in cell.get("outputs", ()))
+    assert "False" in said and "their own" not in said
