@@ -38,8 +38,10 @@ from runbook_lib.record.kernel_stderr import Stderr
 from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 
 # Without a home that can be written, in a container for instance; nothing of ours goes there.
-warnings.filterwarnings("ignore", "IPython parent", UserWarning)
+warnings.filterwarnings("ignore", "IPython (parent|dir)", UserWarning)
 _SOCKET_PATH = 100
+INLINE = "module://matplotlib_inline.backend_inline"
+"""Where matplotlib shows figures in a notebook."""
 ANSWERS_S = 30.0
 """Seconds for the answer of a kernel that said that it is done with the cell."""
 _OUTPUTS = ("stream", "display_data", "execute_result", "update_display_data", "error")
@@ -255,7 +257,8 @@ def start(
     if provisioner is not None:
         manager.provisioner = provisioner(manager)
     # IPython looks for a library in the working folder first, where a team may have a file of that name.
-    arguments = ["--HistoryManager.hist_file=:memory:", "--InteractiveShellApp.ignore_cwd=True"]
+    arguments = ["--HistoryManager.hist_file=:memory:"]
+    arguments += ["--InteractiveShellApp.ignore_cwd=True", "--InteractiveShellApp.exec_PYTHONSTARTUP=False"]
     if preload:
         arguments.append(f"--IPKernelApp.exec_lines={preload}")
     kernel = Kernel(manager, folder, run_id)
@@ -265,8 +268,8 @@ def start(
         # To stdout ipykernel writes what programs print that a cell starts: it is in the cell's output, redacted.
         more = {"stderr": kernel.errors.to, "stdout": subprocess.DEVNULL} if kernel.errors else {}
         try:
-            # A startup file or a configuration of this user is not part of the run, and a home may be missing.
-            alone = {**env, "IPYTHONDIR": str(folder / "ipython")}
+            # What this user has set up for IPython and matplotlib is no part of a run, and a home may be missing.
+            alone = {**env, "IPYTHONDIR": str(folder / "ipython"), "MPLBACKEND": INLINE}
             run_sync(manager.start_kernel)(env=alone, extra_arguments=arguments, **more)
         finally:
             if kernel.errors:

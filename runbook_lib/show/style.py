@@ -74,9 +74,20 @@ def badge_of(word: str) -> Badge:
     return BADGES.get(word.replace("_", " "), BADGES[Word.CLOSED])
 
 
+NO_LOOKS = ("backend", "backend_fallback", "interactive", "toolbar")
+"""Settings of matplotlib that say where a figure is shown, and not how it looks."""
+
+
 def rc() -> Any:
-    """Settings for matplotlib: white paper in any theme, quiet axes, type that is readable in a report."""
+    """Settings for matplotlib: white paper in any theme, quiet axes, type that is readable in a report.
+
+    What a file of this user sets otherwise is undone: with `text.usetex`, no chart came about.
+    """
+    import matplotlib as mpl
+
+    usual = {name: value for name, value in mpl.rcParamsDefault.items() if name not in NO_LOOKS}
     return {
+        **{name: value for name, value in usual.items() if mpl.rcParams[name] != value},
         "figure.dpi": DPI,
         "savefig.dpi": DPI,
         "figure.facecolor": "white",

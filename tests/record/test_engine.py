@@ -675,9 +675,12 @@ def test_this_users_own_ipython_is_no_part_of_a_run(
     if there:
         (startup := home / ".ipython" / "profile_default" / "startup").mkdir(parents=True)
         (startup / "00.py").write_text("print('their own'); theirs = 1")
+        (home / "startup.py").write_text("raise SystemExit(3)")
+        monkeypatch.setenv("PYTHONSTARTUP", str(home / "startup.py"))
+        monkeypatch.setenv("MPLBACKEND", "none of them")
     monkeypatch.chdir(tmp_path)
     project = Project(Path())
-    project.run(OPEN, "print('theirs' in globals())", CLOSE)
+    project.run(OPEN, "import matplotlib.pyplot; print('theirs' in globals())", CLOSE)
     assert project.record().status == "completed"
     cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
     said = "".join("".join(one.get("text", "")) for cell in cells for one in cell.get("outputs", ()))

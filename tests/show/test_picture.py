@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from runbook_lib.params.load import project_root
 from runbook_lib.show.picture import NARROW_IN, WIDTH_IN, drawing, framed, image, narrow, slim, width
+from runbook_lib.show.style import NO_LOOKS
 
 
 def test_a_picture_says_what_it_shows_to_who_cannot_see_it() -> None:
@@ -39,6 +41,20 @@ def test_figures_of_others_and_their_style_are_left_alone() -> None:
 
 
 @pytest.mark.slow
+def test_a_chart_is_the_same_whatever_this_user_has_set() -> None:
+    """With `text.usetex` of a matplotlibrc no chart came about, and the run of the notebook failed."""
+
+    def seen() -> dict[str, Any]:
+        with drawing():
+            return {name: value for name, value in mpl.rcParams.items() if name not in NO_LOOKS}
+
+    plain = seen()
+    for name, value in mpl.rcParamsDefault.items():
+        if name not in NO_LOOKS and isinstance(value, bool | float):
+            with mpl.rc_context({name: not value if isinstance(value, bool) else value / 2 + 0.25}):
+                assert seen() == plain, name
+
+
 def test_a_printed_page_may_end_where_a_picture_is_cut_and_nothing_of_it_is_lost() -> None:
     with drawing() as plot:
         figure, _ = plot.subplots(figsize=(WIDTH_IN, 4))
