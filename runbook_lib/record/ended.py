@@ -110,11 +110,12 @@ def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManag
     if threading.current_thread() is not threading.main_thread():
         yield contextlib.nullcontext
         return
-    armed, late = False, []
+    armed = over = False
+    late, before = list[int](), dict[int, Any]()
 
     def stop(number: int, _frame: Any = None) -> None:
         nonlocal armed
-        if not armed:
+        if not armed and not over:
             late.append(number)
             return
         armed = False
@@ -129,10 +130,13 @@ def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManag
         finally:
             armed = False
 
-    before = {number: signal.signal(number, stop) for number in (*asks_to_end(), signal.SIGINT)}
     try:
+        for number in (*asks_to_end(), signal.SIGINT):
+            before[number] = signal.getsignal(number)
+            signal.signal(number, stop)
         yield interruptible
     finally:
+        over = True  # one that comes between two lines here leaves `stop` in the place of some handler
         for number, handler in before.items():
             signal.signal(number, handler)
     if late:
