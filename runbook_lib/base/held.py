@@ -40,3 +40,12 @@ def held() -> Iterator[None]:
             signal.signal(number, handler)
     if came:
         before[came[0]](came[0], None)
+
+
+def deaf() -> None:
+    """From now on Ctrl-C, SIGTERM and SIGHUP do nothing, for a process that ends by itself now."""
+    left = list(_NUMBERS)
+    while left:
+        with contextlib.suppress(KeyboardInterrupt):  # one that came before its turn
+            signal.signal(left[-1], signal.SIG_IGN)
+            left.pop()

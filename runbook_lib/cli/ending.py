@@ -8,14 +8,13 @@ import errno
 import os
 import signal
 import traceback
-from contextlib import suppress
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError
 from runbook_lib.base.foreign import line, one_line, short
-from runbook_lib.base.held import held
+from runbook_lib.base.held import deaf
 from runbook_lib.base.limits import Spent
 from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.streams import trouble
@@ -58,12 +57,11 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
 
 
 def seal_left(error: BaseException) -> None:
-    """Seals what this process has begun and not sealed, such as the record of a rollback that ends early. A signal no
-    longer stops that.
+    """Seals what this process has begun and not sealed, such as the record of a rollback that ends early; nobody
+    interrupts that.
     """
-    if not unsealed:
-        return
-    with suppress(KeyboardInterrupt), held():
+    if unsealed:
+        deaf()
         from runbook_lib.record.sealing import cut_short
 
         cut_short("" if isinstance(error, KeyboardInterrupt) else one_line(error))

@@ -10,6 +10,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+from runbook_lib.base.held import deaf
+
 if TYPE_CHECKING:
     from runbook_lib.commands.kill_switch import Wanted
 
@@ -19,14 +21,12 @@ def main() -> NoReturn:
     try:
         _main()
     except KeyboardInterrupt as error:  # while it was loading, or a second one while the first was told
-        from runbook_lib.base.held import held
+        deaf()
+        from runbook_lib.cli.ending import ending, one_line_each, seal_left
 
-        with suppress(KeyboardInterrupt), held():
-            from runbook_lib.cli.ending import ending, one_line_each, seal_left
-
-            told, code = ending(error)
-            print(one_line_each(told), file=sys.stderr, flush=True)
-            seal_left(error)
+        told, code = ending(error)
+        print(one_line_each(told), file=sys.stderr, flush=True)
+        seal_left(error)
         sys.exit(code)
 
 

@@ -71,10 +71,12 @@ _FOREIGN_AFTER = dt.timedelta(days=7)
 
 
 def alive(who: Mapping[str, Any], staging: Path) -> bool:
-    """Whether the process noted in `owner.json` may still be writing to `staging`."""
-    if not is_here(who):
+    """Whether the process noted in `owner.json` may still be writing to `staging`, or has just sealed it."""
+    if is_here(who):
+        return lives(who)
+    with contextlib.suppress(FileNotFoundError):
         return journal.utc_now() - _touched(staging) < _FOREIGN_AFTER
-    return lives(who)
+    return True
 
 
 def _touched(staging: Path) -> dt.datetime:
