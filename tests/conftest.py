@@ -110,7 +110,9 @@ def a_process_of_its_own() -> Iterator[None]:
     the test before, and spoilt its parameters.
     """
     _forget()
+    dropped = sys.unraisablehook
     yield
+    sys.unraisablehook = dropped
     _forget()
 
 

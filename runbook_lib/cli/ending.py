@@ -18,7 +18,7 @@ from runbook_lib.base.held import deaf
 from runbook_lib.base.limits import Spent
 from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.streams import trouble
-from runbook_lib.record.ended import asks_to_end
+from runbook_lib.record.ended import asks_to_end, never_lost
 from runbook_lib.record.staging import unsealed
 from runbook_lib.record.uncaught import TRACEBACK
 
@@ -29,6 +29,7 @@ def answering() -> None:
     """From now on SIGTERM (a job is cancelled) and SIGHUP (the connection to the terminal is lost) end this process
     like Ctrl-C: what was begun is sealed and reported. A SIGHUP that `nohup` ignores stays ignored.
     """
+    never_lost()
     for number in asks_to_end():
         signal.signal(number, signal.default_int_handler)
 
