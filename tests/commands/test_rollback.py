@@ -456,27 +456,34 @@ entry.main()
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("when", ["once", "twice"])
 def test_one_that_a_watch_makes_is_sealed_too_when_it_is_cancelled(
-    file: Path, aws: EmbeddedAws, tmp_path: Path
+    file: Path, aws: EmbeddedAws, tmp_path: Path, when: str
 ) -> None:
     code = """
 import os, signal, sys
 from runbook_lib.cli import app, entry
 from runbook_lib.commands import rollback
 rollback._told = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
-def watch(*_):
-    rollback.rollback_1(entry_file, {"mode": "apply", "confirm": "prod"})
+class Watch:
+    def __init__(self, *_, **__):
+        self.auto_rollback = True
+    def looks(self, once):
+        yield rollback.rollback_1(file, {"mode": "apply", "confirm": "prod"})
+    def interrupted(self):
+        when == "twice" and os.kill(os.getpid(), signal.SIGTERM)
 from pathlib import Path
-entry_file = Path(sys.argv[1])
-app._called = watch
-sys.argv[:] = ["runbook", "watch"]
+from runbook_lib.commands import watch
+watch.Watch = Watch
+file, when = Path(sys.argv[1]), sys.argv[2]
+sys.argv[:] = ["runbook", "watch", "06", "--params", str(file), "--once"]
 entry.main()
 """
-    words = [sys.executable, "-c", code, str(file)]
+    words = [sys.executable, "-c", code, str(file), when]
     ended = subprocess.run(
         words, env=os.environ | aws.environ(), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
-    assert ended.returncode == 130, ended.stderr
+    assert ended.returncode == 130 and "interrupted; begun before that: switch off" in ended.stderr, ended.stderr
     (ref,) = Archive(file.parents[1] / "archive").records(notebook=NOTEBOOK)
     assert Archive(file.parents[1] / "archive").load(ref).status == "cancelled"
 
