@@ -32,9 +32,9 @@ from runbook_lib.base import errors, redact
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.process import GRAMMARS
 from runbook_lib.base.project import named
-from runbook_lib.commands.kill_switch import opened
 from runbook_lib.params import load as parameters
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
+from runbook_lib.record.staging import unsealed
 from runbook_lib.rehearse.emulator import embedded as embedded_aws
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
@@ -110,7 +110,9 @@ def a_process_of_its_own() -> Iterator[None]:
     the test before, and spoilt its parameters.
     """
     _forget()
+    dropped = sys.unraisablehook
     yield
+    sys.unraisablehook = dropped
     _forget()
 
 
@@ -118,7 +120,7 @@ def _forget() -> None:
     for number, heard in HEARD.items():
         if signal.getsignal(number) is not heard:  # a command that seals what is cut short lets nobody interrupt it
             signal.signal(number, heard)
-    opened.clear()
+    unsealed.clear()
     begun.clear()
     errors.done_here.clear()
     named.clear()

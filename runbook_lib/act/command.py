@@ -23,8 +23,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from runbook_lib.act.output import lines_of
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.held import held
+from runbook_lib.base.output import lines_of
 from runbook_lib.base.redact import Pieces, redact_lines
 from runbook_lib.base.template import fault, filled
 from runbook_lib.judge.gates.checks import Check, check
@@ -262,40 +263,39 @@ def run_command(
     tail: deque[str] = deque(maxlen=TAIL)
     pieces = Pieces()
     begun, stopped = time.monotonic(), threading.Event()
-    try:
-        process = subprocess.Popen(
-            argv,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-            # Without this a line of Python's arrives only when the pipe's buffer is full.
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **command.variables(values)},
-        )
-    except OSError as error:
-        return Ran(command, line, None, 0.0, (), f"{argv[0]} cannot be started: {error.strerror}; is it installed?")
+    process: subprocess.Popen[bytes] | None = None
 
     def stop() -> None:
         stopped.set()
         _end(process)
 
     timer = threading.Timer(command.timeout_s, stop)
-    timer.start()
     try:
+        with held():  # a signal does not come between its beginning and its name
+            process = subprocess.Popen(
+                argv,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                # Without this a line of Python's arrives only when the pipe's buffer is full.
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **command.variables(values)},
+            )
+        timer.start()
         for text in lines_of(process):
             plain = _COLOURS.sub("", text)
             tail.append(pieces(plain) if mask else plain)
             if out is not None:
                 out(tail[-1])
         code = process.wait()
+    except OSError as error:
+        if process is not None:
+            raise
+        return Ran(command, line, None, 0.0, (), f"{argv[0]} cannot be started: {error.strerror}; is it installed?")
     finally:
         timer.cancel()
-        if process.poll() is None:
-            _end(process)
+        _end(process)
     seconds = time.monotonic() - begun
     kept = tuple(redact_lines(tail) if mask else tail)  # a name may stand below its value
     if stopped.is_set():
@@ -311,8 +311,10 @@ def printed(command: Command | None, root: Path, values: Mapping[str, str]) -> s
     return "\n".join(lines) if run_command(command, root=root, values=values, out=lines.append, mask=False).ok else ""
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """Ends the command and all its processes: a child left by `uv run` or `cdk` would keep the pipe open."""
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    """Ends the command, if it runs, and all its processes: a child left by `uv run` or `cdk` would go on."""
+    if process is None or process.poll() is not None:
+        return
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, sign)

@@ -150,6 +150,10 @@ def _batch(
             read_back=read_back,
             raises=True,
         )
+    except KeyboardInterrupt:  # no outcome is written then, and nobody else knows
+        left = f"; in doubt: {', '.join(begun[len(gone) :])}" if begun[len(gone) :] else ""
+        guard.note("note", text=f"interrupted; {len(gone)} of {len(wanted)} moved: {', '.join(gone) or 'none'}{left}")
+        raise
     finally:
         done.sent += gone
 

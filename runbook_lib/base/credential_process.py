@@ -7,11 +7,10 @@ fails, parts of its answer where that makes no sense. Both may be a secret, and 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,12 +18,11 @@ from botocore import credentials
 from botocore.compat import compat_shell_split
 from botocore.exceptions import CredentialRetrievalError
 
+from runbook_lib.base.output import pieces
 from runbook_lib.base.patience import busy
 
 MOST_S = 60.0
 """Seconds: it may ask a person, for a key to be touched for instance."""
-EACH_S = 0.1
-"""Seconds between two looks at whether it has printed too much."""
 LINGER_S = 0.5
 """Seconds for which more is read once it has ended: a helper that it leaves behind may hold its output open."""
 MOST_B = 65_536
@@ -34,28 +32,6 @@ BY_HAND = "run it by hand to see what it says"
 
 class TooMuch(subprocess.SubprocessError):
     """The process printed more than `MOST_B` bytes, and was ended."""
-
-
-class _Reader(threading.Thread):
-    """Reads what a process prints until it ends, or is too much."""
-
-    def __init__(self, pipe: Any, process: subprocess.Popen[bytes]) -> None:
-        super().__init__(name="runbook-credentials", daemon=True)
-        self._pipe, self._process = pipe, process
-        self.kept = bytearray()
-        self.start()
-
-    @property
-    def over(self) -> bool:
-        """Whether it was too much."""
-        return len(self.kept) > MOST_B
-
-    def run(self) -> None:
-        """See `Thread.run`."""
-        while not self.over and (read := os.read(self._pipe.fileno(), MOST_B)):
-            self.kept += read
-        if self.over:
-            self._process.kill()
 
 
 class Waited(subprocess.Popen[bytes]):
@@ -69,37 +45,25 @@ class Waited(subprocess.Popen[bytes]):
             TooMuch: it printed more than credentials have, and was ended.
         """
         most = MOST_S if timeout is None else timeout
-        begun = time.monotonic()
-        readers = [_Reader(pipe, self) for pipe in (self.stdout, self.stderr)]
+        end = time.monotonic() + most
+        said = {self.stdout: bytearray(), self.stderr: bytearray()}
         try:
             with busy(f"waiting for credential_process, {most:.0f} s at most"):
-                if not self._over(readers, begun + most):
+                for pipe, piece in pieces(self, LINGER_S, LINGER_S):
+                    if pipe is not None:
+                        said[pipe] += piece
+                    if any(len(one) > MOST_B for one in said.values()):
+                        raise TooMuch
+                    if time.monotonic() > end:
+                        raise subprocess.TimeoutExpired(self.args, most)
+                with suppress(subprocess.TimeoutExpired):
+                    self.wait(max(0.0, end - time.monotonic()))
+                if self.returncode is None:
                     raise subprocess.TimeoutExpired(self.args, most)
         finally:
             self.kill()
             self.wait()
-        if any(one.over for one in readers):
-            raise TooMuch
-        return tuple(bytes(one.kept) for one in readers)
-
-    def _over(self, readers: list[_Reader], end: float) -> bool:
-        """Whether it has ended and said all by then, or too much: of one that it has begun no end is waited for."""
-        ended: float | None = None
-        while (alive := [one for one in readers if one.is_alive()]) and not any(one.over for one in readers):
-            left = end - time.monotonic()
-            if left <= 0:
-                return False
-            ended = ended if ended or self.poll() is None else time.monotonic()
-            if ended and time.monotonic() - ended > LINGER_S:
-                return True
-            alive[0].join(min(left, EACH_S))
-        if any(one.over for one in readers):
-            return True
-        try:
-            self.wait(max(0.0, end - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        return tuple(bytes(one) for one in said.values())
 
 
 class Provider(credentials.ProcessProvider):  # type: ignore[misc]

@@ -1,11 +1,11 @@
-"""Signals that wait: what they raise would be lost in a library's code, which takes it for a fault of its own."""
+"""Signals that wait: where what they raise would be lost in a library's code, or would leave a record half sealed."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 _NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -20,19 +20,32 @@ def held() -> Iterator[None]:
         yield
         return
     came: list[int] = []
+    before: dict[int, Callable[[int, FrameType | None], object]] = {}
+    over = False
 
-    def keep(number: int, _frame: FrameType | None) -> None:
+    def keep(number: int, frame: FrameType | None) -> None:
+        if over:  # a signal came between two lines below, so that this is still in its handler's place
+            before[number](number, frame)
         came.append(number)
 
-    before = {}
-    for number in _NUMBERS:
-        if callable(handler := signal.getsignal(number)):
-            before[number] = handler
-            signal.signal(number, keep)
     try:
+        for number in _NUMBERS:
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, keep)
         yield
     finally:
+        over = True
         for number, handler in before.items():
             signal.signal(number, handler)
     if came:
-        before[signal.Signals(came[0])](came[0], None)
+        before[came[0]](came[0], None)
+
+
+def deaf() -> None:
+    """From now on Ctrl-C, SIGTERM and SIGHUP do nothing, for a process that ends by itself now."""
+    left = list(_NUMBERS)
+    while left:
+        with contextlib.suppress(KeyboardInterrupt):  # one that came before its turn
+            signal.signal(left[-1], signal.SIG_IGN)
+            left.pop()

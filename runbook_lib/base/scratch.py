@@ -21,8 +21,19 @@ _PREFIX = "runbook-"
 
 
 def owner() -> dict[str, Any]:
-    """This process: pid, start (epoch seconds; pids are reused, the pair is not), host, and whose pids it has."""
-    return {"pid": os.getpid(), "start": started(os.getpid()), "host": platform.node(), "pids": _pids()}
+    """This process: pid, start (epoch seconds, and `since`: pids are reused, the pair is not), host, whose pids."""
+    me = os.getpid()
+    return {"pid": me, "start": started(me), "since": _since(me), "host": platform.node(), "pids": _pids()}
+
+
+def _since(pid: int) -> str:
+    """Start of a process in ticks of the boot that it is of: that stays as it is when the clock is set. Empty: it does
+    not exist, or this is not Linux.
+    """
+    with contextlib.suppress(OSError, IndexError):
+        ticks = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+        return f"{ticks} of {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
+    return ""
 
 
 def _pids() -> str:
@@ -51,11 +62,13 @@ def started(pid: int) -> float | None:
 def lives(who: Mapping[str, Any]) -> bool:
     """Whether that process of this host is still running."""
     pid, start = who.get("pid"), who.get("start")
-    if not isinstance(pid, int) or not isinstance(start, (int, float)):
+    if not isinstance(pid, int) or pid <= 0 or not isinstance(start, (int, float)):
         return False
     now = started(pid)
+    if now is None or (who.get("since") and (since := _since(pid))):
+        return now is not None and who["since"] == since
     # The start time derives from the boot time, which is adjusted with the clock: two seconds are no difference.
-    return now is not None and abs(now - start) < 2.0
+    return abs(now - start) < 2.0
 
 
 def made(kind: str, archive: Path | None = None) -> Path:

@@ -14,10 +14,12 @@ from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError
 from runbook_lib.base.foreign import line, one_line, short
+from runbook_lib.base.held import deaf
 from runbook_lib.base.limits import Spent
 from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.streams import trouble
-from runbook_lib.record.ended import asks_to_end
+from runbook_lib.record.ended import asks_to_end, never_lost
+from runbook_lib.record.staging import unsealed
 from runbook_lib.record.uncaught import TRACEBACK
 
 INTERRUPTED = 130
@@ -27,6 +29,7 @@ def answering() -> None:
     """From now on SIGTERM (a job is cancelled) and SIGHUP (the connection to the terminal is lost) end this process
     like Ctrl-C: what was begun is sealed and reported. A SIGHUP that `nohup` ignores stays ignored.
     """
+    never_lost()
     for number in asks_to_end():
         signal.signal(number, signal.default_int_handler)
 
@@ -52,6 +55,17 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
         said = one_line(error) if isinstance(error, OSError) else f"a fault of the runbook itself: {kind}"
         said = _of_this_machine(error) or f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
     return f"runbook: {one_line_each(said)}{changed(untouched)}", int(Exit.ERROR)
+
+
+def seal_left(error: BaseException) -> None:
+    """Seals what this process has begun and not sealed, such as the record of a rollback that ends early; nobody
+    interrupts that.
+    """
+    if unsealed:
+        deaf()
+        from runbook_lib.record.sealing import cut_short
+
+        cut_short("" if isinstance(error, KeyboardInterrupt) else one_line(error))
 
 
 _NAMES = "EACCES EDQUOT EFBIG EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENOSPC ENOTDIR EPERM EROFS"

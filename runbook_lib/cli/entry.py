@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
+
+from runbook_lib.base.held import deaf
 
 if TYPE_CHECKING:
     from runbook_lib.commands.kill_switch import Wanted
@@ -20,27 +21,13 @@ def main() -> NoReturn:
     try:
         _main()
     except KeyboardInterrupt as error:  # while it was loading, or a second one while the first was told
-        from runbook_lib.cli.ending import ending, one_line_each
+        deaf()
+        from runbook_lib.cli.ending import ending, one_line_each, seal_left
 
         told, code = ending(error)
         print(one_line_each(told), file=sys.stderr, flush=True)
-        _cut_short(error)
+        seal_left(error)
         sys.exit(code)
-
-
-def _cut_short(error: BaseException) -> None:
-    """Seals the record of a rollback that ends before it has done so; from then on nobody interrupts that."""
-    from runbook_lib.base.foreign import one_line
-    from runbook_lib.record.ended import asks_to_end
-
-    switch = sys.modules.get("runbook_lib.commands.kill_switch")
-    if switch is None or not switch.opened:
-        return
-    for number in (signal.SIGINT, *asks_to_end()):
-        signal.signal(number, signal.SIG_IGN)
-    from runbook_lib.record.sealing import cut_short
-
-    cut_short(switch.opened, "" if isinstance(error, KeyboardInterrupt) else one_line(error))
 
 
 def _main() -> NoReturn:
@@ -64,7 +51,7 @@ def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.base.errors import AwsError
     from runbook_lib.base.foreign import stderr
     from runbook_lib.base.patience import tellers
-    from runbook_lib.cli.ending import answering, ending
+    from runbook_lib.cli.ending import answering, ending, seal_left
     from runbook_lib.cli.streams import lasting
     from runbook_lib.commands import kill_switch
 
@@ -82,7 +69,7 @@ def _rollback(wanted: Wanted) -> NoReturn:
 
                 if said := not_off(wanted, error):
                     stderr(f"runbook: {said}")
-        _cut_short(error)
+        seal_left(error)
         sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)

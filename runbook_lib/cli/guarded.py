@@ -11,7 +11,7 @@ from typing import NoReturn
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit
 from runbook_lib.base.patience import tellers
-from runbook_lib.cli.ending import changed, code_of, ending
+from runbook_lib.cli.ending import changed, code_of, ending, seal_left
 from runbook_lib.cli.streams import trouble
 from runbook_lib.cli.terminal import say, waiting
 from runbook_lib.record import staging
@@ -31,6 +31,7 @@ def guarded(command: Callable[[], int | None]) -> NoReturn:
     except (Exception, KeyboardInterrupt) as error:  # the last resort: nobody at a terminal needs a traceback
         told, number = ending(error)
         say(told, fg="red", err=True)
+        seal_left(error)
         _leave(number)
     _exit(code)
 

@@ -13,8 +13,6 @@ from typer.core import TyperGroup
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import close
 from runbook_lib.base.redact import redact_text
-from runbook_lib.cli.ending import ending
-from runbook_lib.cli.terminal import say
 
 _Wrong: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """typer's error for a wrong command line: click's class, or the copy of it in newer versions."""
@@ -33,6 +31,14 @@ _EXPECTED = {
 """Kind of pydantic's error to what is expected."""
 
 
+class _Cut(Exception):
+    """Ctrl-C, on its way through click."""
+
+    def __init__(self, by: KeyboardInterrupt) -> None:
+        super().__init__()
+        self.by = by
+
+
 class Group(TyperGroup):
     """A group of commands that raises a `UsageError` for wrong use, and leaves Ctrl-C to `ending`."""
 
@@ -46,7 +52,11 @@ class Group(TyperGroup):
         """As in typer, but an error is raised as ours."""
         try:
             code = super().main(args, standalone_mode=False, **more)
+        except _Cut as cut:
+            raise cut.by from None
         except typer.Abort as error:  # standard input ended while a person was asked
+            if isinstance(error.__cause__, KeyboardInterrupt):  # a second one
+                raise error.__cause__ from None
             if isinstance(error.__cause__, EOFError):  # it says so of any, such as one of a module that is cut off
                 raise error.__cause__ from None
             raise UsageError("nobody answered", nothing_changed=True) from None
@@ -60,13 +70,11 @@ class Group(TyperGroup):
         return code
 
     def invoke(self, ctx: Any) -> Any:
-        """As in click, which would handle Ctrl-C itself and not say what was begun."""
+        """As in click, which would handle Ctrl-C itself: it is for `guarded`, who says and seals what was begun."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            said, number = ending(error)
-            say(said, fg="red", err=True)
-            raise SystemExit(number) from None
+            raise _Cut(error) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As in typer.

@@ -41,8 +41,6 @@ and then the other ways are shown.
 """
 STARTED = time.monotonic()
 """Start of this process: the decision to act is no later."""
-opened: list[tuple[Path, Path]] = []
-"""Archive and staging folder of the record that this process has opened: one that is interrupted seals it."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,6 @@ def off(wanted: Wanted) -> Effect:
     root, staging, run_id, trouble = recording.staged(
         lambda: _root(params), *where, spare="this rollback", anyhow=True, params=params.values
     )
-    opened.append((root, staging))
     journal = Journal(staging, lenient=True)
     decided = identity.now - dt.timedelta(seconds=time.monotonic() - STARTED)
     recording.opened(journal, run_id, NOTEBOOK, "command", params.values)

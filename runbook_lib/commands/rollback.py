@@ -169,13 +169,7 @@ def finish(wanted: Wanted, effect: Effect) -> int:
     Raises:
         RunbookError: async could not be turned off.
     """
-    try:
-        done = after(
-            wanted, effect, (lambda _: None) if wanted.json else lambda text: print(terminal(text), flush=True)
-        )
-    except KeyboardInterrupt:
-        sealing.cut_short(kill_switch.opened)
-        raise
+    done = after(wanted, effect, (lambda _: None) if wanted.json else lambda text: print(terminal(text), flush=True))
     show(done, wanted.json, said=not wanted.json)
     return done.exit_code
 

@@ -11,7 +11,6 @@ import datetime as dt
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 
 from runbook_lib.base.errors import ArchiveError, RunbookError
 from runbook_lib.base.foreign import stderr
+from runbook_lib.base.held import held
 from runbook_lib.base.kept_at import archive_root, home_address
 from runbook_lib.base.project import project_root
 from runbook_lib.record import journal
@@ -42,8 +42,7 @@ from runbook_lib.record.tombstones import pruned, stones
 
 _UNSEALED = frozenset({folders.FILE, folders.ENDED, "record.json", "report.html", "notebook.ipynb"})
 _Made = tuple[dict[str, bytes], list[str]]
-_KEPT = 256
-"""Records that a process caches, the last used ones: a rollout has some thirty, a long one a few hundred."""
+_KEPT = 256  # records that a process caches, the last used ones: a long rollout has a few hundred
 
 
 class Named(Protocol):
@@ -100,7 +99,7 @@ class Archive:
         """The folder of journals that are not sealed yet."""
         return self.root / STAGING
 
-    def lock(self, release: str = "") -> AbstractContextManager[None]:
+    def lock(self, release: str = "") -> contextlib.AbstractContextManager[None]:
         """Lets one writer in at a time; inside it the log and the records of `release` are up to date.
 
         Raises:
@@ -257,6 +256,7 @@ def _loaded(folder: Path, _state: tuple[int, ...]) -> Record:
         raise ArchiveError(f"{folder.name}: record.json, '{where}': {first['msg']}") from None
 
 
+@held()
 def seal_staged(
     archive: Archive,
     staging: Path,
@@ -265,7 +265,7 @@ def seal_staged(
     notebook: dict[str, Any] | None = None,
     error: Problem | str | None = None,
 ) -> RecordRef:
-    """Turns a staging folder into a sealed record with its report, and removes it. A second call gives the same record.
+    """Turns a staging folder into a sealed record with a report, and removes it; twice gives one record. Signals wait.
 
     Args:
         archive: the archive that takes the record.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,6 +101,33 @@ def asks_to_end() -> list[int]:
     return [int(signal.SIGTERM), *([lost] if lost is not None and signal.getsignal(lost) != signal.SIG_IGN else [])]
 
 
+_AGAIN_S = 0.02
+
+
+def never_lost(rearm: Callable[[], None] = lambda: None) -> Callable[[Any], object]:
+    """From now on a signal comes once more where Python drops the error that it raised: in a finalizer, or a weak
+    reference's callback. The command would go on, and nobody would know. Returns the hook that was there before.
+
+    Args:
+        rearm: called before that.
+    """
+    before = sys.unraisablehook
+
+    def hook(given: Any) -> None:
+        error = given.exc_value
+        if not isinstance(error, (KeyboardInterrupt, Terminated)):
+            before(given)
+            return
+        rearm()
+        number = signal.Signals[error.name] if isinstance(error, Terminated) else signal.SIGINT
+        again = threading.Timer(_AGAIN_S, signal.raise_signal, (number,))  # raised here it would be lost again
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    return before
+
+
 @contextlib.contextmanager
 def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
     """Delays SIGTERM, SIGHUP and SIGINT: they end a run only where it allows, and wait while it seals.
@@ -110,11 +138,12 @@ def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManag
     if threading.current_thread() is not threading.main_thread():
         yield contextlib.nullcontext
         return
-    armed, late = False, []
+    armed = over = inside = False
+    late, before = list[int](), dict[int, Any]()
 
     def stop(number: int, _frame: Any = None) -> None:
         nonlocal armed
-        if not armed:
+        if not armed and not over:
             late.append(number)
             return
         armed = False
@@ -122,17 +151,27 @@ def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManag
 
     @contextlib.contextmanager
     def interruptible() -> Iterator[None]:
-        nonlocal armed
-        armed = True
+        nonlocal armed, inside
+        armed = inside = True
         try:
             yield
         finally:
-            armed = False
+            armed = inside = False
 
-    before = {number: signal.signal(number, stop) for number in (*asks_to_end(), signal.SIGINT)}
+    def rearm() -> None:
+        nonlocal armed
+        armed = inside
+
+    hook = never_lost(rearm)
+
     try:
+        for number in (*asks_to_end(), signal.SIGINT):
+            before[number] = signal.getsignal(number)
+            signal.signal(number, stop)
         yield interruptible
     finally:
+        sys.unraisablehook = hook
+        over = True  # one that comes between two lines here leaves `stop` in the place of some handler
         for number, handler in before.items():
             signal.signal(number, handler)
     if late:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -56,12 +55,8 @@ def swept_and_sealed(archive: Archive, staging: Path, status: Status, error: str
     return sealed_or_said(archive, staging, status, error)
 
 
-def cut_short(opened: Iterable[tuple[Path, Path]], error: str = "") -> None:
-    """Seals what a process that ends has opened and not sealed: as failed with this error, else as cancelled.
-
-    Args:
-        opened: archive and staging folder of each record.
-    """
-    for root, staging in opened:
+def cut_short(error: str = "") -> None:
+    """Seals what this process, which ends, has begun and not sealed: as failed with this error, else as cancelled."""
+    for staging, root in list(folders.unsealed.items()):
         if staging.is_dir():
             swept_and_sealed(Archive(root), staging, "failed" if error else "cancelled", error or "interrupted")

@@ -53,10 +53,16 @@ def stage(
         "output": output,
         "params": redact(dict(params or {})),
     }
-    write_folder(root / NAME / run_id, {FILE: json.dumps(facts, indent=1, default=str).encode()})
-    return root / NAME / run_id
+    folder = root / NAME / run_id
+    write_folder(folder, {FILE: json.dumps(facts, indent=1, default=str).encode()})
+    unsealed[folder] = root
+    return folder
 
 
+unsealed: dict[Path, Path] = {}
+"""Each staging folder that this process has made and nobody has tried to seal, with its archive: a process that ends
+early seals them (`sealing.cut_short`).
+"""
 FILE = "owner.json"
 ENDED = "ended.json"
 """File that says how a run ended that could not be sealed: its status, error and notebook."""
@@ -65,10 +71,12 @@ _FOREIGN_AFTER = dt.timedelta(days=7)
 
 
 def alive(who: Mapping[str, Any], staging: Path) -> bool:
-    """Whether the process noted in `owner.json` may still be writing to `staging`."""
-    if not is_here(who):
+    """Whether the process noted in `owner.json` may still be writing to `staging`, or has just sealed it."""
+    if is_here(who):
+        return lives(who)
+    with contextlib.suppress(FileNotFoundError):
         return journal.utc_now() - _touched(staging) < _FOREIGN_AFTER
-    return lives(who)
+    return True
 
 
 def _touched(staging: Path) -> dt.datetime:
@@ -103,6 +111,7 @@ def keep_end(staging: Path, status: str, error: Any, notebook: Any) -> None:
     Args:
         error: a sentence, or the fields of a `Problem`.
     """
+    unsealed.pop(staging, None)
     facts = {"status": status, "error": error, "notebook": notebook}
     with contextlib.suppress(ArchiveError, OSError, ValueError, TypeError):
         replace_file(staging / ENDED, json.dumps(facts).encode())
@@ -148,6 +157,7 @@ def rescue(folder: Path, archive: Path) -> bool:
 
 def remove(staging: Path) -> None:
     """Removes a staging folder: hidden at once, then deleted."""
+    unsealed.pop(staging, None)
     done = staging.with_name(f".done-{staging.name}")
     with contextlib.suppress(OSError):
         staging.rename(done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -52,6 +53,21 @@ def test_exit_status_duration_and_tail_are_kept(tmp_path: Path) -> None:
     assert ran.line == "python -c 'print('\"'\"'one'\"'\"'); print('\"'\"'two'\"'\"'); raise SystemExit(3)'"
     facts = ran.facts()
     assert (facts["exit"], facts["tail"], facts["command"]) == (3, ["one", "two"], ran.line)
+
+
+def test_a_signal_that_comes_as_it_begins_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its beginning and the line that ends it: it went on, and nobody looked."""
+    real, begun = subprocess.Popen, list[Any]()
+
+    def then_interrupted(*words: Any, **given: Any) -> Any:
+        begun.append(real(*words, **given))
+        signal.raise_signal(signal.SIGINT)
+        return begun[0]
+
+    monkeypatch.setattr(subprocess, "Popen", then_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _run(_python("import time; time.sleep(30)"), tmp_path)
+    assert begun[0].wait(10) < 0
 
 
 def test_python_is_this_python_and_the_values_are_put_in(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -55,28 +54,6 @@ def test_one_that_answers_late_is_waited_for_and_told(tmp_path: Path, monkeypatc
     found = Aws("us-east-1")._session.get_credentials()
     assert found is not None and found.access_key == "test"
     assert said == ["waiting for credential_process, 60 s at most ..."]
-
-
-def test_a_reader_may_end_between_two_looks_at_it() -> None:
-    """One time in some thousand it did, and a good answer was no answer."""
-
-    class Ending:
-        over = False
-
-        def __init__(self) -> None:
-            self.looks = 0
-
-        def is_alive(self) -> bool:
-            self.looks += 1
-            return self.looks == 1
-
-        def join(self, timeout: float) -> None:
-            pass
-
-    process = credential_process.Waited([sys.executable, "-c", ""], stdout=-1, stderr=-1)
-    readers: list[Any] = [Ending()]
-    assert process._over(readers, time.monotonic() + 30)
-    process.communicate()
 
 
 def test_what_it_leaves_behind_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

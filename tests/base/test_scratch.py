@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from runbook_lib.base import scratch
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from runbook_lib.base import scratch
 print(scratch.made("run", Path(sys.argv[1]) if sys.argv[1:] else None), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -102,3 +104,34 @@ def test_a_machine_where_nothing_can_be_written_is_swept_in_silence(monkeypatch:
 
     monkeypatch.setattr(tempfile, "gettempdir", none)
     scratch.sweep()
+
+
+@pytest.mark.parametrize("by_s", [-3600.0, 5.0, 86_400.0])
+def test_a_clock_that_is_set_ends_nobody(by_s: float, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a minute, or for the summer: each run that was going on was sealed as died, and its folders were removed."""
+    from psutil import _pslinux
+
+    ours, who, real = scratch.made("kernel"), scratch.owner(), _pslinux.boot_time
+    monkeypatch.setattr(_pslinux, "boot_time", lambda: real() + by_s)
+    scratch.sweep()
+    assert scratch.lives(who) and ours.exists()
+
+
+@pytest.mark.parametrize(
+    ("since", "lives"),
+    [
+        (lambda mine: mine, True),
+        (lambda mine: f"1{mine}", False),
+        (lambda mine: f"{mine}1", False),
+        (lambda _: "", True),
+    ],
+    ids=["the same", "another start", "another boot", "a record of before"],
+)
+def test_a_process_is_known_by_its_start(since: Any, lives: bool) -> None:
+    who = scratch.owner()
+    assert scratch.lives({**who, "since": since(who["since"])}) is lives
+
+
+@pytest.mark.parametrize("pid", [0, -1, -5, 2**22 + 1, 2**31, 2**63, 10**30, None, "1"])
+def test_a_number_that_is_no_process_lives_nowhere(pid: Any) -> None:
+    assert not scratch.lives({**scratch.owner(), "pid": pid})

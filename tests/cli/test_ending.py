@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -269,6 +270,35 @@ def test_who_is_asked_to_end_says_what_was_begun(
     told = capsys.readouterr().err
     assert len(told.splitlines()) == 1 and (did[0] if did else "nothing was changed") in told
     assert number.name in told or not sealing
+
+
+@pytest.mark.parametrize("sealing", [True, False])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_that_comes_in_a_finalizer_is_not_lost(
+    signals: None, capsys: pytest.CaptureFixture[str], number: signal.Signals, sealing: bool
+) -> None:
+    """Each client of botocore has some; two of twenty-five signals to a rollback 1 came in one."""
+
+    class Finalized:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+            len("the error is raised here")
+
+    def command() -> int:
+        with deferring_signals() if sealing else nullcontext(nullcontext) as interruptible, interruptible():
+            one = Finalized()
+            del one
+            end = time.monotonic() + 20
+            while time.monotonic() < end:
+                time.sleep(0.01)
+        raise AssertionError("it went on")
+
+    ending_of.answering()
+    with pytest.raises(SystemExit) as ended:
+        guarded(command)
+    told = capsys.readouterr().err
+    assert ended.value.code == (143 if sealing and number == signal.SIGTERM else 130)
+    assert len(told.splitlines()) == 1 and "nothing was changed" in told
 
 
 def test_what_runs_without_its_terminal_goes_on(signals: None) -> None:

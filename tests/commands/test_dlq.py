@@ -328,6 +328,30 @@ def test_a_refusal_in_the_middle_loses_nothing_and_running_again_completes(
     assert (depth(aws, file, "dlq"), depth(aws, file, "queue")) == (0, 4)
 
 
+def test_an_interrupted_redrive_notes_what_moved_and_shows_the_rest_again(
+    aws: EmbeddedAws, file: Path, send: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs, real, calls = [send() for _ in range(4)], act._delete, list[str]()
+
+    def then_interrupted(sqs: Any, dlq: str, handle: str) -> None:
+        calls.append(handle)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        real(sqs, dlq, handle)
+
+    monkeypatch.setattr(act, "_delete", then_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        dead_letters.redrive(file, APPLY, (), 1000)
+    assert (depth(aws, file, "dlq"), depth(aws, file, "queue")) == (2, 3)
+    archive = Archive(Path("archive"))
+    record = archive.load(archive.records(notebook="dlq")[-1])
+    (note,) = record.notes
+    moved, doubt = note.removeprefix("interrupted; 2 of 4 moved: ").split("; in doubt: ")
+    left = set(bodies(aws, file, "dlq"))
+    assert record.status == "cancelled" and set(moved.split(", ")) == set(jobs) - left
+    assert doubt in left & set(bodies(aws, file, "queue"))
+
+
 ONCE = (wire.throttled, wire.server_error, wire.unreached, wire.lost, wire.too_late)
 
 

@@ -411,10 +411,15 @@ def test_a_job_that_is_cancelled_in_the_middle_says_what_it_had_begun_and_seals_
     file: Path, aws: EmbeddedAws, tmp_path: Path, when: str
 ) -> None:
     """CI ends a job by SIGTERM; here it comes when the deployment was just started, when what can wait is loaded, and
-    when people are told.
+    when people are told; and once more while the record is sealed.
     """
     code = """
 import os, signal, sys
+def again(seal, *a, **k):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return seal(*a, **k)
+from runbook_lib.record import archive
+archive.rendered = lambda *a, real=archive.rendered: again(real, *a)
 from runbook_lib.act.traffic import flag_store
 real, when = flag_store.FlagStore.start, sys.argv[2]
 def start(*a, **k):
@@ -448,6 +453,39 @@ entry.main()
     (ref,) = Archive(file.parents[1] / "archive").records(notebook=NOTEBOOK)
     record = Archive(file.parents[1] / "archive").load(ref)
     assert (record.status, record.changes[0].open) == ("cancelled", when == "started")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("when", ["once", "twice"])
+def test_one_that_a_watch_makes_is_sealed_too_when_it_is_cancelled(
+    file: Path, aws: EmbeddedAws, tmp_path: Path, when: str
+) -> None:
+    code = """
+import os, signal, sys
+from runbook_lib.cli import app, entry
+from runbook_lib.commands import rollback
+rollback._told = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+class Watch:
+    def __init__(self, *_, **__):
+        self.auto_rollback = True
+    def looks(self, once):
+        yield rollback.rollback_1(file, {"mode": "apply", "confirm": "prod"})
+    def interrupted(self):
+        when == "twice" and os.kill(os.getpid(), signal.SIGTERM)
+from pathlib import Path
+from runbook_lib.commands import watch
+watch.Watch = Watch
+file, when = Path(sys.argv[1]), sys.argv[2]
+sys.argv[:] = ["runbook", "watch", "06", "--params", str(file), "--once"]
+entry.main()
+"""
+    words = [sys.executable, "-c", code, str(file), when]
+    ended = subprocess.run(
+        words, env=os.environ | aws.environ(), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 130 and "interrupted; begun before that: switch off" in ended.stderr, ended.stderr
+    (ref,) = Archive(file.parents[1] / "archive").records(notebook=NOTEBOOK)
+    assert Archive(file.parents[1] / "archive").load(ref).status == "cancelled"
 
 
 @pytest.mark.emulator

@@ -360,7 +360,7 @@ class TestSweep:
     def test_a_pid_that_was_given_to_another_process_is_not_the_owner(self, archive: Archive, stage: Stage) -> None:
         staging = stage()
         facts = json.loads((staging / "owner.json").read_text())
-        (staging / "owner.json").write_text(json.dumps(facts | {"start": facts["start"] - 60}))
+        (staging / "owner.json").write_text(json.dumps(facts | {"start": facts["start"] - 60, "since": ""}))
         assert len(archive.sweep()) == 1
 
     @pytest.mark.parametrize(("days", "closed"), [(1, 0), (8, 1)])
@@ -456,3 +456,21 @@ def test_list_and_show_are_plain_data(
     assert [gate["verdict"] for gate in shown["gates"]] == ["PASS", "FAIL"]
     assert shown["changes"][0]["state"] == "open" and shown["next"] == "go on"
     assert shown["report"].endswith("report.html") and shown["hash"] == archive.load(ref).hash
+
+
+def test_a_run_elsewhere_that_is_sealed_while_it_is_looked_at_stops_no_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a shared disk; the command that swept could not begin then."""
+    archive = Archive(tmp_path)
+    staging = archive.stage("prod", "r1", "06", "abc", "papermill")
+    who = {**folders.facts(staging), "host": "elsewhere"}
+    real = folders.facts
+
+    def then_gone(one: Path) -> dict[str, Any]:
+        assert real(one)
+        folders.remove(one)
+        return who
+
+    monkeypatch.setattr(folders, "facts", then_gone)
+    assert archive.sweep() == [] and not staging.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import v4
 
-from runbook_lib.record.ended import begun, cut_short, running
+from runbook_lib.record.ended import Terminated, begun, cut_short, deferring_signals, running
 
 ENDED = ("completed", "failed")
 
@@ -54,3 +55,31 @@ def test_nobody_is_told_that_no_cell_ran_when_one_did(ran: int, left: int) -> No
 def test_a_cell_that_took_too_long_is_one_line() -> None:
     _, told = cut_short(notebook("completed", "failed"), CellTimeoutError("timed out\n---\nx = 1"))
     assert told.sentence.endswith("--execution-timeout allows, while code cell 2 of 2 ran") and told.cell == 2
+
+
+@pytest.mark.parametrize("at", range(1, 7))
+def test_a_signal_between_two_lines_is_answered_and_so_is_the_next(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While handlers are put in place, and back: one that stayed would have kept every later signal for ever."""
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    real, calls = signal.signal, list[int]()
+
+    def after(number: int, handler: Any) -> Any:
+        was = real(number, handler)
+        calls.append(number)
+        if len(calls) == at:
+            for one in numbers:
+                signal.raise_signal(one)
+        return was
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(signal, "signal", after)
+            with pytest.raises((KeyboardInterrupt, Terminated)), deferring_signals():
+                pass
+        for number in numbers:
+            with pytest.raises((KeyboardInterrupt, Terminated)):
+                signal.raise_signal(number)
+    finally:
+        for number, handler in before.items():
+            real(number, handler)

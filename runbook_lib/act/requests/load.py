@@ -18,7 +18,9 @@ from pydantic import Field
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import RunbookError
+from runbook_lib.base.held import held
 from runbook_lib.base.json_body import filled_body, parts
+from runbook_lib.base.output import GOES_ON, lines_of
 from runbook_lib.base.process import LOOPBACK, free_port
 from runbook_lib.base.redact import Pieces, redact_lines, redact_text
 from runbook_lib.judge.planning.load import Met
@@ -189,30 +191,35 @@ def without_secrets(report: str) -> str:
 
 def _run(argv: list[str], limit_s: float, out: Callable[[str], None] | None, what: Mapping[str, Any]) -> list[str]:
     """Runs locust with the plan of `locustfile.py` in its environment: everybody can see a command line."""
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**os.environ, PARENT: str(os.getpid()), GIVEN: json.dumps(what)},
-    )
-    timer = threading.Timer(limit_s, process.kill)
-    timer.start()
     tail: list[str] = []
     pieces = Pieces()
+    process: subprocess.Popen[bytes] | None = None
+
+    def stop() -> None:
+        if process is not None and process.poll() is None:
+            process.kill()
+
+    timer = threading.Timer(limit_s, stop)
     try:
-        assert process.stdout is not None  # noqa: S101
-        for line in process.stdout:
+        with held():  # a signal does not come between its beginning and its name
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, PARENT: str(os.getpid()), GIVEN: json.dumps(what)},
+            )
+        timer.start()
+        for line in lines_of(process):
+            if line == GOES_ON:
+                continue
             tail = [*tail, pieces(line.rstrip())][-_TAIL:]
             if out is not None:
                 out(tail[-1])
         process.wait()
     finally:
         timer.cancel()
-        if process.poll() is None:
-            process.kill()
+        stop()
     return redact_lines(tail)
 
 

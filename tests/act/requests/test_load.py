@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import signal
 import subprocess
@@ -97,6 +98,39 @@ def test_a_test_without_a_result_is_an_error(script: str, said: str, monkeypatch
     plan = PLAN.model_copy(update={"max_s": 0.5})
     with pytest.raises(LoadError, match=said):
         run_load(plan, "http://127.0.0.1:1", ROUTES, probe="p", poll_s=0.1, max_polls=1)
+
+
+def test_what_it_leaves_behind_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker of locust's that outlives it has its output, too."""
+    told = tmp_path / "pid"
+    script = (
+        f"import subprocess; open({str(told)!r}, 'w').write(str(subprocess.Popen(['sleep', '40']).pid)); print('no')"
+    )
+    monkeypatch.setattr(load, "arguments", lambda *_: ["-c", script])
+    monkeypatch.setattr(load, "PROGRAM", (sys.executable,))
+    begun = time.monotonic()
+    try:
+        with pytest.raises(LoadError, match=r"left no result: no$"):
+            run_load(PLAN, "http://127.0.0.1:1", ROUTES, probe="p", poll_s=0.1, max_polls=1)
+    finally:
+        os.kill(int(told.read_text()), signal.SIGKILL)
+    assert time.monotonic() - begun < 20
+
+
+def test_a_signal_that_comes_as_it_begins_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, begun = subprocess.Popen, list[Any]()
+
+    def then_interrupted(*words: Any, **given: Any) -> Any:
+        begun.append(real(*words, **given))
+        signal.raise_signal(signal.SIGINT)
+        return begun[0]
+
+    monkeypatch.setattr(load, "arguments", lambda *_: ["-c", "import time; time.sleep(30)"])
+    monkeypatch.setattr(load, "PROGRAM", (sys.executable,))
+    monkeypatch.setattr(subprocess, "Popen", then_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_load(PLAN, "http://127.0.0.1:1", ROUTES, probe="p", poll_s=0.1, max_polls=1)
+    assert begun[0].wait(10) < 0
 
 
 class _Api(BaseHTTPRequestHandler):
