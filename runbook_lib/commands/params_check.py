@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.foreign import word
 from runbook_lib.base.project import named, project_root, read_yaml, visible
 from runbook_lib.observe.api_address import unasked
 from runbook_lib.observe.evidence.costs import MEASURE, SYNC
@@ -43,7 +44,9 @@ def check(folder: Path, commands: bool = False) -> list[Found]:
     """
     named.append(folder.absolute() / "gates.yaml")
     if folder.is_file():
-        raise UsageError(f"{folder} is a file: expects a folder; for one environment's file say --params {folder}")
+        raise UsageError(
+            f"{folder} is a file: expects a folder; for one environment's file say --params {word(folder)}"
+        )
     flat, overlays, broken = _sorted_out(folder)
     if not flat and not broken:
         raise UsageError(f"{folder}: holds no environment: a file with `env` and `account_id`")

@@ -17,7 +17,7 @@ import yaml
 from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError, Refused, UsageError
-from runbook_lib.base.foreign import one_line
+from runbook_lib.base.foreign import one_line, word
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import project_root, read_yaml
 from runbook_lib.base.yaml_file import text_of
@@ -57,7 +57,7 @@ class Release:
     @property
     def next(self) -> str:
         """The next command."""
-        return f"runbook run {self.first} --params {self.file}"
+        return f"runbook run {self.first} --params {word(self.file)}"
 
 
 def prepare(file: Path, function: str, version: str, alias: str, name: str = "") -> Release:
