@@ -55,7 +55,8 @@ def listen(client: Any) -> None:
         except _UNREADABLE as error:
             if isinstance(error, RunbookError) or not _by_the_parser(error):
                 raise
-            raise _without(asked, one_line(error) or "without a message") from None
+            said = one_line(error) or "without a message"
+            raise _without(asked, f"without {said}" if isinstance(error, KeyError) else said) from None
         if by_json and _nothing(answer) and _has_parts(model, asked):
             raise _without(asked, "it is empty")
         return told(answer, asked)
