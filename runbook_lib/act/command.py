@@ -26,12 +26,14 @@ from pydantic import Field, model_validator
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.held import held
 from runbook_lib.base.output import lines_of
+from runbook_lib.base.project import PROJECT, READER
 from runbook_lib.base.redact import Pieces, redact_lines
 from runbook_lib.base.template import fault, filled
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.incidents.diff import Kind
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.load import Params
+from runbook_lib.record.place import PARAMS
 
 TAIL = 40
 """Number of output lines that are kept."""
@@ -280,7 +282,7 @@ def run_command(
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 # Without this a line of Python's arrives only when the pipe's buffer is full.
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **command.variables(values)},
+                env={**_surroundings(), "PYTHONUNBUFFERED": "1", **command.variables(values)},
             )
         timer.start()
         for text in lines_of(process):
@@ -301,6 +303,16 @@ def run_command(
     if stopped.is_set():
         return Ran(command, line, None, seconds, kept, f"stopped after {command.timeout_s:g} s without an end")
     return Ran(command, line, code, seconds, kept)
+
+
+_OF_A_KERNEL = {PROJECT, READER, PARAMS, "RUNBOOK_ORIGIN", "RUNBOOK_RUN_ID"}
+
+
+def _surroundings() -> dict[str, str]:
+    """The environment variables, without those by which a kernel knows its run: a command that calls `runbook` means
+    the project of its own folder, as at a terminal.
+    """
+    return {name: value for name, value in os.environ.items() if name not in _OF_A_KERNEL}
 
 
 def printed(command: Command | None, root: Path, values: Mapping[str, str]) -> str:

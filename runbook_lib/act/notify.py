@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError
 from runbook_lib.act.guard import Guard
 from runbook_lib.base import foreign
 from runbook_lib.base.aws_errors import code_of
+from runbook_lib.base.errors import Unreadable
 from runbook_lib.base.https import is_secure, sent
 from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params
@@ -161,4 +162,6 @@ def _address(aws: Any, params: Params) -> str:
 
 
 def _code(error: Exception) -> str:
+    if isinstance(error, Unreadable):
+        return "the answer is not from AWS"
     return (code_of(error) if isinstance(error, ClientError) else "") or type(error).__name__

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from runbook_lib.base.errors import Unreadable
+from runbook_lib.base.answer_types import WrongType
+from runbook_lib.base.errors import RunbookError, Unreadable
 from runbook_lib.base.foreign import one_line
 
 PORTAL = "does a proxy or a login page stand between? Check the network and AWS_ENDPOINT_URL"
@@ -44,16 +45,38 @@ def _without(asked: str, what: str) -> Unreadable:
 def listen(client: Any) -> None:
     """From now on the answers to `client` are such dictionaries and lists, whole."""
     call, model = client._make_api_call, client.meta.service_model
+    by_json = "json" in model.resolved_protocol
 
     def made(asked: str, request: Any) -> Any:
-        answer = call(asked, request)
-        if model.metadata.get("protocol") == "json" and _nothing(answer) and _has_parts(model, asked):
+        try:
+            answer = call(asked, request)
+        except WrongType as error:
+            raise _without(asked, str(error)) from None
+        except _UNREADABLE as error:
+            if isinstance(error, RunbookError) or not _by_the_parser(error):
+                raise
+            said = one_line(error) or "without a message"
+            raise _without(asked, f"without {said}" if isinstance(error, KeyError) else said) from None
+        if by_json and _nothing(answer) and _has_parts(model, asked):
             raise _without(asked, "it is empty")
         return told(answer, asked)
 
     client._make_api_call = made
-    if model.metadata.get("protocol") == "json":
+    if by_json:
         client.meta.events.register("after-call", _known)
+
+
+_UNREADABLE = (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError)
+"""What botocore's parser raises of an answer in which it finds something else than it reads."""
+
+
+def _by_the_parser(error: BaseException) -> bool:
+    here = error.__traceback__
+    while here is not None:
+        if here.tb_frame.f_globals.get("__name__") == "botocore.parsers":
+            return True
+        here = here.tb_next
+    return False
 
 
 def _known(*, http_response: Any, parsed: Any, model: Any, **_: Any) -> None:
@@ -64,7 +87,7 @@ def _known(*, http_response: Any, parsed: Any, model: Any, **_: Any) -> None:
         Unreadable: the operation knows none of its keys.
     """
     shape = model.output_shape
-    if http_response.status_code >= 300 or set(parsed) - {"ResponseMetadata"} or not (shape and shape.members):
+    if http_response.status_code >= 300 or set(parsed) - {"ResponseMetadata"} or not _in_body(shape):
         return
     try:
         body = json.loads(http_response.content or b"{}")
@@ -82,8 +105,14 @@ def _nothing(answer: dict[str, Any]) -> bool:
 
 
 def _has_parts(model: Any, asked: str) -> bool:
-    shape = model.operation_model(asked).output_shape
-    return shape is not None and bool(shape.members)
+    """Whether AWS always sends something; a service with paths may answer an order with nothing."""
+    asks = model.resolved_protocol == "json" or asked.startswith(("Get", "List", "Describe"))
+    return asks and _in_body(model.operation_model(asked).output_shape)
+
+
+def _in_body(shape: Any) -> bool:
+    """Whether the answer's body has parts, and is not one value, such as a file."""
+    return bool(shape and shape.members) and "payload" not in shape.serialization
 
 
 def told(value: Any, asked: str) -> Any:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from runbook_lib.base import answers, calls
+from runbook_lib.base import answer_types, answers, calls
 from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.foreign import address, head, one_line
@@ -110,7 +110,7 @@ def _patient(create: Callable[..., Any], silence: Silence | None) -> Callable[..
             inner.http_session,
             address(client.meta.endpoint_url),
             float(client.meta.config.read_timeout),
-            json="json" in client.meta.service_model.metadata.get("protocol", ""),
+            json="json" in client.meta.service_model.resolved_protocol,
             tries=int(client.meta.config.retries.get("total_max_attempts", 1)),
             silence=silence,
         )
@@ -155,7 +155,9 @@ class Aws:
             session = get_session()
             session.create_client = _patient(session.create_client, Silence(silent_s) if silent_s else None)
             session.register_component("data_loader", _models(session.get_config_variable("data_path")))
-            session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=instant)
+            parsers = session.get_component("response_parser_factory")
+            parsers.set_parser_defaults(timestamp_parser=instant)
+            answer_types.checking(parsers)
             self._session = boto3.session.Session(region_name=region, botocore_session=session)
             # If the profile needs an MFA code, the person is asked once, not for each session of the process.
             session.get_component("credential_provider").get_provider("assume-role").cache = _ASSUMED

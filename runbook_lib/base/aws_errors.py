@@ -7,6 +7,7 @@ keeps its own words, on one line.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -49,6 +50,10 @@ _QUOTED = re.compile(r"\.? Further retries may succeed:.*", re.DOTALL)
 """What botocore's parser quotes of an answer that is no XML or JSON; it tells the reader nothing."""
 
 
+_NO_NUMBER = re.compile("invalid literal for int|could not convert string to float")
+"""What Python says of a number that AWS sends as text, such as a queue's depth, and that is none."""
+
+
 @contextmanager
 def aws_errors(doing: str) -> Iterator[None]:
     """Turns botocore's errors into one sentence that names the action.
@@ -67,6 +72,8 @@ def aws_errors(doing: str) -> Iterator[None]:
         raise
     except Exception as error:  # the last resort: errors that are not about AWS pass unchanged
         said = sentence(error)
+        if isinstance(error, json.JSONDecodeError) or (type(error) is ValueError and _NO_NUMBER.match(str(error))):
+            said = f"AWS's answer cannot be read ({_kind(error)}); {PORTAL}"
         if said is None:
             raise
         raise AwsError(f"{doing}: {said}") from None

@@ -5,7 +5,9 @@ medium.
 from __future__ import annotations
 
 import html as _html
+import os
 import re
+import shlex
 import sys
 
 # C0 and C1 controls (terminal sequences begin with them), marks of writing direction, invisible characters, half
@@ -83,6 +85,25 @@ def line(text: object) -> str:
 def field(text: object) -> str:
     """`terminal` for one field of a line: without line ends and tabs."""
     return terminal(" ".join(_clean(str(text)).split()))
+
+
+def word(text: object) -> str:
+    """Text as one word of a command that is pasted into a shell (bash, zsh): what does not print is spelt out.
+
+    >>> print(word("params/prod.yaml"), word("it's"), word("a\\nb"))
+    params/prod.yaml 'it'"'"'s' $'a\\nb'
+    """
+    told = str(text)
+    if told.isprintable():
+        return shlex.quote(told)
+    spelt = "".join(_spelt(char) for char in told)
+    return f"$'{spelt}'"
+
+
+def _spelt(char: str) -> str:
+    if char.isprintable():
+        return f"\\{char}" if char in "\\'" else char
+    return {"\n": "\\n", "\t": "\\t"}.get(char) or "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
 
 
 def html(text: object) -> str:

@@ -40,16 +40,16 @@ def open_plain(path: Path) -> BufferedReader:
         raise
 
 
-def read_plain(path: Path) -> bytes:
+def read_plain(path: Path, most: int = MOST_BYTES) -> bytes:
     """The content of a file.
 
     Raises:
-        OSError: see `open_plain`, or the file is larger than any of ours.
+        OSError: see `open_plain`, or the file has more than `most` bytes.
     """
     with open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
-        if size > MOST_BYTES:
-            text = f"it has {size / 1e6:,.0f} MB, and may have {MOST_BYTES / 1e6:.0f} MB at most"
+        if size > most:
+            text = f"it has {size / 1e6:,.1f} MB, and may have {most / 1e6:g} MB at most"
             raise OSError(errno.EFBIG, text, str(path))
         return file.read()
 

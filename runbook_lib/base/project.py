@@ -10,7 +10,8 @@ from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.base.yaml_file import read_yaml
+from runbook_lib.base.plain_file import read_plain
+from runbook_lib.base.yaml_file import MOST_BYTES, read_yaml
 
 __all__ = ["beside", "expanded", "named", "params_dir", "params_file", "project_root", "read_yaml"]
 PROJECT = "RUNBOOK_PROJECT"
@@ -166,7 +167,7 @@ def environments(folder: Path) -> list[str]:
 def _text(file: Path) -> str:
     """What is in a file; empty if it is none, or cannot be read: whoever reads it as parameters says why."""
     try:
-        return file.read_text("utf-8", errors="replace") if file.is_file() else ""
+        return read_plain(file, MOST_BYTES).decode("utf-8", "replace") if file.is_file() else ""
     except OSError:
         return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import pickle
 import re
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any
 import yaml
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.plain_file import open_plain
 
 MOST_BYTES = 1_000_000
 """Most bytes of one file; our largest has 22 kB."""
@@ -113,7 +115,7 @@ def read_yaml(path: Path, *, odd_numbers: bool = False) -> dict[str, Any]:
     Raises:
         UsageError: the file is unusable; with the file and, if YAML knows it, the line.
     """
-    text = _text(path)
+    text = text_of(path)
     try:
         _not_deep(path, text)
         loaded = _loaded(text, _AsWritten if odd_numbers else _Once)
@@ -150,15 +152,21 @@ def _line(error: yaml.YAMLError) -> str:
     return f", line {mark.line + 1}" if mark else ""
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What is written in a YAML file, of which no more is read than one may have.
+
+    Raises:
+        UsageError: it is missing, no file, too long, or no UTF-8.
+    """
     try:
         if path.is_dir():
             raise UsageError(f"{path}: is a folder, expects a file in it")
         if path.exists() and not path.is_file():  # it may have no end, and is read more than once
             raise UsageError(f"{path}: is a pipe or a device, expects a file")
-        size = path.stat().st_size
-        content = path.read_bytes()
-        text = content.decode("utf-8")
+        with open_plain(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(MOST_BYTES)  # of a larger one, this shows where it is too long
+        text = content.decode("utf-8", "strict" if size <= MOST_BYTES else "replace")
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
@@ -243,7 +251,7 @@ def unquoted(path: Path, keys: Sequence[int | str], value: Any) -> tuple[int, st
     if isinstance(value, (str, dict, list)):
         return None
     try:
-        node = yaml.compose(_text(path), Loader=_SAFE)
+        node = yaml.compose(text_of(path), Loader=_SAFE)
     except (UsageError, yaml.YAMLError):
         return None
     for part in keys:
@@ -272,7 +280,7 @@ def line_of(path: Path, keys: Sequence[int | str]) -> int | None:
     [3, 2, 2, None]
     """
     try:
-        node = yaml.compose(_text(path), Loader=_SAFE)
+        node = yaml.compose(text_of(path), Loader=_SAFE)
     except (UsageError, yaml.YAMLError):
         return None
     line = None

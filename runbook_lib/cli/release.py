@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from runbook_lib.base.foreign import word
 from runbook_lib.cli.options import AsJson, ParamsFile
 from runbook_lib.cli.terminal import prose, say_json
 
@@ -45,5 +46,5 @@ def release(
         return
     prose(f"{done.sentence}; {'written' if done.written else 'as it was'}: {done.file.parent}")
     prose(f"next: {done.next}")
-    back = f"runbook rollback 1 --params {done.file} --apply --confirm {done.file.stem}"
+    back = f"runbook rollback 1 --params {word(done.file)} --apply --confirm {word(done.file.stem)}"
     prose(f"the way back, at any time: {back}")

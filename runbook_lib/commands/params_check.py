@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import read_yaml, visible
+from runbook_lib.base.foreign import word
+from runbook_lib.base.project import named, project_root, read_yaml, visible
 from runbook_lib.observe.api_address import unasked
 from runbook_lib.observe.evidence.costs import MEASURE, SYNC
 from runbook_lib.params import price_list
@@ -41,8 +42,11 @@ def check(folder: Path, commands: bool = False) -> list[Found]:
     Raises:
         UsageError: the folder has no environment, or is a file.
     """
+    named.append(folder.absolute() / "gates.yaml")
     if folder.is_file():
-        raise UsageError(f"{folder} is a file: expects a folder; for one environment's file say --params {folder}")
+        raise UsageError(
+            f"{folder} is a file: expects a folder; for one environment's file say --params {word(folder)}"
+        )
     flat, overlays, broken = _sorted_out(folder)
     if not flat and not broken:
         raise UsageError(f"{folder}: holds no environment: a file with `env` and `account_id`")
@@ -138,7 +142,7 @@ def unready(path: Path, values: Mapping[str, object] | None = None) -> Iterator[
     except UsageError:
         return
     for one in every:
-        if lacks := one.lacks(path.absolute().parents[1]):
+        if lacks := one.lacks(project_root(path)):
             yield f"{params.commands}.yaml", one.id, lacks
 
 

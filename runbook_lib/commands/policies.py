@@ -11,6 +11,7 @@ from typing import Any
 from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.kept_at import BUCKET
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.commands.init.folder import unified
 from runbook_lib.params.load import Params
 from runbook_lib.params.permissions import ROLES, policy, trust
@@ -71,7 +72,7 @@ def write(found: dict[str, dict[str, Any]], folder: Path, *, replace: bool = Fal
     try:
         for name, document in found.items():
             path, wanted = folder / name, text(document)
-            there = path.read_text("utf-8", errors="replace") if path.exists() else None
+            there = read_plain(path).decode("utf-8", "replace") if path.exists() else None
             difference = "" if there is None else unified(str(path), there, wanted)
             if there == wanted:
                 state = "as it was"

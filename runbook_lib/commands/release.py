@@ -17,9 +17,10 @@ import yaml
 from runbook_lib.base.all_or_none import write_all
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError, Refused, UsageError
-from runbook_lib.base.foreign import one_line
+from runbook_lib.base.foreign import one_line, word
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import project_root, read_yaml
+from runbook_lib.base.yaml_file import text_of
 from runbook_lib.commands.release_policy import policy_of
 from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic.state import routing
@@ -56,7 +57,7 @@ class Release:
     @property
     def next(self) -> str:
         """The next command."""
-        return f"runbook run {self.first} --params {self.file}"
+        return f"runbook run {self.first} --params {word(self.file)}"
 
 
 def prepare(file: Path, function: str, version: str, alias: str, name: str = "") -> Release:
@@ -192,7 +193,7 @@ def _files(params: Params, file: Path, release: str, home: Mapping[str, str], *,
     }
     for one in (*_BESIDE, f"prices-{params.region}"):
         if (source / f"{one}.yaml").is_file():
-            made[f"{one}.yaml"] = (source / f"{one}.yaml").read_text(encoding="utf-8")
+            made[f"{one}.yaml"] = text_of(source / f"{one}.yaml")
     return made
 
 

@@ -7,7 +7,6 @@ runs the notebook, which finds async off, and says what was done before.
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,7 +20,7 @@ from runbook_lib.act.traffic.off import after_off, is_not_off, is_off, new_side
 from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import AwsError, Exit, RunbookError, UsageError
-from runbook_lib.base.foreign import stderr, terminal
+from runbook_lib.base.foreign import stderr, terminal, word
 from runbook_lib.base.patience import busy
 from runbook_lib.base.redact import redact
 from runbook_lib.commands import kill_switch
@@ -107,8 +106,8 @@ def _command(file: Path, env: str, values: Mapping[str, Any]) -> str:
         if file.resolve() == params_dir(Path.cwd()) / f"{env}.yaml":
             where = ["--env", env]
     given = [("--set", f"{key}={value}") for key, value in values.items() if key not in ("mode", "confirm", "reason")]
-    words = ["runbook", "rollback", "1", *where, *(word for pair in given for word in pair)]
-    return shlex.join([*words, "--apply", "--confirm", env])
+    words = ["runbook", "rollback", "1", *where, *(part for pair in given for part in pair)]
+    return " ".join(map(word, [*words, "--apply", "--confirm", env]))
 
 
 def rollback_1(file: Path, values: Mapping[str, Any], *, notebook: bool = False, last: bool = True) -> RolledBack:

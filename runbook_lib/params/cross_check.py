@@ -6,6 +6,7 @@ would be found at the end of a soak. Each check is a triple (key, value, known n
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import hint
-from runbook_lib.base.project import visible
+from runbook_lib.base.project import params_dir, visible
 from runbook_lib.base.template import fault
 from runbook_lib.base.yaml_file import line_of
 from runbook_lib.params import bounds
@@ -244,8 +245,11 @@ def _people(params: Params) -> Iterator[Named]:
 
 
 def _notebooks(params: Params, named: list[str]) -> Iterator[Named]:
-    """Checks that each step has its notebook, if the project's notebooks lie beside the parameters."""
-    folder = Path(params.source).parent / "notebooks"
+    """Checks that each step has its notebook, if the project of the parameters has notebooks."""
+    source = Path(params.source)
+    with contextlib.suppress(UsageError):  # parameters without a project have no notebooks either
+        source = params_dir(source)
+    folder = source.parent / "notebooks"
     there = {path.stem for path in visible(folder, "ipynb")}
     steps = params.policy.steps
     for name in named if there else ():

@@ -40,7 +40,7 @@ from runbook_lib.record.staging import NAME as STAGING
 from runbook_lib.record.staging import stage
 from runbook_lib.record.tombstones import pruned, stones
 
-_UNSEALED = frozenset({folders.FILE, folders.ENDED, "record.json", "report.html", "notebook.ipynb"})
+_UNSEALED = folders.MARKS | {folders.FILE, "record.json", "report.html", "notebook.ipynb"}
 _Made = tuple[dict[str, bytes], list[str]]
 _KEPT = 256  # records that a process caches, the last used ones: a long rollout has a few hundred
 

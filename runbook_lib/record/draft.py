@@ -18,7 +18,10 @@ from runbook_lib.record.seal import file_hash
 
 
 def drafted(staging: Path, status: Status, error: Problem | str | None) -> Record:
-    """The record so far. Its run id is that of the staging folder's owner."""
+    """The record so far, after the journal has taken what it could not when it happened. Its run id is that of the
+    staging folder's owner.
+    """
+    unsettled = journal.settle(staging)
     events, who = journal.read_events(staging), folders.facts(staging)
     problem = (
         error.model_copy(update={"sentence": told(redact_text(error.sentence))}) if isinstance(error, Problem) else None
@@ -27,7 +30,8 @@ def drafted(staging: Path, status: Status, error: Problem | str | None) -> Recor
         noted = next((event.get("type") for event in reversed(events) if event["event"] == "error"), None)
         problem = Problem(type=str(noted or "Error"), sentence=told(redact_text(error)))
     record = from_journal(events, status=status, owner=who, error=problem)
-    return record.model_copy(update={"run_id": str(who.get("run_id") or staging.name)})
+    run_id, warnings = str(who.get("run_id") or staging.name), (*record.warnings, *unsettled)
+    return record.model_copy(update={"run_id": run_id, "warnings": warnings})
 
 
 def beside(staging: Path, but: Container[str]) -> tuple[dict[str, Path], dict[str, bytes], list[str]]:

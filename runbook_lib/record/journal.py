@@ -28,7 +28,9 @@ from runbook_lib.base.redact_file import redact_file
 FILE = "journal.jsonl"
 _SHOWN = 500
 """Most characters of an event at a terminal, if the whole of it is kept elsewhere: a policy has thirty thousand."""
-RESERVED = frozenset({FILE, "owner.json", "record.json", "report.html", "notebook.ipynb", "attachments"})
+OWING = "owing"
+"""Empty file in a staging folder whose journal lacks events: a full disk still takes a name."""
+RESERVED = frozenset({FILE, OWING, "owner.json", "record.json", "report.html", "notebook.ipynb", "attachments"})
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,119}")
 OVER = "run {} is over: its record was sealed meanwhile; run all cells again"
 
@@ -141,13 +143,18 @@ class Journal:
             entry = self._entry(event, data)
             try:
                 self._append(*self._owed, entry)
-                self._owed.clear()
+                if self._owed:
+                    self._owed.clear()
+                    with contextlib.suppress(OSError):
+                        (self.folder / OWING).unlink(missing_ok=True)
             except ArchiveError as error:
                 self._owed.append(entry)
+                with contextlib.suppress(OSError):
+                    (self.folder / OWING).touch()
                 line = _line(entry)
                 kept, shown = "", line
                 with contextlib.suppress(OSError):
-                    spare = self._spare()
+                    spare = _spare(self.folder)
                     _write(spare, line + "\n")
                     kept = f", and is kept in {spare}"
                     shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]} …"
@@ -222,32 +229,71 @@ class Journal:
             raw = read_plain(self.path)
             if raw and not raw.endswith(b"\n"):
                 _write(self.path, "\n")
-            numbers = (entry.get("seq") for entry in [*_parse(raw), *self._spared()])
+            owed = _parse(b"\n".join(_owed(self.folder, raw)))  # its numbers are not given again, so the gap is seen
+            numbers = (entry.get("seq") for entry in [*_parse(raw), *owed])
             return max((number for number in numbers if isinstance(number, int)), default=0)
         return 0
 
-    def _spare(self) -> Path:
-        """Where an event is kept that the journal does not take. Raises OSError where there is no temporary folder."""
-        return Path(tempfile.gettempdir()) / f"runbook-{self.folder.name}.jsonl"
 
-    def _spared(self) -> list[dict[str, Any]]:
-        """What another process of this run could not write: its numbers are not given again, so the gap is seen."""
-        with contextlib.suppress(OSError):
-            return _parse(read_plain(self._spare()))
+def _spare(folder: Path) -> Path:
+    """Where an event is kept that the journal does not take. Raises OSError where there is no temporary folder."""
+    return Path(tempfile.gettempdir()) / f"runbook-{folder.name}.jsonl"
+
+
+def _owed(folder: Path, written: bytes) -> list[bytes]:
+    """The lines that a process of this run could not write to the journal, and that are not in `written` either.
+
+    Anybody may write to the temporary folder: only a file of this user counts.
+    """
+    with contextlib.suppress(OSError):
+        spare = _spare(folder)
+        if spare.lstat().st_uid == getattr(os, "geteuid", lambda: 0)():
+            there = set(written.split(b"\n"))
+            return [line for line in read_plain(spare).split(b"\n") if line.strip() and line not in there]
+    return []
+
+
+def settle(folder: Path) -> list[str]:
+    """Writes into the journal what could not be written when it happened; what is lost is a warning there. Returns why
+    that was impossible, if it was.
+    """
+    path = folder / FILE
+    if not folder.is_dir():
         return []
+    try:
+        written = read_plain(path) if path.exists() else b""
+        owed = _owed(folder, written)
+        if owed:
+            _write(path, "\n" * (not written.endswith(b"\n") and bool(written)) + b"\n".join(owed).decode() + "\n")
+        elif (folder / OWING).exists() and not _spare(folder).exists():
+            Journal(folder).append("warning", text=LOST)
+        (folder / OWING).unlink(missing_ok=True)
+    except (OSError, ArchiveError) as error:
+        return [f"the journal lacks what it could not take when it happened ({error}): it cannot be written"]
+    return []
+
+
+LOST = (
+    "the last events of this run could not be written (the disk was full): only its terminal or its job's log has them"
+)
+
+
+def forget(folder: Path) -> None:
+    """Removes what was kept in the temporary folder for a run that is sealed."""
+    with contextlib.suppress(OSError):
+        _spare(folder).unlink(missing_ok=True)
 
 
 def read_events(folder: Path | str) -> list[dict[str, Any]]:
     """The events of a journal in the order they were written.
 
     A torn line comes back as an event `torn` (with the rest of it), never as an error. A missing journal gives no
-    events.
+    events. What the disk had no room for, and the temporary folder has, is among them.
     """
-    try:
+    raw = b""
+    with contextlib.suppress(OSError):
         raw = read_plain(Path(folder) / FILE)
-    except OSError:
-        return []
-    return _parse(raw)
+    return _parse(raw) + _parse(b"\n".join(_owed(Path(folder), raw)))
 
 
 def _parse(raw: bytes) -> list[dict[str, Any]]:

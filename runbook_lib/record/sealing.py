@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.base.foreign import stderr
+from runbook_lib.base.foreign import stderr, word
 from runbook_lib.base.kept_at import home_address
 from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive, seal_staged
@@ -36,8 +36,7 @@ def sealed(
 
 def option_of(archive: Archive) -> str:
     """The command-line option that names the archive."""
-    uri = home_address(archive.root)
-    return f" --archive {uri or archive.root}"
+    return f" --archive {word(home_address(archive.root) or archive.root)}"
 
 
 def sealed_or_said(archive: Archive, staging: Path, status: Status, error: str | None = None) -> str:

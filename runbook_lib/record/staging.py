@@ -66,6 +66,11 @@ early seals them (`sealing.cut_short`).
 FILE = "owner.json"
 ENDED = "ended.json"
 """File that says how a run ended that could not be sealed: its status, error and notebook."""
+_ENDED_AS = "ended-"
+"""Beginning of the name of an empty file that says how a run ended, where not even `ENDED` could be written."""
+STATUSES = ("completed", "failed", "cancelled", "died")
+MARKS = frozenset({ENDED, journal.OWING, *(f"{_ENDED_AS}{one}" for one in STATUSES)})
+"""Files of a staging folder that say what could not be written, and are not part of the record."""
 _FOREIGN_AFTER = dt.timedelta(days=7)
 """Age at which a journal of another host or container is closed as died: its process cannot be checked from here."""
 
@@ -113,8 +118,11 @@ def keep_end(staging: Path, status: str, error: Any, notebook: Any) -> None:
     """
     unsealed.pop(staging, None)
     facts = {"status": status, "error": error, "notebook": notebook}
-    with contextlib.suppress(ArchiveError, OSError, ValueError, TypeError):
+    try:
         replace_file(staging / ENDED, json.dumps(facts).encode())
+    except (ArchiveError, OSError, ValueError, TypeError):
+        with contextlib.suppress(OSError):
+            (staging / f"{_ENDED_AS}{status}").touch()  # a disk that is full still takes a name
 
 
 def ended(staging: Path) -> dict[str, Any] | None:
@@ -123,7 +131,9 @@ def ended(staging: Path) -> dict[str, Any] | None:
         found = json.loads(read_plain(staging / ENDED))
         return {name: found[name] for name in ("status", "error", "notebook")}
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        status = next((one for one in STATUSES if (staging / f"{_ENDED_AS}{one}").exists()), None)
+        why = None if status == "completed" else "its end could not be written (the disk was full)"
+        return {"status": status, "error": why, "notebook": left_behind(facts(staging))} if status else None
 
 
 def left_behind(who: dict[str, Any]) -> dict[str, Any] | None:
@@ -162,3 +172,4 @@ def remove(staging: Path) -> None:
     with contextlib.suppress(OSError):
         staging.rename(done)
     shutil.rmtree(done, ignore_errors=True)
+    journal.forget(staging)

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.observe.jobs.segment import STEPS_A_MINUTE, Segment, merge
 from runbook_lib.observe.metrics.fetch import Answers
 from runbook_lib.params.measures import Measure, described
@@ -159,6 +160,6 @@ def _answers(folder: Path) -> list[dict[str, Any]]:
 
 def _read(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(read_plain(file))
     except (OSError, ValueError) as error:
         raise ArchiveError(f"{file} cannot be read: {error}") from error

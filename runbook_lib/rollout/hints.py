@@ -8,13 +8,13 @@ region's service.
 from __future__ import annotations
 
 import os
-import shlex
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.foreign import word
 from runbook_lib.base.project import READER, params_dir, read_yaml, visible
 from runbook_lib.params.load import Flat, Params
 
@@ -37,14 +37,12 @@ def with_params(params: Params, *, env: str = "", attempt: int | None = None) ->
     same = _of(params, where)
     tried = {} if attempt is None else {"attempt": attempt}
     if not same:
-        return f"--params {_folder(params)}/{where}.yaml"
+        return f"--params {_file(params, f'{where}.yaml')}"
     wanted = _tells(params) | tried
     best = _nearest(same, wanted)
     told = (*_TELLS, *tried) if where == params.env else _SHARED
     given = [key for key in told if _said(same[best], key) != wanted[key]]
-    return " ".join(
-        [f"--params {_folder(params)}/{best}", *(f"--set {shlex.quote(f'{key}={wanted[key]}')}" for key in given)]
-    )
+    return " ".join([f"--params {_file(params, best)}", *(f"--set {word(f'{key}={wanted[key]}')}" for key in given)])
 
 
 def filed(params: Params) -> Params:
@@ -79,12 +77,13 @@ def _said(flat: dict[str, Any], key: str) -> Any:
     return flat.get(key, Flat.model_fields[key].default)
 
 
-def _folder(params: Params) -> str:
-    """The folder of the parameters as a reader in the project's folder names it."""
+def _file(params: Params, name: str) -> str:
+    """A file beside the parameters, as a reader in the project's folder names it in a command."""
+    folder = params.source if Path(params.source).is_dir() else "params"
     with suppress(UsageError, FileNotFoundError):
         if Path(params.source).resolve() == params_dir(Path(os.environ.get(READER) or Path.cwd())).resolve():
-            return "params"
-    return shlex.quote(params.source) if Path(params.source).is_dir() else "params"
+            folder = "params"
+    return word(f"{folder}/{name}")
 
 
 def _flat(path: Path) -> dict[str, Any]:

@@ -78,7 +78,8 @@ def dead(params: Params, archive: Archive) -> Iterator[Record]:
     staged.sort(key=lambda one: str(one[0].get("staged_at")), reverse=True)
     for who, folder in staged:
         if (who.get("env"), who.get("release")) == (params.env, params.release) and not folders.alive(who, folder):
-            yield from_journal(journal.read_events(folder), status="died", owner=who)
+            how = (folders.ended(folder) or {}).get("status", "died")
+            yield from_journal(journal.read_events(folder), status=how, owner=who)
 
 
 def _sealed(archive: Archive, refs: Sequence[RecordRef], notebook: str) -> Iterator[Record]:

@@ -6,12 +6,12 @@ The checks verify that the right role said so, in time, in an unaltered record; 
 from __future__ import annotations
 
 import datetime as dt
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.foreign import word
 from runbook_lib.base.window import parse, when
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.words import person
@@ -170,4 +170,4 @@ def _role(entry: Entry) -> str:
 def command(verb: str, item: str, role: str, params: Params) -> str:
     """The command for a role's entry: AWS names an approver, an attester gives a name."""
     by = "" if verb == "approve" else " --by NAME"
-    return f"runbook {verb} {item}{by} --role {shlex.quote(role)} {hints.with_params(params, attempt=params.attempt)}"
+    return f"runbook {verb} {item}{by} --role {word(role)} {hints.with_params(params, attempt=params.attempt)}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from runbook_lib.act.command import Commands, placeholders
 from runbook_lib.base.aws import Aws, aws_errors
+from runbook_lib.base.foreign import word
 from runbook_lib.judge.incidents.incident import NoWayBack
 from runbook_lib.params.load import Params
 
@@ -18,7 +19,7 @@ def deploy_command(params: Params, step: str = STEP) -> str:
     """The configured command that deploys `step`, as a person would type it."""
     command = params.nested(params.commands, Commands).deploy
     line = command.line(placeholders(params, step))
-    return line if command.cwd == "." else f"cd {command.cwd} && {line}"
+    return line if command.cwd == "." else f"cd {word(command.cwd)} && {line}"
 
 
 def sync_gone(aws: Aws, params: Params) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, suppress
@@ -216,7 +217,15 @@ def launch(
 
 
 def _runnable(notebook: Path, params: Params) -> None:
-    """Refuses what a kernel would only find out later: a file without a notebook, a notebook of another step."""
+    """Refuses what a kernel would only find out later: a file without a notebook, a notebook of another step, a path
+    that no notebook can hold.
+    """
+    for path in (notebook, Path(tempfile.gettempdir())):
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            said = "a name in it is not UTF-8, and the executed notebook says where it was; rename it"
+            raise UsageError(f"{path}: {said}", nothing_changed=True) from None
     try:
         cells(notebook)
     except NoNotebook as why:

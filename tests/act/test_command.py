@@ -18,6 +18,7 @@ from runbook_lib.base.errors import UsageError
 from runbook_lib.base.redact import MASK
 from runbook_lib.judge.terms import Verdict
 from runbook_lib.params.load import load_file, params_dir, read_yaml, validated
+from tests.project import own_project
 
 VALUES = {"env": "prod", "step": "migrate"}
 REQUIRED_CHECKS = (
@@ -343,3 +344,19 @@ def test_a_secret_below_its_name_is_neither_kept_nor_shown(tmp_path: Path) -> No
         patch.setenv("SAID", f"data:|  db: {value}|kind: Secret")
         ran = _run(_python("import os; [print(x) for x in os.environ['SAID'].split('|')]"), tmp_path)
     assert ran.tail == ("data:", f"  db: {MASK}", "kind: Secret")
+
+
+def test_a_command_means_the_project_of_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`runbook params check` in a configured command read the kernel's project, and not the one that it stood in."""
+    for name in ("RUNBOOK_PROJECT", "RUNBOOK_READER", "RUNBOOK_PARAMS", "RUNBOOK_ORIGIN", "RUNBOOK_RUN_ID"):
+        monkeypatch.setenv(name, str(tmp_path / "another"))
+    monkeypatch.setenv("RUNBOOK_CALLS", "calls.txt")
+    for name in ("own", "another"):
+        (tmp_path / name).mkdir()
+        own_project(tmp_path / name)
+    own = tmp_path / "own" / "params"
+    code = (
+        "import os; from runbook_lib.base.project import params_dir; print(params_dir(), 'RUNBOOK_CALLS' in os.environ)"
+    )
+    ran = _run(_python(code), own.parent)
+    assert ran.tail == (f"{own} True",)

@@ -63,7 +63,9 @@ def test_clients_answer_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("0", "sqs", lambda sqs: sqs.receive_message(QueueUrl="http://x/q"), True),
         ("2", "sqs", lambda sqs: sqs.receive_message(QueueUrl="http://x/q"), False),
         ("0", "sqs", lambda sqs: sqs.delete_message(QueueUrl="http://x/q", ReceiptHandle="r"), False),
-        ("0", "appconfig", lambda appconfig: appconfig.list_applications(), False),
+        ("0", "appconfig", lambda appconfig: appconfig.list_applications(), True),
+        ("0", "appconfig", lambda appconfig: appconfig.delete_application(ApplicationId="abcdefg"), False),
+        ("0", "cloudwatch", lambda cloudwatch: cloudwatch.describe_alarms(), True),
     ],
 )
 def test_no_byte_at_all_is_no_empty_list(
@@ -74,7 +76,7 @@ def test_no_byte_at_all_is_no_empty_list(
     monkeypatch.setattr("botocore.client.BaseClient._make_api_call", lambda *_: answer)
     client = Aws("us-east-1", "http://127.0.0.1:9").client(service)
     if wrong:
-        with pytest.raises(Unreadable, match=r"answer to ReceiveMessage cannot be read \(it is empty\)"):
+        with pytest.raises(Unreadable, match=r"answer to \w+ cannot be read \(it is empty\)"):
             ask(client)
     else:
         assert ask(client) == answer
@@ -104,3 +106,26 @@ def test_what_another_service_says_is_no_empty_list(
             client.receive_message(QueueUrl="http://127.0.0.1:9/q")
     else:
         assert not client.receive_message(QueueUrl="http://127.0.0.1:9/q").get("Messages")
+
+
+@pytest.mark.parametrize(
+    ("service", "ask"),
+    [
+        ("cloudwatch", lambda one: one.describe_alarms()),
+        ("appconfig", lambda one: one.list_applications()),
+        ("lambda", lambda one: one.list_event_source_mappings()),
+    ],
+)
+@pytest.mark.parametrize("body", [b'{"error": "no such route"}', b"<html>sign in</html>", b"", b"[]"])
+def test_nothing_else_than_aws_says_that_there_is_no_alarm(
+    monkeypatch: pytest.MonkeyPatch, service: str, ask: Callable[[Any], Any], body: bytes
+) -> None:
+    """botocore speaks JSON with a service whose model names another protocol first; a web page meant no alarm."""
+    answer = AWSResponse("http://x/", 200, {"content-length": str(len(body))}, None)
+    answer._content = body
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", lambda *_: answer)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with pytest.raises(AwsError), aws_errors("asking"):
+        ask(Aws("us-east-1", "http://127.0.0.1:9").client(service))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import datetime as dt
+import json
 import re
 import string
 from collections.abc import Iterator
@@ -303,3 +304,19 @@ def test_an_answer_that_is_none_is_not_quoted(answer: bytes) -> None:
     said = str(caught.value)
     assert "the answer is not from AWS: Unable to parse response" in said and "proxy or a login page" in said
     assert "zK8" not in said and "x1f" not in said and "retries" not in said
+
+
+@pytest.mark.parametrize("read", [int, float, json.loads])
+@pytest.mark.parametrize("text", ["many", "", "{", "1_0x"])
+def test_a_text_of_aws_that_is_no_number_or_no_json_is_an_answer_that_cannot_be_read(read: Any, text: str) -> None:
+    """A queue's depth comes as text."""
+    with (
+        pytest.raises(AwsError, match=r"^asking: AWS's answer cannot be read \(.+\); does a proxy"),
+        aws_errors("asking"),
+    ):
+        read(text)
+
+
+def test_a_mistake_of_a_person_in_between_stays_one() -> None:
+    with pytest.raises(UsageError, match=r"^a mistake$"), aws_errors("asking"):
+        raise UsageError("a mistake")

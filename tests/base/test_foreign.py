@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import os
 import re
+import subprocess
 from collections.abc import Callable
 
 import mistune
@@ -148,3 +150,22 @@ def test_what_is_cut_was_masked_before(medium: Callable[[str], str]) -> None:
 def test_a_title_of_a_page_is_masked_and_cut() -> None:
     said = foreign.one_line(f"bad: <html><title>password={'zebra7' * 60} was wrong</title>")
     assert said == "bad: a web page (password=[redacted] was wrong)"
+
+
+@given(
+    st.text(min_size=1).filter(lambda text: "\0" not in text)
+    | st.binary(min_size=1).filter(lambda raw: b"\0" not in raw).map(os.fsdecode)
+)
+@example('it\'s "q" $HOME `id`')
+@example("a\nb\t\x1b[2J\u202e'\\")
+@example(os.fsdecode(b"\xff\xfeA1"))
+@settings(max_examples=30, deadline=None)
+def test_a_name_in_a_command_that_is_pasted_is_one_word_and_the_same(text: str) -> None:
+    try:
+        raw = os.fsencode(text)
+    except UnicodeEncodeError:  # half a character: no name of a file
+        return
+    spelt = foreign.word(text)
+    assert spelt.isprintable(), "on one line, and nothing that steers a terminal"
+    got = subprocess.run(["bash", "-c", f"printf %s {spelt}"], capture_output=True, check=True).stdout
+    assert got == raw

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import params_file
+from runbook_lib.base.project import environments, params_file
 from runbook_lib.base.yaml_file import MOST_DEEP, MOST_VALUES, read_yaml, unquoted
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import Flat, load_file
@@ -51,6 +52,19 @@ def test_a_value_of_fifty_megabytes_is_refused_with_its_line(tmp_path: Path) -> 
     path = tmp_path / "long.yaml"
     path.write_text("env: prod\nreason: " + "x" * 50_000_000 + "\nregion: r\n")
     assert "line 2: too long; the file has 50.0 MB" in sentence(path)
+
+
+def test_a_file_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.yaml"
+    path.write_text("env: prod\n")
+    os.truncate(path, 3_000_000_000)
+    tracemalloc.start()
+    try:
+        assert "line 2: too long; the file has 3000.0 MB" in sentence(path)
+        assert environments(tmp_path) == []
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

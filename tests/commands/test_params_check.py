@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from runbook_lib.base import project
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.project import environments
+from runbook_lib.base.project import environments, params_dir
 from runbook_lib.commands.params_check import check
+from runbook_lib.commands.params_check import one as check_one
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -158,3 +160,40 @@ def test_a_file_of_commands_that_is_not_there_is_told_with_its_parameter(folder:
     path.write_text(re.sub("(?m)^commands: .*", "commands: 24h", path.read_text()))
     wrong = [one.sentence for one in check(folder) if not one.ok]
     assert len(wrong) == 1 and wrong[0].startswith("'commands' of prod is '24h': expects a file "), wrong
+
+
+@pytest.mark.parametrize("kernel", [False, True])
+def test_the_folder_that_is_named_decides_the_project(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, *, kernel: bool
+) -> None:
+    """From another project's folder, or in a kernel of another project, that one's archive and requirement counted."""
+    another = tmp_path_factory.mktemp("another")
+    shutil.copytree(ROOT / "params", another / "params")
+    monkeypatch.chdir(another)
+    if kernel:
+        monkeypatch.setenv(project.PROJECT, str(another))
+    project.named.clear()
+    assert all(one.ok for one in check(folder)) and params_dir() == folder
+    project.named.clear()
+    folder = folder.rename(folder.with_name("conf"))
+    assert all(one.ok for one in check(folder)) and params_dir() == folder
+
+
+def test_a_releases_commands_begin_in_its_project(folder: Path) -> None:
+    release = folder.parent / "releases" / "worker-7"
+    shutil.copytree(folder, release)
+    commands = yaml.safe_load((folder / "commands.yaml").read_text())
+    for each in (*commands["checks"], commands["diff"], commands["deploy"], commands["verify"]):
+        each |= {"run": "python tool.py", "cwd": "tools"}
+    (release / "commands.yaml").write_text(yaml.safe_dump(commands))
+    (folder.parent / "tools").mkdir()
+    (folder.parent / "tools" / "tool.py").touch()
+    assert [each for each in check_one(release / "prod.yaml", commands=True) if not each.ok] == []
+
+
+def test_a_releases_notebooks_are_those_of_its_project(folder: Path) -> None:
+    release = folder.parent / "releases" / "worker-7"
+    shutil.copytree(folder, release)
+    (folder.parent / "notebooks" / "06_phase1_10_percent.ipynb").unlink()
+    found = [each for each in check_one(release / "prod.yaml") if not each.ok]
+    assert found and "06_phase1_10_percent" in found[0].sentence

@@ -287,3 +287,61 @@ def test_a_run_that_is_over_says_so_in_every_cell_that_is_run_again(tmp_path: Pa
     for again in (lambda: journal.append("closed"), lambda: journal.attach("case.json", "{}")):
         with pytest.raises(ArchiveError, match=r"^run 8c61d6672519 is over: .*run all cells again$"):
             again()
+
+
+def test_what_a_full_disk_did_not_take_is_read_from_the_temporary_folder_and_sealed_with_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, spare = tmp_path / "4f1d", tmp_path / "tmp"
+    for one in (folder, spare):
+        one.mkdir()
+    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(spare))
+    journal = Journal(folder, lenient=True)
+    journal.append("opened")
+    write = module._write
+    with pytest.MonkeyPatch.context() as disk:
+        disk.setattr(module, "_write", lambda path, text: _full() if path.parent == folder else write(path, text))
+        journal.append("intent", what="switch off")
+        journal.append("outcome", ok=True)
+        assert "No space left on device" in module.settle(folder)[0]
+    assert [event["event"] for event in read_events(folder)] == ["opened", "intent", "outcome"]
+    assert module.settle(folder) == module.settle(folder) == []
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["opened", "intent", "outcome"]
+    assert not (folder / module.OWING).exists()
+    module.forget(folder)
+    assert list(spare.iterdir()) == []
+
+
+def test_events_that_are_nowhere_are_said_to_be_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "4f1e"
+    folder.mkdir()
+    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path / "none"))
+    journal = Journal(folder, lenient=True)
+    journal.append("opened")
+    with pytest.MonkeyPatch.context() as disk:
+        disk.setattr(module, "_write", _full)
+        journal.append("intent", what="switch off")
+    module.settle(folder)
+    assert [event["event"] for event in read_events(folder)] == ["opened", "warning"]
+    journal.append("outcome", ok=True)
+    module.settle(folder)
+    assert [event["event"] for event in read_events(folder)][-2:] == ["intent", "outcome"], "it has them after all"
+
+
+@pytest.mark.parametrize("forged", ["link", "owner"])
+def test_another_users_file_in_the_temporary_folder_is_no_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forged: str
+) -> None:
+    folder = tmp_path / "4f1f"
+    folder.mkdir()
+    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path))
+    file = tmp_path / "runbook-4f1f.jsonl"
+    file.write_text('{"seq": 9, "event": "outcome"}\n')
+    assert [event["seq"] for event in read_events(folder)] == [9]
+    if forged == "link":
+        file.rename(tmp_path / "other")
+        file.symlink_to("/proc/self/status")
+    else:
+        monkeypatch.setattr(module.os, "geteuid", lambda: 12_345_678)
+    assert not any(event["event"] == "outcome" for event in read_events(folder))

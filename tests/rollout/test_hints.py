@@ -42,14 +42,14 @@ def test_the_environments_own_file_is_named_where_it_says_the_same(folder: Path,
     assert hints.rollback_1(params) == f"runbook rollback 1 --params params/{env}.yaml --apply --confirm {env}"
 
 
-@pytest.mark.parametrize("name", ["prod-eu.yaml", "second.yaml", "a.yaml"])
+@pytest.mark.parametrize("name", ["prod-eu.yaml", "second.yaml", "a.yaml", 'it\'s the "second".yaml', "$(id) b.yaml"])
 def test_a_second_regions_file_is_named(folder: Path, name: str) -> None:
     flat = {**read_yaml(folder / "prod.yaml"), "region": "eu-west-1"}
     (folder / name).write_text(yaml.safe_dump(flat))
     (folder / "other-release.yaml").write_text(yaml.safe_dump({**flat, "release": "another"}))
     params = load_file(folder / name)
-    assert f"--params params/{name} " in hints.offer(params, 5)
-    assert f"--params params/{name} " in hints.rollback_1(params)
+    assert f"--params {shlex.quote(f'params/{name}')} " in hints.offer(params, 5)
+    assert f"--params {shlex.quote(f'params/{name}')} " in hints.rollback_1(params)
     assert of(hints.rollback_1(params), folder.parent).region == "eu-west-1"
 
 

@@ -98,6 +98,23 @@ def test_a_notebook_that_cannot_be_read_is_told_by_its_own_name(
         launch(notebook, file)
 
 
+@pytest.mark.parametrize("which", ["the project", "the temporary folder"])
+def test_a_path_that_no_notebook_can_hold_is_refused_before_a_kernel_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """It ended without a record: 'utf-8' codec can't encode characters."""
+    monkeypatch.setattr("papermill.execute_notebook", lambda *_, **__: pytest.fail("a kernel was started"))
+    odd = tmp_path / os.fsdecode(b"by\xff")
+    odd.mkdir()
+    notebook = find_notebook("01")
+    if which == "the project":
+        notebook = Path(shutil.copy(notebook, odd))
+    else:
+        monkeypatch.setattr("tempfile.tempdir", str(odd))
+    with pytest.raises(UsageError, match=r"is not UTF-8.*rename it"):
+        launch(notebook, ROOT / "params" / "prod.yaml")
+
+
 def test_a_misspelt_notebook_is_told_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean '06_phase1_10_percent'"):
         find_notebook("06_phase1_10_procent")

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,9 +43,11 @@ Send = Callable[[str, str, Mapping[str, str], object | None], Answer]
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect; to another host without the headers, which may have a key."""
+    """Follows a redirect to HTTP; to another host without the headers, which may have a key."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if urlsplit(newurl).scheme not in ("http", "https"):  # urllib would speak FTP
+            return None
         made = super().redirect_request(req, fp, code, msg, headers, newurl)
         if made is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
             made.headers = {}
@@ -72,7 +75,10 @@ def _open(request: urllib.request.Request) -> Answer:
     def ask() -> Answer:
         try:
             with opener.open(request, timeout=_TIMEOUT_S) as response:
-                return _answer(response.status, response.read(_MOST + 1))
+                raw = response.read(_MOST + 1)
+                if len(raw) <= _MOST and response.length:  # `read(most)` does not say that the rest never came
+                    raise IncompleteRead(raw, response.length)
+                return _answer(response.status, raw)
         except urllib.error.HTTPError as error:
             with error:
                 return _answer(error.code, error.read(_MOST + 1))

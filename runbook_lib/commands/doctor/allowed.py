@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.base.aws_errors import aws_errors, code_of
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.foreign import word
 from runbook_lib.base.template import filled
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.judge import words
@@ -173,4 +174,4 @@ def _why(grants: Iterable[Grant], action: str, resource: str, params: Params) ->
 
 def _policies(ground: Ground) -> str:
     folder = f"iam/{ground.roles}"
-    return f"runbook policies --params {ground.told} --write {folder}   (attach {folder}/{ground.role}.json)"
+    return f"runbook policies --params {word(ground.told)} --write {folder}   (attach {folder}/{ground.role}.json)"

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.errors import Exit, RunbookError
-from runbook_lib.base.foreign import one_line
+from runbook_lib.base.foreign import one_line, word
 from runbook_lib.base.template import filled
 from runbook_lib.commands.release import FOLDER as RELEASES
 from runbook_lib.params.load import Params
@@ -148,7 +148,7 @@ def examined(probes: Sequence[Probe], ground: Ground, all_: Findings) -> Iterato
 def _asked(probe: Probe, ground: Ground, so_far: Findings) -> list[Found]:
     if lacking := so_far.bad(probe.needs):
         return [Found("not asked", f"'{lacking}' has to be right first")]
-    mend = filled(probe.mend, {"params": ground.told, "roles": ground.roles})
+    mend = filled(probe.mend, {"params": word(ground.told), "roles": ground.roles})
     try:
         found = probe.ask(ground)
         return [found] if isinstance(found, Found) else list(found)

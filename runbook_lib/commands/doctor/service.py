@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from runbook_lib.act import notify
 from runbook_lib.base.aws_errors import aws_errors, code_of
 from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.base.foreign import word
 from runbook_lib.base.kept_at import address
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.judge import words
@@ -69,7 +70,8 @@ def resources(ground: Ground) -> Iterator[Found]:
         by_resource.setdefault(one.id.split(".")[1], []).append(one)
     for mine in by_resource.values():
         more = f" (and {words.count(len(mine) - 1, 'setting')} more of it)" if len(mine) > 1 else ""
-        yield wrong(mine[0].reason + more, f"runbook doctor --params {ground.told}   (once it is allowed and answers)")
+        again = f"runbook doctor --params {word(ground.told)}   (once it is allowed and answers)"
+        yield wrong(mine[0].reason + more, again)
     if not bad and not unseen:
         said = "as they must be before the new resources are deployed" if step == "baseline" else "as they must be"
         yield ok(f"{words.count(len(checks), 'setting')} {said}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.project import read_yaml
 from runbook_lib.commands.init import workers
 from runbook_lib.commands.init.answers import ALARMS, NO_ACCOUNT, NO_ROUTE, REGIONS, Answers, Said
@@ -119,6 +120,6 @@ def _read(file: Path) -> Mapping[str, Any]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return read_plain(file).decode()
     except (OSError, ValueError):
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from http.client import IncompleteRead
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.got.append(dict(self.headers))
-        self.send_response(302 if self.path == "/away" else 200)
-        if self.path == "/away":
-            self.send_header("Location", self.server.url("there", "localhost"))
+        away = {"/away": self.server.url("there", "localhost"), "/ftp": self.server.url("x").replace("http", "ftp", 1)}
+        self.send_response(302 if self.path in away else 200)
+        if self.path in away:
+            self.send_header("Location", away[self.path])
+        if self.path == "/half":
+            self.send_header("Content-Length", "3")
         self.end_headers()
+        if self.path == "/half":
+            self.wfile.write(b"12")
         if self.path == "/there":
             self.wfile.write(b"{}")
         while self.path in ("/huge", "/slow"):
@@ -100,6 +106,16 @@ def test_a_key_does_not_follow_a_redirect_to_another_host(foreign: Foreign) -> N
     assert [("X-Api-Key" in one) for one in foreign.got] == [True, False]
     over_http("GET", foreign.url("there"), {"X-Api-Key": "k"}, None)
     assert "X-Api-Key" in foreign.got[-1]
+
+
+def test_a_redirect_away_from_http_is_not_followed(foreign: Foreign) -> None:
+    assert over_http("GET", foreign.url("ftp"), {}, None).status == 302
+    assert len(foreign.got) == 1
+
+
+def test_half_an_answer_is_no_answer(foreign: Foreign) -> None:
+    with pytest.raises(IncompleteRead):
+        over_http("GET", foreign.url("half"), {}, None)
 
 
 def test_an_answer_without_end_is_given_up(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
