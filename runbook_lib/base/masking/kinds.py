@@ -131,7 +131,7 @@ KINDS: tuple[Kind, ...] = (
         KEEP,
     ),
     Kind(  # a registry's user and password, in base64
-        ("auth",),
+        ('auth"', "auth'", "auth\\", "_auth"),
         re.compile(
             r"((?:(?P<q>\\{0,3}[\"'])auth(?P=q)\s{0,4}:\s{0,4}(?P=q)|(?<![A-Za-z0-9])_auth\s{0,4}=\s{0,4}\"?))([A-Za-z0-9+/]{8,}={0,2})"
         ),
@@ -238,7 +238,7 @@ KINDS: tuple[Kind, ...] = (
         KEEP,
     ),
     Kind(  # how a program hands a password over
-        ("auth",),
+        ("auth=", "auth =", "auth\t=", "auth\n=", "auth("),
         re.compile(
             r"((?i:\bauth\s?=\s?\(|http(?:basic|digest)auth\(|basic_auth\s?=\s?\()\s{0,4}(?P<q>\\{0,3}[\"'])[^\"'\n\\]{1,80}(?P=q)"
             r"\s{0,4},\s{0,4}(?P=q))(?!\[redacted\])[^\"'\n\\]+"

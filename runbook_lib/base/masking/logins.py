@@ -15,8 +15,7 @@ from runbook_lib.base.masking.tongues import has
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _NAME = (
-    r"(?<![A-Za-z0-9])(?:[A-Za-z0-9]{1,20}[_-]){0,2}?"
-    r"(?:(?P<sure>cred(?:ential)?s?|user[_:/-]?pass(?:word)?|userinfo|(?:basic|http|digest|proxy|ntlm|simple)[_-]?auth)"
+    r"(?<![A-Za-z0-9])(?:(?P<sure>cred(?:ential)?s?|user[_:/-]?pass(?:word)?|userinfo|(?:basic|http|digest|proxy|ntlm|simple)[_-]?auth)"
     r"|auth(?:entication)?|login)"
 )
 _USER = r"(?P<user>[A-Za-z][\w.@+-]{0,63})"

@@ -134,7 +134,7 @@ _BRIEF = re.compile(
     rf"(?i)(?P<head>{_SHORT}(?:=|{QUOTE}?:[^\S\n]?|{QUOTE}=)(?P<q>{QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
 )
 _FOREIGN = re.compile(
-    rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,20}}[_-]){{0,3}}(?:{TONGUES})(?:{_S}[0-9]{{1,2}})?{AFTER}{QUOTE}?)"
+    rf"(?i)((?<![A-Za-z0-9])(?:{TONGUES})(?:{_S}[0-9]{{1,2}})?{AFTER}{QUOTE}?)"
     r"(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\]+)"
 )
 _TURN = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")

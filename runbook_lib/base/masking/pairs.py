@@ -191,21 +191,28 @@ def near(
     """`pattern.sub`, tried only if a telling name can begin within `far` characters: finding names is a hundred
     times faster, and a report has a million characters and few names.
     """
-    kept, at, least = list[str](), 0, 0
-    for start, end in _spans(text):
-        first = max(least, start - far)
-        least = end
-        for begin in begins.finditer(text, first, end):
-            found = pattern.match(text, begin.end() if begins is _LINES else begin.start())
-            if found and found.start() >= at:
-                kept += [text[at : found.start()], replace(found)]
-                at = found.end()
+    kept, at = list[str](), 0
+    for place in _places(text, begins, far):
+        if place >= at and (found := pattern.match(text, place)):
+            kept += [text[at:place], replace(found)]
+            at = found.end()
     return "".join([*kept, text[at:]])
+
+
+@lru_cache(maxsize=4)
+def _places(text: str, begins: re.Pattern[str], far: int) -> tuple[int, ...]:
+    """Where a pattern is tried; a dozen of them ask for the same places in turn, and few of them change the text."""
+    places, least = list[int](), 0
+    for start, end in _spans(text):
+        first, least = max(least, start - far), end
+        found = begins.finditer(text, first, end)
+        places += [begin.end() for begin in found] if begins is _LINES else [begin.start() for begin in found]
+    return tuple(places)
 
 
 @lru_cache(maxsize=1)
 def _spans(text: str) -> tuple[tuple[int, int], ...]:
-    """Spans of the names in a text; a dozen patterns ask for them in turn, and few of them change the text."""
+    """Spans of the names in a text."""
     return tuple(stem.span() for stem in _stems(text))
 
 
