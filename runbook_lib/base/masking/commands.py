@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.names import no_value, telling
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.tongues import has
+from runbook_lib.base.masking.vocabulary import has
 
 _WORD = (
     r"(?:(?P<q>[\"'])(?!\[redacted\](?P=q))(?P<quoted>(?:(?!(?P=q))[^\n])+)(?=(?P=q))"

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+from runbook_lib.base.masking.drawn import BEHIND, FAR, looks_drawn
 from runbook_lib.base.masking.ends import ends_line, ends_text, is_front
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.places import FIGURE, harmless
-from runbook_lib.base.masking.tails import HUMP, TAIL
-from runbook_lib.base.masking.tongues import TONGUES, foreign, has
+from runbook_lib.base.masking.vocabulary import HUMP, TAIL, TONGUES, foreign, has
 
 _S = "[_-]?"
 SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
@@ -128,8 +128,6 @@ _REFERENCE = re.compile(
 _COUNT = re.compile(r"[\d.,]+%?")
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
 """A folder or a count."""
-_RUN = re.compile(r"\d{8}T\d{6}|[A-Za-z_]\w{0,60}=(?!=*\Z)")
-"""The beginning of a run's id, or of an assignment."""
 _BRIEF = re.compile(
     rf"(?i)(?P<head>{_SHORT}(?:=|{QUOTE}?:[^\S\n]?|{QUOTE}=)(?P<q>{QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
 )
@@ -137,8 +135,6 @@ _FOREIGN = re.compile(
     rf"(?i)((?<![A-Za-z0-9])(?:{TONGUES})(?:{_S}[0-9]{{1,2}})?{AFTER}{QUOTE}?)"
     r"(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\]+)"
 )
-_TURN = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")
-_DRAWN = re.compile(r"[A-Za-z0-9+/=_~!@#$%^*.-]+")
 _STEMS = (
     *(
         "secret",
@@ -280,20 +276,7 @@ def _next(match: Match) -> str:
     """The word behind a value that is masked: if it looks drawn and the value is a name, it is masked, too."""
     following, value = match["next"] or "", match["value"].rstrip(",")
     name = value.isidentifier() and value.casefold() not in _WORDS and not any(map(str.isdigit, value))
-    return f" {MASK}" if following and name and random(match["drawn"].rstrip(".!?|`")) else following
-
-
-def random(value: str) -> bool:
-    """Whether a word looks as if each of its letters had been drawn: capitals, small letters and digits by turns."""
-    turns = len(_TURN.findall(value))
-    return (
-        len(value) >= 12
-        and turns >= 3
-        and value != value.lower()
-        and value != value.upper()
-        and bool(_DRAWN.fullmatch(value))
-        and not _RUN.match(value)
-    )
+    return f" {MASK}" if following and name and looks_drawn(match["drawn"].rstrip(".!?|`"), FAR) else following
 
 
 def _quoted(match: Match) -> str:
@@ -338,10 +321,5 @@ def _bare(match: Match) -> str:
     code = _CODE.match(value) is not None and (loose or not match["sure"])
     word = value.casefold() in _WORDS or code
     tight = not loose and match["sep"] == "=" and len(value) >= 4
-    told = not word and (match["sure"] or enough(value) or tight)
+    told = not word and (match["sure"] or looks_drawn(value, BEHIND) or tight)
     return match["head"] + MASK + tail + _next(match) if told else match[0]
-
-
-def enough(value: str) -> bool:
-    """Whether a word is more than one of a sentence, behind a name that may be one's too."""
-    return len(value) >= 8 and any(char in "0123456789/+=" for char in value)

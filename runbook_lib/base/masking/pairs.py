@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+from runbook_lib.base.masking.drawn import MIXED, NUMBER, looks_drawn
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.names import (
     FOLDS,
@@ -20,7 +21,7 @@ from runbook_lib.base.masking.names import (
     telling,
 )
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.tails import HUMP, TAIL
+from runbook_lib.base.masking.vocabulary import HUMP, TAIL
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
@@ -258,9 +259,8 @@ def _said(match: Match) -> str:
 def _keyed(match: Match) -> str:
     bare = match["bare"]
     value = bare.rstrip(",.)]}:;!?*_")
-    drawn = len(value) >= 8 and any(map(str.isdigit, value)) and (len(value) >= 16 or any(map(str.isalpha, value)))
     if (
-        not drawn
+        not (looks_drawn(value, MIXED) or looks_drawn(value, NUMBER))
         or no_value(value)
         or value.endswith("-bit")
         or value.startswith(("/", "~", ".", "http", "s3:", "[", "{", "("))

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 
+from runbook_lib.base.masking.drawn import AMONG, FAR, looks_drawn
 from runbook_lib.base.masking.kinds import MASK, Match
-from runbook_lib.base.masking.names import SURE, at_names, no_value, random, stemmed, surely, telling
+from runbook_lib.base.masking.names import SURE, at_names, no_value, stemmed, surely, telling
 from runbook_lib.base.masking.pairs import PLAIN, STEM, near
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.tails import HUMP
-from runbook_lib.base.masking.tongues import has
+from runbook_lib.base.masking.vocabulary import HUMP, has
 
 _START = rf"(?:(?<![A-Za-z0-9])|{HUMP})"
 _KEYS = r"(?:secret[ _-])?access[ _-]?key|(?:api|secret|private|session)[ _-](?:key|token)|secret|token"
@@ -100,11 +100,6 @@ _ECHO = re.compile(
     r"(?:--password-stdin|--with-token|\bsudo -S|--stdin|chpasswd))"
 )
 """A password that a shell hands to a program's input."""
-_WORD_AND_NUMBER = re.compile(
-    r"(?i)\d{4}-\d\d|\d{8}T\d{6}|[a-z_]\w{0,60}=(?!=*$)|v?\d[\d.,:]*[a-z%]{0,3}$|\d+-?[a-z]{3,}$"
-    r"|(?:sha|md|base|utf|aes|argon|pbkdf|oauth|http|ec|ed|s|tls|ssl|kms|p|rs|hs|es|level|step|line|phase|rule)-?\d{1,5}(?:[-_]?\w{0,12})$"
-)
-"""A date, a number, `16-characters`, `sha256`: no password."""
 
 
 def mask_apart(text: str, small: str) -> str:
@@ -138,13 +133,6 @@ def mask_said(text: str, small: str) -> str:
     return near(_BESIDE, _beside, text, STEM, 0)
 
 
-def looks_drawn(value: str) -> bool:
-    """Whether a word among others is no word: letters and digits, no path, no date, no name with a number."""
-    mixed = len(value) >= 8 and any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-    path = value.startswith(("/", "~", ".", "http", "s3:", "arn:", "[", "{", "(", "$", "--"))
-    return mixed and not path and not _WORD_AND_NUMBER.match(value)
-
-
 def _refused(match: Match) -> str:
     value = match["quoted"]
     told = any(map(telling, [match["name"], *re.split(r"[.\[\]/]", match["name"])]))
@@ -163,13 +151,15 @@ def _loud(match: Match) -> str:
     tab = "\t" in match["gap"] and surely(match["name"]) and not value.replace(".", "").isdigit() and len(value) > 3
     header = value.isupper() and value.replace("_", "").isalpha()  # of the next column
     plain = header or value.casefold() in PLAIN or value.startswith(("[", "{", "("))
-    return f"{match[1]}{MASK}{bare[len(value) :]}" if (tab and not plain) or looks_drawn(value) else match[0]
+    return f"{match[1]}{MASK}{bare[len(value) :]}" if (tab and not plain) or looks_drawn(value, AMONG) else match[0]
 
 
 def _beside(match: Match) -> str:
     bare = match["bare"]
     value = bare.rstrip(",.)]}:;!?*_")
-    return f"{match[1]}{MASK}{bare[len(value) :]}" if random(value) and looks_drawn(value) else match[0]
+    return (
+        f"{match[1]}{MASK}{bare[len(value) :]}" if looks_drawn(value, FAR) and looks_drawn(value, AMONG) else match[0]
+    )
 
 
 def _told(match: Match) -> str:
@@ -184,6 +174,6 @@ def _told(match: Match) -> str:
     value = bare.rstrip(",.)]}:;!?*_")
     last = parts.get("end") is not None and parts.get("sure")
     word = value.casefold() in PLAIN or value.startswith(("[", "(", "{", "/", "~")) or value[:1].isdigit()
-    if no_value(value) or not (looks_drawn(value) or (last and not word and len(value) > 3)):
+    if no_value(value) or not (looks_drawn(value, AMONG) or (last and not word and len(value) > 3)):
         return match[0]
     return f"{match[1]}{parts.get('q') or ''}{MASK}{bare[len(value) :]}{parts.get('end') or ''}"

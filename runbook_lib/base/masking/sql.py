@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.names import stemmed, telling
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.tongues import has
+from runbook_lib.base.masking.vocabulary import has
 
 _Q = r"(?P<q>\\{0,3}['\"])"
 _TEXT = r"(?:(?!(?P=q))(?:''|\\[^\n]|[^\n\\]))+"
