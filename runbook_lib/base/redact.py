@@ -20,7 +20,7 @@ from runbook_lib.base.masking.commands import mask_commands, mask_login, mask_wo
 from runbook_lib.base.masking.drawn import KNOWN, looks_drawn, mask_drawn
 from runbook_lib.base.masking.edges import breaks_alike, without_fronts
 from runbook_lib.base.masking.fields import made_below, mask_objects, secret_fields, shaped, without_made
-from runbook_lib.base.masking.kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
+from runbook_lib.base.masking.kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK, mask_headless
 from runbook_lib.base.masking.known import Form, forms, passwords
 from runbook_lib.base.masking.kubernetes import HELD, is_secret, mask_manifests
 from runbook_lib.base.masking.lines import Window, mask_lines, tells
@@ -165,6 +165,8 @@ def _told(text: str, emails: bool) -> str:
         text = mask(text, small)
     assigned = assigns(small)
     text = mask_fields(_shaped(mask_whole(text) if assigned else text, small, emails), small)
+    if "-----end" in small:
+        text = mask_headless(text)
     text = mask_named(mask_nested(mask_suffixed(text)) if assigned else text, small, assigned=assigned)
     for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
         text = mask(text, small)

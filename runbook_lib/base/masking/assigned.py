@@ -22,6 +22,8 @@ _WORD = re.compile(
 )
 _BEFORE = re.compile(r"[ \t]{0,40}(?:-[ \t]{1,4})?(?:(?:export|set|declare -x|ENV)[ \t]{1,4})?[A-Za-z0-9_.-]{0,100}")
 """What may stand before the name on its line."""
+_PROMPT = re.compile(r"(?:[A-Za-z0-9_.'@-]{1,40}[ \t]{1,4}){0,4}")
+"""The same, before a colon."""
 _OTHER = re.compile(r"[&;?][A-Za-z_][\w.-]{1,40}=|</|/>|\\{1,4}[nrtux\"']|://")
 """A form, an address, a tag, a text in a text, a program's line that goes on."""
 _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[](?:.*[)\]][;,]?)?|[A-Za-z_][\w.]*\{|[\[{(].*[\]})],?")
@@ -39,7 +41,10 @@ def _masked(match: Match) -> str:
     begin = match.string.rfind("\n", max(0, match.start() - 200), match.start()) + 1
     value = match["value"].rstrip(",;\"'`")
     other = (
-        not _BEFORE.fullmatch(match.string, begin, match.start())
+        not (
+            _BEFORE.fullmatch(match.string, begin, match.start())
+            or (":" in match["head"] and _PROMPT.fullmatch(match.string, begin, match.start()))
+        )
         or not any(sign in value for sign in _SIGNS)
         or _OTHER.search(match["value"])
         or _CODE.fullmatch(value)

@@ -252,14 +252,6 @@ KINDS: tuple[Kind, ...] = (
         ),
         KEEP,
     ),
-    Kind(
-        ("configure set",),
-        re.compile(
-            r"(\bconfigure set (?:[\w.-]{1,60}\.)?aws_(?:secret_access_key|session_token) {1,4})"
-            r"(?!\[redacted\])[^\s\"'<>\\]+"
-        ),
-        KEEP,
-    ),
     Kind(("::add-mask::",), re.compile(r"(::add-mask::)(?!\[redacted\])[^\n\"'<>\\]+"), KEEP),
     Kind(
         ("put-parameter",),
@@ -283,3 +275,17 @@ EMAIL = Kind(
     re.compile(r"[A-Za-z0-9._+'-]{1,64}(?:@|%40)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}"),
 )
 """Personal data, not a secret: masked only if the parameters ask for it."""
+_BODY = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
+
+
+def mask_headless(text: str) -> str:
+    """`text` with the body of a private key masked whose beginning is cut off."""
+    kept, at = list[str](), 0
+    for end in END.finditer(text):
+        begin = end.start()
+        while begin > at and _BODY.fullmatch(text[(line := text.rfind("\n", at, begin - 1) + 1) or at : begin].strip()):
+            begin = line or at
+        if begin < end.start():
+            kept += [text[at:begin], MASK]
+            at = end.end()
+    return "".join([*kept, text[at:]])

@@ -17,6 +17,8 @@ from urllib.parse import quote, quote_plus
 
 from runbook_lib.base.masking.kinds import MASK
 
+_LEAST = 2
+"""Letters and digits in a row that a text must have before the signs of a secret are looked for."""
 _DEEP = 2
 """Encodings inside each other that are searched: JSON text in a JSON answer is two."""
 
@@ -52,11 +54,46 @@ _WRITTEN: tuple[Callable[[str], str], ...] = (
 def _packed(secret: str) -> set[str]:
     """The secret in base64, with any text before and behind it (`user:secret`), and in hexadecimal."""
     raw, found = secret.encode("utf-8", "replace"), {secret.encode("utf-8", "replace").hex()}
+    found |= {raw.hex(":"), raw.hex(" ")}
     for before in range(3):
         text = base64.b64encode(b"\0" * before + raw).decode()
         whole = text[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         found |= {whole, whole.translate(str.maketrans("+/", "-_"))}
     return found
+
+
+_SIGN = re.compile(r"[A-Za-z0-9]+|[\\^]+|'+|\"+|%+|\$+|.", re.DOTALL)
+"""Parts of a secret: signs in a row that languages write twice, or with others."""
+_MORE = {"\\": 5, "^": 5, "'": 3, '"': 3, "%": 2, "$": 2}
+"""How many times as many they are then."""
+
+
+def _escaped(part: str) -> str:
+    """A pattern for a part of a secret as languages escape it: behind a backslash or a caret, several times, between
+    other quotes, by its number. Each is tried once (`(?>`), so the time is linear.
+    """
+    if part.isalnum():
+        return part
+    ways = [
+        rf"\\{{1,4}}(?:x|u00){ord(one):02x}|%(?:25)?{ord(one):02x}|&(?:amp;)?#(?:{ord(one)}|x{ord(one):x});"
+        for one in sorted(set(part))
+    ]
+    sign = part[0]
+    if sign in "\\^":
+        ways.append(r"[\\^](?!(?:x|u00)[0-9a-f]{2})")
+    else:
+        ways += [html.escape(sign)] * (sign in "<>&'\"") + [rf"[\\^]{{0,4}}{re.escape(sign)}"]
+        ways += ['"\'"'] * (sign == "'")
+    return rf"(?>(?:{'|'.join(ways)}){{{len(part)},{_MORE.get(sign, 1) * len(part)}}})"
+
+
+def _loose(secret: str) -> Form | None:
+    """The secret with any of its signs escaped; None: none can be, or no part of it is long enough to look for."""
+    parts = _SIGN.findall(secret)
+    least = max(filter(str.isalnum, parts), key=len, default="")
+    if len(least) < _LEAST or len(parts) == 1 or not secret.isascii():
+        return None
+    return Form(least.casefold(), re.compile("".join(map(_escaped, parts)), re.IGNORECASE))
 
 
 def forms(secret: str, least: int) -> dict[str, Form]:
@@ -65,7 +102,9 @@ def forms(secret: str, least: int) -> dict[str, Form]:
     for _ in range(_DEEP):
         found |= {write(text) for write in _WRITTEN for text in found}
     found |= _packed(secret)
-    return {one: Form(one.casefold(), re.compile(re.escape(one), re.IGNORECASE)) for one in found if len(one) >= least}
+    exact = {one: Form(one.casefold(), re.compile(re.escape(one), re.IGNORECASE)) for one in found if len(one) >= least}
+    loose = _loose(secret) if exact else None
+    return exact | ({f"{secret} escaped": loose} if loose else {})
 
 
 _SCHEME = re.compile(r"\s*(?:[A-Za-z][A-Za-z0-9+.-]{0,20}:/{1,3}|(?:https?|socks\w?)[:/]{1,3}|/{2})?", re.IGNORECASE)

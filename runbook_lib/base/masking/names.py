@@ -13,7 +13,7 @@ from runbook_lib.base.masking.places import FIGURE, harmless
 from runbook_lib.base.masking.vocabulary import HUMP, TAIL, TONGUES, foreign, has
 
 _S = "[_-]?"
-SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
+SURE = r"passw(?:or)?[dt]s?|pass[ ]?phrases?|passcodes?"
 """Names of a password, which a sentence may have, too."""
 SURE_NAMES = (
     rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
@@ -26,7 +26,7 @@ _PAGES = "next|starting|page|pagination|continuation|idempotency|clientrequest|c
 _PAGE = "".join(f"(?<!{name})(?<!{name}[ _-])" for name in _PAGES.split("|"))
 """A token behind one of these names says where a list goes on, or which request it was: whoever has it has nothing."""
 LIKELY = (
-    rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?|creds|cookies"
+    rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?|creds?|cookies"
     rf"|(?:access|admin|app(?:lication)?|server|shared|unseal){_S}keys?"
 )
 _OWNERS = (
@@ -54,14 +54,14 @@ _FULL = re.compile(
 )
 _SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{TONGUES}|[a-z0-9]*passw(?:or)?d){TAIL}")
 
-_GAP = r"(?:\s|<[^<>]{0,120}>|[*_`~]|\\{1,4}[nrt](?![a-z])){0,12}"
+_GAP = r"(?:\s|\\\r?\n|<[^<>]{0,120}>|[*_`~]|\\{1,4}[nrt](?![a-z])){0,12}"
 QUOTE = r"(?:\\{0,7}[\"']|&quot;|&#3[49];|&#x27;)"
 _ASSIGN = r"(?:[:?+]?={1,3}>?|::(?=[ \t])|:>?|[：＝]|<-|->|%3d|&#61;|&#x3d;|\\{1,4}(?:u003|x3)[ad])"
 AFTER = rf"{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
 _TAG = r"(?:[!&][^\s\"'<>\[({]{1,40}[ \t]{1,4})?"
 """What YAML may have before a value: its kind, or an anchor."""
 _QUOTED = re.compile(
-    rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}(?:[rbuf]{{0,2}}|\$)(?P<q>{QUOTE}))"
+    rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}(?:[rbufne]{{0,2}}|u&|\$)(?P<q>{QUOTE}))"
     r"(?P<value>(?:(?!(?P=q))(?:\\[^\n]|[^\n]))+)"
 )
 CONTINUED = r"(?:[ \t]{1,4}[\\`^]\r?\n[ \t]{0,40}|\s{1,4}|=)"
@@ -72,7 +72,7 @@ NEXT = (
 """The word behind a value: it is the value if the first one is a name, as in `basic_auth: bob x`."""
 _BARE = re.compile(
     rf"(?i)(?P<head>{START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY}){TAIL}"
-    rf"(?P<sep>{AFTER}{_TAG}))(?!bearer\s|basic\s|AWS4-|{QUOTE}|(?:{SURE_NAMES}|{LIKELY})\s{{0,8}}[:=])"
+    rf"(?P<sep>{AFTER}{_TAG}))(?!bearer\s|basic\s|AWS4-|{QUOTE}|(?:[rbufneq]{{1,2}}|u&)[\"']|(?:{SURE_NAMES}|{LIKELY})\s{{0,8}}[:=])"
     rf"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+){NEXT}"
 )
 _FLAG = re.compile(
@@ -154,10 +154,13 @@ _STEMS = (
 )
 """Every telling name contains one of these, in small letters, or one of another language."""
 _ASSIGNED = re.compile(
-    rf"[a-z0-9_.-]{{0,40}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>)"
+    rf"(?:[ ]phrase)?[a-z0-9_.-]{{0,40}}"
+    rf"(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>)"
 )
 """The assignment behind such a beginning, within the longest end of a name."""
-_ASSIGNS = re.compile(rf"(?i)[\w.-]{{2,140}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|{QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|</))")
+_ASSIGNS = re.compile(
+    rf"(?i)[\w.-]{{2,140}}(?:[ ]phrase)?(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|{QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|</))"
+)
 
 
 @lru_cache(maxsize=4096)

@@ -58,16 +58,18 @@ _SAID = re.compile(
 )
 _OF_KEYS = (
     *("api", "app", "access", "secret", "private", "signing", "encryption", "account", "master", "service", "client"),
-    *("auth", "session", "deploy", "license", "ssh"),
+    *("auth", "session", "deploy", "license", "ssh", "unseal"),
 )
 _KEYED = re.compile(
     rf"(?i)((?:{'|'.join(f'(?<={word} )' for word in _OF_KEYS)})"
-    r"(?:key|secret|token)s?(?: id| value)?[\"'`*_]{0,3}"
+    r"(?:key|secret|token)s?(?: id| value| [0-9]{1,2})?[\"'`*_]{0,3}"
     rf"(?:\s{{0,4}}(?:[:=]|[=-]>)\s{{0,4}}|\s{{1,4}}{_WORDS}(?:\s{{0,4}}:)?\s{{1,4}}))"
     r"(?P<q>(?:\\{0,3}[\"'`*_]){0,3})(?P<bare>(?:(?!\\+[\"'])[^\s\"'`<>])+)"
 )
 """`API key: x`: a name as a sentence has it."""
-_BESIDE = re.compile(rf"(?i)((?<![A-Za-z0-9])(?:{SURE})\s(?P<q>\\{{0,3}}[\"'`]))(?P<bare>[^\s\"'`\\]{{4,}})(?=(?P=q))")
+_BESIDE = re.compile(
+    rf"(?i)((?<![A-Za-z0-9])(?:{SURE})\s(?:[NE]|U&)?(?P<q>\\{{0,3}}[\"'`]))(?P<bare>[^\s\"'`\\]{{4,}})(?=(?P=q))"
+)
 """`login failed with password 'x'`"""
 _BEGIN = r"(?:^|(?<=>)|(?<=\'\'\')|(?<=\"\"\"))"
 _END = r"(?:$|<|\'\'\'|\"\"\")"

@@ -40,12 +40,26 @@ _SENT = re.compile(
 )
 """What a script sends when it is asked: `expect "password:" send "x"`."""
 _FOR = re.compile(
-    rf"(?im)({_NAME}[ \t](?:for|of)[ \t][^\n\\:=]{{1,80}}?(?:\s?[:=]|\sis(?:\snow)?|\s?→)[ \t]{{1,4}}){_VALUE}{_END}"
+    rf"(?im)({_NAME}[ \t](?:for|of|(?:is|was|has[ ]been)[ ](?:auto-?)?(?:generated|created|set)[ ](?:for|as))[ \t]"
+    rf"(?:'[^'\n]{{1,120}}'|[^\n\\:=]{{1,80}}?)(?:\s?[:=]|\sis(?:\snow)?(?:\s?:)?|\s?→)[ \t]{{1,4}}){_VALUE}{_END}"
 )
 """`Password for ada: x`, `the password for prod is x`."""
-_NOW = re.compile(rf"(?im)({_NAME}[ \t](?:is|was)[ \t](?:now|reset to|set to|changed to)[ \t]){_VALUE}{_END}")
+_NOW = re.compile(
+    rf"(?im)({_NAME}[ \t](?:(?:is|was|has[ ]been)[ \t])?(?:now|reset to|set to|changed to):?[ \t]){_VALUE}{_END}"
+)
 _ASKED = re.compile(rf"(?im)({_NAME}[ \t]?[\[(][^\])\n]{{0,60}}[\])][ \t]?:[ \t]{{1,4}})(?!\[){_VALUE}{_END}")
 """A prompt that shows what stands there already, or how it is asked."""
+_ALONE = re.compile(
+    rf"(?i)({_START}(?:{SURE})[^\n]{{0,100}}(?:\n[ \t]{{0,8}}(?:new )?value:[ \t]"
+    r"|:[ \t]{0,8}(?:\n[ \t]{0,8}){1,3}))"
+    r"(?P<bare>[^\s\"'`<>\\]{8,200})(?=[ \t]{0,8}(?:\n|\Z))"
+)
+"""A sentence about a password, and below it a word alone: `use the following password:`"""
+_SIGNED = re.compile(
+    rf"(?i)((?<![A-Za-z0-9.])(?:{SURE})[\"'`*_]{{0,3}}(?:[ \t]?(?P<sign>(?P<row>;)|[|(~→])[ \t]?|[?>][ \t]))"
+    r"(?P<bare>(?!redacted\])(?(row)[^\s\"'`<>\\|;]+|[^\s\"'`<>\\|]+))"
+)
+"""`password|x`, `password(x)`: only what looks drawn, and is no column's name with a number."""
 _BOTH = re.compile(
     r"(?i)(\b(?:user(?:[ _-]?(?:name|id))?|login|account)[ \t]?(?P<sign>[/:|])[ \t]?pass(?:word|wd|phrase)?\b[\"']?"
     r"(?:[ \t]{0,4}[:=])?[ \t]{0,4}[^\s/:|\"'<>]{1,80}[ \t]?(?P=sign)[ \t]?)(?P<bare>[^\s\"'`<>\\]+)"
@@ -93,6 +107,7 @@ _ERRORS = (
     ((": invalid ",), _ARGUMENT),
     (("input_value=",), _INPUT),
 )
+_NUMBERED = re.compile(r"[A-Za-z_. -]+[0-9]{1,2}")
 _ECHO = re.compile(
     r"(\b(?:echo|printf)[ \t](?:-\w{1,3}[ \t]|[\"']?%s(?:\\n)?[\"']?[ \t])?(?P<q>[\"']?)"
     r"(?:[^\s\"':|]{1,80}:(?=[^\n]{1,400}\|[ \t]*(?:sudo[ \t])?chpasswd))?)"
@@ -130,6 +145,7 @@ def mask_said(text: str, small: str) -> str:
         text = _BOTH.sub(_told, text)
     for pattern in (_FOR, _NOW, _ASKED, _NEXT):
         text = near(pattern, _told, text, STEM, 0)
+    text = near(_SIGNED, _signed, near(_ALONE, _told, text, STEM, 0), STEM, 0)
     return near(_BESIDE, _beside, text, STEM, 0)
 
 
@@ -160,6 +176,11 @@ def _beside(match: Match) -> str:
     return (
         f"{match[1]}{MASK}{bare[len(value) :]}" if looks_drawn(value, FAR) and looks_drawn(value, AMONG) else match[0]
     )
+
+
+def _signed(match: Match) -> str:
+    called = match["sign"] == "(" and match.string[max(0, match.start() - 1) : match.start()] == "_"
+    return match[0] if called or _NUMBERED.fullmatch(match["bare"].rstrip(",.)]}:;!?*_")) else _told(match)
 
 
 def _told(match: Match) -> str:

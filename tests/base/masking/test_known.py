@@ -7,6 +7,8 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
+import shlex
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -61,6 +63,30 @@ def test_it_is_masked_in_base64_beside_anything_and_in_hexadecimal(secret: str, 
         assert MASK in said[1] and len(said[1].replace(MASK, "")) <= len(before) * 2 + len(behind) * 2 + 6
     for shown in (raw.hex(), raw.hex().upper(), secret.upper(), secret.lower()):
         assert MASK in redact_text(f"got {shown} back")
+
+
+ESCAPED: dict[str, Callable[[str], str]] = {
+    "a shell": shlex.quote,
+    "a shell, between two quotes": lambda text: re.sub(r'(["\\$`])', r"\\\1", text),
+    "a shell, each sign": lambda text: re.sub(r"([^A-Za-z0-9])", r"\\\1", text),
+    "SQL and YAML": lambda text: text.replace("'", "''"),
+    "CSV": lambda text: text.replace('"', '""'),
+    "settings": lambda text: text.replace("%", "%%"),
+    "a command of Windows": lambda text: re.sub("([&|<>^])", r"^\1", text),
+    "numbers of HTML": lambda text: re.sub("[^A-Za-z0-9]", lambda one: f"&#{ord(one[0])};", text),
+    "numbers of a program": lambda text: re.sub("[^A-Za-z0-9]", lambda one: f"\\x{ord(one[0]):02x}", text),
+    "a pattern": re.escape,
+}
+
+
+@pytest.mark.parametrize("way", ESCAPED)
+@given(secret=SECRETS.map(lambda text: f"{text}ab7"))
+@example(secret=NASTY)
+def test_it_is_masked_whole_as_a_language_escapes_it(way: str, secret: str) -> None:
+    forget()
+    know(secret)
+    said = redact_text(f"value {ESCAPED[way](secret)} end")
+    assert MASK in said and len(said) <= len(f"value {MASK} end") + 4
 
 
 @pytest.mark.parametrize("text", ["COMPLETED", "the weight of 10 % is in force", "a" * 5])
