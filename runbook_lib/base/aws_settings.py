@@ -7,7 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from runbook_lib.base.foreign import address, one_line
-from runbook_lib.base.masking.addresses import is_address
+from runbook_lib.base.masking.known import is_address
 
 
 def wrong_setting(*, of_the_profile: bool) -> str | None:

@@ -146,7 +146,7 @@ _USER = re.compile(r"(?<=://)[^\s/@\"'<>]{1,200}(?=@)")
 
 def address(text: object) -> str:
     """`one_line` of what is meant to be an address, without user and password, however it is written."""
-    from runbook_lib.base.masking.addresses import without_login
+    from runbook_lib.base.masking.known import without_login
 
     return one_line(without_login(str(text)))
 

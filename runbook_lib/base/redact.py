@@ -14,30 +14,26 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from runbook_lib.base.masking.addresses import passwords
-from runbook_lib.base.masking.arns import around_arns
+from runbook_lib.base.masking.assigned import mask_suffixed, mask_whole, suffixed
 from runbook_lib.base.masking.clients import CLIENTS
-from runbook_lib.base.masking.codes import CODES
 from runbook_lib.base.masking.commands import mask_commands, mask_login, mask_words
-from runbook_lib.base.masking.drawn import mask_drawn
+from runbook_lib.base.masking.drawn import KNOWN, looks_drawn, mask_drawn
 from runbook_lib.base.masking.edges import breaks_alike, without_fronts
 from runbook_lib.base.masking.fields import made_below, mask_objects, secret_fields, shaped, without_made
-from runbook_lib.base.masking.forms import Form, drawn, forms
-from runbook_lib.base.masking.kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK
+from runbook_lib.base.masking.kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK, mask_headless
+from runbook_lib.base.masking.known import Form, forms, passwords
 from runbook_lib.base.masking.kubernetes import HELD, is_secret, mask_manifests
 from runbook_lib.base.masking.lines import Window, mask_lines, tells
 from runbook_lib.base.masking.logins import mask_logins
 from runbook_lib.base.masking.names import assigns, describes, mask_named, stemmed, surely, telling
 from runbook_lib.base.masking.nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.masking.pairs import mask_pairs
-from runbook_lib.base.masking.places import harmless
+from runbook_lib.base.masking.places import around_arns, harmless
 from runbook_lib.base.masking.said import mask_apart, mask_said
-from runbook_lib.base.masking.sessions import SESSIONS
+from runbook_lib.base.masking.sessions import CODES, SESSIONS
 from runbook_lib.base.masking.sql import mask_sql
-from runbook_lib.base.masking.suffixed import mask_suffixed, suffixed
 from runbook_lib.base.masking.tables import mask_tables
 from runbook_lib.base.masking.unseen import as_seen, without_colours
-from runbook_lib.base.masking.whole import mask_whole
 from runbook_lib.base.masking.words import mask_listed
 from runbook_lib.base.masking.written import mask_written
 
@@ -53,6 +49,7 @@ _POINTS = {int, float, bool, type(None), str}
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 LEAST = 8
 """Least characters of a secret that is masked everywhere: a shorter one appears in other texts by chance."""
+_MOST_KNOWN = 4096
 _WITHIN, _FRONTS, _KINDS = 3, 2, (*SESSIONS, *KINDS, *CODES, *CLIENTS)
 """Texts within each other that are searched, beginnings of lines before each other, and the shapes."""
 _DEEP = 200
@@ -86,7 +83,7 @@ def _know_environment() -> None:
     """
     _Asked.environment = True
     for name, value in os.environ.items():
-        if telling(name) and drawn(value):
+        if telling(name) and len(value) <= _MOST_KNOWN and looks_drawn(value, KNOWN) and not harmless(value):
             know(value)
     for secret in passwords():
         know(secret)
@@ -168,6 +165,8 @@ def _told(text: str, emails: bool) -> str:
         text = mask(text, small)
     assigned = assigns(small)
     text = mask_fields(_shaped(mask_whole(text) if assigned else text, small, emails), small)
+    if "-----end" in small:
+        text = mask_headless(text)
     text = mask_named(mask_nested(mask_suffixed(text)) if assigned else text, small, assigned=assigned)
     for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
         text = mask(text, small)

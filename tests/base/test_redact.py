@@ -472,3 +472,14 @@ def test_what_our_own_runs_say_stays_whole(tmp_path: Path) -> None:
     for file in files:
         text = re.sub(r"[A-Za-z0-9+/=]{400,}", "", file.read_text())
         assert redact_text(text) == text, file
+
+
+@pytest.mark.parametrize("kind", ["RSA " + PEM, PEM, "EC " + PEM])
+@given(
+    lines=st.lists(st.text("abcdefghijklmnopqrstuvwxyz+/", min_size=64, max_size=64), min_size=1, max_size=6), cut=...
+)
+def test_of_a_private_key_whose_head_is_cut_off_nothing_stays(kind: str, lines: list[str], cut: bool) -> None:
+    body = "\n".join([lines[0][20:] if cut else lines[0], *lines[1:]])
+    shown = redact_text(f"first\n{body}\n-----END {kind}-----\nlast")
+    assert shown == f"first\n{MASK}\nlast"
+    assert redact_text(f"{body}\n-----END CERTIFI" + "CATE-----") == f"{body}\n-----END CERTIFI" + "CATE-----"

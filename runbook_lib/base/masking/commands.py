@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.names import no_value, telling
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.tongues import has
+from runbook_lib.base.masking.vocabulary import has
 
 _WORD = (
     r"(?:(?P<q>[\"'])(?!\[redacted\](?P=q))(?P<quoted>(?:(?!(?P=q))[^\n])+)(?=(?P=q))"
@@ -25,7 +25,7 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("openssl", r"-k\s{1,4}"),
     ("mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport", r"-p\s{1,4}"),
     ("ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", r"-w\s{0,4}"),
-    ("docker|podman|nerdctl|helm|az|oc|buildah|skopeo|crane|cf", r"(?<=\s)-p\s{1,4}(?=[^\s:]+(?:\s|$|[\"'`;|&]))"),
+    ("docker|podman|nerdctl|helm|az|oc|buildah|skopeo|crane|cf", r"(?<=\s)-p\s{1,4}(?![0-9.]+:[0-9])"),
     ("smbclient|mount.cifs|rpcclient", r"-U\s{0,4}[^\s%]{1,80}%"),
     ("keytool|jarsigner|apksigner", r"-(?:store|key|srcstore|deststore|srckey|destkey)pass\s{1,4}(?:pass:)?"),
     ("7z|7za|7zr|rar|unrar", r"-p(?=\S)"),
@@ -35,7 +35,19 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("psql|pg_dump|pg_restore|pg_dumpall", r"-W\s{1,4}(?!-)"),
     ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?:\S{1,120}\s){1,2}"),
     ("rabbitmqctl", r"(?:change_password|add_user|authenticate_user)\s{1,4}[^\s\"']{1,80}\s{1,4}"),
-    ("ipmitool|mosquitto_pub|mosquitto_sub", r"-P\s{1,4}"),
+    ("ipmitool|mosquitto_pub|mosquitto_sub|isql|tsql|fisql", r"-P\s{0,4}"),
+    ("rdesktop|psexec|psexec64|snowsql|beeline|ncftp|ncftpget|ncftpput|wbadmin", r"-p\s{1,4}"),
+    ("lftp", r"-u\s{1,4}[^\s,\"']{1,80},"),
+    ("snmpget|snmpset|snmpwalk|snmpbulkwalk|snmptrap", r"-[AX]\s{1,4}"),
+    ("dsconf|dsidm|dsctl", r"-w\s{1,4}"),
+    ("dsmod|dsadd|pdfunlock", r"-(?:pwd|upw|opw)\s{1,4}"),
+    ("xfreerdp|wfreerdp|wlfreerdp", r"/p:"),
+    ("schtasks", r"/r?p\s{1,4}"),
+    ("rclone", r"obscure\s{1,4}(?!-)"),
+    ("net", r"user\s{1,4}[^\s/\"']{1,80}\s{1,4}(?![/*])"),
+    ("net", r"use\s[^\n;|&]{0,200}?/user:[^\s\"']{1,80}\s{1,4}(?![/*])"),
+    ("net", r"use\s{1,4}(?:[A-Za-z]:\s{1,4})?\\{2,4}[^\s\"']{1,200}\s{1,4}(?![/*])"),
+    ("mysqladmin", r"password\s{1,4}"),
 )
 """Programs, and the text right before the secret."""
 _LOGIN = ("docker", "podman", "nerdctl", "helm", "az", "oc", "buildah", "skopeo", "crane", "cf")
@@ -84,6 +96,12 @@ _BEFORE = 8
 _AS_ONE = re.compile(r"[\s\"'`;|&<>\\]")
 _BLANK = "\ue000"
 """Stands in a word for what would end it in a line of a shell."""
+_JOINT = "\x1c"
+_SIGNS = {"\\": "\x1d", "`": "\x1e", "^": "\x1f"}
+_OF_SIGNS = {blank: sign for sign, blank in _SIGNS.items()}
+"""Blanks that no program writes, in the place of a sign at a line's end and of the break."""
+_CONTINUED = re.compile(r"[\\`^]\n")
+_PARTED = re.compile("\x1c([\x1d-\x1f])")
 PROGRAMS = frozenset(name for programs, _ in _PATTERNS for name in programs)
 
 
@@ -97,10 +115,18 @@ def mask_commands(text: str, small: str) -> str:
         text = _BELOW.sub(_handed, _HERE.sub(_handed, text))
     if "env" in small:
         text = _ENV.sub(_variable, text)
-    if "-" not in small and "rabbitmqctl" not in small:
+    if not has(("-", "/", "rabbitmqctl", "mysqladmin", "rclone", "net "), small):
         return text
     if ":" in small and ("-u" in small or "--" in small):
         text = mask_login(text)
+    if not has(("\\\n", "`\n", "^\n"), small) or _JOINT in text:
+        return _of_programs(text, small)
+    # A line that goes on below is one line, of the same length.
+    joined = _CONTINUED.sub(lambda match: _JOINT + _SIGNS[match[0][0]], text)
+    return _PARTED.sub(lambda match: _OF_SIGNS[match[1]] + "\n", _of_programs(joined, small))
+
+
+def _of_programs(text: str, small: str) -> str:
     for programs, pattern in _PATTERNS:
         if has(programs, small):
             text = pattern.sub(_masked, text)

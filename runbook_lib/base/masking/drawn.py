@@ -10,10 +10,13 @@ signatures, a hash as Lambda tells it.
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from runbook_lib.base.masking.kinds import MASK
 
 _RUN = re.compile(r"[A-Za-z0-9]{12,}")
+_NUMBERED = r"sha|md|base|utf|aes|argon|pbkdf|oauth|http|ec|ed|s|tls|ssl|kms|p|rs|hs|es|level|step|line|phase|rule"
+_TURN = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 _HASH = re.compile(r"[0-9A-F]{8}$")
 _HEX = re.compile(r"(?:0x)?[0-9A-Fa-f]*")
@@ -36,7 +39,7 @@ def mask_drawn(text: str) -> str:
     """`text` with each drawn word masked, with what is joined to it by `-` or `_`."""
     kept, at = list[str](), 0
     for found in _RUN.finditer(text):
-        if found.start() < at or not is_drawn(found[0]):
+        if found.start() < at or not looks_drawn(found[0], ALONE):
             continue
         begin, end = _around(text, found.start(), found.end(), _WORD)
         if _is_named(text, found, begin, end) or _is_encoded(text, found.start(), found.end()):
@@ -46,7 +49,64 @@ def mask_drawn(text: str) -> str:
     return "".join([*kept, text[at:]]) if kept else text
 
 
-def is_drawn(word: str) -> bool:
+class Looks(NamedTuple):
+    """What a word needs to be taken for drawn: the less its place tells, the more."""
+
+    least: int
+    """Characters."""
+    digits: str = "0123456789"
+    """One of these."""
+    letters: bool = True
+    """A letter, too."""
+    cases: bool = False
+    """Capitals and small letters."""
+    turns: int = 0
+    """Changes between letters and digits."""
+    chance: bool = False
+    """Such changes, and those between cases, as often as chance has them."""
+    other: re.Pattern[str] | None = None
+    """It begins with none of these: what people name."""
+
+
+BEHIND = Looks(8, digits="0123456789/+=", letters=False)
+"""Behind the sign of an assignment to a name that may count something: what no word of a sentence is."""
+MIXED = Looks(8)
+"""Behind a name as a sentence has it (`API key: x`)."""
+NUMBER = Looks(16, letters=False)
+"""There, too: a number so long counts nothing."""
+AMONG = Looks(
+    8,
+    other=re.compile(
+        r"[/~.\[{($]|http|s3:|arn:|--|(?i:\d{4}-\d\d|\d{8}T\d{6}|[a-z_]\w{0,60}=(?!=*$)"
+        r"|v?\d[\d.,:]*[a-z%]{0,3}$|\d+-?[a-z]{3,}$"
+        rf"|(?:{_NUMBERED})-?\d{{1,5}}(?:[-_]?\w{{0,12}})$)"
+    ),
+)
+"""Among the words of a sentence about passwords: no path, no date, no number with its unit, no `sha256`."""
+FAR = Looks(
+    12, cases=True, turns=3, other=re.compile(r"\d{8}T\d{6}|[A-Za-z_]\w{0,60}=(?!=*\Z)|.*[^\w+/=~!@#$%^*.-]", re.ASCII)
+)
+"""Where a name may be another thing's: `the api key x`, `auth bob x`, `DB_PASSWORD_ORDERS=x`."""
+KNOWN = Looks(16, other=re.compile(r"[/.~]|(?s:.*(?:\s|://))"))
+"""What the environment holds, and is masked in every text: no word that another text has for another reason."""
+ALONE = Looks(12, cases=True, chance=True)
+"""Anywhere, without any name."""
+
+
+def looks_drawn(word: str, how: Looks) -> bool:
+    """Whether a word looks drawn at random."""
+    return (
+        len(word) >= how.least
+        and (not how.cases or (word != word.lower() and word != word.upper()))
+        and any(digit in word for digit in how.digits)
+        and (not how.letters or any(map(str.isalpha, word)))
+        and (not how.turns or len(_TURN.findall(word)) >= how.turns)
+        and not (how.other and how.other.match(word))
+        and (not how.chance or _by_chance(word))
+    )
+
+
+def _by_chance(word: str) -> bool:
     """Whether a word of letters and digits changes between small letters, capitals and digits as chance does."""
     if word.islower() or word.isupper() or word.isdigit() or _HEX.fullmatch(word):
         return False

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from runbook_lib.base.masking.fronts import Stretch, alike
+from runbook_lib.base.masking.kinds import MASK
 from runbook_lib.base.masking.names import stemmed
 
 _OTHERS = "\r\x0b\x0c\x85\u2028\u2029"
@@ -29,6 +30,8 @@ _FRONT = re.compile(
 """What a program writes before each line; a label is the same in all of them."""
 _TITLE = re.compile(r"[^:\n]{1,200}:[ ]{1,4}(?=\S)")
 """What an error's sentence begins with, before the text of another program."""
+_FAR = 200
+"""Most lines that one mask stands for, if the line behind it has another."""
 _SENTENCE = 20_000
 """Most characters of a text whose title is looked for."""
 _CONTEXT = re.compile(r"(?P<context>[ ]|(?=@@)|\Z)")
@@ -46,8 +49,7 @@ def breaks_alike(text: str, mask: Callable[[str], str]) -> str:
     if masked == alike:
         return text
     now = masked.split("\n")
-    places = _places(lines, now)
-    lasts = [place - 1 for place in places[1:]]  # a line that is masked may have been several
+    lasts = [place - 1 for place in places(lines, now)[1:]]  # a line that is masked may have been several
     return "".join(line + ends[max(last, 0)] for line, last in zip(now, lasts, strict=False)) + now[-1]
 
 
@@ -76,8 +78,8 @@ def _within(lines: list[str], stretches: Iterable[Stretch], mask: Callable[[str]
         masked = mask(text) if stemmed(text.casefold()) else text
         if masked != text:
             now = masked.split("\n")
-            places = zip(now, _places(bare, now), strict=True)
-            kept += [*lines[at:begin], *(f"{lines[begin + it][: fronts[it]]}{line}" for line, it in places)]
+            begun = zip(now, places(bare, now), strict=True)
+            kept += [*lines[at:begin], *(f"{lines[begin + it][: fronts[it]]}{line}" for line, it in begun)]
             at = end
     return [*kept, *lines[at:]] if at else lines
 
@@ -101,7 +103,7 @@ def _stretches(lines: Sequence[str]) -> Iterator[Stretch]:
         yield begin, len(lines), fronts
 
 
-def _places(was: Sequence[str], now: Sequence[str]) -> Sequence[int]:
+def places(was: Sequence[str], now: Sequence[str]) -> Sequence[int]:
     """For each line of a masked text, in order, the line in which it began. A mask takes lines away and adds none."""
     fewer = len(was) - len(now)
     if fewer <= 0:
@@ -109,12 +111,14 @@ def _places(was: Sequence[str], now: Sequence[str]) -> Sequence[int]:
     where = defaultdict[str, list[int]](list)
     for at, line in enumerate(was):
         where[line].append(at)
-    places, at = list[int](), 0
+    found, at = list[int](), 0
     for number, line in enumerate(now):
         same = where.get(line, [])
-        next_ = bisect_left(same, at)
-        if next_ < len(same) and same[next_] <= number + fewer:
+        next_, last = bisect_left(same, at), number + fewer
+        if next_ < len(same) and same[next_] <= last:
             at = same[next_]
-        places.append(min(at, number + fewer))
-        at = places[-1] + 1
-    return places
+        elif (head := line.partition(MASK)[0]).strip() and head != line:
+            at = next((it for it in range(at, min(last, at + _FAR) + 1) if was[it].startswith(head)), at)
+        found.append(min(at, last))
+        at = found[-1] + 1
+    return found

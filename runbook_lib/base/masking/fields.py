@@ -12,7 +12,7 @@ from typing import Any
 
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.names import no_value, telling
-from runbook_lib.base.masking.tongues import has
+from runbook_lib.base.masking.vocabulary import has
 
 _MOST = 40
 """Most fields of an object that are regarded: one with more is a table."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 from runbook_lib.base.masking.names import stemmed
 
@@ -29,14 +28,13 @@ _ENDS, _LISTS = ":|>]", "-*"
 Part = tuple[str, int]
 
 
-@lru_cache(maxsize=256)
-def _parts(line: str) -> list[Part]:
-    """What a line begins with: the kind of each part, or its letters, and where it ends."""
+def _parts(line: str, most: int = _MOST) -> list[Part]:
+    """What a line begins with: the kind of each part, or its letters, and where it ends; `most` parts."""
     found = list[Part]()
     for part in _PART.finditer(line[:400]):
         kind = str(part.lastgroup)
         found.append((part[0] if kind in ("word", "sign") else f"\n{kind}", part.end()))
-        if len(found) == _MOST:
+        if len(found) == most:
             break
     return found
 
@@ -60,19 +58,20 @@ def alike(lines: Sequence[str]) -> Iterator[Stretch]:
     near, at = _near(lines), 0
     while at < len(lines) - 1:
         first, shared, end = _parts(lines[at]) if at in near else [], 0, at + 1
+        parts = [first]
         while first and end < len(lines) and end in near:
-            now = _shared(first[: shared or None], _parts(lines[end]))
+            parts.append(_parts(lines[end], shared or _MOST))
+            now = _shared(first[: shared or None], parts[-1])
             if not now or (end > at + 2 and now < shared / 2):
                 break
             shared, end = now, end + 1
         if shared:
-            yield at, end, _fronts(lines[at:end], shared)
+            yield at, end, _fronts(parts[: end - at], shared)
         at = end
 
 
-def _fronts(lines: Sequence[str], shared: int) -> list[int]:
+def _fronts(parts: Sequence[Sequence[Part]], shared: int) -> list[int]:
     """The length of each beginning. Of its last blanks, no more than all lines have: the others are an indentation."""
-    parts = [_parts(line) for line in lines]
     ends = [one[shared - 1][1] for one in parts]
     if parts[0][shared - 1][0] != _BLANK:
         return ends

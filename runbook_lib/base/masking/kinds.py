@@ -131,7 +131,7 @@ KINDS: tuple[Kind, ...] = (
         KEEP,
     ),
     Kind(  # a registry's user and password, in base64
-        ("auth",),
+        ('auth"', "auth'", "auth\\", "_auth"),
         re.compile(
             r"((?:(?P<q>\\{0,3}[\"'])auth(?P=q)\s{0,4}:\s{0,4}(?P=q)|(?<![A-Za-z0-9])_auth\s{0,4}=\s{0,4}\"?))([A-Za-z0-9+/]{8,}={0,2})"
         ),
@@ -238,7 +238,7 @@ KINDS: tuple[Kind, ...] = (
         KEEP,
     ),
     Kind(  # how a program hands a password over
-        ("auth",),
+        ("auth=", "auth =", "auth\t=", "auth\n=", "auth("),
         re.compile(
             r"((?i:\bauth\s?=\s?\(|http(?:basic|digest)auth\(|basic_auth\s?=\s?\()\s{0,4}(?P<q>\\{0,3}[\"'])[^\"'\n\\]{1,80}(?P=q)"
             r"\s{0,4},\s{0,4}(?P=q))(?!\[redacted\])[^\"'\n\\]+"
@@ -249,14 +249,6 @@ KINDS: tuple[Kind, ...] = (
         ("authorization",),
         re.compile(
             r"(?i)((?P<q>\\{0,3}[\"'])(?:proxy-)?authorization(?P=q),\s{0,4}(?P=q))(?!\[redacted\])[^\"'\n\\]{6,}"
-        ),
-        KEEP,
-    ),
-    Kind(
-        ("configure set",),
-        re.compile(
-            r"(\bconfigure set (?:[\w.-]{1,60}\.)?aws_(?:secret_access_key|session_token) {1,4})"
-            r"(?!\[redacted\])[^\s\"'<>\\]+"
         ),
         KEEP,
     ),
@@ -283,3 +275,17 @@ EMAIL = Kind(
     re.compile(r"[A-Za-z0-9._+'-]{1,64}(?:@|%40)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}"),
 )
 """Personal data, not a secret: masked only if the parameters ask for it."""
+_BODY = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
+
+
+def mask_headless(text: str) -> str:
+    """`text` with the body of a private key masked whose beginning is cut off."""
+    kept, at = list[str](), 0
+    for end in END.finditer(text):
+        begin = end.start()
+        while begin > at and _BODY.fullmatch(text[(line := text.rfind("\n", at, begin - 1) + 1) or at : begin].strip()):
+            begin = line or at
+        if begin < end.start():
+            kept += [text[at:begin], MASK]
+            at = end.end()
+    return "".join([*kept, text[at:]])

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import zip_longest
 
+from runbook_lib.base.masking.edges import places
 from runbook_lib.base.masking.kinds import MASK
-from runbook_lib.base.masking.tongues import foreign
+from runbook_lib.base.masking.vocabulary import foreign
 
 _TELLS = re.compile(
     r"passw|passphrase|passcode|secret|token|key|credential|webhook|authorization|cookies|x-amz-|[_-]auth|pwd|[_-]pass\b"
@@ -47,24 +47,14 @@ def mask_lines(texts: Sequence[str], mask: Mask) -> list[str]:
 
 def _aligned(before: list[str], after: list[str]) -> list[str]:
     """Lines after masking, as many as before: one mask may stand for several lines, which have one each then."""
-    missing, found = len(before) - len(after), list[str]()
-    for line, following in zip_longest(after, after[1:]):
-        found.append(line)
-        if MASK not in line or line == before[len(found) - 1]:
-            continue
+    if len(after) > len(before):
+        rest = len(before) - 1
+        return [*after[:rest], " ".join(after[rest:])]
+    begins, found = places(before, after), list[str]()
+    for line, begin, end in zip(after, begins, [*begins[1:], len(before)], strict=True):
         indent = line[: len(line) - len(line.lstrip())]
-        while missing > 0 and (following is None or not _same(before[len(found)], following)):
-            found.append(indent + MASK)
-            missing -= 1
-    found += [MASK] * missing
-    rest = len(before) - 1
-    return found if len(found) == len(before) else [*found[:rest], " ".join(found[rest:])]
-
-
-def _same(before: str, after: str) -> bool:
-    """Whether a line seems to be another one before it was masked."""
-    head = after.partition(MASK)[0]
-    return before == after or (MASK in after and bool(head.strip()) and before.startswith(head))
+        found += [line, *[indent + MASK] * (end - begin - 1)]
+    return found
 
 
 class Window:

@@ -6,17 +6,16 @@ from __future__ import annotations
 
 import re
 
+from runbook_lib.base.masking.drawn import AMONG, FAR, looks_drawn
 from runbook_lib.base.masking.kinds import MASK, Match
-from runbook_lib.base.masking.names import no_value, random
+from runbook_lib.base.masking.names import no_value
 from runbook_lib.base.masking.pairs import PLAIN
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.said import looks_drawn
-from runbook_lib.base.masking.tongues import has
+from runbook_lib.base.masking.vocabulary import has
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _NAME = (
-    r"(?<![A-Za-z0-9])(?:[A-Za-z0-9]{1,20}[_-]){0,2}?"
-    r"(?:(?P<sure>cred(?:ential)?s?|user[_:/-]?pass(?:word)?|userinfo|(?:basic|http|digest|proxy|ntlm|simple)[_-]?auth)"
+    r"(?<![A-Za-z0-9])(?:(?P<sure>cred(?:ential)?s?|user[_:/-]?pass(?:word)?|userinfo|(?:basic|http|digest|proxy|ntlm|simple)[_-]?auth)"
     r"|auth(?:entication)?|login)"
 )
 _USER = r"(?P<user>[A-Za-z][\w.@+-]{0,63})"
@@ -60,8 +59,8 @@ def _both(match: Match) -> str:
         return match[0]
     pair = which == "quoted" or (which == "listed" and (parts["o"] or parts["u"]))
     blank = which == "bare" and match.string[match.end("who")].isspace() and "/" not in match[0] and ":" not in match[0]
-    drawn = looks_drawn(value.ljust(8, "x")) and not _ORDINARY.fullmatch(value)
-    told = random(value) or (parts["sure"] and (pair or (drawn and not blank))) or (pair and drawn)
+    drawn = looks_drawn(value.ljust(8, "x"), AMONG) and not _ORDINARY.fullmatch(value)
+    told = looks_drawn(value, FAR) or (parts["sure"] and (pair or (drawn and not blank))) or (pair and drawn)
     if not told:
         return match[0]
     at = match.start(which) - match.start()
@@ -70,5 +69,5 @@ def _both(match: Match) -> str:
 
 def _beside(match: Match) -> str:
     """Masks a word with a digit and a letter: `pass "phase"` says that one passed."""
-    told = looks_drawn(match["value"]) and not harmless(match["value"])
+    told = looks_drawn(match["value"], AMONG) and not harmless(match["value"])
     return f"{match['head']}{match['q']}{MASK}" if told else match[0]

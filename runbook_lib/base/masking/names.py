@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+from runbook_lib.base.masking.drawn import BEHIND, FAR, looks_drawn
 from runbook_lib.base.masking.ends import ends_line, ends_text, is_front
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.places import FIGURE, harmless
-from runbook_lib.base.masking.tails import HUMP, TAIL
-from runbook_lib.base.masking.tongues import TONGUES, foreign, has
+from runbook_lib.base.masking.vocabulary import HUMP, TAIL, TONGUES, foreign, has
 
 _S = "[_-]?"
-SURE = r"passw(?:or)?[dt]s?|passphrases?|passcodes?"
+SURE = r"passw(?:or)?[dt]s?|pass[ ]?phrases?|passcodes?"
 """Names of a password, which a sentence may have, too."""
 SURE_NAMES = (
     rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
@@ -26,7 +26,7 @@ _PAGES = "next|starting|page|pagination|continuation|idempotency|clientrequest|c
 _PAGE = "".join(f"(?<!{name})(?<!{name}[ _-])" for name in _PAGES.split("|"))
 """A token behind one of these names says where a list goes on, or which request it was: whoever has it has nothing."""
 LIKELY = (
-    rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?|creds|cookies"
+    rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?|creds?|cookies"
     rf"|(?:access|admin|app(?:lication)?|server|shared|unseal){_S}keys?"
 )
 _OWNERS = (
@@ -54,14 +54,14 @@ _FULL = re.compile(
 )
 _SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{TONGUES}|[a-z0-9]*passw(?:or)?d){TAIL}")
 
-_GAP = r"(?:\s|<[^<>]{0,120}>|[*_`~]|\\{1,4}[nrt](?![a-z])){0,12}"
+_GAP = r"(?:\s|\\\r?\n|<[^<>]{0,120}>|[*_`~]|\\{1,4}[nrt](?![a-z])){0,12}"
 QUOTE = r"(?:\\{0,7}[\"']|&quot;|&#3[49];|&#x27;)"
 _ASSIGN = r"(?:[:?+]?={1,3}>?|::(?=[ \t])|:>?|[：＝]|<-|->|%3d|&#61;|&#x3d;|\\{1,4}(?:u003|x3)[ad])"
 AFTER = rf"{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
 _TAG = r"(?:[!&][^\s\"'<>\[({]{1,40}[ \t]{1,4})?"
 """What YAML may have before a value: its kind, or an anchor."""
 _QUOTED = re.compile(
-    rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}(?:[rbuf]{{0,2}}|\$)(?P<q>{QUOTE}))"
+    rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}(?:[rbufne]{{0,2}}|u&|\$)(?P<q>{QUOTE}))"
     r"(?P<value>(?:(?!(?P=q))(?:\\[^\n]|[^\n]))+)"
 )
 CONTINUED = r"(?:[ \t]{1,4}[\\`^]\r?\n[ \t]{0,40}|\s{1,4}|=)"
@@ -72,7 +72,7 @@ NEXT = (
 """The word behind a value: it is the value if the first one is a name, as in `basic_auth: bob x`."""
 _BARE = re.compile(
     rf"(?i)(?P<head>{START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY}){TAIL}"
-    rf"(?P<sep>{AFTER}{_TAG}))(?!bearer\s|basic\s|AWS4-|{QUOTE}|(?:{SURE_NAMES}|{LIKELY})\s{{0,8}}[:=])"
+    rf"(?P<sep>{AFTER}{_TAG}))(?!bearer\s|basic\s|AWS4-|{QUOTE}|(?:[rbufneq]{{1,2}}|u&)[\"']|(?:{SURE_NAMES}|{LIKELY})\s{{0,8}}[:=])"
     rf"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+){NEXT}"
 )
 _FLAG = re.compile(
@@ -128,17 +128,13 @@ _REFERENCE = re.compile(
 _COUNT = re.compile(r"[\d.,]+%?")
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
 """A folder or a count."""
-_RUN = re.compile(r"\d{8}T\d{6}|[A-Za-z_]\w{0,60}=(?!=*\Z)")
-"""The beginning of a run's id, or of an assignment."""
 _BRIEF = re.compile(
     rf"(?i)(?P<head>{_SHORT}(?:=|{QUOTE}?:[^\S\n]?|{QUOTE}=)(?P<q>{QUOTE}?))(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\,]+)"
 )
 _FOREIGN = re.compile(
-    rf"(?i)((?<![A-Za-z0-9])(?:[A-Za-z0-9]{{1,20}}[_-]){{0,3}}(?:{TONGUES})(?:{_S}[0-9]{{1,2}})?{AFTER}{QUOTE}?)"
+    rf"(?i)((?<![A-Za-z0-9])(?:{TONGUES})(?:{_S}[0-9]{{1,2}})?{AFTER}{QUOTE}?)"
     r"(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\]+)"
 )
-_TURN = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")
-_DRAWN = re.compile(r"[A-Za-z0-9+/=_~!@#$%^*.-]+")
 _STEMS = (
     *(
         "secret",
@@ -158,10 +154,13 @@ _STEMS = (
 )
 """Every telling name contains one of these, in small letters, or one of another language."""
 _ASSIGNED = re.compile(
-    rf"[a-z0-9_.-]{{0,40}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>)"
+    rf"(?:[ ]phrase)?[a-z0-9_.-]{{0,40}}"
+    rf"(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>)"
 )
 """The assignment behind such a beginning, within the longest end of a name."""
-_ASSIGNS = re.compile(rf"(?i)[\w.-]{{2,140}}(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|{QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|</))")
+_ASSIGNS = re.compile(
+    rf"(?i)[\w.-]{{2,140}}(?:[ ]phrase)?(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|{QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|</))"
+)
 
 
 @lru_cache(maxsize=4096)
@@ -280,20 +279,7 @@ def _next(match: Match) -> str:
     """The word behind a value that is masked: if it looks drawn and the value is a name, it is masked, too."""
     following, value = match["next"] or "", match["value"].rstrip(",")
     name = value.isidentifier() and value.casefold() not in _WORDS and not any(map(str.isdigit, value))
-    return f" {MASK}" if following and name and random(match["drawn"].rstrip(".!?|`")) else following
-
-
-def random(value: str) -> bool:
-    """Whether a word looks as if each of its letters had been drawn: capitals, small letters and digits by turns."""
-    turns = len(_TURN.findall(value))
-    return (
-        len(value) >= 12
-        and turns >= 3
-        and value != value.lower()
-        and value != value.upper()
-        and bool(_DRAWN.fullmatch(value))
-        and not _RUN.match(value)
-    )
+    return f" {MASK}" if following and name and looks_drawn(match["drawn"].rstrip(".!?|`"), FAR) else following
 
 
 def _quoted(match: Match) -> str:
@@ -338,10 +324,5 @@ def _bare(match: Match) -> str:
     code = _CODE.match(value) is not None and (loose or not match["sure"])
     word = value.casefold() in _WORDS or code
     tight = not loose and match["sep"] == "=" and len(value) >= 4
-    told = not word and (match["sure"] or enough(value) or tight)
+    told = not word and (match["sure"] or looks_drawn(value, BEHIND) or tight)
     return match["head"] + MASK + tail + _next(match) if told else match[0]
-
-
-def enough(value: str) -> bool:
-    """Whether a word is more than one of a sentence, behind a name that may be one's too."""
-    return len(value) >= 8 and any(char in "0123456789/+=" for char in value)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from runbook_lib.base.masking.drawn import BEHIND, looks_drawn
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.names import (
     AFTER,
@@ -18,13 +19,11 @@ from runbook_lib.base.masking.names import (
     assigned_beginnings,
     at_names,
     describes,
-    enough,
     no_value,
     telling,
 )
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.tails import TAIL
-from runbook_lib.base.masking.tongues import has
+from runbook_lib.base.masking.vocabulary import TAIL, has
 
 _LONGEST = 4_000
 """Most characters of a list or an object that are searched."""
@@ -122,7 +121,7 @@ def _items(text: str, begin: int, *, sure: bool) -> tuple[str, int]:
         if item["q"]:
             secret = not item["key"] and bool(value) and not harmless(value)
         else:
-            likely = enough(value) or (sure and (flow or any(map(str.isdigit, value))))
+            likely = looks_drawn(value, BEHIND) or (sure and (flow or any(map(str.isdigit, value))))
             secret = likely and not item["name"] and not no_value(value)
         if secret:
             kept += [text[at : item.start(which)], MASK]
@@ -139,7 +138,7 @@ def _dashes(text: str, head: Match, *, sure: bool) -> tuple[str, int]:
         if value.endswith(":") or ": " in value:
             break
         word = not any(map(str.isspace, value)) and not no_value(value)
-        if not harmless(value) and (line["q"] or (word and (sure or enough(value)))):
+        if not harmless(value) and (line["q"] or (word and (sure or looks_drawn(value, BEHIND)))):
             kept += [text[at : line.start("value")], MASK]
             at = end = line.end("value")
         begin = text.find("\n", line.end()) + 1

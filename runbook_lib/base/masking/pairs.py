@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+from runbook_lib.base.masking.drawn import MIXED, NUMBER, looks_drawn
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.names import (
     FOLDS,
@@ -20,7 +21,7 @@ from runbook_lib.base.masking.names import (
     telling,
 )
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.tails import HUMP, TAIL
+from runbook_lib.base.masking.vocabulary import HUMP, TAIL
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
@@ -57,16 +58,18 @@ _SAID = re.compile(
 )
 _OF_KEYS = (
     *("api", "app", "access", "secret", "private", "signing", "encryption", "account", "master", "service", "client"),
-    *("auth", "session", "deploy", "license", "ssh"),
+    *("auth", "session", "deploy", "license", "ssh", "unseal"),
 )
 _KEYED = re.compile(
     rf"(?i)((?:{'|'.join(f'(?<={word} )' for word in _OF_KEYS)})"
-    r"(?:key|secret|token)s?(?: id| value)?[\"'`*_]{0,3}"
+    r"(?:key|secret|token)s?(?: id| value| [0-9]{1,2})?[\"'`*_]{0,3}"
     rf"(?:\s{{0,4}}(?:[:=]|[=-]>)\s{{0,4}}|\s{{1,4}}{_WORDS}(?:\s{{0,4}}:)?\s{{1,4}}))"
     r"(?P<q>(?:\\{0,3}[\"'`*_]){0,3})(?P<bare>(?:(?!\\+[\"'])[^\s\"'`<>])+)"
 )
 """`API key: x`: a name as a sentence has it."""
-_BESIDE = re.compile(rf"(?i)((?<![A-Za-z0-9])(?:{SURE})\s(?P<q>\\{{0,3}}[\"'`]))(?P<bare>[^\s\"'`\\]{{4,}})(?=(?P=q))")
+_BESIDE = re.compile(
+    rf"(?i)((?<![A-Za-z0-9])(?:{SURE})\s(?:[NE]|U&)?(?P<q>\\{{0,3}}[\"'`]))(?P<bare>[^\s\"'`\\]{{4,}})(?=(?P=q))"
+)
 """`login failed with password 'x'`"""
 _BEGIN = r"(?:^|(?<=>)|(?<=\'\'\')|(?<=\"\"\"))"
 _END = r"(?:$|<|\'\'\'|\"\"\")"
@@ -191,21 +194,28 @@ def near(
     """`pattern.sub`, tried only if a telling name can begin within `far` characters: finding names is a hundred
     times faster, and a report has a million characters and few names.
     """
-    kept, at, least = list[str](), 0, 0
-    for start, end in _spans(text):
-        first = max(least, start - far)
-        least = end
-        for begin in begins.finditer(text, first, end):
-            found = pattern.match(text, begin.end() if begins is _LINES else begin.start())
-            if found and found.start() >= at:
-                kept += [text[at : found.start()], replace(found)]
-                at = found.end()
+    kept, at = list[str](), 0
+    for place in _places(text, begins, far):
+        if place >= at and (found := pattern.match(text, place)):
+            kept += [text[at:place], replace(found)]
+            at = found.end()
     return "".join([*kept, text[at:]])
+
+
+@lru_cache(maxsize=4)
+def _places(text: str, begins: re.Pattern[str], far: int) -> tuple[int, ...]:
+    """Where a pattern is tried; a dozen of them ask for the same places in turn, and few of them change the text."""
+    places, least = list[int](), 0
+    for start, end in _spans(text):
+        first, least = max(least, start - far), end
+        found = begins.finditer(text, first, end)
+        places += [begin.end() for begin in found] if begins is _LINES else [begin.start() for begin in found]
+    return tuple(places)
 
 
 @lru_cache(maxsize=1)
 def _spans(text: str) -> tuple[tuple[int, int], ...]:
-    """Spans of the names in a text; a dozen patterns ask for them in turn, and few of them change the text."""
+    """Spans of the names in a text."""
     return tuple(stem.span() for stem in _stems(text))
 
 
@@ -251,9 +261,8 @@ def _said(match: Match) -> str:
 def _keyed(match: Match) -> str:
     bare = match["bare"]
     value = bare.rstrip(",.)]}:;!?*_")
-    drawn = len(value) >= 8 and any(map(str.isdigit, value)) and (len(value) >= 16 or any(map(str.isalpha, value)))
     if (
-        not drawn
+        not (looks_drawn(value, MIXED) or looks_drawn(value, NUMBER))
         or no_value(value)
         or value.endswith("-bit")
         or value.startswith(("/", "~", ".", "http", "s3:", "[", "{", "("))

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 
+from runbook_lib.base.masking.drawn import AMONG, FAR, looks_drawn
 from runbook_lib.base.masking.kinds import MASK, Match
-from runbook_lib.base.masking.names import SURE, at_names, no_value, random, stemmed, surely, telling
+from runbook_lib.base.masking.names import SURE, at_names, no_value, stemmed, surely, telling
 from runbook_lib.base.masking.pairs import PLAIN, STEM, near
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.tails import HUMP
-from runbook_lib.base.masking.tongues import has
+from runbook_lib.base.masking.vocabulary import HUMP, has
 
 _START = rf"(?:(?<![A-Za-z0-9])|{HUMP})"
 _KEYS = r"(?:secret[ _-])?access[ _-]?key|(?:api|secret|private|session)[ _-](?:key|token)|secret|token"
@@ -40,12 +40,26 @@ _SENT = re.compile(
 )
 """What a script sends when it is asked: `expect "password:" send "x"`."""
 _FOR = re.compile(
-    rf"(?im)({_NAME}[ \t](?:for|of)[ \t][^\n\\:=]{{1,80}}?(?:\s?[:=]|\sis(?:\snow)?|\s?→)[ \t]{{1,4}}){_VALUE}{_END}"
+    rf"(?im)({_NAME}[ \t](?:for|of|(?:is|was|has[ ]been)[ ](?:auto-?)?(?:generated|created|set)[ ](?:for|as))[ \t]"
+    rf"(?:'[^'\n]{{1,120}}'|[^\n\\:=]{{1,80}}?)(?:\s?[:=]|\sis(?:\snow)?(?:\s?:)?|\s?→)[ \t]{{1,4}}){_VALUE}{_END}"
 )
 """`Password for ada: x`, `the password for prod is x`."""
-_NOW = re.compile(rf"(?im)({_NAME}[ \t](?:is|was)[ \t](?:now|reset to|set to|changed to)[ \t]){_VALUE}{_END}")
+_NOW = re.compile(
+    rf"(?im)({_NAME}[ \t](?:(?:is|was|has[ ]been)[ \t])?(?:now|reset to|set to|changed to):?[ \t]){_VALUE}{_END}"
+)
 _ASKED = re.compile(rf"(?im)({_NAME}[ \t]?[\[(][^\])\n]{{0,60}}[\])][ \t]?:[ \t]{{1,4}})(?!\[){_VALUE}{_END}")
 """A prompt that shows what stands there already, or how it is asked."""
+_ALONE = re.compile(
+    rf"(?i)({_START}(?:{SURE})[^\n]{{0,100}}(?:\n[ \t]{{0,8}}(?:new )?value:[ \t]"
+    r"|:[ \t]{0,8}(?:\n[ \t]{0,8}){1,3}))"
+    r"(?P<bare>[^\s\"'`<>\\]{8,200})(?=[ \t]{0,8}(?:\n|\Z))"
+)
+"""A sentence about a password, and below it a word alone: `use the following password:`"""
+_SIGNED = re.compile(
+    rf"(?i)((?<![A-Za-z0-9.])(?:{SURE})[\"'`*_]{{0,3}}(?:[ \t]?(?P<sign>(?P<row>;)|[|(~→])[ \t]?|[?>][ \t]))"
+    r"(?P<bare>(?!redacted\])(?(row)[^\s\"'`<>\\|;]+|[^\s\"'`<>\\|]+))"
+)
+"""`password|x`, `password(x)`: only what looks drawn, and is no column's name with a number."""
 _BOTH = re.compile(
     r"(?i)(\b(?:user(?:[ _-]?(?:name|id))?|login|account)[ \t]?(?P<sign>[/:|])[ \t]?pass(?:word|wd|phrase)?\b[\"']?"
     r"(?:[ \t]{0,4}[:=])?[ \t]{0,4}[^\s/:|\"'<>]{1,80}[ \t]?(?P=sign)[ \t]?)(?P<bare>[^\s\"'`<>\\]+)"
@@ -93,6 +107,7 @@ _ERRORS = (
     ((": invalid ",), _ARGUMENT),
     (("input_value=",), _INPUT),
 )
+_NUMBERED = re.compile(r"[A-Za-z_. -]+[0-9]{1,2}")
 _ECHO = re.compile(
     r"(\b(?:echo|printf)[ \t](?:-\w{1,3}[ \t]|[\"']?%s(?:\\n)?[\"']?[ \t])?(?P<q>[\"']?)"
     r"(?:[^\s\"':|]{1,80}:(?=[^\n]{1,400}\|[ \t]*(?:sudo[ \t])?chpasswd))?)"
@@ -100,11 +115,6 @@ _ECHO = re.compile(
     r"(?:--password-stdin|--with-token|\bsudo -S|--stdin|chpasswd))"
 )
 """A password that a shell hands to a program's input."""
-_WORD_AND_NUMBER = re.compile(
-    r"(?i)\d{4}-\d\d|\d{8}T\d{6}|[a-z_]\w{0,60}=(?!=*$)|v?\d[\d.,:]*[a-z%]{0,3}$|\d+-?[a-z]{3,}$"
-    r"|(?:sha|md|base|utf|aes|argon|pbkdf|oauth|http|ec|ed|s|tls|ssl|kms|p|rs|hs|es|level|step|line|phase|rule)-?\d{1,5}(?:[-_]?\w{0,12})$"
-)
-"""A date, a number, `16-characters`, `sha256`: no password."""
 
 
 def mask_apart(text: str, small: str) -> str:
@@ -135,14 +145,8 @@ def mask_said(text: str, small: str) -> str:
         text = _BOTH.sub(_told, text)
     for pattern in (_FOR, _NOW, _ASKED, _NEXT):
         text = near(pattern, _told, text, STEM, 0)
+    text = near(_SIGNED, _signed, near(_ALONE, _told, text, STEM, 0), STEM, 0)
     return near(_BESIDE, _beside, text, STEM, 0)
-
-
-def looks_drawn(value: str) -> bool:
-    """Whether a word among others is no word: letters and digits, no path, no date, no name with a number."""
-    mixed = len(value) >= 8 and any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-    path = value.startswith(("/", "~", ".", "http", "s3:", "arn:", "[", "{", "(", "$", "--"))
-    return mixed and not path and not _WORD_AND_NUMBER.match(value)
 
 
 def _refused(match: Match) -> str:
@@ -163,13 +167,20 @@ def _loud(match: Match) -> str:
     tab = "\t" in match["gap"] and surely(match["name"]) and not value.replace(".", "").isdigit() and len(value) > 3
     header = value.isupper() and value.replace("_", "").isalpha()  # of the next column
     plain = header or value.casefold() in PLAIN or value.startswith(("[", "{", "("))
-    return f"{match[1]}{MASK}{bare[len(value) :]}" if (tab and not plain) or looks_drawn(value) else match[0]
+    return f"{match[1]}{MASK}{bare[len(value) :]}" if (tab and not plain) or looks_drawn(value, AMONG) else match[0]
 
 
 def _beside(match: Match) -> str:
     bare = match["bare"]
     value = bare.rstrip(",.)]}:;!?*_")
-    return f"{match[1]}{MASK}{bare[len(value) :]}" if random(value) and looks_drawn(value) else match[0]
+    return (
+        f"{match[1]}{MASK}{bare[len(value) :]}" if looks_drawn(value, FAR) and looks_drawn(value, AMONG) else match[0]
+    )
+
+
+def _signed(match: Match) -> str:
+    called = match["sign"] == "(" and match.string[max(0, match.start() - 1) : match.start()] == "_"
+    return match[0] if called or _NUMBERED.fullmatch(match["bare"].rstrip(",.)]}:;!?*_")) else _told(match)
 
 
 def _told(match: Match) -> str:
@@ -184,6 +195,6 @@ def _told(match: Match) -> str:
     value = bare.rstrip(",.)]}:;!?*_")
     last = parts.get("end") is not None and parts.get("sure")
     word = value.casefold() in PLAIN or value.startswith(("[", "(", "{", "/", "~")) or value[:1].isdigit()
-    if no_value(value) or not (looks_drawn(value) or (last and not word and len(value) > 3)):
+    if no_value(value) or not (looks_drawn(value, AMONG) or (last and not word and len(value) > 3)):
         return match[0]
     return f"{match[1]}{parts.get('q') or ''}{MASK}{bare[len(value) :]}{parts.get('end') or ''}"

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable
 
 from runbook_lib.base.masking.kinds import MASK
-from runbook_lib.base.masking.tongues import foreign
+from runbook_lib.base.masking.vocabulary import foreign
 from runbook_lib.base.nearest import ALIKE
 
 Mask = Callable[[str], str]

@@ -9,7 +9,7 @@ import re
 from runbook_lib.base.masking.commands import PROGRAMS, mask_words
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.names import no_value, stemmed, telling
-from runbook_lib.base.masking.tongues import has
+from runbook_lib.base.masking.vocabulary import has
 
 _Q = r"\\{0,7}[\"'`]"
 _KIND = r"(?:[bBuUrR]{1,2})?"

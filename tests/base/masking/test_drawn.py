@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from runbook_lib.base.masking.drawn import is_drawn, mask_drawn
+from runbook_lib.base.masking.drawn import ALONE, looks_drawn, mask_drawn
 from runbook_lib.base.redact import MASK, redact, redact_text
 
 LETTERS = string.ascii_letters + string.digits
@@ -60,7 +60,7 @@ def test_names_hashes_and_what_is_encoded_stay(name: str) -> None:
 def test_of_words_that_are_drawn_most_are_known(length: int, least: float) -> None:
     draw = random.Random(length)
     words = ["".join(draw.choices(LETTERS, k=length)) for _ in range(60)]
-    assert sum(map(is_drawn, words)) >= least * len(words)
+    assert sum(looks_drawn(word, ALONE) for word in words) >= least * len(words)
 
 
 def test_a_signature_and_a_public_key_stay_however_base64_writes_them() -> None:
@@ -84,7 +84,7 @@ def test_of_words_that_people_join_none_is_taken_for_one() -> None:
     parts = ("Vpr", "Jobs", "Queue", "Dlq", "Worker", "Api", "Get", "Job", "Status", "prod", "Lambda", "Report")
     words = ["".join(draw.choices(parts, k=draw.randint(2, 4))) for _ in range(4_000)]
     words = [f"{first}{draw.choice(('V2', 'S3', 'EU1', '2', '10'))}{last}" for first, last in pairwise(words)]
-    wrong = {word for word in words if is_drawn(word)}
+    wrong = {word for word in words if looks_drawn(word, ALONE)}
     assert not wrong
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import string
 import time
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runbook_lib.base import redact as room
 from runbook_lib.base.redact import MASK, redact, redact_text
 
-X = "Zq3" + "vKw9tLb2m"
+X = "zq3" + "vkw9tlb2m"
+"""Of one case: by its looks alone it is not masked."""
+DRAWN = "Zq3" + "vKw9tLb2m"
 AWS = "wJalrX" + "k3v/T9mB+q2Lz8" * 2 + "AbCdEf"
 PACKED = base64.b64encode(f"ada:{X}".encode()).decode()
 W = "pass" + "word"
@@ -37,9 +42,9 @@ TOLD = {
     "login": [
         f"credentials ada:{X}",
         f"with creds ada/{X}",
-        f"login: ada / {X}",
-        f"auth bob {X}",
-        f"auth: [ada, {X}]",
+        f"login: ada / {DRAWN}",
+        f"auth bob {DRAWN}",
+        f"auth: [ada, {DRAWN}]",
         f'auth: ["ada", "{X}"]',
         f'basic_auth: "ada", "{X}"',
         f'BasicAuth("ada", "{X}")',
@@ -142,17 +147,17 @@ TOLD = {
         f'x --secret-string "{{\\"a\\":\\"{X}\\"}}"',
         f"""x --{W} 'a "b" {X}""",
         f"x --{W} 'two words {X}' -v",
-        f"pulumi config set --secret dbPw {X}",
+        f"pulumi config set --secret dbPw {DRAWN}",
         f"gh auth login --with-token <<< {X}",
         f"gh auth login --with-token <<<'{X}'",
         f"basic_auth: bob {X}",
-        f"db_{W}: ada {X} again",
+        f"db_{W}: ada {DRAWN} again",
         f"psql --{W} \\\n  {X}",
         f"psql --{W} `\n  {X}",
         f"psql --{W} $'{X} x'",
         f"psql --{W} a\\ {X}",
         f"basic_auth: bob / {X}",
-        f"basic_auth: bob, {X}",
+        f"basic_auth: bob, {DRAWN}",
         f"""aws x --cli-input-json '{{"SecretString": "{{\\"a\\":\\"{X}\\"}}"}}'""",
         f'expect "{W}:" send "{X}"',
         f'expect "*?ass{W[4:]}:*" {{ send -- "{X}\\r" }}',
@@ -171,10 +176,10 @@ TOLD = {
         f"git config --global http.proxy{W.title()} {X}",
     ],
     "drawn": [
-        f"the api key {X} leaked",
-        f"token {X} leaked",
-        f"secret access key {X} is old",
-        f"the secret key ({X}) leaked",
+        f"the api key {DRAWN} leaked",
+        f"token {DRAWN} leaked",
+        f"secret access key {DRAWN} is old",
+        f"the secret key ({DRAWN}) leaked",
     ],
 }
 WAYS: dict[str, Callable[[str], str]] = {
@@ -192,7 +197,7 @@ WAYS: dict[str, Callable[[str], str]] = {
 def test_a_secret_that_nothing_is_assigned_to_is_masked(kind: str, way: str) -> None:
     for text in TOLD[kind]:
         clean = redact_text(WAYS[way](text))
-        assert not any(secret in clean for secret in (X, AWS, PACKED)), text
+        assert not any(secret in clean for secret in (X, DRAWN, AWS, PACKED)), text
         assert MASK in clean and redact_text(clean) == clean
 
 
@@ -298,3 +303,43 @@ def test_what_was_redacted_is_not_searched_again(monkeypatch: pytest.MonkeyPatch
     once = redact_text(text)
     monkeypatch.setattr(room, "_searched", lambda *_: pytest.fail("searched"))
     assert redact_text(once) == once
+
+
+LOWER = string.ascii_lowercase
+FIRST = (
+    f"A temporary {W} is generated for root@localhost: {{}}",
+    f"use the following {W} to proceed to installation:\n\n{{}}\n\nThis may also be found at: /var/x",
+    f"{W.title()} for the [elastic] user successfully reset.\nNew value: {{}}",
+    f"The generated {W} for the built-in superuser is : {{}}",
+    f"{W} set to {{}}",
+    f"{W.title()} has been reset to {{}}",
+    f"{W} changed to: {{}}",
+    f"{W.title()} for 'https://ada@h': {{}}",
+    "Enter PEM pass" + " phrase: {}",
+    "Unseal Key 1: {}unseal",
+)
+"""What servers print when they start for the first time, and prompts."""
+WORDS = st.tuples(
+    st.text(LOWER, min_size=5, max_size=9), st.integers(1, 99), st.text("xyz", min_size=2, max_size=4)
+).map(lambda word: "".join(map(str, word)))
+
+
+@pytest.mark.parametrize("text", [*FIRST, *(f"{W}{sign}" for sign in ("|{}", "({})", ";{}", " -> {}", "~{}", "? {}"))])
+@given(word=WORDS)
+def test_a_word_of_one_case_with_a_number_is_masked_behind(text: str, word: str) -> None:
+    said = redact_text(text.format(word))
+    assert word not in said and MASK in said and redact_text(said) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"get_{W}(user_id12345), check_{W}(config2026a)",
+        f"user;{W};address2\nuser|{W}|address2",
+        f"the {W} policy of this run is:\n\n20261130T091438-2255456f71f9\n",
+        f"{W} rules are set for: everybody",
+        "orders_key=vpr-jobs, orders-key: zq3vkw9t",
+    ],
+)
+def test_a_column_a_call_and_an_id_below_a_sentence_stay(text: str) -> None:
+    assert redact_text(text) == text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runbook_lib.base.masking.names import telling
-from runbook_lib.base.masking.tails import is_fact
+from runbook_lib.base.masking.vocabulary import is_fact
 from runbook_lib.base.redact import MASK, redact, redact_text
 
 X = "zebra" + "stripe"

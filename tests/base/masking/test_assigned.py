@@ -1,4 +1,6 @@
-"""A line that holds a name and one word: the word goes whole, with every sign in it."""
+"""A line that holds a name and one word: the word goes whole, with every sign in it. A telling name with another
+word behind it, and a value that looks drawn or does not.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.masking.assigned import suffixed
+from runbook_lib.base.redact import MASK, redact, redact_text
 
 W = "pass" + "word"
 SIGNS = "".join(sorted(set(string.punctuation) - set("\\")))
@@ -68,3 +71,17 @@ def test_a_programs_line_and_a_placeholder_stay(text: str) -> None:
 def test_a_form_and_a_tag_have_their_own_ends() -> None:
     assert redact_text(f"{W}=Tr0ub4dor3&user=bob") == f"{W}={MASK}&user=bob"
     assert redact_text(f"{W}: Tr0ub4dor3</p>") == f"{W}: {MASK}</p>"
+
+
+DRAWN = "Zx9mQw27" + "LkPt3R"
+
+
+@pytest.mark.parametrize("name", ["DB_PASSWORD_ORDERS", "apiKeyAcme", "TOKEN_PARTNER_X", "client_secret_of_billing"])
+def test_a_drawn_value_goes_and_a_word_stays(name: str) -> None:
+    assert suffixed(name, DRAWN)
+    assert redact({name: DRAWN}) == {name: MASK}
+    for text in ("{}={}", "{}: '{}'", '{{"{}": "{}"}}', "-e {}={} -v"):
+        assert redact_text(text.format(name, DRAWN)) == text.format(name, MASK)
+        for plain in ("orders", "orders-db-2026", "20261130T054251.830Z-9a76c91d7971", "12.5", "arn:aws:s3:::a-B1c2D3"):
+            assert redact_text(text.format(name, plain)) == text.format(name, plain)
+            assert redact({name: plain}) == {name: plain}

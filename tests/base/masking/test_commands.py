@@ -1,0 +1,72 @@
+"""Secrets behind an option of a program, also in a command that goes on below."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base.redact import MASK, redact_text
+
+WORDS = st.tuples(
+    st.text(string.ascii_lowercase, min_size=5, max_size=9), st.integers(1, 99), st.text("xyz", min_size=2, max_size=4)
+).map(lambda word: "".join(map(str, word)))
+"""Of one case: by its looks alone none is masked."""
+LINES = (
+    "mysql -u bob -p{} db",
+    "redis-cli -h h -a {} ping",
+    "sshpass -p {} ssh h",
+    "docker login -u bob -p {} r.io",
+    "az login -u bob -p {}",
+    "ldapsearch -x -D cn=x -w {}",
+    "keytool -list -storepass {}",
+    "openssl rsa -in k.pem -passin pass:{}",
+    "sqlcmd -S h -U sa -P {}",
+    "zip -P {} a.zip b",
+    "htpasswd -b f bob {}",
+    "smbclient //h/s -U bob%{}",
+    "mongo -u bob -p {} db",
+    "isql -U sa -P {}",
+    "psexec h -u bob -p {} cmd",
+    "lftp -u bob,{} h",
+    "snmpget -v3 -u bob -A {} h",
+    "xfreerdp /u:bob /p:{} /v:h",
+    "schtasks /create /ru bob /rp {}",
+    "net user bob {} /add",
+    "net use Z: \\\\h\\s {} /user:bob",
+    "net use Z: /user:bob {}",
+    "rclone obscure {}",
+    "mysqladmin -u root pass" + "word {}",
+    "dsmod user x -pwd {}",
+)
+
+
+@pytest.mark.parametrize("line", LINES)
+@given(word=WORDS)
+def test_it_is_masked_and_the_rest_of_the_line_stays(line: str, word: str) -> None:
+    assert redact_text(line.format(word)) == line.format(MASK)
+
+
+@pytest.mark.parametrize("sign", ["\\", "`", "^"])
+@pytest.mark.parametrize("line", [line for line in LINES if " -" in line])
+@given(word=WORDS)
+def test_a_command_that_goes_on_below_is_one_line(line: str, sign: str, word: str) -> None:
+    before, option, behind = line.partition(" -")
+    below = f"{before} {sign}\n  {option.strip()}{behind}"
+    assert redact_text(below.format(word)) == below.format(MASK)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docker login h && docker run -p 8080:80 img",
+        "net use, net user bob /delete, net user bob * /add, the net result of use 12",
+        "rclone obscure -, rclone copy a b",
+        "mkdir -p a \\\n  b/c\nps -a",
+        "schtasks /query /fo list",
+    ],
+)
+def test_other_options_stay(text: str) -> None:
+    assert redact_text(text) == text
