@@ -309,9 +309,7 @@ _OF_A_KERNEL = {PROJECT, READER, PARAMS, "RUNBOOK_ORIGIN", "RUNBOOK_RUN_ID"}
 
 
 def _surroundings() -> dict[str, str]:
-    """The environment variables, without those by which a kernel knows its run: a command that calls `runbook` means
-    the project of its own folder, as at a terminal.
-    """
+    """The environment, without a kernel's own: a `runbook` in a command means its own folder's project, as by hand."""
     return {name: value for name, value in os.environ.items() if name not in _OF_A_KERNEL}
 
 

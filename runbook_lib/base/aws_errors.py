@@ -72,7 +72,8 @@ def aws_errors(doing: str) -> Iterator[None]:
         raise
     except Exception as error:  # the last resort: errors that are not about AWS pass unchanged
         said = sentence(error)
-        if isinstance(error, json.JSONDecodeError) or (type(error) is ValueError and _NO_NUMBER.match(str(error))):
+        no_number = type(error) is ValueError and _NO_NUMBER.match(str(error))
+        if said is None and (no_number or isinstance(error, json.JSONDecodeError)):
             said = f"AWS's answer cannot be read ({_kind(error)}); {PORTAL}"
         if said is None:
             raise
