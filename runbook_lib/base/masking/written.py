@@ -116,13 +116,15 @@ def _told(written: str, mask: Callable[[str], str]) -> str:
 
 def _address(word: str, mask: Callable[[str], str]) -> str:
     """An address: each of its values is a text of its own, and together they have the names before the values."""
-    values = [_decoded(part, mask) if "%" in part else part for part in _BETWEEN.split(word)]
+    values = _BETWEEN.split(word)
+    # One behind a name that tells is a secret as a whole: what is in it would hide a part.
+    told = {at for at in range(2, len(values), 2) if values[at - 1] == "=" and _tells(values[at - 2])}
+    values = [_decoded(one, mask) if "%" in one and at not in told else one for at, one in enumerate(values)]
     whole = "".join(values)
     if _STANDS.search(whole):
         return _decoded(whole, mask)
-    for at in range(2, len(values), 2):
-        if values[at - 1] == "=" and "%" in values[at] and _tells(values[at - 2]):
-            values[at] = _SIGN.sub(_stand, values[at])
+    for at in told:
+        values[at] = _SIGN.sub(_stand, values[at])
     return _STANDS.sub(lambda match: f"%{ord(match[0]) - _SAME:02X}", _decoded("".join(values), mask))
 
 

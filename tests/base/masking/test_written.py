@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base import foreign
@@ -116,6 +116,7 @@ def test_what_is_encoded_in_a_value_of_an_address_is_a_part_of_it_and_the_rest_s
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), st.sampled_from("&;"))
+@example("000:", "&")  # its first part looks drawn by itself
 def test_a_value_of_an_address_goes_whole_whatever_it_is(more: str, between: str) -> None:
     value = quote(f"{X}{more}3AVbIqz", safe="")
     assert redact_text(f"a=%262{between}pass" + f"word={value}{between}x=1") == (
