@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.held import held
-from runbook_lib.base.output import lines_of
+from runbook_lib.base.output import GOES_ON, lines_of
 from runbook_lib.base.project import PROJECT, READER
 from runbook_lib.base.redact import Pieces, redact_lines
 from runbook_lib.base.template import fault, filled
@@ -315,10 +315,11 @@ def _surroundings() -> dict[str, str]:
 
 def printed(command: Command | None, root: Path, values: Mapping[str, str]) -> str:
     """The full output of a command, unredacted; empty if there is none, or if it fails. Not for the record."""
-    lines = list[str]()
     if command is None:
         return ""
-    return "\n".join(lines) if run_command(command, root=root, values=values, out=lines.append, mask=False).ok else ""
+    lines: list[str] = []
+    ran = run_command(command, root=root, values=values, out=lines.append, mask=False)
+    return "\n".join(one for one in lines if one != GOES_ON) if ran.ok else ""
 
 
 def _end(process: subprocess.Popen[bytes] | None) -> None:

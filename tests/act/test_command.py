@@ -329,6 +329,10 @@ def test_what_shows_a_diff_is_printed_as_it_is_and_empty_where_it_fails(tmp_path
     assert printed(_command("cat plan.json"), tmp_path, VALUES) == '{"password": "hunter2hunter2"}'
     assert printed(_python("print('x'); raise SystemExit(1)"), tmp_path, VALUES) == ""
     assert printed(None, tmp_path, VALUES) == ""
+    lasting = (
+        "import subprocess, sys; print('whole'); subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(9)'])"
+    )
+    assert printed(_python(lasting), tmp_path, VALUES) == "whole", "what it leaves behind adds no line"
 
 
 def test_a_secret_below_its_name_is_neither_kept_nor_shown(tmp_path: Path) -> None:

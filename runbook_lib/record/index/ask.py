@@ -124,13 +124,7 @@ def _in_time(base: Any, statement: Any, limit_s: float) -> tuple[list[str], list
         try:
             done = base.execute(statement)
             found.append((_once([one[0] for one in done.description]), _taken(done)))
-        except (
-            UsageError,
-            duckdb.Error,
-            MemoryError,
-            ValueError,
-            OverflowError,
-        ) as error:  # or a value that Python cannot hold
+        except Exception as error:  # it is raised where it was asked
             found.append(error)
         finally:
             ended.set()
@@ -148,10 +142,11 @@ def _in_time(base: Any, statement: Any, limit_s: float) -> tuple[list[str], list
         ended.wait(GRACE_S)
         told = f"archive query: no answer within {limit_s:g} s; ask for less, or give it longer by --seconds"
         raise Endless(told, not ended.is_set())
-    if isinstance(found[0], UsageError):
-        raise found[0]
-    if isinstance(found[0], Exception):
+    of_the_question = (duckdb.Error, MemoryError, ValueError, OverflowError)  # or a value that Python cannot hold
+    if isinstance(found[0], of_the_question) and not isinstance(found[0], UsageError):
         raise UsageError(_told(found[0]))
+    if isinstance(found[0], Exception):
+        raise found[0]
     names, rows = found[0]
     return names, rows
 

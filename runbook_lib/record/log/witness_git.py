@@ -32,6 +32,8 @@ MOST = 10_000
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*")
 _SIZE = re.compile(r"[0-9]{12}")
 _LOGIN = re.compile(r"(?<=://)[^/@]*@")
+_SSH = "ssh -oBatchMode=yes -oConnectTimeout=5 -oControlMaster=no"
+"""Asks nobody, and leaves no connection behind, which would hold git's output open (a shared one is used)."""
 _ALONE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 """Variables that would lead git to another repository, as in a hook."""
 
@@ -142,7 +144,7 @@ class GitWitness(Witness):
     def _git(self, here: str, *words: str, given: bytes = b"", wait_s: float = 0) -> bytes:
         environ = {name: value for name, value in os.environ.items() if name not in _ALONE}
         environ |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-        environ.setdefault("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=5")
+        environ.setdefault("GIT_SSH_COMMAND", _SSH)
         # No hook of the user's, and nothing that goes on in the background in a folder that is removed.
         own = ("core.hooksPath=/dev/null", "push.gpgSign=false", "gc.auto=0", "maintenance.auto=false")
         command = ["git", *(word for one in own for word in ("-c", one)), *words]
