@@ -68,6 +68,7 @@ class Forked(Child):
 
     stdin: Any = None
     stdout: Any = None
+    stderr: Any = None
     returncode: int | None
 
     def wait(self, timeout: float | None = None) -> int:
@@ -103,7 +104,7 @@ def _tool(argv: Sequence[str], given: dict[str, Any]) -> Forked:
     finally:
         os.close(nowhere)
         os.close(write)
-    started.stdout = os.fdopen(read, encoding="utf-8", errors="replace")
+    started.stdout = os.fdopen(read, "rb")
     return started
 
 
