@@ -6,6 +6,7 @@ record for each run.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.errors import ArchiveError, Refused
-from runbook_lib.record import staging
+from runbook_lib.record import journal, staging
 from runbook_lib.record.home import folder
 from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.record import Record
@@ -230,14 +231,23 @@ def test_a_full_disk_makes_no_raise_and_is_said(rollout: Any) -> None:
     assert_it_goes_on(rollout, refused)
 
 
-def test_an_outcome_that_finds_no_room_is_said_and_the_record_has_it_open(rollout: Any, capsys: Any) -> None:
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_outcome_that_finds_no_room_is_said_and_in_the_record_if_it_was_kept(
+    kept: bool, rollout: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere(_: Path) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     rollout.quiet()
+    if not kept:  # the temporary folder is full, too
+        monkeypatch.setattr(journal, "_spare", nowhere)
     with full_disk(rollout.folder, "outcome", only=True):
         done = by_hand(rollout)
     said = capsys.readouterr().err
     assert said.count("No space left on device") == 2 and said.count('"event":"outcome"') == 2
     assert (done.status, done.decision) == ("completed", "SOAK")
-    assert len(done.open_changes) == 2 and any("lacks event" in warning for warning in done.warnings)
+    assert len(done.open_changes) == (0 if kept else 2)
+    assert any("lacks event" in warning for warning in done.warnings) is not kept
     assert_it_goes_on(rollout, done)
 
 
@@ -298,7 +308,7 @@ def test_the_command_says_that_the_disk_is_full_and_the_next_run_goes_on(
     rollout.archive.sweep()
     (died,) = rollout.records()
     assert died.status == ("completed" if since == "seal" else "failed"), "how it ended was kept beside its journal"
-    assert [change.open for change in died.changes] == [False, since == "outcome"]
+    assert [change.open for change in died.changes] == [False, False], "its outcome was kept beside the archive"
     assert rollout.state().weight == 10
     assert_it_goes_on(rollout, died)
 
