@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
+from runbook_lib.base.masking.unseen import without_colours
 from runbook_lib.base.redact import MASK, Pieces, redact, redact_text
 
 __all__ = [
@@ -22,6 +25,8 @@ _OUTPUT = frozenset("output_type name text data metadata execution_count ename e
 _CELL = frozenset(("cell_type", "source", "outputs", "metadata", "execution_count", "attachments"))
 _NOTEBOOK = frozenset(("cells", "metadata", "nbformat", "nbformat_minor"))
 """Fields that are redacted by what they are, or hold nothing that a person wrote."""
+_LEAST = 4
+"""Characters of what is masked in every form of an output: shorter, it may be a part of any word."""
 _BINARY = ("image/png", "image/jpeg", "image/gif", "application/pdf")
 
 
@@ -78,17 +83,54 @@ def redact_output(output: Any, pieces: Pieces | None = None) -> None:
         clean = redact_text(whole)
         if clean != whole:
             output["traceback"] = clean.split("\n")
-    data = output.get("data")
-    if isinstance(data, dict):
-        for mime, item in data.items():
-            if mime in _BINARY:
-                continue
-            text = "".join(item) if _is_lines(item) else item
-            data[mime] = redact_text(text) if isinstance(text, str) else redact(text)
-        for mime in [one for one in data if redact_text(one) != one]:
-            data[redact_text(mime)] = data.pop(mime)
+    if isinstance(output.get("data"), dict):
+        _forms(output["data"])
     if "metadata" in output:
         _in_place(output["metadata"])
+
+
+def _forms(data: dict[str, Any]) -> None:
+    """Redacts the forms of one output: what is masked in its text is shown in no other form, whatever stands there."""
+    hidden = set[str]()
+    for mime, item in data.items():
+        if mime in _BINARY:
+            continue
+        text = "".join(item) if _is_lines(item) else item
+        data[mime] = redact_text(text) if isinstance(text, str) else redact(text)
+        if mime == "text/plain" and isinstance(text, str):
+            hidden = masked_in(text, data[mime])
+    for secret in sorted(hidden, key=len, reverse=True):
+        for mime in set(data) - {"text/plain", *_BINARY}:
+            data[mime] = _without(data[mime], _anywhere(secret))
+    for mime in [one for one in data if redact_text(one) != one]:
+        data[redact_text(mime)] = data.pop(mime)
+
+
+def masked_in(text: str, clean: str) -> set[str]:
+    """What of `text` is masked in `clean`, with one space between words: another form of the output shows it too."""
+    text, clean = (" ".join(without_colours(one).split()) for one in (text, clean))  # a mask may move a column
+    pieces, at, found = clean.split(MASK), 0, set[str]()
+    for number, piece in enumerate(pieces):
+        begin = len(text) - len(piece) if number == len(pieces) - 1 else text.find(piece, at)
+        if begin < at or not text.startswith(piece, begin):
+            return found
+        found |= {text[at:begin].strip()} if number else set()
+        at = begin + len(piece)
+    return {one for one in found if len(one) >= _LEAST}
+
+
+def _anywhere(secret: str) -> re.Pattern[str]:
+    """Finds the secret, also as HTML writes it, whatever is between its words."""
+    forms = dict.fromkeys((secret, html.escape(secret), html.escape(secret, quote=False)))
+    return re.compile("|".join(r"\s+".join(map(re.escape, form.split())) for form in forms))
+
+
+def _without(item: Any, secret: re.Pattern[str]) -> Any:
+    if isinstance(item, str):
+        return secret.sub(MASK, item)
+    if isinstance(item, dict):
+        return {_without(key, secret): _without(one, secret) for key, one in item.items()}
+    return [_without(one, secret) for one in item] if isinstance(item, list) else item
 
 
 def _whole(streams: list[Any]) -> None:

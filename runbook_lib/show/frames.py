@@ -34,11 +34,15 @@ def markup(frame: Any) -> str:
 
 
 def shown(frame: Any) -> Shown:
-    """A pandas table; its index is shown if it has a name, as its first columns."""
-    names = [name for name in frame.index.names if name is not None]
-    flat = frame.reset_index() if names else frame
-    rows = [[_told(value) for value in row] for row in flat.itertuples(index=False, name=None)]
-    return table([str(name) for name in flat.columns], rows)
+    """A pandas table; its index is its first columns, unless it only counts the rows."""
+    names = ["" if name is None else str(name) for name in frame.index.names]
+    counts = names == [""] and type(frame.index).__name__ == "RangeIndex"
+    firsts = [() if counts else one if isinstance(one, tuple) else (one,) for one in frame.index]
+    rows = [
+        [_told(value) for value in (*first, *row)]
+        for first, row in zip(firsts, frame.itertuples(index=False, name=None), strict=True)
+    ]
+    return table([*([] if counts else names), *map(str, frame.columns)], rows)
 
 
 def _told(value: Any) -> str:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.table import Table
+
+from runbook_lib.base.redact import MASK
 from runbook_lib.record.journal import FILE, Journal
-from runbook_lib.record.redact_notebook import redact_notebook
+from runbook_lib.record.redact_notebook import masked_in, redact_notebook, redact_output
+from runbook_lib.show import frames
 
 
 def test_the_journal_takes_secrets_out(tmp_path: Path) -> None:
@@ -34,3 +44,49 @@ def test_a_notebook_is_redacted_in_place_and_its_pictures_stay() -> None:
     pictures = outputs[2]["data"].pop("image/png")
     assert pictures == key
     assert key not in json.dumps(notebook)
+
+
+V = "velvet-" + "harbor1027"
+FRAMES = {
+    "a name beside its value": pd.DataFrame({"Name": ["DB_PASSWORD"], "Value": [V]}),
+    "turned": pd.DataFrame({"user": ["a"], "password": [V]}).T,
+    "a key and its value": pd.DataFrame({"key": ["password", "x"], "value": [V, "1"]}),
+    "by its index": pd.DataFrame([V], index=["DB_PASSWORD"]),
+    "a series": pd.Series({"DB_PASSWORD": V, "USER": "ada"}).to_frame("value"),
+    "items": pd.DataFrame({"DB_PASSWORD": V, "USER": "ada"}.items()),
+    "long": pd.DataFrame({"user": ["ada"], "password": [V]}).melt(),
+}
+
+
+@pytest.mark.parametrize("shown", FRAMES.values(), ids=FRAMES)
+@pytest.mark.parametrize(
+    "form", [frames.markup, pd.DataFrame.to_html, pd.DataFrame.to_json], ids=["ours", "html", "json"]
+)
+def test_a_table_hides_in_every_form_what_it_hides_in_one(shown: Any, form: Any) -> None:
+    output = {"output_type": "execute_result", "data": {"text/html": form(shown), "text/plain": str(shown)}}
+    redact_output(output)
+    assert V not in json.dumps(output)
+    assert "ada" not in str(shown) or "ada" in output["data"]["text/html"]
+
+
+def test_a_table_of_rich_hides_what_stands_below_a_telling_head() -> None:
+    console = Console(record=True, width=60, file=io.StringIO(), force_terminal=True)
+    made = Table("user", "password")
+    made.add_row("ada", V)
+    console.print(made)
+    data = {
+        "text/html": console.export_html(inline_styles=True, clear=False),
+        "text/plain": console.export_text(styles=True),
+    }
+    output = {"output_type": "display_data", "data": data}
+    redact_output(output)
+    assert V not in json.dumps(output)
+    assert "ada" in output["data"]["text/plain"] and "ada" in output["data"]["text/html"]
+
+
+@given(st.text("ab<&\"' 1", min_size=4, max_size=9), st.integers(0, 5), st.sampled_from(["", "\x1b[1m"]))
+def test_what_a_mask_has_hidden_is_known_from_the_texts_around_it(hidden: str, more: int, colour: str) -> None:
+    secret = f"S{hidden}S"
+    text = f"before {colour}{secret} after" + f" | {secret} ." * more
+    assert masked_in(text, text.replace(secret, MASK)) == {" ".join(secret.split())}
+    assert masked_in(text, text) == set()

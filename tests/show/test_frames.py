@@ -33,6 +33,14 @@ def test_the_names_of_the_index_are_in_the_one_head() -> None:
     assert markup.count("<tr") == 3
 
 
+def test_an_index_that_says_more_than_a_number_is_shown() -> None:
+    """A turned table was a column of values without labels."""
+    turned = frames.markup(pd.DataFrame({"user": ["ada"], "jobs": [3]}).T)
+    assert cells(turned, "t[dh]") == ["", "0", "user", "ada", "jobs", "3"]
+    twice = pd.DataFrame({"title": ["x"]}, index=pd.Index(["y"], name="title"))
+    assert cells(frames.markup(twice), "td") == ["y", "x"]
+
+
 def test_without_rows_it_says_so_and_a_large_one_is_pandas_own() -> None:
     assert "nothing to show" in frames.markup(FRAME.iloc[:0])
     large = pd.concat([FRAME] * 40)

@@ -21,6 +21,8 @@ _TAG = re.compile(r"<[^<>]{0,300}>")
 _ROW = re.compile(r"<tr\b", re.I)
 _CELL = re.compile(r"(<(t[hd])\b[^<>]{0,300}>)((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
 _DELIMITERS = ("\t", "|", "│", "┃", ",", ";")
+_OF_ROWS = {"┃": "│", "║": "│"}
+"""The delimiter of rows below a header that has another."""
 _MARKS = " \t\r*_`~\"'"
 _HEADER = re.compile(
     r"(?i)[\w.%/()#-]{1,40}(?: [\w.%/()#-]{1,40})?|access key id|secret access key"
@@ -30,7 +32,7 @@ _HEADER = re.compile(
 _RULED = re.compile(r"[ \t=+-]*[=-]{3}[ \t=+-]*")
 _NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)? ?%?")
 _WORD = re.compile(r"[^\W\d][\w.%/()-]*")
-_RULE = re.compile(r"[ \t]*[─━═┄┈├┝┞┟┠┡┢┣┤┥╞╟╠╡┼┿╇╈╋╪╫╬+|:=-]{3,}[ \t]*")
+_RULE = re.compile(r"[ \t]*[\u2500-\u257f+|:=-]{3,}[ \t]*")
 """A line between a header and its rows."""
 _BREAK = re.compile(r"(\n|\\{1,4}n|'''|\"\"\"|<[^<>\n]{0,300}>)")
 """A break between two lines, also inside source text or HTML."""
@@ -88,8 +90,10 @@ def _table(table: str) -> str:
         ):
             headers = said
             continue
-        for at in range(min(len(cells), len(headers)) - 1, -1, -1):
-            if telling(headers[at]) and _secret(headers[at], said[at]):
+        for at in range(len(cells) - 1, -1, -1):
+            # Its name stands above it, or beside it, as that of a row.
+            names = [headers[at] if at < len(headers) else "", said[at - 1] if at else ""]
+            if any(telling(name) and _HEADER.fullmatch(name) and _secret(name, said[at]) for name in names):
                 cell = cells[at]
                 rows[number] = rows[number][: cell.start(3)] + MASK + rows[number][cell.end(3) :]
     return "".join(rows)
@@ -117,18 +121,19 @@ def _lines(text: str) -> str:
 
 def _delimited(lines: list[str], first: int) -> int:
     """Masks the rows of a table with delimiters; returns the line after it, or 0 if there is no such table."""
-    for sign in _DELIMITERS:
-        if sign not in lines[first]:
+    for above in _DELIMITERS:
+        if above not in lines[first]:
             continue
-        headers = [field.strip(_MARKS) for field in _fields(lines[first], sign)]
+        headers = [field.strip(_MARKS) for field in _fields(lines[first], above)]
         named = [one for one in headers if one]
         if len(named) < 2 or not any(map(telling, named)) or not _are_headers(named):
             continue
-        if headers[0] and _fields(lines[first + 1], sign)[0].strip(_MARKS) == headers[0]:
+        if headers[0] and _fields(lines[first + 1], above)[0].strip(_MARKS) == headers[0]:
             continue  # what a program writes before each line
-        if first > 0 and _RULE.fullmatch(lines[first - 1]) and len(_fields(lines[first - 1], sign)) == len(headers):
+        if first > 0 and _RULE.fullmatch(lines[first - 1]) and len(_fields(lines[first - 1], above)) == len(headers):
             continue  # a row, not a header
         at = first + 1
+        sign = above if any(above in line for line in lines[at : at + 2]) else _OF_ROWS.get(above, above)
         while at < len(lines):
             fields = _fields(lines[at], sign)
             if len(fields) != len(headers):
