@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from runbook_lib.base.masking.names import stemmed
 from runbook_lib.base.masking.unseen import without_colours
 from runbook_lib.base.redact import MASK, Pieces, redact, redact_text
 
@@ -27,6 +28,9 @@ _NOTEBOOK = frozenset(("cells", "metadata", "nbformat", "nbformat_minor"))
 """Fields that are redacted by what they are, or hold nothing that a person wrote."""
 _LEAST = 4
 """Characters of what is masked in every form of an output: shorter, it may be a part of any word."""
+_MARKED = ("text/html", "text/markdown", "image/svg+xml")
+_TAG = re.compile(r"<[^<>]{1,600}>")
+_INLINE = re.compile(r"</?(?:a|b|big|code|em|font|i|kbd|mark|pre|s|samp|small|span|strong|sub|sup|tt|u|var)\b", re.I)
 _BINARY = ("image/png", "image/jpeg", "image/gif", "application/pdf")
 
 
@@ -98,7 +102,10 @@ def _forms(data: dict[str, Any]) -> None:
         text = "".join(item) if _is_lines(item) else item
         data[mime] = redact_text(text) if isinstance(text, str) else redact(text)
         if mime == "text/plain" and isinstance(text, str):
-            hidden = masked_in(text, data[mime])
+            hidden |= masked_in(text, data[mime])
+        elif mime in _MARKED and isinstance(text, str) and stemmed(text.casefold()):
+            seen = _seen(data[mime])
+            hidden |= masked_in(seen, redact_text(seen))
     for secret in sorted(hidden, key=len, reverse=True):
         for mime in set(data) - {"text/plain", *_BINARY}:
             data[mime] = _without(data[mime], _anywhere(secret))
@@ -117,6 +124,15 @@ def masked_in(text: str, clean: str) -> set[str]:
         found |= {text[at:begin].strip()} if number else set()
         at = begin + len(piece)
     return {one for one in found if len(one) >= _LEAST}
+
+
+def _seen(markup: str) -> str:
+    """Marked text as its reader sees it: a name and its value may each have a mark of its own."""
+    return (
+        html.unescape(_TAG.sub(lambda tag: "" if _INLINE.match(tag[0]) else "\n", markup))
+        .replace("**", "")
+        .replace("`", "")
+    )
 
 
 def _anywhere(secret: str) -> re.Pattern[str]:

@@ -69,6 +69,24 @@ def test_a_table_hides_in_every_form_what_it_hides_in_one(shown: Any, form: Any)
     assert "ada" not in str(shown) or "ada" in output["data"]["text/html"]
 
 
+@pytest.mark.parametrize(
+    ("mime", "text"),
+    [
+        ("text/html", "<p>user ada</p><b>password</b> <code>{}</code>"),
+        ("text/html", "<p>ada</p><p>password</p><p>{}</p>"),
+        ("text/html", "<ul><li>ada<li><i>password</i>: <b>{}</b></ul>"),
+        ("text/html", "<span>ada</span><br><span>password</span><span>=</span><span>{}</span>"),
+        ("text/markdown", "ada\n\n**password** `{}`"),
+        ("text/markdown", "ada\n\n<b>password</b> <code>{}</code>"),
+        ("image/svg+xml", "<svg><text><tspan>ada</tspan><tspan>password</tspan><tspan>{}</tspan></text></svg>"),
+    ],
+)
+def test_what_is_marked_is_searched_as_its_reader_sees_it(mime: str, text: str) -> None:
+    output = {"output_type": "display_data", "data": {mime: text.format(V)}}
+    redact_output(output)
+    assert output["data"][mime] == text.format(MASK)
+
+
 def test_a_table_of_rich_hides_what_stands_below_a_telling_head() -> None:
     console = Console(record=True, width=60, file=io.StringIO(), force_terminal=True)
     made = Table("user", "password")
