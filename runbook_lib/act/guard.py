@@ -73,6 +73,12 @@ class Change(Generic[T]):
     ok: bool
     """Whether everything promised was read back."""
 
+    @property
+    def told(self) -> str:
+        """What was read back, in words."""
+        plain = {key: value for key, value in self.seen.items() if isinstance(value, str | int | float) and value != ""}
+        return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in plain.items()) or "nothing"
+
 
 class Guard:
     """Authorises changes, and writes them down before and after."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextvars
+import io
 import json
 import math
 import os
@@ -19,6 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.foreign import address
 
 TELL_AFTER_S = 2.0
 """Seconds of silence after which the person at the terminal is told what takes so long."""
@@ -29,6 +31,8 @@ QUIET_S, EACH_S = 30.0, 10.0
 _REFUSALS = 300
 """HTTP codes from which on an answer is an error or redirect, which botocore handles."""
 _PAGE = 20_000
+SLOWEST_B = 100_000
+"""Bytes a second in which a file of a bucket comes at least: a large one has longer than a question."""
 
 _TRY = re.compile(r"attempt=(\d{1,3})")
 """What botocore says in a header of each question: the how many-eth try it is."""
@@ -217,6 +221,29 @@ def _text(value: Any) -> str:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
 
+def _length(answer: Any) -> int:
+    with suppress(KeyError, ValueError, TypeError):
+        return int(answer.headers["content-length"])
+    return 0
+
+
+def _take(answer: Any) -> None:
+    """Reads the body that botocore would leave to whoever asked: it may come slowly, without end, or half.
+
+    Raises:
+        ConnectionClosedError: the body ended early; botocore asks again.
+    """
+    from botocore.exceptions import ConnectionClosedError
+    from urllib3.exceptions import HTTPError
+
+    try:
+        answer.raw = io.BytesIO(answer.content)
+    except (HTTPError, OSError) as error:
+        raise ConnectionClosedError(error=error, endpoint_url=address(answer.url)) from None
+    if answer.status_code < _REFUSALS and len(answer.content) < _length(answer):
+        raise ConnectionClosedError(error="half an answer", endpoint_url=address(answer.url))
+
+
 class Patient:
     """The HTTP session of a client, which gives up a question without a whole answer after `most_s` seconds.
 
@@ -267,6 +294,9 @@ class Patient:
         begun = time.monotonic()
         try:
             answer = within(lambda: self._session.send(request), told, min(left, self._most_s))
+            if getattr(request, "stream_output", False):
+                most_s = self._most_s + _length(answer) / SLOWEST_B
+                within(lambda: _take(answer), told, min(self._silence.left_s, most_s))
         except Late:
             self._silence.add(begun)
         except Exception:  # no connection, for example

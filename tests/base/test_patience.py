@@ -138,7 +138,7 @@ def test_what_is_overdue_is_told_again_and_again(monkeypatch: pytest.MonkeyPatch
 def test_a_page_is_no_answer_of_a_service_that_speaks_json(
     status: int, content: bytes, streams: bool, raises: bool
 ) -> None:
-    answer = SimpleNamespace(status_code=status, content=content)
+    answer = SimpleNamespace(status_code=status, content=content, headers={}, url="http://x")
     request = SimpleNamespace(stream_output=streams)
     assert Patient(session(lambda _: answer), ASKED, 5).send(request) is answer, "XML is what the others speak"
     if raises:
@@ -240,6 +240,47 @@ def test_a_command_at_an_endpoint_that_hangs_says_so_in_time(dripping: str, monk
     ):
         aws.client("sqs").list_queues()
     assert time.monotonic() - began < 10
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "a")
+
+
+def _version(aws: Aws) -> Any:
+    return aws.client("appconfig").get_hosted_configuration_version(
+        ApplicationId="abcdefg", ConfigurationProfileId="abcdefg", VersionNumber=1
+    )
+
+
+def test_a_file_that_comes_slowly_is_given_up_too(dripping: str, known: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore leaves the body of a file to whoever asked: `rollback 1` waited for it without end, and async was on."""
+    monkeypatch.setattr(patience, "SLOWEST_B", 1e9)
+    began = time.monotonic()
+    for ask in (_version, lambda aws: aws.client("s3").get_object(Bucket="b" * 3, Key="k")):
+        with pytest.raises(ReadTimeoutError):
+            ask(Aws("us-east-1", dripping, answer_s=0.3, tries=2))
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: 5000\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_half_a_file_is_asked_for_again(length: bytes, known: None) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nVersion-Number: 1\r\n\r\nfull"
+    answers = [b"HTTP/1.1 200 OK\r\n" + length + b"\r\n" + b"400\r\nha", whole]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        found = _version(Aws("us-east-1", f"http://127.0.0.1:{server.getsockname()[1]}", answer_s=5, tries=2))
+    assert found["Content"].read() == b"full"
 
 
 def test_one_thread_asks_one_question_after_the_other() -> None:

@@ -110,7 +110,7 @@ class AppConfigTraffic:
                 self._refuse_conflict(error, "switch")
                 raise
         if not change.ok:
-            raise AwsError(f"the switch was turned on, yet it reads back as {dict(change.seen)}; look before going on")
+            raise AwsError(f"the switch was turned on, yet it reads back as {change.told}; look before going on")
         dial = self.read().dial_percent
         if dial != 0:
             self.switch_off(description)
@@ -207,7 +207,7 @@ class AppConfigTraffic:
                 self._refuse_conflict(error, "dial")
                 raise
         if not change.ok:
-            why = change.seen.get("taken_back") or f"it reads back as {dict(change.seen)}"
+            why = change.seen.get("taken_back") or f"it reads back as {change.told}"
             raise Refused(
                 f"the dial did not stay at {step.after:g} % ({why}); it is at {self.read().dial_percent:g} % now. "
                 "A guard in ALARM takes every deployment of the dial back: look at the guards; switch off if needed"

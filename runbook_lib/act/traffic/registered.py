@@ -69,7 +69,7 @@ class RegisteredTraffic:
         change = self._change(plan, step, do)
         if not change.ok:
             raise Refused(
-                f"the weight did not stay at {step.after:g} % (it reads back as {dict(change.seen)}); look, and plan "
+                f"the weight did not stay at {step.after:g} % (it reads back as {change.told}); look, and plan "
                 "again; switch off if needed"
             )
 
@@ -84,7 +84,7 @@ class RegisteredTraffic:
         change = self._change(plan, step, do)
         if not change.ok:
             raise AwsError(
-                f"the dial was brought to {step.after:g} %, yet it reads back as {dict(change.seen)}; by hand: "
+                f"the dial was brought to {step.after:g} %, yet it reads back as {change.told}; by hand: "
                 f"{self._register.by_hand}"
             )
 

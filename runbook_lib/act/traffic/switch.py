@@ -14,7 +14,7 @@ from runbook_lib.act.traffic.flag_store import BY_HAND, PATIENCE_S, PAUSE_S, Fla
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document, told
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of, sentence
-from runbook_lib.base.errors import AwsError
+from runbook_lib.base.errors import AwsError, Unreadable
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.patience import Overdue
 from runbook_lib.observe.traffic.flag_ids import flag_of
@@ -22,6 +22,8 @@ from runbook_lib.observe.traffic.flag_ids import flag_of
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
 
+_AGAIN = (0.5, 1.0, 2.0)
+"""Seconds until what the switch says is asked again, where a web page or half an answer came."""
 HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestException", "UnrecognizedClientException")
 
 
@@ -109,9 +111,7 @@ class Switch:
                 raises=False,
             )
         if not change.ok:
-            raise AwsError(
-                f"the switch was turned off, yet it reads back as {dict(change.seen)}; {store.off_by_hand()}"
-            )
+            raise AwsError(f"the switch was turned off, yet it reads back as {change.told}; {store.off_by_hand()}")
         poll = self._params.service.traffic.client_poll_s
         done = f"async is off by the switch; clients follow within {poll} s; the dial is as it was"
         return Turned(True, done, int(change.seen.get("deployment") or 0))
@@ -120,7 +120,14 @@ class Switch:
         """Facts about the deployment for the journal; without a number, about the newest one."""
         ids = self._store.ids
         where = (ids.switch_environment, ids.switch_profile)
-        seen = self._store.newest(*where) if deployment is None else self._store.settled(*where, deployment)
+        for pause in (*_AGAIN, 0.0):
+            seen = self._store.newest(*where) if deployment is None else self._store.settled(*where, deployment)
+            if not seen.get("unreadable"):
+                break
+            self._store.sleep(pause)
+        else:
+            told = f"version {seen['version']} of the switch was put in force, and what it says cannot be read"
+            raise Unreadable(f"{told}; {self._store.off_by_hand()}")
         return {"enabled": False, **seen} if seen["deployment"] is None and deployment is None else seen
 
 

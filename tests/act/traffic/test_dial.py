@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
-from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.base.errors import AwsError, Refused, Unreadable
 from runbook_lib.observe.traffic.state import TrafficState
 from runbook_lib.params.load import Params
 
@@ -361,9 +361,27 @@ def test_nor_is_it_said_to_be_off_while_nothing_can_be_read(
 ) -> None:
     home.shift(10)
     monkeypatch.setattr(home.traffic._store, "_content", lambda *_: found)
-    with pytest.raises(AwsError, match="it reads back as"):
+    with pytest.raises(Unreadable, match=r"^switching async off: version \d of the switch was put in force, and what"):
         home.traffic.switch_off("off")
+    assert home.traffic._guard.unread, "people are told that it is not known, not that it is on"
     assert home.state().weight == 0, "it was turned off all the same"
+
+
+@pytest.mark.parametrize("found", GARBAGE)
+def test_a_page_in_place_of_what_is_read_back_is_asked_again(
+    home: Any, monkeypatch: pytest.MonkeyPatch, found: bytes
+) -> None:
+    """People were told "could NOT be turned off" of a switch that was off, for one answer of a proxy."""
+    home.shift(10)
+    store, came, before = home.traffic._store, [found], len(home.client.writes)
+    real = store._content
+
+    def content(*which: Any) -> bytes:
+        return came.pop() if came and len(home.client.writes) > before else real(*which)
+
+    monkeypatch.setattr(store, "_content", content)
+    done = home.traffic.switch_off("off")
+    assert done.changed and "async is off by the switch" in done.sentence
 
 
 def test_off_gets_past_a_deployment_on_the_switch(home: Any) -> None:
