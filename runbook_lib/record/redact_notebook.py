@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from runbook_lib.base.masking.names import stemmed
-from runbook_lib.base.masking.unseen import without_colours
+from runbook_lib.base.masking.shown import anywhere, masked_in
 from runbook_lib.base.redact import MASK, Pieces, redact, redact_text
 
 __all__ = [
@@ -26,8 +26,6 @@ _OUTPUT = frozenset("output_type name text data metadata execution_count ename e
 _CELL = frozenset(("cell_type", "source", "outputs", "metadata", "execution_count", "attachments"))
 _NOTEBOOK = frozenset(("cells", "metadata", "nbformat", "nbformat_minor"))
 """Fields that are redacted by what they are, or hold nothing that a person wrote."""
-_LEAST = 4
-"""Characters of what is masked in every form of an output: shorter, it may be a part of any word."""
 _MARKED = ("text/html", "text/markdown", "image/svg+xml")
 _TAG = re.compile(r"<[^<>]{1,600}>")
 _INLINE = re.compile(r"</?(?:a|b|big|code|em|font|i|kbd|mark|pre|s|samp|small|span|strong|sub|sup|tt|u|var)\b", re.I)
@@ -108,22 +106,9 @@ def _forms(data: dict[str, Any]) -> None:
             hidden |= masked_in(seen, redact_text(seen))
     for secret in sorted(hidden, key=len, reverse=True):
         for mime in set(data) - {"text/plain", *_BINARY}:
-            data[mime] = _without(data[mime], _anywhere(secret))
+            data[mime] = _without(data[mime], anywhere(secret))
     for mime in [one for one in data if redact_text(one) != one]:
         data[redact_text(mime)] = data.pop(mime)
-
-
-def masked_in(text: str, clean: str) -> set[str]:
-    """What of `text` is masked in `clean`, with one space between words: another form of the output shows it too."""
-    text, clean = (" ".join(without_colours(one).split()) for one in (text, clean))  # a mask may move a column
-    pieces, at, found = clean.split(MASK), 0, set[str]()
-    for number, piece in enumerate(pieces):
-        begin = len(text) - len(piece) if number == len(pieces) - 1 else text.find(piece, at)
-        if begin < at or not text.startswith(piece, begin):
-            return found
-        found |= {text[at:begin].strip()} if number else set()
-        at = begin + len(piece)
-    return {one for one in found if len(one) >= _LEAST}
 
 
 def _seen(markup: str) -> str:
@@ -133,12 +118,6 @@ def _seen(markup: str) -> str:
         .replace("**", "")
         .replace("`", "")
     )
-
-
-def _anywhere(secret: str) -> re.Pattern[str]:
-    """Finds the secret, also as HTML writes it, whatever is between its words."""
-    forms = dict.fromkeys((secret, html.escape(secret), html.escape(secret, quote=False)))
-    return re.compile("|".join(r"\s+".join(map(re.escape, form.split())) for form in forms))
 
 
 def _without(item: Any, secret: re.Pattern[str]) -> Any:

@@ -1,0 +1,33 @@
+"""What one form of a text hides is hidden in its others: as HTML, narrower, without marks."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from runbook_lib.base.masking.kinds import MASK
+from runbook_lib.base.masking.unseen import without_colours
+
+_LEAST = 4
+"""Characters of what is hidden in every form: shorter, it may be a part of any word."""
+
+
+def masked_in(text: str, clean: str) -> set[str]:
+    """What of `text` is masked in `clean`, with one space between words: another form of the output shows it too."""
+    text, clean = (" ".join(without_colours(one).split()) for one in (text, clean))  # a mask may move a column
+    pieces, at, found = clean.split(MASK), 0, set[str]()
+    for number, piece in enumerate(pieces):
+        begin = len(text) - len(piece) if number == len(pieces) - 1 else text.find(piece, at)
+        if begin < at or not text.startswith(piece, begin):
+            return found
+        found |= {text[at:begin].strip()} if number else set()
+        at = begin + len(piece)
+    return {one for one in found if len(one) >= _LEAST}
+
+
+def anywhere(secret: str) -> re.Pattern[str]:
+    """Finds the secret, also as HTML writes it, whatever is between its words."""
+    forms = dict.fromkeys((secret, html.escape(secret), html.escape(secret, quote=False)))
+    either = "|".join(r"\s+".join(map(re.escape, form.split())) for form in forms)
+    before, after = (r"(?<!\w)" if secret[0].isalnum() else "", r"(?!\w)" if secret[-1].isalnum() else "")
+    return re.compile(f"{before}(?:{either}){after}")
