@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.base import redact as room
@@ -131,16 +131,49 @@ def test_what_is_no_secret_stays(text: str) -> None:
 @given(
     st.recursive(st.none() | st.booleans() | st.integers() | PROSE, lambda x: st.lists(x) | st.dictionaries(PROSE, x))
 )
+@example({"passphrase\t0": 1})  # a key is a text like any other
 def test_structures_keep_their_shape(value: Any) -> None:
     assert redact(redact(value)) == redact(value)
     if isinstance(value, dict):
-        assert redact(value).keys() == value.keys()
+        assert len(redact(value)) == len(value)
+        assert [
+            now for key, now in zip(value, redact(value), strict=True) if not now.startswith(redact_text(key))
+        ] == []
 
 
 def test_a_name_behind_a_name_does_not_hide_the_value() -> None:
     for before in ("Bear" + "er ", "basi" + "c ", "authorization: ", "token: ", "the secret: "):
         for text in ("basi" + "c zebra0zebra0zebra0", "pass" + "word: zebra0", "api_" + "key=zebra0zebra0"):
             assert "zebra" not in redact_text(before + text)
+
+
+@given(
+    front=st.sampled_from(["", "+", "> ", "export ", "DB_"]),
+    sign=st.sampled_from(["=", ": ", ":", " =", ":\n"]),
+    names=st.lists(st.sampled_from(["pass" + "word", "to" + "ken", "sec" + "ret", "api_" + "key"]), min_size=2),
+)
+@example("DB_", "=", ["pass" + "word"] * 2)
+@example("export ", "=", ["pass" + "word"] * 2)
+@example("+", ": ", ["pass" + "word"] * 2)
+def test_a_name_without_a_value_hides_none_behind_it(front: str, sign: str, names: list[str]) -> None:
+    *empty, last = names
+    text = "\n".join([*(f"{front}{name}{sign}" for name in empty), f"{front}{last}={'zebra' + 'stripe'}"])
+    shown = redact_text(text)
+    assert "zebra" not in shown
+    assert len(names) > 2 or shown == text.replace("zebrastripe", MASK)
+
+
+@pytest.mark.parametrize(
+    "before", ["PASS" + "WORT", "holds no to" + "ken", "=Sec" + "ret", "|sec" + "ret", "api_" + "key"]
+)
+@pytest.mark.parametrize("between", ["\n", " ", "\n\n", ":\n", ": "])
+@pytest.mark.parametrize(
+    "held",
+    ['{"to' + 'ken": ["zebra", "b"]}', '{"pass' + 'word": {"value": "zebra"}}', '{"sec' + 'rets": {"db": "zebra"}}'],
+)
+def test_a_word_before_a_json_text_does_not_hide_what_is_in_it(before: str, between: str, held: str) -> None:
+    shown = redact_text(before + between + held)
+    assert "zebra" not in shown and held.partition(":")[0] in shown
 
 
 def test_a_value_behind_a_telling_name_goes_whole() -> None:
@@ -314,7 +347,12 @@ def _thorough(text: str) -> str:
         text = kind.pattern.sub(kind.replacement, text)
     text = named._FLAG.sub(lambda match: match[0] if named.harmless(match["value"]) else match[1] + MASK, text)
     text = named._FOREIGN.sub(named._after, named._BRIEF.sub(named._brief, text))
-    text = named._TAGGED.sub(named._quoted, named._BARE.sub(named._bare, named._QUOTED.sub(named._quoted, text)))
+    for pattern, replace in (
+        (named._QUOTED, named._quoted),
+        (named._BARE, named._bare),
+        (named._TAGGED, named._quoted),
+    ):
+        text = named.everywhere(pattern, replace, text)
     return drawn.mask_drawn(text)
 
 
@@ -354,7 +392,7 @@ _BEGINNINGS = st.sampled_from(
 def test_what_is_tried_near_a_root_alone_finds_as_much_as_the_pattern(text: str) -> None:
     quoted, bare = named._quoted, named._bare
     for pattern, replace in ((named._QUOTED, quoted), (named._BARE, bare), (named._TAGGED, quoted)):
-        assert named.at_names(pattern, replace, text) == pattern.sub(replace, text)
+        assert named.at_names(pattern, replace, text) == named.everywhere(pattern, replace, text)
 
 
 def test_a_text_that_was_clean_is_looked_at_anew_where_more_is_secret() -> None:

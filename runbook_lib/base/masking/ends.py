@@ -14,7 +14,11 @@ _CODE = re.compile(r"`[\w.-]{0,40}\Z")
 _CLOSED = re.compile(r"\s*[:=]{1,3}`\s")
 """What stands around a name that is quoted with its sign: `password=` is looked for."""
 _BELOW = re.compile(r"\n|\\[nr]")
-_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:|[A-Za-z_][\w.-]{0,60}=(?!=*\Z)")
+_LINE = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:|[+-]?[A-Za-z_][\w.-]{0,60}=(?!=*(?:\s|\Z))"
+    r"|[+-]?(?:export|set|setx|setenv|declare|local|readonly|ENV)[ \t]{1,4}(?:-\w{1,4}[ \t]{1,4})?"
+    r"[A-Za-z_][\w.-]{0,60}[= \t]"
+)
 """What begins another line: the time of a log, an assignment."""
 _HEAD = re.compile(r"(?:->[^\n]*|\b(?:def|elif)[ ][^\n]*|\bif[ ](?:not[ ])?[\w.]*)\Z")
 _FAR = 200
@@ -33,7 +37,9 @@ def ends_line(match: Match, value: str) -> bool:
     name in backticks.
     """
     sep = match["sep"]
-    if _BELOW.search(sep) and (value.endswith(":") or _LINE.match(value)):  # YAML: the values follow below
+    if _BELOW.search(sep) and (
+        value.endswith(":") or _LINE.match(match.string, match.start("value"))
+    ):  # YAML: the values follow below
         return True
     return (
         _heads(match, sep)

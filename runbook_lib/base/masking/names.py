@@ -105,6 +105,8 @@ _ROOTS = (
 """Every telling name contains one of these, ..."""
 _BEFORE, _BEHIND = 24, 12  # ... at most so far behind its beginning; as much more shows whether it begins there
 _BEGINNING = re.compile(rf"(?i){START}")
+_LONGEST = 200
+"""Most characters of a match that stays in which others are looked for: in a longer one, that takes too long."""
 _FACTS = (
     "name|type|kind|arn|ids?|version|stage|description|status|state|engine|region|account|created|updated|changed|rotated|date|at|by"
     "|urls?|uri|host|port|user|username|email|path|provider|source|required|default|scopes?|algorithm|format|expires|expiration|alias"
@@ -209,18 +211,32 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
 
 
 def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: str, *, every: bool = False) -> str:
-    """`pattern.sub` for a pattern that begins with a telling name, tried only where one can begin (`every`: also
+    """`everywhere` for a pattern that begins with a telling name, tried only where one can begin (`every`: also
     where nothing is assigned to it): a report has a million characters and few names, and `str.find` finds them fifty
     times faster.
     """
     if not text.isascii() and any(letter in text for letter in FOLDS):
-        return pattern.sub(replace, text)
+        return everywhere(pattern, replace, text)
     kept, at = list[str](), 0
     for begin in beginnings(text) if every else assigned_beginnings(text):
         found = pattern.match(text, begin) if begin >= at else None
-        if found:
-            kept += [text[at : found.start()], replace(found)]
+        if found and ((told := replace(found)) != found[0] or len(told) > _LONGEST):
+            kept += [text[at : found.start()], told]
             at = found.end()
+    return "".join([*kept, text[at:]])
+
+
+def everywhere(pattern: re.Pattern[str], replace: Callable[[Match], str], text: str) -> str:
+    """`pattern.sub`, but what `replace` leaves as it is may have another match in it: a name without a value takes the
+    next line's name for one.
+    """
+    kept, at, found = list[str](), 0, pattern.search(text)
+    while found:
+        told, begin = replace(found), found.start() + 1
+        if told != found[0] or len(told) > _LONGEST:
+            kept += [text[at : found.start()], told]
+            at = begin = found.end()
+        found = pattern.search(text, begin)
     return "".join([*kept, text[at:]])
 
 

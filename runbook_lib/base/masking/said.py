@@ -82,7 +82,7 @@ _SIGNS = ("/pass", "/ pass", ":pass", ": pass", "|pass", "| pass")
 _TYPED = re.compile(
     rf"(?i)({_START}(?:{SURE}|secret|token|api_?key|secret_?key)\s{{0,4}}"
     r"(?::\s{0,4}&?[A-Za-z][\w.\[\]|&' ]{0,60}?"
-    r"=\s{0,4}|[:=]\s{0,4}(?:new\s)?(?:Some|Just|Ok|Right|Secret\w{0,20}|Sensitive\w{0,20}|String)\(|=\s{0,4}@|\{))(?P<q>\\{0,3}[\"'])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q))"
+    r"=\s{0,4}|[:=]\s{0,4}(?:new\s)?(?:Some|Just|Ok|Right|Secret\w{0,20}|Sensitive\w{0,20}|String)\(|=\s{0,4}@|\{))(?P<q>\\{0,3}[\"'])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q)(?!\s{0,8}:))"
 )
 """A variable with its type, or within the word that makes it: `password: str = 'x'`, `password=SecretStr('x')`."""
 _AT = re.compile(
