@@ -72,8 +72,8 @@ def aws_errors(doing: str) -> Iterator[None]:
         raise
     except Exception as error:  # the last resort: errors that are not about AWS pass unchanged
         said = sentence(error)
-        no_number = type(error) is ValueError and _NO_NUMBER.match(str(error))
-        if said is None and (no_number or isinstance(error, json.JSONDecodeError)):
+        of_it = isinstance(error, (json.JSONDecodeError, LookupError, TypeError, AttributeError))
+        if said is None and (of_it or (type(error) is ValueError and _NO_NUMBER.match(str(error)))):
             said = f"AWS's answer cannot be read ({_kind(error)}); {PORTAL}"
         if said is None:
             raise
@@ -99,8 +99,6 @@ def sentence(error: Exception) -> str | None:
         )
     if _foreign(error):
         return _by_kind(error) or _foreign_words(error)
-    if isinstance(error, (LookupError, TypeError, AttributeError)):
-        return f"AWS's answer cannot be read ({_kind(error)}); {PORTAL}"
     return None
 
 

@@ -87,7 +87,7 @@ class Group(TyperGroup):
         except _Wrong:
             _unknown(ctx, args[0], "command", list(self.commands))
         if found[1] is not None:
-            _no_empty_paths(ctx, found[1], found[2])
+            _nothing_empty(ctx, found[1], found[2])
         return found
 
 
@@ -97,16 +97,22 @@ def takes_path(param: Any) -> bool:
     return kind in (Path, list[Path]) or getattr(getattr(param, "type", None), "name", "") in ("path", "file")
 
 
-def _no_empty_paths(ctx: Any, command: Any, args: list[str]) -> None:
-    """Refuses an option whose file or folder is an empty text, as an unset variable of a shell leaves it: a `Path` of
-    it is the working folder.
+def _takes_text(param: Any) -> bool:
+    kind = getattr(getattr(param, "type_descriptor", None), "annotation", None)
+    return kind in (str, list[str]) or getattr(getattr(param, "type", None), "name", "") == "text"
+
+
+def _nothing_empty(ctx: Any, command: Any, args: list[str]) -> None:
+    """Refuses an option whose value is an empty text, as an unset variable of a shell leaves it: a path of it is the
+    working folder, and a demand, such as the environment that a verdict must be about, was none.
     """
-    names = {name for param in command.params if takes_path(param) for name in param.opts}
+    takes = [one for one in command.params if takes_path(one) or _takes_text(one)]
+    expects = {name: "a file or a folder" if takes_path(one) else "a value" for one in takes for name in one.opts}
     for before, word in zip(["", *args], args, strict=False):
-        name = before if before in names and not word.strip() else word.removesuffix("=")
-        if name in names and (name is before or word.endswith("=")):
+        name = before if before in expects and not word.strip() else word.removesuffix("=")
+        if name in expects and (name is before or word.endswith("=")):
             raise UsageError(
-                f"{name} is empty: expects a file or a folder; see `{ctx.command_path} {command.name} --help`",
+                f"{name} is empty: expects {expects[name]}; see `{ctx.command_path} {command.name} --help`",
                 nothing_changed=True,
             )
 
