@@ -97,7 +97,8 @@ def takes_path(param: Any) -> bool:
     return kind in (Path, list[Path]) or getattr(getattr(param, "type", None), "name", "") in ("path", "file")
 
 
-def _takes_text(param: Any) -> bool:
+def takes_text(param: Any) -> bool:
+    """Whether a parameter of a command is a text of a person's."""
     kind = getattr(getattr(param, "type_descriptor", None), "annotation", None)
     return kind in (str, list[str]) or getattr(getattr(param, "type", None), "name", "") == "text"
 
@@ -106,7 +107,7 @@ def _nothing_empty(ctx: Any, command: Any, args: list[str]) -> None:
     """Refuses an option whose value is an empty text, as an unset variable of a shell leaves it: a path of it is the
     working folder, and a demand, such as the environment that a verdict must be about, was none.
     """
-    takes = [one for one in command.params if takes_path(one) or _takes_text(one)]
+    takes = [one for one in command.params if takes_path(one) or takes_text(one)]
     expects = {name: "a file or a folder" if takes_path(one) else "a value" for one in takes for name in one.opts}
     for before, word in zip(["", *args], args, strict=False):
         name = before if before in expects and not word.strip() else word.removesuffix("=")

@@ -71,7 +71,8 @@ def verify(
     except ValueError as error:
         raise ArchiveError(f"{place} cannot be trusted: {error}") from None
     for name, value in expected.items():
-        if value and getattr(found, name) != value:
+        numbered = name == "notebook" and value.isdigit() and found.notebook.startswith(f"{value}_")
+        if value and getattr(found, name) != value and not numbered:
             raise ArchiveError(f"{place} is of the {name} '{getattr(found, name)}', not of '{value}'")
     if since is not None and (trouble := _untimely(found.sealed_at, since)):
         raise ArchiveError(f"{place} {trouble}")

@@ -47,6 +47,9 @@ def check(params: Params) -> Iterator[Said]:
         said = getattr(service.notify, key)
         if said and not re.fullmatch(pattern, said):
             yield f"notify.{key}", shown(said), f"AWS does not allow this name; expects {words}"
+    variable = service.notify.webhook_env
+    if variable and not variable.isidentifier():  # perhaps the webhook itself, which is a secret
+        yield "notify.webhook_env", "'…'", "expects the name of an environment variable, not its value"
 
 
 def fault(resource: str, name: str) -> str:

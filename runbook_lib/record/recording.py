@@ -72,7 +72,7 @@ def staged(
             raise
         other = Path("runbook-archive-none")
         try:
-            other = Path(tempfile.mkdtemp(prefix="runbook-archive-"))
+            other = Path(tempfile.mkdtemp(prefix=_SPARE))
             trouble = f"{error}; the record of {spare} is in {other}"
             return Staged(other, stage(other, *where, utc_now(), output, params), where[3], trouble)
         except (RunbookError, OSError) as worse:
@@ -82,6 +82,14 @@ def staged(
                 f"{error}; nor can a temporary folder be written ({worse}): {spare} leaves no record but these lines"
             )
             return Staged(other, other / NAME / where[3], where[3], trouble)
+
+
+_SPARE = "runbook-archive-"
+
+
+def is_spare(root: Path) -> bool:
+    """Whether the archive is one in the temporary folder, which knows nothing of the rollout but its own run."""
+    return root.name.startswith(_SPARE) and root.parent == Path(tempfile.gettempdir())
 
 
 def opened(

@@ -271,7 +271,7 @@ class Run:
             look: number of the declared look that was judged; 0: none.
             state: the traffic as last read by the run; None: AWS is asked.
         """
-        outcome = self._with_next(outcome, state)
+        outcome = outcome if recording.is_spare(self.archive.root) else self._with_next(outcome, state)
         self.journal.append("decision", moment=moment, look=look, outcome=outcome.model_dump(mode="json"))
         return outcome
 

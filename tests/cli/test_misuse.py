@@ -13,7 +13,7 @@ import typer
 from runbook_lib.base.errors import NOTHING, Exit, UsageError
 from runbook_lib.cli.app import app, main
 from runbook_lib.cli.ending import ending
-from runbook_lib.cli.misuse import Group, takes_path
+from runbook_lib.cli.misuse import Group, takes_path, takes_text
 
 ROOT: Any = typer.main.get_command(app)
 
@@ -92,18 +92,21 @@ def test_a_group_alone_shows_its_help(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "Usage:" in "".join(capsys.readouterr())
 
 
-FOLDERS = [
+TEXTS = [
     (path, name)
     for path, command in ALL.items()
     for param in command.params
-    if param.param_type_name == "option" and takes_path(param)
+    if param.param_type_name == "option" and (takes_path(param) or takes_text(param))
     for name in param.opts
 ]
 
 
-@pytest.mark.parametrize(("path", "name"), FOLDERS, ids=str)
-def test_an_empty_path_is_refused_and_is_not_the_working_folder(path: tuple[str, ...], name: str) -> None:
-    assert len(FOLDERS) > 20
+@pytest.mark.parametrize(("path", "name"), TEXTS, ids=str)
+def test_an_empty_text_is_refused_and_neither_the_working_folder_nor_no_demand(
+    path: tuple[str, ...], name: str
+) -> None:
+    """`verify --env "$TARGET"` with an unset variable took the verdict of any environment, and ended with 0."""
+    assert len(TEXTS) > 60 and (("verify",), "--env") in TEXTS
     for given in ([name, ""], [name, " "], *([[f"{name}="]] if name.startswith("--") else [])):
         assert f"{name} is empty: expects" in refused(*path, *given)
 

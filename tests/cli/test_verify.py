@@ -103,6 +103,7 @@ def test_one_of_something_else_or_of_another_key_or_time_is_not_enough(archive: 
     ):
         code, text = call("verify", file, *key, *words)
         assert code == 1 and told in text
+    assert call("verify", file, *key, "--notebook", "06")[0] == call("verify", file, *key)[0], "its number names it"
     code, text = call("verify", file, "--key", str(private(tmp_path / "other.pem")))
     assert code == 1 and "not signed by this key" in text
     assert call("verify", file, "--archive", str(tmp_path))[0] == 2

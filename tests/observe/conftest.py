@@ -114,7 +114,7 @@ class AppConfigStub:
         }
         self.deployments = {"ed": self._made("pd", dial), "es": self._made("ps", switch)}
         self.values = {"pd": [value for value, _ in dial], "ps": [value for value, _ in switch]}
-        self.broken = False
+        self.broken = b""
 
     def _made(self, profile: str, values: list[tuple[Any, str]]) -> dict[int, dict[str, Any]]:
         made = {}
@@ -188,7 +188,7 @@ class AppConfigStub:
         value = self.values[ConfigurationProfileId][VersionNumber - 1]
         flag = {"enabled": True, "percent": value} if ConfigurationProfileId == "pd" else {"enabled": value}
         document = {"version": "1", "flags": {}, "values": {"vpr_async": flag}}
-        return {"Content": io.BytesIO(b"{}" if self.broken else json.dumps(document).encode())}
+        return {"Content": io.BytesIO(self.broken or json.dumps(document).encode())}
 
 
 @pytest.fixture(name="AppConfig", scope="session")

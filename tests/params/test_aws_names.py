@@ -62,5 +62,14 @@ def test_the_name_of_a_secret_parameter() -> None:
     assert [at for at, _, _ in check(PARAMS.model_copy(update={"service": service}))] == ["notify.webhook_ssm"]
 
 
+def test_a_webhook_in_place_of_the_name_of_its_variable_is_refused_and_not_shown() -> None:
+    address = "https://hooks.example.com/" + "services/T0"
+    for value, fine in ((address, False), ("TEAM_WEBHOOK", True), ("", True), ("a b", False)):
+        notify = PARAMS.service.notify.model_copy(update={"webhook_env": value})
+        service = PARAMS.service.model_copy(update={"notify": notify})
+        said = list(check(PARAMS.model_copy(update={"service": service})))
+        assert (said == []) is fine and address not in str(said)
+
+
 def test_no_policy_of_the_delivered_names_has_a_function_of_any_name() -> None:
     assert not [role for role in ROLES if "function:*" in str(policy(role, PARAMS))]

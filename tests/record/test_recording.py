@@ -47,6 +47,8 @@ def test_where_the_archive_cannot_be_written_one_to_spare_does_if_it_may(
     assert begun.root.parent == tmp_path and begun.root.name.startswith("runbook-archive-")
     assert begun.trouble.endswith(f"the record of this rollback is in {begun.root}") and begun.run_id == "abc"
     assert json.loads((begun.folder / "owner.json").read_text())["run_id"] == "abc"
+    assert recording.is_spare(begun.root) and not recording.is_spare(tmp_path / "archive")
+    assert not recording.is_spare(tmp_path / "team" / begun.root.name)
 
 
 @pytest.mark.parametrize("why", ["no folder", "no room"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from runbook_lib.base.errors import UsageError
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import fault, filled
 from runbook_lib.commands.init.tools import DEFAULT
@@ -225,7 +226,9 @@ def of_flags(
         UsageError: the first one that cannot be understood.
     """
     if not _SERVICE.fullmatch(service):
-        raise UsageError(f"--service is '{service}', expects a name in small letters and dashes, such as orders-export")
+        raise UsageError(
+            f"--service is '{one_line(service)}', expects a name in small letters and dashes, such as orders-export"
+        )
     if not isinstance(yaml.safe_load(service), str):
         raise UsageError(f"--service is '{service}', which YAML reads as something else; choose another name")
     if kind not in ("", "rest", "http"):

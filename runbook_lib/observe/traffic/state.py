@@ -17,8 +17,9 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from runbook_lib.base.answers import PORTAL
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.base.errors import AwsError
+from runbook_lib.base.errors import AwsError, Unreadable
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.asking import Absent, Clients, Place
@@ -297,8 +298,13 @@ def _flag(appconfig: Any, application: str, profile: str, version: str, flag: st
         ApplicationId=application, ConfigurationProfileId=profile, VersionNumber=int(version)
     )
     value, there = None, list[str]()
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
-        values = json.loads(answer["Content"].read())["values"]
+    try:
+        document = json.loads(answer["Content"].read())
+    except (ValueError, RecursionError):
+        told = f"version {version} of the flag '{flag}' cannot be read: what came is no JSON"
+        raise Unreadable(f"{told}; {PORTAL}") from None
+    with suppress(KeyError, TypeError, AttributeError):
+        values = document["values"]
         there = [name for name, one in values.items() if isinstance(one, dict)]
         value = values[flag]
     if value is None and there:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.base.errors import AwsError
+from runbook_lib.base.errors import AwsError, Unreadable
 from runbook_lib.observe.traffic import state
 from runbook_lib.observe.traffic.state import TrafficState, handles, read_state
 from runbook_lib.params.load import Params
@@ -148,9 +148,20 @@ def test_a_dial_out_of_bounds_is_refused(params: Params, AppConfig: Any, percent
 
 def test_a_document_of_another_kind_is_refused(params: Params, AppConfig: Any) -> None:
     stub = AppConfig([(10, "COMPLETE")], ON)
-    stub.broken = True
+    stub.broken = b"{}"
     with pytest.raises(AwsError, match="not a feature-flag document"):
         read_state(stub, params)
+
+
+@pytest.mark.parametrize("page", [b"<html>Sign in</html>", b'{"values": {"vpr', b"[" * 100_000])
+def test_a_page_in_its_place_is_no_reason_to_deploy_the_flags_again(
+    params: Params, AppConfig: Any, page: bytes
+) -> None:
+    stub = AppConfig([(10, "COMPLETE")], ON)
+    stub.broken = page
+    with pytest.raises(Unreadable, match="cannot be read: what came is no JSON; does a proxy or a login page") as told:
+        read_state(stub, params)
+    assert "deploy" not in str(told.value)
 
 
 def test_what_appconfig_calls_its_resources_is_asked_again_after_a_moment(
