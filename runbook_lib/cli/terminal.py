@@ -68,7 +68,7 @@ def prose(text: object, *, indent: str = "", hang: str = "", **style: Any) -> No
     Args:
         hang: on a terminal, before each line but the first.
     """
-    for line in foreign.terminal(text).splitlines() or [""]:
+    for line in foreign.terminal(redact_text(str(text))).splitlines() or [""]:
         room = shutil.get_terminal_size().columns - len(indent)
         wrapped = _wrapped(line, room, hang) if sys.stdout.isatty() else [line]
         for part in wrapped:

@@ -134,6 +134,24 @@ def _folders(above: str, prefix: str, name: str | None) -> Iterator[tuple[str, s
             yield f"{above}/{one}", one[len(prefix) :]
 
 
+def shut_in(root: Path) -> list[str]:
+    """The folders of chains, or above them, that this user may not look into: their records are in no list."""
+    found: list[str] = []
+
+    def look(folder: str, *below: str) -> None:
+        try:
+            names = os.listdir(folder)  # noqa: PTH208 - as above
+        except OSError as error:
+            found.extend([folder] if isinstance(error, PermissionError) else [])
+            return
+        for name in names if below else ():
+            if name.startswith(below[0]) and not name.startswith("."):
+                look(f"{folder}/{name}", *below[1:])
+
+    look(str(root), ENV, RELEASE, "")
+    return found
+
+
 def names_in(chain: Path) -> list[str]:
     """Names of the records in a chain's folder, oldest first."""
     try:
