@@ -263,7 +263,8 @@ class Homed(Notebooks):
 
     def there_and_back(self) -> Record:
         """06 planned and applied, a time in which users come, rollback 1 from the terminal; its notebook's record."""
-        assert self.run(PHASES[0]).decision == "PLANNED" and self.weight == 0
+        planned = self.run(PHASES[0])
+        assert planned.decision == "PLANNED" and self.weight == 0, planned.error
         begun = self.run(PHASES[0], **APPLY)
         assert (begun.decision, self.weight) == ("SOAK", 10), begun.outcome
         self.place.pass_time(hours=2)

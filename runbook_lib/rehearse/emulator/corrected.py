@@ -80,3 +80,27 @@ def page_deployments() -> None:
     from ministack.services import appconfig
 
     appconfig._list_deployments = paged(appconfig._list_deployments)
+
+
+Patch = Callable[[Any, Any], Any]
+
+
+def typed(apply: Patch) -> Patch:
+    """MiniStack's `_apply_patch` of API Gateway with a canary's share as the number that AWS keeps.
+
+    Every value of a patch is a text, and MiniStack keeps and answers it as one.
+    """
+
+    def applied(kept: Any, patches: Any) -> Any:
+        share = "/canarySettings/percentTraffic"
+        told = [{**one, "value": float(one["value"])} if one.get("path") == share else one for one in patches or ()]
+        return apply(kept, told)
+
+    return applied
+
+
+def type_patches() -> None:
+    """Replaces MiniStack's patches by the typed ones."""
+    from ministack.services import apigateway_v1
+
+    apigateway_v1._apply_patch = typed(apigateway_v1._apply_patch)

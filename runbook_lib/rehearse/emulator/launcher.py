@@ -72,6 +72,7 @@ def main(epoch: float, parent: int) -> None:
     inbox.install(Path(tempfile.gettempdir()))
     remembered.install()
     corrected.page_deployments()
+    corrected.type_patches()
     reap = corrected.expire()
 
     def obey(answers: TextIO) -> None:

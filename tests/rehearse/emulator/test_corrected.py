@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runbook_lib.observe.traffic.flag_ids import listed
 from runbook_lib.params.load import load_file, params_dir, read_yaml
-from runbook_lib.rehearse.emulator.corrected import EVERY_S, PAGE, Answer, expired, paged
+from runbook_lib.rehearse.emulator.corrected import EVERY_S, PAGE, Answer, expired, paged, typed
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import deploy
 
@@ -104,3 +104,14 @@ def test_what_was_deployed_after_fifty_others_is_listed(embedded: EmbeddedAws) -
     assert found[PAGE + 2]["State"] == "COMPLETE"
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         listed(client, {**where, "EnvironmentId": "none"})
+
+
+def test_the_share_of_a_canary_is_a_number() -> None:
+    said: list[Any] = []
+    apply = typed(lambda kept, patches: said.append((kept, patches)))
+    share, other = (
+        {"op": "replace", "path": f"/canarySettings/{one}", "value": "10.5"} for one in ("percentTraffic", "x")
+    )
+    apply("stage", [share, other])
+    apply("stage", None)
+    assert said == [("stage", [{**share, "value": 10.5}, other]), ("stage", [])]

@@ -227,8 +227,8 @@ def test_as_a_fork_it_says_the_same_and_ends_the_same_as_a_process_that_boots(
     told = []
     for start in (subprocess.Popen, forks.popen):
         env = {**os.environ, "COLUMNS": "120"}
-        done = start(argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        told.append((done.stdout.read().replace(f"{forks.MODULE}.py", "iac"), done.wait(30), done.poll()))
+        done = start(argv, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        told.append((done.stdout.read().decode().replace(f"{forks.MODULE}.py", "iac"), done.wait(30), done.poll()))
     assert told[0] == told[1]
     assert isinstance(done, forks.Forked), "no process of its own was started"
 
