@@ -31,7 +31,7 @@ from runbook_lib.base.masking.pairs import mask_pairs
 from runbook_lib.base.masking.places import around_arns, harmless
 from runbook_lib.base.masking.said import mask_apart, mask_said
 from runbook_lib.base.masking.sessions import CODES, SESSIONS
-from runbook_lib.base.masking.shown import anywhere, masked_in
+from runbook_lib.base.masking.shown import anywhere, masked_in, narrower
 from runbook_lib.base.masking.sql import mask_sql
 from runbook_lib.base.masking.tables import mask_tables
 from runbook_lib.base.masking.unseen import as_seen, without_colours
@@ -51,7 +51,6 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+
 LEAST = 8
 """Least characters of a secret that is masked everywhere: a shorter one appears in other texts by chance."""
 _MOST_KNOWN = 4096
-_BLANKS = re.compile(r"(?<=[^\s])[ \t]{5,}|\.{5,}|^[ \t]{12,}", re.M)
 _WITHIN, _FRONTS, _KINDS = 3, 2, (*SESSIONS, *KINDS, *CODES, *CLIENTS)
 """Texts within each other that are searched, beginnings of lines before each other, and the shapes."""
 _DEEP = 200
@@ -122,18 +121,9 @@ def redact_text(text: str) -> str:
 def _wide(text: str) -> str:
     """`text` redacted, also with less space between its words: a pattern gets no further than some blanks."""
     found = _within(text, _WITHIN)
-    if not _BLANKS.search(found) or not stemmed(found.casefold()):
-        return found
-    lines = found.split("\n")
-    wide = {number for number, line in enumerate(lines) if _BLANKS.search(line)}
-    tells = (range(number, number + 3) for number, line in enumerate(lines) if stemmed(line.casefold()))
-    told = {at for span in tells if not wide.isdisjoint(span) for at in span}
-    near = "\n".join(line if number in told else "" for number, line in enumerate(lines))
-    narrow = _BLANKS.sub(lambda run: " " if run.start() and near[run.start() - 1] != "\n" else "  ", near)
-    if narrow == near:
-        return found
-    for secret in masked_in(narrow, _within(narrow, _WITHIN)):
-        found = anywhere(secret).sub(MASK, found)
+    if narrow := narrower(found):
+        for secret in masked_in(narrow, _within(narrow, _WITHIN)):
+            found = anywhere(secret).sub(MASK, found)
     return found
 
 

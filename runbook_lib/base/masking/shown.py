@@ -6,8 +6,12 @@ import html
 import re
 
 from runbook_lib.base.masking.kinds import MASK
+from runbook_lib.base.masking.names import stemmed
 from runbook_lib.base.masking.unseen import without_colours
 
+_BLANKS = re.compile(r"(?<=[^\s])[ \t]{5,}|\.{5,}|^[ \t]{12,}", re.M)
+_REACH = 3
+"""Lines, from that of a name on, in which its value may stand."""
 _LEAST = 4
 """Characters of what is hidden in every form: shorter, it may be a part of any word."""
 
@@ -31,3 +35,16 @@ def anywhere(secret: str) -> re.Pattern[str]:
     either = "|".join(r"\s+".join(map(re.escape, form.split())) for form in forms)
     before, after = (r"(?<!\w)" if secret[0].isalnum() else "", r"(?!\w)" if secret[-1].isalnum() else "")
     return re.compile(f"{before}(?:{either}){after}")
+
+
+def narrower(text: str) -> str:
+    """The lines with a telling name, and those below it, with one blank in place of many; empty: none has as many."""
+    if not _BLANKS.search(text) or not stemmed(text.casefold()):
+        return ""
+    lines = text.split("\n")
+    wide = {number for number, line in enumerate(lines) if _BLANKS.search(line)}
+    tells = (range(number, number + _REACH) for number, line in enumerate(lines) if stemmed(line.casefold()))
+    told = {at for span in tells if not wide.isdisjoint(span) for at in span}
+    near = "\n".join(line if number in told else "" for number, line in enumerate(lines))
+    narrow = _BLANKS.sub(lambda run: " " if run.start() and near[run.start() - 1] != "\n" else "  ", near)
+    return "" if narrow == near else narrow
