@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from runbook_lib.base.masking.assigned import mask_suffixed, mask_whole, suffixed
 from runbook_lib.base.masking.clients import CLIENTS
 from runbook_lib.base.masking.commands import mask_commands, mask_login, mask_words
+from runbook_lib.base.masking.declared import DECLARED
 from runbook_lib.base.masking.drawn import KNOWN, looks_drawn, mask_drawn
 from runbook_lib.base.masking.edges import breaks_alike, without_fronts
 from runbook_lib.base.masking.fields import made_below, mask_objects, secret_fields, shaped, without_made
@@ -51,7 +52,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+
 LEAST = 8
 """Least characters of a secret that is masked everywhere: a shorter one appears in other texts by chance."""
 _MOST_KNOWN = 4096
-_WITHIN, _FRONTS, _KINDS = 3, 2, (*SESSIONS, *KINDS, *CODES, *CLIENTS)
+_WITHIN, _FRONTS, _KINDS = 3, 2, (*SESSIONS, *KINDS, *CODES, *CLIENTS, *DECLARED)
 """Texts within each other that are searched, beginnings of lines before each other, and the shapes."""
 _DEEP = 200
 """Levels of nesting that are searched: a deeper value is masked as a whole."""

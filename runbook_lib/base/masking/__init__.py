@@ -1,8 +1,8 @@
 """What gives a secret away, one way a file; `redact.py` puts them in order.
 
-Its shape: `tokens`, `kinds`, `sessions`, `clients`; its looks: `drawn`, which also judges how a value looks for the
-others; the name before it: `names` (of what they consist: `vocabulary`), `assigned`; a name above it: `nested`,
-`fields`; a name apart from it: `pairs`; a sentence: `said`; a user beside it: `logins`; a header: `tables`; an
+Its shape: `tokens`, `kinds`, `sessions`, `clients`, `declared`; its looks: `drawn`, which also judges how a value
+looks for the others; the name before it: `names` (of what they consist: `vocabulary`), `assigned`; a name above it:
+`nested`, `fields`; a name apart from it: `pairs`; a sentence: `said`; a user beside it: `logins`; a header: `tables`; an
 option of a program: `commands`, `words`; a language: `sql`, `kubernetes`; that it is known: `known`.
 
 Where it stands: in texts within the text (`written`), across lines (`lines`), whatever ends or begins these

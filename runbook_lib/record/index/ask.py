@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import close
+from runbook_lib.base.patience import busy
 from runbook_lib.record.index.tables import TABLES
 
 _CLOSED: dict[str, Any] = {
@@ -132,7 +133,8 @@ def _in_time(base: Any, statement: Any, limit_s: float) -> tuple[list[str], list
     beside = threading.Thread(target=asked, daemon=True)
     beside.start()
     try:
-        ended.wait(limit_s)  # not `join`: a signal in it marks the thread as ended
+        with busy(f"the question is answered, within {limit_s:g} s"):
+            ended.wait(limit_s)  # not `join`: a signal in it marks the thread as ended
     except BaseException:  # a signal: the connection cannot be closed while it answers
         base.interrupt()
         ended.wait(GRACE_S)
