@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.base.held import deaf, held
+from tests.moments import answered_and_so_is_the_next
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -31,33 +32,8 @@ def test_an_error_inside_goes_before_a_signal() -> None:
 
 
 @pytest.mark.parametrize("at", range(1, 7))
-def test_one_that_comes_between_two_lines_is_answered_and_so_is_the_next(
-    at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While handlers are put in place, and back: one that stayed would have kept Ctrl-C for ever."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    real, calls = signal.signal, list[int]()
-
-    def after(number: int, handler: Any) -> Any:
-        was = real(number, handler)
-        calls.append(number)
-        if len(calls) == at:
-            for one in numbers:
-                signal.raise_signal(one)
-        return was
-
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(signal, "signal", after)
-            with pytest.raises(KeyboardInterrupt), held():
-                pass
-        for number in numbers:
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(number)
-    finally:
-        for number, handler in before.items():
-            real(number, handler)
+def test_one_that_comes_between_two_lines_is_answered_and_so_is_the_next(at: int) -> None:
+    answered_and_so_is_the_next(at, held(), (KeyboardInterrupt,))
 
 
 @pytest.mark.parametrize("at", range(1, 4))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import v4
 
 from runbook_lib.record.ended import Terminated, begun, cut_short, deferring_signals, running
+from tests.moments import answered_and_so_is_the_next
 
 ENDED = ("completed", "failed")
 
@@ -58,28 +58,5 @@ def test_a_cell_that_took_too_long_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("at", range(1, 7))
-def test_a_signal_between_two_lines_is_answered_and_so_is_the_next(at: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While handlers are put in place, and back: one that stayed would have kept every later signal for ever."""
-    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    real, calls = signal.signal, list[int]()
-
-    def after(number: int, handler: Any) -> Any:
-        was = real(number, handler)
-        calls.append(number)
-        if len(calls) == at:
-            for one in numbers:
-                signal.raise_signal(one)
-        return was
-
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(signal, "signal", after)
-            with pytest.raises((KeyboardInterrupt, Terminated)), deferring_signals():
-                pass
-        for number in numbers:
-            with pytest.raises((KeyboardInterrupt, Terminated)):
-                signal.raise_signal(number)
-    finally:
-        for number, handler in before.items():
-            real(number, handler)
+def test_a_signal_between_two_lines_is_answered_and_so_is_the_next(at: int) -> None:
+    answered_and_so_is_the_next(at, deferring_signals(), (KeyboardInterrupt, Terminated))
