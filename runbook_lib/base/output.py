@@ -33,16 +33,19 @@ def pieces(process: subprocess.Popen[bytes], linger_s: float, most_s: float) -> 
     """
     heard: queue.SimpleQueue[tuple[Any, bytes]] = queue.SimpleQueue()
     pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe is not None]
-    left = threading.Event()
+    left, enough = threading.Event(), threading.Event()
 
     def read(pipe: Any) -> None:
         piece = b"-"
-        while piece:
+        while piece and not enough.is_set():
             piece = b""
             with contextlib.suppress(OSError, ValueError):
                 piece = os.read(pipe.fileno(), _PIECE)
             if not left.is_set():  # else it is read all the same: a full pipe would stop whoever writes into it
                 heard.put((pipe, piece))
+        if enough.is_set():
+            with contextlib.suppress(OSError, ValueError):
+                pipe.close()
 
     try:
         for pipe in pipes:
@@ -60,6 +63,9 @@ def pieces(process: subprocess.Popen[bytes], linger_s: float, most_s: float) -> 
             now = time.monotonic()
             if ended and (now - last > linger_s or now - ended > most_s):
                 return
+    except GeneratorExit:  # who asks has had too much: whoever goes on printing is to hear that nobody reads
+        enough.set()
+        raise
     finally:
         left.set()
 
