@@ -7,6 +7,8 @@ as AWS does. Wherever a step reads it, that is one sentence, and no KeyError.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from types import TracebackType
 from typing import Any
 
 from runbook_lib.base.answer_types import WrongType
@@ -53,7 +55,7 @@ def listen(client: Any) -> None:
         except WrongType as error:
             raise _without(asked, str(error)) from None
         except _UNREADABLE as error:
-            if isinstance(error, RunbookError) or not _by_the_parser(error):
+            if isinstance(error, RunbookError) or not through(error, "botocore.parsers"):
                 raise
             said = one_line(error) or "without a message"
             raise _without(asked, f"without {said}" if isinstance(error, KeyError) else said) from None
@@ -70,13 +72,18 @@ _UNREADABLE = (AttributeError, TypeError, ValueError, LookupError, ArithmeticErr
 """What botocore's parser raises of an answer in which it finds something else than it reads."""
 
 
-def _by_the_parser(error: BaseException) -> bool:
+def frames(error: BaseException) -> Iterator[TracebackType]:
+    """The error's way, from where it was caught to where it was raised."""
     here = error.__traceback__
     while here is not None:
-        if here.tb_frame.f_globals.get("__name__") == "botocore.parsers":
-            return True
+        yield here
         here = here.tb_next
-    return False
+
+
+def through(error: BaseException, *modules: str) -> bool:
+    """Whether the error's way goes through one of `modules`."""
+    names = [str(frame.tb_frame.f_globals.get("__name__", "")) for frame in frames(error)]
+    return any(name == module or name.startswith(f"{module}.") for name in names for module in modules)
 
 
 def _known(*, http_response: Any, parsed: Any, model: Any, **_: Any) -> None:

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from runbook_lib.base.answers import PORTAL
+from runbook_lib.base.answers import PORTAL, frames, through
 from runbook_lib.base.aws_settings import wrong_setting
 from runbook_lib.base.errors import AwsError, RunbookError, Unreadable
 from runbook_lib.base.foreign import address, one_line
@@ -234,9 +233,9 @@ def _foreign_words(error: Exception) -> str:
         return f"{one_line(said)}{is_}{address(where)}; AWS_ENDPOINT_URL expects http:// or https:// before the host"
     if isinstance(error, OSError):
         return f"{one_line(error)}; check AWS_CA_BUNDLE, AWS_CONFIG_FILE and the files in ~/.aws"
-    if _through(error, "botocore.parsers"):
+    if through(error, "botocore.parsers"):
         return f"the answer is not from AWS ({_kind(error)}); {PORTAL}"
-    if _through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):
+    if through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):
         return f"the credentials are not available ({_kind(error)}); {_CONFIG}, and credential_process there"
     return f"{_kind(error)}; check AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws/config"
 
@@ -249,25 +248,12 @@ def _kind(error: Exception) -> str:
     return said or "without a message"
 
 
-def _frames(error: BaseException) -> Iterator[TracebackType]:
-    here = error.__traceback__
-    while here is not None:
-        yield here
-        here = here.tb_next
-
-
 def _foreign(error: Exception) -> bool:
     """Whether the error was raised below a call into botocore."""
-    return type(error).__module__.split(".")[0] in _FOREIGN or _through(error, *_FOREIGN)
-
-
-def _through(error: Exception, *modules: str) -> bool:
-    """Whether the error's traceback goes through one of `modules`."""
-    names = [str(frame.tb_frame.f_globals.get("__name__", "")) for frame in _frames(error)]
-    return any(name == module or name.startswith(f"{module}.") for name in names for module in modules)
+    return type(error).__module__.split(".")[0] in _FOREIGN or through(error, *_FOREIGN)
 
 
 def place(error: BaseException) -> str:
     """File and line that raised the error."""
-    last = list(_frames(error))[-1]
+    last = list(frames(error))[-1]
     return f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"

@@ -54,6 +54,8 @@ def ends_with(parent: int, end: Callable[[], None]) -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
+INLINE = "module://matplotlib_inline.backend_inline"
+"""Where matplotlib shows figures in a notebook (`MPLBACKEND`)."""
 GRAMMARS = "rfc3987_syntax"
 """jsonschema, which comes with papermill and JupyterLab, compiles 39 grammars of internationalised addresses for a
 format that no notebook's schema has: more than a second of processor time in each process."""

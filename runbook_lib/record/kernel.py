@@ -32,6 +32,7 @@ from papermill.clientwrap import PapermillNotebookClient
 
 from runbook_lib.base import scratch
 from runbook_lib.base.foreign import one_line, terminal
+from runbook_lib.base.process import INLINE
 from runbook_lib.base.redact import Pieces, redact_text
 from runbook_lib.record.allowance import Allowance, without_unfinished
 from runbook_lib.record.kernel_stderr import Stderr
@@ -40,8 +41,6 @@ from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 # Without a home that can be written, in a container for instance; nothing of ours goes there.
 warnings.filterwarnings("ignore", "IPython (parent|dir)", UserWarning)
 _SOCKET_PATH = 100
-INLINE = "module://matplotlib_inline.backend_inline"
-"""Where matplotlib shows figures in a notebook."""
 ANSWERS_S = 30.0
 """Seconds for the answer of a kernel that said that it is done with the cell."""
 _OUTPUTS = ("stream", "display_data", "execute_result", "update_display_data", "error")

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from runbook_lib.base.process import INLINE
 from runbook_lib.rehearse.emulator.lambda_forks import Child
 
 PRELOAD = (
@@ -65,7 +66,7 @@ class Nursery:
     """The process that forks. It ends with this one, and takes its kernels along."""
 
     def __init__(self, modules: Sequence[str] = PRELOAD) -> None:
-        env = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline", **_QUIET}
+        env = {**os.environ, "MPLBACKEND": INLINE, **_QUIET}
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, *modules],
             stdin=subprocess.PIPE,
