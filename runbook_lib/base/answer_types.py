@@ -7,6 +7,7 @@ where a list is due becomes a list of its letters.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Collection
 from typing import Any
 
@@ -80,9 +81,10 @@ def check(shape: Any, value: Any, where: str = "") -> None:
     if not isinstance(value, type_):
         raise _wrong(value, name, where)
     if kind == "structure":
-        for part, inner in shape.members.items():
-            there = value.get(inner.serialization.get("name", part))
-            if there is not None:  # a part that is null is one that is missing
+        parts = _parts(shape)
+        for sent, there in value.items():
+            if there is not None and sent in parts:  # a part that is null is one that is missing
+                part, inner = parts[sent]
                 check(inner, there, part)
         return
     inner = shape.member if kind == "list" else shape.value
@@ -92,6 +94,12 @@ def check(shape: Any, value: Any, where: str = "") -> None:
             check(inner, one, where)
     else:
         _check_scalars(inner.type_name, values, where)
+
+
+@functools.cache
+def _parts(shape: Any) -> dict[str, tuple[str, Any]]:
+    """The parts of a structure by what they are called in an answer: an item of DynamoDB has one of eleven."""
+    return {inner.serialization.get("name", part): (part, inner) for part, inner in shape.members.items()}
 
 
 def _check_scalars(kind: str, values: Collection[Any], where: str) -> None:

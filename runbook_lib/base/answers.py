@@ -21,7 +21,8 @@ PORTAL = "does a proxy or a login page stand between? Check the network and AWS_
 class Part(dict[str, Any]):
     """A structure of an answer. A part that may be missing is asked for by `get`, as of any dictionary."""
 
-    asked = ""
+    __slots__ = ("asked",)
+    asked: str
     """Name of the question, such as `GetFunctionConfiguration`."""
 
     def __missing__(self, key: str) -> Any:
@@ -31,7 +32,8 @@ class Part(dict[str, Any]):
 class Row(list[Any]):
     """A list of an answer."""
 
-    asked = ""
+    __slots__ = ("asked",)
+    asked: str
 
     def __getitem__(self, place: Any) -> Any:
         try:
@@ -130,7 +132,10 @@ def told(value: Any, asked: str) -> Any:
     """
     made: Part | Row
     if isinstance(value, dict):
-        made = Part((key, told(one, asked) if isinstance(one, (dict, list)) else one) for key, one in value.items())
+        made = Part(value)
+        for key, one in value.items():
+            if isinstance(one, (dict, list)):
+                made[key] = told(one, asked)
     elif isinstance(value, list):
         inside = bool(value) and isinstance(value[0], (dict, list))  # what AWS lists is all of one kind
         made = Row([told(one, asked) for one in value] if inside else value)

@@ -112,6 +112,25 @@ def redact_text(text: str) -> str:
 
     Embedded images stay. Colours of a terminal stay if no secret is among them.
     """
+    if not _Asked.environment:
+        _know_environment()
+    if len(text) <= _SHORT:
+        return _short(text, _Asked.emails)
+    digest = _digest(text)
+    if digest in _Asked.clean:
+        return text
+    found = _whole(text)
+    if len(_Asked.clean) >= _MOST_CLEAN:
+        _Asked.clean.clear()
+    _Asked.clean.add(digest if found == text else _digest(found))
+    return found
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _whole(text: str) -> str:
     if "data:image/" in text:
         parts = _IMAGE.split(text)
         parts[::2] = [_wide(part) for part in parts[::2]]
@@ -137,26 +156,7 @@ def _alike(text: str, deep: int) -> str:
     if deep and ("&" in text or "\\" in text or "%" in text):
         whole = mask_whole(text) if "%" in text else text  # before a part of it is taken for an address
         text = mask_written(whole, lambda told: _within(told, deep - 1))
-    return as_seen(text, _redact)
-
-
-def _redact(text: str) -> str:
-    if not _Asked.environment:
-        _know_environment()
-    if len(text) <= _SHORT:
-        return _short(text, _Asked.emails)
-    digest = _digest(text)
-    if digest in _Asked.clean:
-        return text
-    found = _searched(text, _Asked.emails)
-    if len(_Asked.clean) >= _MOST_CLEAN:
-        _Asked.clean.clear()
-    _Asked.clean.add(digest if found == text else _digest(found))
-    return found
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
+    return as_seen(text, lambda seen: _searched(seen, _Asked.emails))
 
 
 def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
@@ -195,8 +195,12 @@ def _shaped(text: str, small: str, emails: bool) -> str:
 
 _MOST_CLEAN = 20_000
 _SHORT = 60
-_short = lru_cache(maxsize=4096)(_searched)
-"""Names and words repeat: nine of ten short texts of a run are searched once."""
+
+
+@lru_cache(maxsize=4096)
+def _short(text: str, emails: bool) -> str:  # noqa: ARG001 - part of the question
+    """Names and words repeat: nine of ten short texts of a run are searched once."""
+    return _whole(text)
 
 
 class Pieces:
