@@ -32,7 +32,7 @@ rehearse-example: $(STAMP) ## The same for a second service with an HTTP API, ex
 
 test: $(STAMP) ## All tests, in parallel, with coverage of judge, act and record
 	@$(BIN)/python -m coverage erase
-	@PYTEST_PLUGINS=tests.lines $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=8
+	@PYTEST_PLUGINS=tests.lines $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations=8
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report --include='runbook_lib/judge/**,runbook_lib/act/**,runbook_lib/record/**' --fail-under=95 --skip-covered
 

@@ -10,8 +10,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar
@@ -233,11 +232,11 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks who starts an embedded AWS; puts the heaviest modules first, so that at the end no worker waits for one.
 
-    Of these, first those that fork this process: near its end it has three times the memory, and a fork takes as much
-    longer. They kill some hundred forks.
+    Before them those that fork this process: near its end it has three times the memory, and a fork takes as much
+    longer. They kill some hundred forks. Then whole walks and notebooks, the longest of all.
 
-    A module stays together, in its own order: what is built for a module is built once. So each of xdist's workers has
-    its own share of the heavy ones, and light ones to be taken away by a worker that has nothing left.
+    A module stays together, in its own order, and has one worker (`--dist loadfile`): what is built for a module is
+    built once.
     """
     for item in items:
         if isinstance(item, pytest.Function) and any(map(_starts_aws, _functions(item))):
@@ -251,29 +250,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         weights[item.path] = min(weight, weights.get(item.path, weight))
     modules_of = {item.path: item.module for item in items if isinstance(item, pytest.Function)}
     forking = {path for path, module in modules_of.items() if weights[path] == 0 and _forks(vars(module))}
-    items.sort(key=lambda item: (weights[item.path], item.path not in forking))
-    light = next((place for place, item in enumerate(items) if weights[item.path] == len(HEAVY)), len(items))
-    modules = [list(tests) for _, tests in itertools.groupby(items[:light], key=lambda item: item.path)]
-    items[:] = dealt(modules, items[light:], int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    items.sort(key=lambda item: (item.path not in forking, not _walks(item.path), weights[item.path]))
 
 
-def dealt(heavy: Sequence[list[T]], light: Sequence[T], workers: int) -> list[T]:
-    """The tests so that each worker gets whole heavy modules, one after the other in turn, and then light tests.
-
-    `--dist worksteal` gives the first worker the first share of the list, and so on; what a worker takes away from
-    another is at the end of its share. Where there are too few light tests to fill the shares, nothing is dealt.
-    """
-    hands: list[list[T]] = [[] for _ in range(workers)]
-    for place, module in enumerate(heavy):
-        hands[place % workers] += module
-    left, rest = sum(map(len, hands)) + len(light), deque(light)
-    for place, hand in enumerate(hands):
-        share = left // (workers - place)
-        if not 0 <= share - len(hand) <= len(rest):
-            return [*itertools.chain(*heavy), *light]
-        hand += [rest.popleft() for _ in range(share - len(hand))]
-        left -= share
-    return list(itertools.chain(*hands))
+def _walks(path: Path) -> bool:
+    return path.parent.name == "e2e" or path.suffix == ".ipynb"
 
 
 def _functions(item: pytest.Function) -> Iterator[Callable[..., object]]:

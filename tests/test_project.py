@@ -15,11 +15,12 @@ import tomllib
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
 from coverage import Coverage
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
@@ -27,7 +28,14 @@ from runbook_lib.params.load import FLAT_NAMES, Flat, read_yaml
 from runbook_lib.run.launch import START
 from tests import killed as deaths
 from tests import lines, memory, unsaid
-from tests.conftest import QUICK, _forks, dealt, draw_few, pytest_generate_tests, pytest_make_parametrize_id
+from tests.conftest import (
+    QUICK,
+    _forks,
+    draw_few,
+    pytest_collection_modifyitems,
+    pytest_generate_tests,
+    pytest_make_parametrize_id,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(one for one in (ROOT / "notebooks").glob("*.ipynb") if one.stem != START)
@@ -389,20 +397,14 @@ def test_the_wheel_has_every_file_of_the_library() -> None:
         assert module or path in kept, path.relative_to(ROOT)
 
 
-@example([1, 9], 0, 2)
-@given(st.lists(st.integers(1, 9), max_size=12), st.integers(0, 40) | st.integers(400, 500), st.integers(1, 4))
-def test_each_worker_has_whole_heavy_modules_first(sizes: list[int], light: int, workers: int) -> None:
-    """And each test is there once; in the order as it is where light tests do not fill the shares."""
-    heavy = [[f"{name}.{test}" for test in range(size)] for name, size in enumerate(sizes)]
-    rest = [f"light.{test}" for test in range(light)]
-    order = dealt(heavy, rest, workers)
-    assert sorted(order) == sorted([*itertools.chain(*heavy), *rest])
-    shares, left = [], list(order)
-    for place in range(workers):  # as xdist gives them out
-        count = len(left) // (workers - place)
-        shares.append(left[:count])
-        left = left[count:]
-    if order != [*itertools.chain(*heavy), *rest]:
-        assert not [module for module in heavy if not any(set(module) <= set(share) for share in shares)]
-        assert not [one for one in shares if sorted(one, key=lambda test: test.startswith("light")) != one]
-    assert order != [*itertools.chain(*heavy), *rest] or workers == 1 or len(heavy) <= 1 or light < 9 * 12 * workers
+def test_the_heaviest_modules_come_first(request: pytest.FixtureRequest) -> None:
+    """Else a worker is left with one at the end, and the others wait for it."""
+    items = list(request.session.items)
+    light, walk = Mock(path=ROOT / "tests" / "test_a.py"), Mock(path=ROOT / "tests" / "e2e" / "test_b.py")
+    for one in (light, walk):
+        one.get_closest_marker.return_value = None
+    ordered = [light, *items, walk]
+    pytest_collection_modifyitems(ordered)
+    assert ordered.index(walk) < ordered.index(light) and len(ordered) == len(items) + 2
+    modules = [path for path, _ in itertools.groupby(ordered, key=lambda item: item.path)]
+    assert len(modules) == len(set(modules))  # each whole, for one worker
