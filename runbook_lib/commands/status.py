@@ -18,7 +18,7 @@ from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.place import shut_in
+from runbook_lib.record.frame import shut_in
 from runbook_lib.rollout import hints
 from runbook_lib.rollout.forecasts import Forecast, forecasts
 from runbook_lib.rollout.next_step import standing
@@ -118,8 +118,8 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
     params, aws, identity = reached(params, quick=True)
     state, _ = weights.read_or_nothing(aws, params)
     archive = Archive.of(params)
-    for folder in shut_in(archive.root):
-        archive.told(f"{folder}: this user may not read it, so the records in it count as missing")
+    for shut in shut_in(archive.root):
+        archive.told(f"{shut}; the records in it count as missing")
     found = standing(params, archive, state, identity.now)
     return Status(
         env=params.env,
