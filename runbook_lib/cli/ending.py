@@ -12,10 +12,11 @@ import traceback
 from runbook_lib.act.guard import begun
 from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import place, sentence
-from runbook_lib.base.errors import NOTHING, Exit, RunbookError
+from runbook_lib.base.errors import NOTHING, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import line, one_line, short
 from runbook_lib.base.held import deaf
 from runbook_lib.base.limits import Spent
+from runbook_lib.base.project import GONE, working
 from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.streams import trouble
 from runbook_lib.record.ended import asks_to_end, never_lost
@@ -45,6 +46,8 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         why = f": {error}" if isinstance(error, Spent) else ""
         return f"runbook: interrupted{why}{changed(untouched)}", INTERRUPTED
+    if isinstance(error, FileNotFoundError) and not working():
+        error = UsageError(GONE)
     if isinstance(error, RunbookError):
         return f"runbook: {one_line_each(str(error))}{changed(untouched)}", int(error.exit_code)
     if os.environ.get(TRACEBACK):

@@ -66,9 +66,10 @@ def existing(root: Path, *, current: bool = True, there: bool = True) -> Path:
     if address(root):
         from runbook_lib.record.home.home import home_of
 
-        root = archive_root(root, project_root()).absolute()
+        root = archive_root(root, project_root())
         if current:
             home_of(root).refresh(whole=True)
+    root = root.absolute()
     if not there:
         return root
     if shut := shut_out(root):

@@ -287,6 +287,8 @@ def seal_staged(
         except Lost:  # another machine sealed first: this record is linked behind that one
             if not left:
                 raise
+        except OSError as trouble:
+            raise ArchiveError(f"{trouble.filename or staging}: {trouble.strerror or trouble}") from trouble
     if found:
         from runbook_lib.record.entry import noted
 

@@ -73,6 +73,19 @@ def test_what_is_not_filled_in_is_refused_and_no_folder_is_made(
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    "name", ["$HOME", "${X} y", "new\nline", "a%sb", "{}", "sp ace", "quo'te\"", "b\udcff", "~root"]
+)
+def test_a_folder_is_taken_whatever_its_name(name: str, tmp_path: Path) -> None:
+    """What is there, and what will be there inside it; what is not there and looks like a variable is refused."""
+    place = tmp_path / name
+    place.mkdir()
+    assert expanded(str(place)) == place and expanded(f"{place}/out/a") == place / "out" / "a"
+    for odd in ("$X", "a\tb", "\0"):
+        with pytest.raises(UsageError):
+            expanded(f"{place}/{odd}")
+
+
 @pytest.mark.parametrize("path", sorted(params_dir(Path(__file__).parent).glob("*.yaml")), ids=lambda one: one.name)
 def test_no_file_of_ours_has_a_key_twice(path: Path) -> None:
     assert read_yaml(path)
