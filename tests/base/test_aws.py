@@ -112,5 +112,5 @@ def test_broken_descriptions_of_services_are_named(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(held)
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
-    with pytest.raises(AwsError, match="in AWS_DATA_PATH .* cannot be read"):
+    with pytest.raises(AwsError, match=r"in AWS_DATA_PATH .* cannot be read"):
         Aws("us-east-1", "http://127.0.0.1:9").client("sts")
