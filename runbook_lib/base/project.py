@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import Unread, UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.yaml_file import MOST_BYTES, read_yaml
@@ -50,7 +50,7 @@ def _above(place: Path) -> Path | None:
     named, leads = os.path.abspath(place), os.path.realpath(place)  # noqa: PTH100 - `resolve` raises in a loop of links
     for here in map(Path, (named, leads)):
         for folder in (here, *here.parents):
-            if (folder / "params" / "gates.yaml").is_file():
+            if _is(folder / "params" / "gates.yaml"):
                 return folder / "params"
     return None
 
@@ -58,8 +58,20 @@ def _above(place: Path) -> Path | None:
 def _own(file: Path) -> Path | None:
     """The folder of a parameter file, if `service.yaml` or `gates.yaml` lies beside it, whatever the folder's name."""
     folder = Path(os.path.abspath(file)).parent  # noqa: PTH100 (a link stays one, `..` goes)
-    own = not file.is_dir() and any((folder / name).is_file() for name in ("service.yaml", "gates.yaml"))
+    own = not os.path.isdir(file) and any(_is(folder / name) for name in ("service.yaml", "gates.yaml"))  # noqa: PTH112
     return folder if own else None
+
+
+def _is(file: Path) -> bool:
+    """Whether it is a file.
+
+    Raises:
+        Unread: this user may not look into its folder: a project is there, or is not.
+    """
+    try:
+        return file.is_file()
+    except PermissionError as error:
+        raise Unread.of(error, file) from None
 
 
 def working() -> list[Path]:
