@@ -156,8 +156,7 @@ class Archive:
                 if folder.name.startswith(".done-"):
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
-            who = folders.facts(folder)
-            ended = folders.ended(folder)
+            who, ended = folders.facts(folder), folders.ended(folder)
             if not who or (ended is None and folders.alive(who, folder)):
                 continue
             process = f"pid {who.get('pid')} on {who.get('host')}"
@@ -252,8 +251,9 @@ def _loaded(folder: Path, _state: tuple[int, ...]) -> Record:
         return Record.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ArchiveError(f"{folder.name}: record.json, '{where}': {first['msg']}") from None
+        raise ArchiveError(
+            f"{folder.name}: record.json, '{'.'.join(map(str, first['loc']))}': {first['msg']}"
+        ) from None
 
 
 @held()
