@@ -250,10 +250,8 @@ def _loaded(folder: Path, _state: tuple[int, ...]) -> Record:
     try:
         return Record.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ArchiveError(
-            f"{folder.name}: record.json, '{'.'.join(map(str, first['loc']))}': {first['msg']}"
-        ) from None
+        one = error.errors()[0]
+        raise ArchiveError(f"{folder.name}: record.json, '{'.'.join(map(str, one['loc']))}': {one['msg']}") from None
 
 
 @held()
