@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import traceback
 
@@ -93,6 +94,8 @@ def _of_this_machine(error: BaseException) -> str:
 
 def _of_a_file(error: BaseException) -> str:
     """The file, and what this machine says of it; empty: the error is another one."""
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # `Path.resolve` before Python 3.13
+        return f"{line(error)}: {os.strerror(errno.ELOOP)}"
     if not isinstance(error, OSError) or error.errno not in _OF_A_FILE or not error.strerror:
         return ""
     named = [short(line(one)) for one in (error.filename, error.filename2) if isinstance(one, str)]
@@ -107,11 +110,15 @@ def changed(untouched: str = "") -> str:
     return "".join(f"; {one}" for one in told) or NOTHING + untouched
 
 
+_NUMBER = re.compile(r"\[Errno -?[0-9]+\] ")
+"""How Python begins what an OSError says: it tells nobody anything."""
+
+
 def one_line_each(text: str) -> str:
     """Our sentence, without control characters in others' texts that would steer the terminal, with no name in it that
     fills the screen, and with no secret that was typed: a log keeps what a terminal shows.
     """
-    clean = redact_text(text)
+    clean = _NUMBER.sub("", redact_text(text))
     return short("".join(char if char.isprintable() or char == "\n" else " " for char in clean))
 
 

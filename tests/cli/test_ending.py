@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from runbook_lib.act.guard import begun
-from runbook_lib.base.errors import AwsError, Refused, RunbookError, UsageError
+from runbook_lib.base.errors import ArchiveError, AwsError, Refused, RunbookError, UsageError
 from runbook_lib.base.project import GONE
 from runbook_lib.cli import ending as ending_of
 from runbook_lib.cli import entry
@@ -399,3 +399,19 @@ def test_a_working_folder_that_is_gone_is_told_by_each_command(
         entry.main()
     assert ended.value.code == 2
     assert capfd.readouterr().err == f"runbook: {GONE}; nothing was changed\n"
+
+
+def test_a_loop_of_links_that_somebody_named_is_no_fault_of_the_runbook(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises((RuntimeError, OSError)) as raised:
+        (tmp_path / "loop").resolve(strict=True)
+    said, code = ending_of.ending(raised.value)
+    assert code == 1 and f"{tmp_path}/loop" in said and "Too many levels of symbolic links" in said
+    assert "a fault of the runbook" not in said
+
+
+def test_pythons_number_of_an_error_is_not_told() -> None:
+    said, _ = ending_of.ending(
+        ArchiveError(f"a.csv cannot be written ({PermissionError(13, 'Permission denied', 'a.csv')})")
+    )
+    assert said == "runbook: a.csv cannot be written (Permission denied: 'a.csv'); nothing was changed"
