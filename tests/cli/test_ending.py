@@ -411,7 +411,6 @@ def test_a_loop_of_links_that_somebody_named_is_no_fault_of_the_runbook(tmp_path
 
 
 def test_pythons_number_of_an_error_is_not_told() -> None:
-    said, _ = ending_of.ending(
-        ArchiveError(f"a.csv cannot be written ({PermissionError(13, 'Permission denied', 'a.csv')})")
-    )
+    denied = PermissionError(13, "Permission denied", "a.csv")
+    said, _ = ending_of.ending(ArchiveError(f"a.csv cannot be written ({denied})"))
     assert said == "runbook: a.csv cannot be written (Permission denied: 'a.csv'); nothing was changed"
