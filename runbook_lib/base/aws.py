@@ -7,11 +7,14 @@ serves AWS and an emulator.
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,6 +23,7 @@ from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.foreign import address, head, one_line
 from runbook_lib.base.patience import Patient, Silence
+from runbook_lib.base.plain_file import open_plain
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -153,6 +157,7 @@ class Aws:
             self._answer_s = answer_s
             self._tries = tries
             session = get_session()
+            _no_pipe(session.get_config_variable("ca_bundle"))
             session.create_client = _patient(session.create_client, Silence(silent_s) if silent_s else None)
             session.register_component("data_loader", _models(session.get_config_variable("data_path")))
             parsers = session.get_component("response_parser_factory")
@@ -253,6 +258,21 @@ def dated(answer: Any) -> dt.datetime:
             return found
     carries = f"the Date '{one_line(head(said, 40))}', which cannot be" if said else "no Date"
     raise AwsError(f"AWS's answer carries {carries}: its clock is not known; something in between changed the answer")
+
+
+def _no_pipe(bundle: str | None) -> None:
+    """Of the file with certificates, which OpenSSL would wait for.
+
+    Raises:
+        AwsError: it is a pipe or a device.
+    """
+    try:
+        if bundle:
+            open_plain(Path(bundle)).close()
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.EINVAL:
+            name = "AWS_CA_BUNDLE" if os.environ.get("AWS_CA_BUNDLE") == bundle else "ca_bundle in ~/.aws/config"
+            raise AwsError(f"{name} is '{one_line(bundle)}', which is a pipe or a device; name a file") from None
 
 
 def _wants_code(session: Any) -> bool:

@@ -235,6 +235,9 @@ def _foreign_words(error: Exception) -> str:
         return f"{one_line(error)}; check AWS_CA_BUNDLE, AWS_CONFIG_FILE and the files in ~/.aws"
     if through(error, "botocore.parsers"):
         return f"the answer is not from AWS ({_kind(error)}); {PORTAL}"
+    if through(error, "botocore.loaders", "botocore.model"):
+        where = f"AWS_DATA_PATH ({one_line(path)})" if (path := os.environ.get("AWS_DATA_PATH")) else "~/.aws/models"
+        return f"the descriptions of AWS's services in {where} cannot be read ({_kind(error)}); mend or remove them"
     if through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):
         return f"the credentials are not available ({_kind(error)}); {_CONFIG}, and credential_process there"
     return f"{_kind(error)}; check AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws/config"

@@ -49,8 +49,14 @@ class _Named(RunbookError):
 
     def __init__(self, *told: object, nothing_changed: bool = False) -> None:
         said = " ".join(map(str, told))
-        more = nearest.beyond(said)
+        more = "" if said.isascii() else _beyond(said)
         super().__init__(f"{said}; {more}" if more and more not in said else said, nothing_changed=nothing_changed)
+
+
+def _beyond(said: str) -> str:
+    from runbook_lib.base.redact import redact_text  # rarely needed
+
+    return nearest.beyond(redact_text(said))
 
 
 class UsageError(_Named):

@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import Unread, UsageError
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.yaml_file import MOST_BYTES, read_yaml
@@ -36,10 +36,10 @@ def params_dir(start: Path | None = None) -> Path:
         UsageError: there is none.
     """
     told = [Path(os.environ[PROJECT])] if os.environ.get(PROJECT) else []
-    for place in (*named, *told, *_working()) if start is None else (start,):
+    for place in (*named, *told, *working()) if start is None else (start,):
         if found := _above(place) or _own(place):
             return found
-    where = next(iter([start] if start else _working()), None)
+    where = next(iter([start] if start else working()), None)
     if where is None:
         raise UsageError(GONE)
     raise UsageError(f"no params/gates.yaml at or above {os.path.realpath(where)}; run from the project's folder")
@@ -50,7 +50,7 @@ def _above(place: Path) -> Path | None:
     named, leads = os.path.abspath(place), os.path.realpath(place)  # noqa: PTH100 - `resolve` raises in a loop of links
     for here in map(Path, (named, leads)):
         for folder in (here, *here.parents):
-            if (folder / "params" / "gates.yaml").is_file():
+            if _is(folder / "params" / "gates.yaml"):
                 return folder / "params"
     return None
 
@@ -58,11 +58,23 @@ def _above(place: Path) -> Path | None:
 def _own(file: Path) -> Path | None:
     """The folder of a parameter file, if `service.yaml` or `gates.yaml` lies beside it, whatever the folder's name."""
     folder = Path(os.path.abspath(file)).parent  # noqa: PTH100 (a link stays one, `..` goes)
-    own = not file.is_dir() and any((folder / name).is_file() for name in ("service.yaml", "gates.yaml"))
+    own = not os.path.isdir(file) and any(_is(folder / name) for name in ("service.yaml", "gates.yaml"))  # noqa: PTH112
     return folder if own else None
 
 
-def _working() -> list[Path]:
+def _is(file: Path) -> bool:
+    """Whether it is a file.
+
+    Raises:
+        Unread: this user may not look into its folder: a project is there, or is not.
+    """
+    try:
+        return file.is_file()
+    except PermissionError as error:
+        raise Unread.of(error, file) from None
+
+
+def working() -> list[Path]:
     """The working folder, if it exists: from a removed folder, a person can still name a file by its whole path."""
     try:
         return [Path.cwd()]
@@ -105,9 +117,9 @@ def expanded(value: str | Path, what: str = "") -> Path:
     name = f"{what} is" if what else "the path is"
     if not written.strip():  # else it would be the working folder
         raise UsageError(f"{name} '{value}', which is empty; write a path")
-    if re.search(r"[\x00-\x1f\x7f]", told):
-        raise UsageError(f"{name} {told!r}, which has control characters; write a path")
-    if re.search(r"\$\{?[A-Za-z_]", told):
+    if odd := _new(told, r"[\x00-\x1f\x7f]|\$\{?[A-Za-z_]"):
+        if not odd.startswith("$"):
+            raise UsageError(f"{name} {told!r}, which has control characters; write a path")
         raise UsageError(f"{name} '{value}': variables are not filled in; write the whole path")
     if told.startswith("~"):
         raise UsageError(f"{name} '{value}': this machine has no such user; write the whole path")
@@ -117,6 +129,18 @@ def expanded(value: str | Path, what: str = "") -> Path:
         if error.errno == errno.ENAMETOOLONG:  # to most of `Path`'s methods it is an error
             raise UsageError(f"{name} '{value}': {error.strerror}; write a shorter path") from None
     return Path(told)
+
+
+def _new(path: str, odd: str) -> str:
+    """The first text of this form in a path, outside of the folders and files in it that exist; empty: there is none.
+
+    Whoever named a folder `$HOME` has a folder of that name.
+    """
+    for found in re.finditer(odd, path):
+        end = path.find(os.sep, found.end())
+        if "\0" in path or not os.path.lexists(path[: end if end >= 0 else None]):
+            return found[0]
+    return ""
 
 
 def params_file(value: str | Path) -> Path:

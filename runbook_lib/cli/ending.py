@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import traceback
 
 from runbook_lib.act.guard import begun
 from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import place, sentence
-from runbook_lib.base.errors import NOTHING, Exit, RunbookError
+from runbook_lib.base.errors import NOTHING, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import line, one_line, short
 from runbook_lib.base.held import deaf
 from runbook_lib.base.limits import Spent
+from runbook_lib.base.project import GONE, working
 from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.streams import trouble
 from runbook_lib.record.ended import asks_to_end, never_lost
@@ -45,6 +47,8 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         why = f": {error}" if isinstance(error, Spent) else ""
         return f"runbook: interrupted{why}{changed(untouched)}", INTERRUPTED
+    if isinstance(error, FileNotFoundError) and not working():
+        error = UsageError(GONE)
     if isinstance(error, RunbookError):
         return f"runbook: {one_line_each(str(error))}{changed(untouched)}", int(error.exit_code)
     if os.environ.get(TRACEBACK):
@@ -90,6 +94,8 @@ def _of_this_machine(error: BaseException) -> str:
 
 def _of_a_file(error: BaseException) -> str:
     """The file, and what this machine says of it; empty: the error is another one."""
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # `Path.resolve` before Python 3.13
+        return f"{line(error)}: {os.strerror(errno.ELOOP)}"
     if not isinstance(error, OSError) or error.errno not in _OF_A_FILE or not error.strerror:
         return ""
     named = [short(line(one)) for one in (error.filename, error.filename2) if isinstance(one, str)]
@@ -104,11 +110,15 @@ def changed(untouched: str = "") -> str:
     return "".join(f"; {one}" for one in told) or NOTHING + untouched
 
 
+_NUMBER = re.compile(r"\[Errno -?[0-9]+\] ")
+"""How Python begins what an OSError says: it tells nobody anything."""
+
+
 def one_line_each(text: str) -> str:
     """Our sentence, without control characters in others' texts that would steer the terminal, with no name in it that
     fills the screen, and with no secret that was typed: a log keeps what a terminal shows.
     """
-    clean = redact_text(text)
+    clean = _NUMBER.sub("", redact_text(text))
     return short("".join(char if char.isprintable() or char == "\n" else " " for char in clean))
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
@@ -31,6 +32,8 @@ def main() -> NoReturn:
 
 
 def _main() -> NoReturn:
+    if os.environ.pop("PYTHONINSPECT", ""):  # else Python shows how each command ends, and with 1
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
     from runbook_lib.base import limits
     from runbook_lib.base.typed import readable
 

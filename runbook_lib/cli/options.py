@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import Unread, UsageError
 from runbook_lib.base.kept_at import address, archive_root
 from runbook_lib.base.project import environments, expanded, params_dir, params_file, project_root, read_yaml
+from runbook_lib.record.place import shut_out
 
 
 def placed(value: Path | None) -> Path | None:
@@ -60,16 +61,21 @@ def existing(root: Path, *, current: bool = True, there: bool = True) -> Path:
 
     Raises:
         UsageError: the folder does not exist.
-        ArchiveError: the bucket cannot be asked.
+        ArchiveError: the bucket cannot be asked. `Unread`: this user may not look into the folder.
     """
     if address(root):
         from runbook_lib.record.home.home import home_of
 
-        root = archive_root(root, project_root()).absolute()
+        root = archive_root(root, project_root())
         if current:
             home_of(root).refresh(whole=True)
-    if there and not root.is_dir():
-        raise UsageError(f"--archive: {root} is not a folder; run a notebook first, or name the right folder")
+    root = root.absolute()
+    if not there:
+        return root
+    if shut := shut_out(root):
+        raise Unread(shut)
+    if not root.is_dir():
+        raise UsageError(f"archive: {root} is not a folder; run a notebook first, or say --archive FOLDER")
     return root
 
 
@@ -102,6 +108,7 @@ ArchiveRoot = Annotated[
     typer.Option(
         "--archive",
         callback=archive_meant,
+        readable=False,  # `existing` looks
         help="Folder of the audit records, or s3://bucket/prefix. Default: as the parameters name it.",
     ),
 ]

@@ -37,7 +37,10 @@ def verify(
     notebook: Annotated[str, typer.Option(help="Notebook that it must be about.")] = "",
     since: Annotated[str, typer.Option(help="Earliest time of sealing: a time, or 24h, 7d ago.")] = "",
     archive: Annotated[
-        Path, typer.Option(callback=written, help="Archive whose key service.yaml names, and that --newest asks.")
+        Path,
+        typer.Option(
+            callback=written, readable=False, help="Archive whose key service.yaml names, and that --newest asks."
+        ),
     ] = Path("archive"),
     newest: Annotated[
         bool, typer.Option("--newest", help="Refuse it if a later run in --archive has decided otherwise.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runbook_lib.base import foreign, window
+from runbook_lib.cli.ending import changed, one_line_each
 from runbook_lib.cli.options import Confirm, ParamsFile, Set, number
 from runbook_lib.cli.streams import closed
 from runbook_lib.cli.terminal import Column, advice, fitted, prose, say, say_json
@@ -84,6 +85,7 @@ def watch(
         if json_:
             for look in one.looks(once=once):
                 say_json(look.as_dict())
+                failed(look)
                 if _unheard(one):
                     break
         elif sys.stdout.isatty() and not once:
@@ -134,7 +136,10 @@ def _said(look: Look) -> list[tuple[str, str]]:
 
 
 def told(look: Look) -> None:
-    """Prints a look as lines; on a terminal wrapped between words."""
+    """Prints a look as lines; on a terminal wrapped between words. One without an answer is an error."""
+    if look.decision == "ERROR":
+        failed(look)
+        return
     head, *rest = _said(look)
     prose("".join(head), hang="  ")
     for name, text in rest:
@@ -144,6 +149,12 @@ def told(look: Look) -> None:
             say(f"{name}{text}")
         else:
             prose(f"{name}{text}", hang=" " * len("  failing: "))
+
+
+def failed(look: Look) -> None:
+    """Tells on standard error why a look has no answer, and whether something was changed."""
+    if look.decision == "ERROR":
+        say(f"runbook: {one_line_each(look.reason)}{changed()}; {look.next}", err=True)
 
 
 def alike(look: Look, before: Look) -> bool:

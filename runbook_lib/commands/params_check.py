@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from runbook_lib.params.prices import NoPrices
 
 COSTS = (MEASURE, SYNC)
 """Measures that need a price list."""
+UNREAD = "not checked: no environment reads a file of this name"
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,22 @@ def check(folder: Path, commands: bool = False) -> list[Found]:
         )
     flat, overlays, broken = _sorted_out(folder)
     if not flat and not broken:
-        raise UsageError(f"{folder}: holds no environment: a file with `env` and `account_id`")
+        raise UsageError(f"{folder}: holds no environment: a file with `env`")
     found = [*broken]
     for path in flat:
         found += _environment(path, {})
         found += lacking(path) if commands else ()
-    told = {_mistake(one) for one in found if not one.ok}
+    told, read = {_mistake(one) for one in found if not one.ok}, {one.file for one in found}
     for overlay in overlays:
-        found += [_over(overlay, path, told) for path in flat]
+        for path in flat:
+            over = [*_environment(path, dict(read_yaml(overlay)))]
+            read |= {one.file for one in over}
+            found.append(_over(overlay, path, told, over))
+    if all(one.ok for one in found):  # else an environment may name it that could not be read whole
+        left = [path.name for ending in ("yaml", "yml") for path in visible(folder, ending)]
+        found += [
+            Found(name, True, UNREAD, note=True) for name in left if name not in read | {one.name for one in overlays}
+        ]
     said = {_mistake(one) if not one.ok else one.file: one for one in found}
     return sorted(said.values(), key=lambda one: one.ok)
 
@@ -82,7 +91,7 @@ def _sorted_out(folder: Path) -> tuple[list[Path], list[Path], list[Found]]:
         except UsageError as error:
             broken.append(Found(path.name, False, str(error)))
             continue
-        if {"env", "account_id"} <= keys:
+        if "env" in keys:
             flat.append(path)
         elif "account_id" in keys:
             overlays.append(path)
@@ -151,9 +160,9 @@ def _mistake(found: Found) -> str:
     return found.sentence.removeprefix(f"{found.file}: ")
 
 
-def _over(overlay: Path, path: Path, told: Container[str]) -> Found:
+def _over(overlay: Path, path: Path, told: Container[str], over: Sequence[Found]) -> Found:
     """The first mistake that comes from the overlay: those in `told` exist without it."""
-    found = [one for one in _environment(path, dict(read_yaml(overlay))) if not one.ok]
+    found = [one for one in over if not one.ok]
     bad = next((one for one in found if _mistake(one) not in told), None)
     if bad is not None:
         return Found(overlay.name, False, f"{overlay.name} over {path.name}: {bad.sentence}")

@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.errors import AwsError
+from runbook_lib.base.errors import AwsError, Exit
 from runbook_lib.base.window import when
 from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.place import shut_in
+from runbook_lib.record.frame import shut_in
+from runbook_lib.record.place import shut_out
 from runbook_lib.rollout import hints
 from runbook_lib.rollout.forecasts import Forecast, forecasts
 from runbook_lib.rollout.next_step import standing
@@ -118,8 +119,9 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
     params, aws, identity = reached(params, quick=True)
     state, _ = weights.read_or_nothing(aws, params)
     archive = Archive.of(params)
-    for folder in shut_in(archive.root):
-        archive.told(f"{folder}: this user may not read it, so the records in it count as missing")
+    shut = [*shut_in(archive.root), *filter(None, [shut_out(archive.staging)])]
+    for told in shut:
+        archive.told(f"{told}; the records in it count as missing")
     found = standing(params, archive, state, identity.now)
     return Status(
         env=params.env,
@@ -132,7 +134,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         next=found.next.command,
         next_words=found.next.words,
         next_beside=found.next.beside or found.next.words,
-        exit_code=found.next.exit_code,
+        exit_code=found.next.exit_code or int(Exit.HOLD if shut else Exit.OK),
         open_changes=found.open_changes,
         unfinished=found.unfinished.words if found.unfinished else "",
         deviations=found.deviations,

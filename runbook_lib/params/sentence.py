@@ -175,7 +175,8 @@ def in_words(pattern: str) -> str:
 
 
 def suggested(name: str, digit: bool = False) -> str:
-    """`: 'declined_payments'` for `DeclinedPayments` or `declined-payments`; empty: no suggestion.
+    """`: 'declined_payments'` for `DeclinedPayments` or `declined-payments`; empty: no suggestion, as for a secret,
+    which in another spelling nothing would mask.
 
     Args:
         digit: whether the name may begin with a digit.
@@ -183,6 +184,8 @@ def suggested(name: str, digit: bool = False) -> str:
     >>> suggested("DeclinedPayments"), suggested("http.5xx-rate"), suggested("?")
     (": 'declined_payments'", ": 'http_5xx_rate'", '')
     """
+    if redact_text(name) != name:
+        return ""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
     plain = re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")[:60]
     return f": '{plain}'" if (plain[:1].isalpha() or (digit and plain)) and plain != name else ""

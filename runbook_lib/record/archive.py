@@ -156,8 +156,7 @@ class Archive:
                 if folder.name.startswith(".done-"):
                     shutil.rmtree(folder, ignore_errors=True)
                 continue
-            who = folders.facts(folder)
-            ended = folders.ended(folder)
+            who, ended = folders.facts(folder), folders.ended(folder)
             if not who or (ended is None and folders.alive(who, folder)):
                 continue
             process = f"pid {who.get('pid')} on {who.get('host')}"
@@ -251,9 +250,8 @@ def _loaded(folder: Path, _state: tuple[int, ...]) -> Record:
     try:
         return Record.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ArchiveError(f"{folder.name}: record.json, '{where}': {first['msg']}") from None
+        one = error.errors()[0]
+        raise ArchiveError(f"{folder.name}: record.json, '{'.'.join(map(str, one['loc']))}': {one['msg']}") from None
 
 
 @held()
@@ -287,6 +285,8 @@ def seal_staged(
         except Lost:  # another machine sealed first: this record is linked behind that one
             if not left:
                 raise
+        except OSError as trouble:
+            raise ArchiveError(f"{trouble.filename or staging}: {trouble.strerror or trouble}") from trouble
     if found:
         from runbook_lib.record.entry import noted
 

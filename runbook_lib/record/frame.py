@@ -79,8 +79,21 @@ def frame(root: Path, into: Frame | None = None) -> Frame:
 
 
 def _around(root: Path, _log: Log | None, done: Frame) -> None:
-    for place in _below(str(root), (ENV, RELEASE, "")):
+    shut: list[str] = []
+    for place in _below(str(root), (ENV, RELEASE, ""), shut):
         done.add(path_of(root, place), _trouble(place))
+    for told in shut:
+        done.doubt(told)
+
+
+def shut_in(root: Path) -> list[str]:
+    """A sentence for each folder of a chain, or above one, that this user may not look into: its records are in no
+    list.
+    """
+    shut: list[str] = []
+    for _ in _below(str(root), (ENV, RELEASE, ""), shut):
+        pass
+    return shut
 
 
 def _log(root: Path, log: Log | None, done: Frame) -> None:
@@ -123,22 +136,29 @@ def _trouble(place: Path) -> str:
     return emptied or f"{place.name} was put there: sealing makes no such thing"
 
 
-def _below(folder: str, prefixes: tuple[str, ...]) -> Iterator[Path]:
+def _below(folder: str, prefixes: tuple[str, ...], shut: list[str]) -> Iterator[Path]:
     """Files that sealing never creates where records lie, in order of their places: links, files in place of folders,
     other names, a HEAD without records.
+
+    Args:
+        shut: a sentence is added for each folder that this user may not look into.
     """
-    for one in _inside(folder):
-        if len(prefixes) == 3 and not one.name.startswith(ENV):
-            continue  # the log, staged runs and people's own files lie beside the environments
-        within = one.name.startswith(prefixes[0]) and is_name(one.name.removeprefix(prefixes[0]))
-        if not within or not one.is_dir(follow_symlinks=False):
-            yield Path(one.path)
-        elif len(prefixes) > 1:
-            yield from _below(one.path, prefixes[1:])
-        else:
-            inside = _inside(one.path)
-            empty = not any(NAME.fullmatch(each.name) for each in inside)
-            yield from (Path(each.path) for each in inside if not _sealed(each) or (empty and each.name == HEAD))
+    try:
+        inside = _inside(folder)
+        if not prefixes:
+            empty = not any(NAME.fullmatch(one.name) for one in inside)
+            yield from (Path(one.path) for one in inside if not _sealed(one) or (empty and one.name == HEAD))
+            return
+        for one in inside:
+            if len(prefixes) == 3 and not one.name.startswith(ENV):
+                continue  # the log, staged runs and people's own files lie beside the environments
+            within = one.name.startswith(prefixes[0]) and is_name(one.name.removeprefix(prefixes[0]))
+            if not within or not one.is_dir(follow_symlinks=False):
+                yield Path(one.path)
+            else:
+                yield from _below(one.path, prefixes[1:], shut)
+    except PermissionError as error:
+        shut.append(str(Unread.of(error, folder)))
 
 
 def _sealed(one: os.DirEntry[str]) -> bool:

@@ -134,24 +134,6 @@ def _folders(above: str, prefix: str, name: str | None) -> Iterator[tuple[str, s
             yield f"{above}/{one}", one[len(prefix) :]
 
 
-def shut_in(root: Path) -> list[str]:
-    """The folders of chains, or above them, that this user may not look into: their records are in no list."""
-    found: list[str] = []
-
-    def look(folder: str, *below: str) -> None:
-        try:
-            names = os.listdir(folder)  # noqa: PTH208 - as above
-        except OSError as error:
-            found.extend([folder] if isinstance(error, PermissionError) else [])
-            return
-        for name in names if below else ():
-            if name.startswith(below[0]) and not name.startswith("."):
-                look(f"{folder}/{name}", *below[1:])
-
-    look(str(root), ENV, RELEASE, "")
-    return found
-
-
 def names_in(chain: Path) -> list[str]:
     """Names of the records in a chain's folder, oldest first."""
     try:
@@ -173,8 +155,9 @@ def shut_out(folder: Path) -> str:
     """Why this user cannot tell what lies in a folder; empty: it can be told, or there is no such folder."""
     try:
         os.listdir(folder)  # noqa: PTH208 - one call
+        os.stat(f"{folder}/.")  # noqa: PTH116 - to list and to enter are two rights; `Path` drops the dot
     except PermissionError as error:
-        return str(Unread.of(error, folder))
+        return str(Unread(f"{folder}: this user may not read it ({error.strerror})"))
     except OSError:
         pass
     return ""

@@ -25,7 +25,7 @@ def sealed(
     """The sealed record; if the archive refuses it, None and a sentence with the reason and what to do."""
     try:
         return seal_staged(archive, staging, status=status, error=error, notebook=notebook), ""
-    except (ArchiveError, OSError) as trouble:
+    except ArchiveError as trouble:
         if not staging.is_dir():
             return None, str(trouble)
         told = error.model_dump(mode="json") if isinstance(error, Problem) else error

@@ -15,6 +15,7 @@ from runbook_lib.judge.words import setting
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.entry import Entry, Kind, book, enter
+from runbook_lib.record.frame import shut_in
 
 KIND: Kind = "deviation"
 BILLING = "inventory.table.billing"
@@ -24,7 +25,8 @@ UNITS, UNITS_BEFORE = "units", "units_before"
 
 
 def said(archive: Archive, env: str) -> tuple[list[Said], tuple[str, ...]]:
-    """All entries about deviations of `env` in every release, oldest first; and sentences about damaged ones.
+    """All entries about deviations of `env` in every release, oldest first; and sentences about damaged ones, and about
+    folders that this user may not look into.
 
     A deviation outlives the release in which it was made, because the setting does.
     """
@@ -36,7 +38,7 @@ def said(archive: Archive, env: str) -> tuple[list[Said], tuple[str, ...]]:
     for one in entered:
         facts = dict(one.entry.facts)
         found.append(Said(act=facts.pop("act"), deviation=Deviation.model_validate(facts)))
-    return found, tuple(sentence for each in books for sentence in each.altered)
+    return found, (*shut_in(archive.root), *(sentence for each in books for sentence in each.altered))
 
 
 def open_deviations(archive: Archive, env: str) -> dict[str, Deviation]:

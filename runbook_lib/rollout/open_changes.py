@@ -16,7 +16,7 @@ from runbook_lib.record import journal
 from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.from_journal import from_journal
-from runbook_lib.record.place import RecordRef
+from runbook_lib.record.place import RecordRef, shut_out
 from runbook_lib.record.record import Record
 from runbook_lib.rollout import hints
 
@@ -74,7 +74,8 @@ def _open(params: Params, record: Record, intent: Mapping[str, object]) -> OpenC
 
 def dead(params: Params, archive: Archive) -> Iterator[Record]:
     """Runs whose process is gone and that are not sealed yet, newest first. This seals nothing."""
-    staged = [(folders.facts(folder), folder) for folder in archive.staging.glob("[!.]*")]
+    inside = [] if shut_out(archive.staging) else archive.staging.glob("[!.]*")  # `runbook status` tells it
+    staged = [(folders.facts(folder), folder) for folder in inside]
     staged.sort(key=lambda one: str(one[0].get("staged_at")), reverse=True)
     for who, folder in staged:
         if (who.get("env"), who.get("release")) == (params.env, params.release) and not folders.alive(who, folder):

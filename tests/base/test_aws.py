@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,26 @@ def test_the_clock_is_that_of_the_answer(at: dt.datetime, monkeypatch: pytest.Mo
     for any_clock in (False, True):
         found = aws.identity(any_clock=any_clock)
         assert (found.now, found.trouble) == (at, "")
+
+
+def test_a_bundle_of_certificates_that_is_a_pipe_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took 20 s, and then AWS was said not to answer."""
+    os.mkfifo(tmp_path / "ca.pem")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with pytest.raises(AwsError, match=r"AWS_CA_BUNDLE is '.*ca\.pem', which is a pipe or a device"):
+        Aws("us-east-1", "https://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(("file", "held"), [("endpoints", b'{"x": '), ("sts/2011-06-15/service-2", b"\xff\xfe")])
+def test_broken_descriptions_of_services_are_named(
+    file: str, held: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was the profile's credentials that were not available."""
+    path = tmp_path / f"{file}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(held)
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    with pytest.raises(AwsError, match=r"in AWS_DATA_PATH .* cannot be read"):
+        Aws("us-east-1", "http://127.0.0.1:9").client("sts")

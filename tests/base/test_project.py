@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from runbook_lib.base import project
-from runbook_lib.base.errors import UsageError
+from runbook_lib.base.errors import Unread, UsageError
 from runbook_lib.base.project import beside, expanded, params_dir, params_file, project_root, read_yaml
 from runbook_lib.cli.app import app
 from runbook_lib.commands import kill_switch
@@ -19,6 +19,7 @@ from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import load_file
 from runbook_lib.record import engine
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.log.keeping import keeping
 from runbook_lib.run.launch import find_notebook
 from tests.project import PARAMS, own_project
 
@@ -71,6 +72,19 @@ def test_what_is_not_filled_in_is_refused_and_no_folder_is_made(
         kill_switch._root(essentials(file, {"archive": path}))
     assert isinstance(CliRunner().invoke(app, ["archive", "list", "--archive", path]).exception, UsageError)
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["$HOME", "${X} y", "new\nline", "a%sb", "{}", "sp ace", "quo'te\"", "b\udcff", "~root"]
+)
+def test_a_folder_is_taken_whatever_its_name(name: str, tmp_path: Path) -> None:
+    """What is there, and what will be there inside it; what is not there and looks like a variable is refused."""
+    place = tmp_path / name
+    place.mkdir()
+    assert expanded(str(place)) == place and expanded(f"{place}/out/a") == place / "out" / "a"
+    for odd in ("$X", "a\tb", "\0"):
+        with pytest.raises(UsageError):
+            expanded(f"{place}/{odd}")
 
 
 @pytest.mark.parametrize("path", sorted(params_dir(Path(__file__).parent).glob("*.yaml")), ids=lambda one: one.name)
@@ -271,3 +285,19 @@ def test_a_command_that_is_proposed_can_be_pasted_in_any_folder_of_the_project(
     own.mkdir(exist_ok=True)
     (own / "prod.yaml").write_text("env: prod\n")
     assert params_file("params/prod.yaml") == Path("params/prod.yaml"), "one that is here comes first"
+
+
+def test_a_folder_that_may_not_be_entered_is_not_taken_for_no_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`archive verify` would go on without the key that the project's service.yaml names."""
+    file = own_project(tmp_path)
+
+    def denied(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "is_file", denied)
+    for ask in (params_dir, lambda: beside(file), lambda: keeping(tmp_path / "archive")):
+        with pytest.raises(Unread, match=r"params.* this user may not read it"):
+            ask()

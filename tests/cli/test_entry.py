@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +28,12 @@ def test_ctrl_c_while_it_is_loading_or_while_another_is_told_is_a_sentence(
     said = capsys.readouterr().err
     assert ended.value.code == 130 and said.startswith("runbook: interrupted; ") and "Traceback" not in said
     assert ("async off" if changes else "nothing was changed") in said
+
+
+@pytest.mark.parametrize(("command", "code"), [("verify x", 2), ("rollback 1 --params none.yaml --apply", 2)])
+def test_a_python_that_is_asked_to_inspect_ends_as_any_other(command: str, code: int, tmp_path: Path) -> None:
+    """It showed how it ended as a traceback, and ended with 1."""
+    words = [sys.executable, "-m", "runbook_lib.cli.entry", *command.split()]
+    environ = {**os.environ, "PYTHONINSPECT": "1"}
+    done = subprocess.run(words, check=False, capture_output=True, text=True, env=environ, cwd=tmp_path)
+    assert done.returncode == code and "Traceback" not in done.stderr and done.stderr.startswith("runbook: ")

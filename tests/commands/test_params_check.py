@@ -197,3 +197,11 @@ def test_a_releases_notebooks_are_those_of_its_project(folder: Path) -> None:
     (folder.parent / "notebooks" / "06_phase1_10_percent.ipynb").unlink()
     found = [each for each in check_one(release / "prod.yaml") if not each.ok]
     assert found and "06_phase1_10_percent" in found[0].sentence
+
+
+@pytest.mark.parametrize("name", ["our-commands.yaml", "prod.yml"])
+def test_a_file_that_no_environment_reads_is_told(folder: Path, name: str) -> None:
+    """It said of each file that it was whole, and of one with a mistake, which no environment named, nothing."""
+    (folder / name).write_text("checks: [{id: 3}]\n")
+    (left,) = (one for one in check(folder) if one.note and one.file == name)
+    assert left.ok and "not checked" in left.sentence

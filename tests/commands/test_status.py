@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -376,6 +377,38 @@ def test_asked_of_aws(embedded: EmbeddedAws, sandbox: Sandbox, tmp_path: Path, e
     assert (seen.env, seen.weight, seen.dial) == (env, 0.0, 0.0)
     assert seen.next.startswith("runbook run 01_preflight")
     assert list(tmp_path.iterdir()) == [], "status writes nothing"
+
+
+@pytest.mark.parametrize("folder", ["", "env=prod", ".staging"])
+def test_what_this_user_may_not_look_into_is_told_and_a_person_looks(
+    embedded: EmbeddedAws,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    folder: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It proposed the first step of a rollout, and ended with 0; or ended with 1, and told no weight."""
+    values = {**read_yaml(ROOT / "params" / "rehearsal.yaml"), "archive": str(tmp_path)}
+    for one in ("env=prod/release=r/06", ".staging"):
+        (tmp_path / one).mkdir(parents=True)
+
+    def denied(name: str) -> None:
+        real = getattr(os, name)
+
+        def listed(place: Any = ".") -> Any:
+            if Path(str(place)) == tmp_path / folder:
+                raise PermissionError(13, "Permission denied", str(place))
+            return real(place)
+
+        monkeypatch.setattr(os, name, listed)
+
+    denied("scandir")
+    denied("listdir")
+    with only(embedded.env):
+        seen = rollout_status(FILE, values)
+    assert (seen.weight, seen.exit_code) == (0.0, 3)
+    assert f"{tmp_path / folder}: this user may not read it" in capsys.readouterr().err
 
 
 def test_after_a_kill_in_the_middle_of_a_change_that_comes_first(

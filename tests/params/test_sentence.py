@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
+from runbook_lib.base.errors import UsageError
+from runbook_lib.cli.ending import ending
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.params.load import Flat
 from runbook_lib.params.policy import Policy
@@ -127,3 +129,11 @@ def test_a_date_is_shown_as_it_was_written(value: Any) -> None:
 def test_a_date_where_a_number_belongs_is_told_as_a_date() -> None:
     assert shown(dt.date(2026, 11, 1)) == "2026-11-01"
     assert shown([dt.date(2026, 11, 1), "a"]) == "[2026-11-01, 'a']"
+
+
+@pytest.mark.parametrize("name", ["password=Hunter-22", "token: Abc.Def-123", "DB_PASSWORD=Xy-1"])
+def test_a_secret_is_not_said_again_in_a_proposal(name: str) -> None:
+    """'password=[redacted]' was followed by how to write it: 'password_hunter_22'."""
+    assert suggested(name) == ""
+    said = ending(UsageError(f"it is '{name.replace('a', chr(0x430))}', and so on"))[0]
+    assert not any(part in said for part in ("unter", "123", "Xy"))

@@ -132,3 +132,17 @@ def test_what_was_sealed_is_told_by_whatever_fails_after_it_and_what_was_not_is_
     assert changed() == "; nothing was changed"
     enter(archive, params(), entry())
     assert changed() == "; the entry (attestation) was sealed before that"
+
+
+def test_a_log_that_may_not_be_read_is_told_in_one_sentence(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sentences came of it, one said that the entry may have been sealed, and the other one that it was not."""
+    enter(archive, params(), entry())
+    file = str(archive.root / "log" / "checkpoint")
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", file)
+
+    monkeypatch.setattr("runbook_lib.record.archive.ready", denied)
+    with pytest.raises(ArchiveError, match=f"^{file}: Permission denied; what was said is kept in .*archive sync"):
+        enter(archive, params(), entry("other"))
+    assert changed() == "; nothing was changed"

@@ -11,17 +11,20 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+from typer.main import get_command
 
 from runbook_lib.base.errors import RunbookError
+from runbook_lib.cli.app import app
 from runbook_lib.cli.archive import archive_list, archive_show, archive_verify
 from runbook_lib.cli.replay import replay
 from runbook_lib.commands.archive import verify
 from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.frame import frame
+from runbook_lib.record.frame import frame, shut_in
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.predecessors import predecessors
 from tests.archives import of_version_0_2_and_earlier
@@ -189,24 +192,87 @@ def another_person() -> Iterator[None]:
             os.setresuid(0, 0, 0)
 
 
-SHUT = ["log", "log/leaves.jsonl", "log/checkpoint", "log/tree.json", "env=dev", "env=dev/release=r1", CHAIN]
+@pytest.mark.parametrize("closed", ["", "env=prod", "env=prod/release=r1", "env=prod/release=r1/06_phase1"])
+def test_what_this_user_may_not_look_into_is_named(
+    closed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`status` proposed the first step of a rollout whose records it could not list."""
+    for chain in ("env=prod/release=r1/06_phase1", "env=dev/release=r1/02_deploy_dev", "log", ".staging/x"):
+        (tmp_path / chain).mkdir(parents=True)
+    real = os.scandir
+
+    def listed(folder: str) -> Any:
+        if folder == str(tmp_path / closed).rstrip("/"):
+            raise PermissionError(13, "Permission denied", folder)
+        return real(folder)
+
+    assert shut_in(tmp_path) == shut_in(tmp_path / "none") == []
+    monkeypatch.setattr(os, "scandir", listed)
+    (told,) = shut_in(tmp_path)
+    assert told.startswith(f"{tmp_path / closed}: this user may not read it")
+
+
+@pytest.mark.slow
+def test_damage_beside_a_folder_that_is_shut_is_found(kept: Archive) -> None:
+    """The walk ended at the first folder that it may not look into."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as where:
+        Path(where).chmod(0o755)
+        root = Path(shutil.copytree(kept.root, Path(where, "archive")))
+        folder(root, f"{CHAIN}/put there")
+        (root / "env=a").mkdir(mode=0)
+        with another_person():
+            found = frame(root)
+        assert [one.place for one in found.damage] == [f"{CHAIN}/put there"] and "env=a" in found.unknown[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [0, 0o444, 0o111])
+def test_an_archive_that_this_user_may_not_look_into_is_not_judged(
+    kept: Archive, mode: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As they are typed: they ended as damaged, or as bad usage of an `--archive` that nobody had written."""
+    run = kept.records()[0].run_id
+    commands = ["archive verify", "archive list", f"archive show {run}", "replay --all", "archive site"]
+    commands += ["archive query,SELECT 1", f"archive prove {run}", "archive prune --older-than 1d", "archive sync"]
+    with tempfile.TemporaryDirectory(dir="/tmp") as where:
+        Path(where).chmod(0o755)
+        shutil.copytree(kept.root, Path(where, "archive"))
+        monkeypatch.chdir(where)
+        for command in commands:
+            typed(command)  # what they import, the other person may not be able to
+        capsys.readouterr()
+        Path("archive").chmod(mode)
+        with another_person():
+            found = {one: (typed(one), "--archive" in "".join(capsys.readouterr())) for one in commands}
+        Path("archive").chmod(0o755)
+        assert found == dict.fromkeys(commands, (3, False))
+
+
+def typed(command: str) -> int:
+    """The exit code of a command line; words are parted by spaces, or by a comma."""
+    words, _, last = command.partition(",")
+    arguments = [*words.split(), *([last] if last else [])]
+    return ended(lambda: typer_exit(get_command(app).main(arguments, standalone_mode=False) or 0))
+
+
+SHUT = [".", "log", "log/leaves.jsonl", "log/checkpoint", "log/tree.json", "env=dev", "env=dev/release=r1", CHAIN]
 SHUT += [f"{CHAIN}/HEAD", f"{CHAIN}/2*", f"{CHAIN}/2*/record.json", f"{CHAIN}/2*/report.html"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", [0, 0o444])
+@pytest.mark.parametrize("mode", [0, 0o444, 0o111])
 @pytest.mark.parametrize("place", SHUT)
 def test_what_may_not_be_read_is_no_damage(
     archive: Archive, sealed: Callable[..., RecordRef], place: str, mode: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Mode 444 lets a folder be listed, and nothing in it be opened."""
+    """Mode 444 lets a folder be listed, and nothing in it be opened; 111 the other way round."""
     sealed("SOAK")
     sealed("PROMOTE")
     with tempfile.TemporaryDirectory(dir="/tmp") as where:  # pytest's own folders are closed to others
         Path(where).chmod(0o755)
         root = Path(shutil.copytree(archive.root, Path(where, "archive")))
         (root / ".staging").exists() and shutil.rmtree(root / ".staging")
-        first = next(iter(sorted(root.glob(place))))
+        first = next(iter(sorted(root.glob(place)))) if place != "." else root
         if first.is_file() and mode:
             return
         run, old = Archive(root).records()[0].run_id, first.stat().st_mode

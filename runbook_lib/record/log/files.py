@@ -225,7 +225,7 @@ _State = tuple[tuple[object, ...] | None, ...]
 
 def _state(folder: Path) -> _State:
     names, odd = _listed(folder)
-    states: list[tuple[object, ...] | None] = [(folder.is_symlink(), *odd)]
+    states: list[tuple[object, ...] | None] = [(os.path.islink(folder), *odd)]  # noqa: PTH114 - raises nothing
     for name in (*names, CHECKPOINT, SEALING):
         try:
             found = (folder / name).stat()
