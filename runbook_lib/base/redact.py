@@ -24,7 +24,7 @@ from runbook_lib.base.masking.fields import made_below, mask_objects, secret_fie
 from runbook_lib.base.masking.kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK, mask_headless
 from runbook_lib.base.masking.known import Form, forms, passwords
 from runbook_lib.base.masking.kubernetes import HELD, is_secret, mask_manifests
-from runbook_lib.base.masking.lines import Window, mask_lines, tells
+from runbook_lib.base.masking.lines import Window, mask_below, mask_lines, tells
 from runbook_lib.base.masking.logins import mask_logins
 from runbook_lib.base.masking.names import assigns, describes, mask_named, stemmed, surely, telling
 from runbook_lib.base.masking.nested import mask_fields, mask_nested, mask_parts
@@ -178,6 +178,8 @@ def _told(text: str, emails: bool) -> str:
     text = mask_fields(_shaped(mask_whole(text) if assigned else text, small, emails), small)
     if "-----end" in small:
         text = mask_headless(text)
+    if "\n" in text:
+        text = mask_below(text, lambda line: _short(line, emails))
     text = mask_named(mask_nested(mask_suffixed(text)) if assigned else text, small, assigned=assigned)
     for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
         text = mask(text, small)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from runbook_lib.base.masking.drawn import BEHIND, FAR, looks_drawn
-from runbook_lib.base.masking.ends import ends_line, ends_text, is_front
+from runbook_lib.base.masking.ends import ends_line, ends_text, is_front, is_key
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.places import FIGURE, harmless
 from runbook_lib.base.masking.vocabulary import HUMP, TAIL, TONGUES, foreign, has
@@ -105,7 +105,7 @@ _ROOTS = (
 """Every telling name contains one of these, ..."""
 _BEFORE, _BEHIND = 24, 12  # ... at most so far behind its beginning; as much more shows whether it begins there
 _BEGINNING = re.compile(rf"(?i){START}")
-_LONGEST = 200
+LONGEST = 200
 """Most characters of a match that stays in which others are looked for: in a longer one, that takes too long."""
 _FACTS = (
     "name|type|kind|arn|ids?|version|stage|description|status|state|engine|region|account|created|updated|changed|rotated|date|at|by"
@@ -199,11 +199,11 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
     """
     flags = "--" in small and has(_STEMS, small)
     if flags:
-        text = _FLAG.sub(_option, text)
+        text = everywhere(_FLAG, _option, text)
     if any(name in small for name in ("pass", "pw", "psw")):
-        text = _BRIEF.sub(_brief, text)
+        text = everywhere(_BRIEF, _brief, text)
     if foreign(small):
-        text = _FOREIGN.sub(_after, text)
+        text = everywhere(_FOREIGN, _after, text)
     if assigned:
         for pattern, replace in ((_QUOTED, _quoted), (_BARE, _bare), (_TAGGED, _quoted)):
             text = at_names(pattern, replace, text)
@@ -220,7 +220,7 @@ def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: st
     kept, at = list[str](), 0
     for begin in beginnings(text) if every else assigned_beginnings(text):
         found = pattern.match(text, begin) if begin >= at else None
-        if found and ((told := replace(found)) != found[0] or len(told) > _LONGEST):
+        if found and ((told := replace(found)) != found[0] or len(told) > LONGEST):
             kept += [text[at : found.start()], told]
             at = found.end()
     return "".join([*kept, text[at:]])
@@ -233,7 +233,7 @@ def everywhere(pattern: re.Pattern[str], replace: Callable[[Match], str], text: 
     kept, at, found = list[str](), 0, pattern.search(text)
     while found:
         told, begin = replace(found), found.start() + 1
-        if told != found[0] or len(told) > _LONGEST:
+        if told != found[0] or len(told) > LONGEST:
             kept += [text[at : found.start()], told]
             at = begin = found.end()
         found = pattern.search(text, begin)
@@ -286,8 +286,8 @@ def assigns(small: str) -> bool:
 
 def _option(match: Match) -> str:
     if (quoted := match["quoted"]) is not None:
-        return match[0] if harmless(quoted) else f"{match[1]}{match['q']}{MASK}"
-    front = is_front(match, match[1])
+        return match[0] if harmless(quoted) or is_key(match, match[1]) else f"{match[1]}{match['q']}{MASK}"
+    front = is_front(match, match[1]) or ("\n" in match[1] and telling(match["value"]))
     return match[0] if front or harmless(match["value"]) else match[1] + MASK + _next(match)
 
 
@@ -307,7 +307,8 @@ def _quoted(match: Match) -> str:
 
 def _after(match: Match) -> str:
     value = match["value"].rstrip(",.)]}:|`")
-    return match[0] if no_value(value) else match[1] + MASK + match["value"][len(value) :]
+    none = no_value(value) or is_front(match, match[1])
+    return match[0] if none else match[1] + MASK + match["value"][len(value) :]
 
 
 def _brief(match: Match) -> str:

@@ -12,6 +12,7 @@ from runbook_lib.base.masking.drawn import MIXED, NUMBER, looks_drawn
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.names import (
     FOLDS,
+    LONGEST,
     NAMES,
     SURE,
     describes,
@@ -168,7 +169,7 @@ def mask_pairs(text: str, small: str) -> str:
     if "password" in small:
         text = _NETRC.sub(_masked, text)
     if any(sign in small for sign in ("',", '",')):
-        text = near(_TUPLE, _paired, text, _TUPLED, 160)
+        text = near(_TUPLE, _paired, text, _TUPLED, 160, pairs=True)
     if any(sign in small for sign in "|│┃"):
         text = near(_CELLS, _masked, text, _LINES, 120)
     if "[ record " in small:
@@ -189,16 +190,24 @@ def mask_pairs(text: str, small: str) -> str:
 
 
 def near(
-    pattern: re.Pattern[str], replace: Callable[[Match], str], text: str, begins: re.Pattern[str], far: int
+    pattern: re.Pattern[str],
+    replace: Callable[[Match], str],
+    text: str,
+    begins: re.Pattern[str],
+    far: int,
+    *,
+    pairs: bool = False,
 ) -> str:
-    """`pattern.sub`, tried only if a telling name can begin within `far` characters: finding names is a hundred
-    times faster, and a report has a million characters and few names.
+    """`everywhere`, tried only if a telling name can begin within `far` characters: finding names is a hundred times
+    faster, and a report has a million characters and few names. `pairs`: `pattern.sub`, for names and values in turn.
     """
     kept, at = list[str](), 0
     for place in _places(text, begins, far):
         if place >= at and (found := pattern.match(text, place)):
-            kept += [text[at:place], replace(found)]
-            at = found.end()
+            told = replace(found)
+            if pairs or told != found[0] or len(told) > LONGEST:
+                kept += [text[at:place], told]
+                at = found.end()
     return "".join([*kept, text[at:]])
 
 
