@@ -32,7 +32,7 @@ from runbook_lib.base.masking.pairs import mask_pairs
 from runbook_lib.base.masking.places import around_arns, harmless
 from runbook_lib.base.masking.said import mask_apart, mask_said
 from runbook_lib.base.masking.sessions import CODES, SESSIONS
-from runbook_lib.base.masking.shown import anywhere, masked_in, narrower
+from runbook_lib.base.masking.shown import masked_as, narrower
 from runbook_lib.base.masking.sql import mask_sql
 from runbook_lib.base.masking.tables import mask_tables
 from runbook_lib.base.masking.unseen import as_seen, without_colours
@@ -122,10 +122,8 @@ def redact_text(text: str) -> str:
 def _wide(text: str) -> str:
     """`text` redacted, also with less space between its words: a pattern gets no further than some blanks."""
     found = _within(text, _WITHIN)
-    if narrow := narrower(found):
-        for secret in masked_in(narrow, _within(narrow, _WITHIN)):
-            found = anywhere(secret).sub(MASK, found)
-    return found
+    narrow = narrower(found)
+    return masked_as(found, narrow, _within(narrow, _WITHIN)) if narrow else found
 
 
 def _within(text: str, deep: int) -> str:

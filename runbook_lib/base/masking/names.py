@@ -27,7 +27,7 @@ _PAGE = "".join(f"(?<!{name})(?<!{name}[ _-])" for name in _PAGES.split("|"))
 """A token behind one of these names says where a list goes on, or which request it was: whoever has it has nothing."""
 LIKELY = (
     rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?|creds?|cookies"
-    rf"|(?:access|admin|app(?:lication)?|server|shared|unseal){_S}keys?"
+    rf"|(?:access|admin|app(?:lication)?|server|shared|unseal){_S}keys?|(?:auth|nonce|logged{_S}in){_S}(?:keys?|salts?)"
 )
 _OWNERS = (
     "db|database|pg|postgres|mysql|mongo|redis|sql|ora|admin|user|root|app|svc|store|trust|key|bind|ldap|smtp|mail|ftp"
@@ -39,7 +39,7 @@ PREFIXED = (
     rf"|(?:api|app|consumer|oauth|jwt|webhook|session|hmac){_S}secret"
 )
 """Telling only with something in front: `DB_PASS`, `dbPass`; `PASS` alone is a verdict and `PWD` a folder."""
-_SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
+_SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw|psk)"
 """Telling only right before its value: `pwd=x`. A folder, a verdict or a count behind it is none."""
 NAMES = rf"{SURE_NAMES}|{LIKELY}"
 _ANY = rf"(?:{SURE_NAMES}|{LIKELY}|{PREFIXED}){TAIL}"
@@ -98,6 +98,7 @@ _ROOTS = (
     "cred",
     "pw",
     "psk",
+    "salt",
     "cookies",
     "sharedaccess",
     "_pat",
@@ -142,6 +143,7 @@ _STEMS = (
         "secret",
         "token",
         "key",
+        "salt",
         "pass",
         "pw",
         "x-amz-",
@@ -200,7 +202,7 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
     flags = "--" in small and has(_STEMS, small)
     if flags:
         text = everywhere(_FLAG, _option, text)
-    if any(name in small for name in ("pass", "pw", "psw")):
+    if has(("pass", "pw", "psw", "psk"), small):
         text = everywhere(_BRIEF, _brief, text)
     if foreign(small):
         text = everywhere(_FOREIGN, _after, text)

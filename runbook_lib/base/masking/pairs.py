@@ -122,8 +122,8 @@ _BREAK = re.compile(r"\\{1,4}[nrt]|&(?:#x?[0-9a-fA-F]{1,6}|quot|apos|amp|lt|gt|n
 _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<bare>[^\s/:@\"'<>]{1,200})(?=@)")
 
 
-STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd")
-_BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd")
+STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd|salt")
+_BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd", "salt")
 """Beginnings of all matches of `STEM`."""
 _NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
 _VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
@@ -137,7 +137,7 @@ _ARROW = re.compile(
 """The form of a planned change in a tool's output: `password = "old" -> "new"`."""
 _TUPLE = re.compile(
     r"(?i)((?P<call>(?:define|set\w{0,20}|put\w{0,20}|add\w{0,20})\(\s{0,4})?b?(?P<q>[\"'])(?P<name>[\w.-]{1,80})(?P=q),"
-    r"[ \t]{0,4}b?[\"'])(?!\[redacted\])(?P<value>[^\s\"']+)"
+    r"[ \t]{0,20}b?(?P<o>[\"']))(?!\[redacted\])(?P<value>(?(call)(?:(?!(?P=o))[^\n])+|[^\s\"']+))"
 )
 """The form of a pair in Python: `('password', 'x1')`; two names in a list have no digit."""
 _TUPLED = re.compile(r"(?i)(?:(?:define|set|put|add)\w{0,20}\(\s{0,4})?b?[\"']")
