@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 from runbook_lib.base.masking.drawn import AMONG, BEHIND, FAR, looks_drawn
-from runbook_lib.base.masking.kinds import MASK, Match
+from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import AFTER, LIKELY, PREFIXED, QUOTE, START, SURE_NAMES, at_names, no_value
 from runbook_lib.base.masking.places import harmless
 from runbook_lib.base.masking.vocabulary import OTHER, TAIL, is_fact
@@ -80,7 +80,7 @@ def suffixed(name: str, value: str) -> bool:
 
 
 def _suffixed(match: Match) -> str:
-    value = match["value"].rstrip(",.)]}:|`")
+    value = shorn(match["value"], ",.)]}:|`")
     return match["head"] + MASK + match["value"][len(value) :] if _secret(match, value) else match[0]
 
 

@@ -10,6 +10,7 @@ from runbook_lib.base.masking.kinds import MASK, Match
 
 _OPENED = re.compile(r"[\"'][\w .*?-]{0,40}\Z")
 """What stands before a name that is the end of a text in quotes: `expect "db password:" send "x"`."""
+_SIGN = re.compile(r"[:=](?:\\{1,4}[nrt])?\Z")
 _CODE = re.compile(r"`[\w.-]{0,40}\Z")
 _CLOSED = re.compile(r"\s*[:=]{1,3}`\s")
 """What stands around a name that is quoted with its sign: `password=` is looked for."""
@@ -19,7 +20,7 @@ _MIXED = re.compile(r"(?=.*[0-9])(?=.*[a-z])[A-Za-z0-9]{6,}")
 _KEY = re.compile(r"\\{0,7}[\"'][ \t]{0,8}[:=]")
 _BELOW = re.compile(r"\n|\\[nr]")
 _LINE = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:|[+-]?[A-Za-z_][\w.-]{0,60}=(?!=*(?:\s|\Z))"
+    r"\d{4}-\d\d-\d\dT\d\d:|[+-]?[A-Za-z_][\w.-]{0,60}(?:=(?!=*(?:\s|\Z))|[ \t]{1,20}=[ \t])"
     r"|[+-]?(?:export|set|setx|setenv|declare|local|readonly|ENV)[ \t]{1,4}(?:-\w{1,4}[ \t]{1,4})?"
     r"[A-Za-z_][\w.-]{0,60}[= \t]"
 )
@@ -76,7 +77,7 @@ def _before(match: Match, most: int) -> str:
 def _closes(match: Match) -> bool:
     """Whether the quote before a value closes the text that its name ends."""
     quote = match.groupdict().get("q")
-    if not quote or match["value"][0] not in " \t,)]};:" or not match[1].endswith((f":{quote}", f"={quote}")):
+    if not quote or match["value"][0] not in " \t,)]};:" or not _SIGN.search(match[1].removesuffix(quote)):
         return False
     opened = _OPENED.search(_before(match, 41))
     return opened is not None and opened[0].startswith(quote)

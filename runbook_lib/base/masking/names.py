@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from runbook_lib.base.masking.drawn import BEHIND, FAR, looks_drawn
 from runbook_lib.base.masking.ends import ends_line, ends_text, is_front, is_key
-from runbook_lib.base.masking.kinds import MASK, Match
+from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.places import FIGURE, harmless
 from runbook_lib.base.masking.vocabulary import HUMP, TAIL, TONGUES, foreign, has
 
@@ -76,8 +76,8 @@ _BARE = re.compile(
     rf"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+){NEXT}"
 )
 _FLAG = re.compile(
-    rf"(?i)((?<![a-z0-9-])--(?!no-)[a-z0-9-]{{0,40}}?(?:{SURE_NAMES}|{LIKELY}|pass|pwd){TAIL}{CONTINUED}"
-    rf"(?:<<<[ \t]{{0,4}})?)"
+    rf"(?i)((?<![a-z0-9-])--(?!no-|secret[ ]\S{{1,80}}[ ]\[redacted\])[a-z0-9-]{{0,40}}?"
+    rf"(?:{SURE_NAMES}|{LIKELY}|pass|pwd){TAIL}{CONTINUED}(?:<<<[ \t]{{0,4}})?)"
     rf"(?:\$?(?P<q>[\"'])(?P<quoted>(?:\\[^\n]|(?!(?P=q))[^\n])+)|(?!-|\[redacted\]|<<|[\\`^](?:\r?\n|\Z))"
     rf"(?P<value>(?:\\ |[^\s\"']|(?<=[^\s=\"'])[\"'](?=[^\s\"',;:<>)\]}}]))+){NEXT})"
 )
@@ -308,13 +308,13 @@ def _quoted(match: Match) -> str:
 
 
 def _after(match: Match) -> str:
-    value = match["value"].rstrip(",.)]}:|`")
+    value = shorn(match["value"], ",.)]}:|`")
     none = no_value(value) or is_front(match, match[1])
     return match[0] if none else match[1] + MASK + match["value"][len(value) :]
 
 
 def _brief(match: Match) -> str:
-    value = match["value"].rstrip(",.)]}:|`")
+    value = shorn(match["value"], ",.)]}:|`")
     tail = match["value"][len(value) :]
     spaced = match["head"][-1].isspace()
     verdict = match["head"].startswith("PASS") and ":" in match["head"]  # a mapping of verdicts: `{"PASS": "green"}`
@@ -327,7 +327,7 @@ def _brief(match: Match) -> str:
 
 def _bare(match: Match) -> str:
     """Masks a value without quotes: behind a sure name, anything but a word of a sentence; else only a likely token."""
-    value = match["value"].rstrip(",.)]}:|`") or match["value"]
+    value = shorn(match["value"], ",.)]}:|`") or match["value"]
     tail = match["value"][len(value) :]
     block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value follows below
     key = ends_line(match, match["value"])

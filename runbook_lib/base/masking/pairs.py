@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from runbook_lib.base.masking.drawn import MIXED, NUMBER, looks_drawn
-from runbook_lib.base.masking.kinds import MASK, Match
+from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import (
     FOLDS,
     LONGEST,
@@ -122,7 +122,9 @@ _BREAK = re.compile(r"\\{1,4}[nrt]|&(?:#x?[0-9a-fA-F]{1,6}|quot|apos|amp|lt|gt|n
 _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<bare>[^\s/:@\"'<>]{1,200})(?=@)")
 
 
-STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd|salt")
+STEM = re.compile(
+    r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd|salt"
+)
 _BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd", "salt")
 """Beginnings of all matches of `STEM`."""
 _NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
@@ -251,16 +253,16 @@ def _masked(match: Match) -> str:
     if (quoted := parts.get("quoted")) is not None:
         return match[0] if harmless(quoted) else f"{match[1]}{match['q']}{MASK}"
     bare = match["bare"]
-    value = bare.rstrip(",.)]}:")
+    value = shorn(bare, ",.)]}:")
     return match[0] if no_value(value) else f"{match[1]}{MASK}{bare[len(value) :]}"
 
 
 def _said(match: Match) -> str:
     """Masks the value in a sentence: `password is required` has none, `password is x` has one."""
     bare = match["bare"]
-    value = bare.rstrip(",.)]}:;!?*_")
+    value = shorn(bare, ",.)]}:;!?*_")
     plain = not match["q"].strip("*_")
-    first = _BREAK.split(value, maxsplit=1)[0].rstrip(",.)]}:;!?*_")  # the rest is another line
+    first = shorn(_BREAK.split(value, maxsplit=1)[0], ",.)]}:;!?*_")  # the rest is another line
     token = match["sure"] is None and not (len(value) >= 8 and any(char.isdigit() for char in first))
     if no_value(first) or (plain and (first.casefold() in PLAIN or token)):
         return match[0]
@@ -269,7 +271,7 @@ def _said(match: Match) -> str:
 
 def _keyed(match: Match) -> str:
     bare = match["bare"]
-    value = bare.rstrip(",.)]}:;!?*_")
+    value = shorn(bare, ",.)]}:;!?*_")
     if (
         not (looks_drawn(value, MIXED) or looks_drawn(value, NUMBER))
         or no_value(value)

@@ -38,8 +38,8 @@ def anywhere(secret: str) -> re.Pattern[str]:
 
 
 def masked_as(text: str, narrow: str, clean: str) -> str:
-    """`text` with what is masked in `clean`, which is the masked `narrow`: on the same line, where each has its own; the
-    same word elsewhere is another thing.
+    """`text` with what is masked in `clean`, which is the masked `narrow`: line by line, for the same word elsewhere
+    is another thing.
     """
     texts = [one.split("\n") for one in (text, narrow, clean)]
     if len({len(lines) for lines in texts}) > 1:

@@ -67,7 +67,23 @@ def test_what_is_told_by_its_place_alone(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "chain", ["[~] a:\n", "variable ", "<name>a</name>", "a:\n ", "a str ", "define('a',", "config set "]
+    "chain",
+    [
+        "[~] a:\n",
+        "variable ",
+        "<name>a</name>",
+        "a:\n ",
+        "a str ",
+        "define('a',",
+        "config set ",
+        'variable "a" {',
+        "a header x y ",
+        "pass = ",
+        '{"a": "token:"}\n',
+        "token:\n",
+        "--token\n",
+        "a:\n Default: ",
+    ],
 )
 def test_the_time_is_linear(chain: str) -> None:
     begun = time.process_time()
@@ -82,6 +98,10 @@ def test_the_time_is_linear(chain: str) -> None:
         "missing header X-Auth-Token required",
         "proxy_set_header X-Api-Key $http_x_api_key;",
         "http-request set-header X-Api-Key %[req.hdr(x)]",
+        "table header Token Count",
+        "pass = fail",
+        "password =\nuser = ada\nhost = h",
+        '{"log":"Enter password:\\n"}\n{"log":""}',
         "the test must pass = or fail",
         "pass = true\npass = 3/4\npsk = none",
         "Parameters:\n  Level:\n    Default: info\nSecrets:\n  Level:\n    Default: info",
