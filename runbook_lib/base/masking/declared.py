@@ -82,7 +82,8 @@ DECLARED: tuple[Kind, ...] = (
         re.compile(
             r"(\bconfig set (?=[^\n]{0,400}--secret\b)"
             r"(?:--(?:secret|path|plaintext) |--?[\w-]{1,40}[= ][\w./-]{1,80} ){0,5}"
-            r"[A-Za-z][\w:.-]{0,80} (?:--(?:secret|path) ){0,2})(?!\[redacted\]|-)(?:\"[^\"\n]+\"|'[^'\n]+'|[^\s\"'<>\\]+)"
+            r"[A-Za-z][\w:.-]{0,80} (?:--(?:secret|path) ){0,2})(?!\[redacted\]|-)"
+            r"(?:\"[^\"\n]+\"|'[^'\n]+'|[^\s\"'<>\\]+)"
         ),
         KEEP,
     ),
