@@ -24,7 +24,7 @@ from runbook_lib.base.masking.fields import made_below, mask_objects, secret_fie
 from runbook_lib.base.masking.kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK, mask_headless
 from runbook_lib.base.masking.known import Form, forms, passwords
 from runbook_lib.base.masking.kubernetes import HELD, is_secret, mask_manifests
-from runbook_lib.base.masking.lines import Window, mask_lines, tells
+from runbook_lib.base.masking.lines import Window, mask_below, mask_lines, tells
 from runbook_lib.base.masking.logins import mask_logins
 from runbook_lib.base.masking.names import assigns, describes, mask_named, stemmed, surely, telling
 from runbook_lib.base.masking.nested import mask_fields, mask_nested, mask_parts
@@ -32,7 +32,7 @@ from runbook_lib.base.masking.pairs import mask_pairs
 from runbook_lib.base.masking.places import around_arns, harmless
 from runbook_lib.base.masking.said import mask_apart, mask_said
 from runbook_lib.base.masking.sessions import CODES, SESSIONS
-from runbook_lib.base.masking.shown import anywhere, masked_in, narrower
+from runbook_lib.base.masking.shown import masked_as, narrower
 from runbook_lib.base.masking.sql import mask_sql
 from runbook_lib.base.masking.tables import mask_tables
 from runbook_lib.base.masking.unseen import as_seen, without_colours
@@ -141,10 +141,8 @@ def _whole(text: str) -> str:
 def _wide(text: str) -> str:
     """`text` redacted, also with less space between its words: a pattern gets no further than some blanks."""
     found = _within(text, _WITHIN)
-    if narrow := narrower(found):
-        for secret in masked_in(narrow, _within(narrow, _WITHIN)):
-            found = anywhere(secret).sub(MASK, found)
-    return found
+    narrow = narrower(found)
+    return masked_as(found, narrow, _within(narrow, _WITHIN)) if narrow else found
 
 
 def _within(text: str, deep: int) -> str:
@@ -178,6 +176,8 @@ def _told(text: str, emails: bool) -> str:
     text = mask_fields(_shaped(mask_whole(text) if assigned else text, small, emails), small)
     if "-----end" in small:
         text = mask_headless(text)
+    if "\n" in text:
+        text = mask_below(text, lambda line: _short(line, emails))
     text = mask_named(mask_nested(mask_suffixed(text)) if assigned else text, small, assigned=assigned)
     for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed):
         text = mask(text, small)

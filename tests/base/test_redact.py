@@ -521,3 +521,21 @@ def test_of_a_private_key_whose_head_is_cut_off_nothing_stays(kind: str, lines: 
     shown = redact_text(f"first\n{body}\n-----END {kind}-----\nlast")
     assert shown == f"first\n{MASK}\nlast"
     assert redact_text(f"{body}\n-----END CERTIFI" + "CATE-----") == f"{body}\n-----END CERTIFI" + "CATE-----"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "use swordfish to get in",
+        "connect('ada', 'swordfish')",
+        "ada:swordfish",
+        "token: swordfish",
+        "wpa-psk swordfish",
+        '[{"message": "password:"}, {"message": "swordfish"}]',
+        "https://swordfish@db/orders.git",
+        '--password "$swordfish"',
+    ],
+)
+def test_what_the_documentation_says_is_not_seen_is_not(text: str) -> None:
+    assert redact_text(text) == text
+    assert f"`{text}`" in (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 from runbook_lib.base.masking.drawn import AMONG, BEHIND, FAR, looks_drawn
-from runbook_lib.base.masking.kinds import MASK, Match
+from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import AFTER, LIKELY, PREFIXED, QUOTE, START, SURE_NAMES, at_names, no_value
 from runbook_lib.base.masking.places import harmless
 from runbook_lib.base.masking.vocabulary import OTHER, TAIL, is_fact
@@ -26,6 +26,7 @@ _PROMPT = re.compile(r"(?:[A-Za-z0-9_.'@-]{1,40}[ \t]{1,4}){0,4}")
 """The same, before a colon."""
 _OTHER = re.compile(r"[&;?][A-Za-z_][\w.-]{1,40}=|</|/>|\\{1,4}[nrtux\"']|://")
 """A form, an address, a tag, a text in a text, a program's line that goes on."""
+_GOES_ON = re.compile(r"[^\s\"'&;<>(){}\[\]\\]{2,}(?:[&;][^\s\"'&;<>(){}\[\]\\]{2,})+")
 _CODE = re.compile(r"[A-Za-z_][\w.]*[(\[](?:.*[)\]][;,]?)?|[A-Za-z_][\w.]*\{|[\[{(].*[\]})],?")
 _PLACEHOLDER = re.compile(r"[<\[{(].{0,80}[>\]})]|\$\{.*|\$\(.*|\$[A-Za-z_]\w*")
 
@@ -51,7 +52,9 @@ def _masked(match: Match) -> str:
         or _PLACEHOLDER.fullmatch(value)
         or no_value(value)
     )
-    told = any(map(str.isdigit, value)) if match["sure"] else looks_drawn(value, BEHIND)
+    told = looks_drawn(value, BEHIND)
+    if match["sure"]:  # without a digit, too, where its first part is masked anyway and the rest would stay
+        told = any(map(str.isdigit, value)) or _GOES_ON.fullmatch(value) is not None
     return match[0] if other or not told else match["head"] + MASK + match["value"][len(value) :]
 
 
@@ -77,7 +80,7 @@ def suffixed(name: str, value: str) -> bool:
 
 
 def _suffixed(match: Match) -> str:
-    value = match["value"].rstrip(",.)]}:|`")
+    value = shorn(match["value"], ",.)]}:|`")
     return match["head"] + MASK + match["value"][len(value) :] if _secret(match, value) else match[0]
 
 

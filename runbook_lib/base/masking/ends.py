@@ -10,12 +10,17 @@ from runbook_lib.base.masking.kinds import MASK, Match
 
 _OPENED = re.compile(r"[\"'][\w .*?-]{0,40}\Z")
 """What stands before a name that is the end of a text in quotes: `expect "db password:" send "x"`."""
+_SIGN = re.compile(r"[:=](?:\\{1,4}[nrt])?\Z")
 _CODE = re.compile(r"`[\w.-]{0,40}\Z")
 _CLOSED = re.compile(r"\s*[:=]{1,3}`\s")
 """What stands around a name that is quoted with its sign: `password=` is looked for."""
+_BELOW_IT = re.compile(r"(?<![\\`^])\n")
+"""A line's end behind which no shell's line goes on."""
+_MIXED = re.compile(r"(?=.*[0-9])(?=.*[a-z])[A-Za-z0-9]{6,}")
+_KEY = re.compile(r"\\{0,7}[\"'][ \t]{0,8}[:=]")
 _BELOW = re.compile(r"\n|\\[nr]")
 _LINE = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:|[+-]?[A-Za-z_][\w.-]{0,60}=(?!=*(?:\s|\Z))"
+    r"\d{4}-\d\d-\d\dT\d\d:|[+-]?[A-Za-z_][\w.-]{0,60}(?:=(?!=*(?:\s|\Z))|[ \t]{1,20}=[ \t])"
     r"|[+-]?(?:export|set|setx|setenv|declare|local|readonly|ENV)[ \t]{1,4}(?:-\w{1,4}[ \t]{1,4})?"
     r"[A-Za-z_][\w.-]{0,60}[= \t]"
 )
@@ -29,7 +34,8 @@ _BETWEEN = " \t,;:()[]{}"
 def ends_text(match: Match) -> bool:
     """Whether the name of a value in quotes ends a text or a line before it, or the value stands between two texts."""
     value = match["value"]
-    return _closes(match) or _heads(match, match[1]) or ("," in value and not value.strip(_BETWEEN))
+    ends = _closes(match) or is_key(match, match[1]) or _heads(match, match[1])
+    return ends or ("," in value and not value.strip(_BETWEEN))
 
 
 def ends_line(match: Match, value: str) -> bool:
@@ -49,9 +55,19 @@ def ends_line(match: Match, value: str) -> bool:
 
 
 def is_front(match: Match, sep: str) -> bool:
-    """Whether a value on the next line is what a logger writes before the value proper, which is masked already."""
-    end = match.end()
-    return "\n" in sep and MASK in match.string[end : end + _FAR].partition("\n")[0]
+    """Whether a value on the next line is what stands there before the value proper, which is masked already: what a
+    logger writes, a program, a name. A word of letters and digits can be the value, and so can what a shell's line
+    goes on with.
+    """
+    end, word = match.end(), match["value"]
+    if not _BELOW_IT.search(sep) or MASK not in match.string[end : end + _FAR].partition("\n")[0]:
+        return False
+    return not _MIXED.fullmatch(word.rstrip(",;"))
+
+
+def is_key(match: Match, sep: str) -> bool:
+    """Whether a text in quotes on the next line is a key, which has a value of its own."""
+    return "\n" in sep and _KEY.match(match.string, match.end()) is not None
 
 
 def _before(match: Match, most: int) -> str:
@@ -61,7 +77,7 @@ def _before(match: Match, most: int) -> str:
 def _closes(match: Match) -> bool:
     """Whether the quote before a value closes the text that its name ends."""
     quote = match.groupdict().get("q")
-    if not quote or match["value"][0] not in " \t,)]};:" or not match[1].endswith((f":{quote}", f"={quote}")):
+    if not quote or match["value"][0] not in " \t,)]};:" or not _SIGN.search(match[1].removesuffix(quote)):
         return False
     opened = _OPENED.search(_before(match, 41))
     return opened is not None and opened[0].startswith(quote)

@@ -23,6 +23,12 @@ Match = re.Match[str]
 Replacement = str | Callable[[Match], str]
 
 
+def shorn(value: str, signs: str) -> str:
+    """`value` without such signs at its end, which are of the text around it; the last one of a mask is its own."""
+    found = value.rstrip(signs)
+    return found + MASK[-1] if f"{found}]".endswith(MASK) and value.startswith("]", len(found)) else found
+
+
 class Kind(NamedTuple):
     """One kind of secret."""
 

@@ -4,12 +4,14 @@ manifest, a prompt). The number of lines stays.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 
 from runbook_lib.base.masking.edges import places
 from runbook_lib.base.masking.kinds import MASK
-from runbook_lib.base.masking.vocabulary import foreign
+from runbook_lib.base.masking.names import stemmed
+from runbook_lib.base.masking.vocabulary import foreign, has
 
 _TELLS = re.compile(
     r"passw|passphrase|passcode|secret|token|key|credential|webhook|authorization|cookies|x-amz-|[_-]auth|pwd|[_-]pass\b"
@@ -20,6 +22,16 @@ _NEAR, _HEAD, _FAR = 20, 8, 32
 """Lines before one that are regarded; of a long table or manifest its beginning, and lines in all."""
 _LONGEST = 20_000
 """Most characters of the lines before one that are regarded."""
+
+_ASSIGN, _BEHIND = (":", "=", "：", "＝"), "\"'*_` \t"
+_OPTION = re.compile(r"(?<![\w-])--[A-Za-z][\w-]{0,80}\Z")
+"""What the end of a line has that has a name and no value."""
+_LOGGED = re.compile(r"[:=][ ]?(?:\\{1,2}[nr]){0,2}\"[ ]?[,}]")
+"""The same in a line of JSON."""
+_NAME, _BELOW, _WIDE = 200, 3, 4_000
+"""Characters at the end of a line in which its name stands, lines below it, and characters of one that is searched."""
+_BETWEEN = (*" \t:=,;|<", "：", "＝")
+"""What a line with a form of its own has between two words."""
 
 Mask = Callable[[str], str]
 
@@ -55,6 +67,40 @@ def _aligned(before: list[str], after: list[str]) -> list[str]:
         indent = line[: len(line) - len(line.lstrip())]
         found += [line, *[indent + MASK] * (end - begin - 1)]
     return found
+
+
+def mask_below(text: str, mask: Mask) -> str:
+    """`text` with each line masked by itself that follows a name without a value: a line that has a form of its own,
+    such as a command, is no value.
+    """
+    lines, found = text.split("\n"), dict[int, str]()
+    for at, line in enumerate(lines):
+        if line.startswith("{") and at + 1 < len(lines) and _LOGGED.search(line) and stemmed(line.casefold()):
+            found[at + 1] = _logged(line, lines[at + 1], mask)
+        head = line.rstrip(_BEHIND)
+        if (head.endswith(_ASSIGN) or ("--" in head and _OPTION.search(head))) and stemmed(head[-_NAME:].casefold()):
+            below = next((it for it, one in enumerate(lines[at + 1 : at + 1 + _BELOW], at + 1) if one.strip()), at)
+            if below > at and has(_BETWEEN, lines[below]) and len(lines[below]) <= _WIDE:
+                found[below] = mask(lines[below])
+    return "\n".join(found.get(at, line) for at, line in enumerate(lines)) if found else text
+
+
+def _logged(one: str, two: str, mask: Mask) -> str:
+    """The second of two JSON objects, each with a line of a log, masked as the line below that of the first."""
+    try:
+        first, second = json.loads(one), json.loads(two)
+    except (ValueError, RecursionError):
+        return two
+    if not isinstance(first, dict) or not isinstance(second, dict):
+        return two
+    told = {key: item for key, item in second.items() if isinstance(item, str) and isinstance(first.get(key), str)}
+    for key, item in told.items():
+        name = first[key].rstrip()
+        now = mask(f"{name}\n{item}").removeprefix(f"{name}\n") if name.endswith(_ASSIGN) else item
+        if MASK in now:
+            second[key] = now
+            two = json.dumps(second, ensure_ascii=two.isascii())
+    return two
 
 
 class Window:

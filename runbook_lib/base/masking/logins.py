@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from runbook_lib.base.masking.drawn import AMONG, FAR, looks_drawn
-from runbook_lib.base.masking.kinds import MASK, Match
+from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import no_value
 from runbook_lib.base.masking.pairs import PLAIN
 from runbook_lib.base.masking.places import harmless
@@ -54,7 +54,7 @@ def _both(match: Match) -> str:
     parts = match.groupdict()
     which = next(name for name in ("listed", "quoted", "bare") if parts[name] is not None)
     user = parts["user"] or parts["named"] or parts["who"]
-    value = parts[which].rstrip(",.)]}:;!?|")
+    value = shorn(parts[which], ",.)]}:;!?|")
     if not value or no_value(value) or harmless(value) or value.casefold() in PLAIN or user.casefold() in _NO_USER:
         return match[0]
     pair = which == "quoted" or (which == "listed" and (parts["o"] or parts["u"]))

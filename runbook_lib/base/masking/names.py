@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from runbook_lib.base.masking.drawn import BEHIND, FAR, looks_drawn
-from runbook_lib.base.masking.ends import ends_line, ends_text, is_front
-from runbook_lib.base.masking.kinds import MASK, Match
+from runbook_lib.base.masking.ends import ends_line, ends_text, is_front, is_key
+from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.places import FIGURE, harmless
 from runbook_lib.base.masking.vocabulary import HUMP, TAIL, TONGUES, foreign, has
 
@@ -27,7 +27,7 @@ _PAGE = "".join(f"(?<!{name})(?<!{name}[ _-])" for name in _PAGES.split("|"))
 """A token behind one of these names says where a list goes on, or which request it was: whoever has it has nothing."""
 LIKELY = (
     rf"secrets?|(?:auth|access|refresh|id|api|bot)?{_S}{_PAGE}token|authorization|credentials?|creds?|cookies"
-    rf"|(?:access|admin|app(?:lication)?|server|shared|unseal){_S}keys?"
+    rf"|(?:access|admin|app(?:lication)?|server|shared|unseal){_S}keys?|(?:auth|nonce|logged{_S}in){_S}(?:keys?|salts?)"
 )
 _OWNERS = (
     "db|database|pg|postgres|mysql|mongo|redis|sql|ora|admin|user|root|app|svc|store|trust|key|bind|ldap|smtp|mail|ftp"
@@ -39,7 +39,7 @@ PREFIXED = (
     rf"|(?:api|app|consumer|oauth|jwt|webhook|session|hmac){_S}secret"
 )
 """Telling only with something in front: `DB_PASS`, `dbPass`; `PASS` alone is a verdict and `PWD` a folder."""
-_SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw)"
+_SHORT = r"(?<![A-Za-z0-9_-])(?:pwd|pass|pw|psw|psk)"
 """Telling only right before its value: `pwd=x`. A folder, a verdict or a count behind it is none."""
 NAMES = rf"{SURE_NAMES}|{LIKELY}"
 _ANY = rf"(?:{SURE_NAMES}|{LIKELY}|{PREFIXED}){TAIL}"
@@ -76,8 +76,8 @@ _BARE = re.compile(
     rf"(?P<value>(?:(?!&quot;|&#3[49];)[^\s\"';<>&\\])+){NEXT}"
 )
 _FLAG = re.compile(
-    rf"(?i)((?<![a-z0-9-])--(?!no-)[a-z0-9-]{{0,40}}?(?:{SURE_NAMES}|{LIKELY}|pass|pwd){TAIL}{CONTINUED}"
-    rf"(?:<<<[ \t]{{0,4}})?)"
+    rf"(?i)((?<![a-z0-9-])--(?!no-|secret[ ]\S{{1,80}}[ ]\[redacted\])[a-z0-9-]{{0,40}}?"
+    rf"(?:{SURE_NAMES}|{LIKELY}|pass|pwd){TAIL}{CONTINUED}(?:<<<[ \t]{{0,4}})?)"
     rf"(?:\$?(?P<q>[\"'])(?P<quoted>(?:\\[^\n]|(?!(?P=q))[^\n])+)|(?!-|\[redacted\]|<<|[\\`^](?:\r?\n|\Z))"
     rf"(?P<value>(?:\\ |[^\s\"']|(?<=[^\s=\"'])[\"'](?=[^\s\"',;:<>)\]}}]))+){NEXT})"
 )
@@ -98,6 +98,7 @@ _ROOTS = (
     "cred",
     "pw",
     "psk",
+    "salt",
     "cookies",
     "sharedaccess",
     "_pat",
@@ -105,7 +106,7 @@ _ROOTS = (
 """Every telling name contains one of these, ..."""
 _BEFORE, _BEHIND = 24, 12  # ... at most so far behind its beginning; as much more shows whether it begins there
 _BEGINNING = re.compile(rf"(?i){START}")
-_LONGEST = 200
+LONGEST = 200
 """Most characters of a match that stays in which others are looked for: in a longer one, that takes too long."""
 _FACTS = (
     "name|type|kind|arn|ids?|version|stage|description|status|state|engine|region|account|created|updated|changed|rotated|date|at|by"
@@ -142,6 +143,7 @@ _STEMS = (
         "secret",
         "token",
         "key",
+        "salt",
         "pass",
         "pw",
         "x-amz-",
@@ -199,11 +201,11 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
     """
     flags = "--" in small and has(_STEMS, small)
     if flags:
-        text = _FLAG.sub(_option, text)
-    if any(name in small for name in ("pass", "pw", "psw")):
-        text = _BRIEF.sub(_brief, text)
+        text = everywhere(_FLAG, _option, text)
+    if has(("pass", "pw", "psw", "psk"), small):
+        text = everywhere(_BRIEF, _brief, text)
     if foreign(small):
-        text = _FOREIGN.sub(_after, text)
+        text = everywhere(_FOREIGN, _after, text)
     if assigned:
         for pattern, replace in ((_QUOTED, _quoted), (_BARE, _bare), (_TAGGED, _quoted)):
             text = at_names(pattern, replace, text)
@@ -220,7 +222,7 @@ def at_names(pattern: re.Pattern[str], replace: Callable[[Match], str], text: st
     kept, at = list[str](), 0
     for begin in beginnings(text) if every else assigned_beginnings(text):
         found = pattern.match(text, begin) if begin >= at else None
-        if found and ((told := replace(found)) != found[0] or len(told) > _LONGEST):
+        if found and ((told := replace(found)) != found[0] or len(told) > LONGEST):
             kept += [text[at : found.start()], told]
             at = found.end()
     return "".join([*kept, text[at:]])
@@ -233,7 +235,7 @@ def everywhere(pattern: re.Pattern[str], replace: Callable[[Match], str], text: 
     kept, at, found = list[str](), 0, pattern.search(text)
     while found:
         told, begin = replace(found), found.start() + 1
-        if told != found[0] or len(told) > _LONGEST:
+        if told != found[0] or len(told) > LONGEST:
             kept += [text[at : found.start()], told]
             at = begin = found.end()
         found = pattern.search(text, begin)
@@ -286,8 +288,8 @@ def assigns(small: str) -> bool:
 
 def _option(match: Match) -> str:
     if (quoted := match["quoted"]) is not None:
-        return match[0] if harmless(quoted) else f"{match[1]}{match['q']}{MASK}"
-    front = is_front(match, match[1])
+        return match[0] if harmless(quoted) or is_key(match, match[1]) else f"{match[1]}{match['q']}{MASK}"
+    front = is_front(match, match[1]) or ("\n" in match[1] and telling(match["value"]))
     return match[0] if front or harmless(match["value"]) else match[1] + MASK + _next(match)
 
 
@@ -306,12 +308,13 @@ def _quoted(match: Match) -> str:
 
 
 def _after(match: Match) -> str:
-    value = match["value"].rstrip(",.)]}:|`")
-    return match[0] if no_value(value) else match[1] + MASK + match["value"][len(value) :]
+    value = shorn(match["value"], ",.)]}:|`")
+    none = no_value(value) or is_front(match, match[1])
+    return match[0] if none else match[1] + MASK + match["value"][len(value) :]
 
 
 def _brief(match: Match) -> str:
-    value = match["value"].rstrip(",.)]}:|`")
+    value = shorn(match["value"], ",.)]}:|`")
     tail = match["value"][len(value) :]
     spaced = match["head"][-1].isspace()
     verdict = match["head"].startswith("PASS") and ":" in match["head"]  # a mapping of verdicts: `{"PASS": "green"}`
@@ -324,7 +327,7 @@ def _brief(match: Match) -> str:
 
 def _bare(match: Match) -> str:
     """Masks a value without quotes: behind a sure name, anything but a word of a sentence; else only a likely token."""
-    value = match["value"].rstrip(",.)]}:|`") or match["value"]
+    value = shorn(match["value"], ",.)]}:|`") or match["value"]
     tail = match["value"][len(value) :]
     block = value[:1] == "|" and not value.strip("|+-0123456789")  # YAML: the value follows below
     key = ends_line(match, match["value"])

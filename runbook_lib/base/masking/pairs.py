@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from runbook_lib.base.masking.drawn import MIXED, NUMBER, looks_drawn
-from runbook_lib.base.masking.kinds import MASK, Match
+from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import (
     FOLDS,
+    LONGEST,
     NAMES,
     SURE,
     describes,
@@ -121,8 +122,10 @@ _BREAK = re.compile(r"\\{1,4}[nrt]|&(?:#x?[0-9a-fA-F]{1,6}|quot|apos|amp|lt|gt|n
 _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<bare>[^\s/:@\"'<>]{1,200})(?=@)")
 
 
-STEM = re.compile(r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd")
-_BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd")
+STEM = re.compile(
+    r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd|salt"
+)
+_BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd", "salt")
 """Beginnings of all matches of `STEM`."""
 _NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
 _VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
@@ -136,7 +139,7 @@ _ARROW = re.compile(
 """The form of a planned change in a tool's output: `password = "old" -> "new"`."""
 _TUPLE = re.compile(
     r"(?i)((?P<call>(?:define|set\w{0,20}|put\w{0,20}|add\w{0,20})\(\s{0,4})?b?(?P<q>[\"'])(?P<name>[\w.-]{1,80})(?P=q),"
-    r"[ \t]{0,4}b?[\"'])(?!\[redacted\])(?P<value>[^\s\"']+)"
+    r"[ \t]{0,20}b?(?P<o>[\"']))(?!\[redacted\])(?P<value>(?(call)(?:(?!(?P=o))[^\n])+|[^\s\"']+))"
 )
 """The form of a pair in Python: `('password', 'x1')`; two names in a list have no digit."""
 _TUPLED = re.compile(r"(?i)(?:(?:define|set|put|add)\w{0,20}\(\s{0,4})?b?[\"']")
@@ -168,7 +171,7 @@ def mask_pairs(text: str, small: str) -> str:
     if "password" in small:
         text = _NETRC.sub(_masked, text)
     if any(sign in small for sign in ("',", '",')):
-        text = near(_TUPLE, _paired, text, _TUPLED, 160)
+        text = near(_TUPLE, _paired, text, _TUPLED, 160, pairs=True)
     if any(sign in small for sign in "|│┃"):
         text = near(_CELLS, _masked, text, _LINES, 120)
     if "[ record " in small:
@@ -189,16 +192,24 @@ def mask_pairs(text: str, small: str) -> str:
 
 
 def near(
-    pattern: re.Pattern[str], replace: Callable[[Match], str], text: str, begins: re.Pattern[str], far: int
+    pattern: re.Pattern[str],
+    replace: Callable[[Match], str],
+    text: str,
+    begins: re.Pattern[str],
+    far: int,
+    *,
+    pairs: bool = False,
 ) -> str:
-    """`pattern.sub`, tried only if a telling name can begin within `far` characters: finding names is a hundred
-    times faster, and a report has a million characters and few names.
+    """`everywhere`, tried only if a telling name can begin within `far` characters: finding names is a hundred times
+    faster, and a report has a million characters and few names. `pairs`: `pattern.sub`, for names and values in turn.
     """
     kept, at = list[str](), 0
     for place in _places(text, begins, far):
         if place >= at and (found := pattern.match(text, place)):
-            kept += [text[at:place], replace(found)]
-            at = found.end()
+            told = replace(found)
+            if pairs or told != found[0] or len(told) > LONGEST:
+                kept += [text[at:place], told]
+                at = found.end()
     return "".join([*kept, text[at:]])
 
 
@@ -242,16 +253,16 @@ def _masked(match: Match) -> str:
     if (quoted := parts.get("quoted")) is not None:
         return match[0] if harmless(quoted) else f"{match[1]}{match['q']}{MASK}"
     bare = match["bare"]
-    value = bare.rstrip(",.)]}:")
+    value = shorn(bare, ",.)]}:")
     return match[0] if no_value(value) else f"{match[1]}{MASK}{bare[len(value) :]}"
 
 
 def _said(match: Match) -> str:
     """Masks the value in a sentence: `password is required` has none, `password is x` has one."""
     bare = match["bare"]
-    value = bare.rstrip(",.)]}:;!?*_")
+    value = shorn(bare, ",.)]}:;!?*_")
     plain = not match["q"].strip("*_")
-    first = _BREAK.split(value, maxsplit=1)[0].rstrip(",.)]}:;!?*_")  # the rest is another line
+    first = shorn(_BREAK.split(value, maxsplit=1)[0], ",.)]}:;!?*_")  # the rest is another line
     token = match["sure"] is None and not (len(value) >= 8 and any(char.isdigit() for char in first))
     if no_value(first) or (plain and (first.casefold() in PLAIN or token)):
         return match[0]
@@ -260,7 +271,7 @@ def _said(match: Match) -> str:
 
 def _keyed(match: Match) -> str:
     bare = match["bare"]
-    value = bare.rstrip(",.)]}:;!?*_")
+    value = shorn(bare, ",.)]}:;!?*_")
     if (
         not (looks_drawn(value, MIXED) or looks_drawn(value, NUMBER))
         or no_value(value)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from runbook_lib.base.masking.drawn import AMONG, FAR, looks_drawn
-from runbook_lib.base.masking.kinds import MASK, Match
+from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import SURE, at_names, no_value, stemmed, surely, telling
 from runbook_lib.base.masking.pairs import PLAIN, STEM, near
 from runbook_lib.base.masking.places import harmless
@@ -161,7 +161,7 @@ def _refused(match: Match) -> str:
 def _loud(match: Match) -> str:
     """Masks the value of a variable: behind a tab any that is no word of a sentence."""
     bare = match["bare"]
-    value = bare.rstrip(",.)]};!?|")
+    value = shorn(bare, ",.)]};!?|")
     if "_" not in match["name"] or not telling(match["name"]) or no_value(value):
         return match[0]
     tab = "\t" in match["gap"] and surely(match["name"]) and not value.replace(".", "").isdigit() and len(value) > 3
@@ -172,7 +172,7 @@ def _loud(match: Match) -> str:
 
 def _beside(match: Match) -> str:
     bare = match["bare"]
-    value = bare.rstrip(",.)]}:;!?*_")
+    value = shorn(bare, ",.)]}:;!?*_")
     return (
         f"{match[1]}{MASK}{bare[len(value) :]}" if looks_drawn(value, FAR) and looks_drawn(value, AMONG) else match[0]
     )
@@ -180,7 +180,7 @@ def _beside(match: Match) -> str:
 
 def _signed(match: Match) -> str:
     called = match["sign"] == "(" and match.string[max(0, match.start() - 1) : match.start()] == "_"
-    return match[0] if called or _NUMBERED.fullmatch(match["bare"].rstrip(",.)]}:;!?*_")) else _told(match)
+    return match[0] if called or _NUMBERED.fullmatch(shorn(match["bare"], ",.)]}:;!?*_")) else _told(match)
 
 
 def _told(match: Match) -> str:
@@ -192,7 +192,7 @@ def _told(match: Match) -> str:
             else f"{match[1]}{parts['q']}{MASK}{parts.get('end') or ''}"
         )
     bare = match["bare"]
-    value = bare.rstrip(",.)]}:;!?*_")
+    value = shorn(bare, ",.)]}:;!?*_")
     last = parts.get("end") is not None and parts.get("sure")
     word = value.casefold() in PLAIN or value.startswith(("[", "(", "{", "/", "~")) or value[:1].isdigit()
     if no_value(value) or not (looks_drawn(value, AMONG) or (last and not word and len(value) > 3)):

@@ -37,6 +37,22 @@ def anywhere(secret: str) -> re.Pattern[str]:
     return re.compile(f"{before}(?:{either}){after}")
 
 
+def masked_as(text: str, narrow: str, clean: str) -> str:
+    """`text` with what is masked in `clean`, which is the masked `narrow`: line by line, for the same word elsewhere
+    is another thing.
+    """
+    texts = [one.split("\n") for one in (text, narrow, clean)]
+    if len({len(lines) for lines in texts}) > 1:
+        texts = [[text], [narrow], [clean]]
+    return "\n".join(_as(*lines) if lines[1] != lines[2] else lines[0] for lines in zip(*texts, strict=True))
+
+
+def _as(text: str, narrow: str, clean: str) -> str:
+    for secret in masked_in(narrow, clean):
+        text = anywhere(secret).sub(MASK, text)
+    return text
+
+
 def narrower(text: str) -> str:
     """The lines with a telling name, and those below it, with one blank in place of many; empty: none has as many."""
     if not _BLANKS.search(text) or not stemmed(text.casefold()):

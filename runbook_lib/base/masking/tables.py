@@ -34,6 +34,7 @@ _NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)? ?%?")
 _WORD = re.compile(r"[^\W\d][\w.%/()-]*")
 _RULE = re.compile(r"[ \t]*[\u2500-\u257f+|:=-]{3,}[ \t]*")
 """A line between a header and its rows."""
+_JSON = re.compile(r"\s*(?:\{\s*(?:[\"']|\Z)|\[\s*[{\[\"])")
 _BREAK = re.compile(r"(\n|\\{1,4}n|'''|\"\"\"|<[^<>\n]{0,300}>)")
 """A break between two lines, also inside source text or HTML."""
 _LONGEST = 4_000
@@ -134,7 +135,7 @@ def _delimited(lines: list[str], first: int) -> int:
             continue  # a row, not a header
         at = first + 1
         sign = above if any(above in line for line in lines[at : at + 2]) else _OF_ROWS.get(above, above)
-        while at < len(lines):
+        while at < len(lines) and not _JSON.match(lines[at]):
             fields = _fields(lines[at], sign)
             if len(fields) != len(headers):
                 if not _RULE.fullmatch(lines[at]):

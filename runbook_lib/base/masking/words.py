@@ -43,6 +43,8 @@ _WORDS = re.compile(
     rf"(?P<q>{_Q})(?P<first>[\w./-]{{1,120}})(?P=q)(?P<more>(?:\s{{0,4}},\s{{0,40}}{_OTHERS}{_KIND}{_WORD}){{1,60}})"
 )
 """Words of which one may be a program."""
+_DASHES = tuple(f"{sign}-" for sign in " \t\n\r\xa0\"'`[,>")
+"""What stands before an option in such a list."""
 _EACH = re.compile(_WORD)
 
 
@@ -50,7 +52,7 @@ def mask_listed(text: str, small: str) -> str:
     """`text` with the secrets of such lists masked; `small`: the same text in small letters."""
     if "-" not in small or not has(("'", '"', "`", "\n", "[", "<"), small):
         return text
-    if stemmed(small):
+    if has(_DASHES, small) and stemmed(small):
         for pattern in (_FLAG, _ITEM, _FLOW, _TAGGED):
             text = pattern.sub(_option, text)
     if has(tuple(PROGRAMS), small):

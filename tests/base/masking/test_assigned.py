@@ -7,7 +7,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runbook_lib.base.masking.assigned import suffixed
@@ -32,6 +32,7 @@ LINES = (
 
 @pytest.mark.parametrize("line", LINES)
 @given(secret=DRAWN)
+@example(secret="a3::add-mask::x7")
 def test_the_word_goes_whole(line: str, secret: str) -> None:
     assert redact_text(line.replace("{W}", W).format(secret)) == line.replace("{W}", W).format(MASK)
 

@@ -17,6 +17,17 @@ WRITTEN = [
     'variable "{}" {{\n  type    = string\n  default = "{v}"\n}}',
     "Parameters:\n  {}:\n    Type: String\n    Default: {v}\n    NoEcho: false",
     "define('{}', '{v}');",
+    "define( '{}',         'a b;&{v}' );",
+    'variable "{}" {{\n  validation {{\n    condition = true\n  }}\n  default = "{v}"\n}}',
+    'variable "{}" {{\n  default = <<EOF\n{v}\nEOF\n}}',
+    "  {}:\n    Type: String\n    # a note\n    AllowedValues:\n      - a\n    Default: '{v}'",
+    "proxy_set_header {} {v};",
+    "RequestHeader set {} '{v}'",
+    "http-request set-header {} {v}",
+    "header_up {} {v}",
+    '{{"log":"{}:\\n","stream":"stdout"}}\n{{"log":"{v}\\n","stream":"stdout"}}',
+    '{{"message": "give {} ="}}\n{{"message": "{v}"}}',
+    "{}: p@ss&{v}",
 ]
 
 
@@ -40,6 +51,14 @@ def test_a_value_stays_whose_name_tells_nothing(text: str) -> None:
         "dial tcp: app:{v}@tcp(db:3306)/orders",
         "PARAMETER\tarn\t2026\t/orders/x\tSecureString\t{v}\t1",
         "pulumi config set --secret dbThing {v}",
+        "pulumi config set --stack dev dbThing {v} --secret",
+        "pulumi config set dbThing --secret {v}",
+        "[smtp]\nhost = h\npass = {v}\nport = 25",
+        "  pass = '{v}'",
+        'network={{\n ssid="x"\n psk="{v}"\n}}',
+        "psk={v}",
+        "define('SECURE_AUTH_SALT', 'a b {v}');",
+        "define('NONCE_KEY', '{v}');",
     ],
 )
 def test_what_is_told_by_its_place_alone(text: str) -> None:
@@ -48,9 +67,49 @@ def test_what_is_told_by_its_place_alone(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "chain", ["[~] a:\n", "variable ", "<name>a</name>", "a:\n ", "a str ", "define('a',", "config set "]
+    "chain",
+    [
+        "[~] a:\n",
+        "variable ",
+        "<name>a</name>",
+        "a:\n ",
+        "a str ",
+        "define('a',",
+        "config set ",
+        'variable "a" {',
+        "a header x y ",
+        "pass = ",
+        '{"a": "token:"}\n',
+        "token:\n",
+        "--token\n",
+        "a:\n Default: ",
+    ],
 )
 def test_the_time_is_linear(chain: str) -> None:
     begun = time.process_time()
     redact_text(("default: <value> ─ [+] " + chain) * (40_000 // len(chain) // 4))
     assert time.process_time() - begun < 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the header X-Api-Key was refused",
+        "missing header X-Auth-Token required",
+        "proxy_set_header X-Api-Key $http_x_api_key;",
+        "http-request set-header X-Api-Key %[req.hdr(x)]",
+        "table header Token Count",
+        "pass = fail",
+        "password =\nuser = ada\nhost = h",
+        '{"log":"Enter password:\\n"}\n{"log":""}',
+        "the test must pass = or fail",
+        "pass = true\npass = 3/4\npsk = none",
+        "Parameters:\n  Level:\n    Default: info\nSecrets:\n  Level:\n    Default: info",
+        "pulumi config set region eu-west-1",
+        "key_mgmt=WPA-PSK",
+        '{"msg": "password:"}\n{"level": "info", "msg": ""}',
+        '{"msg": "password:"}\n{"msg": "is set"',
+    ],
+)
+def test_what_only_looks_so_stays(text: str) -> None:
+    assert redact_text(text) == text

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runbook_lib.base.redact import MASK, Pieces, redact, redact_lines, redact_text
 
@@ -38,11 +40,11 @@ NOISE = "\n".join(f"line {number} of a test that passed" for number in range(30)
 def test_lines_are_masked_as_the_text_that_they_are(text: str, before: str) -> None:
     lines = f"{before}{text}\nthe end".split("\n")
     assert X not in redact_text("\n".join(lines))
-    for given in (lines, [f"{line}\n" for line in lines]):
-        for clean in (redact(given), redact_lines(given), redact({"tail": given})["tail"]):
+    for told in (lines, [f"{line}\n" for line in lines]):
+        for clean in (redact(told), redact_lines(told), redact({"tail": told})["tail"]):
             assert X not in "".join(clean) and MASK in "".join(clean)
             assert len(clean) == len(lines) and clean[-1].strip() == "the end"
-            assert clean[: before.count("\n")] == given[: before.count("\n")]
+            assert clean[: before.count("\n")] == told[: before.count("\n")]
             assert redact(clean) == clean
 
 
@@ -89,3 +91,38 @@ def test_the_time_is_linear(line: str) -> None:
         pieces(line)
     redact([line] * 2000)
     assert time.process_time() - begun < 3
+
+
+OPEN = ["--pass", "- --password", "password=", "db_password:", "FERNET_KEY=", "the secret: ", "[the token:"]
+OPEN += ["passord\uff1a", "contrasena=", "X-Amz-Signature=", "export DB_PASSWORD=", "'api_key':"]
+FORMS = ["mysql -h db -p{}", "docker login -u a -p {} h", "password was '{}'", "redis-cli -a {}", "sshpass -p {} ssh h"]
+FORMS += ['"routing_key": "{}"', '{{"SecretAccessKey": "{}"}}', "**Password:** {}", "contrase\u00f1a: {}", "senha = {}"]
+FORMS += ["DB_PASSWORD={}", "--token {}", "<td><b>password</b></td><td>{}</td>", "IDENTIFIED BY '{}'", "pwd={}"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(st.sampled_from(OPEN), st.sampled_from(["\n", "\n\n", " \n  "]))
+def test_a_line_with_a_form_of_its_own_is_no_value_of_the_name_above(form: str, name: str, between: str) -> None:
+    """The name took the first word of the next line, whose own form nothing knew any more."""
+    secret = "harbor" + "quartz12"
+    shown = redact_text(f"{name}{between}{form.format(secret)}\n")
+    assert secret not in shown and MASK in shown
+    assert redact_text(shown) == shown
+
+
+@pytest.mark.parametrize("more", [" token: b", ', "token": "b1c2d3e4"', " --token b1c2d3e4", "; mysql -pb1c2d3e4"])
+@pytest.mark.parametrize("name", ["password:", "--password \\", "db_password ="])
+def test_a_value_below_its_name_goes_though_others_follow_it(name: str, more: str) -> None:
+    secret = "quartz" + "1201"
+    assert secret not in redact_text(f"{name}\n  {secret}{more}\n")
+
+
+def test_a_key_below_a_name_stays() -> None:
+    shown = redact_text('db_password:\n  "routing_key": "' + "harbor" + 'quartz"\n')
+    assert shown == f'db_password:\n  "routing_key": "{MASK}"\n'
+
+
+def test_json_below_the_head_of_a_table_is_no_row() -> None:
+    value = "harbor" + "quartz"
+    shown = redact_text(f'user,password\n{{"Value": "{value}", "Name": "/prod/db/password"}}')
+    assert shown == f'user,password\n{{"Value": "{MASK}", "Name": "/prod/db/password"}}'

@@ -52,3 +52,9 @@ def test_what_is_far_from_a_name_stays() -> None:
     text = "password = x" + "\n" * 4 + "size            1201 kB\n"
     assert narrower("size            12\n" * 9) == ""
     assert redact_text(text).endswith("size            1201 kB\n")
+
+
+def test_a_word_that_is_a_wide_value_stays_elsewhere() -> None:
+    assert redact_text('"password"                 : "info"\nlevel info here') == (
+        f'"password"                 : "{MASK}"\nlevel info here'
+    )
