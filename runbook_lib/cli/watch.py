@@ -84,7 +84,7 @@ def watch(
         if json_:
             for look in one.looks(once=once):
                 say_json(look.as_dict())
-                if _unheard(one):
+                if not once and _unheard(one):
                     break
         elif sys.stdout.isatty() and not once:
             _live(one)
@@ -97,7 +97,7 @@ def watch(
                 again(same)
                 told(look)
                 same = [look] if look.back_filled else []
-                if _unheard(one):
+                if not once and _unheard(one):
                     break
             again(same)
     except KeyboardInterrupt:
