@@ -27,7 +27,7 @@ from hypothesis.internal import entropy
 
 from runbook_lib.act import command
 from runbook_lib.act.guard import begun
-from runbook_lib.base import errors, redact
+from runbook_lib.base import errors, patience, redact
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.process import GRAMMARS
 from runbook_lib.base.project import named
@@ -155,6 +155,13 @@ def one_picture_of_aws() -> Iterator[None]:
         made = functools.cache(botocore.loaders.create_loader)
         for module in (botocore.session, botocore.loaders):
             patch.setattr(module, "create_loader", made)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def what_gave_no_good_answer_is_asked_again_at_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(patience, "AGAIN_S", (0.0, 0.0, 0.0))
         yield
 
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TextIO, TypeVar
 
 from runbook_lib.base.errors import Refused, UsageError
+from runbook_lib.base.patience import again
 from runbook_lib.base.window import when
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ class Guard:
         `facts` (`Change.step`), people read `what`.
 
         `after` is the promise: `read_back` must return each of its items, and may return more.
-        If `do` raises, the write may still have happened (a lost connection), so the read-back decides.
+        If `do` raises, the write may still have happened (a lost connection), so the read-back decides; one bad answer
+        does not: it is asked again.
 
         Raises:
             Refused, UsageError: see `authorise`; for a raise also if the intent cannot be written down.
@@ -210,7 +212,7 @@ class Guard:
         seen: Facts | None = None
         blind: Exception | None = None
         try:
-            seen = read_back()
+            seen = again(read_back)
         except Exception as error:  # the outcome is unknown then, and the record says so
             blind = error
         self.unread = seen is None

@@ -109,6 +109,20 @@ def on_the_way(error: Exception) -> bool:
     return isinstance(error, kinds) or _foreign(error)
 
 
+def spoilt(error: Exception) -> bool:
+    """Whether something in between may have spoilt an answer of AWS, so that asking again helps: a web page, half an
+    answer, a redirect. A refusal by AWS is none, nor are credentials that cannot be had.
+    """
+    from botocore import exceptions as bc
+    from botocore.parsers import ResponseParserError
+
+    cause = error.__context__ if isinstance(error, AwsError) else error  # of which `aws_errors` made a sentence
+    if isinstance(cause, bc.ClientError):
+        return code_of(cause).isdigit() or not code_of(cause)
+    unreadable = isinstance(cause, (LookupError, TypeError, AttributeError))
+    return unreadable or isinstance(cause, (ResponseParserError, bc.ConnectionClosedError))
+
+
 def _tls(error: Exception, where: str) -> str | None:
     """What is wrong with a TLS connection, if it is not the certificate."""
     said = str(error)

@@ -28,6 +28,8 @@ TELL_AFTER_S = 2.0
 QUIET_S, EACH_S = 30.0, 10.0
 """Seconds after which trouble is over, and between two lines about it."""
 
+AGAIN_S, AGAIN_MOST_S = (0.5, 1.0, 2.0), 10.0
+"""Seconds until what gave no good answer is asked again, and after which it is not any more."""
 _REFUSALS = 300
 """HTTP codes from which on an answer is an error or redirect, which botocore handles."""
 _PAGE = 20_000
@@ -182,6 +184,18 @@ def within(call: Callable[[], T], told: str, most_s: float) -> T:
     if came:
         return came[0]
     raise Late(most_s)
+
+
+def again(ask: Callable[[], T], if_: Callable[[Exception], bool] = lambda _: True) -> T:
+    """What `ask` gives; after an error for which `if_` holds it is asked again, for `AGAIN_MOST_S` at most."""
+    begun, pauses = time.monotonic(), iter(AGAIN_S)
+    while True:
+        try:
+            return ask()
+        except Exception as error:
+            if time.monotonic() - begun + (pause := next(pauses, math.inf)) > AGAIN_MOST_S or not if_(error):
+                raise
+        time.sleep(pause)
 
 
 class Silent(AwsError):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import atexit
-import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit
+from runbook_lib.base.held import deaf
 from runbook_lib.base.patience import tellers
 from runbook_lib.cli.ending import changed, code_of, ending, seal_left
 from runbook_lib.cli.streams import trouble
 from runbook_lib.cli.terminal import say, waiting
 from runbook_lib.record import staging
-from runbook_lib.record.ended import Terminated, asks_to_end
+from runbook_lib.record.ended import Terminated
 
 
 def guarded(command: Callable[[], int | None]) -> NoReturn:
@@ -47,6 +47,5 @@ def _leave(code: int) -> NoReturn:
     """Exits. Everything is said and sealed: who presses Ctrl-C once more, or ends the job, gets no traceback of a
     Python that ends, and the exit code is that of what was done.
     """
-    for number in (signal.SIGINT, *asks_to_end()):
-        atexit.register(signal.signal, number, signal.SIG_IGN)  # the last ones registered are the first ones called
+    atexit.register(deaf)
     sys.exit(code)

@@ -86,7 +86,7 @@ def watch(
             for look in one.looks(once=once):
                 say_json(look.as_dict())
                 failed(look)
-                if _unheard(one):
+                if not once and _unheard(one):
                     break
         elif sys.stdout.isatty() and not once:
             _live(one)
@@ -99,7 +99,7 @@ def watch(
                 again(same)
                 told(look)
                 same = [look] if look.back_filled else []
-                if _unheard(one):
+                if not once and _unheard(one):
                     break
             again(same)
     except KeyboardInterrupt:

@@ -338,3 +338,41 @@ def test_where_no_thread_can_be_had_the_question_is_asked_without_one(monkeypatc
     monkeypatch.setattr(patience.threading, "Thread", full)
     with patience.busy("waiting"):
         assert patience.within(lambda: 3, "an answer", 5) == 3
+
+
+def test_what_gives_no_good_answer_is_asked_again_and_not_for_ever() -> None:
+    """Four times at most; an error that asking again does not mend is raised at once."""
+    for good_at, times in ((1, 1), (4, 4), (5, 4)):
+        asked = list[int]()
+
+        def ask(asked: list[int] = asked, good_at: int = good_at) -> str:
+            asked.append(1)
+            if len(asked) < good_at:
+                raise TimeoutError("no answer")
+            return "good"
+
+        if good_at > times:
+            with pytest.raises(TimeoutError):
+                patience.again(ask)
+        else:
+            assert patience.again(ask) == "good"
+        assert len(asked) == times
+    asked = []
+    with pytest.raises(TimeoutError):
+        patience.again(lambda: ask(asked, 2), lambda _: False)
+    assert len(asked) == 1
+
+
+def test_what_took_long_to_fail_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, asked = [0.0], list[int]()
+    monkeypatch.setattr(patience, "AGAIN_S", (0.5, 1.0, 2.0))
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def ask() -> None:
+        asked.append(1)
+        clock[0] += 18
+        raise TimeoutError("no answer")
+
+    with pytest.raises(TimeoutError):
+        patience.again(ask)
+    assert len(asked) == 1

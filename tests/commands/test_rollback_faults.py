@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from botocore import exceptions as bc
 from botocore.client import BaseClient
+from botocore.parsers import ResponseParserError
 
 from runbook_lib.act.traffic import flag_store, switch
 from runbook_lib.base import patience
@@ -106,6 +107,8 @@ FAULTS: dict[str, Callable[[str], Exception]] = {
     "unreached": lambda _: bc.ConnectTimeoutError(endpoint_url="http://127.0.0.1:9"),
     "connection lost": lambda _: bc.ConnectionClosedError(endpoint_url="http://127.0.0.1:9"),
     "denied": client_error("AccessDeniedException", 403),
+    "a page": lambda _: ResponseParserError("<html>sign in</html>"),
+    "redirected": client_error("307", 307),
 }
 PASSING = ("throttled", "internal error", "timeout", "unreached", "connection lost")
 
@@ -161,6 +164,55 @@ def test_a_question_that_fails_once_holds_nothing_up(
     rollback_1(file, APPLY)
     assert on(aws, file) is False
     assert [claims(one) for one in records(file)] == [False]
+
+
+QUESTIONS = (
+    *("ListApplications", "ListConfigurationProfiles", "ListEnvironments", "ListDeploymentStrategies"),
+    *("ListDeployments", "ListHostedConfigurationVersions", "GetHostedConfigurationVersion", "GetDeployment"),
+)
+
+
+@pytest.mark.parametrize("operation", QUESTIONS)
+@pytest.mark.parametrize("fault", ["throttled", "a page", "redirected"])
+@pytest.mark.parametrize("skip", [0, 1, 2])
+def test_nor_does_one_that_fails_three_times_wherever_that_is(
+    aws: EmbeddedAws, file: Path, inject: Any, operation: str, fault: str, skip: int
+) -> None:
+    """A writing was tried for a minute, a question once: three bad answers of a proxy, and async stayed on; one at the
+    end, and what was off was told as a failure.
+    """
+    calls = inject(operation, fault, after=False, times=3, skip=skip)
+    assert "async is off" in rollback_1(file, APPLY).sentence
+    calls += [operation] * 6  # AWS is well again
+    assert on(aws, file) is False
+    assert [claims(one) for one in records(file)] == [False]
+
+
+@pytest.mark.parametrize("fault", ["a page", "redirected", "connection lost"])
+def test_nor_does_one_about_who_asks(aws: EmbeddedAws, file: Path, inject: Any, fault: str) -> None:
+    """One page in place of an answer ended the rollback before it had begun."""
+    inject("GetCallerIdentity", fault, after=False, times=3)
+    assert "async is off" in rollback_1(file, APPLY).sentence
+    assert on(aws, file) is False
+
+
+def test_who_is_refused_hears_so_at_once(file: Path, inject: Any) -> None:
+    asked = inject("GetCallerIdentity", "denied", after=False, times=9)
+    with pytest.raises(AwsError, match="AccessDeniedException"):
+        rollback_1(file, APPLY)
+    assert len(asked) <= 2, "the second time to tell people"
+
+
+@pytest.mark.parametrize("operation", ["ListHostedConfigurationVersions", "GetHostedConfigurationVersion"])
+@pytest.mark.parametrize("fault", ["denied", "a page", "timeout"])
+def test_which_versions_there_are_need_not_be_known(
+    aws: EmbeddedAws, file: Path, inject: Any, operation: str, fault: str
+) -> None:
+    calls = inject(operation, fault, after=False, times=1_000)
+    with contextlib.suppress(AwsError):  # what a version says cannot be read back either
+        rollback_1(file, APPLY)
+    calls += [operation] * 1_001
+    assert on(aws, file) is False
 
 
 def test_a_silent_aws_is_asked_again_within_seconds(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,3 +48,24 @@ def test_a_failing_gate_is_told_once() -> None:
     )
     told = lines(Look("2026-11-23T03:00:00Z", "during", "ROLLBACK", reason, "go on", gates=gates))
     assert [line for line in told if "failing" in line] == ["  failing: Cost: dear"]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("auto", [False, True])
+def test_one_look_is_taken_whoever_hears_of_the_missed_ones(
+    monkeypatch: pytest.MonkeyPatch, as_json: bool, auto: bool
+) -> None:
+    """A cron whose log was on a full disk ended at the first missed look: ROLLBACK was never judged, nor kept."""
+    missed = Look("2026-11-23T03:00:00Z", "during", "SOAK", "nothing has failed", "", back_filled=True)
+    now = Look("2026-11-23T03:30:00Z", "during", "ROLLBACK", "it fails", "runbook rollback 1")
+
+    class Watched(SimpleNamespace):
+        def looks(self, **_: bool) -> Any:
+            for self.last in (missed, now):
+                yield self.last
+
+    monkeypatch.setattr("runbook_lib.commands.watch.Watch", lambda *_, **__: Watched(auto_rollback=auto))
+    monkeypatch.setattr(watch, "closed", lambda: True)
+    with pytest.raises(typer.Exit) as ended:
+        watch.watch("06", Path("params/prod.yaml"), once=True, auto_rollback=auto, json_=as_json)
+    assert ended.value.exit_code == 4

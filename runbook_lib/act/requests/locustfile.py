@@ -231,7 +231,7 @@ def begin(environment: Any, **_: Any) -> None:
     given = plan(environment)
 
     def one(_: int) -> None:
-        with contextlib.suppress(requests.RequestException):
+        with contextlib.suppress(requests.RequestException, ValueError):  # such as a redirect to no address
             asked = [filled(given["status"], str(uuid.uuid4()))] if given["status"] else []
             for ask in (filled(given["warm"]), *asked):
                 requests.request(**{**ask, "url": environment.host + ask["url"]}, timeout=_WARM_TIMEOUT_S)

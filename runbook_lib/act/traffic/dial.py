@@ -185,7 +185,7 @@ class AppConfigTraffic:
 
         def lower() -> int:
             doing = "bringing the dial to 0"
-            started[0] = insist(store, self._guard, ids.dial_environment, ids.dial_profile, doing, lambda: start(None))
+            started[0] = insist(store, self._guard, "dial", doing, lambda: start(None))
             return started[0]
 
         # A step with a soak has arrived once it bakes; a step without a bake once nothing is under way.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -57,13 +58,14 @@ class FlagStore:
         """Deploys the version with the values of `document` (made if there is none); returns the deployment's number.
 
         With `latest` it deploys only if that is still the latest deployment; else AppConfig raises ConflictException.
+        Without, it lowers: the version is made where those that there are cannot be read.
         """
         condition = {} if latest is None else {"LatestDeploymentNumber": latest}
         answer = self._client.start_deployment(
             **self._in(environment),
             DeploymentStrategyId=strategy,
             ConfigurationProfileId=profile,
-            ConfigurationVersion=str(self._version(profile, document)),
+            ConfigurationVersion=str(self._version(profile, document, anyhow=latest is None)),
             Description=description,
             **condition,
         )
@@ -135,11 +137,11 @@ class FlagStore:
 
     def off_command(self) -> str:
         """The command that turns async off without the runbook. Never raises."""
-        try:
-            ids = self.ids
-            found, _ = self._find(ids.switch_profile, switch_document(flag_of(self._params), False))
-        except Exception:  # only advice: an error in it must not matter
+        if "ids" not in self.__dict__:  # not known: to ask again would only take time
             return BY_HAND
+        ids, found = self.ids, None
+        with suppress(Exception):  # only advice: an error in it must not matter
+            found, _ = self._find(ids.switch_profile, switch_document(flag_of(self._params), False))
         return (
             f"aws appconfig start-deployment --region {self._params.region} "
             f"--application-id {ids.application} --environment-id {ids.switch_environment} "
@@ -147,8 +149,13 @@ class FlagStore:
             f"--configuration-version {found or '(the version that says enabled: false)'}"
         )
 
-    def _version(self, profile: str, document: dict[str, Any]) -> int:
-        found, newest = self._find(profile, document)
+    def _version(self, profile: str, document: dict[str, Any], *, anyhow: bool) -> int:
+        found, newest = None, 0
+        try:
+            found, newest = self._find(profile, document)
+        except Exception:
+            if not anyhow:
+                raise
         if found is not None:
             return found
         answer = self._client.create_hosted_configuration_version(

@@ -45,14 +45,15 @@ def encode(document: dict[str, Any]) -> bytes:
 
 def value_of(content: bytes, flag: str) -> dict[str, Any] | None:
     """The values of `flag` in a document, empty if it has no such flag; None: the bytes are no such document, but half
-    an answer or a login page, and say nothing of the flag.
+    an answer or a login page, and say nothing of the flag; or it is neither on nor off.
     """
     try:
         values = json.loads(content)["values"]
         found = values.get(flag, {})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return found if isinstance(values, dict) and isinstance(found, dict) else None
+    whole = isinstance(values, dict) and isinstance(found, dict) and isinstance(found.get("enabled", False), bool)
+    return found if whole else None
 
 
 def same_value(content: bytes, document: dict[str, Any]) -> bool:

@@ -5,26 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.act.traffic.flag_store import BY_HAND, PATIENCE_S, PAUSE_S, FlagStore
+from runbook_lib.act.traffic.flag_store import PATIENCE_S, PAUSE_S, FlagStore
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document, told
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of, sentence
 from runbook_lib.base.errors import AwsError, Unreadable
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.patience import Overdue
-from runbook_lib.observe.traffic.flag_ids import flag_of
+from runbook_lib.observe.traffic.flag_ids import Misnamed, NotDeployed, flag_of
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
-
-_AGAIN = (0.5, 1.0, 2.0)
-"""Seconds until what the switch says is asked again, where a web page or half an answer came."""
-HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestException", "UnrecognizedClientException")
 
 
 @dataclass(frozen=True)
@@ -83,21 +79,10 @@ class Switch:
         started: list[int] = []
 
         def off() -> None:
-            try:
-                ids = store.ids
-            except AwsError as error:
-                raise AwsError(f"{error}; to take async off by hand: {BY_HAND}") from error
-            doing = "switching async off"
-            started.append(
-                insist(
-                    store,
-                    self._guard,
-                    ids.switch_environment,
-                    ids.switch_profile,
-                    doing,
-                    lambda: start(store, self._params, False, description, None),
-                )
-            )
+            def once() -> int:
+                return start(store, self._params, False, description, None)
+
+            started.append(insist(store, self._guard, "switch", "switching async off", once))
 
         with aws_errors("switching async off"):
             change = self._guard.change(
@@ -120,12 +105,14 @@ class Switch:
         """Facts about the deployment for the journal; without a number, about the newest one."""
         ids = self._store.ids
         where = (ids.switch_environment, ids.switch_profile)
-        for pause in (*_AGAIN, 0.0):
+        try:
             seen = self._store.newest(*where) if deployment is None else self._store.settled(*where, deployment)
-            if not seen.get("unreadable"):
-                break
-            self._store.sleep(pause)
-        else:
+        except Exception as error:
+            if deployment is None:
+                raise
+            told = f"deployment {deployment} of the switch was started, and cannot be read back ({said(error)})"
+            raise Unreadable(f"{told}; {self._store.off_by_hand()}") from error
+        if seen.get("unreadable"):
             told = f"version {seen['version']} of the switch was put in force, and what it says cannot be read"
             raise Unreadable(f"{told}; {self._store.off_by_hand()}")
         return {"enabled": False, **seen} if seen["deployment"] is None and deployment is None else seen
@@ -152,13 +139,15 @@ def start(store: FlagStore, params: Params, enabled: bool, description: str, lat
     )
 
 
-def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing: str, start: Callable[[], int]) -> int:
-    """Starts a deployment that lowers exposure, repeatedly; stops what is under way in the environment.
+def insist(
+    store: FlagStore, guard: Guard, flag: Literal["dial", "switch"], doing: str, start: Callable[[], int]
+) -> int:
+    """Starts a deployment that lowers exposure, repeatedly; stops what is under way in the flag's environment.
 
     Raises:
         AwsError: not within `PATIENCE_S`, or AppConfig will never allow it; with the command that does it by hand.
     """
-    trying = Trying(doing, guard, store.monotonic, lambda: f"to take async off {store.off_by_hand()}")
+    trying = Trying(doing, guard, store.monotonic, lambda: f"to take async off by hand: {store.off_command()}")
     while True:
         try:
             return start()
@@ -166,11 +155,21 @@ def insist(store: FlagStore, guard: Guard, environment: str, profile: str, doing
             trying.failed(error)
         store.sleep(PAUSE_S)
         try:
+            environment: str = getattr(store.ids, f"{flag}_environment")
             for latest in store.under_way(environment):
                 store.stop(environment, latest)
-                store.settled(environment, profile, latest)
+                store.settled(environment, getattr(store.ids, f"{flag}_profile"), latest)
         except Exception as error:  # the next attempt will tell
             guard.warn(f"{doing}: {said(error)}; trying again")
+
+
+HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestException", "UnrecognizedClientException")
+
+
+def hopeless(error: Exception) -> bool:
+    """Whether AWS will never allow it: it refuses, or has nothing of a name."""
+    cause = error.__context__ if isinstance(error, AwsError) else error  # of which `aws_errors` made a sentence
+    return isinstance(error, NotDeployed | Misnamed) or (isinstance(cause, ClientError) and code_of(cause) in HOPELESS)
 
 
 class Trying:
@@ -191,7 +190,7 @@ class Trying:
             AwsError: there is no further attempt.
         """
         left = self._deadline - self._monotonic()
-        if left <= 0 or (isinstance(error, ClientError) and code_of(error) in HOPELESS):
+        if left <= 0 or hopeless(error):
             raise AwsError(f"{self._doing} failed: {said(error)}; {self._by_hand()}") from error
         self._guard.warn(f"{self._doing}: {said(error)}; trying again")
         told = f"{self._doing} has NOT worked yet ({said(error)}); it is tried for {left:.0f} s more"

@@ -312,7 +312,7 @@ def _flag(appconfig: Any, application: str, profile: str, version: str, flag: st
             f"version {version} has no flag '{flag}' (service.yaml, traffic.flag), and has {', '.join(there[:3])}",
             "flag",
         )
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not isinstance(value.get("enabled", False), bool):
         raise AwsError(
             f"version {version} of the flag '{flag}' is not a feature-flag document; deploy the rollout's flags again"
         )

@@ -196,6 +196,31 @@ def test_what_each_user_met_is_told(met: tuple[Loaded, list[str]]) -> None:
     assert all(one.waited_s >= one.submit_s for one in met[0].met)
 
 
+class _Astray(_Api):
+    """An API that redirects each request to no address."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(302)
+        self.send_header("Location", "http://[")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@pytest.mark.slow
+def test_a_first_request_that_leads_nowhere_takes_no_progress_away() -> None:
+    """Its error ended the listener that tells the progress, and its traceback was printed instead."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Astray) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        said: list[str] = []
+        plan = PLAN.model_copy(update={"users": 2, "spawn_per_s": 1, "warm_up": 1})
+        host = f"http://127.0.0.1:{server.server_port}/"
+        loaded = run_load(plan, host, ROUTES, probe="p", poll_s=0.2, max_polls=1, out=said.append)
+        server.shutdown()
+    assert [one.accepted for one in loaded.met] == [False, False]
+    assert any("users here" in line for line in said) and not any("Traceback" in line for line in said)
+
+
 @pytest.mark.slow
 def test_progress_is_told_and_links_are_not(met: tuple[Loaded, list[str]]) -> None:
     loaded, said = met

@@ -527,7 +527,8 @@ def test_on_that_fails_or_does_not_read_back_is_an_error(home: Any) -> None:
 
 
 def test_off_without_any_version_makes_one_and_the_hint_says_what_is_missing(home: Any) -> None:
-    assert "(the version that says enabled: false)" in home.traffic._store.off_by_hand()
+    store = home.traffic._store
+    assert store.ids and "(the version that says enabled: false)" in store.off_by_hand()
     home.traffic.switch_off("off")
     assert "--configuration-version 2" in home.traffic._store.off_by_hand()
 

@@ -62,6 +62,12 @@ def test_what_is_no_flag_document_says_nothing(content: bytes) -> None:
     assert not same_value(content, switch_document("f", False))
 
 
+@pytest.mark.parametrize("enabled", [None, [], {}, "", "false", "true", 0, 1, 10**30])
+def test_what_is_neither_on_nor_off_says_nothing(enabled: Any) -> None:
+    """Read back, it was told as "could NOT be turned off" of what was off; read before, as off of what was on."""
+    assert value_of(encode({"values": {"f": {"enabled": enabled}}}), "f") is None
+
+
 @given(st.from_regex(r"[\w.-]{1,20}", fullmatch=True), st.integers(1, 9), st.sampled_from(["1a2b", "0" * 12]))
 def test_a_description_is_told_in_words_and_never_quoted(release: str, attempt: int, run: str) -> None:
     ours = describe(release=release, notebook="rollback_1_async_failing", attempt=attempt, run=run)

@@ -146,6 +146,15 @@ def test_a_dial_out_of_bounds_is_refused(params: Params, AppConfig: Any, percent
         read_state(AppConfig([(percent, "COMPLETE")], ON), params)
 
 
+@pytest.mark.parametrize("enabled", [None, [], "", "false", 0])
+def test_a_switch_that_is_neither_on_nor_off_is_refused(params: Params, AppConfig: Any, enabled: Any) -> None:
+    stub = AppConfig([(10, "COMPLETE")], ON)
+    flag = params.service.appconfig.flag
+    stub.broken = json.dumps({"values": {flag: {"enabled": enabled, "percent": 10}}}).encode()
+    with pytest.raises(AwsError, match="not a feature-flag document"):
+        read_state(stub, params)
+
+
 def test_a_document_of_another_kind_is_refused(params: Params, AppConfig: Any) -> None:
     stub = AppConfig([(10, "COMPLETE")], ON)
     stub.broken = b"{}"
