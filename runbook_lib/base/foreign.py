@@ -70,8 +70,17 @@ def terminal(text: object) -> str:
 
 
 def stderr(text: object) -> None:
-    """Prints `terminal` of a text on standard error."""
-    print(terminal(text), file=sys.stderr, flush=True)
+    """Prints `terminal` of a sentence on standard error."""
+    print(terminal(unnumbered(str(text))), file=sys.stderr, flush=True)
+
+
+def unnumbered(text: str) -> str:
+    """A sentence without the number with which Python begins what an OSError says: it tells nobody anything.
+
+    >>> unnumbered(f"a cannot be written ({PermissionError(13, 'Permission denied', 'a')})")
+    "a cannot be written (Permission denied: 'a')"
+    """
+    return re.sub(r"\[Errno -?[0-9]+\] ", "", text)
 
 
 def line(text: object) -> str:

@@ -60,7 +60,7 @@ def read_some(path: Path, most: int) -> bytes:
     Raises:
         OSError: it cannot be read, or is longer: a device may have no end.
     """
-    with path.open("rb") as file:
+    with busy(f"waiting for the end of {path}", again=False), path.open("rb") as file:
         found = file.read(most + 1)
     if len(found) > most:
         raise OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))

@@ -149,6 +149,8 @@ def archive_show(
     from runbook_lib.record.listing import show_record
     from runbook_lib.show.scale import sealed_failing_first
 
+    if json_ and markdown_:
+        raise UsageError("archive show: --json or --markdown, not both")
     where = Archive(existing(archive))
     if markdown_:
         from runbook_lib.record.markdown import markdown

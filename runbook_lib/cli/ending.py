@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import signal
 import traceback
 
@@ -14,7 +13,7 @@ from runbook_lib.act.guard import begun
 from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError, UsageError
-from runbook_lib.base.foreign import line, one_line, short
+from runbook_lib.base.foreign import line, one_line, short, unnumbered
 from runbook_lib.base.held import deaf
 from runbook_lib.base.limits import Spent
 from runbook_lib.base.project import GONE, working
@@ -110,15 +109,11 @@ def changed(untouched: str = "") -> str:
     return "".join(f"; {one}" for one in told) or NOTHING + untouched
 
 
-_NUMBER = re.compile(r"\[Errno -?[0-9]+\] ")
-"""How Python begins what an OSError says: it tells nobody anything."""
-
-
 def one_line_each(text: str) -> str:
     """Our sentence, without control characters in others' texts that would steer the terminal, with no name in it that
     fills the screen, and with no secret that was typed: a log keeps what a terminal shows.
     """
-    clean = _NUMBER.sub("", redact_text(text))
+    clean = unnumbered(redact_text(text))
     return short("".join(char if char.isprintable() or char == "\n" else " " for char in clean))
 
 

@@ -42,7 +42,8 @@ class Column:
 
 def say(text: object = "", *, err: bool = False, **style: Any) -> None:
     """Prints lines, with what was typed or read masked where it is a secret; `style` as in `typer.style`."""
-    typer.secho(foreign.terminal(redact_text(str(text))), err=err, **style)
+    told = redact_text(str(text))
+    typer.secho(foreign.terminal(foreign.unnumbered(told) if err else told), err=err, **style)
 
 
 def waiting(text: str) -> None:

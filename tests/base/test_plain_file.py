@@ -113,3 +113,17 @@ def test_who_waits_is_told_what_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told == ["waiting for a question in SQL on standard input; Ctrl-D ends it ..."]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"SELECT 2")))
     assert (plain_file.read_input("a question in SQL"), len(told)) == (b"SELECT 2", 1)
+
+
+def test_who_waits_for_a_pipe_that_nobody_writes_into_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "proof")
+    told: list[str] = []
+
+    def written(text: str) -> None:
+        told.append(text)
+        (tmp_path / "proof").write_bytes(b"x")
+
+    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.05)
+    monkeypatch.setattr(patience, "tellers", [written])
+    assert read_some(tmp_path / "proof", 9) == b"x"
+    assert told == [f"waiting for the end of {tmp_path / 'proof'} ..."]

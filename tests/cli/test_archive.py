@@ -181,3 +181,9 @@ def test_a_terminal_shows_one_word_for_what_a_record_decided(word: str | None, t
     shown = {"sealed": "2026-11-23T03:00:00Z", "decision": "SOAK" if word else None, "word": word, "as_of": None}
     found = noun._for_people(shown)
     assert found["decision"] == told and "word" not in found and found["sealed"] == "2026-11-23 03:00 UTC"
+
+
+def test_one_form_of_a_record_at_a_time(tmp_path: Path) -> None:
+    """`--json` was passed over."""
+    _, done = call(tmp_path, "archive", "show", "x", "--json", "--markdown")
+    assert isinstance(done.exception, UsageError) and "not both" in str(done.exception)

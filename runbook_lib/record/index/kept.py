@@ -92,9 +92,20 @@ def index(archive: Archive, told: Callable[[str], object]) -> Iterator[Index]:
 
     Args:
         told: called with a sentence if it takes a while, or if the index cannot be cached.
+
+    Raises:
+        ArchiveError: there is no room for it in the temporary folder.
     """
-    with tempfile.TemporaryDirectory(prefix="runbook-index-") as folder:
-        yield _renewed(archive, cache_of(archive.root), Path(folder) / "index.duckdb", told)
+    import duckdb
+
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="runbook-index-"))
+            made = _renewed(archive, cache_of(archive.root), Path(folder) / "index.duckdb", told)
+        except (FileNotFoundError, duckdb.IOException) as error:
+            said = str(error).partition("\n")[0]
+            raise ArchiveError(f"the index cannot be written ({said}); TMPDIR may name another folder") from None
+        yield made
 
 
 def _renewed(archive: Archive, home: Path, spare: Path, told: Callable[[str], object]) -> Index:

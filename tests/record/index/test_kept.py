@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.index.ask import ask
 from runbook_lib.record.index.kept import index
@@ -142,3 +143,15 @@ def test_where_nothing_can_be_kept_it_is_told_and_answered(
 def test_an_empty_archive_has_tables(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     assert asked(Archive(tmp_path / "none")) == ({}, 0, [])
+
+
+@pytest.mark.parametrize("error", [duckdb.IOException("IO Error: File too large"), FileNotFoundError("No usable one")])
+def test_a_temporary_folder_without_room_is_no_fault_of_the_runbook(
+    filled: Archive, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("runbook_lib.record.index.kept._renewed", full)
+    with pytest.raises(ArchiveError, match=r"the index cannot be written .*TMPDIR"), index(filled, print):
+        pass
