@@ -37,6 +37,8 @@ class FlagStore:
     ) -> None:
         self._client = client
         self._params = params
+        self._unread = False
+        """Whether the versions that there are could not be read: nobody waits for them a second time."""
         self.sleep = sleep
         self.monotonic = monotonic
 
@@ -141,7 +143,8 @@ class FlagStore:
             return BY_HAND
         ids, found = self.ids, None
         with suppress(Exception):  # only advice: an error in it must not matter
-            found, _ = self._find(ids.switch_profile, switch_document(flag_of(self._params), False))
+            if not self._unread:
+                found, _ = self._find(ids.switch_profile, switch_document(flag_of(self._params), False))
         return (
             f"aws appconfig start-deployment --region {self._params.region} "
             f"--application-id {ids.application} --environment-id {ids.switch_environment} "
@@ -154,6 +157,7 @@ class FlagStore:
         try:
             found, newest = self._find(profile, document)
         except Exception:
+            self._unread = True
             if not anyhow:
                 raise
         if found is not None:

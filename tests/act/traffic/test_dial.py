@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
 from runbook_lib.base.errors import AwsError, Refused, Unreadable
 from runbook_lib.observe.traffic.state import TrafficState
@@ -337,6 +337,21 @@ def test_off_twice_says_so_and_changes_nothing(home: Any) -> None:
     assert "'first'" in done.sentence
     assert home.client.writes == before
     assert home.journal.of("note")[0]["text"] == done.sentence
+
+
+def test_advice_does_not_wait_for_versions_that_could_not_be_read(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question to a silent AWS takes 20 s, and who waits heard the way by hand after one more."""
+    store, asked = home.traffic._store, list[int]()
+
+    def silent(*_: Any) -> Any:
+        asked.append(1)
+        raise ReadTimeoutError(endpoint_url="http://x")
+
+    monkeypatch.setattr(store, "_find", silent)
+    home.client.before["start_deployment"] = once(refusal("AccessDeniedException"))
+    with pytest.raises(AwsError, match=r"by hand: aws appconfig .*the version that says enabled: false"):
+        home.traffic.switch_off("off")
+    assert len(asked) == 1
 
 
 GARBAGE = [b"", b"[]", b"{}", b"null", b"<html>sign in</html>", b'{"version":"1","values":{"vpr_', b"[" * 100_000]
