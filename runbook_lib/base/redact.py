@@ -121,6 +121,8 @@ def redact_text(text: str) -> str:
 
 def _wide(text: str) -> str:
     """`text` redacted, also with less space between its words: a pattern gets no further than some blanks."""
+    if not _Asked.environment:
+        _know_environment()
     found = _within(text, _WITHIN)
     narrow = narrower(found)
     return masked_as(found, narrow, _within(narrow, _WITHIN)) if narrow else found
@@ -133,14 +135,13 @@ def _within(text: str, deep: int) -> str:
 
 def _alike(text: str, deep: int) -> str:
     if deep and ("&" in text or "\\" in text or "%" in text):
+        text = _hidden(text)
         whole = mask_whole(text) if "%" in text else text  # before a part of it is taken for an address
         text = mask_written(whole, lambda told: _within(told, deep - 1))
     return as_seen(text, _redact)
 
 
 def _redact(text: str) -> str:
-    if not _Asked.environment:
-        _know_environment()
     if len(text) <= _SHORT:
         return _short(text, _Asked.emails)
     digest = _digest(text)
@@ -157,13 +158,19 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
-    small = text.casefold()
+def _hidden(text: str) -> str:
+    """`text` without known secrets: first, before a part of one is taken for something else."""
+    small = text.casefold() if _Asked.known else ""
     for form in _Asked.known.values():
         if form.low in small:
             text = form.pattern.sub(MASK, text)
             small = text.casefold()
-    if deep and stemmed(small):  # first: a name takes the sign before the next line for its value
+    return text
+
+
+def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
+    text = _hidden(text)
+    if deep and stemmed(text.casefold()):  # first: a name takes the sign before the next line for its value
         text = without_fronts(text, lambda bare: _searched(bare, emails, deep - 1), first=deep == _FRONTS)
     return around_arns(text, lambda one: _told(one, emails), lambda arn: _shaped(arn, arn.casefold(), emails))
 
