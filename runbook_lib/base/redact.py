@@ -9,24 +9,23 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from runbook_lib.base.masking.assigned import mask_suffixed, mask_whole, suffixed
+from runbook_lib.base.masking.assigned import mask_suffixed, mask_whole
 from runbook_lib.base.masking.clients import CLIENTS
-from runbook_lib.base.masking.commands import mask_commands, mask_login, mask_words
+from runbook_lib.base.masking.commands import mask_commands
 from runbook_lib.base.masking.declared import DECLARED
 from runbook_lib.base.masking.drawn import KNOWN, looks_drawn, mask_drawn
 from runbook_lib.base.masking.edges import breaks_alike, without_fronts
-from runbook_lib.base.masking.fields import made_below, mask_objects, secret_fields, shaped, without_made
+from runbook_lib.base.masking.fields import mask_objects
 from runbook_lib.base.masking.kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK, mask_headless
 from runbook_lib.base.masking.known import Form, forms, passwords
-from runbook_lib.base.masking.kubernetes import HELD, is_secret, mask_manifests
-from runbook_lib.base.masking.lines import Window, mask_below, mask_lines, tells
+from runbook_lib.base.masking.kubernetes import mask_manifests
+from runbook_lib.base.masking.lines import Window, mask_below, mask_lines
 from runbook_lib.base.masking.logins import mask_logins
-from runbook_lib.base.masking.names import assigns, describes, mask_named, stemmed, surely, telling
+from runbook_lib.base.masking.names import assigns, mask_named, stemmed, telling
 from runbook_lib.base.masking.nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.masking.pairs import mask_pairs
 from runbook_lib.base.masking.places import around_arns, harmless
@@ -39,23 +38,15 @@ from runbook_lib.base.masking.unseen import as_seen, without_colours
 from runbook_lib.base.masking.words import mask_listed
 from runbook_lib.base.masking.written import mask_written
 
-__all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact", "redact_lines", "redact_text"]
+__all__ = ["KEEP", "LEAST", "MASK", "Pieces", "forget", "know", "mask_emails", "redact_lines", "redact_text"]
 
 # Charts in HTML: in a hundred thousand characters a pattern can only match by chance, which spoils the chart.
 _IMAGE = re.compile(r"(data:image/(?:png|jpeg|gif);base64,[A-Za-z0-9+/]{64,}={0,2})")
-_INPUTS = ("value", "input")
-_USERS = ("user", "username", "login", "usr")
-"""Next to one of these names `pass` means a password, not a verdict."""
-_FEW = 8
-_POINTS = {int, float, bool, type(None), str}
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 LEAST = 8
 """Least characters of a secret that is masked everywhere: a shorter one appears in other texts by chance."""
 _MOST_KNOWN = 4096
 _WITHIN, _FRONTS, _KINDS = 3, 2, (*SESSIONS, *KINDS, *CODES, *CLIENTS, *DECLARED)
 """Texts within each other that are searched, beginnings of lines before each other, and the shapes."""
-_DEEP = 200
-"""Levels of nesting that are searched: a deeper value is masked as a whole."""
 
 
 class _Asked:
@@ -152,18 +143,25 @@ def _within(text: str, deep: int) -> str:
 
 def _alike(text: str, deep: int) -> str:
     if deep and ("&" in text or "\\" in text or "%" in text):
+        text = _hidden(text)
         whole = mask_whole(text) if "%" in text else text  # before a part of it is taken for an address
         text = mask_written(whole, lambda told: _within(told, deep - 1))
     return as_seen(text, lambda seen: _searched(seen, _Asked.emails))
 
 
-def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
-    small = text.casefold()
+def _hidden(text: str) -> str:
+    """`text` without known secrets: first, before a part of one is taken for something else."""
+    small = text.casefold() if _Asked.known else ""
     for form in _Asked.known.values():
         if form.low in small:
             text = form.pattern.sub(MASK, text)
             small = text.casefold()
-    if deep and stemmed(small):  # first: a name takes the sign before the next line for its value
+    return text
+
+
+def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
+    text = _hidden(text)
+    if deep and stemmed(text.casefold()):  # first: a name takes the sign before the next line for its value
         text = without_fronts(text, lambda bare: _searched(bare, emails, deep - 1), first=deep == _FRONTS)
     return around_arns(text, lambda one: _told(one, emails), lambda arn: _shaped(arn, arn.casefold(), emails))
 
@@ -244,103 +242,3 @@ def redact_lines(lines: Sequence[str]) -> list[str]:
     """The lines of one output, redacted as the text that they are; as many as before."""
     pieces = Pieces()
     return mask_lines([pieces.blocks(line) for line in lines], redact_text)
-
-
-def redact(value: Any, _depth: int = 0) -> Any:
-    """`redact_text` for JSON-like values: keys and texts of mappings and lists, and values behind a telling name."""
-    if isinstance(value, str):
-        return redact_text(value)
-    if not isinstance(value, (Mapping, list, tuple)):
-        return value
-    if _depth > _DEEP:
-        return MASK
-    return _mapping(value, _depth + 1) if isinstance(value, Mapping) else _list(value, _depth + 1)
-
-
-def _mapping(value: Mapping[Any, Any], depth: int, *, below: bool = False, whole: bool = False) -> dict[Any, Any]:
-    """Redacts keys and values; `below`: the mapping is the value of a telling name, such as `secrets`; `whole`: of a
-    sure one.
-    """
-    found: dict[Any, Any] = {}
-    pair, told = {str(key).casefold(): item for key, item in value.items()}, secret_fields(value)
-    place = pair.get("loc")  # pydantic: the way to the field that it refuses
-    if isinstance(place, (list, tuple)) and any(map(telling, map(str, place))):
-        told |= {*_INPUTS}
-    if made_below(value):
-        value = without_made(value)
-    login = 1 < len(value) <= _FEW and not pair.keys().isdisjoint(_USERS)
-    manifest, in_json = is_secret(value), shaped(value, redact_text)
-    for key, item in value.items():
-        shown = redact_text(key) if isinstance(key, str) else key
-        number = 1
-        while shown in found:  # two keys that differed only in what is masked
-            number += 1
-            shown = f"{redact_text(key)} {number}"
-        name = str(key)
-        if name.casefold() in told or (manifest and name.casefold() in HELD):
-            found[shown] = _masked(item, True, depth)
-        elif telling(name) or (login and name.casefold() in ("pass", "pw")):
-            found[shown] = _masked(item, surely(name), depth)
-        elif isinstance(item, str) and suffixed(name, item):
-            found[shown] = MASK
-        elif key in in_json:
-            found[shown] = in_json[key]
-        elif whole or (below and not describes(name)):
-            found[shown] = _masked(item, whole, depth)
-        else:
-            found[shown] = redact(item, depth)
-    return found
-
-
-def _masked(item: Any, whole: bool, depth: int = 0) -> Any:
-    """The value behind a telling name: texts are masked; behind a sure name everything that could be a secret."""
-    if isinstance(item, str):
-        return item if not item or harmless(item) else MASK
-    if item is None or isinstance(item, bool):
-        return item
-    if not isinstance(item, (Mapping, list, tuple)):
-        return MASK if whole else redact(item, depth)
-    if depth > _DEEP:
-        return MASK
-    if not isinstance(item, Mapping):
-        return [_masked(inner, whole, depth + 1) for inner in item]
-    return _mapping(item, depth + 1, below=True, whole=whole)
-
-
-def _list(value: Sequence[Any], depth: int) -> list[Any]:
-    """Redacts items in order: lines of a key, the words of a command, a name and its value."""
-    if _plain(value):
-        return list(value)
-    pieces, found = Pieces(), []
-    for item in value:
-        found.append(redact_text(pieces.blocks(item)) if isinstance(item, str) else redact(item, depth))
-    texts = [(at, item) for at, item in enumerate(value) if isinstance(item, str)]
-    words = mask_words([item for _, item in texts])
-    for (at, item), word in zip(texts, words or (), strict=False):
-        found[at] = found[at] if word == item else word
-    for (_, one), (at, two) in pairwise(texts):
-        if not two or two.startswith("-") or harmless(two):
-            continue
-        flag = one.startswith("-") and telling(one)
-        header = len(value) == 2 and telling(one) and not telling(two) and not (" " in one and " " in two)
-        if flag or header:
-            found[at] = MASK
-        elif (masked := mask_login(f"{one} {two}")) != f"{one} {two}":
-            found[at] = masked.removeprefix(f"{one} ")
-    return _as_text(value, found) if 1 < len(texts) == len(value) else found
-
-
-def _as_text(value: Sequence[str], found: list[str]) -> list[str]:
-    """Texts that may be the lines of one output: what they show as one text is masked, too."""
-    if not tells("\n".join(value)):
-        return found
-    told = [line if item == was else item for was, item, line in zip(value, found, redact_lines(value), strict=True)]
-    return redact_lines(told)
-
-
-def _plain(value: Sequence[Any]) -> bool:
-    """Whether a list has only numbers and times, like the points of a metric: no secret, and a record has a million."""
-    kinds = set(map(type, value))
-    if not kinds <= _POINTS:
-        return False
-    return str not in kinds or all(_TIME.fullmatch(item) for item in value if type(item) is str)

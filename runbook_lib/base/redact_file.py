@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from runbook_lib.base.redact import redact, redact_text
+from runbook_lib.base.redact import redact_text
+from runbook_lib.base.redact_data import redact
 
 
 def redact_file(name: str, raw: bytes) -> bytes:

@@ -17,7 +17,8 @@ import typer
 from runbook_lib.base import foreign, lines
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.foreign import terminal
-from runbook_lib.base.redact import redact, redact_text
+from runbook_lib.base.redact import redact_text
+from runbook_lib.base.redact_data import redact
 
 _LEAST = 24
 """A prose column narrower than this goes below its row."""

@@ -22,7 +22,7 @@ from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import stderr, terminal, word
 from runbook_lib.base.patience import busy
-from runbook_lib.base.redact import redact
+from runbook_lib.base.redact_data import redact
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.judge.gates.checks import check

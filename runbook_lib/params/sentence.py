@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from runbook_lib.base.json_body import PATH
 from runbook_lib.base.nearest import hint
 from runbook_lib.base.project import ENVIRONMENT
-from runbook_lib.base.redact import redact, redact_text
+from runbook_lib.base.redact import redact_text
+from runbook_lib.base.redact_data import redact
 from runbook_lib.base.yaml_file import line_of, unquoted
 
 _EXPECTED = {

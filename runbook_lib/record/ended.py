@@ -9,6 +9,7 @@ import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,12 +121,27 @@ def never_lost(rearm: Callable[[], None] = lambda: None) -> Callable[[Any], obje
             return
         rearm()
         number = signal.Signals[error.name] if isinstance(error, Terminated) else signal.SIGINT
-        again = threading.Timer(_AGAIN_S, signal.raise_signal, (number,))  # raised here it would be lost again
-        again.daemon = True
-        again.start()
+        later = threading.Timer(_AGAIN_S, again, (number,))
+        later.daemon = True
+        later.start()
+
+    def again(number: int) -> None:
+        while _runs(hook):  # raised in it, it would be lost again: a busy machine takes its time
+            time.sleep(_AGAIN_S)
+        signal.raise_signal(number)
 
     sys.unraisablehook = hook
     return before
+
+
+def _runs(function: Callable[..., object]) -> bool:
+    """Whether the main thread is in this function."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    while frame is not None:
+        if frame.f_code is function.__code__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager

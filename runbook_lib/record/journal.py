@@ -22,7 +22,8 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.base.redact import mask_emails, redact
+from runbook_lib.base.redact import mask_emails
+from runbook_lib.base.redact_data import redact
 from runbook_lib.base.redact_file import redact_file
 
 FILE = "journal.jsonl"

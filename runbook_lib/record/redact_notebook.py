@@ -10,7 +10,8 @@ from typing import Any
 
 from runbook_lib.base.masking.names import stemmed
 from runbook_lib.base.masking.shown import anywhere, masked_in
-from runbook_lib.base.redact import MASK, Pieces, redact, redact_text
+from runbook_lib.base.redact import MASK, Pieces, redact_text
+from runbook_lib.base.redact_data import redact
 
 __all__ = [
     "MASK",

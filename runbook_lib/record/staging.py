@@ -13,7 +13,7 @@ from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.base.redact import redact
+from runbook_lib.base.redact_data import redact
 from runbook_lib.base.scratch import is_here, lives, owner
 from runbook_lib.record import journal
 from runbook_lib.record.seal import replace_file, write_folder

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.base.redact import redact, redact_text
+from runbook_lib.base.redact import redact_text
+from runbook_lib.base.redact_data import redact
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.case import Case
 from runbook_lib.judge.model import Evidence, Look

@@ -16,7 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.plain_file import read_plain
-from runbook_lib.base.redact import redact, redact_text
+from runbook_lib.base.redact import redact_text
+from runbook_lib.base.redact_data import redact
 from runbook_lib.base.window import when
 from runbook_lib.judge.case import AnyCase, Case, settled
 from runbook_lib.judge.gates.checks import Check

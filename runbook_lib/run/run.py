@@ -17,7 +17,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, Identity, connect, require_account
 from runbook_lib.base.errors import ArchiveError, RedVerdict, RunbookError, UsageError
 from runbook_lib.base.foreign import stderr
-from runbook_lib.base.redact import redact
+from runbook_lib.base.redact_data import redact
 from runbook_lib.base.window import iso, when
 from runbook_lib.judge.case import AnyCase, CheckedCase
 from runbook_lib.judge.gates.checks import Check

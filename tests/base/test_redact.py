@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from runbook_lib.base import redact as room
 from runbook_lib.base.masking import drawn, pairs, tables
 from runbook_lib.base.masking import names as named
-from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.redact import MASK, Pieces, mask_emails, redact, redact_text
+from runbook_lib.base.redact import MASK, mask_emails, redact_text
 from tests.reports import PACKED
-from tests.secrets import LINES, PEM, SECRETS
+from tests.secrets import PEM, SECRETS
 
 PROSE = st.text(st.characters(codec="utf-8"), max_size=40)
 AROUND = {
@@ -128,19 +127,6 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert redact_text(text) == text
 
 
-@given(
-    st.recursive(st.none() | st.booleans() | st.integers() | PROSE, lambda x: st.lists(x) | st.dictionaries(PROSE, x))
-)
-@example({"passphrase\t0": 1})  # a key is a text like any other
-def test_structures_keep_their_shape(value: Any) -> None:
-    assert redact(redact(value)) == redact(value)
-    if isinstance(value, dict):
-        assert len(redact(value)) == len(value)
-        assert [
-            now for key, now in zip(value, redact(value), strict=True) if not now.startswith(redact_text(key))
-        ] == []
-
-
 def test_a_name_behind_a_name_does_not_hide_the_value() -> None:
     for before in ("Bear" + "er ", "basi" + "c ", "authorization: ", "token: ", "the secret: "):
         for text in ("basi" + "c zebra0zebra0zebra0", "pass" + "word: zebra0", "api_" + "key=zebra0zebra0"):
@@ -174,14 +160,6 @@ def test_a_name_without_a_value_hides_none_behind_it(front: str, sign: str, name
 def test_a_word_before_a_json_text_does_not_hide_what_is_in_it(before: str, between: str, held: str) -> None:
     shown = redact_text(before + between + held)
     assert "zebra" not in shown and held.partition(":")[0] in shown
-
-
-def test_a_value_behind_a_telling_name_goes_whole() -> None:
-    assert redact({"Session" + "Token": "a b", "plain": ("x", 1), "pass" + "word": ""}) == {
-        "Session" + "Token": MASK,
-        "plain": ["x", 1],
-        "pass" + "word": "",
-    }
 
 
 CHAINS = [
@@ -249,70 +227,10 @@ def test_the_time_is_linear_in_the_text(chain: str, before: str) -> None:
     assert any(seconds(8_000) < 0.15 for _ in range(3))
 
 
-def test_a_list_of_words_is_a_command_line() -> None:
-    secret = "zebra" + "stripe"
-    assert redact(["/usr/bin/mysql", f"-p{secret}", "vpr"]) == ["/usr/bin/mysql", f"-p{MASK}", "vpr"]
-    assert redact(["sshpass", "-p", secret, "ssh", "h"]) == ["sshpass", "-p", MASK, "ssh", "h"]
-    assert redact(["mkdir", "-p", secret]) == ["mkdir", "-p", secret]
-
-
-def test_texts_of_a_list_behind_a_telling_name_go_and_counts_stay() -> None:
-    assert redact({"token": ["zebra", 7, {"count": 1}], "tokens": ["a"]}) == {
-        "token": [MASK, 7, {"count": 1}],
-        "tokens": ["a"],
-    }
-
-
-def test_texts_below_a_name_go_and_what_describes_them_stays() -> None:
-    held = {"name": "db", "db": "zebra", "rotated": "2026-11-01", "on": True, "deeper": {"a": ["zebra"], "id": "x"}}
-    masked = {**held, "db": MASK, "deeper": {"a": [MASK], "id": "x"}}
-    for name in ("secrets", "credentials", "app_secret"):
-        assert redact({name: held}) == {name: masked}
-
-
-def test_pass_beside_a_user_is_no_verdict() -> None:
-    assert redact({"user": "ada", "pass": "zebra"}) == {"user": "ada", "pass": MASK}
-    assert redact({"gate": "success", "pass": "3 of 3"}) == {"gate": "success", "pass": "3 of 3"}
-
-
 def test_a_long_chain_of_beginnings_takes_milliseconds() -> None:
     began = time.process_time()
     redact_text("sk-" * 26_666)
     assert time.process_time() - began < 0.1
-
-
-@pytest.mark.parametrize("kind", LINES)
-@given(data=st.data())
-def test_a_key_line_by_line_is_masked_in_a_list_and_in_pieces(kind: str, data: Any) -> None:
-    lines, secret = data.draw(LINES[kind])
-    pieces = Pieces()
-    assert secret not in "".join(map(pieces, ["before", *lines]))
-    shown = redact({"lines": ["before", *lines, "after"]})["lines"]
-    assert secret not in "".join(shown)
-    assert (shown[0], len(shown)) == ("before", len(lines) + 2)
-    assert shown[-1] == ("after" if "END" in lines[-1] else MASK)
-
-
-@given(
-    st.text(min_size=1, max_size=20).filter(
-        lambda text: text != "." and not text.startswith(("-", "arn:", "$", "{{", "ssm:/"))
-    )
-)
-def test_structures_that_tell_of_a_secret(secret: str) -> None:
-    word = "pass" + "word"
-    if harmless(secret) or secret.isspace():
-        return
-    assert redact({"Name": f"DB_{word}", "Value": secret})["Value"] == MASK
-    assert redact({"ParameterKey": f"db{word.title()}", "ParameterValue": secret})["ParameterValue"] == MASK
-    assert redact(["deploy", f"--{word}", secret, "now"]) == ["deploy", f"--{word}", MASK, "now"]
-    assert redact({f"{word}s": [secret, {"old": secret}]}) == {f"{word}s": [MASK, {"old": MASK}]}
-    if not any(map(str.isspace, secret)) and secret[0] not in "/\\:\"'<>" and not secret.isdigit():
-        assert redact(["curl", "-u", f"me:a{secret}", "x"])[2].startswith(f"me:{MASK}")
-
-
-def test_a_key_of_a_mapping_is_masked_and_none_is_lost() -> None:
-    one, two = ("AK" + "IA" + char * 16 for char in "QZ")
-    assert redact({one: 1, two: 2}) == {MASK: 1, f"{MASK} 2": 2}
 
 
 def test_addresses_go_if_the_parameters_say_so() -> None:
@@ -369,7 +287,7 @@ _WORDS = st.sampled_from(
 
 @given(st.lists(st.one_of(_WORDS, st.text(max_size=4)), max_size=12).map("".join))
 def test_looking_for_a_word_first_finds_no_less(text: str) -> None:
-    assert room._redact(text) == _thorough(text)
+    assert room._searched(text, False) == _thorough(text)
 
 
 @given(st.lists(st.one_of(_WORDS, st.text(max_size=4)), max_size=12).map("".join))
@@ -417,21 +335,6 @@ def test_a_table_is_found_wherever_it_begins(at: int, end: str) -> None:
     text = "\n".join(["a,b"] * at + ["user,password", "ada,zebra"] + ["1"] * 70) + end
     assert redact_text(text) == text.replace("zebra", MASK)
     assert tables.mask_tables(text, text) == text.replace("zebra", MASK)
-
-
-@given(
-    st.lists(st.one_of(st.from_regex(room._TIME, fullmatch=True), st.floats(allow_nan=False), st.none()), max_size=5)
-)
-def test_times_and_numbers_of_a_list_stay_and_are_passed_over_for_a_reason(value: list[Any]) -> None:
-    assert redact(value) == value
-    assert [redact_text(one) for one in value if isinstance(one, str)] == [one for one in value if isinstance(one, str)]
-
-
-def test_a_secret_among_times_is_found() -> None:
-    time = "2025-06-16T03:00:00Z"
-    secret = "zebra" + "stripe"
-    assert redact([time, f"password={secret}", 3.0]) == [time, f"password={MASK}", 3.0]
-    assert redact([time, "--password", secret]) == [time, "--password", MASK]
 
 
 _BESIDE = st.sampled_from(

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.base.redact import MASK, redact
+from runbook_lib.base.redact import MASK
+from runbook_lib.base.redact_data import redact
 from runbook_lib.base.redact_file import redact_file
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from runbook_lib.act.requests.load import spoken
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.redact import MASK, redact, redact_text
+from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.redact_data import redact
 from runbook_lib.base.template import filled
 from runbook_lib.observe.references import with_secrets
 from runbook_lib.params.contract import Contract

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.base.redact import MASK, redact, redact_text
+from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.redact_data import redact
 from runbook_lib.params.load import load
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal, plain

@@ -54,13 +54,13 @@ def ends_line(match: Match, value: str) -> bool:
     )
 
 
-def is_front(match: Match, sep: str) -> bool:
+def is_front(match: Match, sep: str, part: str = "value") -> bool:
     """Whether a value on the next line is what stands there before the value proper, which is masked already: what a
     logger writes, a program, a name. A word of letters and digits can be the value, and so can what a shell's line
     goes on with.
     """
-    end, word = match.end(), match["value"]
-    if not _BELOW_IT.search(sep) or MASK not in match.string[end : end + _FAR].partition("\n")[0]:
+    begin, word = match.start(part), match[part]
+    if not _BELOW_IT.search(sep) or MASK not in match.string[begin : begin + len(word) + _FAR].partition("\n")[0]:
         return False
     return not _MIXED.fullmatch(word.rstrip(",;"))
 

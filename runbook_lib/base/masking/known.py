@@ -80,7 +80,7 @@ def _escaped(part: str) -> str:
     ]
     sign = part[0]
     if sign in "\\^":
-        ways.append(r"[\\^](?!(?:x|u00)[0-9a-f]{2})")
+        ways.append(r"\^|\\(?!(?:x|u00)[0-9a-f]{2})")
     else:
         ways += [html.escape(sign)] * (sign in "<>&'\"") + [rf"[\\^]{{0,4}}{re.escape(sign)}"]
         ways += ['"\'"'] * (sign == "'")

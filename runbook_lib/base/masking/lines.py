@@ -24,6 +24,7 @@ _LONGEST = 20_000
 """Most characters of the lines before one that are regarded."""
 
 _ASSIGN, _BEHIND = (":", "=", "：", "＝"), "\"'*_` \t"
+_NAMES, _SAID = (" is", " was", " to", "pass", "password", "passwd", "passphrase", "secret", "token", "key"), 12
 _OPTION = re.compile(r"(?<![\w-])--[A-Za-z][\w-]{0,80}\Z")
 """What the end of a line has that has a name and no value."""
 _LOGGED = re.compile(r"[:=][ ]?(?:\\{1,2}[nr]){0,2}\"[ ]?[,}]")
@@ -78,7 +79,12 @@ def mask_below(text: str, mask: Mask) -> str:
         if line.startswith("{") and at + 1 < len(lines) and _LOGGED.search(line) and stemmed(line.casefold()):
             found[at + 1] = _logged(line, lines[at + 1], mask)
         head = line.rstrip(_BEHIND)
-        if (head.endswith(_ASSIGN) or ("--" in head and _OPTION.search(head))) and stemmed(head[-_NAME:].casefold()):
+        ends = (
+            head.endswith(_ASSIGN)
+            or head[-_SAID:].casefold().endswith(_NAMES)
+            or ("--" in head and _OPTION.search(head))
+        )
+        if ends and stemmed(head[-_NAME:].casefold()):
             below = next((it for it, one in enumerate(lines[at + 1 : at + 1 + _BELOW], at + 1) if one.strip()), at)
             if below > at and has(_BETWEEN, lines[below]) and len(lines[below]) <= _WIDE:
                 found[below] = mask(lines[below])

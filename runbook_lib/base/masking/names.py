@@ -289,7 +289,7 @@ def assigns(small: str) -> bool:
 def _option(match: Match) -> str:
     if (quoted := match["quoted"]) is not None:
         return match[0] if harmless(quoted) or is_key(match, match[1]) else f"{match[1]}{match['q']}{MASK}"
-    front = is_front(match, match[1]) or ("\n" in match[1] and telling(match["value"]))
+    front = is_front(match, match[1]) or ("\n" in match[1] and telling(match["value"].strip("`*:=")))
     return match[0] if front or harmless(match["value"]) else match[1] + MASK + _next(match)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from runbook_lib.base.masking.drawn import MIXED, NUMBER, looks_drawn
+from runbook_lib.base.masking.ends import is_front
 from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import (
     FOLDS,
@@ -264,7 +265,7 @@ def _said(match: Match) -> str:
     plain = not match["q"].strip("*_")
     first = shorn(_BREAK.split(value, maxsplit=1)[0], ",.)]}:;!?*_")  # the rest is another line
     token = match["sure"] is None and not (len(value) >= 8 and any(char.isdigit() for char in first))
-    if no_value(first) or (plain and (first.casefold() in PLAIN or token)):
+    if no_value(first) or is_front(match, match[1], "bare") or (plain and (first.casefold() in PLAIN or token)):
         return match[0]
     return f"{match[1]}{match['q']}{MASK}{bare[len(value) :]}"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 from runbook_lib.base.masking.drawn import AMONG, FAR, looks_drawn
+from runbook_lib.base.masking.ends import is_front
 from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import SURE, at_names, no_value, stemmed, surely, telling
 from runbook_lib.base.masking.pairs import PLAIN, STEM, near
@@ -195,6 +196,10 @@ def _told(match: Match) -> str:
     value = shorn(bare, ",.)]}:;!?*_")
     last = parts.get("end") is not None and parts.get("sure")
     word = value.casefold() in PLAIN or value.startswith(("[", "(", "{", "/", "~")) or value[:1].isdigit()
-    if no_value(value) or not (looks_drawn(value, AMONG) or (last and not word and len(value) > 3)):
+    if (
+        no_value(value)
+        or is_front(match, match[1], "bare")
+        or not (looks_drawn(value, AMONG) or (last and not word and len(value) > 3))
+    ):
         return match[0]
     return f"{match[1]}{parts.get('q') or ''}{MASK}{bare[len(value) :]}{parts.get('end') or ''}"

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runbook_lib.base.masking.assigned import suffixed
-from runbook_lib.base.redact import MASK, redact, redact_text
+from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.redact_data import redact
 
 W = "pass" + "word"
 SIGNS = "".join(sorted(set(string.punctuation) - set("\\")))

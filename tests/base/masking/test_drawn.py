@@ -12,7 +12,8 @@ from itertools import pairwise
 import pytest
 
 from runbook_lib.base.masking.drawn import ALONE, looks_drawn, mask_drawn
-from runbook_lib.base.redact import MASK, redact, redact_text
+from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.redact_data import redact
 
 LETTERS = string.ascii_letters + string.digits
 X = "Zq7vK2mXw9" + "LpR4tB"

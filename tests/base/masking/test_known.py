@@ -82,6 +82,8 @@ ESCAPED: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("way", ESCAPED)
 @given(secret=SECRETS.map(lambda text: f"{text}ab7"))
 @example(secret=NASTY)
+@example(secret="000000^Xab7")
+@example(secret="%00*00000A0AGab7")
 def test_it_is_masked_whole_as_a_language_escapes_it(way: str, secret: str) -> None:
     forget()
     know(secret)

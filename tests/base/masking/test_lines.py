@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.base.redact import MASK, Pieces, redact, redact_lines, redact_text
+from runbook_lib.base.redact import MASK, Pieces, redact_lines, redact_text
+from runbook_lib.base.redact_data import redact
 
 X = "Zq7vK2" + "mXw9LpR4tB"
 W = "pass" + "word"
@@ -95,6 +96,7 @@ def test_the_time_is_linear(line: str) -> None:
 
 OPEN = ["--pass", "- --password", "password=", "db_password:", "FERNET_KEY=", "the secret: ", "[the token:"]
 OPEN += ["passord\uff1a", "contrasena=", "X-Amz-Signature=", "export DB_PASSWORD=", "'api_key':"]
+OPEN += ["the password is ", "login password"]
 FORMS = ["mysql -h db -p{}", "docker login -u a -p {} h", "password was '{}'", "redis-cli -a {}", "sshpass -p {} ssh h"]
 FORMS += ['"routing_key": "{}"', '{{"SecretAccessKey": "{}"}}', "**Password:** {}", "contrase\u00f1a: {}", "senha = {}"]
 FORMS += ["DB_PASSWORD={}", "--token {}", "<td><b>password</b></td><td>{}</td>", "IDENTIFIED BY '{}'", "pwd={}"]
@@ -115,6 +117,12 @@ def test_a_line_with_a_form_of_its_own_is_no_value_of_the_name_above(form: str, 
 def test_a_value_below_its_name_goes_though_others_follow_it(name: str, more: str) -> None:
     secret = "quartz" + "1201"
     assert secret not in redact_text(f"{name}\n  {secret}{more}\n")
+
+
+def test_a_name_below_an_option_keeps_its_own_value() -> None:
+    secret = "harbor" + "quartz"
+    shown = redact_text(f"--token\n\nsecrets:\n  name: db\n  db: {secret}\nhost: h\n")
+    assert shown == f"--token\n\nsecrets:\n  name: db\n  db: {MASK}\nhost: h\n"
 
 
 def test_a_key_below_a_name_stays() -> None:

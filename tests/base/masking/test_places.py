@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_lib.base.redact import MASK, forget, know, mask_emails, redact, redact_text
+from runbook_lib.base.redact import MASK, forget, know, mask_emails, redact_text
+from runbook_lib.base.redact_data import redact
 
 _WORDS = ["secret", "token", "auth-token", "password", "db_password", "api-key", "prod/db-AbCdE1", "live12345", "key"]
 _WORDS += ["credentials", "x-api-key", "abc-123-def", "Passphrase", "cookie", "authorization", "v1", "*", "7", "a.b"]

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base import redact as room
-from runbook_lib.base.redact import MASK, redact, redact_text
+from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.redact_data import redact
 
 X = "zq3" + "vkw9tlb2m"
 """Of one case: by its looks alone it is not masked."""

@@ -6,7 +6,8 @@ import pytest
 
 from runbook_lib.base.masking.names import telling
 from runbook_lib.base.masking.vocabulary import is_fact
-from runbook_lib.base.redact import MASK, redact, redact_text
+from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.redact_data import redact
 
 X = "zebra" + "stripe"
 TOLD = """DB_PASSWORD_PROD PASSWORD_PRODUCTION PASSWORD_EU_CENTRAL_1 API_TOKEN_PROD CLIENT_SECRET_EU STRIPE_API_KEY_LIVE

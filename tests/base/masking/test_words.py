@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from runbook_lib.base.redact import MASK, redact, redact_text
+from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.redact_data import redact
 
 SECRET = "hunter2x"
 
