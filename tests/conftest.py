@@ -28,6 +28,7 @@ from hypothesis.internal import entropy
 from runbook_lib.act import command
 from runbook_lib.act.guard import begun
 from runbook_lib.base import errors, patience, redact
+from runbook_lib.base.held import heard
 from runbook_lib.base.patience import tellers
 from runbook_lib.base.process import GRAMMARS
 from runbook_lib.base.project import named
@@ -116,9 +117,10 @@ def a_process_of_its_own() -> Iterator[None]:
 
 
 def _forget() -> None:
-    for number, heard in HEARD.items():
-        if signal.getsignal(number) is not heard:  # a command that seals what is cut short lets nobody interrupt it
-            signal.signal(number, heard)
+    for number, handler in HEARD.items():
+        if signal.getsignal(number) is not handler:  # a command that seals what is cut short lets nobody interrupt it
+            signal.signal(number, handler)
+    heard.clear()
     unsealed.clear()
     begun.clear()
     errors.done_here.clear()

@@ -1,14 +1,87 @@
-"""Signals that wait: where what they raise would be lost in a library's code, or would leave a record half sealed."""
+"""Signals that wait: where what they raise would be lost in a library's code, would leave a record half sealed, or half
+a module loaded.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from types import FrameType
+from types import CodeType, FrameType
 
 _NUMBERS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+_AGAIN_S, _LOADING_S, _MOST = 0.02, 10.0, 2
+heard: list[int] = []
+"""Signals that have interrupted this process."""
+_pending: set[int] = set()
+_waited: set[int] = set()
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Interrupts what this process does, as Python's own handler of Ctrl-C, but twice at most: nobody gets a traceback
+    of what tells the first one. While a module is loaded it waits: who asks for half a module again finds it broken.
+    """
+    if (loads(frame) and comes_again(number, loads)) or len(heard) >= _MOST:
+        return
+    heard.append(number)
+    raise KeyboardInterrupt
+
+
+def interruptible() -> None:
+    """From now on Ctrl-C is answered by `interrupt`, unless this process was started to ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+
+
+def loads(frame: FrameType | None) -> bool:
+    """Whether a module is loaded there."""
+    return any(code.co_filename.startswith("<frozen importlib") for code in _codes(frame))
+
+
+def runs(function: Callable[..., object]) -> Callable[[FrameType | None], bool]:
+    """Whether a function runs there."""
+    return lambda frame: function.__code__ in _codes(frame)
+
+
+def _codes(frame: FrameType | None) -> Iterator[CodeType]:
+    while frame is not None:
+        yield frame.f_code
+        frame = frame.f_back
+
+
+def comes_again(number: int, bad: Callable[[FrameType | None], bool]) -> bool:
+    """Sends a signal once more as soon as the main thread is out of what is `bad` for it, or after some seconds; False:
+    it cannot be, as there is no thread to be had or it has waited before. Several that wait are one.
+    """
+    if number in _waited or number in _pending:
+        return number in _pending
+
+    main = threading.main_thread().ident or 0
+
+    def send() -> None:
+        end = time.monotonic() + _LOADING_S
+        while bad(sys._current_frames().get(main)):
+            if time.monotonic() > end:
+                _waited.add(number)
+                break
+            time.sleep(_AGAIN_S)
+        _pending.discard(number)
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(main, number)  # wakes it, wherever it waits
+        else:
+            signal.raise_signal(number)
+
+    _pending.add(number)
+    try:
+        threading.Thread(target=send, daemon=True, name="runbook-signal").start()
+    except RuntimeError:
+        _pending.discard(number)
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import line, one_line, short, unnumbered
-from runbook_lib.base.held import deaf
+from runbook_lib.base.held import deaf, interrupt
 from runbook_lib.base.limits import Spent
 from runbook_lib.base.project import GONE, working
 from runbook_lib.base.redact import redact_text
@@ -32,7 +32,7 @@ def answering() -> None:
     """
     never_lost()
     for number in asks_to_end():
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, interrupt)
 
 
 def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
@@ -43,7 +43,7 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     An error of another class is a fault of the runbook: the sentence names its place, and the traceback follows
     if `RUNBOOK_TRACEBACK` is set.
     """
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt) or _by_interrupt(error):
         why = f": {error}" if isinstance(error, Spent) else ""
         return f"runbook: interrupted{why}{changed(untouched)}", INTERRUPTED
     if isinstance(error, FileNotFoundError) and not working():
@@ -58,6 +58,17 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
         said = one_line(error) if isinstance(error, OSError) else f"a fault of the runbook itself: {kind}"
         said = _of_this_machine(error) or f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
     return f"runbook: {one_line_each(said)}{changed(untouched)}", int(Exit.ERROR)
+
+
+def _by_interrupt(error: BaseException) -> bool:
+    """Whether it is what became of a Ctrl-C, such as a library's lock that was being taken."""
+    if isinstance(error, RunbookError) or not isinstance(error, Exception) or sentence(error) is not None:
+        return False
+    while (before := error.__context__) is not None:
+        if isinstance(before, KeyboardInterrupt):
+            return True
+        error = before
+    return False
 
 
 def seal_left(error: BaseException) -> None:

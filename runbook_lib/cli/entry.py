@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from runbook_lib.base.held import deaf
+from runbook_lib.base.held import deaf, interruptible
 
 if TYPE_CHECKING:
     from runbook_lib.commands.kill_switch import Wanted
@@ -19,16 +19,24 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Runs the command."""
+    interruptible()
     try:
-        _main()
-    except KeyboardInterrupt as error:  # while it was loading, or a second one while the first was told
-        deaf()
-        from runbook_lib.cli.ending import ending, one_line_each, seal_left
+        try:
+            _main()
+        except KeyboardInterrupt as error:  # before there was a command, or a second one while the first was told
+            _interrupted(error)
+    except KeyboardInterrupt as error:  # there is no third
+        _interrupted(error)
 
-        told, code = ending(error)
-        print(one_line_each(told), file=sys.stderr, flush=True)
-        seal_left(error)
-        sys.exit(code)
+
+def _interrupted(error: KeyboardInterrupt) -> NoReturn:
+    deaf()
+    from runbook_lib.cli.ending import ending, one_line_each, seal_left
+
+    told, code = ending(error)
+    print(one_line_each(told), file=sys.stderr, flush=True)
+    seal_left(error)
+    sys.exit(code)
 
 
 def _main() -> NoReturn:

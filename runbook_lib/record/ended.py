@@ -9,10 +9,12 @@ import contextlib
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
+
+from runbook_lib.base.held import comes_again, heard, loads, runs
 
 if TYPE_CHECKING:
     from runbook_lib.record.record import Problem, Status
@@ -102,9 +104,6 @@ def asks_to_end() -> list[int]:
     return [int(signal.SIGTERM), *([lost] if lost is not None and signal.getsignal(lost) != signal.SIG_IGN else [])]
 
 
-_AGAIN_S = 0.02
-
-
 def never_lost(rearm: Callable[[], None] = lambda: None) -> Callable[[Any], object]:
     """From now on a signal comes once more where Python drops the error that it raised: in a finalizer, or a weak
     reference's callback. The command would go on, and nobody would know. Returns the hook that was there before.
@@ -121,27 +120,12 @@ def never_lost(rearm: Callable[[], None] = lambda: None) -> Callable[[Any], obje
             return
         rearm()
         number = signal.Signals[error.name] if isinstance(error, Terminated) else signal.SIGINT
-        later = threading.Timer(_AGAIN_S, again, (number,))
-        later.daemon = True
-        later.start()
-
-    def again(number: int) -> None:
-        while _runs(hook):  # raised in it, it would be lost again: a busy machine takes its time
-            time.sleep(_AGAIN_S)
-        signal.raise_signal(number)
+        if heard:
+            heard.pop()
+        comes_again(number, runs(hook))  # raised in it, it would be lost again
 
     sys.unraisablehook = hook
     return before
-
-
-def _runs(function: Callable[..., object]) -> bool:
-    """Whether the main thread is in this function."""
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    while frame is not None:
-        if frame.f_code is function.__code__:
-            return True
-        frame = frame.f_back
-    return False
 
 
 @contextlib.contextmanager
@@ -157,10 +141,12 @@ def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManag
     armed = over = inside = False
     late, before = list[int](), dict[int, Any]()
 
-    def stop(number: int, _frame: Any = None) -> None:
+    def stop(number: int, frame: FrameType | None = None) -> None:
         nonlocal armed
         if not armed and not over:
             late.append(number)
+            return
+        if loads(frame) and comes_again(number, loads):
             return
         armed = False
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)

@@ -37,3 +37,36 @@ def test_a_python_that_is_asked_to_inspect_ends_as_any_other(command: str, code:
     environ = {**os.environ, "PYTHONINSPECT": "1"}
     done = subprocess.run(words, check=False, capture_output=True, text=True, env=environ, cwd=tmp_path)
     assert done.returncode == code and "Traceback" not in done.stderr and done.stderr.startswith("runbook: ")
+
+
+STORM = """
+import os, signal, sys, threading, time
+from runbook_lib.cli import app, entry
+from runbook_lib.cli.ending import answering
+from runbook_lib.cli.guarded import guarded
+
+def command():
+    def send():
+        time.sleep({late})
+        for place in range(40):
+            os.kill(os.getpid(), (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)[place % 3])
+    answering()
+    threading.Thread(target=send).start()
+    while True:
+        sum(range(100))
+
+app.main = lambda: guarded(command)
+sys.argv[1:] = ["status"]
+entry.main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [0, 0, 0.1, 0.1, 0.2, 0.3])
+def test_a_storm_of_signals_is_told_in_a_sentence(late: float) -> None:
+    """The third came while the second was told: a traceback, and the exit by the signal. Without a delay, the first
+    comes while a thread is started, which is a lock that nobody holds.
+    """
+    done = subprocess.run([sys.executable, "-c", STORM.format(late=late)], check=False, capture_output=True, text=True)
+    assert done.returncode == 130 and "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 2
+    assert "runbook: interrupted; nothing was changed" in done.stderr
