@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from runbook_lib.base.aws import connect, require_account
 from runbook_lib.base.errors import AwsError, UsageError
+from runbook_lib.commands.doctor.mends import CLOCK
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
 from runbook_lib.judge import words
 from runbook_lib.observe.api_address import identified
@@ -20,11 +21,13 @@ _IN_SECONDS = 600
 
 
 def region(ground: Ground) -> Found:
-    """Checks that the AWS SDK knows the region of the parameters."""
-    from boto3.session import Session
+    """Checks that the AWS SDK knows the region of the parameters. It asks no profile: that is another line's."""
+    from botocore.loaders import create_loader
+    from botocore.regions import EndpointResolver
 
-    known, said = Session(region_name="us-east-1"), ground.known.region
-    there = {name for part in known.get_available_partitions() for name in known.get_available_regions("lambda", part)}
+    known, said = EndpointResolver(create_loader().load_data("endpoints")), ground.known.region
+    parts = known.get_available_partitions()
+    there = {name for part in parts for name in known.get_available_endpoints("lambda", part)}
     if said not in there:
         return wrong(
             f"'{said}' is not a region that has Lambda, as this version of boto3 knows",
@@ -51,11 +54,9 @@ def clock(ground: Ground) -> Found:
     if abs(off) > MUCH_S and _embedded(ground.aws.endpoint if ground.aws else ""):
         return note(f"{said}: what answers is on this machine, and may have a clock of its own")
     if abs(off) > MOST_S:
-        return wrong(
-            f"{said}, and AWS refuses what is signed more than {MOST_S} s off", "sudo timedatectl set-ntp true"
-        )
+        return wrong(f"{said}, and AWS refuses what is signed more than {MOST_S} s off", CLOCK)
     if abs(off) > MUCH_S:
-        return note(f"{said}; from {MOST_S} s on AWS refuses what is signed", "sudo timedatectl set-ntp true")
+        return note(f"{said}; from {MOST_S} s on AWS refuses what is signed", CLOCK)
     return ok("within a second or two of AWS's" if abs(off) <= 2 else said)
 
 

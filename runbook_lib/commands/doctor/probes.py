@@ -8,13 +8,12 @@ from typing import Any
 
 from runbook_lib.base.errors import Exit
 from runbook_lib.commands.doctor import account, allowed, machine, service
+from runbook_lib.commands.doctor.mends import NETWORK, SIGN_IN
 from runbook_lib.commands.doctor.model import Findings, Found, Ground, Probe, examined
 from runbook_lib.params.permissions import Role
 
 _FOLDER = "cd into the project's folder, or in an empty one: runbook init --service NAME --offline"
 _FILE = "edit the file that the sentence names; `runbook params check` reads all of them"
-_SIGN_IN = "aws sso login   (or set AWS_PROFILE)"
-_NETWORK = "set AWS_ENDPOINT_URL and HTTPS_PROXY as your network needs them"
 _AGAIN = "runbook policies --params {params} --write iam/{roles}   (attach iam/{roles}/read-only.json)"
 _READY = ("account",)
 PROBES = (
@@ -28,10 +27,10 @@ PROBES = (
     Probe("commands", "The team's commands", machine.commands, _FILE, Exit.USAGE, ("params",)),
     Probe("archive", "Archive", machine.archive, _FILE, Exit.USAGE, ("params",)),
     Probe("region", "Region", account.region, _FILE, Exit.USAGE, ("params",)),
-    Probe("endpoint", "AWS answers", account.endpoint, _NETWORK, Exit.ERROR, ("region",)),
-    Probe("clock", "Clock", account.clock, _NETWORK, Exit.ERROR, ("endpoint",)),
-    Probe("credentials", "Who asks", account.credentials, _SIGN_IN, Exit.ERROR, ("endpoint",)),
-    Probe("account", "Account", account.account, _SIGN_IN, Exit.USAGE, ("credentials",)),
+    Probe("endpoint", "AWS answers", account.endpoint, NETWORK, Exit.ERROR, ("region",)),
+    Probe("clock", "Clock", account.clock, NETWORK, Exit.ERROR, ("endpoint",)),
+    Probe("credentials", "Who asks", account.credentials, SIGN_IN, Exit.ERROR, ("endpoint",)),
+    Probe("account", "Account", account.account, SIGN_IN, Exit.USAGE, ("credentials",)),
     Probe("permissions", "Permissions", allowed.permitted, _AGAIN, Exit.ERROR, _READY),
     Probe("flags", "Traffic flags", service.flags, _AGAIN, Exit.HOLD, _READY),
     Probe("resources", "Resources", service.resources, _AGAIN, Exit.HOLD, _READY),
