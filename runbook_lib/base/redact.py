@@ -29,6 +29,7 @@ from runbook_lib.base.masking.names import assigns, mask_named, stemmed, telling
 from runbook_lib.base.masking.nested import mask_fields, mask_nested, mask_parts
 from runbook_lib.base.masking.pairs import mask_pairs
 from runbook_lib.base.masking.places import around_arns, harmless
+from runbook_lib.base.masking.rows import mask_rows
 from runbook_lib.base.masking.said import mask_apart, mask_said
 from runbook_lib.base.masking.sessions import CODES, SESSIONS
 from runbook_lib.base.masking.shown import masked_as, narrower
@@ -168,7 +169,7 @@ def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
 
 def _told(text: str, emails: bool) -> str:
     small = text.casefold()
-    for mask in (mask_apart, mask_logins, mask_tables, mask_manifests, mask_objects):
+    for mask in (mask_apart, mask_logins, mask_tables, mask_rows, mask_manifests, mask_objects):
         text = mask(text, small)
     assigned = assigns(small)
     text = mask_fields(_shaped(mask_whole(text) if assigned else text, small, emails), small)

@@ -1,0 +1,55 @@
+"""Secrets in tables that a program writes as lists: the names once, then a list for each row (a query's answer; pandas'
+`orient="split"`).
+"""
+
+from __future__ import annotations
+
+import re
+
+from runbook_lib.base.masking.kinds import MASK
+from runbook_lib.base.masking.names import stemmed, surely, telling
+from runbook_lib.base.masking.places import harmless
+
+_TEXT = r"\"(?:[^\"\\\n]|\\.){0,400}\"|'(?:[^'\\\n]|\\.){0,400}'"
+_ITEM = rf"(?:{_TEXT}|-?\d[\d.eE+-]{{0,30}}|null|true|false|None|True|False|nan|NaN)"
+_NAME = r"(?:\"[\w .%/()#-]{1,60}\"|'[\w .%/()#-]{1,60}')"
+_SIGN = r"\s{0,20},\s{0,20}"
+_HEAD = re.compile(rf"[\[(]\s{{0,20}}{_NAME}(?:{_SIGN}{_NAME}){{1,60}}\s{{0,20}}[\])]")
+_GAP = rf"[\s,:\[\](){{}}]{{0,80}}(?:{_NAME}\s?:[\s\[({{]{{0,60}})?"
+_ROW = re.compile(
+    rf"(?P<gap>{_GAP})(?P<row>[\[(]\s{{0,20}}{_ITEM}(?:{_SIGN}{_ITEM}){{0,60}}\s{{0,20}},?\s{{0,20}}[\])])"
+)
+_EACH = re.compile(_ITEM)
+
+
+def mask_rows(text: str, small: str) -> str:
+    """`text` with the items masked whose place in their list has a telling name in the list of names before them;
+    `small`: the same text in small letters.
+    """
+    if "[" not in text or not stemmed(small):
+        return text
+    kept, at = list[str](), 0
+    for head in _HEAD.finditer(text):
+        names = [one[1:-1] for one in _EACH.findall(head[0])]
+        if head.start() < at or not any(map(telling, names)) or all(map(telling, names)):
+            continue
+        kept.append(text[at : head.end()])
+        at = head.end()
+        while row := _ROW.match(text, at):
+            kept.append(row["gap"] + _masked(row["row"], names))
+            at = row.end()
+    return "".join([*kept, text[at:]]) if kept else text
+
+
+def _masked(row: str, names: list[str]) -> str:
+    items = list(_EACH.finditer(row))
+    if len(items) != len(names):  # such as the index
+        return row
+    found, at = list[str](), 0
+    for item, name in zip(items, names, strict=True):
+        quoted = item[0][0] in "\"'"
+        said = item[0][1:-1] if quoted else item[0]
+        if telling(name) and (quoted or surely(name)) and said and not harmless(said):
+            found.append(row[at : item.start()] + (f"{item[0][0]}{MASK}{item[0][0]}" if quoted else MASK))
+            at = item.end()
+    return "".join([*found, row[at:]])
