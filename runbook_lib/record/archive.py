@@ -300,12 +300,12 @@ def _sealed(
     contents, trouble = dict(made[0]), made[1]
     with archive.lock(drafted(staging, status, error).release):
         ledger = Ledger(archive.root, archive.told, archive.home)
-        told, damage = ready(archive, ledger)
+        draft = drafted(staging, status, error)
+        folder = archive.chain(draft.env, draft.release, draft.notebook).folder
+        told, damage = ready(archive, ledger, folder)
         found += told
         trouble = [*trouble, f"this record is not logged: {damage}"] if damage else trouble
         who = folders.facts(staging)
-        draft = drafted(staging, status, error)
-        folder = archive.chain(draft.env, draft.release, draft.notebook).folder
         # In a bucket another machine may have completed this record. Nobody writes to the chain meanwhile.
         sure = not damage and not home_address(archive.root)
         last = newest_logged(archive.root, path_of(archive.root, folder)) if sure else ""

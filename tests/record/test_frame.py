@@ -8,8 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from runbook_lib.record.frame import frame, shut_in
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.predecessors import predecessors
 from tests.archives import of_version_0_2_and_earlier
+from tests.other_user import another_person
 
 CHAIN = "env=dev/release=r1/06_phase1_10_percent"
 
@@ -177,19 +177,6 @@ def test_damage_of_the_log_is_at_its_own_file(kept: Archive, name: str) -> None:
     (kept.root / "log" / name).unlink(missing_ok=True)
     pipe(kept.root, f"log/{name}")
     assert f"log/{name}" in {one.place for one in frame(kept.root).damage if "is not a file" in one.sentence}
-
-
-@contextmanager
-def another_person() -> Iterator[None]:
-    """What a person does who owns nothing here; root may read everything, whatever the mode says."""
-    before = os.geteuid()
-    if before == 0:
-        os.setresuid(65534, 65534, 0)
-    try:
-        yield
-    finally:
-        if before == 0:
-            os.setresuid(0, 0, 0)
 
 
 @pytest.mark.parametrize("closed", ["", "env=prod", "env=prod/release=r1", "env=prod/release=r1/06_phase1"])

@@ -6,26 +6,30 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.base.errors import ArchiveError
-from runbook_lib.base.plain_file import read_plain
+from runbook_lib.base.errors import ArchiveError, Unread
+from runbook_lib.base.plain_file import open_plain, read_plain
 from runbook_lib.record import staging as folders
 from runbook_lib.record.attached import unbound
 from runbook_lib.record.chain import HEAD, read_record, spelt_head
-from runbook_lib.record.log.files import FOLDER, TREE, read_log
+from runbook_lib.record.log.files import CHECKPOINT, FOLDER, TREE, newest_logged, parts, read_log
 from runbook_lib.record.log.ledger import Ledger, facts_of
-from runbook_lib.record.log.sealing import read_sealing
-from runbook_lib.record.place import path_of, ref_at
+from runbook_lib.record.log.sealing import SEALING, read_sealing
+from runbook_lib.record.place import names_in, path_of, ref_at
 
 if TYPE_CHECKING:
     from runbook_lib.record.archive import Archive
 
 
-def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], str]:
-    """Prepares the log for one more leaf. Needs the archive's lock.
+def ready(archive: Archive, ledger: Ledger, chain: Path) -> tuple[list[str], str]:
+    """Prepares the log for one more leaf, of a record in the folder `chain`. Needs the archive's lock.
 
     Returns:
         What was found, in sentences for the record that is being sealed; and why that cannot be logged, empty: it can.
+
+    Raises:
+        Unread: this user may not read what the record follows.
     """
+    _may_read(archive.root, chain)
     told = []
     if not ledger.begun and read_log(archive.root) is None:
         refs = archive.records()
@@ -43,6 +47,25 @@ def ready(archive: Archive, ledger: Ledger) -> tuple[list[str], str]:
         told.append(f"{damage}; the leaves and the checkpoint are whole, and {TREE} was made anew from them")
         damage = ""
     return told, damage
+
+
+def _may_read(root: Path, chain: Path) -> None:
+    """Who may write and not read would seal a record beside the log, or after none: damage, for those who may read."""
+    log = root / FOLDER
+    for file in (log / TREE, log / CHECKPOINT, log / SEALING, chain / HEAD):
+        _opened(file)
+    last = newest_logged(root, path_of(root, chain)) or next(iter(reversed(names_in(chain))), "")
+    for file in (*(log / name for name in parts(log)[-1:]), *([chain / last / "record.json"] if last else ())):
+        _opened(file)
+
+
+def _opened(file: Path) -> None:
+    try:
+        open_plain(file).close()
+    except PermissionError as error:
+        raise Unread.of(error, file) from None
+    except OSError:
+        pass  # it is not there, or is damage
 
 
 def mended(archive: Archive) -> str:
