@@ -11,7 +11,7 @@ from runbook_lib.base.errors import Exit
 from runbook_lib.base.foreign import field, short
 from runbook_lib.base.window import when
 from runbook_lib.cli.misuse import Group
-from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number, written
+from runbook_lib.cli.options import Apply, AsJson, Confirm, ParamsFile, Reason, Set, number, output
 from runbook_lib.cli.terminal import prose, say, say_json
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _lacking(rest: Rest, told: str, more: str) -> None:
 @app.command("export")
 def export(
     out: Annotated[
-        Path, typer.Option("--out", callback=written, help="File to write: one JSON object a line; must not exist.")
+        Path, typer.Option("--out", callback=output, help="File to write: one JSON object a line; must not exist.")
     ],
     params: ParamsFile,
     set_: Set = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
-from runbook_lib.cli.options import AsJson, written
+from runbook_lib.cli.options import AsJson, output
 from runbook_lib.cli.terminal import Column, prose, say, say_json, table
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def init(
     stage: Annotated[str, typer.Option(help="The API's stage.")] = "",
     release: Annotated[str, typer.Option(help="Id of the rollout.")] = "",
     tool: Annotated[str, typer.Option(help="Tool that deploys: cdk, sam, cloudformation or terraform.")] = "cdk",
-    into: Annotated[Path, typer.Option(callback=written, help="The project's folder.")] = Path(),
+    into: Annotated[Path, typer.Option(callback=output, help="The project's folder.")] = Path(),
     json_: AsJson = False,
 ) -> None:
     """Write a project for a service: notebooks, complete and commented parameters, and the workflow of CI.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,26 @@ def placed(value: Path | None) -> Path | None:
 def written(value: Path | None) -> Path | None:
     """A path as a person wrote it, with `~` replaced; an address `s3://…` stays one."""
     return value if value is None or address(value) else expanded(value)
+
+
+def output(param: typer.CallbackParam, value: Path | None) -> Path | None:
+    """`written`, for what a command writes.
+
+    Raises:
+        UsageError: it lies in an archive, which it would damage.
+    """
+    if (place := written(value)) is None or address(place):
+        return place
+    from runbook_lib.record.log.files import FOLDER, LEAVES, TREE
+    from runbook_lib.record.place import ENV, RELEASE
+
+    there = Path(os.path.realpath(place))
+    above = (there, *there.parents)
+    chain = any(one.name.startswith(RELEASE) and one.parent.name.startswith(ENV) for one in above)
+    if chain or any(os.path.exists(one / FOLDER / name) for one in above for name in (LEAVES, TREE)):  # noqa: PTH110
+        name = param.opts[0] if param.param_type_name == "option" else str(param.name)
+        raise UsageError(f"{name} {place} lies in the archive, which holds sealed records only; name another")
+    return place
 
 
 def person(by: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import Exit, UsageError
-from runbook_lib.cli.options import AsJson, ParamsFile, Set, written
+from runbook_lib.cli.options import AsJson, ParamsFile, Set, output
 from runbook_lib.cli.terminal import say
 
 _EXITS = """\b
@@ -28,7 +28,7 @@ def policies(
     params: ParamsFile,
     write: Annotated[
         Path | None,
-        typer.Option(callback=written, metavar="FOLDER", help="Write one file per policy; default: print them."),
+        typer.Option(callback=output, metavar="FOLDER", help="Write one file per policy; default: print them."),
     ] = None,
     repository: Annotated[
         str, typer.Option(metavar="OWNER/NAME", help="GitHub repository whose jobs may assume the role.")

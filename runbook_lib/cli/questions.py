@@ -11,7 +11,7 @@ import typer
 
 from runbook_lib.base import plain_file
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, number, written
+from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, number, output
 from runbook_lib.cli.terminal import Column, say, say_json, table
 from runbook_lib.judge import words
 
@@ -57,8 +57,8 @@ def archive_query(
 
 def archive_export(
     archive: ArchiveRoot = Path("archive"),
-    csv: Annotated[Path | None, typer.Option(callback=written, help="Folder for CSV files.")] = None,
-    parquet: Annotated[Path | None, typer.Option(callback=written, help="Folder for Parquet files.")] = None,
+    csv: Annotated[Path | None, typer.Option(callback=output, help="Folder for CSV files.")] = None,
+    parquet: Annotated[Path | None, typer.Option(callback=output, help="Folder for Parquet files.")] = None,
     location: Annotated[
         str, typer.Option(metavar="S3", help="Where the folder will lie, s3://bucket/prefix: for athena.sql.")
     ] = "",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runbook_lib.base.errors import ArchiveError, UsageError
-from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, written
+from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, output
 from runbook_lib.cli.terminal import say, say_json
 from runbook_lib.judge import words
 
@@ -26,7 +26,7 @@ def register(noun: typer.Typer) -> None:
 
 def archive_site(
     archive: ArchiveRoot = Path("archive"),
-    out: Annotated[Path, typer.Option(callback=written, help="Folder of the pages.")] = Path("build/site"),
+    out: Annotated[Path, typer.Option(callback=output, help="Folder of the pages.")] = Path("build/site"),
     json_: AsJson = False,
 ) -> None:
     """Build a static site over the archive: rollouts as timelines, runs with filters and search, gates over time.

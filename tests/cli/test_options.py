@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.app import app
 from runbook_lib.cli.options import MOST, ArchiveRoot, number
+from runbook_lib.params.load import params_dir
 
 
 def numbers(group: typer.Typer) -> Iterator[tuple[str, Any]]:
@@ -103,3 +104,34 @@ def project(folder: Path, archives: dict[str, str]) -> Path:
     for env, archive in archives.items():
         (folder / "params" / f"{env}.yaml").write_text(f"env: {env}\narchive: {archive}\n")
     return folder
+
+
+WRITES = [
+    ["dlq", "export", "--env", "prod", "--out"],
+    ["policies", "--env", "prod", "--write"],
+    ["init", "--service", "orders", "--offline", "--into"],
+    ["archive", "site", "--out"],
+    ["archive", "export", "--csv"],
+    ["archive", "export", "--parquet"],
+]
+
+
+@pytest.mark.parametrize("place", ["", "log/x", "env=prod/x", "env=prod/release=r1/entry/x", "new/below"])
+@pytest.mark.parametrize("words", WRITES, ids=" ".join)
+def test_nothing_is_written_into_an_archive(
+    words: list[str], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dead letters beside the log damaged the archive, and the command ended with 0."""
+    monkeypatch.chdir(params_dir().parent)
+    root = tmp_path / "records"
+    (root / "log").mkdir(parents=True)
+    (root / "log" / "tree.json").write_text("{}", "utf-8")
+    (root / "env=prod" / "release=r1").mkdir(parents=True)
+    link = tmp_path / "link"
+    link.symlink_to(root)
+    before = sorted(root.rglob("*"))
+    for start in (root, link):
+        done = CliRunner().invoke(app, [*words, str(start / place)])
+        told = str(done.exception) + done.output
+        assert done.exit_code != 0 and "lies in the archive, which holds sealed records only" in told, told
+    assert sorted(root.rglob("*")) == before
