@@ -1,9 +1,9 @@
 """Tells people about the changes in an incident: through the alarms' SNS topic, and a webhook if one is configured.
 
-Nobody waits for a message: a failure is part of the result, not an error. Where SNS takes a message and its answer does
-not come in time, botocore sends it again: people hear of a rollback twice rather than not at all. The webhook's address
-is a secret (most have their key in the path): it comes from Parameter Store or an environment variable, and is shown
-nowhere.
+Nobody waits for a message: a failure is part of the result, not an error. A message whose answer is lost or spoilt is
+sent again: people hear of a rollback twice rather than not at all. If no attempt gets a good answer, it is not known
+whether they were told. The webhook's address is a secret (most have their key in the path): it comes from Parameter
+Store or an environment variable, and is shown nowhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -21,9 +20,11 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.act.guard import Guard
 from runbook_lib.base import foreign
-from runbook_lib.base.aws_errors import code_of
-from runbook_lib.base.errors import Unreadable
-from runbook_lib.base.https import is_secure, sent
+from runbook_lib.base.answers import PORTAL
+from runbook_lib.base.aws_errors import code_of, perhaps_done, sentence, spoilt
+from runbook_lib.base.foreign import one_line
+from runbook_lib.base.https import is_secure, no_answer, perhaps_sent, sent
+from runbook_lib.base.patience import again
 from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import Params
 from runbook_lib.record.redact_notebook import redact_text
@@ -43,6 +44,8 @@ class Told:
     channel: str
     ok: bool
     detail: str
+    known: bool = True
+    """Whether it is known; else the message was sent, and no good answer came."""
 
 
 def notify(
@@ -77,7 +80,7 @@ def without_aws(params: Params, subject: str, text: str) -> Told | None:
     try:
         return Told("webhook", True, _post(None, params, *_fit(subject, text)))
     except _NotSent as error:
-        return Told("webhook", False, str(error))
+        return Told("webhook", False, str(error), error.known)
 
 
 def _fit(subject: str, text: str) -> tuple[str, str]:
@@ -95,30 +98,59 @@ def _sent(guard: Guard, channel: str, send: Callable[[], str], key: str) -> Told
             undo="none: a message cannot be taken back",
             facts={"told": key, "channel": channel} if key else {},
             do=lambda: answers.append(send()),
-            read_back=lambda: {"sent": bool(answers)},
+            read_back=lambda: {"sent": True if answers else None},
             raises=False,
         )
     except _NotSent as error:
-        return Told(channel, False, str(error))
+        return Told(channel, False, str(error), error.known)
     return Told(channel, True, answers[0])
 
 
 class _NotSent(Exception):
-    """Why a message was not sent, without secrets."""
+    """Why a message was not sent, or (not `known`) why nobody knows whether it was; without secrets."""
+
+    def __init__(self, told: str, *, known: bool = True) -> None:
+        super().__init__(told)
+        self.known = known
+
+
+def _send(who: str, send: Callable[[], str], perhaps: Callable[[Exception], bool], why: Callable[..., str]) -> str:
+    """What `send` gives. It is called again while `perhaps` somebody was told: a second message is better than none.
+
+    Raises:
+        _NotSent: no attempt had a good answer.
+    """
+    doubts: list[Exception] = []
+
+    def attempt() -> str:
+        try:
+            return send()
+        except Exception as error:
+            doubts.extend([error] if perhaps(error) else [])
+            raise
+
+    try:
+        return again(attempt, perhaps)
+    except Exception as error:  # on any error the next channel must still be told
+        if doubts:  # an attempt may have told them, whatever came of the next
+            raise _NotSent(f"it is NOT known whether {who} was told: {why(doubts[-1])}", known=False) from None
+        raise _NotSent(f"{who} was not told: {why(error)}") from None
 
 
 def _publish(aws: Any, params: Params, subject: str, text: str) -> str:
-    try:
-        ascii_only = re.sub(r"[^\x20-\x7e]", "-", subject)[:MAX_SUBJECT]
+    topic, ascii_only = params.name("topic"), re.sub(r"[^\x20-\x7e]", "-", subject)[:MAX_SUBJECT]
+
+    def publish() -> str:
         aws.client("sns").publish(TopicArn=topic_arn(params), Subject=ascii_only, Message=text)
-    except Exception as error:  # on any error the webhook must still be told
-        raise _NotSent(f"{params.name('topic')} was not told: {_code(error)}") from None
-    return f"{params.name('topic')} was told"
+        return f"{topic} was told"
+
+    return _send(topic, publish, perhaps_done, lambda error: sentence(error) or one_line(error))
 
 
 def _post(aws: Any, params: Params, subject: str, text: str) -> str:
     address = _address(aws, params)
-    try:
+
+    def post() -> str:
         request = urllib.request.Request(  # noqa: S310 (https or loopback: see _address)
             address,
             data=json.dumps({"text": f"{subject}\n{text}"}).encode(),
@@ -126,10 +158,8 @@ def _post(aws: Any, params: Params, subject: str, text: str) -> str:
             method="POST",
         )
         return f"the webhook answered {sent(request, 'the webhook', TIMEOUT_S)[0]}"
-    except urllib.error.HTTPError as error:
-        raise _NotSent(f"the webhook answered {error.code}") from None
-    except Exception as error:  # a broken answer is no OSError, and an address may be none that can be asked
-        raise _NotSent(f"the webhook does not answer ({type(error).__name__})") from None
+
+    return _send("the webhook", post, perhaps_sent, no_answer)
 
 
 def unresolved(aws: Any, params: Params) -> str:
@@ -152,16 +182,20 @@ def _address(aws: Any, params: Params) -> str:
     else:
         where = configured.webhook_ssm
         try:
-            found = aws.client("ssm").get_parameter(Name=where, WithDecryption=True)
-            value = str(found["Parameter"]["Value"])
-        except Exception as error:  # its text could contain the address
-            raise _NotSent(f"the webhook's address cannot be read from {where}: {_code(error)}") from None
+            ssm = aws.client("ssm")
+            found = again(lambda: ssm.get_parameter(Name=where, WithDecryption=True)["Parameter"]["Value"], spoilt)
+        except Exception as error:
+            raise _NotSent(f"the webhook's address cannot be read from {where}: {_unquoted(error)}") from None
+        value = str(found)
     if not is_secure(value):
         raise _NotSent(f"{where} (service.yaml, notify) holds no https address; put the webhook's there")
     return value
 
 
-def _code(error: Exception) -> str:
-    if isinstance(error, Unreadable):
-        return "the answer is not from AWS"
-    return (code_of(error) if isinstance(error, ClientError) else "") or type(error).__name__
+def _unquoted(error: Exception) -> str:
+    """Why a parameter cannot be read, without the words of an answer, which could contain the address."""
+    if isinstance(error, ClientError):
+        return code_of(error) or f"the answer is not from AWS; {PORTAL}"
+    if isinstance(error, LookupError) or spoilt(error):
+        return f"the answer is not from AWS; {PORTAL}"
+    return sentence(error) or one_line(error)

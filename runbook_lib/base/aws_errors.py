@@ -53,6 +53,10 @@ _NO_NUMBER = re.compile("invalid literal for int|could not convert string to flo
 """What Python says of a number that AWS sends as text, such as a queue's depth, and that is none."""
 
 
+_FAILED = 500
+"""HTTP codes from which on AWS itself failed."""
+
+
 @contextmanager
 def aws_errors(doing: str) -> Iterator[None]:
     """Turns botocore's errors into one sentence that names the action.
@@ -121,6 +125,22 @@ def spoilt(error: Exception) -> bool:
         return code_of(cause).isdigit() or not code_of(cause)
     unreadable = isinstance(cause, (LookupError, TypeError, AttributeError))
     return unreadable or isinstance(cause, (ResponseParserError, bc.ConnectionClosedError))
+
+
+def perhaps_done(error: Exception) -> bool:
+    """Whether AWS may have done what this came of: the answer was lost, spoilt, or a failure within AWS. Not where it
+    refused, or could not be asked.
+    """
+    from botocore import exceptions as bc
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, bc.ClientError):
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+        return spoilt(error) or status >= _FAILED
+    if isinstance(error, bc.BotoCoreError):  # a connection that could not be made is no HTTPClientError
+        return isinstance(error, (bc.HTTPClientError, bc.IncompleteReadError))
+    answered = isinstance(error, (Unreadable, Silent, ResponseParserError))
+    return answered or spoilt(error) or through(error, "botocore.parsers")
 
 
 def _tls(error: Exception, where: str) -> str | None:

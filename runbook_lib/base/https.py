@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import re
 import urllib.request
-from http.client import IncompleteRead
+from http.client import HTTPException, IncompleteRead, InvalidURL
+from ssl import SSLError
 from typing import Any
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from runbook_lib.base.patience import Late, within
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?(/|$)")
+
+_BETWEEN = (502, 504)
+"""HTTP codes by which a proxy says that it had no good answer."""
 
 
 def is_secure(address: str) -> bool:
@@ -64,3 +69,28 @@ def sent(request: urllib.request.Request, told: str, wait_s: float, most: int = 
         return within(ask, told, wait_s)
     except Late as error:
         raise TimeoutError(str(error)) from None
+
+
+def perhaps_sent(error: Exception) -> bool:
+    """Whether the request may have arrived, though `sent` raised this: only the answer is missing, late or spoilt."""
+    if isinstance(error, HTTPError):
+        return error.code in _BETWEEN
+    if isinstance(error, URLError):  # it was not reached
+        return False
+    return isinstance(error, (OSError, HTTPException)) and not isinstance(error, InvalidURL)
+
+
+def no_answer(error: Exception) -> str:
+    """Why `sent` got no good answer; without the address, which may be a secret."""
+    if isinstance(error, HTTPError):
+        return f"it answered {error.code}"
+    if isinstance(error, TimeoutError):
+        return "it does not answer in time"
+    if perhaps_sent(error):
+        return "it gives no whole answer"
+    if not isinstance(error, URLError):
+        return "its address is none that can be asked"
+    if isinstance(error.reason, SSLError):
+        return "the connection to it cannot be trusted; does a proxy stand between?"
+    why = getattr(error.reason, "strerror", None)
+    return f"it does not answer{f' ({why})' if why else ''}; check the network and HTTPS_PROXY"

@@ -151,7 +151,7 @@ def not_off(wanted: Wanted, error: Exception) -> str:
     told = without_aws(
         params, *message(params, NOTEBOOK, is_not_off(params.service.traffic), who=params.operator, trouble=str(error))
     )
-    return "" if told is None else f"people were told of it: {told.detail}" if told.ok else _untold(told.detail)
+    return "" if told is None else f"people were told of it: {told.detail}" if told.ok else told.detail
 
 
 def _clause(told: str) -> str:
@@ -318,7 +318,7 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
         journal.append("warning", text=_untold(str(error)))
         return _untold(str(error))
     journal.append("check", check=told.model_dump(mode="json"))
-    return told.reason if told.ok else f"not everybody was told: {told.reason}"
+    return told.reason
 
 
 def _earlier(params: Params, root: Path, guard: Guard) -> list[Record]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
+from runbook_lib.act import notify as notifying
 from runbook_lib.act.guard import Guard
 from runbook_lib.act.notify import notify
+from runbook_lib.base import patience
+from runbook_lib.base.aws import Aws as RealAws
 from runbook_lib.base.errors import Refused
 from tests.served import served
 
@@ -113,7 +119,7 @@ def test_a_webhook_that_refuses_or_points_elsewhere_is_an_answer(configured: Any
     hook.status = status
     guard = configured(webhook_ssm="/chat/hook")
     told = notify(Aws(secret=hook.url), guard, guard.params, "subject", TEXT)[1]
-    assert (told.ok, told.detail) == (False, f"the webhook answered {status}")
+    assert (told.ok, told.known, told.detail) == (False, True, f"the webhook was not told: it answered {status}")
     assert len(hook.got) == 1
 
 
@@ -121,7 +127,7 @@ def test_a_webhook_that_refuses_or_points_elsewhere_is_an_answer(configured: Any
     ("secret", "refuses", "says"),
     [
         ("http://chat.example/very-secret-path", (), "holds no https address"),
-        ("https://127.0.0.1:1/very-secret-path", (), "does not answer (URLError)"),
+        ("https://127.0.0.1:1/very-secret-path", (), "was not told: it does not answer (Connection refused)"),
         ("https://[::1/very-secret-path", (), "holds no https address"),
         ("very-secret-path", ("ssm",), "cannot be read from /chat/hook: AccessDenied"),
     ],
@@ -158,7 +164,137 @@ def test_a_refusal_without_a_code_is_an_answer(configured: Any) -> None:
 
     guard = configured()
     (told,) = notify(Portal(), guard, guard.params, "subject", TEXT)
-    assert (told.ok, told.detail.partition(": ")[2]) == (False, "ClientError")
+    assert (told.ok, told.known) == (False, False)
+    assert "what answers Publish is not AWS" in told.detail
+
+
+class Lost(HTTPServer):
+    """Takes every message; the first `bad` answers are not what AWS or a webhook says."""
+
+    def __init__(self, answer: bytes, bad: int) -> None:
+        self.answer, self.bad, self.got = answer, bad, 0
+        super().__init__(("127.0.0.1", 0), _Losing)
+
+
+class _Losing(BaseHTTPRequestHandler):
+    server: Lost
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got += 1
+        answer = self.server.answer if self.server.got <= self.server.bad else TAKEN
+        if answer == SILENCE:
+            time.sleep(0.5)
+        self.wfile.write(answer)
+        self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def page(body: bytes, status: bytes = b"200 OK", length: int = 0) -> bytes:
+    return b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, length or len(body), body)
+
+
+SILENCE = b""
+TAKEN = page(b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>")
+SPOILT = {
+    "cut": b"HTTP/1.1 200",
+    "half": page(b"<PublishResponse><Publ", length=500),
+    "no XML": page(b"it works!"),
+    "a web page": page(b"<!doctype html><html><head><title>Sign in</title><p>hello"),
+    "a gateway": page(b"<html>Bad gateway</html>", b"502 Bad Gateway"),
+    "another protocol": b"220 smtp ready\r\n\r\n",
+    "hangs": SILENCE,
+    "closed": b"\0",
+}
+NO_CLASS = re.compile(r"[A-Z][a-z]+[A-Z]\w*(?:Error|Exception)|\bError\b")
+"""Names of Python's classes, which mean nothing to the reader."""
+
+
+@pytest.fixture
+def by_wire(configured: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, bool], Any]:
+    """What one channel says, and how many messages arrived, where its first `bad` answers are spoilt."""
+    monkeypatch.setattr(patience, "AGAIN_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(notifying, "TIMEOUT_S", 0.2)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+
+    def tell(answer: str, bad: int, hook: bool) -> Any:
+        with served(Lost(SPOILT[answer], bad)) as server:
+            url = f"http://127.0.0.1:{server.server_port}"
+            if hook:
+                monkeypatch.setenv("CHAT", f"{url}/very-secret-path")
+                guard = configured(webhook_env="CHAT")
+                told = notify(Aws(), guard, guard.params, "subject", TEXT)[1]
+            else:
+                guard = configured()
+                aws = RealAws("eu-west-1", url, answer_s=0.2, tries=1)
+                (told,) = notify(aws, guard, guard.params, "subject", TEXT)
+            return told, server.got
+
+    return tell
+
+
+HOOK_TAKES = ("no XML", "a web page", "half", "cut")
+"""A webhook's own status is enough."""
+
+
+@pytest.mark.parametrize("answer", SPOILT)
+@pytest.mark.parametrize("hook", [False, True], ids=["topic", "webhook"])
+def test_a_message_whose_answer_is_spoilt_is_sent_again(by_wire: Any, answer: str, hook: bool) -> None:
+    """It said "was not told: ResponseParserError" of a topic that had told everybody."""
+    told, got = by_wire(answer, 1, hook)
+    assert told.ok and (got == 1 if hook and answer in HOOK_TAKES else got > 1), told
+
+
+@pytest.mark.parametrize("answer", SPOILT)
+@pytest.mark.parametrize("hook", [False, True], ids=["topic", "webhook"])
+def test_nobody_knows_of_one_without_any_good_answer(by_wire: Any, journal: Any, answer: str, hook: bool) -> None:
+    told, got = by_wire(answer, 99, hook)
+    if hook and answer in HOOK_TAKES:
+        assert told.ok
+        return
+    assert (told.ok, told.known) == (False, False) and got > 1
+    assert told.detail.startswith("it is NOT known whether ") and not NO_CLASS.search(told.detail), told.detail
+    assert "very-secret" not in json.dumps([str(told), journal.events], default=str)
+    (outcome,) = [one for one in journal.of("outcome") if one["read_back"] != {"sent": True}]
+    assert outcome["read_back"] == {"sent": None}
+
+
+def test_what_was_refused_after_a_doubt_is_not_known(configured: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first message may have arrived, whatever AWS says to the second."""
+    monkeypatch.setattr(patience, "AGAIN_S", (0.0,))
+    answers = [ResponseParserError("it works!"), ClientError({"Error": {"Code": "AccessDenied"}}, "Publish")]
+
+    class Changing(Aws):
+        def publish(self, **_: str) -> None:
+            raise answers.pop(0)
+
+    guard = configured()
+    (told,) = notify(Changing(), guard, guard.params, "subject", TEXT)
+    assert (told.known, answers) == (False, [])
+    assert "the answer is not from AWS" in told.detail
+
+
+def test_an_address_whose_answer_was_spoilt_is_asked_for_again(
+    configured: Any, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "AGAIN_S", (0.0,))
+    spoilt = [ResponseParserError("very-secret-path")]
+
+    class Spoiling(Aws):
+        def get_parameter(self, **given: Any) -> dict[str, Any]:
+            if spoilt:
+                raise spoilt.pop()
+            return super().get_parameter(**given)
+
+    guard = configured(webhook_ssm="/chat/hook")
+    assert notify(Spoiling(secret=hook.url), guard, guard.params, "subject", TEXT)[1].ok
+    spoilt += [ResponseParserError("very-secret-path")] * 2
+    told = notify(Spoiling(secret=hook.url), guard, guard.params, "subject", TEXT)[1]
+    assert "cannot be read from /chat/hook: the answer is not from AWS" in told.detail
+    assert "very-secret" not in told.detail
 
 
 def test_nobody_is_told_by_a_plan(configured: Any) -> None:

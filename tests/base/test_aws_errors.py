@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.aws import Aws, aws_errors
-from runbook_lib.base.aws_errors import EXPIRED, SKEWED, sentence
-from runbook_lib.base.errors import AwsError, UsageError
+from runbook_lib.base.aws_errors import EXPIRED, SKEWED, perhaps_done, sentence
+from runbook_lib.base.errors import AwsError, Unreadable, UsageError
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.redact import MASK, redact_text
 
@@ -320,3 +320,30 @@ def test_a_text_of_aws_that_is_no_number_or_no_json_is_an_answer_that_cannot_be_
 def test_a_mistake_of_a_person_in_between_stays_one() -> None:
     with pytest.raises(UsageError, match=r"^a mistake$"), aws_errors("asking"):
         raise UsageError("a mistake")
+
+
+def _answered(code: str, status: int) -> Exception:
+    return bc.ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Publish")
+
+
+@pytest.mark.parametrize(
+    ("error", "perhaps"),
+    [
+        (_answered("AccessDenied", 403), False),
+        (_answered("InternalFailure", 500), True),
+        (_answered("502", 502), True),
+        (_answered("", 200), True),
+        (bc.ReadTimeoutError(endpoint_url="x"), True),
+        (bc.ConnectionClosedError(endpoint_url="x"), True),
+        (ResponseParserError("no XML"), True),
+        (Unreadable("without MessageId"), True),
+        (bc.EndpointConnectionError(endpoint_url="x"), False),
+        (bc.ConnectTimeoutError(endpoint_url="x"), False),
+        (bc.SSLError(endpoint_url="x", error="x"), False),
+        (bc.ProxyConnectionError(proxy_url="x"), False),
+        (bc.NoCredentialsError(), False),
+        (AwsError("opening sns: no region"), False),
+    ],
+)
+def test_what_aws_may_have_done_all_the_same(error: Exception, perhaps: bool) -> None:
+    assert perhaps_done(error) is perhaps

@@ -380,7 +380,7 @@ def test_the_chat_is_told_where_aws_cannot_be_asked(
     first, second = capsys.readouterr().err.splitlines()
     assert "nothing was changed: async is as it was" in first and "people were told of it" in second
     monkeypatch.setenv("CHAT", "http://127.0.0.1:1/")
-    with pytest.raises(AwsError, match="people were not told: the webhook does not answer"):
+    with pytest.raises(AwsError, match="the webhook was not told: it does not answer"):
         rollback_1(file, APPLY)
 
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from runbook_lib.act.traffic.flags import CONTENT_TYPE, encode, same_value, switch_document, value_of
 from runbook_lib.base.aws_errors import code_of
+from runbook_lib.base.errors import Unreadable
 from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, Handles, flag_of, handles, listed
 
 if TYPE_CHECKING:
@@ -86,13 +87,17 @@ class FlagStore:
         """The environment's newest deployment, in the form of `settled`, with the values in force now.
 
         If it was taken back, these are the values of the one before it.
+
+        Raises:
+            Unreadable: AppConfig lists a deployment, and then has none of its number.
         """
-        found = list(listed(self._client, self._in(environment)))
-        told = [self.settled(environment, profile, number, unless=()) for number in found[:1]]
-        for number in found[1:]:
+        told: list[dict[str, Any]] = []
+        for number in listed(self._client, self._in(environment)):
+            told.append(self.settled(environment, profile, number, unless=()))
+            if told[-1]["deployment"] is None:  # not to be taken for a switch that was never turned on
+                raise Unreadable(f"AppConfig lists deployment {number}, and has none of this number when asked for it")
             if told[-1]["state"] in IN_FORCE:
                 break
-            told.append(self.settled(environment, profile, number, unless=()))
         return {**told[-1], **told[0]} if told else {"deployment": None, "busy": False}
 
     def strategy(self, id: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from runbook_lib.base.aws_errors import code_of, sentence
 from runbook_lib.base.errors import AwsError, Unreadable
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.patience import Overdue
-from runbook_lib.observe.traffic.flag_ids import Misnamed, NotDeployed, flag_of
+from runbook_lib.observe.traffic.flag_ids import TAKEN_BACK, Misnamed, NotDeployed, flag_of
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -92,7 +92,7 @@ class Switch:
                 facts={"decided_at": decided_at.isoformat()} if decided_at else {},
                 undo="a new attempt of the phase: it turns the switch on at dial 0, with all conditions of a raise",
                 do=off,
-                read_back=lambda: self._facts(started[0] if started else None),
+                read_back=lambda: self._facts(started[0] if started else None, before.get("deployment")),
                 raises=False,
             )
         if not change.ok:
@@ -101,21 +101,38 @@ class Switch:
         done = f"async is off by the switch; clients follow within {poll} s; the dial is as it was"
         return Turned(True, done, int(change.seen.get("deployment") or 0))
 
-    def _facts(self, deployment: int | None) -> dict[str, Any]:
-        """Facts about the deployment for the journal; without a number, about the newest one."""
+    def _facts(self, deployment: int | None, before: int | None) -> dict[str, Any]:
+        """What is in force, once `deployment` was started, for the journal; without a number, by the newest one.
+
+        Args:
+            before: the newest deployment before; None: there was none, or it is not known.
+
+        Raises:
+            Unreadable: AppConfig does not say whether the switch is on; it may know in a moment.
+        """
         ids = self._store.ids
         where = (ids.switch_environment, ids.switch_profile)
         try:
             seen = self._store.newest(*where) if deployment is None else self._store.settled(*where, deployment)
+            if seen.get("state") in TAKEN_BACK:  # the one before it is in force
+                seen = self._store.newest(*where)
         except Exception as error:
             if deployment is None:
                 raise
             told = f"deployment {deployment} of the switch was started, and cannot be read back ({said(error)})"
             raise Unreadable(f"{told}; {self._store.off_by_hand()}") from error
-        if seen.get("unreadable"):
+        if seen["deployment"] is None:
+            if deployment is None and before is None:
+                return {"enabled": False, **seen}
+            told = f"deployment {deployment or before} of the switch was started, and AppConfig does not list it"
+        elif seen.get("unreadable"):
             told = f"version {seen['version']} of the switch was put in force, and what it says cannot be read"
-            raise Unreadable(f"{told}; {self._store.off_by_hand()}")
-        return {"enabled": False, **seen} if seen["deployment"] is None and deployment is None else seen
+        elif "enabled" not in seen:
+            this = f"deployment {seen['deployment']} of the switch ({one_line(seen['state'])})"
+            told = f"{this} does not say whether it is on"
+        else:
+            return seen
+        raise Unreadable(f"{told}; {self._store.off_by_hand()}")
 
 
 def whose(deployment: dict[str, Any]) -> str:

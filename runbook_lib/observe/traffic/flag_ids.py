@@ -17,6 +17,8 @@ IN_FORCE = ("DEPLOYING", "BAKING", "COMPLETE")
 """States of a deployment whose version clients get (our strategies have no growth: all clients at once)."""
 BUSY = ("DEPLOYING", "VALIDATING", "BAKING", "ROLLING_BACK")
 """States of a deployment during which AppConfig takes no other."""
+TAKEN_BACK = ("ROLLED_BACK", "REVERTED")
+"""States of a deployment whose version clients do not get any more."""
 
 
 class NotDeployed(AwsError):

@@ -49,13 +49,14 @@ class Telling:
         try:
             told = notify(self._aws, self._guard, params, subject, text, key=key, known=known)
         except RunbookError as error:
-            return self._notified(False, str(error))
+            return self._notified(False, f"people were not told: {error}")
         bad = [one for one in told if not one.ok]
         if len(bad) < len(told):
             self._keys.append(key)
-        return self._notified(not bad, "; ".join(one.detail for one in (bad or told)))
+        reason = "; ".join(one.detail for one in (bad or told))
+        return self._notified(not bad, reason, known=any(one.known for one in bad))
 
-    def _notified(self, ok: bool, reason: str) -> Check:
+    def _notified(self, ok: bool, reason: str, *, known: bool = True) -> Check:
         return check(
             f"{self.id}{_NOTIFIED}",
             "People were told",
@@ -63,7 +64,7 @@ class Telling:
             reason,
             required=False,
             expected="every channel takes it",
-            found="told" if ok else "not all",
+            found="told" if ok else "not all" if known else "not known",
             keys=list(self._keys),
         )
 
