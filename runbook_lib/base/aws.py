@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from runbook_lib.base import answer_types, answers, calls
-from runbook_lib.base.aws_errors import aws_errors
+from runbook_lib.base.aws_errors import aws_errors, spoilt
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.foreign import address, head, one_line
-from runbook_lib.base.patience import Patient, Silence
+from runbook_lib.base.patience import Patient, Silence, again
 from runbook_lib.base.plain_file import open_plain
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class Aws:
         return found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
 
     def identity(self, *, any_clock: bool = False) -> Identity:
-        """The caller, and AWS's clock.
+        """The caller, and AWS's clock. An answer that was spoilt on the way is asked for again.
 
         Args:
             any_clock: if AWS's clock is unknown, use this machine's.
@@ -218,15 +218,18 @@ class Aws:
         Raises:
             AwsError: AWS is unreachable, credentials are missing or expired, or AWS's clock is unknown.
         """
-        with aws_errors("asking AWS who we are (sts:GetCallerIdentity)"):
-            answer = self.client("sts").get_caller_identity()
-            account, arn = str(answer["Account"]), str(answer["Arn"])
+        account, arn, answer = again(self._asked_who, spoilt)
         try:
             return Identity(account=account, arn=arn, now=dated(answer))
         except AwsError as error:
             if not any_clock:
                 raise
             return Identity(account=account, arn=arn, now=dt.datetime.now(dt.UTC), trouble=str(error))
+
+    def _asked_who(self) -> tuple[str, str, Any]:
+        with aws_errors("asking AWS who we are (sts:GetCallerIdentity)"):
+            answer = self.client("sts").get_caller_identity()
+            return str(answer["Account"]), str(answer["Arn"]), answer
 
     def clock(self) -> dt.datetime:
         """AWS's clock, asked without credentials: a refusal has a Date, too.

@@ -20,10 +20,9 @@ from runbook_lib.act.traffic.flags import describe
 from runbook_lib.act.traffic.off import off as new_side_off
 from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import Aws, require_account
-from runbook_lib.base.aws_errors import spoilt
 from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
-from runbook_lib.base.patience import again, tell
+from runbook_lib.base.patience import tell
 from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.typed import typed
 from runbook_lib.base.window import iso
@@ -135,7 +134,7 @@ def off(wanted: Wanted) -> Effect:
     """
     params = essentials(wanted.file, wanted.values)
     aws = Aws(params.region, answer_s=ANSWER_S, tries=TRIES)
-    identity = again(lambda: aws.identity(any_clock=True), spoilt)
+    identity = aws.identity(any_clock=True)
     light: Params = params  # type: ignore[assignment]  # as far as it is needed here
     require_account(light, identity)
     if params.confirm != params.env:
