@@ -29,9 +29,9 @@ from runbook_lib.act import command
 from runbook_lib.act.guard import begun
 from runbook_lib.base import errors, patience, redact
 from runbook_lib.base.held import heard
-from runbook_lib.base.patience import tellers
 from runbook_lib.base.process import GRAMMARS
 from runbook_lib.base.project import named
+from runbook_lib.base.telling import tellers
 from runbook_lib.params import load as parameters
 from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.record.staging import unsealed

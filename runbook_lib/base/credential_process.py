@@ -19,7 +19,7 @@ from botocore.compat import compat_shell_split
 from botocore.exceptions import CredentialRetrievalError
 
 from runbook_lib.base.output import pieces
-from runbook_lib.base.patience import busy
+from runbook_lib.base.telling import busy
 
 MOST_S = 60.0
 """Seconds: it may ask a person, for a key to be touched for instance."""

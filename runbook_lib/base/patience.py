@@ -15,18 +15,14 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from runbook_lib.base import telling
 from runbook_lib.base.errors import AwsError
 from runbook_lib.base.foreign import address
-
-TELL_AFTER_S = 2.0
-"""Seconds of silence after which the person at the terminal is told what takes so long."""
-
-QUIET_S, EACH_S = 30.0, 10.0
-"""Seconds after which trouble is over, and between two lines about it."""
+from runbook_lib.base.telling import Slowness, Trouble, tell
 
 AGAIN_S, AGAIN_MOST_S = (0.5, 1.0, 2.0), 10.0
 """Seconds until what gave no good answer is asked again, and after which it is not any more."""
@@ -41,77 +37,6 @@ _TRY = re.compile(r"attempt=(\d{1,3})")
 _FORGOTTEN = 0.1
 """Part of the time after a vain wait by which it is forgotten."""
 T = TypeVar("T")
-
-tellers: list[Callable[[str], None]] = []
-"""Functions that show a line to the person who waits: the command line adds one, a notebook's kernel does not."""
-
-
-def tell(text: str) -> None:
-    """Shows a line to the person who waits at a terminal."""
-    for one in tellers:
-        one(text)
-
-
-@contextmanager
-def busy(doing: str | Callable[[], str], *, again: bool = True) -> Iterator[None]:
-    """Tells the person who waits what is being done: after `TELL_AFTER_S` seconds, and `again` every `EACH_S`.
-
-    What a function says is looked at every `TELL_AFTER_S`, and told when it is something new: many parts of which none
-    takes long are together as long a silence as one.
-    """
-    done = threading.Event()
-
-    def watch() -> None:
-        told, due = "", 0.0
-        wait: float | None = TELL_AFTER_S
-        while not done.wait(wait):
-            now, text = time.monotonic(), doing if isinstance(doing, str) else doing()
-            if text and (text != told or now >= due):
-                tell(f"{text} ...")
-                told, due = text, now + EACH_S
-            wait = TELL_AFTER_S if callable(doing) else EACH_S if again else None
-
-    with suppress(RuntimeError):  # where no thread can be had, nothing is told
-        threading.Thread(target=watch, name="runbook-busy", daemon=True).start()
-    try:
-        yield
-    finally:
-        done.set()
-
-
-class Trouble:
-    """Tells the person who waits that questions have to be asked again and again: none takes long by itself, and all
-    together took a minute without a word.
-    """
-
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._last = -math.inf
-        self._due = math.inf
-
-    def again(self, asked: str, nth: int, most: int) -> None:
-        """A question is asked the `nth` time of `most`."""
-        now = self._monotonic()
-        if now - self._last > QUIET_S:
-            self._due = now + TELL_AFTER_S
-        self._last = now
-        if now > self._due:
-            self._due = now + EACH_S
-            tell(f"{asked} gives no good answer: asked again, try {nth} of {most} ...")
-
-
-class Overdue:
-    """Tells the person who waits that something is not done: after `TELL_AFTER_S` seconds, and then each `EACH_S`."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._due = monotonic() + TELL_AFTER_S
-
-    def tell(self, text: Callable[[], str]) -> None:
-        """Shows `text()`, if it is time."""
-        if self._monotonic() >= self._due:
-            self._due = self._monotonic() + EACH_S
-            tell(text())
 
 
 class Late(Exception):
@@ -138,7 +63,7 @@ class _Asker:
             del question, done  # and with them the answer
 
 
-_trouble = Trouble()
+_trouble, _slowness = Trouble(), Slowness()
 _idle: deque[_Asker] = deque()
 """Those that wait for a question. One that was given up is not among them until its call has ended."""
 os.register_at_fork(after_in_child=_idle.clear)  # a fork has none of its parent's threads
@@ -174,7 +99,7 @@ def within(call: Callable[[], T], told: str, most_s: float) -> T:
     except RuntimeError:  # the limit of threads is reached (`ulimit -u`, a container's): botocore's own limits hold
         return call()
     asker.questions.put((ask, done))
-    first = min(TELL_AFTER_S, most_s)
+    first = min(telling.TELL_AFTER_S, most_s)
     if not done.wait(first):
         if told:
             tell(f"waiting for {told} ...")
@@ -317,6 +242,7 @@ class Patient:
             self._silence.add(begun)
             raise
         else:
+            _slowness.answered(self._asked, time.monotonic() - begun)
             return self._checked(request, answer)
         if self._silence.left_s <= 0:
             raise self._given_up()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import UsageError
-from runbook_lib.base.patience import busy
+from runbook_lib.base.telling import busy
 
 MOST_BYTES = 256_000_000
 """Most bytes of a file that is read whole; our largest, the answers of a look, has some megabytes."""

@@ -61,7 +61,7 @@ def _main() -> NoReturn:
 def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.base.errors import AwsError
     from runbook_lib.base.foreign import stderr
-    from runbook_lib.base.patience import tellers
+    from runbook_lib.base.telling import tellers
     from runbook_lib.cli.ending import answering, ending, seal_left
     from runbook_lib.cli.streams import lasting
     from runbook_lib.commands import kill_switch

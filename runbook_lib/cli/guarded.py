@@ -10,7 +10,7 @@ from typing import NoReturn
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import Exit
 from runbook_lib.base.held import deaf
-from runbook_lib.base.patience import tellers
+from runbook_lib.base.telling import tellers
 from runbook_lib.cli.ending import changed, code_of, ending, seal_left
 from runbook_lib.cli.streams import trouble
 from runbook_lib.cli.terminal import say, waiting

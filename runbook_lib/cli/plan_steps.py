@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from runbook_lib.base.patience import busy
+from runbook_lib.base.telling import busy
 from runbook_lib.cli.options import AsJson, ParamsFile, Set, number
 from runbook_lib.cli.terminal import Column, prose, say_json, table
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runbook_lib.base.errors import Exit
-from runbook_lib.base.patience import busy
+from runbook_lib.base.telling import busy
 from runbook_lib.cli.options import AsJson, Confirm, ParamsFile, Set, number
 from runbook_lib.cli.terminal import prose, say, say_json
 

@@ -22,8 +22,8 @@ from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import Aws, require_account
 from runbook_lib.base.errors import RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
-from runbook_lib.base.patience import tell
 from runbook_lib.base.project import params_file, project_root
+from runbook_lib.base.telling import tell
 from runbook_lib.base.typed import typed
 from runbook_lib.base.window import iso
 from runbook_lib.params.essentials import Essentials, essentials

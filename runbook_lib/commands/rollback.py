@@ -21,8 +21,8 @@ from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import stderr, terminal, word
-from runbook_lib.base.patience import busy
 from runbook_lib.base.redact_data import redact
+from runbook_lib.base.telling import busy
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.judge.gates.checks import check

@@ -18,7 +18,7 @@ from typing import Any
 from runbook_lib.base.aws_errors import on_the_way, sentence
 from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import one_line
-from runbook_lib.base.patience import tellers
+from runbook_lib.base.telling import tellers
 from runbook_lib.base.window import parse, when
 from runbook_lib.commands.watch_look import IDLE, Look, OneLook
 from runbook_lib.commands.watch_memory import Memory, state

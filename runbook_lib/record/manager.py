@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from runbook_lib.base.foreign import one_line
-from runbook_lib.base.patience import busy
+from runbook_lib.base.telling import busy
 
 _SAVED_EVERY_S = 0.5
 _LONGEST = 60

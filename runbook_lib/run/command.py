@@ -11,7 +11,7 @@ from typing import Self
 from runbook_lib.act.guard import Guard
 from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.errors import ArchiveError, RunbookError
-from runbook_lib.base.patience import busy
+from runbook_lib.base.telling import busy
 from runbook_lib.params.load import Params, project_root
 from runbook_lib.record import recording, sealing
 from runbook_lib.record.archive import Archive

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.base import credential_process, patience
+from runbook_lib.base import credential_process, telling
 from runbook_lib.base.aws import Aws
 from runbook_lib.base.errors import AwsError
 
@@ -48,9 +48,9 @@ def test_one_that_never_answers_is_given_up(name: str, tmp_path: Path, monkeypat
 def test_one_that_answers_late_is_waited_for_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile(tmp_path, f"import time\ntime.sleep(1)\nprint('''{json.dumps(ANSWER)}''')\n")
     monkeypatch.setenv("AWS_PROFILE", "tool")
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.2)
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.2)
     said: list[str] = []
-    monkeypatch.setattr(patience, "tellers", [said.append])
+    monkeypatch.setattr(telling, "tellers", [said.append])
     found = Aws("us-east-1")._session.get_credentials()
     assert found is not None and found.access_key == "test"
     assert said == ["waiting for credential_process, 60 s at most ..."]

@@ -19,12 +19,12 @@ from botocore.exceptions import MetadataRetrievalError
 from botocore.utils import ContainerMetadataFetcher
 
 from runbook_lib.base import aws as clients
-from runbook_lib.base import credential_sources, patience
+from runbook_lib.base import credential_sources, telling
 from runbook_lib.base.aws import Aws
 from runbook_lib.base.aws_errors import Unhad, aws_errors
 from runbook_lib.base.credential_sources import Container, Instance
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.patience import tellers
+from runbook_lib.base.telling import tellers
 
 FULL = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 URI = "http://127.0.0.1:1/x"
@@ -83,7 +83,7 @@ def test_a_foreign_host_and_a_token_that_is_not_there_are_named(tmp_path: Path) 
 def test_who_waits_for_a_service_is_told_for_which_and_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     tellers.append(told.append)
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.05)
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.05)
     monkeypatch.setattr(credential_sources, "MOST_S", 0.2)
     slow = lambda *_: time.sleep(5)  # noqa: E731
     with pytest.raises(Unhad, match="gives no credentials: no whole answer within 0 s"):

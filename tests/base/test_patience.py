@@ -17,10 +17,11 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
 from runbook_lib.base import aws as clients
-from runbook_lib.base import patience
+from runbook_lib.base import patience, telling
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
-from runbook_lib.base.patience import Overdue, Patient, Silence, Trouble, busy, tellers
+from runbook_lib.base.patience import Patient, Silence
+from runbook_lib.base.telling import Overdue, Trouble, busy, tellers
 
 ASKED = "https://sts.example"
 
@@ -40,7 +41,7 @@ def test_who_waits_is_told_once_and_only_if_it_takes_long(monkeypatch: pytest.Mo
     tellers.append(told.append)
     Patient(session(lambda request: request), ASKED, 5).send("x")
     assert told == []
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.05)
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.05)
     began = time.monotonic()
     with pytest.raises(ReadTimeoutError):
         Patient(session(lambda _: time.sleep(5)), ASKED, 0.3).send("x")
@@ -54,7 +55,7 @@ def test_who_waits_is_told_once_and_only_if_it_takes_long(monkeypatch: pytest.Mo
 def test_the_line_promises_the_whole_with_all_tries(this: str, says: int, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     tellers.append(told.append)
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.0)
     monkeypatch.setattr(patience, "_trouble", Trouble())
     request = SimpleNamespace(headers={"amz-sdk-request": this.encode()})
     Patient(session(lambda _: time.sleep(0.05)), ASKED, 10, tries=4).send(request)
@@ -91,8 +92,8 @@ def test_long_work_is_told_of_and_short_work_is_not(monkeypatch: pytest.MonkeyPa
     tellers.append(lambda text: (told.append(text), enough.set() if len(told) == 2 else None))
     with busy("quick work"):
         pass
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.01)
-    monkeypatch.setattr(patience, "EACH_S", 0.02)
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.01)
+    monkeypatch.setattr(telling, "EACH_S", 0.02)
     with busy("long work"):
         assert enough.wait(10)
     assert told[:2] == ["long work ..."] * 2
@@ -100,8 +101,8 @@ def test_long_work_is_told_of_and_short_work_is_not(monkeypatch: pytest.MonkeyPa
 
 def test_work_in_short_parts_is_told_of_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """`runbook run` said nothing for seven seconds, in which none of its cells took two."""
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.01)
-    monkeypatch.setattr(patience, "EACH_S", 1000)
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.01)
+    monkeypatch.setattr(telling, "EACH_S", 1000)
     told, heard, parts = list[str](), threading.Event(), ["", "one", "two", "three"]
     tellers.append(lambda text: (told.append(text), heard.set()))
     doing = [parts[0]]
@@ -188,7 +189,7 @@ def test_an_endpoint_that_answers_byte_by_byte_ends(dripping: str, monkeypatch: 
 def test_a_command_ends_after_some_silence_whatever_it_asks_next(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     tellers.append(told.append)
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.0)
     silence, asked = Silence(0.5), list[str]()
 
     def hang(request: Any) -> None:
@@ -336,7 +337,7 @@ def test_where_no_thread_can_be_had_the_question_is_asked_without_one(monkeypatc
 
     patience._idle.clear()
     monkeypatch.setattr(patience.threading, "Thread", full)
-    with patience.busy("waiting"):
+    with telling.busy("waiting"):
         assert patience.within(lambda: 3, "an answer", 5) == 3
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.base import patience, plain_file
+from runbook_lib.base import plain_file, telling
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.plain_file import MOST_BYTES, open_plain, read_plain, read_some
 
@@ -98,8 +98,8 @@ def test_one_that_is_closed_or_cannot_be_read_is_named(monkeypatch: pytest.Monke
 def test_who_waits_is_told_what_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only if nothing comes for a while."""
     told, came = list[str](), threading.Event()
-    patience.tellers.append(lambda text: (told.append(text), came.set()))  # type: ignore[func-returns-value,arg-type]
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.05)
+    telling.tellers.append(lambda text: (told.append(text), came.set()))  # type: ignore[func-returns-value,arg-type]
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.05)
     reads, writes = os.pipe()
 
     def later() -> None:
@@ -123,7 +123,7 @@ def test_who_waits_for_a_pipe_that_nobody_writes_into_is_told(tmp_path: Path, mo
         told.append(text)
         (tmp_path / "proof").write_bytes(b"x")
 
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.05)
-    monkeypatch.setattr(patience, "tellers", [written])
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.05)
+    monkeypatch.setattr(telling, "tellers", [written])
     assert read_some(tmp_path / "proof", 9) == b"x"
     assert told == [f"waiting for the end of {tmp_path / 'proof'} ..."]

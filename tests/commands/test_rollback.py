@@ -21,7 +21,6 @@ from botocore.httpsession import URLLib3Session
 
 from runbook_lib.act.traffic import off as traffic_off
 from runbook_lib.act.traffic.flag_store import FlagStore
-from runbook_lib.base import patience
 from runbook_lib.base.errors import AwsError, Exit, UsageError
 from runbook_lib.cli import entry
 from runbook_lib.commands import kill_switch
@@ -106,8 +105,8 @@ def test_async_is_off_and_the_record_says_so(aws: EmbeddedAws, file: Path) -> No
 def test_while_the_notebook_verifies_it_the_person_who_waits_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the sentence of the effect came nothing for a quarter of a minute."""
     told = queue.Queue[str]()
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.0)
-    monkeypatch.setattr(patience, "tellers", [told.put])
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(telling, "tellers", [told.put])
     ended = SimpleNamespace(headline="verified", next="", folder="", exit_code=0, as_dict=dict)
     monkeypatch.setattr(launch, "launch", lambda *_, **__: told.get(timeout=10) and ended)
     effect, done = SimpleNamespace(trouble=""), RolledBack(True, None, "async is off", "", None)

@@ -24,7 +24,7 @@ from botocore.client import BaseClient
 from botocore.parsers import ResponseParserError
 
 from runbook_lib.act.traffic import flag_store, switch
-from runbook_lib.base import patience
+from runbook_lib.base import telling
 from runbook_lib.base.errors import AwsError
 from runbook_lib.commands.rollback import NOTEBOOK, rollback_1
 from runbook_lib.observe.traffic import state as traffic
@@ -251,8 +251,8 @@ def test_who_waits_reads_within_seconds_that_it_is_not_off_and_how_to_do_it_by_h
 
     real, told = URLLib3Session.send, list[tuple[float, str]]()
     began = time.monotonic()
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.2)
-    patience.tellers.append(lambda text: told.append((time.monotonic() - began, text)))
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.2)
+    telling.tellers.append(lambda text: told.append((time.monotonic() - began, text)))
 
     def send(self: Any, request: Any) -> Any:
         if request.method != "POST" or not request.url.endswith("/deployments"):
@@ -284,7 +284,7 @@ def test_without_aws_clock_it_acts_by_its_own_and_says_so(
         return answer
 
     told = list[str]()
-    patience.tellers.append(told.append)
+    telling.tellers.append(told.append)
 
     monkeypatch.setattr(URLLib3Session, "send", send)
     done = rollback_1(file, APPLY)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from runbook_lib.act.requests.conversation import Conversation
 from runbook_lib.act.requests.smoke import attempt
 from runbook_lib.base.errors import Refused
-from runbook_lib.base.patience import tell
+from runbook_lib.base.telling import tell
 from runbook_lib.observe.jobs.behind import Behind
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.service import Routes

@@ -16,7 +16,7 @@ from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of, sentence
 from runbook_lib.base.errors import AwsError, Unreadable
 from runbook_lib.base.foreign import one_line
-from runbook_lib.base.patience import Overdue
+from runbook_lib.base.telling import Overdue
 from runbook_lib.observe.traffic.flag_ids import TAKEN_BACK, Misnamed, NotDeployed, flag_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import Any
 
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.base.patience import Overdue
+from runbook_lib.base.telling import Overdue
 from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.home.home import Lost, RolledBack, Unanswered
 from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, cleared, pull

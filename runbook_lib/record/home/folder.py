@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
-from runbook_lib.base.patience import busy
+from runbook_lib.base.telling import busy
 from runbook_lib.record.seal import replace_file, sync, write_folder
 
 LOCK_TIMEOUT_S = 60.0

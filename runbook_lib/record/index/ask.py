@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import close
-from runbook_lib.base.patience import busy
+from runbook_lib.base.telling import busy
 from runbook_lib.record.index.tables import TABLES
 
 _CLOSED: dict[str, Any] = {

@@ -20,7 +20,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 from typer.testing import CliRunner
 
-from runbook_lib.base import patience
+from runbook_lib.base import telling
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.cli.app import app
 from runbook_lib.commands.archive import verify
@@ -186,9 +186,9 @@ def test_of_two_writers_one_waits_and_a_dead_one_is_not_waited_for(
     ada, bob = machine("ada"), machine("bob")
     ada.seal()
     monkeypatch.setattr(module, "WAIT_S", 0.3)
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.0)
     told: list[str] = []
-    monkeypatch.setattr(patience, "tellers", [told.append])
+    monkeypatch.setattr(telling, "tellers", [told.append])
     with ada.archive.lock("r1"), pytest.raises(ArchiveError, match="is being written by process"):
         bob.seal()
     (said,) = [one for one in told if "writes" in one]

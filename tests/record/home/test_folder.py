@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook_lib.base import patience
+from runbook_lib.base import telling
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.record.home import folder
 from runbook_lib.record.home.folder import Folder
@@ -30,8 +30,8 @@ def test_what_is_written_is_read_as_files(tmp_path: Path) -> None:
 def test_whoever_waits_for_another_writer_is_told_for_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was silent for up to a minute."""
     told: list[str] = []
-    monkeypatch.setattr(patience, "tellers", [told.append])
-    monkeypatch.setattr(patience, "TELL_AFTER_S", 0.02)
+    monkeypatch.setattr(telling, "tellers", [told.append])
+    monkeypatch.setattr(telling, "TELL_AFTER_S", 0.02)
     monkeypatch.setattr(folder, "LOCK_TIMEOUT_S", 0.4)
     second = Folder(tmp_path)
     with Folder(tmp_path).writing(), pytest.raises(ArchiveError, match="by another process"), second.writing():
