@@ -21,6 +21,7 @@ from botocore.httpsession import URLLib3Session
 
 from runbook_lib.act.traffic import off as traffic_off
 from runbook_lib.act.traffic.flag_store import FlagStore
+from runbook_lib.base import telling
 from runbook_lib.base.errors import AwsError, Exit, UsageError
 from runbook_lib.cli import entry
 from runbook_lib.commands import kill_switch
