@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.own_files import cache_of, own_key
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.attached import FOLDER as ATTACHED
@@ -125,7 +126,7 @@ class Seen:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             replace_file(file, _mac(self._key, content).encode() + b"\n" + content)
         except (ArchiveError, OSError) as error:
-            self._told(f"what was verified is not kept ({error}): the next list reads every record again")
+            self._told(f"what was verified is not kept ({one_line(error)}): the next list reads every record again")
 
     def _kept(self) -> dict[str, dict[str, Found]]:
         """Path of a chain to name to record."""

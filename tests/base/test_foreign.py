@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from runbook_lib.base import foreign
+from runbook_lib.base.foreign import one_line
 from runbook_lib.show.page import within
 from tests.secrets import BREAKS, BY_LINES
 
@@ -169,3 +170,8 @@ def test_a_name_in_a_command_that_is_pasted_is_one_word_and_the_same(text: str) 
     assert spelt.isprintable(), "on one line, and nothing that steers a terminal"
     got = subprocess.run(["bash", "-c", f"printf %s {spelt}"], capture_output=True, check=True).stdout
     assert got == raw
+
+
+def test_of_an_error_of_a_file_pythons_number_is_not_told() -> None:
+    assert one_line(PermissionError(13, "Permission denied", "a/b")) == "Permission denied: 'a/b'"
+    assert one_line("[Errno 13] of another program") == "[Errno 13] of another program"

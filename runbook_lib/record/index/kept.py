@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.own_files import cache_of, own_key
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.archive import Archive
@@ -122,7 +123,7 @@ def _renewed(archive: Archive, home: Path, spare: Path, told: Callable[[str], ob
             try:
                 _keep(spare, home, key)
             except OSError as error:
-                told(f"the index is not kept in {home} ({error}): the next question reads every record again")
+                told(f"the index is not kept in {home} ({one_line(error)}): the next question reads every record again")
     if change.fresh or not spare.exists():  # records that no log vouches for are read each time
         _write(spare, _Change(log), change.fresh)
     return made

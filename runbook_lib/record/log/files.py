@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runbook_lib.base.errors import Unread
+from runbook_lib.base.foreign import one_line
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.record.log.leaf import Leaf, read_leaf
 from runbook_lib.record.log.merkle import leaf_hash, root_of, roots
@@ -304,7 +305,7 @@ def _compare(folder: Path, log: Log) -> None:
     except PermissionError:
         raise
     except (OSError, ValueError) as error:
-        log.damaged(CHECKPOINT, f" cannot be read ({error})")
+        log.damaged(CHECKPOINT, f" cannot be read ({one_line(error)})")
         return
     if said is None:
         if not log.unbegun:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.base.foreign import one_line
 from runbook_lib.judge import words
 from runbook_lib.params.keeping import Keeping
 from runbook_lib.record.form import kind_of
@@ -90,7 +91,7 @@ class Ledger:
             checkpoint = read_checkpoint(self.folder)
             length = (self.folder / tree.part).stat().st_size if tree else 0
         except (OSError, ValueError) as error:
-            return f"the archive's log cannot be read ({error})"
+            return f"the archive's log cannot be read ({one_line(error)})"
         if tree is None or checkpoint is None:
             return f"the archive's log has no {TREE if tree is None else CHECKPOINT} that can be read"
         if not checkpoint.same_tree(tree.checkpoint()):
@@ -246,7 +247,7 @@ class Ledger:
         try:
             before = read_checkpoint(self.folder)
         except (OSError, ValueError) as error:
-            self.told(f"the checkpoint before this one cannot be read ({error})")
+            self.told(f"the checkpoint before this one cannot be read ({one_line(error)})")
         said = Keeping()
         try:
             said = settings.keeping(self.root)
