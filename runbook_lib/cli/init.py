@@ -107,7 +107,8 @@ def init(
         where = env or stacks.environment(from_stack, known.environments)
         if where not in known.environments:
             one_of = ", ".join(known.environments)
-            raise UsageError(f"--env is '{where}', expects one of {one_of}: whose stack is it?")
+            said = f"is '{where}'" if where else "is not given"
+            raise UsageError(f"--env {said}, expects one of {one_of}: whose stack is it?")
         left = stacks.look(known, from_stack, where, Aws(known.region_of(where), answer_s=WHO_S, tries=2))
     there.add(into, known)
     known.complete()

@@ -34,9 +34,10 @@ def of_flags(given: Sequence[str]) -> dict[str, EnvironmentKind]:
         kind = next((one for one in KINDS if one == said), None)
         if not re.fullmatch(ENVIRONMENT, name) or kind is None:
             meant = next((one for one in KINDS if said and one.startswith(said)), "")
+            small = name.lower() if re.fullmatch(ENVIRONMENT, name.lower()) else ""
             raise UsageError(
                 f"--environment {pair}: expects NAME=KIND, a name in small letters, digits and dashes, and one of "
-                f"{', '.join(KINDS)}" + (f"; did you mean {name}={meant}?" if meant else "")
+                f"{', '.join(KINDS)}" + (f"; did you mean {small}={meant}?" if meant and small else "")
             )
         if name in found:
             raise UsageError(f"--environment {pair}: '{name}' is said twice; say it once")

@@ -232,7 +232,9 @@ def test_init_writes_one_for_each_region_says_so_and_leaves_a_filled_one_alone(t
     told = {what: where for source, what, where in answers.told() if source == "missing"}
     assert told["prices in eu-west-3"].startswith("params/prices-eu-west-3.yaml, each `null` in it")
     notes = {one.file: one for one in check(folder) if one.note}
-    assert set(notes) == {"prices-eu-west-3.yaml", "prices-us-west-2.yaml"} and all(one.ok for one in notes.values())
+    # That of us-east-1 is there to be copied from, and read by none.
+    assert set(notes) == {"prices-eu-west-3.yaml", "prices-us-west-2.yaml", "prices.yaml"}
+    assert all(one.ok for one in notes.values())
     said = notes["prices-us-west-2.yaml"].sentence
     assert all(f"{item} (per {unit})" in said for item, unit in UNITS.items() if not item.startswith("llm."))
     assert "no soak passes its gate cost" in said
