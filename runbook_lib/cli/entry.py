@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from runbook_lib.base.held import deaf
@@ -53,6 +52,7 @@ def _main() -> NoReturn:
 def _rollback(wanted: Wanted) -> NoReturn:
     from runbook_lib.base.errors import AwsError
     from runbook_lib.base.foreign import stderr
+    from runbook_lib.base.machine import words
     from runbook_lib.base.patience import tellers
     from runbook_lib.cli.ending import answering, ending, seal_left
     from runbook_lib.cli.streams import lasting
@@ -67,18 +67,26 @@ def _rollback(wanted: Wanted) -> NoReturn:
         told, code = ending(error, untouched=": async is as it was")
         stderr(told)
         if isinstance(error, AwsError):
-            with suppress(Exception):  # the mistake has been reported
+            try:
                 from runbook_lib.commands.rollback import not_off
 
                 if said := not_off(wanted, error):
                     stderr(f"runbook: {said}")
+            except Exception as other:
+                stderr(f"runbook: nobody was told of it: {words(other)}")
         seal_left(error)
         sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)
-    from runbook_lib.cli.guarded import guarded
-    from runbook_lib.commands.rollback import finish
-
+    try:
+        from runbook_lib.cli.guarded import guarded
+        from runbook_lib.commands.rollback import finish
+    except Exception as error:  # no memory, a broken installation: the effect stays, and no one else says so
+        told, code = ending(effect.error or error)
+        stderr(told)
+        stderr(f"runbook: nobody was told of it, and no notebook verifies it: {words(error)}; tell people")
+        seal_left(error)
+        sys.exit(code)
     guarded(lambda: finish(wanted, effect))
 
 
