@@ -15,6 +15,12 @@ from runbook_lib.base.held import deaf
 if TYPE_CHECKING:
     from runbook_lib.commands.kill_switch import Wanted
 
+UNTOUCHED = (
+    "nothing was changed: async is as it was; by hand: deploy the off version of the switch in the AWS console, or "
+    "run: aws appconfig start-deployment, with the names in service.yaml, traffic"
+)
+"""The end of the sentence where not even the parameters can be read."""
+
 
 def main() -> NoReturn:
     """Runs the command."""
@@ -39,7 +45,12 @@ def _main() -> NoReturn:
     limits.eased()
     sys.argv[1:] = map(readable, sys.argv[1:])
     if sys.argv[1:3] == ["rollback", "1"]:
-        from runbook_lib.commands.kill_switch import parse
+        try:
+            from runbook_lib.commands.kill_switch import parse
+        except (ImportError, MemoryError) as error:  # nothing that could say more is sure to load
+            why = str(error) or "this machine has no memory left for it"
+            print(f"runbook: it cannot be loaded: {why}; {UNTOUCHED}", file=sys.stderr, flush=True)
+            sys.exit(1)
 
         wanted = parse(sys.argv[1:])
         if wanted is not None:
@@ -50,7 +61,7 @@ def _main() -> NoReturn:
 
 
 def _rollback(wanted: Wanted) -> NoReturn:
-    from runbook_lib.base.errors import AwsError
+    from runbook_lib.base.errors import AwsError, RunbookError
     from runbook_lib.base.foreign import stderr
     from runbook_lib.base.machine import words
     from runbook_lib.base.patience import tellers
@@ -66,6 +77,8 @@ def _rollback(wanted: Wanted) -> NoReturn:
     except (Exception, KeyboardInterrupt) as error:  # the last resort: in an incident a traceback helps nobody
         told, code = ending(error, untouched=": async is as it was")
         stderr(told)
+        if isinstance(error, Exception) and not isinstance(error, RunbookError):  # whose sentence says it
+            stderr(f"runbook: {kill_switch.by_hand(wanted)}")
         if isinstance(error, AwsError):
             try:
                 from runbook_lib.commands.rollback import not_off

@@ -599,3 +599,25 @@ def test_or_it_is_said_that_nobody_was(
     assert done.stdout.startswith("async is off") and done.returncode == 1
     assert "nobody was told of it" in done.stderr and "no memory left" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("missing", ["boto3", "botocore.session", "runbook_lib.act.traffic.register"])
+def test_what_keeps_it_from_running_says_how_to_do_it_by_hand(aws: EmbeddedAws, file: Path, missing: str) -> None:
+    done = without(aws, file, missing, "memory")
+    assert state(aws, file).switch_on and done.returncode == 1
+    assert "by hand: " in done.stderr and "aws appconfig start-deployment" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("name", ["service.yaml", "prod.yaml", "gates.yaml"])
+def test_a_key_twice_that_it_does_not_need_keeps_neither_the_switch_on_nor_people_from_hearing(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], name: str
+) -> None:
+    place = file.with_name(name)
+    place.write_text(place.read_text() + "workers_of: 7\nworkers_of: 7\n")
+    done = rollback_1(file, APPLY)
+    place.write_text(place.read_text().replace("workers_of: 7\n", ""))
+    assert not state(aws, file).switch_on and done.told.endswith("was told")
+    assert len(inbox()) == 1
