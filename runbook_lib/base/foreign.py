@@ -160,16 +160,13 @@ def address(text: object) -> str:
     return one_line(without_login(str(text)))
 
 
-_ERRNO = re.compile(r"\[Errno -?[0-9]+\] ")
-
-
 def one_line(text: object) -> str:
     """Another program's text on one line, without control characters, shortened; of a web page only its title, of an
     error of a file not Python's number.
     """
     from runbook_lib.base.redact import MASK
 
-    said = _ERRNO.sub("", str(text)) if isinstance(text, OSError) else str(text)
+    said = unnumbered(str(text)) if isinstance(text, OSError) else str(text)
     page = re.search(r"<!doctype html|<(?:html|head|body)[\s>]", said[:2000], re.I)
     if page:
         title = re.search(r"<title[^>]*>([^<]{0,4000})", said[:20_000], re.I)

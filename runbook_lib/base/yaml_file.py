@@ -24,17 +24,17 @@ _MARKS = 2_000
 """Characters that may open a level: a file with fewer is not too deep; of one with more the depth is checked first."""
 MOST_VALUES = 100_000
 """Most values of one file, with each alias counted as its target; our largest has a thousand and a half."""
-_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """PyYAML's safe loader, in C if it is there: ten times as fast on the policy's files."""
 _ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
 
-class _Once(_SAFE):  # type: ignore[misc]
+class _Once(SAFE):  # type: ignore[misc]
     """A loader that refuses a repeated key, for which YAML would silently take the last value, and too many aliases."""
 
     def construct_document(self, node: Any) -> Any:
         """As in the loader, for a file whose aliases expand to no more than a person could have written."""
-        _not_multiplied(node)
+        not_multiplied(node)
         return super().construct_document(node)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
@@ -55,7 +55,7 @@ class _Once(_SAFE):  # type: ignore[misc]
     def tagged(self, node: Any) -> Any:
         """As in the loader; a tag that the value does not fit is an error of YAML's."""
         try:
-            return _SAFE.yaml_constructors[node.tag](self, node)
+            return SAFE.yaml_constructors[node.tag](self, node)
         except (LookupError, AttributeError, TypeError):
             problem = f"'{node.value}' is not what its tag {_tag_of(node)} says"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
@@ -91,7 +91,7 @@ for _tag in ("int", "float"):
     _Once.add_constructor(f"tag:yaml.org,2002:{_tag}", _Once.plain_number)
 
 
-class _AsWritten(_Once):
+class AsWritten(_Once):
     """A loader that takes a number in an unusual form as text: an incident does not wait for a digit."""
 
     def plain_number(self, node: Any) -> int | float | str:  # type: ignore[override]
@@ -103,7 +103,7 @@ class _AsWritten(_Once):
 
 
 for _tag in ("int", "float"):
-    _AsWritten.add_constructor(f"tag:yaml.org,2002:{_tag}", _AsWritten.plain_number)
+    AsWritten.add_constructor(f"tag:yaml.org,2002:{_tag}", AsWritten.plain_number)
 
 
 def read_yaml(path: Path, *, odd_numbers: bool = False) -> dict[str, Any]:
@@ -117,8 +117,8 @@ def read_yaml(path: Path, *, odd_numbers: bool = False) -> dict[str, Any]:
     """
     text = text_of(path)
     try:
-        _not_deep(path, text)
-        loaded = _loaded(text, _AsWritten if odd_numbers else _Once)
+        not_deep(path, text)
+        loaded = _loaded(text, AsWritten if odd_numbers else _Once)
     except _Unplain as error:
         raise UsageError(f"{path}{_line(error)}: {error.problem}") from None
     except yaml.YAMLError as error:
@@ -184,7 +184,7 @@ def text_of(path: Path) -> str:
     return text
 
 
-def _not_deep(path: Path, text: str) -> None:
+def not_deep(path: Path, text: str) -> None:
     where = _too_deep(text)
     if where is not None:
         raise UsageError(f"{path}{where}: more than {MOST_DEEP} levels within each other")
@@ -199,7 +199,7 @@ def _too_deep(text: str) -> str | None:
     if len(re.findall(r"[\[{]|^ +|[-?:](?=\s)", text, re.M)) < _MARKS:
         return None
     deep = 0
-    for event in yaml.parse(text, Loader=_SAFE):
+    for event in yaml.parse(text, Loader=SAFE):
         if isinstance(event, yaml.CollectionStartEvent):
             deep += 1
             if deep > MOST_DEEP:
@@ -209,7 +209,7 @@ def _too_deep(text: str) -> str | None:
     return None
 
 
-def _not_multiplied(root: Any) -> None:
+def not_multiplied(root: Any) -> None:
     """Refuses a file whose aliases, written out, give too many values; it counts them without writing them out, since
     later code (a model, a message) would go through all of them.
     """
@@ -251,7 +251,7 @@ def unquoted(path: Path, keys: Sequence[int | str], value: Any) -> tuple[int, st
     if isinstance(value, (str, dict, list)):
         return None
     try:
-        node = yaml.compose(text_of(path), Loader=_SAFE)
+        node = yaml.compose(text_of(path), Loader=SAFE)
     except (UsageError, yaml.YAMLError):
         return None
     for part in keys:
@@ -280,7 +280,7 @@ def line_of(path: Path, keys: Sequence[int | str]) -> int | None:
     [3, 2, 2, None]
     """
     try:
-        node = yaml.compose(text_of(path), Loader=_SAFE)
+        node = yaml.compose(text_of(path), Loader=SAFE)
     except (UsageError, yaml.YAMLError):
         return None
     line = None

@@ -4,7 +4,6 @@ too.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import traceback
@@ -13,9 +12,10 @@ from runbook_lib.act.guard import begun
 from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError, UsageError
-from runbook_lib.base.foreign import line, one_line, short, unnumbered
+from runbook_lib.base.foreign import one_line, short, stderr, unnumbered
 from runbook_lib.base.held import deaf, interrupt
 from runbook_lib.base.limits import Spent
+from runbook_lib.base.machine import of_this_machine, words
 from runbook_lib.base.project import GONE, working
 from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.streams import trouble
@@ -56,7 +56,7 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     if said is None:
         kind = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
         said = one_line(error) if isinstance(error, OSError) else f"a fault of the runbook itself: {kind}"
-        said = _of_this_machine(error) or f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
+        said = of_this_machine(error) or f"{said} ({place(error)}; {TRACEBACK}=1 shows the way there)"
     return f"runbook: {one_line_each(said)}{changed(untouched)}", int(Exit.ERROR)
 
 
@@ -77,39 +77,12 @@ def seal_left(error: BaseException) -> None:
     """
     if unsealed:
         deaf()
-        from runbook_lib.record.sealing import cut_short
+        try:
+            from runbook_lib.record.sealing import cut_short
 
-        cut_short("" if isinstance(error, KeyboardInterrupt) else one_line(error))
-
-
-_NAMES = "EACCES EDQUOT EFBIG EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENOSPC ENOTDIR EPERM EROFS"
-_OF_A_FILE = {getattr(errno, name) for name in _NAMES.split()}
-"""What this machine says of a file that a person named, or of its disk: no fault of the runbook."""
-
-
-def _of_this_machine(error: BaseException) -> str:
-    """What is wrong with a file, the memory or the installation; empty: the error is another one."""
-    if isinstance(error, MemoryError):
-        return "this machine has no memory left for it"
-    if isinstance(error, EOFError) and "marshal" in str(error):  # Python keeps what a full disk cuts off
-        return "a compiled module of this installation is cut off: remove its __pycache__ folders"
-    if not isinstance(error, ImportError):
-        return _of_a_file(error)
-    first: ImportError = error
-    while isinstance(before := first.__cause__ or first.__context__, ImportError):
-        first = before
-    own = (first.name or "").partition(".")[0] == __name__.partition(".")[0]
-    return "" if own else f"a library of this installation cannot be loaded: {one_line(first)}"
-
-
-def _of_a_file(error: BaseException) -> str:
-    """The file, and what this machine says of it; empty: the error is another one."""
-    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # `Path.resolve` before Python 3.13
-        return f"{line(error)}: {os.strerror(errno.ELOOP)}"
-    if not isinstance(error, OSError) or error.errno not in _OF_A_FILE or not error.strerror:
-        return ""
-    named = [short(line(one)) for one in (error.filename, error.filename2) if isinstance(one, str)]
-    return f"{' and '.join(named)}: {error.strerror}" if named else error.strerror
+            cut_short("" if isinstance(error, KeyboardInterrupt) else one_line(error))
+        except (ImportError, MemoryError) as other:  # what was done is told already
+            stderr(f"runbook: its record is not sealed: {words(other)}")
 
 
 def changed(untouched: str = "") -> str:

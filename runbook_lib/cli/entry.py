@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from runbook_lib.base.held import deaf, interruptible
 
 if TYPE_CHECKING:
     from runbook_lib.commands.kill_switch import Wanted
+
+UNTOUCHED = (
+    "nothing was changed: async is as it was; by hand: deploy the off version of the switch in the AWS console, or "
+    "run: aws appconfig start-deployment, with the names in service.yaml, traffic"
+)
+"""The end of the sentence where not even the parameters can be read."""
 
 
 def main() -> NoReturn:
@@ -48,7 +53,12 @@ def _main() -> NoReturn:
     limits.eased()
     sys.argv[1:] = map(readable, sys.argv[1:])
     if sys.argv[1:3] == ["rollback", "1"]:
-        from runbook_lib.commands.kill_switch import parse
+        try:
+            from runbook_lib.commands.kill_switch import parse
+        except (ImportError, MemoryError) as error:  # nothing that could say more is sure to load
+            why = str(error) or "this machine has no memory left for it"
+            print(f"runbook: it cannot be loaded: {why}; {UNTOUCHED}", file=sys.stderr, flush=True)
+            sys.exit(1)
 
         wanted = parse(sys.argv[1:])
         if wanted is not None:
@@ -59,8 +69,9 @@ def _main() -> NoReturn:
 
 
 def _rollback(wanted: Wanted) -> NoReturn:
-    from runbook_lib.base.errors import AwsError
+    from runbook_lib.base.errors import AwsError, RunbookError
     from runbook_lib.base.foreign import stderr
+    from runbook_lib.base.machine import words
     from runbook_lib.base.telling import tellers
     from runbook_lib.cli.ending import answering, ending, seal_left
     from runbook_lib.cli.streams import lasting
@@ -74,19 +85,29 @@ def _rollback(wanted: Wanted) -> NoReturn:
     except (Exception, KeyboardInterrupt) as error:  # the last resort: in an incident a traceback helps nobody
         told, code = ending(error, untouched=": async is as it was")
         stderr(told)
+        if isinstance(error, Exception) and not isinstance(error, RunbookError):  # whose sentence says it
+            stderr(f"runbook: {kill_switch.by_hand(wanted)}")
         if isinstance(error, AwsError):
-            with suppress(Exception):  # the mistake has been reported
+            try:
                 from runbook_lib.commands.rollback import not_off
 
                 if said := not_off(wanted, error):
                     stderr(f"runbook: {said}")
+            except Exception as other:
+                stderr(f"runbook: nobody was told of it: {words(other)}")
         seal_left(error)
         sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)
-    from runbook_lib.cli.guarded import guarded
-    from runbook_lib.commands.rollback import finish
-
+    try:
+        from runbook_lib.cli.guarded import guarded
+        from runbook_lib.commands.rollback import finish
+    except Exception as error:  # no memory, a broken installation: the effect stays, and no one else says so
+        told, code = ending(effect.error or error)
+        stderr(told)
+        stderr(f"runbook: nobody was told of it, and no notebook verifies it: {words(error)}; tell people")
+        seal_left(error)
+        sys.exit(code)
     guarded(lambda: finish(wanted, effect))
 
 

@@ -10,23 +10,25 @@ import argparse
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from runbook_lib.act.guard import Guard
+from runbook_lib.act.traffic.flag_store import by_names
 from runbook_lib.act.traffic.flags import describe
 from runbook_lib.act.traffic.off import off as new_side_off
+from runbook_lib.act.traffic.register import BY_HAND
 from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import Aws, require_account
-from runbook_lib.base.errors import RunbookError, UsageError
+from runbook_lib.base.errors import AwsError, RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
 from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.telling import tell
 from runbook_lib.base.typed import typed
 from runbook_lib.base.window import iso
-from runbook_lib.params.essentials import Essentials, essentials
+from runbook_lib.params.essentials import Essentials, essentials, unchecked
 from runbook_lib.record import recording
 from runbook_lib.record.journal import Journal
 
@@ -132,9 +134,14 @@ def off(wanted: Wanted) -> Effect:
         UsageError: the parameters or the account are wrong, or `confirm` does not repeat the environment.
         AwsError: AWS does not identify the caller.
     """
-    params = essentials(wanted.file, wanted.values)
-    aws = Aws(params.region, answer_s=ANSWER_S, tries=TRIES)
-    identity = aws.identity(any_clock=True)
+    try:
+        params = essentials(wanted.file, wanted.values)
+        aws = Aws(params.region, answer_s=ANSWER_S, tries=TRIES)
+        identity = aws.identity(any_clock=True)
+    except UsageError as error:
+        raise UsageError(f"{error}; {by_hand(wanted)}", nothing_changed=error.nothing_changed) from None
+    except AwsError as error:
+        raise AwsError(f"{error}; {by_hand(wanted)}", nothing_changed=error.nothing_changed) from None
     light: Params = params  # type: ignore[assignment]  # as far as it is needed here
     require_account(light, identity)
     if params.confirm != params.env:
@@ -166,6 +173,15 @@ def off(wanted: Wanted) -> Effect:
         problem = error
         journal.append("error", type=type(error).__name__, text=str(error))
     return Effect(run_id, root, staging, params, done, problem, trouble, guard.unread)
+
+
+def by_hand(wanted: Wanted) -> str:
+    """The end of a sentence that says how to turn the new side off without the runbook. Never raises."""
+    params: Any = unchecked(wanted.file, wanted.values)
+    command: Callable[[Any], str] = BY_HAND.get(str(getattr(params.service.traffic, "kind", "")), by_names)
+    with contextlib.suppress(Exception):  # a name is missing
+        return f"by hand: {command(params)}"
+    return "by hand: take the new side off in the AWS console"
 
 
 def _clock(decided: dt.datetime, at: dt.datetime, params: Params, key: str) -> dict[str, Any]:

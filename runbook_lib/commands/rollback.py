@@ -21,6 +21,7 @@ from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
 from runbook_lib.base.errors import AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import stderr, terminal, word
+from runbook_lib.base.machine import words
 from runbook_lib.base.redact_data import redact
 from runbook_lib.base.telling import busy
 from runbook_lib.commands import kill_switch
@@ -168,7 +169,14 @@ def finish(wanted: Wanted, effect: Effect) -> int:
     Raises:
         RunbookError: async could not be turned off.
     """
-    done = after(wanted, effect, (lambda _: None) if wanted.json else lambda text: print(terminal(text), flush=True))
+    say: Callable[[str], None] = (lambda _: None) if wanted.json else lambda text: print(terminal(text), flush=True)
+    try:
+        done = after(wanted, effect, say)
+    except RunbookError:  # it says whether people were told
+        raise
+    except Exception:
+        stderr("runbook: people may not have been told of it; tell them")
+        raise
     show(done, wanted.json, said=not wanted.json)
     return done.exit_code
 
@@ -219,8 +227,8 @@ def after(
         for sentence in params.trouble:
             journal.append("warning", text=sentence)
             stderr(f"{sentence}; nothing of the rollback needs it")
-    except RunbookError as error:
-        told = f"the parameters are incomplete, which did not stop the rollback: {error}"
+    except Exception as error:  # also one of this machine: whatever fails after the effect, people are told of it
+        told = f"the parameters are incomplete, which did not stop the rollback: {words(error)}"
         journal.append("warning", text=told)
         spare = bare(effect.params, NOTEBOOK)  # type: ignore[assignment]
         nobody = "" if spare else ", and people are not told: service.yaml names no topic that can be read"
@@ -287,13 +295,13 @@ def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:
     """Why the switch has no effect and what to do instead; None if it has one. Asked after it is off: an error here
     is no reason to fail.
     """
-    from runbook_lib.observe.traffic import state as traffic
-
     try:
+        from runbook_lib.observe.traffic import state as traffic
+
         aws = connect(params, command=True)
         return instead(aws, params) if traffic.routing(aws, params)[0] else None
-    except RunbookError as error:
-        journal.append("warning", text=str(error))
+    except Exception as error:
+        journal.append("warning", text=words(error))
         return None
 
 
@@ -314,20 +322,26 @@ def _told(params: Params, effect: Effect, journal: Journal) -> str:
             told = telling.tell(is_not_off(traffic, unread=effect.unread), key, (), str(effect.error))
         else:
             told = telling.tell(is_off(traffic), key, _earlier(params, effect.root, guard))
-    except RunbookError as error:
-        journal.append("warning", text=_untold(str(error)))
-        return _untold(str(error))
+    except Exception as error:  # on any error the record is sealed, and says so
+        journal.append("warning", text=_untold(words(error)))
+        return _untold(words(error))
     journal.append("check", check=told.model_dump(mode="json"))
     return told.reason
 
 
 def _earlier(params: Params, root: Path, guard: Guard) -> list[Record]:
-    """This attempt's records of all rollbacks; none in a spare archive (`root`)."""
-    from runbook_lib.rollout import history
+    """This attempt's records of all rollbacks; none in a spare archive (`root`), or if they cannot be read: people
+    hear of it twice then, rather than not at all.
+    """
+    try:
+        from runbook_lib.rollout import history
 
-    archive = Archive(root)
-    archive.refresh(params.release)
-    return history.rollbacks_of_attempt(archive, params, guard.warn)
+        archive = Archive(root)
+        archive.refresh(params.release)
+        return history.rollbacks_of_attempt(archive, params, guard.warn)
+    except Exception as error:
+        guard.warn(f"what people were told before is not known: {words(error)}")
+        return []
 
 
 def _seal(effect: Effect, status: Status, error: str | None) -> str | None:

@@ -13,6 +13,9 @@ from pydantic import Field, model_validator
 from runbook_lib.judge.terms import Decision, Frozen, Verdict, Word
 from runbook_lib.judge.threshold import Comparison, Threshold
 
+BASELINE = "baseline_success"
+"""Name of the evidence that has the users' success before the rollout."""
+
 
 class Stragglers(Frozen):
     """The allowance for old clients, which do not follow the weight, from a weight on."""

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import RunbookError, UsageError
-from runbook_lib.base.project import read_yaml
 from runbook_lib.base.template import filled
+from runbook_lib.base.yaml_anyhow import Odd, read_anyhow
 from runbook_lib.params.essentials import Essentials
 from runbook_lib.params.service import Notify
 
@@ -48,13 +48,14 @@ class Bare(Essentials):
 def bare(of: Essentials, notebook: str) -> Bare | None:
     """The readable facts about the channels; None if service.yaml names no usable topic."""
     try:
-        said = read_yaml(of.folder / "service.yaml", odd_numbers=True)
+        said = read_anyhow(of.folder / "service.yaml")
         names, given = said.get("names"), said.get("notify")
         topic = names.get("topic") if isinstance(names, dict) else None
         topic = topic.get(of.env) if isinstance(topic, dict) else topic
-        if not isinstance(topic, str):
+        if not isinstance(topic, str) or isinstance(topic, Odd):
             return None
-        known = {key: value for key, value in given.items() if key in Notify.model_fields} if given else {}
+        given = given if isinstance(given, dict) else {}
+        known = {key: one for key, one in given.items() if key in Notify.model_fields and not isinstance(one, Odd)}
         return Bare(of, notebook, Notify.model_validate(known), filled(topic, {"env": of.env}))
     except (RunbookError, ValidationError, AttributeError, ValueError, KeyError):
         return None
@@ -63,7 +64,7 @@ def bare(of: Essentials, notebook: str) -> Bare | None:
 def _rollback(of: Essentials, notebook: str) -> dict[str, Any]:
     found: Any = None
     try:
-        found = read_yaml(of.folder / "gates.yaml", odd_numbers=True)["rollbacks"][notebook]
+        found = read_anyhow(of.folder / "gates.yaml")["rollbacks"][notebook]
         return {"title": str(found["title"]), "notify": found.get("notify") is not False}
     except (RunbookError, KeyError, TypeError, AttributeError):
         return {"title": notebook.replace("_", " "), "notify": True}

@@ -17,6 +17,7 @@ from typing import Any
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.project import ENVIRONMENT, beside, environments, read_yaml
 from runbook_lib.base.template import filled
+from runbook_lib.base.yaml_anyhow import Odd, read_anyhow
 from runbook_lib.base.yaml_file import unquoted
 from runbook_lib.params.posts import Post
 
@@ -56,8 +57,8 @@ class Essentials:
     def __init__(self, flat: Mapping[str, Any], service: Mapping[str, Any], folder: Path, source: str) -> None:
         self.values = {str(key): value for key, value in flat.items()}  # for YAML `1: x` is a name, too
         self.flat = SimpleNamespace(**self.values)
-        self._names = {**_workers(service.get("workers")), **(service.get("names") or {})}
-        stage = (service.get("api") or {}).get("stage", "")
+        self._names = {**_workers(service.get("workers")), **_part(service, "names")}
+        stage = _part(service, "api").get("stage", "")
         traffic = {"client_poll_s": POLL_S, **service["traffic"]}
         self.service = SimpleNamespace(traffic=SimpleNamespace(**traffic), api=SimpleNamespace(stage=stage))
         self.folder = folder
@@ -77,6 +78,8 @@ class Essentials:
         """
         said = self._names.get(resource)
         said = said.get(self.flat.env) if isinstance(said, dict) else said
+        if isinstance(said, Odd):
+            raise UsageError(f"{self.folder.name}/service.yaml: {said}")
         if not isinstance(said, str):
             raise UsageError(f"{self.folder.name}/service.yaml names no resource '{resource}'")
         return filled(said, {"env": self.flat.env})
@@ -88,6 +91,34 @@ class Essentials:
         with suppress(UsageError, KeyError, TypeError, ValueError):
             tolerance = float(read_yaml(self.folder / "gates.yaml")["as_of_tolerance_s"])
         return SimpleNamespace(as_of_tolerance_s=tolerance)
+
+
+def _part(service: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = service.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _flat(file: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as far as they can be read; of one that can be done without, the last value, else the default."""
+    flat = {**DEFAULTS, **read_anyhow(file), **values}
+    odd = {key: one for key, one in flat.items() if key in DEFAULTS and isinstance(one, Odd)}
+    return flat | {key: DEFAULTS[key] if one.last is None else one.last for key, one in odd.items()}
+
+
+def _whole(folder: Path, values: Mapping[str, Any], *names: str) -> None:
+    for name in names:
+        if isinstance(odd := values.get(name), Odd):
+            raise UsageError(f"{folder.name}/service.yaml: {odd}")
+
+
+def unchecked(file: Path, values: Mapping[str, Any]) -> Essentials:
+    """As `essentials`, as far as the files can be read, for advice only: whatever it lacks is missing. Never raises."""
+    flat, service = dict(values), dict[str, Any]()
+    with suppress(Exception):
+        flat = _flat(file, values)
+    with suppress(Exception):
+        service = read_anyhow(beside(file) / "service.yaml")
+    return Essentials(flat, {**service, "traffic": _part(service, "traffic")}, file.parent, str(file))
 
 
 def _workers(listed: Any) -> dict[str, Any]:
@@ -102,12 +133,13 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
     Raises:
         UsageError: a necessary one is missing or wrong: file, key and value.
     """
-    flat = {**DEFAULTS, **read_yaml(file, odd_numbers=True), **values}
-    folder = beside(file)
+    flat, folder = _flat(file, values), beside(file)
     for key, pattern in _WANTED.items():
         if key not in flat:
             raise UsageError(f"{file}: '{key}' is missing")
         value = flat[key]
+        if isinstance(value, Odd):
+            raise UsageError(f"{file}: {value}")
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             found = unquoted(file, [key], value) if key not in (*values, "account_id") else None
             if found is not None:
@@ -121,14 +153,19 @@ def essentials(file: Path, values: Mapping[str, Any]) -> Essentials:
             raise UsageError(f"{place}, expects {pattern}{hint}")
     if "env" in values and flat["env"] not in (there := environments(file.parent)):
         raise UsageError(f"--set env={flat['env']}: no file beside {file} is about it; there are {', '.join(there)}")
-    service = read_yaml(folder / "service.yaml", odd_numbers=True)
+    service = read_anyhow(folder / "service.yaml")
+    _whole(folder, service, "traffic")
     traffic = service.get("traffic")
     if not isinstance(traffic, dict):
         raise UsageError(f"{folder.name}/service.yaml: 'traffic' is missing")
+    if isinstance(odd := traffic.get("client_poll_s"), Odd):  # only told
+        traffic["client_poll_s"] = odd.last if type(odd.last) in (int, float) else POLL_S
+    _whole(folder, traffic, "kind")
     wanted = _TRAFFIC.get(str(traffic.get("kind")))
     if wanted is None:
         known = ", ".join(map(repr, _TRAFFIC))
         raise UsageError(f"{folder.name}/service.yaml: traffic.kind is {traffic.get('kind')!r}, expects one of {known}")
+    _whole(folder, traffic, *wanted)
     missing = [name for name in wanted if name not in traffic]
     if missing:
         raise UsageError(f"{folder.name}/service.yaml: '{missing[0]}' is missing")

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 from runbook_lib.base.window import iso
 from runbook_lib.judge.case import Case
-from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.model import BASELINE, Evidence, Look
 from runbook_lib.judge.terms import RULES
 from runbook_lib.params.load import Params
 from runbook_lib.params.phases import Phase
-from runbook_lib.rollout.look import BASELINE
 from runbook_lib.rollout.moment import Moment, Name
 
 

@@ -9,14 +9,13 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 from runbook_lib.judge.gates.checks import Check
-from runbook_lib.judge.model import Evidence
+from runbook_lib.judge.model import BASELINE, Evidence
 from runbook_lib.params.load import Params
 from runbook_lib.params.own_steps import rollout_of
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.predecessors import predecessors
 from runbook_lib.record.record import Record
-from runbook_lib.rollout.look import BASELINE
 
 UNUSED = "an earlier record is not used"
 FEW = 100

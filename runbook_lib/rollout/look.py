@@ -14,7 +14,7 @@ from runbook_lib.base.redact import redact_text
 from runbook_lib.base.redact_data import redact
 from runbook_lib.base.window import Window, iso, parse
 from runbook_lib.judge.case import Case
-from runbook_lib.judge.model import Evidence, Look
+from runbook_lib.judge.model import BASELINE, Evidence, Look
 from runbook_lib.observe.asking import Clients
 from runbook_lib.observe.evidence import arms, door, measure
 from runbook_lib.observe.evidence.seen import Answered
@@ -27,8 +27,6 @@ from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import CASE
 from runbook_lib.record.record import Record
 from runbook_lib.record.seal import file_hash, strict
-
-BASELINE = "baseline_success"
 
 
 class Place(Protocol):

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from runbook_lib.act.guard import begun
+from runbook_lib.base import machine
 from runbook_lib.base.errors import ArchiveError, AwsError, Refused, RunbookError, UsageError
 from runbook_lib.base.project import GONE
 from runbook_lib.cli import ending as ending_of
@@ -322,7 +323,7 @@ def test_what_runs_without_its_terminal_goes_on(signals: None) -> None:
         os.kill(os.getpid(), signal.SIGHUP)
 
 
-@pytest.mark.parametrize("number", sorted(ending_of._OF_A_FILE))
+@pytest.mark.parametrize("number", sorted(machine._OF_A_FILE))
 def test_what_this_machine_says_of_a_file_is_no_fault_of_the_runbook(number: int) -> None:
     told, code = ending_of.ending(OSError(number, os.strerror(number), "/a\nb/" + "c" * 5000))
     assert code == 1 and "\n" not in told and len(told) < 600 and os.strerror(number) in told

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -324,3 +325,75 @@ def test_where_nothing_could_be_done_it_says_so(
     told = capsys.readouterr()
     assert says in told.err and told.err.count("nothing was changed") == 1
     assert (told.out, ended.value.code) == ("", int(error.exit_code))
+
+
+MISTAKES = {
+    "service.yaml": [
+        ("workers: 7\nworkers: 7\n", ""),
+        ("prices_of: 1\nprices_of: 2\n", ""),
+        ("api: 5\n", ""),
+        ("when: 2026-99-99\n", ""),
+        ("open: [1, 2\n", ""),
+        ("traffic: {client_poll_s: 61}\n", ""),
+        ("traffic: {flag: another}\n", "'flag' appears twice: 'vpr_async' .*'another'"),
+        ("traffic: 5\n", "'traffic' appears twice"),
+        ("traffic: {kind: ssm}\n", "'kind' appears twice: 'appconfig'"),
+    ],
+    "prod.yaml": [
+        ("workers: 7\nworkers: 8\n", ""),
+        ("attempt: 3\nattempt: 3\n", ""),
+        ("operator: a\noperator: b\n", ""),
+        ("region: mars-north-1\n", "'region' appears twice: .*'mars-north-1'"),
+        ("account_id: '000000000001'\n", "'account_id' appears twice"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "more", "says"), [(name, *one) for name, some in MISTAKES.items() for one in some])
+def test_a_mistake_in_what_the_switch_does_not_need_stops_nothing(file: Path, name: str, more: str, says: str) -> None:
+    """`workers: 7` twice left async on."""
+    place = file.with_name(name)
+    before = essentials(file, {})
+    place.write_text(place.read_text() + more)
+    if says:
+        with pytest.raises(UsageError, match=says):
+            essentials(file, {})
+        return
+    after = essentials(file, {})
+    assert {**vars(after.service.traffic), "client_poll_s": 60} == {**vars(before.service.traffic), "client_poll_s": 60}
+    assert (after.region, after.account_id, after.env) == (before.region, before.account_id, before.env)
+
+
+def unreadable(file: Path) -> None:
+    file.with_name("service.yaml").write_text("traffic: [")
+
+
+def nothing_to_read(file: Path) -> None:
+    file.unlink()
+
+
+def no_region(file: Path) -> None:
+    file.write_text(re.sub(r"^region:.*$", "region: x", file.read_text(), flags=re.M))
+
+
+def no_network(_: Path) -> None:
+    """As it is: the endpoint in the test answers nobody."""
+
+
+@pytest.mark.parametrize("broken", [unreadable, nothing_to_read, no_region, no_network])
+def test_what_cannot_run_says_how_to_do_it_by_hand(
+    file: Path, monkeypatch: pytest.MonkeyPatch, broken: Callable[[Path], None]
+) -> None:
+    """docs/incident.md promises it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    broken(file)
+    with pytest.raises(RunbookError, match=r"by hand: deploy the off version .*aws appconfig start-deployment "):
+        kill_switch.off(kill_switch.Wanted("1", file, {"mode": "apply", "confirm": "prod"}))
+
+
+@pytest.mark.parametrize(("kind", "says"), [("ssm", "aws ssm put-parameter"), ("nothing", "aws appconfig")])
+def test_each_home_has_its_own(file: Path, kind: str, says: str) -> None:
+    file.with_name("service.yaml").write_text(f"traffic: {{kind: {kind}, parameter: /x, parameter: /x, more: [}}\n")
+    assert "by hand: " in kill_switch.by_hand(kill_switch.Wanted("1", file, {}))
+    file.with_name("service.yaml").write_text(f"traffic: {{kind: {kind}, parameter: /x}}\n")
+    assert says in kill_switch.by_hand(kill_switch.Wanted("1", file, {}))

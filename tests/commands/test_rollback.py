@@ -544,3 +544,80 @@ def test_after_the_effect_no_exit_code_says_that_nothing_was_changed() -> None:
     """The notebook could not read a file of the parameters: async was off, people were told, and it ended with 2."""
     codes = (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.HOLD, Exit.ROLLBACK)
     assert [_after_the_effect(int(code)) for code in codes] == [0, 1, 1, 3, 4]
+
+
+UNLOADABLE = """
+import sys
+MISSING, HOW = sys.argv[2].split(","), sys.argv[3]
+class Without:
+    def find_spec(self, name, *_):
+        if name in MISSING:
+            raise MemoryError if HOW == "memory" else ImportError(f"{name}: cannot allocate memory")
+sys.meta_path.insert(0, Without())
+from runbook_lib.cli import entry
+sys.argv[:] = ["runbook", "rollback", "1", "--params", sys.argv[1], "--apply", "--confirm", "prod", "--no-notebook"]
+entry.main()
+"""
+
+
+def without(aws: EmbeddedAws, file: Path, missing: str, how: str) -> subprocess.CompletedProcess[str]:
+    """The command where some libraries cannot be loaded, for example for want of memory."""
+    return subprocess.run(
+        [sys.executable, "-c", UNLOADABLE, str(file), missing, how],
+        env=os.environ | aws.environ(),
+        cwd=file.parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("how", ["memory", "import"])
+@pytest.mark.parametrize(
+    "missing", ["numpy,scipy,pandas,matplotlib", "runbook_lib.rollout.history", "runbook_lib.observe.traffic.state"]
+)
+def test_people_are_told_whatever_cannot_be_loaded(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], missing: str, how: str
+) -> None:
+    """With little memory the switch was off, OpenBLAS could not be loaded, and nobody was told."""
+    done = without(aws, file, missing, how)
+    assert not state(aws, file).switch_on
+    (subject,) = inbox()
+    assert "async is off" in subject and "was told" in done.stdout and done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("missing", ["pydantic", "typer", "runbook_lib.steps"])
+def test_or_it_is_said_that_nobody_was(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], missing: str
+) -> None:
+    done = without(aws, file, missing, "memory")
+    assert not state(aws, file).switch_on and inbox() == []
+    assert done.stdout.startswith("async is off") and done.returncode == 1
+    assert "nobody was told of it" in done.stderr and "no memory left" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("missing", ["boto3", "botocore.session", "runbook_lib.act.traffic.register"])
+def test_what_keeps_it_from_running_says_how_to_do_it_by_hand(aws: EmbeddedAws, file: Path, missing: str) -> None:
+    done = without(aws, file, missing, "memory")
+    assert state(aws, file).switch_on and done.returncode == 1
+    assert "by hand: " in done.stderr and "aws appconfig start-deployment" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.emulator
+@pytest.mark.parametrize("name", ["service.yaml", "prod.yaml", "gates.yaml"])
+def test_a_key_twice_that_it_does_not_need_keeps_neither_the_switch_on_nor_people_from_hearing(
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], name: str
+) -> None:
+    place = file.with_name(name)
+    place.write_text(place.read_text() + "workers_of: 7\nworkers_of: 7\n")
+    done = rollback_1(file, APPLY)
+    place.write_text(place.read_text().replace("workers_of: 7\n", ""))
+    assert not state(aws, file).switch_on and done.told.endswith("was told")
+    assert len(inbox()) == 1

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from runbook_lib.act.traffic.flags import CONTENT_TYPE, encode, same_value, switch_document, value_of
 from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.errors import Unreadable
+from runbook_lib.base.template import filled
 from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, Handles, flag_of, handles, listed
 
 if TYPE_CHECKING:
@@ -22,7 +23,29 @@ PATIENCE_S = 60.0
 """Seconds that a deployment may take to arrive, and that a lowering keeps trying."""
 PAUSE_S = 0.5
 BY_HAND = "deploy the off version of the switch in the AWS console"
-"""The advice if AppConfig does not tell its ids."""
+"""The advice if AppConfig does not tell its ids; with the command by names."""
+_OFF = "(the version that says enabled: false)"
+_NAMED = {
+    "application-id": "application",
+    "environment-id": "switch_environment",
+    "deployment-strategy-id": "immediate_strategy",
+    "configuration-profile-id": "switch_profile",
+}
+"""Options of the command to the keys of `traffic` that name what they are about."""
+
+
+def by_names(params: Any) -> str:
+    """The command that turns async off where AppConfig's ids are not known: with the names, as far as they are."""
+    env, words = str(getattr(params, "env", "")), list[str]()
+    for option, key in _NAMED.items():
+        name = getattr(params.service.traffic, key, None)
+        told = f" '{filled(name, {'env': env})}'" if type(name) is str else ""
+        words.append(f"--{option} (the id of the {key.rpartition('_')[2]}{told})")
+    region = getattr(params, "region", "(the region)")
+    return (
+        f"{BY_HAND}, or run: aws appconfig start-deployment --region {region} {' '.join(words)} "
+        f"--configuration-version {_OFF}"
+    )
 
 
 class FlagStore:
@@ -145,7 +168,7 @@ class FlagStore:
     def off_command(self) -> str:
         """The command that turns async off without the runbook. Never raises."""
         if "ids" not in self.__dict__:  # not known: to ask again would only take time
-            return BY_HAND
+            return by_names(self._params)
         ids, found = self.ids, None
         with suppress(Exception):  # only advice: an error in it must not matter
             if not self._unread:
@@ -154,7 +177,7 @@ class FlagStore:
             f"aws appconfig start-deployment --region {self._params.region} "
             f"--application-id {ids.application} --environment-id {ids.switch_environment} "
             f"--deployment-strategy-id {ids.immediate_strategy} --configuration-profile-id {ids.switch_profile} "
-            f"--configuration-version {found or '(the version that says enabled: false)'}"
+            f"--configuration-version {found or _OFF}"
         )
 
     def _version(self, profile: str, document: dict[str, Any], *, anyhow: bool) -> int:

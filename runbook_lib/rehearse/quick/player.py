@@ -16,7 +16,7 @@ from typing import Any
 
 from runbook_lib.act.traffic.shift import describe
 from runbook_lib.base.window import Window, parse
-from runbook_lib.judge.model import Evidence, Look, Outcome
+from runbook_lib.judge.model import BASELINE, Evidence, Look, Outcome
 from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.evidence import arms, door, measure
 from runbook_lib.observe.evidence.seen import Answered
@@ -31,7 +31,6 @@ from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout import present
 from runbook_lib.rollout.case import case_of
-from runbook_lib.rollout.look import BASELINE
 
 HISTORY = dt.timedelta(hours=2)
 LAST_INTERIM = dt.timedelta(hours=23)

@@ -16,13 +16,13 @@ from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.window import Window, when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates import statistics
+from runbook_lib.judge.model import BASELINE
 from runbook_lib.observe import aftermath
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
 from runbook_lib.record.seal import strict
 from runbook_lib.rollout.history import FEW
-from runbook_lib.rollout.look import BASELINE
 from runbook_lib.steps.infra import PREVIOUS
 
 DAY = dt.timedelta(hours=24)

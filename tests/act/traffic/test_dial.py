@@ -552,7 +552,10 @@ def test_without_flags_the_hint_is_words_and_the_rest_one_sentence(home: Any) ->
     split = home.params.service.traffic.model_copy(update={"application": "nowhere"})
     service = home.params.service.model_copy(update={"traffic": split})
     operator = home.operator(home.guarded(home.params.model_copy(update={"service": service})))
-    assert operator._store.off_by_hand() == "by hand: deploy the off version of the switch in the AWS console"
+    assert operator._store.off_by_hand().startswith(
+        "by hand: deploy the off version of the switch in the AWS console, or run: aws appconfig start-deployment "
+        f"--region {home.params.region} --application-id (the id of the application 'nowhere') --environment-id (the id"
+    )
     with pytest.raises(AwsError, match=r"AppConfig has no application 'nowhere'"):
         operator.read()
 
