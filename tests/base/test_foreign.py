@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import subprocess
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 
 import mistune
 import pytest
@@ -273,3 +275,15 @@ def test_a_name_in_a_command_that_is_pasted_is_one_word_and_the_same(text: str) 
     assert spelt.isprintable(), "on one line, and nothing that steers a terminal"
     got = subprocess.run(["bash", "-c", f"printf %s {spelt}"], capture_output=True, check=True).stdout
     assert got == raw
+
+
+def test_text_is_escaped_for_html_here_alone() -> None:
+    """But where secrets are looked for in HTML, and a notebook's own markup is read and written again."""
+    own, found = Path(foreign.__file__).parents[1], set()
+    for file in sorted(own.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            called = isinstance(node, ast.Attribute) and node.attr == "escape" and ast.unparse(node.value) != "re"
+            named = isinstance(node, ast.ImportFrom) and node.module in ("html", "xml.sax.saxutils")
+            if called or (named and any(one.name == "escape" for one in node.names)):
+                found.add(file.relative_to(own).as_posix())
+    assert {one for one in found if not one.startswith("base/masking/")} == {"base/foreign.py", "record/confined.py"}
