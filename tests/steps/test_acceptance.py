@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
-import re
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
