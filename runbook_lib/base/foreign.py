@@ -5,18 +5,39 @@ medium.
 from __future__ import annotations
 
 import html as _html
+import json
 import os
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 
-# C0 and C1 controls (terminal sequences begin with them), marks of writing direction, invisible characters, half
-# characters.
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+# Controls (terminal sequences begin with them), line ends of Unicode and half characters; and what draws nothing by
+# itself, in which a whole text can be hidden: category Cf (with the marks of writing direction) and
+# Default_Ignorable_Code_Point.
+_NEVER = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5"
+    r"\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000110bd"
+    r"\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_MARKS = re.compile(r"([\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))|\A([#+=:-]|[0-9]{1,9}(?=[.)](?:\s|\Z)))")
-"""Markup of Markdown: anywhere in a line, and at its beginning."""
+_SELECT, _JOIN = r"[\ufe00-\ufe0f]", r"[\u200c\u200d]"
+_SIGN = rf"[^\x00-\xa0\u2000-\u200d\u3000\ufe00-\ufe0f{_NEVER}]"
+# Within an emoji, or a word of a script that needs them, one selector and a joiner stay.
+_CONTROL = re.compile(
+    rf"[{_NEVER}]|{_SELECT}(?<!{_SIGN}{_SELECT})(?!(?<=[#*0-9]\ufe0f)\u20e3)"
+    rf"|{_JOIN}(?:(?<!{_SIGN}{_JOIN})(?<!{_SIGN}{_SELECT}{_JOIN})|(?!{_SIGN}))"
+)
+# Markdown's own marks, anywhere in a line and at its beginning, read literally after a backslash.
+_MARKS = r"([`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|\A(?:[#+=:-]|[0-9]{1,9}(?=[.)](?:\s|\Z))))"
+# Formulas (JupyterLab looks for them in what is rendered, and takes `\\` for an escape), mentions, links to issues,
+# emoji and addresses: a sign alone in its element begins none.
+_LIVE = (
+    r"([$\\]|@(?=\w)|#(?=[0-9])|(?<=\bGH)-(?=[0-9])|(?<=[Ww]{3})\."
+    r"|:(?=//|[A-Za-z_+-][\w+-]*:|[0-9]+[A-Za-z_][\w+-]*:|(?:100|1234):))"
+)
+_MARKDOWN = re.compile(f"{_LIVE}|{_MARKS}")
+LITERAL = re.compile(r"<span>&#[0-9]+;</span>")
+"""One sign as `markdown` spells it where a backslash does not help."""
 
 
 _CHAT = re.compile(r"<[A-Za-z!@#/]|\]\(")
@@ -103,26 +124,41 @@ def word(text: object) -> str:
     params/prod.yaml 'it'"'"'s' $'a\\nb'
     """
     told = str(text)
-    if told.isprintable():
+    if told.isprintable() and not _CONTROL.search(told):
         return shlex.quote(told)
     spelt = "".join(_spelt(char) for char in told)
     return f"$'{spelt}'"
 
 
 def _spelt(char: str) -> str:
-    if char.isprintable():
+    if char.isprintable() and not _CONTROL.match(char):
         return f"\\{char}" if char in "\\'" else char
     return {"\n": "\\n", "\t": "\\t"}.get(char) or "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
 
 
 def html(text: object) -> str:
-    """Text for HTML, between tags or in a quoted attribute."""
+    """Text for HTML or SVG, between tags or in a quoted attribute."""
     return _html.escape(terminal(text), quote=True)
 
 
+def embedded(value: object) -> str:
+    """A value as JSON in a script element, which it cannot end; each text in it is `terminal`."""
+    return json.dumps(_each(value), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _each(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {terminal(name): _each(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_each(one) for one in value]
+    return terminal(value) if isinstance(value, str) else value
+
+
 def markdown(text: object) -> str:
-    """One line of text for Markdown, also in a table: it reads literally, without markup or HTML."""
-    return _MARKS.sub(_escaped, _html.escape(field(text), quote=False))
+    """One line of text for Markdown, also in a table: it reads literally in GitHub and JupyterLab, without markup,
+    HTML, formulas, mentions or links.
+    """
+    return _MARKDOWN.sub(_escaped, _html.escape(field(text), quote=False))
 
 
 def message(text: object) -> str:
@@ -139,12 +175,14 @@ def markup(text: object) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     mark = match[0]
+    if match[1]:
+        return f"<span>&#{ord(mark)};</span>"
     return f"&#{ord(mark[0])};{mark[1:]}" if mark[0].isdigit() else f"\\{mark}"
 
 
 def _shown(match: re.Match[str]) -> str:
     code = ord(match[0])
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 _MOST = 300
@@ -172,6 +210,7 @@ def one_line(text: object) -> str:
         title = re.search(r"<title[^>]*>([^<]{0,4000})", said[:20_000], re.I)
         before = said[: page.start()].rstrip(" \t\r\n'\"b:") if page.start() else ""
         said = f"{before + ': ' if before else ''}a web page{f' ({head(title[1].strip(), 200)})' if title else ''}"
-    said = "".join(" " if char.isspace() or not char.isprintable() else char for char in head(said, 10 * _MOST))
+    said = _CONTROL.sub(" ", head(said, 10 * _MOST))
+    said = "".join(" " if char.isspace() or not char.isprintable() else char for char in said)
     said = _USER.sub(MASK, re.sub(r" {2,}", " ", said).strip())
     return said if len(said) <= _MOST else f"{said[: _MOST - 2]} …"

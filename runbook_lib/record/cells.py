@@ -156,7 +156,7 @@ def _markdown(source: str) -> str:
 def _highlighted(source: str) -> str:
     from pygments import highlight  # type: ignore[import-untyped]
 
-    return str(highlight(source, *_pygments()))
+    return str(highlight(foreign.terminal(source), *_pygments()))
 
 
 @functools.cache

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterable
 from html.parser import HTMLParser
 
+from runbook_lib.base.foreign import terminal
+
 _VOID = re.compile(r"br|col|hr|img|input|source|wbr")
 _KEPT = re.compile(
     r"a|abbr|address|article|aside|b|bdi|bdo|big|blockquote|br|caption|center|circle|cite|clippath|code|"
@@ -98,7 +100,7 @@ class _Parser(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self._swallows:
-            self._made.append(html.escape(data, quote=False))
+            self._made.append(_text(data))
 
     def _told(self, attrs: Iterable[tuple[str, str | None]]) -> Iterable[str]:
         for name, value in dict(attrs).items():
@@ -114,8 +116,12 @@ class _Parser(HTMLParser):
             if name == "href" and _RUNS.match(_BLANK.sub("", text)):
                 continue
             told = f"data-{name}" if name in _LOADS and _REMOTE.match(text) else name
-            quoted = html.escape(text, quote=False).replace('"', "&quot;")
+            quoted = _text(text).replace('"', "&quot;")
             yield f' {told}="{quoted}"' if value is not None else f" {told}"
+
+
+def _text(data: str) -> str:
+    return html.escape(terminal(data.replace("\r\n", "\n")), quote=False)
 
 
 _NAME = re.compile(r"[a-z][a-z0-9_.:-]*")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import html
 import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbook_lib.base import foreign
 from runbook_lib.record.log.files import FOLDER, newest_logged, read_checkpoint
 from runbook_lib.record.place import ENTRY, is_place, names_in, path_of, safe
 from runbook_lib.record.record import Record
@@ -120,7 +120,7 @@ def linked(markup: str, links: Links) -> str:
         if name not in known:
             known[name] = links.run(run)
         told = f"{match['notebook']} {run}" if match["path"] else name
-        return f'<a href="{html.escape(known[name])}">{told}</a>' if known[name] else name
+        return f'<a href="{foreign.html(known[name])}">{told}</a>' if known[name] else name
 
     parts, within = _TAG.split(markup), ""  # text and tags alternate
     parts[0] = _NAMED.sub(link, parts[0])

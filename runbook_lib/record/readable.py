@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from runbook_lib.base import foreign
 from runbook_lib.show.whole import whole_markup
 
 _EMPTY_HEAD = re.compile(r"<th\b([^<>]*)>(?:\s|&nbsp;)*</th>", re.IGNORECASE)
@@ -107,7 +108,7 @@ def readable(markup: str, section: str = "") -> str:
     Args:
         section: heading above the output; scrolling parts are named after it.
     """
-    name = html.escape(section or "output", quote=True)
+    name = foreign.html(section or "output")
     markup = whole_markup(markup)
     markup = _EMPTY_HEAD.sub(lambda found: f"<td{_SCOPE.sub('', found[1])}></td>", markup)
     if 'class="chart' not in markup:

@@ -49,9 +49,13 @@ _ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 def title(record: Record) -> str:
     """The page's title, such as `Approval of 07_phase2_50_percent`."""
     entry = record.entry or {}
-    of = {"note": " on ", "deviation": ": "}.get(str(entry.get("kind")), " of ")
-    item = redact_text(str(entry.get("item") or ""))
-    return f"{str(entry.get('kind') or 'entry').capitalize()}{of + item if item else ''}"
+    return entry_title(entry.get("kind"), redact_text(str(entry.get("item") or "")))
+
+
+def entry_title(kind: object, item: object) -> str:
+    """An entry's kind and item, such as `Note on 06_phase1_10_percent`; `Note` without an item."""
+    of = {"note": " on ", "deviation": ": "}.get(str(kind), " of ")
+    return f"{str(kind or 'entry').capitalize()}{f'{of}{item}' if item else ''}"
 
 
 def headline(record: Record) -> tuple[str, str, str, str, str, str]:

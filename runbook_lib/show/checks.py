@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable, Sequence
 
+from runbook_lib.base import foreign
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.terms import Verdict, Word
@@ -92,6 +92,6 @@ def untitled(reason: str, title: str) -> str:
 def _title(one: Check) -> Cell:
     aside = ", ".join(word for word, said in (("advisory", not one.required), ("attested", one.attested)) if said)
     text = one.title + (f" ({aside})" if aside else "")
-    markup = f"<b>{html.escape(one.title)}</b>"
+    markup = f"<b>{foreign.html(one.title)}</b>"
     small = f"{one.id} · {aside}" if aside else one.id
-    return Cell(text, f'{markup}<br><span style="opacity:.7;font-size:12px">{html.escape(small)}</span>')
+    return Cell(text, f'{markup}<br><span style="opacity:.7;font-size:12px">{foreign.html(small)}</span>')

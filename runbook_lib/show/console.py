@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
+from runbook_lib.base import foreign
 from runbook_lib.show.tables import Shown, inline
 
 _LINES = 8
@@ -67,10 +67,10 @@ def folded(title: str, lines: Sequence[str], *, opened: bool = False) -> Shown:
     if len(title) > _TITLE:
         title, lines = f"{_cut(title, _HEAD)} … {_cut(title[::-1], _TAIL)[::-1]}", [full, *lines]
     style = "font-size:12px;line-height:1.35;max-height:24em;overflow:auto;margin:4px 0 8px 14px;white-space:pre-wrap"
-    body = html.escape("\n".join(lines))
+    body = foreign.html("\n".join(lines))
     markup = (
         f'<details{" open" if opened else ""} style="font-size:13px;margin:3px 0"><summary style="cursor:pointer">'
-        f'{html.escape(title)}</summary><pre style="{style}">{body}</pre></details>'
+        f'{foreign.html(title)}</summary><pre style="{style}">{body}</pre></details>'
     )
     below = lines[1:] if title != full else lines
     return Shown(markup, "\n".join([full, *(f"  {line}" for line in below)]))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from runbook_lib.base import foreign
 from runbook_lib.judge import words
 from runbook_lib.judge.model import Evidence
 from runbook_lib.judge.money.projection import BreakEven, Month
@@ -52,7 +52,7 @@ def cost_table(item: Evidence, *, judged: bool = True) -> Shown:
     rows: list[list[object]] = [
         [*cells[:3], *(Cell(text, nowrap=True) for text in cells[3:])]
         if service
-        else [Cell(text, f"<b>{html.escape(text)}</b>", nowrap=True) for text in cells]
+        else [Cell(text, f"<b>{foreign.html(text)}</b>", nowrap=True) for text in cells]
         for service, cells in _cells(item)
     ]
     parts = [table(head(item), rows, caption=caption(item, judged=judged), note=note(item, judged=judged))]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from runbook_lib.base.foreign import terminal
 from runbook_lib.base.window import when
 from runbook_lib.show.tables import Shown, table
 
@@ -29,7 +30,7 @@ def install() -> None:
 def markup(frame: Any) -> str:
     """A pandas table as HTML."""
     if len(frame) > _ROWS or len(frame.columns) > _COLUMNS or frame.columns.nlevels > 1:
-        return str(frame._repr_html_())
+        return Shown(terminal(frame._repr_html_()), "")._repr_html_()
     return shown(frame)._repr_html_()
 
 

@@ -48,7 +48,7 @@ def within(text: str) -> Page:
 
     The callers escape foreign text in it (`foreign.markdown`).
     """
-    parts = re.split(r"((?<![\\`])`[^`\n]*`)", text)
+    parts = re.split(rf"((?<![\\`])`[^`\n]*`|{foreign.LITERAL.pattern})", text)
     plain = (part if at % 2 else part.replace("<", "&lt;") for at, part in enumerate(parts))
     return Page(re.sub(r"^(#+ )", r"###\1", "".join(plain), flags=re.MULTILINE))
 

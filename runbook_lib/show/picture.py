@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import html
 import io
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
+from runbook_lib.base import foreign
 from runbook_lib.show import style
 from runbook_lib.show.tables import Shown
 
@@ -92,7 +92,7 @@ def picture(part: Any, text: str, size: str, other: Any) -> str:
     """A drawn figure, or a part of one, as an `img` on white paper; a telephone shows `other` instead."""
     return (
         f'<picture><source media="screen and (max-width: {NARROW_PX}px)" srcset="{_data(other, text)}">'
-        f'<img alt="{html.escape(text)}" src="{_data(part, text)}" '
+        f'<img alt="{foreign.html(text)}" src="{_data(part, text)}" '
         f'style="display:block;width:100%;{size};height:auto;background:white"></picture>'
     )
 

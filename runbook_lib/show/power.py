@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
+from runbook_lib.base import foreign
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.judge.planning.door import LIMITS
@@ -35,7 +35,7 @@ def power_table(found: Sequence[Power], power: float) -> Shown:
         rows.append(
             [
                 Cell(one.phase.partition("_")[0], nowrap=True),
-                Cell(one.title, f"<b>{html.escape(one.title)}</b>"),
+                Cell(one.title, f"<b>{foreign.html(one.title)}</b>"),
                 mark(one.decides, ("yes", "no", "")),
                 Cell(expected if one.needed is not None or not one.decides else "–", nowrap=True),
                 "–" if one.needed is None else f"{one.needed:,}",
@@ -69,7 +69,7 @@ def door_table(found: Mapping[str, Sequence[Check]], phases: Mapping[str, float]
         worst = min(checks, key=lambda one: _ORDER[one.verdict], default=None)
         rows.append(
             [
-                Cell(title, f"<b>{html.escape(title)}</b>"),
+                Cell(title, f"<b>{foreign.html(title)}</b>"),
                 *(_fits(one) for one in checks),
                 "" if worst is None or _unlimited(worst) else worst.reason.removeprefix(f"{title}: "),
             ]
@@ -98,7 +98,7 @@ def trials_table(trials: Sequence[Trial]) -> Shown:
     rows: list[list[object]] = []
     shown = [id for id in TITLES if any(one.mutation == id for one in trials)]
     for gate, title in gates:
-        row: list[object] = [Cell(title, f"<b>{html.escape(title)}</b>")]
+        row: list[object] = [Cell(title, f"<b>{foreign.html(title)}</b>")]
         for id in shown:
             one = said.get((gate, id))
             told = "–" if one is None else _TOLD[one.verdict]

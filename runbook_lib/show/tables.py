@@ -51,7 +51,8 @@ class Shown:
         self._text = terminal(text)
 
     def _repr_html_(self) -> str:
-        return self._html
+        """Its HTML, in which JupyterLab (MathJax) looks for no formula."""
+        return f'<div class="mathjax_ignore">{self._html}</div>' if self._html else ""
 
     def __str__(self) -> str:
         return self._text
@@ -79,7 +80,7 @@ def _escaped(text: str) -> str:
 
 def stack(*shown: Shown) -> Shown:
     """Several outputs, one below the other."""
-    return Shown("".join(each._repr_html_() for each in shown), "\n".join(str(each) for each in shown))
+    return Shown("".join(each._html for each in shown), "\n".join(str(each) for each in shown))
 
 
 def _cell(value: object) -> Cell:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
+from runbook_lib.base import foreign
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.gates.statistics import clopper_pearson
@@ -38,7 +38,7 @@ def _rate_row(name: str, evidence: Evidence, confidence: float) -> list[object]:
     count = Cell(f"{evidence.n:,}", nowrap=True)
     return [
         name,
-        Cell(value, f"<b>{html.escape(value)}</b>", nowrap=True),
+        Cell(value, f"<b>{foreign.html(value)}</b>", nowrap=True),
         spread,
         count,
         window(evidence),

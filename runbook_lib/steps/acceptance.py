@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runbook_lib.base import foreign
 from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import parse, when
 from runbook_lib.judge import words
@@ -191,14 +191,14 @@ class Acceptance(Step):
         ]
         gates = self._figures()
         signed = [
-            f"- {when(one.at)}: {one.item} approved by {markdown(words.person(one.by, one.role))}"
+            f"- {when(one.at)}: {markdown(one.item)} approved by {markdown(words.person(one.by, one.role))}"
             for one in self._approvals()
         ]
         span = [_when(record) for record in self.records]
         days = (max(span) - min(span)).total_seconds() / 86400 if span else 0.0
         return "\n".join(
             [
-                f"# Acceptance of {flat.release} in {flat.env}",
+                f"# Acceptance of {markdown(flat.release)} in {markdown(flat.env)}",
                 "",
                 f"{proven} of {len(criteria)} criteria proven; {len(self.records)} records over {days:.1f} days.",
                 "",
@@ -262,7 +262,7 @@ def _linked(checks: Sequence[Check]) -> Any:
     for one in checks:
         links = dict.fromkeys(one.facts["links"])
         markup = "<br>".join(
-            f'<a href="../../../../{html.escape(link)}">{html.escape(_short(link))}</a>' for link in links
+            f'<a href="../../../../{foreign.html(link)}">{foreign.html(_short(link))}</a>' for link in links
         )
         title = one.title + (" (attested)" if one.attested else "")
         rows.append([badge(one.verdict), title, one.reason.removeprefix(f"{one.title}: "), Cell(one.found, markup)])

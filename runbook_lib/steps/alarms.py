@@ -9,6 +9,7 @@ from typing import Any
 from runbook_lib.act import alarms as act
 from runbook_lib.act import drill_way
 from runbook_lib.act.drill import Drilled, drill, refusal
+from runbook_lib.base import foreign
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError, Refused
 from runbook_lib.judge import words
@@ -145,7 +146,10 @@ class Alarms(Step):
             return line(said)
         said += f" {len(theirs)} belong to a stack and differ: change the infrastructure code, never by hand."
         rows = [[self._owner(one), "; ".join(one.differences) or "missing", self._resource(one)] for one in theirs]
-        shown = [[who, why, Cell(text, f'<pre style="white-space:pre-wrap">{text}</pre>')] for who, why, text in rows]
+        shown = [
+            [who, why, Cell(text, f'<pre style="white-space:pre-wrap">{foreign.html(text)}</pre>')]
+            for who, why, text in rows
+        ]
         return stack(line(said), table(("Owner", "Differs", "As declared, for the template"), shown))
 
     @staticmethod
@@ -153,10 +157,8 @@ class Alarms(Step):
         return str(one.owner) if one.owner else "the infrastructure code (no stack has it yet)"
 
     def _resource(self, one: Planned) -> str:
-        import html
-
         logical = one.owner.logical_id if one.owner else one.alarm.id
-        return html.escape(json.dumps({logical: to_cloudformation(one.alarm, self.params)}, indent=2), quote=False)
+        return json.dumps({logical: to_cloudformation(one.alarm, self.params)}, indent=2)
 
     def apply(self) -> Any:
         """Writes the runbook's own alarms and subscribes the pager, if the run applies."""

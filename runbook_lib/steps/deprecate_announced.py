@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook_lib.base.foreign import markdown
 from runbook_lib.base.window import when
 from runbook_lib.judge.gates.checks import Check
 from runbook_lib.record.record import Record
@@ -22,11 +23,11 @@ def announcement(records: list[Record], run: Run, *, removed: bool, archived: Ch
     for one in records:
         if one.decision == "PROMOTE" and one.mode == "apply" and one.notebook in steps:
             passed.setdefault((one.notebook, one.env), one)
-    order = list(steps)
+    order, where = list(steps), markdown(params.env)
     lines = [
-        f"# {'' if removed else 'DRAFT: '}{noun[0].upper()}{noun[1:]} generation is asynchronous in {params.env}",
+        f"# {'' if removed else 'DRAFT: '}{noun[0].upper()}{noun[1:]} generation is asynchronous in {where}",
         "",
-        f"Release {params.release}. "
+        f"Release {markdown(params.release)}. "
         + (
             "The synchronous code is archived and removed."
             if removed
@@ -38,10 +39,11 @@ def announcement(records: list[Record], run: Run, *, removed: bool, archived: Ch
         f"- {NO_WAY_BACK}",
     ]
     if archived is not None and archived.ok:
-        lines.append(f"- The old handler: {archived.reason}.")
+        lines.append(f"- The old handler: {markdown(archived.reason)}.")
     lines += ["", "| Step | Where | Passed | Success rate | Record |", "|---|---|---|---|---|"]
     for (notebook, env), one in sorted(passed.items(), key=lambda item: (order.index(item[0][0]), item[0][1])):
-        lines.append(f"| {steps[notebook].title} | {env} | {when(one.as_of)} | {_success(one)} | {one.run_id} |")
+        step = f"{markdown(steps[notebook].title)} | {markdown(env)}"
+        lines.append(f"| {step} | {when(one.as_of)} | {_success(one)} | {one.run_id} |")
     if not passed:
         lines.append("| no applied PROMOTE is on record | – | – | – | – |")
     return "\n".join(lines) + "\n"

@@ -397,3 +397,22 @@ def test_many_changes_that_are_alike_are_counted() -> None:
     assert row["undo"] == "delete the new ones" and row["by_hand"].startswith("aws cloudwatch delete-alarms")
     bare = change_row(Change(intent={"undo": "aws cloudwatch set-alarm-state --state-value OK; " * 9}))
     assert bare["undo"] == "by the commands" and bare["by_hand"].startswith("aws cloudwatch")
+
+
+HIDDEN = "\u202eright\u202c \u2066\u200b \x9bred \x07 \U000e0041"
+
+
+def test_nothing_in_a_report_turns_or_hides_text_wherever_it_was_written(record: Record) -> None:
+    cells = notebook(
+        prose(f"# {HIDDEN}\n\n{HIDDEN} [{HIDDEN}](a 'b{HIDDEN}')"),
+        code(f"reason = '{HIDDEN}'", show("text/html", f"<b title='{HIDDEN}'>{HIDDEN} &#x202e;</b>")),
+        code("b", show("text/markdown", HIDDEN), show("text/plain", HIDDEN)),
+        code("c", {"output_type": "stream", "name": "stdout", "text": HIDDEN}, failure("Error", HIDDEN, HIDDEN)),
+    )
+    named = dict.fromkeys(("operator", "reason", "caller_arn", "release", "env", "notebook"), HIDDEN)
+    entry = {"kind": "note", "by": HIDDEN, "role": HIDDEN, "item": HIDDEN, "text": HIDDEN, "link": HIDDEN}
+    told = {"warnings": (HIDDEN,), "params": {HIDDEN: HIDDEN}, "versions": {HIDDEN: HIDDEN}, **named}
+    for one in (record.model_copy(update=told), record.model_copy(update={**told, "entry": entry})):
+        for page in (report_html(cells, one), report_html(None, one)):
+            assert not set(HIDDEN) & set(page) - set("right red")
+            assert not set(HIDDEN) & set(Page(page).text) - set("right red")

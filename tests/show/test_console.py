@@ -19,8 +19,8 @@ def test_folded_is_a_title_with_lines_below() -> None:
     assert str(shown) == f"title {NASTY}\n  one\n  {NASTY}"
     markup = shown._repr_html_()
     assert "<script>" not in markup
-    assert markup.startswith("<details style")
-    assert folded("t", [], opened=True)._repr_html_().startswith("<details open")
+    assert "<details style" in markup
+    assert "<details open" in folded("t", [], opened=True)._repr_html_()
 
 
 class Display:

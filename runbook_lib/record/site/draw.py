@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from html import escape
 from typing import Any, NamedTuple
 
+from runbook_lib.base.foreign import html
 from runbook_lib.base.window import parse, when
 from runbook_lib.judge import words
 from runbook_lib.judge.terms import Word
+from runbook_lib.record.said import entry_title
 from runbook_lib.record.site.asked import comparison
 from runbook_lib.show.style import badge_of
 
@@ -83,9 +84,9 @@ def _axis(x: _Scale, y: float, above: float, times: int) -> str:
 
 def _svg(size: Size, height: float, title: str, inside: Iterable[str], role: str = "img") -> str:
     return (
-        f'<svg viewBox="0 0 {size.width} {height}" role="{role}" aria-label="{escape(title)}" '
+        f'<svg viewBox="0 0 {size.width} {height}" role="{role}" aria-label="{html(title)}" '
         f'class="drawing {size.name}">'
-        f"<title>{escape(title)}</title>{''.join(inside)}</svg>"
+        f"<title>{html(title)}</title>{''.join(inside)}</svg>"
     )
 
 
@@ -123,13 +124,13 @@ def weights(runs: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]], si
         badge, at = badge_of(row["word"]), x(_s(row["at"]))
         told = f"{row['notebook']}: {row['word']}, {when(row['at'])}"
         inside.append(
-            f'<a href="#{row["run"]}"><title>{escape(told)}</title>'
+            f'<a href="#{html(row["run"])}"><title>{html(told)}</title>'
             f'<circle cx="{at}" cy="172" r="9" fill="{badge.colour}"/>'
             f'<text class="mark" x="{at}" y="176" text-anchor="middle">{badge.icon}</text></a>'
         )
     for one in said:
-        told = f"{one['kind']} of {one['item'] or 'a note'} by {one['person']}, {when(one['at'])}"
-        inside.append(f'<path class="person" d="M{x(_s(one["at"]))} 6l5 9h-10z"><title>{escape(told)}</title></path>')
+        told = f"{entry_title(one['kind'], one['item'])} by {one['person']}, {when(one['at'])}"
+        inside.append(f'<path class="person" d="M{x(_s(one["at"]))} 6l5 9h-10z"><title>{html(told)}</title></path>')
     return _svg(size, 214, "Weight of the asynchronous route, percent, with each decision", inside, "group")
 
 
@@ -152,7 +153,7 @@ def gate(rows: Sequence[dict[str, Any]], size: Size = WIDE) -> str:
     inside = [_axis(x, 236, 14, size.times)]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         at = min(seen) + (max(seen) - min(seen)) * share
-        told = escape(words.number(at, unit))
+        told = html(words.number(at, unit))
         inside.append(f'<text class="axis" x="{LEFT - 6}" y="{y(at) + 4}" text-anchor="end">{told}</text>')
     for name, limit in limits.items():
         if limit is not None:
@@ -160,7 +161,7 @@ def gate(rows: Sequence[dict[str, Any]], size: Size = WIDE) -> str:
             label = f"{name} {words.comparison(limit, unit)}"
             inside.append(
                 f'<line class="{name}" x1="{LEFT}" x2="{end}" y1="{at}" y2="{at}"/>'
-                f'<text class="axis" x="{end}" y="{at - 4}" text-anchor="end">{escape(label)}</text>'
+                f'<text class="axis" x="{end}" y="{at - 4}" text-anchor="end">{html(label)}</text>'
             )
     for row in timed:
         at, badge = x(_s(row["at"])), badge_of(row["word"])
@@ -168,7 +169,7 @@ def gate(rows: Sequence[dict[str, Any]], size: Size = WIDE) -> str:
             inside.append(f'<line class="whisker" x1="{at}" x2="{at}" y1="{y(row["low"])}" y2="{y(row["high"])}"/>')
         told = f"{row['env']} {row['release']} {row['notebook']}: {words.number(row['value'], unit)} {row['word']}"
         place = f'cx="{at}" cy="{y(row["value"])}" r="5" fill="{badge.colour}"'
-        inside.append(f"<circle {place}><title>{escape(told)}</title></circle>")
+        inside.append(f"<circle {place}><title>{html(told)}</title></circle>")
     return _svg(size, 262, "Value and interval of the gate at each run", inside)
 
 

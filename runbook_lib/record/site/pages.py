@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from runbook_lib.base.foreign import embedded
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
 from runbook_lib.judge.terms import Word
@@ -185,9 +185,7 @@ class Pages:
     def _page(self, title: str, page: Mapping[str, Any], data: Mapping[str, Any]) -> str:
         script, hash_ = _script()
         badges = {str(word): list(one) for word, one in BADGES.items()}
-        # The text cannot contain the end of the script element or a comment.
-        text = json.dumps({**data, "badges": badges}, ensure_ascii=False, separators=(",", ":"))
-        text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        text = embedded({**data, "badges": badges})
         made: str = (
             environment()
             .get_template("site.html.j2")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 from runbook_lib.act import alarms
+from runbook_lib.base import foreign
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.run.run import Run
 from runbook_lib.show.page import line
@@ -30,7 +30,7 @@ def shown(found: alarms.Counts) -> Any:
     if not found.refusal:
         return line(found.sentence)
     rows: list[list[object]] = [
-        [name, Cell(text, f'<pre style="white-space:pre-wrap">{html.escape(text, quote=False)}</pre>')]
+        [name, Cell(text, f'<pre style="white-space:pre-wrap">{foreign.html(text)}</pre>')]
         for name, text in found.templates.items()
     ]
     return stack(line(found.refusal), table(("Guard", "As its template must have it"), rows))

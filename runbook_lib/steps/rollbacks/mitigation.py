@@ -7,7 +7,6 @@ it is made, and shown with the change that the code would need. It stays open un
 from __future__ import annotations
 
 import datetime as dt
-import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
@@ -15,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.homes import home_of
 from runbook_lib.act.traffic.off import is_off
+from runbook_lib.base import foreign
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.window import iso, when
 from runbook_lib.judge.gates.checks import Check, check
@@ -198,7 +198,7 @@ class Mitigation:
         for one in settings:
             found = owner(self.run.aws, one.physical, one.kind)
             text = f"  {one.property}:\n-   {one.before}\n+   {one.after}"
-            shown = Cell(text, f'<pre style="margin:0">{html.escape(text)}</pre>')
+            shown = Cell(text, f'<pre style="margin:0">{foreign.html(text)}</pre>')
             rows.append([str(found) if found else "no stack: nobody's code", shown])
         return table(
             ("Owner", "The template's difference"),

@@ -55,7 +55,7 @@ class Facts:
 def post_mortem(facts: Facts, told: Story) -> str:
     """The skeleton as Markdown. It blames nobody and makes nothing up: where something is not known, it says so."""
     lines = [
-        f"# Post-mortem: {markdown(facts.title)} ({facts.env})",
+        f"# Post-mortem: {markdown(facts.title)} ({markdown(facts.env)})",
         "",
         f"Release {markdown(facts.release)}, attempt {facts.attempt}. "
         f"Rolled back by {markdown(facts.operator)}, run {facts.run_id}.",

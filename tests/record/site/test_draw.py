@@ -7,6 +7,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,3 +97,10 @@ def test_the_weight_steps_where_a_run_set_it_and_each_decision_leads_to_its_run(
     assert len({*heights}) == 2 and heights[-1] > heights[0], "down is less"
     assert drawn.count('href="#a"') == 3 and "&lt;Ada&gt;" in drawn
     assert draw.weights([], people) == ""
+
+
+@pytest.mark.parametrize(("item", "told"), [("", "Note by Ada, "), ("06", "Note on 06 by Ada, ")])
+def test_who_said_what_is_a_sentence(item: str, told: str) -> None:
+    at = "2026-11-02T10:00:00Z"
+    said = [{"said_at": at, "kind": "note", "item": item, "person": "Ada"}]
+    assert f"<title>{told}2026-11-02 10:00 UTC</title>" in draw.weights([run(at, 0.0, 10.0)], said)

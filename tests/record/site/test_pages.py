@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from typing import Any
 
 import pytest
 
+from runbook_lib.base.foreign import terminal
 from runbook_lib.record.site.asked import Rollout
 from runbook_lib.record.site.pages import Pages, page_of
 
@@ -112,4 +114,52 @@ def test_no_text_of_a_record_ends_the_data_or_becomes_markup(name: str) -> None:
     page = index(RUN | {name: EVIL})
     assert "<script>alert" not in page and page.count("<script") == 2
     (run,) = data(page)["runs"]
-    assert run[name].rstrip(".") == EVIL.rstrip(".")
+    assert run[name].rstrip(".") == terminal(EVIL).rstrip(".")
+
+
+HIDDEN = "\u202eright\u202c \u2066\u200b \x9b31mred \x1b]8;;http://evil.invalid\x07t \U000e0041 \x07"
+UNSEEN = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200b\\u202a-\\u202e\\u2066-\\u2069\\U000e0000-\\U000e0fff]")
+SAID = {
+    **dict.fromkeys(("kind", "item", "person", "role", "caller", "text"), "x"),
+    "said_at": "2026-11-01T01:00:00Z",
+    "at": "2026-11-01T01:00:00Z",
+}
+ACTED = {"begun_at": "2026-11-01T01:00:00Z", "ok": True, "what": "x", "person": "x", "undo": "x"}
+COST = {"as_of": "2026-11-01T01:00:00Z", "notebook": "x", "side": "x"}
+COST |= {"infrastructure": 1.0, "tokens": 1.0, "successes": 1}
+TIMES = ("at", "as_of", "said_at", "begun_at")
+EACH = [
+    (row, name)
+    for row in (RUN, GATE, SAID, ACTED, COST)
+    for name, value in row.items()
+    if isinstance(value, str) and name not in TIMES
+]
+
+
+def held(value: Any) -> str:
+    """All texts in data, as a script would write them on the page."""
+    if isinstance(value, dict):
+        return " ".join(f"{name} {held(one)}" for name, one in value.items())
+    return " ".join(map(held, value)) if isinstance(value, list) else str(value)
+
+
+@pytest.mark.parametrize(("row", "name"), EACH)
+def test_nothing_on_a_page_turns_or_hides_text_whatever_field_it_was_written_in(row: dict[str, Any], name: str) -> None:
+    """In the page, in the drawings and in the data of the script."""
+    run, gate, said, acted, cost = (
+        one | {name: HIDDEN} if one is row else one for one in (RUN, GATE, SAID, ACTED, COST)
+    )
+    records = {run["run"]: {"params": {"reason": HIDDEN, HIDDEN: ["a", HIDDEN]}, "policy": {"x": {HIDDEN: HIDDEN}}}}
+    made = Pages("..")
+    pages = [
+        made.rollout(run["env"], run["release"], Rollout([run], [gate], [said], [acted], [cost]), records),
+        made.gate(gate["gate"], [gate]),
+        made.index([run], [], [], [("Log", HIDDEN)], [HIDDEN]),
+    ]
+    for page in pages:
+        assert not UNSEEN.search(page) and not UNSEEN.search(held(data(page)))
+
+
+def test_who_is_filtered_by_is_who_is_in_the_data() -> None:
+    page = index(RUN | {"operator": HIDDEN})
+    assert f"<option>{html.escape(data(page)['runs'][0]['operator'])}</option>" in page
