@@ -62,29 +62,36 @@ def _packed(secret: str) -> set[str]:
     return found
 
 
-_SIGN = re.compile(r"[A-Za-z0-9]+|[\\^]+|'+|\"+|%+|\$+|.", re.DOTALL)
-"""Parts of a secret: signs in a row that languages write twice, or with others."""
-_MORE = {"\\": 5, "^": 5, "'": 3, '"': 3, "%": 2, "$": 2}
-"""How many times as many they are then."""
+_SIGN = re.compile(r"[A-Za-z0-9]+|[\\^'\"%$]+|.", re.DOTALL)
+"""Parts of a secret: signs in a row that languages write twice, or with others. What stands before one of them may
+be another of them, so they are one part.
+"""
+_MORE = {"'": 3, '"': 3, "%": 2, "$": 2}
+"""How many times as many a sign's own row becomes; `_MOST`: one with several signs."""
+_MOST = 5
 
 
-def _escaped(part: str) -> str:
+def _escaped(part: str, behind: str) -> str:
     """A pattern for a part of a secret as languages escape it: behind a backslash or a caret, several times, between
-    other quotes, by its number. Each is tried once (`(?>`), so the time is linear.
+    other quotes, by its number. Each is tried once (`(?>`), so the time is linear. `behind`: the next part.
     """
     if part.isalnum():
         return part
+    signs = sorted(set(part))
     ways = [
         rf"\\{{1,4}}(?:x|u00){ord(one):02x}|%(?:25)?{ord(one):02x}|&(?:amp;)?#(?:{ord(one)}|x{ord(one):x});"
-        for one in sorted(set(part))
+        for one in signs
     ]
-    sign = part[0]
-    if sign in "\\^":
-        ways.append(r"\^|\\(?!(?:x|u00)[0-9a-f]{2})")
+    ways += [html.escape(one) for one in signs if one in "<>&'\""]
+    others = re.escape("".join(one for one in signs if one not in "\\^"))
+    if "\\" in part or "^" in part:
+        ways.append(rf"\^|\\(?!(?:x|u00){ord(behind[0]):02x})" if behind else r"\^|\\")  # its number is its own
+        ways += [f"[{others}]"] * bool(others)
     else:
-        ways += [html.escape(sign)] * (sign in "<>&'\"") + [rf"[\\^]{{0,4}}{re.escape(sign)}"]
-        ways += ['"\'"'] * (sign == "'")
-    return rf"(?>(?:{'|'.join(ways)}){{{len(part)},{_MORE.get(sign, 1) * len(part)}}})"
+        ways.append(rf"[\\^]{{0,4}}[{others}]")
+    ways += ['"\'"'] * ("'" in part and '"' not in part)
+    most = _MORE.get(part[0], 1) if signs == [part[0]] and others else _MOST
+    return rf"(?>(?:{'|'.join(ways)}){{{len(part)},{most * len(part)}}})"
 
 
 def _loose(secret: str) -> Form | None:
@@ -93,7 +100,8 @@ def _loose(secret: str) -> Form | None:
     least = max(filter(str.isalnum, parts), key=len, default="")
     if len(least) < _LEAST or len(parts) == 1 or not secret.isascii():
         return None
-    return Form(least.casefold(), re.compile("".join(map(_escaped, parts)), re.IGNORECASE))
+    pattern = "".join(map(_escaped, parts, [*parts[1:], ""]))
+    return Form(least.casefold(), re.compile(pattern, re.IGNORECASE))
 
 
 def forms(secret: str, least: int) -> dict[str, Form]:

@@ -84,6 +84,9 @@ ESCAPED: dict[str, Callable[[str], str]] = {
 @example(secret=NASTY)
 @example(secret="000000^Xab7")
 @example(secret="%00*00000A0AGab7")
+@example(secret="00000<\\Xab7")
+@example(secret="000'\\'00ab7")
+@example(secret="Q$\\$'^'\"'\"ab7")
 def test_it_is_masked_whole_as_a_language_escapes_it(way: str, secret: str) -> None:
     forget()
     know(secret)
