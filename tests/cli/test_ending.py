@@ -99,7 +99,7 @@ def ends(name: str, file: Path, capfd: pytest.CaptureFixture[str], monkeypatch: 
     assert "ERROR" not in out
     (line,) = (one for one in err.strip().splitlines() if not one.endswith("..."))  # who waits is told what for
     assert line.startswith("runbook: ") and "nothing was changed" in line
-    assert len(line) < 700
+    assert len(line) < (1000 if "rollback 1" in name else 700)  # with the command that does it by hand
     assert not (file.parent.parent / "dead.jsonl").exists()
     return line
 
