@@ -451,3 +451,12 @@ def test_the_word_behind_a_scheme_is_masked_whole() -> None:
             assert redact_text(text.format(head + value)) == text.format(head + MASK), text
     for value in ("$TOKEN", "${TOKEN}", "{token}", "<token>"):
         assert redact_text(head + value) == head + value
+
+
+@pytest.mark.parametrize("name", ["password[db]", "passwords[0]", "password['db']", "db_password[x-1]", "api_key[0]"])
+def test_a_name_that_says_which_of_several_tells_as_much(name: str) -> None:
+    value = "zebra" + "fish7"
+    for sign in ("=", " = ", ": "):
+        assert redact_text(f"a {name}{sign}{value} b") == f"a {name}{sign}{MASK} b"
+    for text in (f"{name} = get(x)", f"if {name} is None:", f"{name}: str"):
+        assert redact_text(text) == text
