@@ -165,7 +165,8 @@ _ASSIGNED = re.compile(
 )
 """The assignment behind such a beginning, within the longest end of a name."""
 _ASSIGNS = re.compile(
-    rf"(?i)[\w.-]{{2,140}}(?:[ ]phrase)?(?:{_SUBSCRIPT}{QUOTE}?\]?{_GAP}{_ASSIGN}|{QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|</))"
+    rf"(?i)[\w.-]{{2,140}}(?:[ ]phrase)?"
+    rf"(?:{_SUBSCRIPT}{QUOTE}?\]?{_GAP}{_ASSIGN}|{QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|</))"
 )
 
 
