@@ -17,6 +17,7 @@ from runbook_lib.base.masking.assigned import mask_suffixed, mask_whole
 from runbook_lib.base.masking.clients import CLIENTS
 from runbook_lib.base.masking.commands import mask_commands
 from runbook_lib.base.masking.declared import DECLARED
+from runbook_lib.base.masking.doubled import with_quotes
 from runbook_lib.base.masking.drawn import KNOWN, looks_drawn, mask_drawn
 from runbook_lib.base.masking.edges import breaks_alike, without_fronts
 from runbook_lib.base.masking.fields import mask_objects
@@ -143,11 +144,12 @@ def _within(text: str, deep: int) -> str:
 
 
 def _alike(text: str, deep: int) -> str:
-    if deep and ("&" in text or "\\" in text or "%" in text):
+    before = text
+    if deep and ("&" in text or "\\" in text or "%" in text or '""' in text):
         text = _hidden(text)
         whole = mask_whole(text) if "%" in text else text  # before a part of it is taken for an address
         text = mask_written(whole, lambda told: _within(told, deep - 1))
-    return as_seen(text, lambda seen: _searched(seen, _Asked.emails))
+    return with_quotes(as_seen(text, lambda seen: _searched(seen, _Asked.emails)), before)
 
 
 def _hidden(text: str) -> str:

@@ -442,3 +442,21 @@ def test_of_a_private_key_whose_head_is_cut_off_nothing_stays(kind: str, lines: 
 def test_what_the_documentation_says_is_not_seen_is_not(text: str) -> None:
     assert redact_text(text) == text
     assert f"`{text}`" in (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+
+
+def test_the_word_behind_a_scheme_is_masked_whole() -> None:
+    head = "Authorization: Bear" + "er "
+    for value in ("Amber!63", "A!b63c", "Amber#6@3", "Am%ber63="):
+        for text in ("{}", "-H '{}' x", '{{"a": "{}"}}', "{}, b", "<p>&quot;{}&quot;</p>"):
+            assert redact_text(text.format(head + value)) == text.format(head + MASK), text
+    for value in ("$TOKEN", "${TOKEN}", "{token}", "<token>"):
+        assert redact_text(head + value) == head + value
+
+
+@pytest.mark.parametrize("name", ["password[db]", "passwords[0]", "password['db']", "db_password[x-1]", "api_key[0]"])
+def test_a_name_that_says_which_of_several_tells_as_much(name: str) -> None:
+    value = "zebra" + "fish7"
+    for sign in ("=", " = ", ": "):
+        assert redact_text(f"a {name}{sign}{value} b") == f"a {name}{sign}{MASK} b"
+    for text in (f"{name} = get(x)", f"if {name} is None:", f"{name}: str"):
+        assert redact_text(text) == text

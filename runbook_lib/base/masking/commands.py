@@ -102,7 +102,13 @@ _OF_SIGNS = {blank: sign for sign, blank in _SIGNS.items()}
 """Blanks that no program writes, in the place of a sign at a line's end and of the break."""
 _CONTINUED = re.compile(r"[\\`^]\n")
 _PARTED = re.compile("\x1c([\x1d-\x1f])")
-PROGRAMS = frozenset(name for programs, _ in _PATTERNS for name in programs)
+_PUT = re.compile(
+    r"((?<![\w-])put-parameter(?=\s)(?:(?=[^\n]{0,600}?(?P<kind>SecureString))"
+    r"|(?=[^\n]{0,600}?\s--name(?:\s{1,40}|=)[\"']?(?P<name>[\w./-]{1,200})))"
+    rf"[^\n]{{0,300}}?\s--value(?:\s{{1,40}}|=)(?:\\{{1,3}}[\"'])?){_WORD}"
+)
+"""A parameter of SSM that is kept encrypted, or whose name tells."""
+PROGRAMS = frozenset([*(name for programs, _ in _PATTERNS for name in programs), "put-parameter"])
 
 
 def mask_commands(text: str, small: str) -> str:
@@ -127,6 +133,8 @@ def mask_commands(text: str, small: str) -> str:
 
 
 def _of_programs(text: str, small: str) -> str:
+    if "put-parameter" in small:
+        text = _PUT.sub(_put, text)
     for programs, pattern in _PATTERNS:
         if has(programs, small):
             text = pattern.sub(_masked, text)
@@ -188,6 +196,10 @@ def _login(match: Match) -> str:
         value == user or value in _GROUPS or (value.isdigit() and len(value) <= 5) or user in ("arn", "urn", "system")
     )
     return match[0] if other or harmless(value) else f"{match[1]}{MASK}"
+
+
+def _put(match: Match) -> str:
+    return _masked(match) if match["kind"] or telling(match["name"].rpartition("/")[2]) else match[0]
 
 
 def _masked(match: Match) -> str:

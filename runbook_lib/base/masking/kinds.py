@@ -60,9 +60,10 @@ def _jwt(match: Match) -> str:
 
 def _scheme(match: Match) -> str:
     """Masks the token behind a scheme; a short plain word is only masked in a header: "basic health check"."""
-    value = match[3]
+    value = shorn(match[3], ",.)]}:;|&`")
     told = match[1] or any(not char.isalpha() for char in value) or len(value) >= 20
-    return f"{match[1] or ''}{match[2]}{MASK}" if told and len(value) >= (4 if match[1] else 12) else match[0]
+    masked = f"{match[1] or ''}{match[2]}{MASK}{match[3][len(value) :]}"
+    return masked if told and len(value) >= (4 if match[1] else 12) else match[0]
 
 
 def _user(match: Match) -> str:
@@ -199,7 +200,8 @@ KINDS: tuple[Kind, ...] = (
         ("bearer", "basic"),
         re.compile(
             r"(?i)(authorization(?:\\{0,4}[\"'])?\s{0,8}[:=]\s{0,8}(?:\\{0,4}[\"'])?)?"
-            r"(\b(?:bearer|basic)(?:[ \t]{1,8}|%20|\+))(?!bearer\b|basic\b)([A-Za-z0-9._~+/-]{4,}=*)"
+            r"(\b(?:bearer|basic)(?:[ \t]{1,8}|%20|\+))(?!bearer\b|basic\b)"
+            r"((?(1)(?=[A-Za-z0-9._~+/!#@^=?-])(?:(?!&(?:quot|apos|#))[^\s\"'<>\\]){4,}|[A-Za-z0-9._~+/-]{4,}=*))"
         ),
         _scheme,
     ),
@@ -259,14 +261,6 @@ KINDS: tuple[Kind, ...] = (
         KEEP,
     ),
     Kind(("::add-mask::",), re.compile(r"(::add-mask::)(?!\[redacted\])[^\n\"'<>\\]+"), KEEP),
-    Kind(
-        ("put-parameter",),
-        re.compile(
-            r"(\bput-parameter\b(?=[^\n]{0,600}SecureString)[^\n]{0,300}?\s--value(?:\s{1,4}|=)\\{0,3}[\"']?)"
-            r"(?!\[redacted\])[^\s\"'<>\\]+"
-        ),
-        KEEP,
-    ),
     Kind(
         ("cookie",),
         re.compile(

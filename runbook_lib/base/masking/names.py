@@ -57,7 +57,9 @@ _SURE_FULL = re.compile(rf"(?i)(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{TONGU
 _GAP = r"(?:\s|\\\r?\n|<[^<>]{0,120}>|[*_`~]|\\{1,4}[nrt](?![a-z])){0,12}"
 QUOTE = r"(?:\\{0,7}[\"']|&quot;|&#3[49];|&#x27;)"
 _ASSIGN = r"(?:[:?+]?={1,3}>?|::(?=[ \t])|:>?|[：＝]|<-|->|%3d|&#61;|&#x3d;|\\{1,4}(?:u003|x3)[ad])"
-AFTER = rf"{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
+_SUBSCRIPT = rf"(?:\[{QUOTE}?[\w.-]{{1,40}}{QUOTE}?\])?"
+"""Which of several: `password[db]`."""
+AFTER = rf"{_SUBSCRIPT}{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
 _TAG = r"(?:[!&][^\s\"'<>\[({]{1,40}[ \t]{1,4})?"
 """What YAML may have before a value: its kind, or an anchor."""
 _QUOTED = re.compile(
@@ -159,11 +161,12 @@ _STEMS = (
 """Every telling name contains one of these, in small letters, or one of another language."""
 _ASSIGNED = re.compile(
     rf"(?:[ ]phrase)?[a-z0-9_.-]{{0,40}}"
-    rf"(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>)"
+    rf"(?:{_SUBSCRIPT}{QUOTE}?\]?{_GAP}{_ASSIGN}|[^<>]{{0,121}}>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>)"
 )
 """The assignment behind such a beginning, within the longest end of a name."""
 _ASSIGNS = re.compile(
-    rf"(?i)[\w.-]{{2,140}}(?:[ ]phrase)?(?:{QUOTE}?\]?{_GAP}{_ASSIGN}|{QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|</))"
+    rf"(?i)[\w.-]{{2,140}}(?:[ ]phrase)?"
+    rf"(?:{_SUBSCRIPT}{QUOTE}?\]?{_GAP}{_ASSIGN}|{QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|</))"
 )
 
 

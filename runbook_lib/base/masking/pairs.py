@@ -50,7 +50,7 @@ _BACKWARD = re.compile(
 )
 _NETRC = re.compile(
     r"(?i)((?:\bmachine\s{1,20}\S{1,200}|\bdefault|\blogin\s{1,20}\S{1,200}|\baccount\s{1,20}\S{1,200})\s{1,20}"
-    r"password\s{1,20})(?P<bare>(?![|│┃]\s)[^\s\"'<>\\]+)"
+    r"password\s{1,20})(?P<bare>(?![|│┃║]\s)[^\s\"'<>\\]+)"
 )
 _WORDS = r"(?:is|was|ist|lautet|est|es|equals|of)"
 _SAID = re.compile(
@@ -76,16 +76,16 @@ _BESIDE = re.compile(
 _BEGIN = r"(?:^|(?<=>)|(?<=\'\'\')|(?<=\"\"\"))"
 _END = r"(?:$|<|\'\'\'|\"\"\")"
 _CELLS = re.compile(
-    rf"(?im)((?:{_BEGIN}|(?<=[\"']))[ \t]*[|│┃][ \t]*[*_`\"']{{0,3}}{_TELLING}[*_`\"']{{0,3}}"
-    r"[ \t]*[|│┃][ \t]*[*_`\"']{0,3})"
-    r"(?P<bare>[^\s|│┃`*\"'][^|│┃\n`*\"']{0,500}?)(?=[*_`\"']{0,3}[ \t]*[|│┃])"
-    r"(?![^\n]{0,500}?(?:\n|\\{1,4}n)[ \t]*[|│┃][ \t:|+─━-]{2,500}(?:$|[\\\"']))"
+    rf"(?im)((?:{_BEGIN}|(?<=[\"']))[ \t]*[|│┃║][ \t]*[*_`\"']{{0,3}}{_TELLING}[*_`\"']{{0,3}}"
+    r"[ \t]*[|│┃║][ \t]*[*_`\"']{0,3})"
+    r"(?P<bare>[^\s|│┃║`*\"'][^|│┃║\n`*\"']{0,500}?)(?=[*_`\"']{0,3}[ \t]*[|│┃║])"
+    r"(?![^\n]{0,500}?(?:\n|\\{1,4}n)[ \t]*[|│┃║][ \t:|+─━-]{2,500}(?:$|[\\\"']))"
 )
 _RECORD = re.compile(rf"(?im)(^[ ]*{_TELLING}[ ]{{1,80}}[|│][ ])(?P<bare>[^\n|│]{{1,500}}?)(?=[ ]*$)")
 """A row of a record that is shown field by field, each on a line."""
 _SPACED = re.compile(
     rf"(?im)({_BEGIN}[ \t]*[\w.-]{{0,40}}?(?:{SURE})(?:[_-]?[0-9]{{1,2}})?[*_`\"']{{0,3}}(?:[ ]*\t[ \t]*|[ ]{{2,80}}))"
-    r"(?P<bare>[^\s|│┃:=\"'<>-][^\s\"'<>]*)(?=[ \t]*(?:$|<|\'\'\'|\"\"\"))"
+    r"(?P<bare>[^\s|│┃║:=\"'<>-][^\s\"'<>]*)(?=[ \t]*(?:$|<|\'\'\'|\"\"\"))"
 )
 _BLOCK = re.compile(
     rf"(?im)(^(?P<indent>[ ]*)(?:-[ ])?[\"']?{_TELLING}[\"']?[ ]*:[ ]*(?:![^\s]{{1,40}}[ ]*)?[|>][+-]?[0-9]?[+-]?[ ]*"
@@ -130,7 +130,7 @@ _BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "autho
 """Beginnings of all matches of `STEM`."""
 _NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
 _VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
-_LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"|[\"'](?=[ \t]{0,4}[|│┃])")
+_LINES = re.compile(r"\A|\n|>|\'\'\'|\"\"\"|[\"'](?=[ \t]{0,4}[|│┃║])")
 
 
 _ARROW = re.compile(
@@ -173,7 +173,7 @@ def mask_pairs(text: str, small: str) -> str:
         text = _NETRC.sub(_masked, text)
     if any(sign in small for sign in ("',", '",')):
         text = near(_TUPLE, _paired, text, _TUPLED, 160, pairs=True)
-    if any(sign in small for sign in "|│┃"):
+    if any(sign in small for sign in "|│┃║"):
         text = near(_CELLS, _masked, text, _LINES, 120)
     if "[ record " in small:
         text = near(_RECORD, _masked, text, _LINES, 120)

@@ -20,7 +20,7 @@ from runbook_lib.base.masking.places import harmless
 _TAG = re.compile(r"<[^<>]{0,300}>")
 _ROW = re.compile(r"<tr\b", re.I)
 _CELL = re.compile(r"(<(t[hd])\b[^<>]{0,300}>)((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
-_DELIMITERS = ("\t", "|", "│", "┃", ",", ";")
+_DELIMITERS = ("\t", "|", "│", "┃", "║", ",", ";")
 _OF_ROWS = {"┃": "│", "║": "│"}
 """The delimiter of rows below a header that has another."""
 _MARKS = " \t\r*_`~\"'"

@@ -50,7 +50,7 @@ _EACH = re.compile(_WORD)
 
 def mask_listed(text: str, small: str) -> str:
     """`text` with the secrets of such lists masked; `small`: the same text in small letters."""
-    if "-" not in small or not has(("'", '"', "`", "\n", "[", "<"), small):
+    if not has(("-", "/", ","), small) or not has(("'", '"', "`", "\n", "[", "<"), small):
         return text
     if has(_DASHES, small) and stemmed(small):
         for pattern in (_FLAG, _ITEM, _FLOW, _TAGGED):

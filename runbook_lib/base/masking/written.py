@@ -13,6 +13,7 @@ from collections.abc import Callable
 from urllib.parse import quote, unquote_to_bytes
 
 from runbook_lib.base.errors import NO_PYTHON
+from runbook_lib.base.masking.doubled import mask_doubled
 from runbook_lib.base.masking.kinds import MASK
 from runbook_lib.base.masking.names import telling
 
@@ -48,6 +49,7 @@ _SHORT_NAMES = ("sig", "signature", "awsaccesskeyid", "pwd", "pass", "pw", "psw"
 
 def mask_written(text: str, mask: Callable[[str], str]) -> str:
     """`text` with what `mask` masks in the texts that are written within it."""
+    text = mask_doubled(text, mask)
     if "%" in text and _ENCODED.search(text):
         text = _WORD.sub(lambda match: _address(match[0], mask) if "%" in match[0] else match[0], text)
     pieces = _pieces(text, mask) if "\\" in text else [text]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.redact import MASK, redact_text
+from runbook_lib.base.redact_data import redact
 
 WORDS = st.tuples(
     st.text(string.ascii_lowercase, min_size=5, max_size=9), st.integers(1, 99), st.text("xyz", min_size=2, max_size=4)
@@ -40,6 +42,9 @@ LINES = (
     "rclone obscure {}",
     "mysqladmin -u root pass" + "word {}",
     "dsmod user x -pwd {}",
+    "aws ssm put-parameter --name /orders/db/pass" + "word --value {}",
+    "aws ssm put-parameter --value {} --name /orders/db/pass" + "word",
+    "aws ssm put-parameter --name /orders/x --type SecureString --value {} --overwrite",
 )
 
 
@@ -58,9 +63,20 @@ def test_a_command_that_goes_on_below_is_one_line(line: str, sign: str, word: st
     assert redact_text(below.format(word)) == below.format(MASK)
 
 
+@pytest.mark.parametrize("line", [line for line in LINES if "\\" not in line])
+@given(word=WORDS)
+def test_a_command_as_a_list_of_its_words_is_that_command(line: str, word: str) -> None:
+    words, due = (line.format(one).split(" ") for one in (word, MASK))
+    assert redact(words) == due
+    assert redact_text(repr(words)) == repr(due)
+    assert redact_text(json.dumps(words)) == json.dumps(due)
+    assert redact_text(json.dumps(words, separators=(",", ":"))) == json.dumps(due, separators=(",", ":"))
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "aws ssm put-parameter --name /orders/size --value 12abc345",
         "docker login h && docker run -p 8080:80 img",
         "net use, net user bob /delete, net user bob * /add, the net result of use 12",
         "rclone obscure -, rclone copy a b",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import json
 import warnings
 from collections.abc import Callable
@@ -16,6 +18,13 @@ from hypothesis import strategies as st
 from runbook_lib.base import foreign
 from runbook_lib.base.redact import MASK, redact_text
 from tests.secrets import SECRETS
+
+
+def _csv(fields: list[str]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(fields)
+    return out.getvalue()
+
 
 WAYS: dict[str, Callable[[str], str]] = {
     "html": html.escape,
@@ -32,6 +41,10 @@ WAYS: dict[str, Callable[[str], str]] = {
     "json in an address": lambda text: f"GET /cb?q={quote(json.dumps({'t': f'one{chr(10)}{text}'}), safe='')} 403",
     "an address in json": lambda text: json.dumps({"url": f"/x?q={quote(text, safe='')}"}),
     "an address in an address": lambda text: quote(f"/x?q={quote(text, safe='')}"),
+    "a cell of csv": lambda text: _csv(["1", f'{text} ""', "a"]),
+    "json in a cell of csv": lambda text: f"n,body\n{_csv(['1', json.dumps({'stdout': text})])}\n2,b\n",
+    "a part of such a cell": lambda text: json.dumps({"stdout": text}).replace('"', '""'),
+    "such a cell in json": lambda text: json.dumps({"x": _csv(["1", json.dumps({"stdout": text})])}),
     "bytes": lambda text: repr(f"one\n{text}".encode()),
 }
 
