@@ -41,7 +41,7 @@ WAYS: dict[str, Callable[[str], str]] = {
     "json in an address": lambda text: f"GET /cb?q={quote(json.dumps({'t': f'one{chr(10)}{text}'}), safe='')} 403",
     "an address in json": lambda text: json.dumps({"url": f"/x?q={quote(text, safe='')}"}),
     "an address in an address": lambda text: quote(f"/x?q={quote(text, safe='')}"),
-    "a cell of csv": lambda text: _csv(["1", f'{text} ""', "a"]),
+    "a cell of csv": lambda text: _csv(["1", f'{text}\n""', "a"]),
     "json in a cell of csv": lambda text: f"n,body\n{_csv(['1', json.dumps({'stdout': text})])}\n2,b\n",
     "a part of such a cell": lambda text: json.dumps({"stdout": text}).replace('"', '""'),
     "such a cell in json": lambda text: json.dumps({"x": _csv(["1", json.dumps({"stdout": text})])}),
