@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from runbook_lib.base.foreign import field
 from runbook_lib.base.foreign import markdown as _text
 from runbook_lib.base.window import when
 from runbook_lib.judge import words
@@ -42,10 +43,10 @@ def markdown(record: Record) -> str:
     lines = [
         f"## {_ICONS.get(word, '❌')} {word}: {_text(record.notebook)} in {_text(record.env)}",
         "",
-        _text(reason),
+        _sentence(reason),
     ]
     if told.next:
-        lines += ["", f"**Next:** {_text(told.next)}"]
+        lines += ["", f"**Next:** {_sentence(told.next)}"]
     lines += [
         "",
         f"Run `{record.run_id}` · {_text(record.mode)} · release {_text(record.release)} · "
@@ -61,6 +62,24 @@ def markdown(record: Record) -> str:
         bad = [check for check in sealed_failing_first(record.checks) if check.get("verdict") != "PASS"]
         lines += ["", *_table(("Check", "Verdict", "Kind", "Why"), map(_check, bad))] if bad else []
     return "\n".join(lines) + "\n"
+
+
+def _sentence(text: str) -> str:
+    """Text with its commands, between backticks, as code: who copies one copies no backtick, by which a shell would run
+    it within another.
+    """
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one of them is alone
+        return _text(text)
+    return "".join(
+        f"`{field(part)}`" if place % 2 and part.strip() else _part(part) for place, part in enumerate(parts)
+    )
+
+
+def _part(text: str) -> str:
+    """`_text`, with the space at its ends."""
+    shown = _text(text)
+    return f"{' ' * text[:1].isspace()}{shown}{' ' * text[-1:].isspace()}" if shown else text[:1]
 
 
 def _entry(record: Record) -> str:

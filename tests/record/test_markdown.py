@@ -100,3 +100,19 @@ def test_what_a_person_said_is_told_with_who_and_when(kind: str) -> None:
     assert text.startswith("## ") and "the \\| queue grew" in text
     assert "Ada L." in text and "2026-11-09 04:01 UTC" in text
     assert "no decision" not in text and "nothing was changed" not in text
+
+
+def test_a_command_is_code_and_the_text_around_it_stays_text() -> None:
+    """Copied from the summary of a CI job, a command had backticks around it: a shell runs what is in them."""
+    told = "may be run now; *see* `runbook run 06 --set 'reason=a $x'`; then `runbook status` <b>"
+    shown = markdown(record(outcome={"decision": "HOLD", "said": None, "reason": "no", "next": told}))
+    (line,) = (one for one in shown.splitlines() if one.startswith("**Next:**"))
+    assert "may be run now; \\*see\\* `runbook run 06 --set 'reason=a $x'`; then `runbook status` &lt;b&gt;" in line
+
+
+@pytest.mark.parametrize("told", ["a ` alone", "``", "` `", "`a` b `", "x\n`a\nb`"])
+def test_other_backticks_begin_no_code(told: str) -> None:
+    shown = markdown(record(outcome={"decision": "HOLD", "said": None, "reason": "no", "next": told}))
+    (line,) = (one for one in shown.splitlines() if one.startswith("**Next:**"))
+    if told.count("`") % 2 or not told.split("`")[1].strip():
+        assert line.count("\\`") == line.count("`")
