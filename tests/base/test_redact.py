@@ -437,6 +437,7 @@ def test_of_a_private_key_whose_head_is_cut_off_nothing_stays(kind: str, lines: 
         '[{"message": "password:"}, {"message": "swordfish"}]',
         "https://swordfish@db/orders.git",
         '--password "$swordfish"',
+        "swordfish  # password",
     ],
 )
 def test_what_the_documentation_says_is_not_seen_is_not(text: str) -> None:
