@@ -59,6 +59,9 @@ class Rollbacks:
         """The unfinished rollback to go on with: async off comes before any mitigation; None: there is none."""
         first = self.of(1)
         if first is not None and first.decision != "PROMOTE" and self._in_the_way(first):
+            if first.decision == "SOAK" and self.state.switch_on:  # somebody turned it on, at a weight of 0
+                told = f"rollback 1 (run {first.run_id}) was not proven yet, and the switch is on again"
+                return Unfinished(1, told, None, held=False)
             return _unfinished(1, first)
         for number in NUMBERS[1:]:
             one = self.of(number)

@@ -20,7 +20,8 @@ from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import new_run_id
-from runbook_lib.rollout.rollbacks import switched_off
+from runbook_lib.record.record import Record
+from runbook_lib.rollout.rollbacks import Rollbacks, switched_off
 from runbook_lib.steps.rollbacks.async_failing import AsyncFailing
 
 PARAMS = load_file(Path(__file__).resolve().parents[2] / "params" / "prod.yaml", {"mode": "apply", "confirm": "prod"})
@@ -102,3 +103,13 @@ def test_the_record_that_has_the_deployment_is_found_whatever_else_there_is(
     clock = switched_off(archive, PARAMS, str(wanted), lambda _: None, but=ROLLBACK)
     assert (clock is not None) == any(number == wanted and ok for number, _, ok in found)
     assert clock is None or (clock.measures and clock.key == str(wanted))
+
+
+@pytest.mark.parametrize(("on", "says"), [(False, "is not proven yet: async is off"), (True, "the switch is on again")])
+def test_a_switch_that_is_on_again_is_not_said_to_be_off(tmp_path: Path, on: bool, says: str) -> None:
+    state = TrafficState(dial_percent=0, switch_on=on, weight=0, temporary_route=False)
+    told = {"decision": "SOAK", "said": None, "reason": "async is off and read back", "next": "", "come_back_at": None}
+    given = {"run_id": "abc123", "env": "prod", "release": "r1", "notebook": ROLLBACK, "status": "completed"}
+    pending = Record.model_validate({**given, "decision": "SOAK", "outcome": told})
+    found = Rollbacks(PARAMS, Archive(tmp_path), state, pending).unfinished()
+    assert found is not None and found.number == 1 and says in found.words
