@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 
 def _resource_filename(package: str, name: str) -> str:
@@ -17,8 +18,11 @@ def _resource_filename(package: str, name: str) -> str:
 
 
 def parliament() -> Any:
-    """The linter."""
+    """The linter. The stand-in is gone afterwards: `monkeypatch.syspath_prepend` asks more of such a module."""
     shim = ModuleType("pkg_resources")
     shim.resource_filename = _resource_filename  # type: ignore[attr-defined]
-    sys.modules.setdefault("pkg_resources", shim)
-    return importlib.import_module("parliament")
+    with patch.dict(sys.modules, {"pkg_resources": sys.modules.get("pkg_resources", shim)}):
+        importlib.import_module("parliament")
+        loaded = {name: module for name, module in sys.modules.items() if name != "pkg_resources"}
+    sys.modules.update(loaded)
+    return sys.modules["parliament"]

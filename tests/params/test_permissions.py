@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -336,3 +337,8 @@ def test_an_archive_in_a_bucket_is_allowed_below_its_prefix_alone() -> None:
         objects = {act for said in found for act in said["Action"] if str(said["Resource"]).endswith("/team/*")}
         assert objects == {"s3:GetObject", "s3:PutObject", "s3:DeleteObject"} | retention
     assert "our-records" not in json.dumps([policy(role, params) for role in ROLES if role != "archive"])
+
+
+def test_the_linter_leaves_no_stand_in_behind() -> None:
+    before = sys.modules.get("pkg_resources")
+    assert parliament() is parliament() and sys.modules.get("pkg_resources") is before
