@@ -37,7 +37,7 @@ test: $(STAMP) ## All tests, in parallel, with coverage of judge, act and record
 	@$(BIN)/python -m coverage report --include='runbook_lib/judge/**,runbook_lib/act/**,runbook_lib/record/**' --fail-under=95 --skip-covered
 
 test-fast: $(STAMP) ## Tests without the embedded AWS, kernels and browser; properties with five examples each
-	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow and not emulator and not kernel and not browser"
+	@HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow and not emulator and not kernel and not browser"
 
 test-random: $(STAMP) ## The property tests with a thousand examples each, drawn anew at each run
 	@HYPOTHESIS_PROFILE=random $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "hypothesis and not emulator and not kernel and not browser" --hypothesis-show-statistics -q

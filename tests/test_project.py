@@ -402,6 +402,7 @@ def test_the_heaviest_modules_come_first(request: pytest.FixtureRequest) -> None
     items = list(request.session.items)
     light, walk = Mock(path=ROOT / "tests" / "test_a.py"), Mock(path=ROOT / "tests" / "e2e" / "test_b.py")
     for one in (light, walk):
+        one.obj = None
         one.get_closest_marker.return_value = None
     ordered = [light, *items, walk]
     pytest_collection_modifyitems(ordered)

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from runbook_lib.act.guard import begun
+from runbook_lib.act.traffic import switch
 from runbook_lib.base import machine
 from runbook_lib.base.errors import ArchiveError, AwsError, Refused, RunbookError, UsageError
 from runbook_lib.base.project import GONE
@@ -179,6 +180,7 @@ def test_where_the_switch_cannot_be_reached_it_says_what_was_begun_and_the_way_b
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
     monkeypatch.setattr(Garbage, "answer", GARBAGE["a page of a gateway"])
     monkeypatch.setattr(Garbage, "account", "000000000000")
+    monkeypatch.setattr(switch, "PATIENCE_S", 0.5)  # that it goes on trying is in `tests/act/traffic`
     monkeypatch.setattr(sys, "argv", ["runbook", *COMMANDS["rollback 1 --apply"], "--params", str(file)])
     with pytest.raises(SystemExit) as ended:
         entry.main()
