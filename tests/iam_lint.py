@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 
 def _resource_filename(package: str, name: str) -> str:
@@ -21,8 +20,9 @@ def parliament() -> Any:
     """The linter. The stand-in is gone afterwards: `monkeypatch.syspath_prepend` asks more of such a module."""
     shim = ModuleType("pkg_resources")
     shim.resource_filename = _resource_filename  # type: ignore[attr-defined]
-    with patch.dict(sys.modules, {"pkg_resources": sys.modules.get("pkg_resources", shim)}):
-        importlib.import_module("parliament")
-        loaded = {name: module for name, module in sys.modules.items() if name != "pkg_resources"}
-    sys.modules.update(loaded)
-    return sys.modules["parliament"]
+    there = sys.modules.setdefault("pkg_resources", shim)
+    try:
+        return importlib.import_module("parliament")
+    finally:
+        if there is shim:
+            del sys.modules["pkg_resources"]

@@ -113,6 +113,11 @@ def on_the_way(error: Exception) -> bool:
     return isinstance(error, kinds) or _foreign(error)
 
 
+def cause_of(error: BaseException) -> BaseException | None:
+    """The error of which `aws_errors` made a sentence; any other one is its own cause."""
+    return error.__context__ if isinstance(error, AwsError) else error
+
+
 def spoilt(error: Exception) -> bool:
     """Whether something in between may have spoilt an answer of AWS, so that asking again helps: a web page, half an
     answer, a redirect. A refusal by AWS is none, nor are credentials that cannot be had.
@@ -120,7 +125,7 @@ def spoilt(error: Exception) -> bool:
     from botocore import exceptions as bc
     from botocore.parsers import ResponseParserError
 
-    cause = error.__context__ if isinstance(error, AwsError) else error  # of which `aws_errors` made a sentence
+    cause = cause_of(error)
     if isinstance(cause, bc.ClientError):
         return code_of(cause).isdigit() or not code_of(cause)
     unreadable = isinstance(cause, (LookupError, TypeError, AttributeError))

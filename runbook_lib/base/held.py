@@ -25,7 +25,7 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     """Interrupts what this process does, as Python's own handler of Ctrl-C, but twice at most: nobody gets a traceback
     of what tells the first one. While a module is loaded it waits: who asks for half a module again finds it broken.
     """
-    if (loads(frame) and comes_again(number, loads)) or len(heard) >= _MOST:
+    if waits(number, frame) or len(heard) >= _MOST:
         return
     heard.append(number)
     raise KeyboardInterrupt
@@ -35,6 +35,11 @@ def interruptible() -> None:
     """From now on Ctrl-C is answered by `interrupt`, unless this process was started to ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
+
+
+def waits(number: int, frame: FrameType | None) -> bool:
+    """Whether a signal comes again later, since a module is being loaded in `frame`."""
+    return loads(frame) and comes_again(number, loads)
 
 
 def loads(frame: FrameType | None) -> bool:

@@ -34,14 +34,14 @@ def output(param: typer.CallbackParam, value: Path | None) -> Path | None:
     if (place := written(value)) is None or address(place):
         return place
     from runbook_lib.record.log.files import FOLDER, LEAVES, TREE
-    from runbook_lib.record.place import ENV, RELEASE
+    from runbook_lib.record.place import ENV, RELEASE, not_in_archive
 
     there = Path(os.path.realpath(place))
     above = (there, *there.parents)
     chain = any(one.name.startswith(RELEASE) and one.parent.name.startswith(ENV) for one in above)
     if chain or any(os.path.exists(one / FOLDER / name) for one in above for name in (LEAVES, TREE)):  # noqa: PTH110
         name = param.opts[0] if param.param_type_name == "option" else str(param.name)
-        raise UsageError(f"{name} {place} lies in the archive, which holds sealed records only; name another")
+        raise not_in_archive(name, place)
     return place
 
 

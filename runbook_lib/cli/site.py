@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.errors import ArchiveError
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, output
 from runbook_lib.cli.terminal import say, say_json
 from runbook_lib.judge import words
@@ -37,11 +37,12 @@ def archive_site(
     Example: [bold]runbook archive site && open build/site/index.html[/bold]
     """
     from runbook_lib.record.archive import Archive
+    from runbook_lib.record.place import not_in_archive
     from runbook_lib.record.site.build import build
 
     root, folder = existing(archive).resolve(), out.resolve()
     if folder == root or root in folder.parents:
-        raise UsageError(f"--out {out} lies in the archive, which holds sealed records only; name another")
+        raise not_in_archive("--out", out)
     built = build(Archive(root), folder, lambda told: say(told, err=True))
     if json_:
         told = {"page": str(built.page), "pages": built.pages, "written": built.written, "damage": built.damage}

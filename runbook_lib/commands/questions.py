@@ -13,6 +13,7 @@ from runbook_lib.record.index.ask import Answer, ask
 from runbook_lib.record.index.export import Form, export
 from runbook_lib.record.index.kept import index
 from runbook_lib.record.index.tables import TABLES
+from runbook_lib.record.place import not_in_archive
 
 _LOCATION = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*()=/-]*)?")
 ELSEWHERE = "s3://BUCKET/PREFIX"
@@ -52,7 +53,7 @@ def write(
     there = root.resolve()
     places = [folder.resolve(), *((folder / table).resolve() for table in TABLES)]  # one of them may be a link
     if any(place == there or there in place.parents for place in places):
-        raise UsageError(f"--{form} {folder} lies in the archive, which holds sealed records only; name another")
+        raise not_in_archive(f"--{form}", folder)
     if location and not _LOCATION.fullmatch(location):
         raise UsageError(f"--location {location}: expects s3://bucket/prefix")
     with index(Archive(root), told) as made:

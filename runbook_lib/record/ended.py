@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from runbook_lib.base.held import comes_again, heard, loads, runs
+from runbook_lib.base.held import comes_again, heard, runs, waits
 
 if TYPE_CHECKING:
     from runbook_lib.record.record import Problem, Status
@@ -146,7 +146,7 @@ def deferring_signals() -> Iterator[Callable[[], contextlib.AbstractContextManag
         if not armed and not over:
             late.append(number)
             return
-        if loads(frame) and comes_again(number, loads):
+        if waits(number, frame):
             return
         armed = False
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated(number)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from runbook_lib.base.errors import Unread
+from runbook_lib.base.errors import Unread, UsageError
 
 
 def instant(at: dt.datetime) -> str:
@@ -149,6 +149,11 @@ def gone_from(place: Path) -> bool:
     except OSError as error:
         return not isinstance(error, PermissionError)
     return False
+
+
+def not_in_archive(option: str, place: Path) -> UsageError:
+    """The error for a place to write that lies in an archive."""
+    return UsageError(f"{option} {place} lies in the archive, which holds sealed records only; name another")
 
 
 def shut_out(folder: Path) -> str:

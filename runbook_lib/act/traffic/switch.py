@@ -13,7 +13,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import PATIENCE_S, PAUSE_S, FlagStore
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, switch_document, told
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.base.aws_errors import code_of, sentence
+from runbook_lib.base.aws_errors import cause_of, code_of, sentence
 from runbook_lib.base.errors import AwsError, Unreadable
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.telling import Overdue
@@ -185,7 +185,7 @@ HOPELESS = ("AccessDeniedException", "ResourceNotFoundException", "BadRequestExc
 
 def hopeless(error: Exception) -> bool:
     """Whether AWS will never allow it: it refuses, or has nothing of a name."""
-    cause = error.__context__ if isinstance(error, AwsError) else error  # of which `aws_errors` made a sentence
+    cause = cause_of(error)
     return isinstance(error, NotDeployed | Misnamed) or (isinstance(cause, ClientError) and code_of(cause) in HOPELESS)
 
 

@@ -5,8 +5,7 @@ policy mends no network.
 from __future__ import annotations
 
 from runbook_lib.base.answers import through
-from runbook_lib.base.aws_errors import EXPIRED, SKEWED, code_of, spoilt
-from runbook_lib.base.errors import AwsError
+from runbook_lib.base.aws_errors import EXPIRED, SKEWED, cause_of, code_of, spoilt
 from runbook_lib.base.patience import Silent
 
 SIGN_IN = "aws sso login   (or set AWS_PROFILE)"
@@ -19,7 +18,7 @@ def mend_of(error: BaseException) -> str:
     """The command or edit that mends it; empty: it depends on what was asked, as for a refusal."""
     from botocore import exceptions as bc
 
-    cause = error.__context__ if isinstance(error, AwsError) else error  # of which `aws_errors` made a sentence
+    cause = cause_of(error)
     if isinstance(cause, bc.ClientError):
         code = code_of(cause)
         known = SIGN_IN if code in EXPIRED else CLOCK if code in SKEWED else ""

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from runbook_lib.base.aws import Aws, Identity
 from runbook_lib.base.aws_errors import sentence
-from runbook_lib.base.errors import AwsError, Exit, RunbookError
+from runbook_lib.base.errors import Exit, RunbookError
 from runbook_lib.base.foreign import one_line, word
 from runbook_lib.base.template import filled
 from runbook_lib.commands.doctor.mends import mend_of
@@ -155,7 +155,7 @@ def _asked(probe: Probe, ground: Ground, so_far: Findings) -> list[Found]:
         found = probe.ask(ground)
         return [found] if isinstance(found, Found) else list(found)
     except RunbookError as error:
-        return [wrong(str(error), (isinstance(error, AwsError) and mend_of(error)) or mend)]
+        return [wrong(str(error), mend_of(error) or mend)]
     except Exception as error:  # one broken check does not stop the others
         said = sentence(error) or f"{type(error).__name__}: {one_line(error)}"
         return [wrong(f"could not be looked at ({said})", mend_of(error) or mend)]
