@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -56,3 +56,22 @@ def typed(kind: Any, text: str) -> Any:
         return read(text)
     except (ValueError, KeyError):
         raise ValueError(f"'{text}' is no {name}") from None
+
+
+def assignments(given: Iterable[str]) -> dict[str, str]:
+    """The texts of `--set`, by their names.
+
+    Raises:
+        ValueError: a text has no `=`, or one name has two values; the message says so.
+
+    >>> assignments(["attempt=2", "reason=a=b", "attempt=2"])
+    {'attempt': '2', 'reason': 'a=b'}
+    """
+    found: dict[str, str] = {}
+    for pair in given:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set {pair}: expects name=value")
+        if found.setdefault(name, text) != text:
+            raise ValueError(f"--set {name} is said with '{found[name]}' and '{text}'; say it once")
+    return found

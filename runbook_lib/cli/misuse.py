@@ -4,6 +4,8 @@ where the help is. typer would show a box of several lines, with pydantic's word
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +14,7 @@ from typer.core import TyperGroup
 
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.nearest import close
+from runbook_lib.base.project import params_file
 from runbook_lib.base.redact import redact_text
 
 _Wrong: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -88,6 +91,7 @@ class Group(TyperGroup):
             _unknown(ctx, args[0], "command", list(self.commands))
         if found[1] is not None:
             _nothing_empty(ctx, found[1], found[2])
+            _nothing_twice(ctx, found[1], found[2])
         return found
 
 
@@ -116,6 +120,48 @@ def _nothing_empty(ctx: Any, command: Any, args: list[str]) -> None:
                 f"{name} is empty: expects {expects[name]}; see `{ctx.command_path} {command.name} --help`",
                 nothing_changed=True,
             )
+
+
+def _nothing_twice(ctx: Any, command: Any, args: list[str]) -> None:
+    """Refuses an option of one value that is said with two: typer would take the last without a word."""
+    all_of = copy.copy(command)
+    all_of.params = [_repeated(one) for one in command.params]
+    try:
+        said = all_of.make_parser(type(ctx)(all_of, info_name=command.name, parent=ctx)).parse_args(list(args))[0]
+    except _Wrong:  # typer says it
+        return
+    for param in command.params:
+        if not _takes_one(param) or not (given := said.get(param.name)):
+            continue
+        if param.is_flag and len(set(given)) > 1:
+            what = f"{param.opts[0]} and {param.secondary_opts[0]} contradict each other; say one of them"
+        elif not param.is_flag and len({_meant(param, one) for one in given}) > 1:
+            shown = " and ".join(f"'{_shown(one)}'" for one in dict.fromkeys(given))
+            what = f"{'/'.join(param.opts)} is said with {shown}; say it once"
+        else:
+            continue
+        raise UsageError(f"{what}; see `{ctx.command_path} {command.name} --help`", nothing_changed=True)
+
+
+def _takes_one(param: Any) -> bool:
+    plain = param.nargs == 1 and not param.multiple and not getattr(param, "count", False)
+    return bool(param.param_type_name == "option" and plain)
+
+
+def _repeated(param: Any) -> Any:
+    """A copy of an option of one value that keeps all that is said."""
+    if _takes_one(param):
+        param = copy.copy(param)
+        param.multiple = True
+    return param
+
+
+def _meant(param: Any, value: str) -> str:
+    """`value`, or the one file that `prod` and `params/prod.yaml` are."""
+    if "--params" in param.opts:
+        with contextlib.suppress(UsageError, OSError):
+            return str(params_file(value))
+    return value
 
 
 def _unknown(ctx: Any, name: str, what: str, known: list[str]) -> NoReturn:
@@ -147,10 +193,15 @@ def _value(error: Any) -> str:
     found: list[Any] = getattr(error.__cause__, "errors", list)()
     if not found:
         return f"cannot be used: {_bare(error.message)}"
-    text, one = redact_text(str(found[0]["input"])), found[0]
-    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    one = found[0]
+    shown = _shown(one["input"])
     expected = _EXPECTED.get(one["type"], "").format(**one.get("ctx", {}))
     return f"is '{shown}': {f'expects {expected}' if expected else _bare(one['msg'])}"
+
+
+def _shown(value: object) -> str:
+    text = redact_text(str(value))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _bare(text: str) -> str:

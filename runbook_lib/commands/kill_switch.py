@@ -26,7 +26,7 @@ from runbook_lib.base.errors import AwsError, RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root
 from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.telling import tell
-from runbook_lib.base.typed import typed
+from runbook_lib.base.typed import assignments, typed
 from runbook_lib.base.window import iso
 from runbook_lib.params.essentials import Essentials, essentials, unchecked
 from runbook_lib.record import recording
@@ -97,11 +97,25 @@ class _Quiet(argparse.ArgumentParser):
         raise ValueError(message)
 
 
+class _Once(argparse.Action):
+    """Keeps a value; another one for the same option is a mistake."""
+
+    said: object = None
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, _: Any = None
+    ) -> None:
+        if self.said not in (None, value):
+            parser.error(f"{self.dest} is said twice")
+        self.said = value
+        setattr(namespace, self.dest, value)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Quiet(add_help=False, allow_abbrev=False)
-    parser.add_argument("--params", "-f", "--env", dest="file", type=params_file, required=True)
+    parser.add_argument("--params", "-f", "--env", dest="file", type=params_file, required=True, action=_Once)
     for text in ("confirm", "reason"):
-        parser.add_argument(f"--{text}", default="")
+        parser.add_argument(f"--{text}", default="", action=_Once)
     parser.add_argument("--set", action="append", default=[])
     for flag in ("apply", "json", "no-notebook"):
         parser.add_argument(f"--{flag}", action="store_true")
@@ -113,12 +127,7 @@ _TYPES: dict[str, type] = {"attempt": int, "time_scale": float, "redact_emails":
 
 
 def _wanted(given: argparse.Namespace) -> Wanted:
-    values: dict[str, Any] = {}
-    for pair in given.set:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--set {pair}: expects K=V")
-        values[key] = typed(_TYPES.get(key, str), value)
+    values: dict[str, Any] = {key: typed(_TYPES.get(key, str), value) for key, value in assignments(given.set).items()}
     if values.get("mode", "apply") != "apply":
         raise ValueError(f"--set mode={values['mode']}: --apply is given too")
     values |= {"mode": "apply", "confirm": given.confirm or values.get("confirm", "")}

@@ -23,7 +23,7 @@ from runbook_lib.base.plain_file import NoNotebook, cells
 from runbook_lib.base.process import GRAMMARS, without
 from runbook_lib.base.project import READER, named, visible
 from runbook_lib.base.redact import know
-from runbook_lib.base.typed import typed
+from runbook_lib.base.typed import assignments, typed
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
 from runbook_lib.record import engine, staging
 from runbook_lib.record.attached import report_of
@@ -113,13 +113,15 @@ def overrides(pairs: Sequence[str]) -> dict[str, Any]:
     """`K=V` pairs as typed values: numbers, true and false if the parameter has that type, else text.
 
     Raises:
-        UsageError: a pair has no `=`, or an unknown name.
+        UsageError: a pair has no `=`, an unknown name, or one that has another value already.
     """
     values: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise UsageError(f"--set {pair}: expects name=value")
+    try:
+        texts = assignments(pairs)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    for name, text in texts.items():
+        pair = f"{name}={text}"
         field = Flat.model_fields.get(name)
         if field is None:
             raise UsageError(f"--set {pair}: no parameter '{name}'; there are: {', '.join(Flat.model_fields)}")

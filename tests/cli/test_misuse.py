@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
@@ -109,6 +110,39 @@ def test_an_empty_text_is_refused_and_neither_the_working_folder_nor_no_demand(
     assert len(TEXTS) > 60 and (("verify",), "--env") in TEXTS
     for given in ([name, ""], [name, " "], *([[f"{name}="]] if name.startswith("--") else [])):
         assert f"{name} is empty: expects" in refused(*path, *given)
+
+
+ONCE = [
+    (path, param)
+    for path, command in ALL.items()
+    for param in command.params
+    if param.param_type_name == "option" and not param.multiple and not getattr(param, "count", False)
+]
+
+
+@pytest.mark.parametrize(("path", "param"), ONCE, ids=lambda one: " ".join(one) if type(one) is tuple else one.name)
+def test_an_option_that_takes_one_value_is_not_said_with_two(path: tuple[str, ...], param: Any) -> None:
+    """`--env dev ... --env prod` took the last without a word."""
+    if param.is_flag:
+        for no in param.secondary_opts:
+            assert f"{param.opts[0]} and {no} contradict each other" in refused(*path, no, param.opts[0])
+        return
+    for first, second in itertools.product(param.opts, repeat=2):
+        told = refused(*path, first, "7", second, "8")
+        assert param.opts[0] in told and "is said with '7' and '8'; say it once" in told
+        assert "is said with" not in refused(*path, first, "7", second, "7", "--bogus")
+
+
+def test_what_takes_one_value_is_seen() -> None:
+    assert len(ONCE) > 100 and {(("run",), "params"), (("watch",), "interval")} <= {
+        (path, one.name) for path, one in ONCE
+    }
+
+
+def test_one_parameter_has_one_value() -> None:
+    twice = ("--set", "attempt=1", "--set", "attempt=2")
+    for path in (("run", "03"), ("status",), ("rollback", "1", "--apply"), ("cost",), ("policies",), ("dlq", "list")):
+        assert "--set attempt is said with '1' and '2'; say it once" in refused(*path, "--env", "x.yaml", *twice)
 
 
 @pytest.mark.parametrize("path", [("archive", "prune"), ("lab",), ("watch",), ("plan-steps",)])

@@ -206,6 +206,13 @@ def test_everything_else_is_left_to_the_command_line_proper(words: list[str]) ->
     assert parse(words) is None
 
 
+@pytest.mark.parametrize("more", [["--confirm", "dev"], ["--env", "y.yaml"], ["--set=attempt=1", "--set=attempt=2"]])
+def test_two_values_of_one_option_are_left_to_typer_which_refuses_them(more: list[str]) -> None:
+    words = ["rollback", "1", "--params", "x.yaml", "--apply", "--confirm", "prod"]
+    assert parse([*words, *words[2:4], *words[5:]]) == parse(words)
+    assert parse([*words, *more]) is None
+
+
 @pytest.mark.emulator
 def test_an_archive_that_cannot_be_written_is_one_in_the_temporary_folder(aws: EmbeddedAws, file: Path) -> None:
     (file.parents[1] / "archive").write_text("a file where the folder should be")
