@@ -14,7 +14,7 @@ from runbook_lib.act.guard import Guard
 from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, dial_document
 from runbook_lib.act.traffic.shift import MAX_BAKE_H, DialStep, ShiftPlan, number, refuse_if_turned, whose
-from runbook_lib.act.traffic.switch import Switch, Turned, insist
+from runbook_lib.act.traffic.switch import Switch, Turned, insist, read_back
 from runbook_lib.act.traffic.switch import start as start_switch
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of
@@ -93,7 +93,11 @@ class AppConfigTraffic:
                 "bring the dial to 0 first",
                 nothing_changed=True,
             )
-        latest, ids = number(state.switch_deployment), self._store.ids
+        latest, started = number(state.switch_deployment), list[int]()
+
+        def start() -> None:
+            started.append(start_switch(self._store, self._params, True, description, latest))
+
         with aws_errors("switching on"):
             try:
                 change = self._guard.change(
@@ -102,8 +106,8 @@ class AppConfigTraffic:
                     after={"enabled": True, "description": description[:MAX_DESCRIPTION]},
                     undo="switch off",
                     by_hand=self._store.off_command(),
-                    do=lambda: start_switch(self._store, self._params, True, description, latest),
-                    read_back=lambda: self._store.settled(ids.switch_environment, ids.switch_profile, latest + 1),
+                    do=start,
+                    read_back=lambda: read_back(self._store, "switch", latest + 1, started=bool(started)),
                     raises=True,
                 )
             except ClientError as error:
@@ -162,7 +166,7 @@ class AppConfigTraffic:
                 after={"busy": False},
                 undo="shift again: a stopped deployment cannot be resumed",
                 do=lambda: store.stop(ids.dial_environment, latest),
-                read_back=lambda: store.settled(ids.dial_environment, ids.dial_profile, latest),
+                read_back=lambda: read_back(store, "dial", latest, started=True),
                 raises=plan.raises,
             )
 
@@ -171,9 +175,9 @@ class AppConfigTraffic:
         store, ids = self._store, self._store.ids
         soaks = step.after > 0
         description = f"{plan.description[: MAX_DESCRIPTION - len(mark) - 1]} {mark}"
-        started = [latest + 1]
+        started = list[int]()
 
-        def start(expected: int | None = latest) -> int:
+        def start(expected: int | None) -> int:
             return store.start(
                 ids.dial_environment,
                 ids.dial_profile,
@@ -183,10 +187,15 @@ class AppConfigTraffic:
                 latest=expected,
             )
 
-        def lower() -> int:
-            doing = "bringing the dial to 0"
-            started[0] = insist(store, self._guard, "dial", doing, lambda: start(None))
-            return started[0]
+        def do() -> None:
+            if plan.raises:
+                started.append(start(latest))
+            else:
+                started.append(insist(store, self._guard, "dial", "bringing the dial to 0", lambda: start(None)))
+
+        def seen() -> dict[str, Any]:
+            number = started[0] if started else latest + 1
+            return read_back(store, "dial", number, started=bool(started), unless=unless)
 
         # A step with a soak has arrived once it bakes; a step without a bake once nothing is under way.
         unless = ("VALIDATING", "DEPLOYING") if soaks else BUSY
@@ -199,8 +208,8 @@ class AppConfigTraffic:
                     after=promised,
                     undo=plan.undo,
                     by_hand=store.off_command(),
-                    do=start if plan.raises else lower,
-                    read_back=lambda: store.settled(ids.dial_environment, ids.dial_profile, started[0], unless),
+                    do=do,
+                    read_back=seen,
                     raises=plan.raises,
                 )
             except ClientError as error:
@@ -212,4 +221,4 @@ class AppConfigTraffic:
                 f"the dial did not stay at {step.after:g} % ({why}); it is at {self.read().dial_percent:g} % now. "
                 "A guard in ALARM takes every deployment of the dial back: look at the guards; switch off if needed"
             )
-        return started[0]
+        return started[0] if started else latest + 1

@@ -17,7 +17,7 @@ from runbook_lib.base.aws_errors import cause_of, code_of, sentence
 from runbook_lib.base.errors import AwsError, Unreadable
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.telling import Overdue
-from runbook_lib.observe.traffic.flag_ids import TAKEN_BACK, Misnamed, NotDeployed, flag_of
+from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, TAKEN_BACK, Misnamed, NotDeployed, flag_of
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -112,27 +112,73 @@ class Switch:
         """
         ids = self._store.ids
         where = (ids.switch_environment, ids.switch_profile)
-        try:
+
+        def ask() -> dict[str, Any]:
             seen = self._store.newest(*where) if deployment is None else self._store.settled(*where, deployment)
-            if seen.get("state") in TAKEN_BACK:  # the one before it is in force
-                seen = self._store.newest(*where)
-        except Exception as error:
-            if deployment is None:
-                raise
-            told = f"deployment {deployment} of the switch was started, and cannot be read back ({said(error)})"
-            raise Unreadable(f"{told}; {self._store.off_by_hand()}") from error
-        if seen["deployment"] is None:
-            if deployment is None and before is None:
-                return {"enabled": False, **seen}
-            told = f"deployment {deployment or before} of the switch was started, and AppConfig does not list it"
-        elif seen.get("unreadable"):
-            told = f"version {seen['version']} of the switch was put in force, and what it says cannot be read"
-        elif "enabled" not in seen:
-            this = f"deployment {seen['deployment']} of the switch ({one_line(seen['state'])})"
-            told = f"{this} does not say whether it is on"
-        else:
-            return seen
-        raise Unreadable(f"{told}; {self._store.off_by_hand()}")
+            return self._store.newest(*where) if seen.get("state") in TAKEN_BACK else seen  # the one before is in force
+
+        if deployment is not None:
+            return told_of(self._store, "switch", deployment, ask)
+        seen = ask()
+        if seen["deployment"] is None and before is None:
+            return {"enabled": False, **seen}
+        return told_of(self._store, "switch", before, lambda: seen)
+
+
+def told_of(
+    store: FlagStore,
+    flag: Literal["dial", "switch"],
+    started: int | None,
+    ask: Callable[[], dict[str, Any]],
+    states: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """What `ask` gives of a deployment that was started, in the form of `FlagStore.settled`.
+
+    Args:
+        states: those in which a deployment has the flag's value; empty: in any.
+
+    Raises:
+        Unreadable: AppConfig does not say what is in force; it may know in a moment.
+    """
+    this = f"deployment {started} of the {flag}"
+    try:
+        seen = ask()
+    except Exception as error:
+        told = f"{this} was started, and cannot be read back ({said(error)})"
+        raise Unreadable(f"{told}; {store.off_by_hand()}") from error
+    if seen["deployment"] is None:
+        told = f"{this} was started, and AppConfig does not list it"
+    elif seen.get("unreadable"):
+        told = f"version {seen['version']} of the {flag} was put in force, and what it says cannot be read"
+    elif _VALUES[flag][0] not in seen and (not states or seen["state"] in states):
+        this = f"deployment {seen['deployment']} of the {flag} ({one_line(seen['state'])})"
+        told = f"{this} does not say {_VALUES[flag][1]}"
+    else:
+        return seen
+    raise Unreadable(f"{told}; {store.off_by_hand()}")
+
+
+_VALUES = {"dial": ("percent", "at which weight it is"), "switch": ("enabled", "whether it is on")}
+"""Name of each flag's value, and what it says."""
+
+
+def read_back(
+    store: FlagStore, flag: Literal["dial", "switch"], number: int, *, started: bool, unless: tuple[str, ...] = BUSY
+) -> dict[str, Any]:
+    """A deployment of the way forward once it has settled (see `FlagStore.settled`).
+
+    Args:
+        started: whether AppConfig has said that there is one of this number: then it cannot be nothing.
+
+    Raises:
+        Unreadable: see `told_of`.
+    """
+    where = getattr(store.ids, f"{flag}_environment"), getattr(store.ids, f"{flag}_profile")
+
+    def ask() -> dict[str, Any]:
+        return store.settled(*where, number, unless)
+
+    return told_of(store, flag, number, ask, IN_FORCE) if started else ask()
 
 
 def whose(deployment: dict[str, Any]) -> str:

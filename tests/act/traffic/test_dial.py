@@ -577,3 +577,67 @@ def test_errors_of_reading_back_are_not_swallowed(home: Any) -> None:
     with pytest.raises(AwsError, match=r"AccessDeniedException to GetDeployment"):
         home.shift(10)
     assert home.journal.of("outcome")[0]["ok"] is None
+
+
+MUTE: dict[str, Any] = {
+    "404": refusal("ResourceNotFoundException"),
+    "500": refusal("InternalServerException"),
+    "no values": b'{"version":"1","values":{"vpr_async":{}}}',
+    "no flag": b'{"version":"1","values":{}}',
+    "a page": b"<html>sign in</html>",
+}
+WAYS: dict[str, Callable[[Any], Any]] = {
+    "switch on": lambda home: (home.turn(False), home.traffic.switch_on)[1],
+    "a raise": lambda home: lambda _: home.shift(10),
+    "a lowering": lambda home: (home.shift(10), lambda _: home.shift(0))[1],
+}
+
+
+def mute(home: Any, monkeypatch: pytest.MonkeyPatch, answer: Any, times: int) -> None:
+    """From the next deployment on AppConfig does not say what is in force, so many times."""
+    store, before, left = home.traffic._store, len(home.client.writes), [answer] * times
+    real_content, real_settled = store._content, store.settled
+
+    def started() -> bool:
+        return bool(left) and "start_deployment" in home.client.writes[before:]
+
+    def settled(*given: Any, **named: Any) -> Any:
+        if not started() or isinstance(answer, bytes):
+            return real_settled(*given, **named)
+        left.pop()
+        if answer is MUTE["404"]:
+            return {"deployment": None, "busy": None}
+        raise answer
+
+    monkeypatch.setattr(store, "settled", settled)
+    monkeypatch.setattr(
+        store,
+        "_content",
+        lambda *which: left.pop() if started() and isinstance(answer, bytes) else real_content(*which),
+    )
+    monkeypatch.setattr("runbook_lib.base.patience.AGAIN_S", (0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("answer", MUTE)
+def test_the_way_forward_asks_again_what_was_just_started(
+    home: Any, monkeypatch: pytest.MonkeyPatch, way: str, answer: str
+) -> None:
+    """One 404 of a deployment that AppConfig had just started was read as nothing."""
+    do = WAYS[way](home)
+    mute(home, monkeypatch, MUTE[answer], 2)
+    do("on")
+    assert home.state().weight == (10 if way == "a raise" else 0)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("answer", MUTE)
+def test_and_says_that_it_is_not_known_where_nothing_tells_it(
+    home: Any, monkeypatch: pytest.MonkeyPatch, way: str, answer: str
+) -> None:
+    do = WAYS[way](home)
+    mute(home, monkeypatch, MUTE[answer], 20)
+    with pytest.raises(Unreadable, match=r"deployment \d|version \d") as error:
+        do("on")
+    assert "reads back as" not in str(error.value) and "aws appconfig start-deployment" in str(error.value)
+    assert home.traffic._guard.unread
