@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from runbook_lib.base import answer_types, answers, calls
 from runbook_lib.base.aws_errors import aws_errors, spoilt
 from runbook_lib.base.errors import AwsError, UsageError
-from runbook_lib.base.foreign import address, head, one_line
+from runbook_lib.base.foreign import address, head, one_line, quoted
 from runbook_lib.base.patience import Patient, Silence, again
 from runbook_lib.base.plain_file import open_plain
 
@@ -275,7 +275,7 @@ def _no_pipe(bundle: str | None) -> None:
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.EINVAL:
             name = "AWS_CA_BUNDLE" if os.environ.get("AWS_CA_BUNDLE") == bundle else "ca_bundle in ~/.aws/config"
-            raise AwsError(f"{name} is '{one_line(bundle)}', which is a pipe or a device; name a file") from None
+            raise AwsError(f"{name} is {quoted(bundle)}, which is a pipe or a device; name a file") from None
 
 
 def _wants_code(session: Any) -> bool:

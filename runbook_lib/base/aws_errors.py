@@ -19,7 +19,7 @@ from typing import Any
 from runbook_lib.base.answers import PORTAL, frames, through
 from runbook_lib.base.aws_settings import wrong_setting
 from runbook_lib.base.errors import AwsError, RunbookError, Unreadable
-from runbook_lib.base.foreign import address, one_line
+from runbook_lib.base.foreign import address, one_line, quoted
 from runbook_lib.base.patience import Silent
 
 
@@ -155,7 +155,7 @@ def _tls(error: Exception, where: str) -> str | None:
         return f"{where} speaks no TLS: does AWS_ENDPOINT_URL (or HTTPS_PROXY) mean http:// where it says https://?"
     if "[Errno" in said or "[X509" in said or "[PEM" in said:
         bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
-        named = f"AWS_CA_BUNDLE is '{one_line(bundle)}', which" if bundle else "ca_bundle in ~/.aws/config"
+        named = f"AWS_CA_BUNDLE is {quoted(bundle)}, which" if bundle else "ca_bundle in ~/.aws/config"
         return f"{named} is no file with certificates ({one_line(said.partition('[')[2].partition('] ')[2])})"
     return None
 

@@ -6,7 +6,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
-from runbook_lib.base.foreign import address, one_line
+from runbook_lib.base.foreign import address, one_line, quoted
 from runbook_lib.base.masking.known import is_address
 
 
@@ -18,22 +18,24 @@ def wrong_setting(*, of_the_profile: bool) -> str | None:
 def _environment() -> str | None:
     for name, value in os.environ.items():
         if name.upper() in _PROXIES or (name.startswith("AWS_") and is_address(name)):
-            if name.startswith("AWS_") and "://" not in value:
+            ours = name.startswith("AWS_")
+            if ours and "://" not in value and value.strip():
                 continue  # botocore reports it
             try:
                 parsed = urlsplit(value if "://" in value else f"http://{value}")
                 whole = bool(parsed.scheme and parsed.hostname and parsed.port != 0) and not _TORN.search(value)
+                whole = whole and not _BLANK.search(value.lstrip(" ") if ours else value)
                 whole = whole or not value
             except ValueError:
                 whole = False
             if whole and name.upper() in _PROXIES and parsed.scheme.lower().startswith("socks"):
-                return f"{name} is '{address(value)}': a SOCKS proxy cannot be used; expects http://host:8080"
+                return f"{name} is {quoted(value, address)}: a SOCKS proxy cannot be used; expects http://host:8080"
             if not whole:
-                return f"{name} is '{address(value)}', which is not an address such as http://host:8080"
+                return f"{name} is {quoted(value, address)}, which is not an address such as http://host:8080"
         if name in _PROFILES and not value.strip():
-            return f"{name} is '{value}': unset it, or set it to a profile of ~/.aws/config"
+            return f"{name} is {quoted(value)}: unset it, or set it to a profile of ~/.aws/config"
         if name in _NUMBERS and not _WHOLE.fullmatch(value):
-            return f"{name} is '{one_line(value)}', expects a whole number"
+            return f"{name} is {quoted(value)}, expects a whole number"
         if name in _TOKENS and not re.fullmatch(r"[!-~]*", value):
             return f"{name} contains an invalid character (a line break, a space?); set it again"
     return None
@@ -42,6 +44,10 @@ def _environment() -> str | None:
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _TORN = re.compile(r"^https?(?:/|:(?!//))|\\", re.IGNORECASE)
 """A scheme that lacks a sign, and a sign at which a client of HTTP ends the host."""
+_BLANK = re.compile(r"[\s\x00-\x1f]")
+"""What no address has within it or behind it: Python takes some of it away, and botocore and urllib3 do not. A blank
+before an address is taken away by botocore.
+"""
 _TOKENS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 _NUMBERS = ("AWS_METADATA_SERVICE_TIMEOUT", "AWS_METADATA_SERVICE_NUM_ATTEMPTS")

@@ -7,6 +7,7 @@ Whoever waits is told for what; the waiting ends; and what is wrong is said of t
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 import re
 import sys
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from botocore import credentials
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ParamValidationError
 
 from runbook_lib.base.aws_errors import BODY, Unhad
-from runbook_lib.base.foreign import one_line
+from runbook_lib.base.foreign import one_line, quoted
 from runbook_lib.base.patience import Late, within
 from runbook_lib.base.plain_file import open_plain
 
@@ -95,18 +96,26 @@ class WebIdentity(credentials.AssumeRoleWithWebIdentityProvider):  # type: ignor
         return _refreshed(super().load(), asked)
 
 
+_ODD = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError, ParamValidationError)
+"""What botocore raises over a file of a sign-in that is not as the sign-in has written it."""
+
+
 class Sso(credentials.SSOProvider):  # type: ignore[misc]
     """botocore's, of `aws sso login`."""
 
     def load(self) -> Any:
         """As botocore's."""
 
-        def asked(refresh: Callable[[], Any]) -> Any:
+        def asked(refresh: Any) -> Any:
             try:
                 return refresh()
-            except (LookupError, TypeError, AttributeError, ValueError):
+            except _ODD:
+                of_it = refresh.__self__
+                name = getattr(of_it, "_sso_session_name", None) or of_it._start_url
+                key = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
+                file = Path(self._SSO_TOKEN_CACHE_DIR, f"{key}.json")
                 raise Unhad(
-                    "what `aws sso login` keeps in ~/.aws/sso/cache cannot be used, or the answer to it; sign in again"
+                    f"what `aws sso login` keeps in {one_line(file)} cannot be used, or the answer to it; sign in again"
                 ) from None
 
         return _refreshed(super().load(), asked)
@@ -172,7 +181,7 @@ def _readable(name: str, file: str) -> None:
     except (OSError, ValueError) as error:
         why = f"cannot be read ({getattr(error, 'strerror', None) or one_line(error)})"
     if why:
-        raise Unhad(f"{name} is '{one_line(file)}', which {why}; check it, or unset it and sign in another way")
+        raise Unhad(f"{name} is {quoted(file)}, which {why}; check it, or unset it and sign in another way")
 
 
 def install() -> None:

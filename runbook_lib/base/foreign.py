@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 # Controls (terminal sequences begin with them), line ends of Unicode and half characters; and what draws nothing by
 # itself, in which a whole text can be hidden: category Cf (with the marks of writing direction) and
@@ -196,6 +196,25 @@ def address(text: object) -> str:
     from runbook_lib.base.masking.known import without_login
 
     return one_line(without_login(str(text)))
+
+
+def quoted(text: str, shown: Callable[[object], str] | None = None) -> str:
+    """A value that a person has set, in quotes, with what it begins and ends with that cannot be seen.
+
+    Args:
+        shown: default: `one_line`.
+
+    >>> quoted(" a b\\n")
+    "' a b\\\\n'"
+    """
+    within = text.strip()
+    begin, _, end = text.partition(within) if within else (text, "", "")
+    ends = [one[:_UNSEEN].encode("unicode_escape").decode() for one in (begin, end)]
+    return f"'{ends[0]}{(shown or one_line)(within)}{ends[1]}'"
+
+
+_UNSEEN = 8
+"""Blanks and line ends that are shown at most."""
 
 
 def one_line(text: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runbook_lib.base import aws_settings
@@ -119,3 +119,33 @@ def test_the_password_of_a_proxy_or_an_endpoint_is_never_told(
     said = str(caught.value)
     assert "Som" not in said and "mer2026x" not in said and "2026x" not in said, said
     assert value.startswith("socks") or "[redacted]@" in said or "127.0.0.1:9" in said, said
+
+
+ENDS = st.text(" \t\r\n\xa0\x0b", min_size=1, max_size=3)
+ADDRESSES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "HTTPS_PROXY", "HTTP_PROXY")
+
+
+@given(name=st.sampled_from(ADDRESSES), end=ENDS)
+@example(name="AWS_ENDPOINT_URL", end="\n")
+@example(name="HTTPS_PROXY", end="\n")
+def test_a_blank_behind_an_address_can_be_seen(name: str, end: str) -> None:
+    """The sentence showed an address in order: `'http://127.0.0.1:1', which is not an address`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(name, f"http://127.0.0.1:1{end}")
+        said = aws_settings.wrong_setting(of_the_profile=False) or ""
+    shown = end.encode("unicode_escape").decode()
+    assert said == f"{name} is 'http://127.0.0.1:1{shown}', which is not an address such as http://host:8080"
+
+
+@pytest.mark.parametrize("value", ["\n", " \n"])
+def test_a_line_break_alone_is_one_sentence_of_one_line(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_METADATA_SERVICE_TIMEOUT"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            said = aws_settings.wrong_setting(of_the_profile=False) or ""
+        assert f"{name} is '" in said and "\\n'" in said and len(said.splitlines()) == 1
+
+
+def test_a_blank_before_an_address_is_nothing_to_botocore(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", " http://127.0.0.1:1")
+    assert aws_settings.wrong_setting(of_the_profile=False) is None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import MetadataRetrievalError
 from botocore.utils import ContainerMetadataFetcher
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from runbook_lib.base import aws as clients
 from runbook_lib.base import credential_sources, telling
@@ -147,7 +151,7 @@ def test_a_sign_in_that_cannot_be_used_is_said_and_who_signs_in_does_not_wait_fo
     monkeypatch.setenv("AWS_ENDPOINT_URL_SSO", silent)
     monkeypatch.setattr(clients, "WHO_S", 0.2)
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
-    says = "keeps in ~/.aws/sso/cache cannot be used" if kept else rf"{silent}\S* does not answer"
+    says = f"keeps in {cache} cannot be used" if kept else rf"{silent}\S* does not answer"
     with pytest.raises(AwsError, match=says):
         Aws("us-east-1", tries=1).identity()
 
@@ -184,3 +188,67 @@ def test_what_is_typed_and_is_no_code_is_said_so(typed: str | Exception, monkeyp
     monkeypatch.setattr(getpass, "getpass", type_)
     with pytest.raises(AwsError, match=r"^signing in: what was typed is no MFA code"), aws_errors("signing in"):
         credential_sources.code("code: ")
+
+
+SIGNED_IN = {
+    "accessToken": "t",
+    "expiresAt": "2099-01-01T00:00:00Z",
+    "refreshToken": "r",
+    "clientId": "c",
+    "clientSecret": "s",
+    "registrationExpiresAt": "2099-01-01T00:00:00Z",
+}
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.lists(st.none(), max_size=1),
+    st.sampled_from(["9" * 400, "2099-13-45", "0001-01-01T00:00:00+14:00", {}]),
+)
+KEPT = st.one_of(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(SIGNED_IN, ODD)).map(lambda odd: json.dumps({**SIGNED_IN, **odd})),
+    ODD.map(json.dumps),
+    st.just("[" * 100_000),
+)
+PYTHON = re.compile(r"<class|NoneType|object|Error|Python|recursion|Parameter validation|argument|C long|subscript")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sampled_from(["old", "new"]), KEPT)
+@example("new", json.dumps({**SIGNED_IN, "accessToken": 5}))
+@example("old", json.dumps({**SIGNED_IN, "accessToken": None}))
+@example("old", "[" * 100_000)
+@example("new", json.dumps({**SIGNED_IN, "expiresAt": "9" * 400}))
+@example("new", json.dumps({**SIGNED_IN, "expiresAt": "2001-01-01T00:00:00Z", "clientSecret": 5}))
+def test_what_a_sign_in_keeps_is_never_told_in_words_of_python(
+    sso: dict[str, Path], monkeypatch: pytest.MonkeyPatch, profile: str, kept: str
+) -> None:
+    file = sso[profile]
+    file.write_text(kept)
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    with pytest.raises(AwsError) as caught:
+        Aws("us-east-1", tries=1).identity()
+    told = str(caught.value)
+    assert f"keeps in {file} cannot be used" in told or "the sign-in has expired" in told or "does not answer" in told
+    assert not PYTHON.search(told.replace(str(file), "")), told
+
+
+@pytest.fixture
+def sso(home: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
+    """The file of the sign-in of a profile of either kind, where nothing answers."""
+    start, cache = "https://a.example/start", home / ".aws/sso/cache"
+    cache.mkdir(parents=True)
+    both = "sso_account_id = 000000000103\nsso_role_name = r\n"
+    where = f"sso_start_url = {start}\nsso_region = us-east-1\n"
+    (home / ".aws/config").write_text(
+        f"[profile old]\n{where}{both}[profile new]\nsso_session = my\n{both}[sso-session my]\n{where}"
+    )
+    for one in ("credentials.SSOProvider", "tokens.SSOTokenProvider"):
+        monkeypatch.setattr(f"botocore.{one}._SSO_TOKEN_CACHE_DIR", str(cache))
+    monkeypatch.setattr(clients, "WHO_S", 0.2)
+    monkeypatch.setattr("runbook_lib.base.patience.AGAIN_S", ())
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    names = {profile: hashlib.sha1(key.encode()).hexdigest() for profile, key in (("old", start), ("new", "my"))}
+    return {profile: cache / f"{name}.json" for profile, name in names.items()}
