@@ -35,6 +35,7 @@ MAX_TEXT = 20_000
 """Most characters of a message."""
 MAX_SUBJECT = 100
 """Most ASCII characters of a subject that SNS accepts."""
+_MORE = " ..."
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,25 @@ def _send(who: str, send: Callable[[], str], perhaps: Callable[[Exception], bool
         raise _NotSent(f"{who} was not told: {why(error)}") from None
 
 
+def _subject(text: str) -> str:
+    """A subject as SNS takes it: ASCII on one line, cut between two words where it is too long.
+
+    >>> _subject("[prod] async is off – now")
+    '[prod] async is off - now'
+    """
+    line = " ".join(re.sub(r"[^\x20-\x7e]", "-", text).split())
+    if len(line) <= MAX_SUBJECT:
+        return line
+    most = MAX_SUBJECT - len(_MORE)
+    words = line[: most + 1].rpartition(" ")[0].rstrip(" ,;:(")
+    return (words or line[:most]) + _MORE
+
+
 def _publish(aws: Any, params: Params, subject: str, text: str) -> str:
-    topic, ascii_only = params.name("topic"), re.sub(r"[^\x20-\x7e]", "-", subject)[:MAX_SUBJECT]
+    topic, fits = params.name("topic"), _subject(subject)
 
     def publish() -> str:
-        aws.client("sns").publish(TopicArn=topic_arn(params), Subject=ascii_only, Message=text)
+        aws.client("sns").publish(TopicArn=topic_arn(params), Subject=fits, Message=text)
         return f"{topic} was told"
 
     return _send(topic, publish, perhaps_done, lambda error: sentence(error) or one_line(error))

@@ -148,8 +148,13 @@ class Aws:
             import boto3
             from botocore.session import get_session
 
-            from runbook_lib.base import credential_process, credential_sources  # here, because they need botocore
+            from runbook_lib.base import (
+                bounded,
+                credential_process,
+                credential_sources,
+            )  # here, because they need botocore
 
+            bounded.install()
             credential_process.install()
             credential_sources.install()
             self.region = region

@@ -208,7 +208,8 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
         ),
         (
             (bc.ConnectionClosedError,),
-            f"{{where}} gives no whole answer (it closes the connection, or speaks no HTTP); {network}",
+            "{where} gives no whole answer (it closes the connection, sends without end, or speaks no HTTP); "
+            + network,
         ),
         (
             (bc.EndpointConnectionError, bc.ConnectTimeoutError, bc.ReadTimeoutError),

@@ -208,6 +208,25 @@ class Synchronous(Declared):
     """HTTP method."""
     codes: tuple[Code, ...] = Field(default=(200, 504), min_length=1)
     """The route's usual answers: 504 if the gateway times out, as in production."""
+    answers: Literal["json", "any"] = "json"
+    """What a good answer (2xx) has: `json`, or `any` body, such as a PDF or a page. A login page answers 200, too."""
+    required: tuple[Path, ...] = ()
+    """Paths that must exist in the JSON of a good answer, with a value."""
+
+    def fault(self, code: int, body: object) -> str:
+        """What is wrong with an answer that has one of the codes, as the end of a sentence; empty: nothing."""
+        if not 200 <= code < 300 or code == 204 or self.answers == "any":
+            return ""
+        if body is None:
+            return "it is not JSON (contract.sync.answers); does a login page stand between?"
+        missing = next((path for path in self.required if json_body.at(body, path) in (None, "", [], {})), None)
+        return "" if missing is None else f"it has nothing at '{missing}' (contract.sync.required)"
+
+    @model_validator(mode="after")
+    def _paths_of_json(self) -> Synchronous:
+        if self.required and self.answers != "json":
+            raise ValueError("`required` is about JSON, and `answers` is any; leave one of them out")
+        return self
 
 
 class Contract(Declared):

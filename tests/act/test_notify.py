@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from runbook_lib.act import notify as notifying
 from runbook_lib.act.guard import Guard
@@ -319,3 +321,19 @@ def test_a_message_that_no_channel_would_take_is_told_all_the_same(configured: A
     for sent in (aws.published[0]["Message"], hook.got[0]["text"]):
         assert "< !channel> \\ud800 [ok] (http://127.0.0.1/x) p < 0.05 " in sent
         assert "hunter2x" not in sent and len(sent.encode()) < 25_000
+
+
+@given(st.text(min_size=1, max_size=250))
+@example("[dev] Scenario 1: async endpoint failing: it is NOT known whether async is off; a person is needed now")
+@example("x" * 250)
+@example(" \n")
+def test_a_subject_is_cut_between_two_words(text: str) -> None:
+    """It ended "a person is needed n"."""
+    words = " ".join("".join(char if " " <= char <= "~" else "-" for char in text).split()).split()
+    subject = notifying._subject(text)
+    assert len(subject) <= notifying.MAX_SUBJECT and subject.isascii() and (subject.isprintable() or not subject)
+    if subject.split() != words:
+        assert subject.endswith("...") and len(" ".join(words)) > notifying.MAX_SUBJECT
+        kept = subject.removesuffix("...").split()
+        if len(words[0]) < notifying.MAX_SUBJECT - len(" ..."):
+            assert [one.rstrip(",;:(") for one in kept] == [one.rstrip(",;:(") for one in words[: len(kept)]]

@@ -218,6 +218,8 @@ class Conversation:
         # In production the gateway gives up after 29 s: there 504 is the usual answer, and so a valid one.
         if answer.status not in old.codes:
             raise Failed(_said(answer))
+        if wrong := old.fault(answer.status, answer.body):
+            raise Failed(f"{_said(answer)}: {wrong}")
         return str(answer.status)
 
     def _submitted(self, body: object) -> Answer:

@@ -49,6 +49,8 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
         if urlsplit(newurl).scheme not in ("http", "https"):  # urllib would speak FTP
             return None
         made = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if made is not None:
+            fp.close()  # urllib would read all of a body that nobody asked for, which may have no end
         if made is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
             made.headers = {}
         return made

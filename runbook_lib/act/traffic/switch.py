@@ -244,7 +244,7 @@ class Trying:
 
     def __init__(self, doing: str, guard: Guard, monotonic: Callable[[], float], by_hand: Callable[[], str]) -> None:
         self._doing, self._guard, self._monotonic, self._by_hand = doing, guard, monotonic, by_hand
-        self._deadline, self._overdue = monotonic() + PATIENCE_S, Overdue(monotonic)
+        self._begun, self._overdue = monotonic(), Overdue(monotonic)
 
     def failed(self, error: Exception) -> None:
         """Notes a failed attempt: a warning, and a message to the caller once it takes long.
@@ -252,11 +252,12 @@ class Trying:
         Raises:
             AwsError: there is no further attempt.
         """
-        left = self._deadline - self._monotonic()
-        if left <= 0 or hopeless(error):
+        spent = self._monotonic() - self._begun
+        if spent >= PATIENCE_S or hopeless(error):
             raise AwsError(f"{self._doing} failed: {said(error)}; {self._by_hand()}") from error
         self._guard.warn(f"{self._doing}: {said(error)}; trying again")
-        told = f"{self._doing} has NOT worked yet ({said(error)}); it is tried for {left:.0f} s more"
+        # How long yet is not known: the last attempt may be one that AWS does not answer.
+        told = f"{self._doing} has NOT worked yet, after {spent:.0f} s ({said(error)}); it is tried again"
         self._overdue.tell(lambda: f"{told}; {self._by_hand()}")
 
 

@@ -6,15 +6,16 @@ import base64
 import datetime as dt
 import hashlib
 import json
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.errors import AwsError
+from runbook_lib.base.https import no_answer, sent
 from runbook_lib.base.window import Window
 from runbook_lib.observe.asking import Absent, Clients, Place, pages
 from runbook_lib.observe.metrics.fetch import Answers, Ask, fetch
@@ -26,6 +27,8 @@ CALLS, WITNESS = "sync_fn_invocations", "submit_invocations"
 """The metric that must be silent, and the one that shows that metrics arrive at all."""
 PERIOD_S = 300
 _DOWNLOAD_S = 60
+_LARGEST_B = 262_144_000
+"""Bytes of a package: Lambda takes none that is larger, even unpacked."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +117,12 @@ def _download(url: str) -> bytes:
     if not url.startswith(("https://", "http://")):
         raise AwsError("downloading the code of the synchronous Lambda: Lambda gave no link to it")
     try:
-        with urllib.request.urlopen(url, timeout=_DOWNLOAD_S) as answer:  # noqa: S310 (the scheme is checked)
-            content: bytes = answer.read()
-    except (urllib.error.URLError, TimeoutError, OSError) as error:
-        why = getattr(error, "code", None) or getattr(error, "reason", None) or type(error).__name__
-        raise AwsError(f"downloading the code of the synchronous Lambda: {why}; run this again") from None
+        request = urllib.request.Request(url)  # noqa: S310 (the scheme is checked)
+        content = sent(request, "the code of the synchronous Lambda", _DOWNLOAD_S, _LARGEST_B + 1)[1]
+    except (OSError, HTTPException) as error:
+        raise AwsError(f"downloading the code of the synchronous Lambda: {no_answer(error)}; run this again") from None
+    if len(content) > _LARGEST_B:
+        raise AwsError(f"downloading the code of the synchronous Lambda: it has more than {_LARGEST_B:,} bytes")
     return content
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from pydantic import ValidationError
 
 from runbook_lib.act.requests.conversation import Conversation
 from runbook_lib.act.requests.http_call import Answer
@@ -109,3 +110,32 @@ def test_without_a_status_route_the_table_tells_and_what_is_not_asked_is_said() 
     assert said == "COMPLETED in the table after 2 looks; not asked by HTTP: the API has no status route"
     assert made.unknown() == "not asked: the API has no status route (api.routes.status)"
     assert asked == []
+
+
+PAGE = Answer(200, None, "<html>Sign in</html>")
+
+
+@pytest.mark.parametrize(
+    ("told", "answer", "wrong"),
+    [
+        ({}, PAGE, "is not JSON (contract.sync.answers)"),
+        ({}, Answer(200, {"report": "x"}), ""),
+        ({}, Answer(200, [1]), ""),
+        ({}, Answer(504, None, "<html>Gateway Timeout</html>"), ""),
+        ({}, Answer(302, None), "302"),
+        ({"codes": [204]}, Answer(204, None), ""),
+        ({"answers": "any"}, PAGE, ""),
+        ({"required": ["data.report"]}, Answer(200, {"data": {"report": "x"}}), ""),
+        ({"required": ["data.report"]}, Answer(200, {"login": "https://sso.example"}), "nothing at 'data.report'"),
+        ({"required": ["data.report"]}, Answer(504, {"message": "Endpoint request timed out"}), ""),
+    ],
+)
+def test_a_login_page_is_no_answer_of_the_old_route(told: dict[str, Any], answer: Answer, wrong: str) -> None:
+    """A portal in between answers 200, too: with its page."""
+    step = attempt("sync", "", client({"sync": told}, answer)[0].sync)
+    assert (step.ok, wrong in step.detail) == (not wrong, True), step.detail
+
+
+def test_fields_are_declared_of_json_only() -> None:
+    with pytest.raises(ValidationError, match="leave one of them out"):
+        Contract.model_validate({"sync": {"answers": "any", "required": ["a"]}})

@@ -72,7 +72,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.got.append(dict(self.headers))
-        away = {"/away": self.server.url("there", "localhost"), "/ftp": self.server.url("x").replace("http", "ftp", 1)}
+        away = {one: self.server.url("there", "localhost") for one in ("/away", "/away-huge")}
+        away |= {"/ftp": self.server.url("x").replace("http", "ftp", 1)}
         self.send_response(302 if self.path in away else 200)
         if self.path in away:
             self.send_header("Location", away[self.path])
@@ -83,13 +84,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"12")
         if self.path == "/there":
             self.wfile.write(b"{}")
-        while self.path in ("/huge", "/slow"):
+        while self.path in ("/huge", "/away-huge", "/slow"):
             try:
-                self.wfile.write(b"1" * 1_000_000 if self.path == "/huge" else b" ")
+                self.wfile.write(b"1" * 1_000_000 if self.path != "/slow" else b" ")
                 self.wfile.flush()
             except OSError:
                 return
-            time.sleep(0 if self.path == "/huge" else 0.02)
+            time.sleep(0 if self.path != "/slow" else 0.02)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -120,6 +121,8 @@ def test_half_an_answer_is_no_answer(foreign: Foreign) -> None:
 
 def test_an_answer_without_end_is_given_up(foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
     assert over_http("GET", foreign.url("huge"), {}, None) == Answer(200, None, "1" * 200)
+    monkeypatch.setattr(http_call, "_WHOLE_S", 5)
+    assert over_http("GET", foreign.url("away-huge"), {}, None) == Answer(200, {}), "the body of a redirect is not read"
     monkeypatch.setattr(http_call, "_WHOLE_S", 0.2)
     with pytest.raises(TimeoutError, match="not there within"):
         over_http("GET", foreign.url("slow"), {}, None)
