@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -80,3 +81,10 @@ def usual_time() -> None:
     """
     if not re.fullmatch("[0-9]{1,11}", os.environ.get("SOURCE_DATE_EPOCH", "")):
         os.environ.pop("SOURCE_DATE_EPOCH", None)
+
+
+def homeless() -> None:
+    """Lets IPython and Jupyter be silent of a home that cannot be written, in a container for instance: nothing of ours
+    goes there.
+    """
+    warnings.filterwarnings("ignore", "IPython (parent|dir)", UserWarning)

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,14 +31,13 @@ from papermill.clientwrap import PapermillNotebookClient
 
 from runbook_lib.base import scratch
 from runbook_lib.base.foreign import one_line, terminal
-from runbook_lib.base.process import INLINE
+from runbook_lib.base.process import INLINE, homeless
 from runbook_lib.base.redact import Pieces, redact_text
 from runbook_lib.record.allowance import Allowance, without_unfinished
 from runbook_lib.record.kernel_stderr import Stderr
 from runbook_lib.record.redact_notebook import redact_output, redact_outputs
 
-# Without a home that can be written, in a container for instance; nothing of ours goes there.
-warnings.filterwarnings("ignore", "IPython (parent|dir)", UserWarning)
+homeless()
 _SOCKET_PATH = 100
 ANSWERS_S = 30.0
 """Seconds for the answer of a kernel that said that it is done with the cell."""

@@ -15,6 +15,7 @@ from packaging.version import Version
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.kept_at import files_of
 from runbook_lib.base.own_files import OWN
+from runbook_lib.base.process import homeless
 from runbook_lib.base.project import delivered_files, project_root, visible
 from runbook_lib.commands import params_check
 from runbook_lib.commands.doctor.model import Found, Ground, note, ok, wrong
@@ -61,6 +62,7 @@ def kernel(_: Ground) -> Found:
     """Checks that the notebooks' kernel exists, with a Python that starts."""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
+    homeless()
     mend = f"{sys.executable} -m ipykernel install --sys-prefix"
     try:
         spec = KernelSpecManager().get_kernel_spec(KERNEL)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -62,6 +65,16 @@ def test_no_kernel(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", none)
     found = machine.kernel(ground)
     assert found.state == "WRONG" and "-m ipykernel install" in found.mend
+
+
+@pytest.mark.slow
+def test_a_home_that_is_not_there_is_nothing_to_the_kernel() -> None:
+    """IPython's warning stood between the lines of `doctor`."""
+    code = "from runbook_lib.commands.doctor.machine import kernel; print(kernel(None).state)"
+    env = {name: value for name, value in os.environ.items() if name not in ("IPYTHONDIR", "PYTHONWARNINGS")}
+    env |= {"HOME": "/nonexistent"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+    assert (done.stdout, done.stderr) == ("OK\n", "")
 
 
 def test_no_notebooks_and_one_too_few(ground: Ground) -> None:
