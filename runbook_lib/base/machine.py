@@ -9,13 +9,15 @@ from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.foreign import line, one_line, short
 
 _NAMES = "EACCES EDQUOT EFBIG EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENOSPC ENOTDIR EPERM EROFS"
+UNLOADED = (ImportError, MemoryError, SystemError)
+"""Errors of a module that cannot be loaded; the last is Python's own where memory ends while it looks for one."""
 _OF_A_FILE = {getattr(errno, name) for name in _NAMES.split()}
 """What this machine says of a file that a person named, or of its disk: no fault of the runbook."""
 
 
 def of_this_machine(error: BaseException) -> str:
     """What is wrong with a file, the memory or the installation; empty: the error is another one."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, SystemError) and "without exception set" in str(error)):
         return "this machine has no memory left for it"
     if isinstance(error, EOFError) and "marshal" in str(error):  # Python keeps what a full disk cuts off
         return "a compiled module of this installation is cut off: remove its __pycache__ folders"

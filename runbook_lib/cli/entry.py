@@ -55,7 +55,7 @@ def _main() -> NoReturn:
     if sys.argv[1:3] == ["rollback", "1"]:
         try:
             from runbook_lib.commands.kill_switch import parse
-        except (ImportError, MemoryError) as error:  # nothing that could say more is sure to load
+        except (ImportError, MemoryError, SystemError) as error:  # nothing that could say more is sure to load
             why = str(error) or "this machine has no memory left for it"
             print(f"runbook: it cannot be loaded: {why}; {UNTOUCHED}", file=sys.stderr, flush=True)
             sys.exit(1)

@@ -552,6 +552,8 @@ MISSING, HOW = sys.argv[2].split(","), sys.argv[3]
 class Without:
     def find_spec(self, name, *_):
         if name in MISSING:
+            if HOW == "python":
+                raise SystemError("error return without exception set")
             raise MemoryError if HOW == "memory" else ImportError(f"{name}: cannot allocate memory")
 sys.meta_path.insert(0, Without())
 from runbook_lib.cli import entry
@@ -590,11 +592,12 @@ def test_people_are_told_whatever_cannot_be_loaded(
 
 
 @pytest.mark.emulator
-@pytest.mark.parametrize("missing", ["pydantic", "typer", "runbook_lib.steps"])
+@pytest.mark.parametrize("how", ["memory", "python"])
+@pytest.mark.parametrize("missing", ["pydantic", "typer", "runbook_lib.steps", "pydantic,runbook_lib.record.sealing"])
 def test_or_it_is_said_that_nobody_was(
-    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], missing: str
+    aws: EmbeddedAws, file: Path, inbox: Callable[[], list[str]], missing: str, how: str
 ) -> None:
-    done = without(aws, file, missing, "memory")
+    done = without(aws, file, missing, how)
     assert not state(aws, file).switch_on and inbox() == []
     assert done.stdout.startswith("async is off") and done.returncode == 1
     assert "nobody was told of it" in done.stderr and "no memory left" in done.stderr, done.stderr
