@@ -12,15 +12,17 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 
-# Controls (terminal sequences begin with them), line ends of Unicode and half characters; and what draws nothing by
-# itself, in which a whole text can be hidden: category Cf (with the marks of writing direction) and
-# Default_Ignorable_Code_Point.
-_NEVER = (
-    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5"
-    r"\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000110bd"
-    r"\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+# What draws nothing by itself, in which a whole text can be hidden: category Cf (with the marks of writing direction)
+# and Default_Ignorable_Code_Point, but what emoji and words have within them.
+UNSEEN = (
+    r"\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_SELECT, _JOIN = r"[\ufe00-\ufe0f]", r"[\u200c\u200d]"
+SELECTORS, JOINERS = r"\ufe00-\ufe0f", r"\u200c\u200d"
+# Controls (terminal sequences begin with them), line ends of Unicode and half characters.
+_NEVER = rf"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{UNSEEN}"
+_SELECT, _JOIN = f"[{SELECTORS}]", f"[{JOINERS}]"
 _SIGN = rf"[^\x00-\xa0\u2000-\u200d\u3000\ufe00-\ufe0f{_NEVER}]"
 # Within an emoji, or a word of a script that needs them, one selector and a joiner stay.
 _CONTROL = re.compile(
@@ -42,6 +44,8 @@ LITERAL = re.compile(r"<span>&#[0-9]+;</span>")
 
 _CHAT = re.compile(r"<[A-Za-z!@#/]|\]\(")
 """The beginning of a mention (`<!channel>`), of a tag, or of a link's address."""
+_TAGS = re.compile(r"(\\*)\[(?=([a-z#/@][^\[]*?\])?)")
+"""A bracket, and whether rich takes it for the beginning of a tag."""
 _LONG = re.compile(r"\S{400,}")
 _ENDS = 120
 _TOLD = 2_000
@@ -169,8 +173,10 @@ def message(text: object) -> str:
 
 
 def markup(text: object) -> str:
-    """Text for rich's console markup: a `[` begins no tag."""
-    return re.sub(r"(\\*)\[", r"\1\1\\[", terminal(text))
+    """Text for rich's console markup: a `[` begins no tag. rich takes two backslashes before a tag for one, and takes
+    away the last one before any other `[`.
+    """
+    return _TAGS.sub(lambda match: match[1] * (1 + bool(match[2])) + "\\[", terminal(text))
 
 
 def _escaped(match: re.Match[str]) -> str:

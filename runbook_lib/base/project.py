@@ -117,10 +117,10 @@ def expanded(value: str | Path, what: str = "") -> Path:
     name = f"{what} is" if what else "the path is"
     if not written.strip():  # else it would be the working folder
         raise UsageError(f"{name} '{value}', which is empty; write a path")
-    if odd := _new(told, r"[\x00-\x1f\x7f]|\$\{?[A-Za-z_]"):
+    if odd := _new(told, r"[\x00-\x1f\x7f]|\$\{?[A-Za-z_]\w*\}?"):
         if not odd.startswith("$"):
-            raise UsageError(f"{name} {told!r}, which has control characters; write a path")
-        raise UsageError(f"{name} '{value}': variables are not filled in; write the whole path")
+            raise UsageError(f"{name} {told!r}, which has the control character {odd!r}; write a path")
+        raise UsageError(f"{name} '{value}': the variable {odd} is not filled in; write the whole path")
     if told.startswith("~"):
         raise UsageError(f"{name} '{value}': this machine has no such user; write the whole path")
     try:

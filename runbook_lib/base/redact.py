@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from runbook_lib.base.masking.assigned import mask_suffixed, mask_whole
 from runbook_lib.base.masking.clients import CLIENTS
+from runbook_lib.base.masking.columns import mask_columns
 from runbook_lib.base.masking.commands import mask_commands
 from runbook_lib.base.masking.declared import DECLARED
 from runbook_lib.base.masking.doubled import with_quotes
@@ -171,7 +172,7 @@ def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
 
 def _told(text: str, emails: bool) -> str:
     small = text.casefold()
-    for mask in (mask_apart, mask_logins, mask_tables, mask_rows, mask_manifests, mask_objects):
+    for mask in (mask_apart, mask_logins, mask_columns, mask_tables, mask_rows, mask_manifests, mask_objects):
         text = mask(text, small)
     assigned = assigns(small)
     text = mask_fields(_shaped(mask_whole(text) if assigned else text, small, emails), small)

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from runbook_lib.base.foreign import UNSEEN
 from runbook_lib.params.measures import SIDES
 from runbook_lib.params.sentence import shown
 
@@ -101,7 +102,7 @@ READ = ("title", "why", "failing", "muted", "no_change_test", "then", "cures", "
 """Fields with a text or name for people: they must not be empty."""
 LONG = ("why",)
 """Fields that may have several lines."""
-_UNSEEN = r"\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+_UNSEEN = rf"\x0b-\x1f\x7f-\x9f\u2028\u2029{UNSEEN}"
 CONTROL = re.compile(rf"[\x00-\x0a{_UNSEEN}]")
 _BUT_LINES = re.compile(rf"[\x00-\x08{_UNSEEN}]")
 _MOST_TEXT = 2000

@@ -127,7 +127,8 @@ def sealed(
         _said(entry, "was sealed before that")
         return ref
     except ArchiveError as error:
-        errors.done_here.pop("entry", None)
+        if entry.by != RUNBOOK:
+            errors.done_here["entry"] = "nothing else was changed"
         keep_end(staging, "completed", None, None)
         kept = f"what was said is kept in {staging}: `runbook archive sync{option_of(archive)}` seals it"
         raise ArchiveError(f"{error}; {kept}") from None

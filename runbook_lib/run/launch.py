@@ -29,6 +29,7 @@ from runbook_lib.record import engine, staging
 from runbook_lib.record.attached import report_of
 from runbook_lib.record.journal import read_events
 from runbook_lib.record.place import PARAMS
+from runbook_lib.record.recording import is_spare
 
 START = "00_start"
 """The notebook that JupyterLab opens: it is no step, and a terminal has `runbook status` instead."""
@@ -328,6 +329,8 @@ def finished(archive: Any, ref: Any, before: Sequence[str] = ()) -> Finished:
     if whats:
         why = f"{problem.sentence if problem else 'no decision'}; begun before that: {'; '.join(whats)}"
     report = report_of(ref)
+    # What a rollback did is done, wherever its record lies; a plan whose record is not in the archive needs a person.
+    apart = Exit.HOLD if record.mode == "plan" and is_spare(ref.folder.parents[3]) else Exit.OK
     kind = getattr(errors, problem.type, RunbookError) if problem else RunbookError
     return Finished(
         run_id=record.run_id,
@@ -338,7 +341,7 @@ def finished(archive: Any, ref: Any, before: Sequence[str] = ()) -> Finished:
         next=told.next if done else "",
         folder=str(ref.folder),
         report=str(report) if report.is_file() else None,
-        exit_code=int(_EXIT[decision] if done else kind.exit_code),
+        exit_code=int(max(_EXIT[decision], apart) if done else kind.exit_code),
         come_back_at=(told.come_back_at or None) if done else None,
         word=record.word,
     )

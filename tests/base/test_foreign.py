@@ -125,6 +125,14 @@ def test_rich_reads_it_as_text(text: str) -> None:
     assert taken.get().rstrip("\n").rstrip() == foreign.field(text).rstrip()
 
 
+@given(st.lists(st.sampled_from(["\\", "[", "]", "b", "/", "#1", " ", "1"]), max_size=12).map("".join))
+def test_rich_reads_backslashes_and_brackets_as_they_are(text: str) -> None:
+    console = Console(width=10_000, color_system=None, force_terminal=False)
+    with console.capture() as taken:
+        console.print(foreign.markup(text), emoji=False, highlight=False, soft_wrap=True)
+    assert taken.get().removesuffix("\n") == text
+
+
 TURNS = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 
 

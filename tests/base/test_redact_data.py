@@ -38,6 +38,13 @@ def test_a_value_behind_a_telling_name_goes_whole() -> None:
     }
 
 
+@pytest.mark.parametrize("key", ["{}[db]", "{}[0]", "db_{}['a']", "user[{}]", "user[{}_1]"])
+def test_a_key_with_an_index_is_that_name(key: str) -> None:
+    for name, masked in (("password", True), ("api_token", True), ("tokens", False), ("size", False)):
+        shown = redact({key.format(name): "zebra"})
+        assert shown == {key.format(name): MASK if masked else "zebra"}
+
+
 def test_a_list_of_words_is_a_command_line() -> None:
     secret = "zebra" + "stripe"
     assert redact(["/usr/bin/mysql", f"-p{secret}", "vpr"]) == ["/usr/bin/mysql", f"-p{MASK}", "vpr"]

@@ -129,7 +129,7 @@ def test_what_was_sealed_is_told_by_whatever_fails_after_it_and_what_was_not_is_
         patch.setattr(entries, "seal_staged", Mock(side_effect=ArchiveError("no room")))
         with pytest.raises(ArchiveError, match="no room"):
             enter(archive, params(), entry())
-    assert changed() == "; nothing was changed"
+    assert changed() == "; nothing else was changed"  # it said that the text is kept and that nothing was changed
     enter(archive, params(), entry())
     assert changed() == "; the entry (attestation) was sealed before that"
 
@@ -145,4 +145,4 @@ def test_a_log_that_may_not_be_read_is_told_in_one_sentence(archive: Archive, mo
     monkeypatch.setattr("runbook_lib.record.archive.ready", denied)
     with pytest.raises(ArchiveError, match=f"^{file}: Permission denied; what was said is kept in .*archive sync"):
         enter(archive, params(), entry("other"))
-    assert changed() == "; nothing was changed"
+    assert changed() == "; nothing else was changed"

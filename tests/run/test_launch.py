@@ -254,3 +254,26 @@ def test_a_rehearsal_has_the_word_of_the_report(
     record = Record(status=status, decision=decision, outcome=outcome)
     result = finished(SimpleNamespace(load=lambda _: record), SimpleNamespace(folder=tmp_path))
     assert result.word == word and "word" not in result.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("mode", "decision", "apart", "code"),
+    [
+        ("plan", "PLANNED", True, 3),
+        ("plan", "PROMOTE", True, 3),
+        ("plan", "ROLLBACK", True, 4),
+        ("plan", "SOAK", False, 0),
+        ("apply", "SOAK", True, 0),  # a rollback, which goes on without the archive
+    ],
+)
+def test_a_plan_whose_record_is_not_in_the_archive_needs_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, decision: str, apart: bool, code: int
+) -> None:
+    """It ended with 0, and CI went on with a record that nobody would find."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = (
+        tmp_path / ("runbook-archive-abc" if apart else "archive") / "env=prod" / "release=r" / "03_dashboard" / "x"
+    )
+    outcome = {"decision": decision, "said": decision, "reason": "", "next": ""}
+    record = Record(status="completed", mode=mode, decision=decision, outcome=outcome)
+    assert finished(SimpleNamespace(load=lambda _: record), SimpleNamespace(folder=folder)).exit_code == code

@@ -46,7 +46,7 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("rclone", r"obscure\s{1,4}(?!-)"),
     ("net", r"user\s{1,4}[^\s/\"']{1,80}\s{1,4}(?![/*])"),
     ("net", r"use\s[^\n;|&]{0,200}?/user:[^\s\"']{1,80}\s{1,4}(?![/*])"),
-    ("net", r"use\s{1,4}(?:[A-Za-z]:\s{1,4})?\\{2,4}[^\s\"']{1,200}\s{1,4}(?![/*])"),
+    ("net", r"use\s{1,4}(?:[A-Za-z]:\s{1,4})?[\\\ue000]{2,4}[^\s\"']{1,200}\s{1,4}(?![/*])"),  # also as a list
     ("mysqladmin", r"password\s{1,4}"),
 )
 """Programs, and the text right before the secret."""
@@ -63,14 +63,15 @@ _PATTERNS = [
     )
     for programs, option in _OPTIONS
 ]
+_SPACE = r"(?:[ \t]{1,4}(?:[\\`^]\n[ \t]{0,40})?)"
 _SET = re.compile(
-    r"(?<![\w-])((?:set|setx|setenv)(?:[ \t]{1,4}-{1,2}[a-z]{1,12}){0,3}[ \t]{1,4}(?P<name>[A-Za-z][A-Za-z0-9_]{2,80})"
-    r"[ \t]{1,4})" + _WORD
+    rf"(?<![\w-])((?:set|setx|setenv)(?:{_SPACE}-{{1,2}}[a-z]{{1,12}}){{0,3}}{_SPACE}(?P<name>[A-Za-z][A-Za-z0-9_]{{2,80}})"
+    rf"{_SPACE}){_WORD}"
 )
 """A variable as some shells set it, without an equals sign: `set -gx DB_PASSWORD x`, `setx DB_PASSWORD x`."""
 _CONFIG = re.compile(
-    r"(?<![\w-])(config(?:ure)?(?:[ \t]{1,4}(?:set|add|--?[\w-]{1,20})){1,4}[ \t]{1,4}(?P<name>[\w./:@-]{3,200})"
-    r"[ \t]{1,4})" + _WORD
+    rf"(?<![\w-])(config(?:ure)?(?:{_SPACE}(?:set|add|--?[\w-]{{1,20}})){{1,4}}{_SPACE}(?P<name>[\w./:@-]{{3,200}})"
+    rf"{_SPACE}){_WORD}"
 )
 """A setting of a program: `npm config set //r/:_authToken x`."""
 _HERE = re.compile(r"(<<<[ \t]{0,4})(?:(?P<q>[\"'])(?P<quoted>(?:(?!(?P=q))[^\n])+)|(?P<value>[^\s\"'`;|&<>\\]+))")

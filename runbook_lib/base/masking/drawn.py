@@ -79,7 +79,7 @@ AMONG = Looks(
     other=re.compile(
         r"[/~.\[{($]|http|s3:|arn:|--|(?i:\d{4}-\d\d|\d{8}T\d{6}|[a-z_]\w{0,60}=(?!=*$)"
         r"|v?\d[\d.,:]*[a-z%]{0,3}$|\d+-?[a-z]{3,}$"
-        rf"|(?:{_NUMBERED})-?\d{{1,5}}(?:[-_]?\w{{0,12}})$)"
+        rf"|(?:{_NUMBERED})-?\d{{1,5}}(?:[-_]\w{{0,12}}|[a-z]?|[a-z]{{0,5}}[aeiou][a-z]{{0,6}}|crypt|mb\d)$)"
     ),
 )
 """Among the words of a sentence about passwords: no path, no date, no number with its unit, no `sha256`."""

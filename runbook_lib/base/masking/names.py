@@ -47,6 +47,7 @@ START = rf"(?:(?<![A-Za-z0-9])|{HUMP}|(?=passw|passphrase)|(?<=[\s\"']-D))"
 """A name begins after a dash, at a hump (`dbPassword`), or anywhere if it is `password`: nothing is scanned twice."""
 
 _HUMP = rf"(?:[a-z0-9]*{HUMP})?"
+_ONE_OF = re.compile(r"([\w.-]+)\[[\"']?([\w.-]*)[\"']?\]")
 _FULL = re.compile(
     rf"(?i)(?!no[_-])(?:[a-z0-9]+[_.-])*?{_HUMP}(?:{SURE_NAMES}|{LIKELY}|[a-z0-9]*passw(?:or)?d|pwd|{TONGUES}|(?:set-)?cookies?){TAIL}"
     rf"|(?:[a-z0-9_-]{{1,40}}(?:[_-]|(?-i:(?<=[a-z0-9])(?=P)))(?:pass|pwd|pw|psk)"
@@ -141,22 +142,8 @@ _FOREIGN = re.compile(
     r"(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\]+)"
 )
 _STEMS = (
-    *(
-        "secret",
-        "token",
-        "key",
-        "salt",
-        "pass",
-        "pw",
-        "x-amz-",
-        "webhook",
-        "authorization",
-        "cred",
-        "cookies",
-        "_auth",
-        "-auth",
-    ),
-    *("_psk", "sharedaccess", "hub_pat", "lab_pat", "ops_pat"),
+    *("secret", "token", "key", "salt", "pass", "pw", "x-amz-", "webhook", "authorization", "cred", "cookies"),
+    *("_auth", "-auth", "_psk", "sharedaccess", "hub_pat", "lab_pat", "ops_pat"),
 )
 """Every telling name contains one of these, in small letters, or one of another language."""
 _ASSIGNED = re.compile(
@@ -172,14 +159,21 @@ _ASSIGNS = re.compile(
 
 @lru_cache(maxsize=4096)
 def telling(name: str) -> bool:
-    """Whether a key or a flag names a secret, such as `DB_PASSWORD`, `apiKey` or `--client-secret`."""
-    return len(name) <= 120 and _FULL.fullmatch(name.strip().lstrip("-").replace(" ", "_")) is not None
+    """Whether a key or a flag names a secret, such as `DB_PASSWORD`, `apiKey`, `password[db]` or `--client-secret`."""
+    return len(name) <= 120 and any(map(_FULL.fullmatch, _words_of(name)))
 
 
 @lru_cache(maxsize=1024)
 def surely(name: str) -> bool:
     """Whether everything below such a key is secret, numbers and lists too; a `token` can be a count."""
-    return len(name) <= 120 and _SURE_FULL.fullmatch(name.strip().lstrip("-").replace(" ", "_")) is not None
+    return len(name) <= 120 and any(map(_SURE_FULL.fullmatch, _words_of(name)))
+
+
+def _words_of(name: str) -> tuple[str, ...]:
+    """A name as it is compared; of one of several (`password[db]`, a form's `user[password]`) both parts."""
+    bare = name.strip().lstrip("-").replace(" ", "_")
+    parts = _ONE_OF.fullmatch(bare)
+    return (parts[1], parts[2]) if parts else (bare,)
 
 
 @lru_cache(maxsize=1024)

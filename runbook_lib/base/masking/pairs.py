@@ -103,6 +103,7 @@ _ENTRY = re.compile(
 )
 _ORDINARY = re.compile(r"[\d.,:TZ+-]+%?")
 """A number or a time."""
+_HEADS = re.compile(r"[A-Za-z_]{1,20}")
 _LABELLED = re.compile(
     rf"(?im)({_BEGIN}[ \t]*(?:[a-z0-9]{{1,20}}[_.-]){{0,3}}(?:{NAMES})(?:[_-]?[0-9]{{1,2}})?"
     r"(?:[ ]*\t[ \t]*|[ ]{2,80}))"
@@ -119,6 +120,8 @@ _UNDER = re.compile(
     rf"(?=[ \t]*{_END})"
 )
 """A name alone on its line, and a word with a digit alone on the next."""
+_ROW = 400
+"""Characters behind a header in which its first row with a secret stands."""
 _BREAK = re.compile(r"\\{1,4}[nrt]|&(?:#x?[0-9a-fA-F]{1,6}|quot|apos|amp|lt|gt|nbsp);")
 _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<bare>[^\s/:@\"'<>]{1,200})(?=@)")
 
@@ -189,7 +192,7 @@ def mask_pairs(text: str, small: str) -> str:
     text = near(_KEYED, _keyed, text, STEM, 0)
     if "  " in text or "\t" in text:
         text = near(_LABELLED, _masked, text, _LINES, 120)
-    return near(_SPACED, _masked, near(_SAID, _said, text, STEM, 0), _LINES, 120)
+    return near(_SPACED, _spaced, near(_SAID, _said, text, STEM, 0), _LINES, 120)
 
 
 def near(
@@ -256,6 +259,15 @@ def _masked(match: Match) -> str:
     bare = match["bare"]
     value = shorn(bare, ",.)]}:")
     return match[0] if no_value(value) else f"{match[1]}{MASK}{bare[len(value) :]}"
+
+
+def _spaced(match: Match) -> str:
+    """Masks the word beside a name, unless it is the next column's name: below that of the secret stands a mask."""
+    names = [*match[1].split(), match["bare"]]
+    below = next((line.split() for line in match.string[match.end() :][:_ROW].split("\n") if MASK in line), [])
+    index = len(below) - len(names)
+    head = _HEADS.fullmatch(match["bare"]) and index in (0, 1) and below[index + len(names) - 2] == MASK
+    return match[0] if head else _masked(match)
 
 
 def _said(match: Match) -> str:

@@ -11,7 +11,7 @@ import html
 import io
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from runbook_lib.base.masking.kinds import MASK
 from runbook_lib.base.masking.names import stemmed, surely, telling
@@ -21,6 +21,10 @@ _TAG = re.compile(r"<[^<>]{0,300}>")
 _ROW = re.compile(r"<tr\b", re.I)
 _CELL = re.compile(r"(<(t[hd])\b[^<>]{0,300}>)((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
 _DELIMITERS = ("\t", "|", "│", "┃", "║", ",", ";")
+_QUOTING = (",", ";")
+"""Those of CSV, where quotes may hold them."""
+_LINES = 60
+"""Most lines of one cell."""
 _OF_ROWS = {"┃": "│", "║": "│"}
 """The delimiter of rows below a header that has another."""
 _MARKS = " \t\r*_`~\"'"
@@ -52,7 +56,7 @@ def mask_tables(text: str, small: str) -> str:
     return _lines(text) if "\n" in text or "\\n" in text else text
 
 
-def _secret(header: str, cell: str) -> bool:
+def is_secret(header: str, cell: str) -> bool:
     """Whether a cell below a header is a secret; one that ends with the header's name is none: a log repeats itself."""
     if not cell.strip("=-+ ") or cell.rsplit(maxsplit=1)[-1].casefold() == header.rsplit(maxsplit=1)[-1].casefold():
         return False
@@ -89,12 +93,14 @@ def _table(table: str) -> str:
             all(cell[2].lower() == "th" for cell in cells)
             or (not headers and any(map(telling, said)) and _are_headers(said))
         ):
-            headers = said
+            headers = [
+                one or other for one, other in zip_longest(said, headers, fillvalue="")
+            ]  # pandas: an index's name
             continue
         for at in range(len(cells) - 1, -1, -1):
             # Its name stands above it, or beside it, as that of a row.
             names = [headers[at] if at < len(headers) else "", said[at - 1] if at else ""]
-            if any(telling(name) and _HEADER.fullmatch(name) and _secret(name, said[at]) for name in names):
+            if any(telling(name) and _HEADER.fullmatch(name) and is_secret(name, said[at]) for name in names):
                 cell = cells[at]
                 rows[number] = rows[number][: cell.start(3)] + MASK + rows[number][cell.end(3) :]
     return "".join(rows)
@@ -136,7 +142,11 @@ def _delimited(lines: list[str], first: int) -> int:
         at = first + 1
         sign = above if any(above in line for line in lines[at : at + 2]) else _OF_ROWS.get(above, above)
         while at < len(lines) and not _JSON.match(lines[at]):
+            end = at + 1
             fields = _fields(lines[at], sign)
+            if sign in _QUOTING and (ends := _cell_ends(lines, at)) > end:
+                whole = _fields("\n".join(lines[at:ends]), sign)
+                end, fields = (ends, whole) if len(whole) == len(headers) else (end, fields)
             if len(fields) != len(headers):
                 if not _RULE.fullmatch(lines[at]):
                     break
@@ -144,36 +154,48 @@ def _delimited(lines: list[str], first: int) -> int:
                 continue
             masked = [_field(*pair) for pair in zip(headers, fields, strict=True)]
             if masked != fields:
-                lines[at] = _joined(masked, sign)
-            at += 1
+                lines[at:end] = _joined(masked, sign).split("\n")
+            at = end
         if at > first + 1:
             return at
     return 0
 
 
+def _cell_ends(lines: Sequence[str], at: int) -> int:
+    """The line after the one in which a row ends: a cell in quotes may have several."""
+    odd = False
+    for end in range(at, min(at + _LINES, len(lines))):
+        odd ^= lines[end].count('"') % 2 == 1
+        if not odd:
+            return end + 1
+    return at + 1
+
+
 def _fields(line: str, sign: str) -> list[str]:
-    if sign in ",;" and '"' in line:
+    if sign in _QUOTING and '"' in line:
         try:
-            return next(csv.reader([line], delimiter=sign), [])
+            rows = list(csv.reader(io.StringIO(line, newline=""), delimiter=sign))
+            return rows[0] if len(rows) == 1 else []
         except csv.Error:
             return []
     return line.split(sign)
 
 
 def _joined(fields: Sequence[str], sign: str) -> str:
-    if sign not in ",;":
+    if sign not in _QUOTING:
         return sign.join(fields)
     out = io.StringIO()
-    csv.writer(out, delimiter=sign, lineterminator="").writerow(fields)
-    return out.getvalue()
+    csv.writer(out, delimiter=sign, lineterminator="\n").writerow(fields)
+    return out.getvalue().removesuffix("\n")
 
 
 def _field(header: str, field: str) -> str:
     bare = field.strip(_MARKS)
-    if not telling(header) or not _secret(header, bare):
+    if not telling(header) or not is_secret(header, bare):
         return field
     before, _, after = field.partition(bare)
-    return f"{before}{MASK}{after}"
+    masked = "\n".join([MASK] * (1 + bare.count("\n")))  # as many lines as before
+    return field if bare == masked else f"{before}{masked}{after}"
 
 
 Span = tuple[int, int]
@@ -223,9 +245,13 @@ def _mask_right(lines: list[str], span: Span, name: str, *, first_column: bool) 
     start, end = span
     header, rows = lines[0], lines[1:]
     indexed = first_column and header.startswith(" ") and any(not row.startswith(" ") for row in rows)
-    heads = [re.match(r"\S*", row)[0] if indexed else "" for row in rows]  # type: ignore[index]
+    names = len(header.split())
+    heads = [
+        re.match(r"\S*", row)[0] if indexed and (len(row.split()) != names or not row[end - 1 : end].strip()) else ""  # type: ignore[index]
+        for row in rows
+    ]
     cells = [row[start:end].removeprefix(head).strip() for row, head in zip(rows, heads, strict=True)]
-    masked = [MASK if _secret(name, cell) else cell for cell in cells]
+    masked = [MASK if is_secret(name, cell) else cell for cell in cells]
     if masked == cells:
         return lines
     width = max(end - start, 1 + max(len(head) + len(cell) for head, cell in zip(heads, masked, strict=True)))
@@ -253,7 +279,7 @@ def _fits_left(row: str, _header: str, spans: Sequence[Span]) -> bool:
 def _mask_left(lines: list[str], span: Span, name: str, *, first_column: bool) -> list[str]:  # noqa: ARG001
     start, end = span
     cells = [row[start:end].strip() for row in lines[1:]]
-    masked = [MASK if _secret(name, cell) else cell for cell in cells]
+    masked = [MASK if is_secret(name, cell) else cell for cell in cells]
     if masked == cells:
         return lines
     width = max(min(end, max(map(len, lines))) - start, len(MASK) + 2)

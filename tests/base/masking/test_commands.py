@@ -39,6 +39,7 @@ LINES = (
     "net user bob {} /add",
     "net use Z: \\\\h\\s {} /user:bob",
     "net use Z: /user:bob {}",
+    "net use Z: \\\\h\\s {}",
     "rclone obscure {}",
     "mysqladmin -u root pass" + "word {}",
     "dsmod user x -pwd {}",
@@ -63,7 +64,7 @@ def test_a_command_that_goes_on_below_is_one_line(line: str, sign: str, word: st
     assert redact_text(below.format(word)) == below.format(MASK)
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if "\\" not in line])
+@pytest.mark.parametrize("line", LINES)
 @given(word=WORDS)
 def test_a_command_as_a_list_of_its_words_is_that_command(line: str, word: str) -> None:
     words, due = (line.format(one).split(" ") for one in (word, MASK))
@@ -71,6 +72,18 @@ def test_a_command_as_a_list_of_its_words_is_that_command(line: str, word: str) 
     assert redact_text(repr(words)) == repr(due)
     assert redact_text(json.dumps(words)) == json.dumps(due)
     assert redact_text(json.dumps(words, separators=(",", ":"))) == json.dumps(due, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("sign", ["\\", "`", "^"])
+@pytest.mark.parametrize(
+    "line", ["set DB_PASS" + "WORD {}", "setx DB_PASS" + "WORD {}", "npm config set //r/:_authToken {}"]
+)
+@given(word=WORDS, where=st.integers(0, 3))
+def test_a_setting_that_goes_on_below_is_one_line(line: str, sign: str, word: str, where: int) -> None:
+    words = line.split()
+    at = 1 + where % (len(words) - 1)
+    below = f"{' '.join(words[:at])} {sign}\n  {' '.join(words[at:])}"
+    assert redact_text(below.format(word)) == below.format(MASK)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+from typing import Any
 
-from runbook_lib.base.redact import redact_text
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runbook_lib.base.redact import MASK, redact_lines, redact_text
 
 TABLES = {
     "delimited": "user | password\n-----+----------\nada | {}\nbob | x\n",
@@ -24,3 +30,56 @@ def test_a_log_line_that_stands_twice_is_no_table() -> None:
     """Its name was masked as if it were a cell."""
     twice = "10:00 ERROR x password\n" * 2
     assert redact_text(twice) == twice
+
+
+FRAMES = {
+    "as text": str,
+    "without an index": lambda frame: frame.to_string(index=False),
+    "with the index of users": lambda frame: str(frame.set_index("user")),
+    "html": pd.DataFrame.to_html,
+    "html with the index of users": lambda frame: frame.set_index("user").to_html(),
+    "a csv": lambda frame: frame.to_csv(index=False),
+    "tabs": lambda frame: frame.to_csv(sep="\t", index=False),
+}
+SECRETS = st.from_regex(r"v[a-z]{3,9}(?:-[a-z]{3,9}|[0-9]{2})", fullmatch=True)
+
+
+@pytest.mark.parametrize("form", FRAMES)
+@given(
+    st.lists(st.tuples(st.from_regex(r"u[a-z]{1,14}", fullmatch=True), SECRETS), min_size=1, max_size=4),
+    st.permutations(["user", "password", "n"]),
+    st.sampled_from(["n", "id", "role", "email"]),
+)
+def test_a_frame_keeps_its_names_and_its_other_cells(form: str, rows: Any, order: list[str], other: str) -> None:
+    frame = pd.DataFrame({"user": [row[0] for row in rows], "password": [row[1] for row in rows], "n": "wxyz"})[order]
+    text = FRAMES[form](frame.rename(columns={"n": other}))
+    for shown in (redact_text(text), "".join(redact_lines(text.splitlines(keepends=True)))):
+        assert not [one for one in frame["password"] if one in shown]
+        assert all(one in shown for one in ["user", "password", other, "wxyz", *frame["user"]]), shown
+
+
+CELLS = st.lists(st.from_regex(r"v[a-z]{3,9}-[a-z]{3,9}", fullmatch=True), min_size=1, max_size=4).map("\n".join)
+
+
+@pytest.mark.parametrize("sign", [",", ";"])
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=3))
+def test_a_cell_of_several_lines_is_one(sign: str, rows: Any) -> None:
+    frame = pd.DataFrame(
+        {"note": [row[0].replace("v", "u") for row in rows], "password": [row[1] for row in rows], "n": "wxyz"}
+    )
+    text = frame.to_csv(sep=sign, index=False)
+    shown = redact_text(text)
+    assert not [line for one in frame["password"] for line in one.split("\n") if line in shown]
+    assert redact_text(shown) == shown and shown.count("\n") == text.count("\n")
+    again = pd.read_csv(io.StringIO(shown), sep=sign)
+    assert list(again["note"]) == list(frame["note"]) and list(again["n"]) == list(frame["n"])
+
+
+def test_a_quote_that_is_of_a_cell_ends_no_row() -> None:
+    shown = redact_text('size,password\n5" pipe,amber-falcon\n6" pipe,otter-lamp\n')
+    assert shown == f'size,password\n"5"" pipe",{MASK}\n"6"" pipe",{MASK}\n'
+
+
+@pytest.mark.parametrize("text", ["password  hunter\n", "DB_PASSWORD  hunter\nAPI_TOKEN  [redacted]\n"])
+def test_a_word_beside_its_name_without_a_table_is_the_value(text: str) -> None:
+    assert "hunter" not in redact_text(text)
