@@ -109,6 +109,7 @@ class Elsewhere:
         return {"items": [{"name": "careervp-core-api-prod", "id": "api1"}]}
 
     def get_stage(self, restApiId: str, stageName: str) -> dict[str, Any]:
+        self._called("get_stage")
         return self.stage
 
     def update_stage(self, restApiId: str, stageName: str, patchOperations: list[dict[str, str]]) -> None:

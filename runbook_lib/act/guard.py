@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TextIO, TypeVar
 
-from runbook_lib.base.errors import Refused, UsageError
+from runbook_lib.base.aws_errors import cause_of, perhaps_done, sentence
+from runbook_lib.base.errors import Refused, RunbookError, Unreadable, UsageError
 from runbook_lib.base.patience import again
 from runbook_lib.base.window import when
 
@@ -179,6 +180,7 @@ class Guard:
 
         Raises:
             Refused, UsageError: see `authorise`; for a raise also if the intent cannot be written down.
+            Unreadable: it may have been made, and AWS does not say so; with the command by hand.
             Exception: the error of `do`, if the read-back does not show the change.
         """
         self.authorise(raises)
@@ -226,11 +228,11 @@ class Guard:
             read_back_error=_words(blind),
             aws_at=self.now.isoformat(),
         )
+        if blind is not None and (trouble is None or _perhaps(trouble)):
+            raise _unknown(what, trouble, blind, by_hand)
         if trouble is not None and not ok:
             raise trouble
-        if seen is None:
-            assert blind is not None  # noqa: S101
-            raise blind
+        assert seen is not None  # noqa: S101
         return Change(intent=intent, done=done, seen=seen, ok=ok)
 
     def _old_evidence(self) -> list[str]:
@@ -248,6 +250,21 @@ class Guard:
             f"as_of is {when(self.params.as_of)}, {off / 60:.0f} min from AWS's own clock ({when(self.now)}), "
             f"more than the {tolerance / 60:g} min allowed: leave as_of empty and look at fresh evidence"
         ]
+
+
+def _perhaps(trouble: Exception) -> bool:
+    cause = cause_of(trouble)
+    return perhaps_done(trouble) or (isinstance(cause, Exception) and perhaps_done(cause))
+
+
+def _unknown(what: str, trouble: Exception | None, blind: Exception, by_hand: str) -> Exception:
+    """The error of a change that may have been made and cannot be read back; one that is not about AWS stays."""
+    error = trouble or blind
+    told = str(error) if isinstance(error, RunbookError) else sentence(error)
+    if told is None:
+        return error
+    then = f"; by hand: {by_hand}" if by_hand and by_hand not in told else ""
+    return Unreadable(f"it is NOT known whether this was done: {what}, which cannot be read back: {told}{then}")
 
 
 def _words(error: Exception | None) -> str | None:

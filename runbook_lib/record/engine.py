@@ -198,9 +198,9 @@ def _archive(flat: dict[str, Any], root: Path) -> Archive:
     from runbook_lib.base.kept_at import archive_root
     from runbook_lib.record.archive import Archive
 
-    named = root / "archive"
+    named, said = root / "archive", flat.get("archive") or "archive"
     with contextlib.suppress(UsageError):  # where the parameters are read, the error is reported
-        named = archive_root(str(flat.get("archive") or "archive"), root, anyhow=True)
+        named = archive_root(said, root, anyhow=True) if isinstance(said, str) else named
     return Archive(named)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -86,7 +87,7 @@ def alive(who: Mapping[str, Any], staging: Path) -> bool:
 
 def _touched(staging: Path) -> dt.datetime:
     path = staging / journal.FILE
-    stat = (path if path.exists() else staging).stat()
+    stat = (path if os.path.lexists(path) else staging).stat()  # False where this user may not look
     return dt.datetime.fromtimestamp(stat.st_mtime, dt.UTC)
 
 
@@ -131,7 +132,7 @@ def ended(staging: Path) -> dict[str, Any] | None:
         found = json.loads(read_plain(staging / ENDED))
         return {name: found[name] for name in ("status", "error", "notebook")}
     except (OSError, ValueError, KeyError, TypeError):
-        status = next((one for one in STATUSES if (staging / f"{_ENDED_AS}{one}").exists()), None)
+        status = next((one for one in STATUSES if os.path.lexists(staging / f"{_ENDED_AS}{one}")), None)
         why = None if status == "completed" else "its end could not be written (the disk was full)"
         return {"status": status, "error": why, "notebook": left_behind(facts(staging))} if status else None
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from runbook_lib.act.guard import Guard
-from runbook_lib.base.errors import Exit, Refused, UsageError
+from runbook_lib.base.errors import Exit, Refused, Unreadable, UsageError
 
 NOW = dt.datetime(2026, 11, 10, 12, 0, tzinfo=dt.UTC)
 Make = Callable[..., Guard]
@@ -175,6 +176,39 @@ def test_what_cannot_be_read_back_is_unknown_in_the_record(make_guard: Make, jou
     assert outcome["ok"] is None
     assert outcome["read_back"] is None
     assert outcome["read_back_error"] == "TimeoutError: no answer"
+
+
+LOST = ConnectionClosedError(endpoint_url="http://127.0.0.1")
+FAILED = ClientError({"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": 500}}, "PutIt")
+DENIED = ClientError({"Error": {"Code": "AccessDeniedException"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "PutIt")
+
+
+@pytest.mark.parametrize("trouble", [None, LOST, FAILED])
+def test_what_may_have_been_made_and_cannot_be_read_back_is_told_as_not_known(
+    make_guard: Make, trouble: Exception | None
+) -> None:
+    """It was told as a failure of what had been done, or as one of reading something, without a way by hand."""
+
+    def do() -> None:
+        if trouble:
+            raise trouble
+
+    def blind() -> dict[str, Any]:
+        raise LOST
+
+    with pytest.raises(Unreadable, match=r"NOT known whether this was done: set the number.*; by hand: aws put it$"):
+        change(make_guard(), World(), do=do, read_back=blind, by_hand="aws put it")
+
+
+def test_what_was_refused_is_a_refusal_whether_it_can_be_read_back_or_not(make_guard: Make) -> None:
+    def do() -> None:
+        raise DENIED
+
+    def blind() -> dict[str, Any]:
+        raise LOST
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        change(make_guard(), World(), do=do, read_back=blind)
 
 
 def test_a_crash_leaves_the_intent_without_an_outcome(make_guard: Make, journal: Any) -> None:

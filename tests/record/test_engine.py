@@ -558,6 +558,14 @@ def test_papermill_stages_a_run_for_an_archive_in_a_bucket_in_its_copy_here(
     assert home_address(files_of("s3://records/team", tmp_path)) == "s3://records/team"
 
 
+@pytest.mark.parametrize("written", [True, -1, 1.5, ["a"], {"a": 1}, None, ""])
+def test_an_archive_that_is_no_text_makes_no_folder_of_its_name(tmp_path: Path, written: object) -> None:
+    """The record that says so lay in `True/`."""
+    from runbook_lib.record.engine import _archive
+
+    assert _archive({"archive": written}, tmp_path).root == tmp_path / "archive"
+
+
 @pytest.mark.kernel
 def test_what_a_program_prints_is_in_the_cell_and_not_on_the_console(
     project: Project, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

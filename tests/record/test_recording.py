@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import json
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from runbook_lib.record import recording, sealing, staging
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.seal import write_folder
+from tests.other_user import another_person
 
 NOW = dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC)
 WHO: Any = SimpleNamespace(account="000000000303", arn="arn:ann", now=NOW)
@@ -34,6 +36,30 @@ def test_an_execution_from_its_first_event_to_its_seal(tmp_path: Path, operator:
     assert (record.run_id, record.env, record.notebook, record.origin) == (begun.run_id, "prod", "dlq", "command")
     assert (record.operator, record.caller_arn, record.prices) == (operator or "arn:ann", "arn:ann", {"a": 1})
     assert record.as_of == (as_of or NOW.isoformat())
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o600, 0o400, 0o300, 0o700])
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_run_that_another_person_left_open_and_shut_keeps_nobody_out(mode: int, ended: bool) -> None:
+    """Every run of the others went to an archive in the temporary folder: "[Errno 13] Permission denied: ..."."""
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o755)
+        root = Path(above) / "archive"
+        theirs = recording.staged(root, *WHERE)
+        recording.opened(Journal(theirs.folder), theirs.run_id, "dlq", "command", {"env": "prod", "release": "r1"})
+        if ended:
+            staging.keep_end(theirs.folder, "completed", None, None)
+        for place in (root, root / staging.NAME):
+            place.chmod(0o777)
+        theirs.folder.chmod(mode)
+        with another_person():
+            ours = recording.staged(root, *WHERE, spare="this run", sweep=Archive(root).sweep)
+            assert (ours.root, ours.trouble) == (root, "")
+            ref, trouble = sealing.sealed(Archive(root), ours.folder, "completed")
+            assert ref is not None and trouble == ""
+        theirs.folder.chmod(0o700)
+        Archive(root).sweep()
+        assert len(Archive(root).records()) == 1 + ended, "whoever may look in seals it"
 
 
 def test_where_the_archive_cannot_be_written_one_to_spare_does_if_it_may(

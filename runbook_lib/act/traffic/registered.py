@@ -18,8 +18,9 @@ from runbook_lib.act.traffic.register import Overtaken, Register
 from runbook_lib.act.traffic.shift import DialStep, ShiftPlan, number, refuse_if_turned, whose
 from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import aws_errors
-from runbook_lib.base.aws_errors import code_of
-from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.base.aws_errors import code_of, perhaps_done
+from runbook_lib.base.errors import AwsError, Refused, Unreadable
+from runbook_lib.base.patience import again
 from runbook_lib.observe.asking import Clients
 from runbook_lib.observe.traffic.in_force import InForce
 from runbook_lib.observe.traffic.ledger import Entry, standing
@@ -51,7 +52,7 @@ class RegisteredTraffic:
             raise Refused(plan.blockers[0], nothing_changed=True)
         for step in plan.steps:
             self._raise(plan, step) if plan.raises else self._lower(plan, step)
-        return self.read()
+        return again(self.read)
 
     def switch_off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
         """See `Home.switch_off`."""
@@ -120,16 +121,19 @@ class RegisteredTraffic:
             self._register.put(step.after, now.token if now else None)
         except Exception as error:
             follows = self._follows(step.after)
+            stale = isinstance(error, Overtaken) or (isinstance(error, ClientError) and code_of(error) in STALE)
+            where = now.where if now else "the weight"
+            if follows is None and (stale or perhaps_done(error)):  # a weight in force has its step
+                if stale:
+                    raise Unreadable(f"{where} was changed meanwhile, by somebody else or by this step; look") from None
+                raise
             if follows:
                 return
             before = next(iter(standing(found)), None)
             percent, enabled = (before.percent, before.enabled) if before else (0.0, True)
             for one in written:
                 self._register.write(percent, enabled, f"step {one} is taken back: {plan.description}", one)
-            if isinstance(error, Overtaken) or (isinstance(error, ClientError) and code_of(error) in STALE):
-                where = now.where if now else "the weight"
-                if follows is None:
-                    raise AwsError(f"{where} was changed meanwhile, by somebody else or by this step; look") from error
+            if stale:
                 raise Refused(
                     f"somebody else changed {where} meanwhile; nothing was moved; look, and plan again"
                 ) from None
@@ -140,7 +144,7 @@ class RegisteredTraffic:
         botocore it refused what it had changed itself. None: that cannot be told.
         """
         try:
-            now = self._register.in_force()
+            now = again(self._register.in_force)
         except Exception:  # the error that led here is raised
             return None
         return now is not None and abs(now.percent - percent) <= NEAR

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.foreign import word
 from runbook_lib.base.telling import busy
 from runbook_lib.record.seal import replace_file, sync, write_folder
 
@@ -51,11 +53,19 @@ class Folder:
         except Timeout:
             raise ArchiveError(f"{self.root} is being written by another process for over a minute") from None
         except OSError as error:
-            raise ArchiveError(f"{self.root} cannot be written ({error.strerror})") from None
+            raise ArchiveError(f"{self.root} cannot be written ({error.strerror}){self._sticky()}") from None
         try:
             yield
         finally:
             lock.release()
+
+    def _sticky(self) -> str:
+        """What to do where one person's lock shuts the others out, as a lock in a folder with a sticky bit does."""
+        with contextlib.suppress(OSError):
+            here, whose = self.root.stat(), (self.root / ".lock").stat().st_uid
+            if here.st_mode & stat.S_ISVTX and whose not in (os.geteuid(), here.st_uid):
+                return f"; its sticky bit lets one person's lock shut the others out: chmod -t {word(self.root)}"
+        return ""
 
     def write(self, path: str, content: bytes) -> None:
         """Writes a file with `content`, replacing an existing one."""

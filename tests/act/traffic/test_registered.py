@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -177,21 +178,89 @@ def test_a_step_that_was_written_twice_is_taken_back_whole() -> None:
     assert [one.description for one in place.home.read().history] == ["created"]
 
 
+def silent(place: Place, operation: str, times: int = 1_000) -> None:
+    """From now on nobody answers that question, for so many times."""
+
+    def nobody() -> None:
+        if times > 1:
+            silent(place, operation, times - 1)
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1")
+
+    place.aws.before[operation] = nobody
+
+
 def test_where_a_lost_answer_leaves_open_who_moved_nobody_is_named() -> None:
     place = begun("lambda-alias")
     planned = plan(place, 10)
-
-    def silent() -> None:
-        raise EndpointConnectionError(endpoint_url="http://127.0.0.1")
-
-    def gone() -> None:
-        place.aws.before["get_alias"] = silent
-
     place.aws.lost.append("update_alias")
-    place.aws.before["update_alias"] = gone
-    with pytest.raises(AwsError, match="was changed meanwhile, by somebody else or by this step; look"):
+    place.aws.before["update_alias"] = lambda: silent(place, "get_alias")
+    with pytest.raises(AwsError, match=r"NOT known.*was changed meanwhile, by somebody else or by this step; look"):
         place.home.apply(planned)
-    assert in_force(place) == 10 and "nothing" not in str(place.events[-1][1]["error"])
+    assert "nothing" not in str(place.events[-1][1]["error"])
+    place.aws.before.clear()
+    assert place.home.read().history[0].percent == in_force(place) == 10, "what is in force has its step"
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_one_bad_answer_more_does_not_hide_what_a_lost_answer_has_set(lost: int) -> None:
+    place = begun("lambda-alias")
+    planned = plan(place, 10)
+    place.aws.lost.append("update_alias")
+    place.aws.before["update_alias"] = lambda: silent(place, "get_alias", lost)
+    assert place.home.apply(planned).weight == in_force(place) == 10
+
+
+@pytest.mark.parametrize("kind", ACTS)
+def test_a_weight_that_perhaps_is_in_force_keeps_its_step_and_is_told_as_not_known(kind: str) -> None:
+    """The step was taken back, and 10 % were in force by nobody: told as an answer that was not from AWS."""
+    place = begun(kind)
+    planned, write = plan(place, 10), getattr(place.aws, WRITES[kind])
+
+    def lost(**given: Any) -> None:
+        write(**given)
+        silent(place, "get_stage" if kind == "rest-canary" else "get_alias")
+        raise ConnectionClosedError(endpoint_url="http://127.0.0.1")
+
+    setattr(place.aws, WRITES[kind], lost)
+    with pytest.raises(AwsError, match=r"NOT known whether this was done: dial 0 % -> 10 %.*; by hand: aws "):
+        place.home.apply(planned)
+    place.aws.before.clear()
+    state = place.home.read()
+    assert (state.weight, state.dial_percent, in_force(place)) == (10, 10, 10)
+    assert state.dial_deployment and "run=x" in state.dial_deployment.description
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_off_that_cannot_be_read_back_is_told_as_not_known_and_how_to_do_it_by_hand(kind: str) -> None:
+    place = begun(kind)
+    place.home.apply(plan(place, 10))
+    write = place.aws.put_parameter
+
+    def written(**given: Any) -> dict[str, Any]:
+        silent(place, "get_parameter_history")
+        return write(**given)
+
+    place.aws.put_parameter = written
+    with pytest.raises(AwsError, match=r"NOT known whether this was done: switch off.*; by hand: aws "):
+        place.home.switch_off("off")
+    place.aws.before.clear()
+    assert in_force(place) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("percent", [50, 0])
+def test_a_shift_that_is_made_is_no_failure_by_one_bad_answer_at_its_end(kind: str, percent: float) -> None:
+    place = begun(kind)
+    place.home.apply(plan(place, 10))
+    note = place.append
+
+    def noted(event: str, **data: Any) -> None:
+        note(event, **data)
+        if event == "outcome":
+            silent(place, "get_parameter_history", 2)
+
+    place.guard.journal = SimpleNamespace(append=noted, append_or_stderr=noted)
+    assert place.home.apply(plan(place, percent)).weight == percent
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,18 @@ def test_whoever_waits_for_another_writer_is_told_for_whom(tmp_path: Path, monke
     assert told == [f"waiting for the process that writes {tmp_path}, 0 s at most ..."]
     with Folder(tmp_path).writing():
         assert len(told) == 1
+
+
+def test_a_lock_that_shuts_the_others_out_says_what_does_so(tmp_path: Path) -> None:
+    """ "The next run seals it" was no help: the lock was another person's for ever."""
+    if os.geteuid():
+        pytest.skip("a file of another person is made by root alone")
+    tmp_path.chmod(0o1777)
+    os.chown(tmp_path, 12345, -1)
+    (tmp_path / ".lock").touch()
+    os.chown(tmp_path / ".lock", 12346, -1)
+    with pytest.raises(ArchiveError, match=rf"; its sticky bit .*: chmod -t {tmp_path}$"), Folder(tmp_path).writing():
+        pass
 
 
 def test_what_is_removed_is_gone_and_what_is_not_there_is_no_error(tmp_path: Path) -> None:
