@@ -56,7 +56,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # jsonschema compiles the grammars of IRIs at import, a second in each process; no notebook's schema asks for them.
 sys.modules.setdefault(GRAMMARS, None)  # type: ignore[arg-type]
 # The modules of all tests live as long as their process: looking through them for garbage takes a tenth of the time.
-gc.set_threshold(100_000, 20, 100)
+gc.set_threshold(1_000_000, 20, 100)
 memory.install()
 quick_aws.install()
 quick_versions.install()

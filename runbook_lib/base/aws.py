@@ -274,9 +274,10 @@ def _no_pipe(bundle: str | None) -> None:
     Raises:
         AwsError: it is a pipe or a device.
     """
+    if not bundle:
+        return
     try:
-        if bundle:
-            open_plain(Path(bundle)).close()
+        open_plain(Path(bundle)).close()
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.EINVAL:
             name = "AWS_CA_BUNDLE" if os.environ.get("AWS_CA_BUNDLE") == bundle else "ca_bundle in ~/.aws/config"
