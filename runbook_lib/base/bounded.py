@@ -37,6 +37,8 @@ def joined(parts: Iterable[bytes], most: int) -> bytes:
 class Answer(awsrequest.AWSResponse):  # type: ignore[misc]
     """botocore's, with a limit."""
 
+    _content: Any
+
     @property
     def content(self) -> Any:
         """See botocore's."""
