@@ -281,7 +281,7 @@ def _no_pipe(bundle: str | None) -> None:
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.EINVAL:
             name = "AWS_CA_BUNDLE" if os.environ.get("AWS_CA_BUNDLE") == bundle else "ca_bundle in ~/.aws/config"
-            raise AwsError(f"{name} is {quoted(bundle)}, which is a pipe or a device; name a file") from None
+            raise AwsError(f"{name} is {quoted(str(bundle))}, which is a pipe or a device; name a file") from None
 
 
 def _wants_code(session: Any) -> bool:

@@ -37,7 +37,7 @@ def joined(parts: Iterable[bytes], most: int) -> bytes:
 class Answer(awsrequest.AWSResponse):  # type: ignore[misc]
     """botocore's, with a limit."""
 
-    _content: bytes | None
+    _content: Any
 
     @property
     def content(self) -> Any:

@@ -1,5 +1,5 @@
-"""Secrets in a column that pandas shows by itself, whose name stands below it, and in an index, whose name stands alone
-above it.
+"""Secrets in a column that pandas shows by itself, whose name stands below it, in an index, whose name stands alone
+above it, and in a column of polars.
 """
 
 from __future__ import annotations
@@ -16,13 +16,22 @@ _LABEL = re.compile(r"(?P<label>\S+(?: \S+)*)  +\S.*")
 _MORE = re.compile(r"[ .]*\.\.[ .]*")
 """A line that stands for those between."""
 _TEXT = re.compile(r"'(?!\[redacted\]')(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_POLARS = re.compile(r"(Series: '(?P<name>[^'\n]{1,120})' \[[^\]\n]{1,80}\]\n\[\n)(?P<rows>(?:\t[^\n]*\n)+)")
+_GLIMPSE = re.compile(r"(?m)^(\$ (?P<name>\S{1,120}) +<[^<>\n]{1,80}> )(?P<values>[^\n]+)")
+"""A column as polars shows it, alone and in `glimpse`."""
 _LONGEST, _MOST = 4_000, 1_000
 """Most characters of a line, and lines of a column."""
 
 
 def mask_columns(text: str, small: str) -> str:
     """`text` with the values of such columns masked; `small`: the same text in small letters."""
-    if "\n" not in text or not stemmed(small):
+    if not stemmed(small):
+        return text
+    if "series: '" in small:
+        text = _POLARS.sub(_series_of, text)
+    if "> " in small and "$ " in small:
+        text = _GLIMPSE.sub(_line, text)
+    if "\n" not in text:
         return text
     lines = text.split("\n")
     for at, line in enumerate(lines):
@@ -31,6 +40,16 @@ def mask_columns(text: str, small: str) -> str:
         elif len(line) <= 120 and stemmed(line.casefold()) and line[:1].strip() and telling(line):
             _index(lines, at)
     return "\n".join(lines)
+
+
+def _series_of(match: re.Match[str]) -> str:
+    if not telling(match["name"]):
+        return match[0]
+    return match[1] + _TEXT.sub(lambda text: f"{text[0][0]}{MASK}{text[0][0]}", match["rows"])
+
+
+def _line(match: re.Match[str]) -> str:
+    return match[1] + MASK if telling(match["name"]) and is_secret(match["name"], match["values"]) else match[0]
 
 
 def _series(lines: list[str], last: int, name: str) -> None:

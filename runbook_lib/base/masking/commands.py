@@ -15,6 +15,8 @@ _WORD = (
     r"|(?P<o>[\"']?)(?P<value>[^\s\"'`;|&<>\\]+))"
 )
 """A word of a shell: between quotes every sign is its own."""
+_OPEN = r"(?P<w>[\"'])?"
+"""Quotes around a whole word: `'-px'`."""
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
     ("curl", r"-[a-zA-Z]{1,6}u\s{0,4}[\"']?[^\s:\"'-][^\s:\"']{0,80}:"),
@@ -33,12 +35,17 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("sqlcmd|bcp", r"-P\s{0,4}"),
     ("cqlsh|influx|clickhouse-client", r"-p\s{1,4}"),
     ("psql|pg_dump|pg_restore|pg_dumpall", r"-W\s{1,4}(?!-)"),
-    ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?:\S{1,120}\s){1,2}"),
+    ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?!(?:\S{1,120}\s){0,3}\[redacted\])(?:\S{1,120}\s){1,2}"),
     ("rabbitmqctl", r"(?:change_password|add_user|authenticate_user)\s{1,4}[^\s\"']{1,80}\s{1,4}"),
     ("ipmitool|mosquitto_pub|mosquitto_sub|isql|tsql|fisql", r"-P\s{0,4}"),
     ("rdesktop|psexec|psexec64|snowsql|beeline|ncftp|ncftpget|ncftpput|wbadmin", r"-p\s{1,4}"),
     ("lftp", r"-u\s{1,4}[^\s,\"']{1,80},"),
-    ("snmpget|snmpset|snmpwalk|snmpbulkwalk|snmptrap", r"-[AX]\s{1,4}"),
+    ("snmpget|snmpset|snmpwalk|snmpbulkwalk|snmptrap", r"-[AXc]\s{1,4}"),
+    ("kubectl|oc", rf"secret\s[^\n;|&]{{0,300}}?--from-literal[=\s]{_OPEN}[\w.-]{{1,80}}="),
+    ("ngrok", r"(?:add-)?authtoken\s{1,4}"),
+    ("ssh-keygen", r"-[NP]\s{1,4}"),
+    ("useradd|usermod", r"-p\s{1,4}"),
+    ("knife", r"-P\s{1,4}"),
     ("dsconf|dsidm|dsctl", r"-w\s{1,4}"),
     ("dsmod|dsadd|pdfunlock", r"-(?:pwd|upw|opw)\s{1,4}"),
     ("xfreerdp|wfreerdp|wlfreerdp", r"/p:"),
@@ -58,7 +65,8 @@ _PATTERNS = [
         re.compile(
             rf"((?<![\w.-])(?:{programs})(?:\.exe)?(?=\s)"
             + (r"[^\n;|&]{0,40}?\blogin\b" if programs.split("|")[0] in _LOGIN else "")
-            + rf"[^\n;|&]{{0,300}}?\s{option}){_WORD}"
+            + rf"[^\n;|&]{{0,300}}?\s{'' if '(?P<w>' in option else _OPEN}{option})(?!\[redacted\])"
+            rf"(?:(?(w)(?P<whole>(?:(?!(?P=w))[^\n])+)|{_WORD}))"
         ),
     )
     for programs, option in _OPTIONS
@@ -80,7 +88,10 @@ _BELOW = re.compile(
     r"(?P<value>(?!\[redacted\]\n)[^\n]{1,500}(?:\n[^\n]{1,500}){0,20}?)(?=\n[ \t]{0,20}(?P=end)\b)"
 )
 """What a shell hands to a program's input, behind the command or below it."""
-_HANDED = re.compile(r"--with-token|--password-stdin|--stdin|chpasswd|sudo -S|\bsecrets?\b|passw(?:or)?d|\blogin\b")
+_HANDED = re.compile(
+    r"--with-token|\benv add\b|\bread -\w*s"
+    r"|--password-stdin|--stdin|chpasswd|sudo -S|\bsecrets?\b|passw(?:or)?d|\blogin\b"
+)
 _ENV = re.compile(
     r"(?<![\w-])(ENV[ \t]{1,4}(?P<name>[A-Za-z][A-Za-z0-9_]{2,80})[ \t]{1,4})"
     r"(?P<value>\\{0,3}[\"'][^\"'\n\\]+\\{0,3}[\"']|[^\s=\"'<>\\][^\n\"'<>\\]*)"
@@ -94,6 +105,8 @@ _LOGIN_AS = re.compile(
 )
 _GROUPS = frozenset("root wheel staff users nogroup nobody adm docker daemon sudo admin".split())  # noqa: SIM905
 _BEFORE = 8
+_SECRETS = 4
+"""Most secrets of one program in its command."""
 _AS_ONE = re.compile(r"[\s\"'`;|&<>\\]")
 _BLANK = "\ue000"
 """Stands in a word for what would end it in a line of a shell."""
@@ -122,7 +135,7 @@ def mask_commands(text: str, small: str) -> str:
         text = _BELOW.sub(_handed, _HERE.sub(_handed, text))
     if "env" in small:
         text = _ENV.sub(_variable, text)
-    if not has(("-", "/", "rabbitmqctl", "mysqladmin", "rclone", "net "), small):
+    if not has(("-", "/", "rabbitmqctl", "mysqladmin", "rclone", "net ", "ngrok"), small):
         return text
     if ":" in small and ("-u" in small or "--" in small):
         text = mask_login(text)
@@ -137,8 +150,10 @@ def _of_programs(text: str, small: str) -> str:
     if "put-parameter" in small:
         text = _PUT.sub(_put, text)
     for programs, pattern in _PATTERNS:
-        if has(programs, small):
-            text = pattern.sub(_masked, text)
+        for _ in range(_SECRETS if has(programs, small) else 0):
+            told, text = text, pattern.sub(_masked, text)
+            if told == text:
+                break
     return text
 
 
@@ -204,4 +219,5 @@ def _put(match: Match) -> str:
 
 
 def _masked(match: Match) -> str:
-    return match[0] if harmless(match["quoted"] or match["value"]) else f"{match[1]}{match['q'] or match['o']}{MASK}"
+    value = match.groupdict().get("whole") or match["quoted"] or match["value"]
+    return match[0] if harmless(value) else f"{match[1]}{match['q'] or match['o'] or ''}{MASK}"

@@ -10,7 +10,7 @@ from runbook_lib.base.masking.kinds import MASK, Match
 
 _OPENED = re.compile(r"[\"'][\w .*?-]{0,40}\Z")
 """What stands before a name that is the end of a text in quotes: `expect "db password:" send "x"`."""
-_SIGN = re.compile(r"[:=](?:\\{1,4}[nrt])?\Z")
+_SIGN = re.compile(r"[:=][ ]?(?:\\{1,4}[nrt])?\Z")
 _CODE = re.compile(r"`[\w.-]{0,40}\Z")
 _CLOSED = re.compile(r"\s*[:=]{1,3}`\s")
 """What stands around a name that is quoted with its sign: `password=` is looked for."""

@@ -64,7 +64,7 @@ AFTER = rf"{_SUBSCRIPT}{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
 _TAG = r"(?:[!&][^\s\"'<>\[({]{1,40}[ \t]{1,4})?"
 """What YAML may have before a value: its kind, or an anchor."""
 _QUOTED = re.compile(
-    rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}(?:[rbufne]{{0,2}}|u&|\$)(?P<q>{QUOTE}))"
+    rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}(?:[rbufne]{{0,2}}|u&|\$|string\(\d{{1,6}}\)[ ])(?P<q>{QUOTE}))"
     r"(?P<value>(?:(?!(?P=q))(?:\\[^\n]|[^\n]))+)"
 )
 CONTINUED = r"(?:[ \t]{1,4}[\\`^]\r?\n[ \t]{0,40}|\s{1,4}|=)"

@@ -113,7 +113,7 @@ _ECHO = re.compile(
     r"(\b(?:echo|printf)[ \t](?:-\w{1,3}[ \t]|[\"']?%s(?:\\n)?[\"']?[ \t])?(?P<q>[\"']?)"
     r"(?:[^\s\"':|]{1,80}:(?=[^\n]{1,400}\|[ \t]*(?:sudo[ \t])?chpasswd))?)"
     r"(?P<bare>[^\s\"'|<>\\]+)(?=[\"']?[ \t]{0,4}\|[^\n|]{0,200}"
-    r"(?:--password-stdin|--with-token|\bsudo -S|--stdin|chpasswd))"
+    r"(?:--password-stdin|--with-token|\bsudo -S|--stdin|chpasswd|\bsecrets? (?:set|put)\b))"
 )
 """A password that a shell hands to a program's input."""
 

@@ -20,14 +20,14 @@ from runbook_lib.base.masking.places import harmless
 _TAG = re.compile(r"<[^<>]{0,300}>")
 _ROW = re.compile(r"<tr\b", re.I)
 _CELL = re.compile(r"(<(t[hd])\b[^<>]{0,300}>)((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
-_DELIMITERS = ("\t", "|", "│", "┃", "║", ",", ";")
+_DELIMITERS = ("\t", "|", "┆", "│", "┃", "║", ",", ";")
 _QUOTING = (",", ";")
 """Those of CSV, where quotes may hold them."""
 _LINES = 60
 """Most lines of one cell."""
 _OF_ROWS = {"┃": "│", "║": "│"}
 """The delimiter of rows below a header that has another."""
-_MARKS = " \t\r*_`~\"'"
+_MARKS = " \t\r*_`~\"'│"
 _HEADER = re.compile(
     r"(?i)[\w.%/()#-]{1,40}(?: [\w.%/()#-]{1,40})?|access key id|secret access key"
     r"|console (?:log|sign)-?in (?:link|url)"
@@ -209,9 +209,11 @@ def _aligned(lines: list[str], first: int) -> int:
         (_to_the_left(header), _fits_left, _mask_left),
     ):
         secret = [one for one in spans if telling(header[slice(*one)].strip())]
-        before = first > 0 and not _RULED.fullmatch(lines[first - 1]) and fits(lines[first - 1], header, spans)
+        ruled = first > 0 and _RULED.fullmatch(lines[first - 1])
+        above = lines[first - 2] if ruled and first > 1 else "" if ruled or not first else lines[first - 1]
+        before = above and fits(above, header, spans)
         last = first + 1
-        while secret and not before and last < len(lines):
+        while secret and not before and not _is_variable(header) and last < len(lines):
             if not (fits(lines[last], header, spans) or _RULED.fullmatch(lines[last])):
                 break
             last += 1
@@ -221,6 +223,12 @@ def _aligned(lines: list[str], first: int) -> int:
                 lines[first:last] = mask(lines[first:last], span, name, first_column=span == spans[0])
             return last
     return 0
+
+
+def _is_variable(line: str) -> bool:
+    """Whether it is a variable of the environment and its value, which is no header: `DB_PASSWORD  x`."""
+    words = line.split()
+    return len(words) == 2 and "_" in words[0] and words[0].isupper() and not words[1].isupper()
 
 
 def _to_the_right(header: str) -> list[Span]:

@@ -41,6 +41,13 @@ def test_its_values_go_and_the_rest_stays(form: str, rows: Any, name: str) -> No
     assert redact_text(shown) == shown and shown.count("\n") == text.count("\n")
 
 
+@pytest.mark.parametrize("text", ["Series: '{}' [str]\n[\n\t\"{}\"\n]\n", "$ user <str> 'ada'\n$ {} <str> '{}'\n"])
+@given(WORDS)
+def test_a_column_of_polars_is_masked(text: str, word: str) -> None:
+    assert word not in redact_text(text.format("password", f"v{word}"))
+    assert redact_text(text.format("n", f"v{word}")) == text.format("n", f"v{word}")
+
+
 @pytest.mark.parametrize(
     "shown",
     [

@@ -41,6 +41,12 @@ LINES = (
     "net use Z: /user:bob {}",
     "net use Z: \\\\h\\s {}",
     "rclone obscure {}",
+    "ngrok config add-authtoken {}",
+    "useradd -m bob -p {}",
+    "ssh-keygen -t ed25519 -N {} -f k",
+    "snmpwalk -v2c -c {} h",
+    "kubectl create secret generic db --from-literal=conf={}",
+    "keytool -genkey -storepass {0} -keypass {0}",
     "mysqladmin -u root pass" + "word {}",
     "dsmod user x -pwd {}",
     "aws ssm put-parameter --name /orders/db/pass" + "word --value {}",
@@ -74,6 +80,24 @@ def test_a_command_as_a_list_of_its_words_is_that_command(line: str, word: str) 
     assert redact_text(json.dumps(words, separators=(",", ":"))) == json.dumps(due, separators=(",", ":"))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "+ mysql -u bob '-p{}' d",
+        "read -sp 'Pass" + "word: ' p <<< '{}'",
+        "vercel env add DB_PASS" + "WORD production <<< '{}'",
+    ],
+)
+@given(word=WORDS, sign=st.sampled_from(["", "&", "$", " ", ";"]))
+def test_a_word_between_quotes_is_masked_to_its_end(line: str, word: str, sign: str) -> None:
+    assert redact_text(line.format(f"a{word}{sign}{word}")) == line.format(MASK)
+
+
+@given(word=WORDS)
+def test_what_a_command_that_keeps_secrets_is_handed_is_masked(word: str) -> None:
+    assert redact_text(f"echo {word} | gh secret set DB") == f"echo {MASK} | gh secret set DB"
+
+
 @pytest.mark.parametrize("sign", ["\\", "`", "^"])
 @pytest.mark.parametrize(
     "line", ["set DB_PASS" + "WORD {}", "setx DB_PASS" + "WORD {}", "npm config set //r/:_authToken {}"]
@@ -94,6 +118,9 @@ def test_a_setting_that_goes_on_below_is_one_line(line: str, sign: str, word: st
         "net use, net user bob /delete, net user bob * /add, the net result of use 12",
         "rclone obscure -, rclone copy a b",
         "mkdir -p a \\\n  b/c\nps -a",
+        "useradd -m -s /bin/bash bob, usermod -aG docker bob, ngrok http 80, ssh-keygen -f k -N ''",
+        "read -p 'Name: ' n <<< 'ada', gh secret list, vercel env ls, kubectl get secret db -o name",
+        "print('pass" + "word: ' + value + ' ok')",
         "schtasks /query /fo list",
     ],
 )

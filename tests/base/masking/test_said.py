@@ -318,6 +318,7 @@ FIRST = (
     f"{W.title()} for 'https://ada@h': {{}}",
     "Enter PEM pass" + " phrase: {}",
     "Unseal Key 1: {}unseal",
+    f'["{W}"]=>\n  string(12) "{{}}"',
 )
 """What servers print when they start for the first time, and prompts."""
 WORDS = st.tuples(

@@ -16,6 +16,7 @@ TABLES = {
     "delimited": "user | password\n-----+----------\nada | {}\nbob | x\n",
     "a csv": "user,password\nada,{}\n",
     "to the left": "user      password\nada       {}\nbob       other-cell\n",
+    "polars": "│ user ┆ password │\n╞══════╪══════════╡\n│ ada  ┆ {} │\n",
     "html": "<table><tr><th>user</th><th>password</th></tr><tr><td>ada</td><td>{}</td></tr></table>",
 }
 
@@ -78,6 +79,17 @@ def test_a_cell_of_several_lines_is_one(sign: str, rows: Any) -> None:
 def test_a_quote_that_is_of_a_cell_ends_no_row() -> None:
     shown = redact_text('size,password\n5" pipe,amber-falcon\n6" pipe,otter-lamp\n')
     assert shown == f'size,password\n"5"" pipe",{MASK}\n"6"" pipe",{MASK}\n'
+
+
+LISTED = "Name              Value\n----              -----\n"
+
+
+@pytest.mark.parametrize("head", ["", LISTED])
+@pytest.mark.parametrize("word", ["zebra", "zebra7"])
+def test_a_list_of_variables_is_no_table(head: str, word: str) -> None:
+    """Its second name was masked as a cell below the first, and the value was not."""
+    text = f"{head}DB_PASSWORD       {{}}\nPATH              C:\\Windows\n"
+    assert redact_text(text.format(word)).replace(" ", "") == text.format(MASK).replace(" ", "")
 
 
 @pytest.mark.parametrize("text", ["password  hunter\n", "DB_PASSWORD  hunter\nAPI_TOKEN  [redacted]\n"])
