@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -87,15 +87,29 @@ def plays(params: Params, scenario: Scenario, seeds: range, start_phase: str = "
     if len(seeds) == 1:
         yield work(seeds[0])
         return
-    pool = ProcessPoolExecutor(min(len(seeds), os.cpu_count() or 1), initializer=gc.set_threshold, initargs=SELDOM)
+    pool = ProcessPoolExecutor(min(len(seeds), os.cpu_count() or 1), initializer=_begin, initargs=(work,))
     try:
-        yield from pool.map(work, seeds)
+        yield from pool.map(_next, seeds)
     except BaseException:  # Ctrl-C, for example: a play under way takes a minute on a busy machine
         for process in active_children():
             process.kill()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+_given = list[Callable[[int], QuickPlay]]()
+"""What a process of a pool plays. Sent with each seed it fills the pipe to them, and whoever writes into a full
+one waits for ever once they are killed."""
+
+
+def _begin(work: Callable[[int], QuickPlay]) -> None:
+    gc.set_threshold(*SELDOM)
+    _given[:] = [work]
+
+
+def _next(seed: int) -> QuickPlay:
+    return _given[0](seed)
 
 
 def rows(scenario: Scenario, found: list[QuickPlay]) -> list[dict[str, str]]:
