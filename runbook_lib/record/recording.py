@@ -87,9 +87,10 @@ def staged(
 _SPARE = "runbook-archive-"
 
 
-def is_spare(root: Path) -> bool:
-    """Whether the archive is one in the temporary folder, which knows nothing of the rollout but its own run."""
-    return root.name.startswith(_SPARE) and root.parent == Path(tempfile.gettempdir())
+def is_spare(folder: Path) -> bool:
+    """Whether it is, or is in, an archive in the temporary folder, which knows nothing of the rollout but its own run."""
+    temporary = Path(tempfile.gettempdir())
+    return any(one.name.startswith(_SPARE) and one.parent == temporary for one in (folder, *folder.parents))
 
 
 def opened(

@@ -330,7 +330,7 @@ def finished(archive: Any, ref: Any, before: Sequence[str] = ()) -> Finished:
         why = f"{problem.sentence if problem else 'no decision'}; begun before that: {'; '.join(whats)}"
     report = report_of(ref)
     # What a rollback did is done, wherever its record lies; a plan whose record is not in the archive needs a person.
-    apart = Exit.HOLD if record.mode == "plan" and is_spare(ref.folder.parents[3]) else Exit.OK
+    apart = Exit.HOLD if record.mode == "plan" and is_spare(ref.folder) else Exit.OK
     kind = getattr(errors, problem.type, RunbookError) if problem else RunbookError
     return Finished(
         run_id=record.run_id,
