@@ -46,6 +46,7 @@ def test_where_none_serves_it_says_so_by_its_exit_code(tmp_path: Path) -> None:
     assert quickest(tmp_path, "exit 1", "echo")[0] != 0
 
 
+@pytest.mark.slow
 def test_a_real_one_is_measured_and_the_environment_that_is_made_anew_is_not_asked(tmp_path: Path) -> None:
     stale = tmp_path / ".venv" / "bin" / "python3"
     stale.parent.mkdir(parents=True)

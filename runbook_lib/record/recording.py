@@ -88,7 +88,7 @@ _SPARE = "runbook-archive-"
 
 
 def is_spare(folder: Path) -> bool:
-    """Whether it is, or is in, an archive in the temporary folder, which knows nothing of the rollout but its own run."""
+    """Whether it is, or is in, an archive in the temporary folder, which knows of the rollout its own run alone."""
     temporary = Path(tempfile.gettempdir())
     return any(one.name.startswith(_SPARE) and one.parent == temporary for one in (folder, *folder.parents))
 

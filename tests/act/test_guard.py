@@ -91,6 +91,7 @@ def test_old_evidence_refuses_a_raise_and_only_warns_of_a_lowering(
     assert "does not hold up a lowering" in journal.of("warning")[0]["text"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minutes", [-9.9, -1, 0, 9.9])
 def test_fresh_evidence_may_raise(make_guard: Make, minutes: float) -> None:
     make_guard(as_of=(NOW + dt.timedelta(minutes=minutes)).isoformat()).authorise(raises=True)

@@ -184,6 +184,7 @@ def test_what_aws_sends_is_read(service: str, name: str) -> None:
     assert len(asked(service, name, value)) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "name"), operations(), ids=str)
 @given(data=st.data())
 def test_a_wrong_type_anywhere_cannot_be_read(service: str, name: str, data: st.DataObject) -> None:

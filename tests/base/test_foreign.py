@@ -175,6 +175,7 @@ def test_no_text_is_hidden_in_signs_that_draw_nothing(
         assert not set(medium(text)) & set(UNSEEN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("medium", [foreign.one_line, foreign.word])
 def test_all_of_them_are_known(medium: Callable[[object], str]) -> None:
     for sign in UNSEEN:
@@ -241,6 +242,7 @@ def test_a_message_mentions_nobody_and_hides_no_address(text: str) -> None:
     assert shown.replace(" ", "") == foreign.terminal(text).replace(" ", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BY_LINES)
 @pytest.mark.parametrize("medium", [foreign.one_line, foreign.field, foreign.short, foreign.told, foreign.markdown])
 @settings(max_examples=5)  # a text each, in all its breaks and fronts
@@ -291,6 +293,7 @@ def test_of_an_error_of_a_file_pythons_number_is_not_told() -> None:
     assert one_line("[Errno 13] of another program") == "[Errno 13] of another program"
 
 
+@pytest.mark.slow
 def test_text_is_escaped_for_html_here_alone() -> None:
     """But where secrets are looked for in HTML, and a notebook's own markup is read and written again."""
     own, found = Path(foreign.__file__).parents[1], set()

@@ -25,6 +25,7 @@ def test_every_line_comes_whatever_is_left_in_the_pipe_at_its_end() -> None:
     assert process.wait() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("child", ["['sleep', '30']", "['yes']"])
 def test_a_daemon_that_holds_the_output_open_is_not_waited_for(
     child: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

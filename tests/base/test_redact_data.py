@@ -17,6 +17,7 @@ from tests.secrets import LINES
 PROSE = st.text(st.characters(codec="utf-8"), max_size=40)
 
 
+@pytest.mark.slow
 @given(
     st.recursive(st.none() | st.booleans() | st.integers() | PROSE, lambda x: st.lists(x) | st.dictionaries(PROSE, x))
 )

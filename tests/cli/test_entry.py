@@ -30,6 +30,7 @@ def test_ctrl_c_while_it_is_loading_or_while_another_is_told_is_a_sentence(
     assert ("async off" if changes else "nothing was changed") in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "code"), [("verify x", 2), ("rollback 1 --params none.yaml --apply", 2)])
 def test_a_python_that_is_asked_to_inspect_ends_as_any_other(command: str, code: int, tmp_path: Path) -> None:
     """It showed how it ended as a traceback, and ended with 1."""

@@ -120,6 +120,7 @@ ONCE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "param"), ONCE, ids=lambda one: " ".join(one) if type(one) is tuple else one.name)
 def test_an_option_that_takes_one_value_is_not_said_with_two(path: tuple[str, ...], param: Any) -> None:
     """`--env dev ... --env prod` took the last without a word."""

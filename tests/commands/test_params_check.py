@@ -162,6 +162,7 @@ def test_a_file_of_commands_that_is_not_there_is_told_with_its_parameter(folder:
     assert len(wrong) == 1 and wrong[0].startswith("'commands' of prod is '24h': expects a file "), wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", [False, True])
 def test_the_folder_that_is_named_decides_the_project(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, *, kernel: bool

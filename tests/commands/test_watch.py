@@ -702,6 +702,7 @@ def test_a_held_journal_leaves_nothing_on_disk_until_it_is_written(tmp_path: Pat
     assert len(read_events(tmp_path)) == 2, "once"
 
 
+@pytest.mark.slow
 def test_it_is_light_until_it_looks() -> None:
     import subprocess
     import sys

@@ -96,6 +96,7 @@ def test_the_project_is_whole(project: Project) -> None:
     assert [one.sentence for one in check_params(project.folder / "params") if not one.ok] == []
 
 
+@pytest.mark.slow
 def test_each_stands_where_its_own_records_say(project: Project) -> None:
     eu, us = project.standing("prod-eu"), project.standing("prod-us")
     states = {f"{one.notebook}@{one.env}": one.state for one in us.lines}

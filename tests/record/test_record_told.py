@@ -65,6 +65,7 @@ def records(outcome: Outcome) -> list[Record]:
     return made
 
 
+@pytest.mark.slow
 @given(OUTCOMES)
 def test_every_surface_says_the_decision_once(outcome: Outcome) -> None:
     word, line, sentence = outcome.word, f"{outcome.word}: {outcome.reason}", words.shown(outcome.reason)
@@ -97,6 +98,7 @@ def test_a_run_that_failed_says_once_whether_something_was_changed(begun: bool) 
     assert told == ("failed: no; begun before that: dial 10 %" if begun else f"failed: no{NOTHING}")
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["switch off", "dial 0 %"])), st.lists(st.sampled_from(["inform people"])))
 def test_a_run_that_failed_behind_a_change_of_the_same_command_does_not_deny_it(
     before: list[str], within: list[str]

@@ -532,6 +532,7 @@ def test_a_rollback_that_was_only_planned_says_what_is_next_and_what_became_of_t
     assert report.next.startswith(f"{plan.next} Of the rollout: 06_phase1_10_percent in prod: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", ["01_preflight@prod", "03_dashboard@prod", "04_alarms@prod"])
 def test_no_earlier_hold_hides_that_aws_took_the_weight_back(stage: Stage, held: str) -> None:
     """01 was looked at again in the soak, and its attestations were too old: nobody was told to prove the rollback."""

@@ -51,6 +51,7 @@ def test_every_record_replays_by_the_rules_it_was_made_with(unpacked: Path, name
     assert sum(one.measures for one in decided) > 0
 
 
+@pytest.mark.slow
 def test_the_timeline_reads_them(unpacked: Path) -> None:
     archive = Archive(unpacked / "healthy")
     told = story([archive.load(ref) for ref in archive.records()])

@@ -153,6 +153,7 @@ def test_it_takes_no_lock_of_the_repository(folder: Path, monkeypatch: pytest.Mo
     assert command.versions()["commit"] == "unknown" and "--no-optional-locks" in asked[0]
 
 
+@pytest.mark.slow
 def test_without_git_it_is_unknown_and_a_package_that_is_missing_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

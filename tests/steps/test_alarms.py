@@ -239,6 +239,7 @@ def paged(moto: tuple[Any, Params]) -> tuple[Any, Params]:
     return aws, with_pager(params)
 
 
+@pytest.mark.slow
 def test_the_pager_is_subscribed_to_its_alarms_and_its_address_is_told_to_nobody(paged: tuple[Any, Params]) -> None:
     aws, params = paged
     journal: list[Any] = []

@@ -28,6 +28,7 @@ SHOWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", SHOWN)
 @given(
     st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=4, unique_by=(lambda one: one[0], lambda one: one[1])), NAMES
@@ -65,6 +66,7 @@ def test_what_has_another_name_stays(shown: object) -> None:
     assert redact_text(str(shown)) == str(shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part", ["password\n", "a    b\n", "a    b\nName: password, dtype: str\n", "      n\npassword\na  b\n"]
 )

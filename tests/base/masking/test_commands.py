@@ -61,6 +61,7 @@ def test_it_is_masked_and_the_rest_of_the_line_stays(line: str, word: str) -> No
     assert redact_text(line.format(word)) == line.format(MASK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", ["\\", "`", "^"])
 @pytest.mark.parametrize("line", [line for line in LINES if " -" in line])
 @given(word=WORDS)

@@ -66,6 +66,7 @@ def test_what_is_told_by_its_place_alone(text: str) -> None:
     assert V not in shown and MASK in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chain",
     [

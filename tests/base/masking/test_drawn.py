@@ -89,6 +89,7 @@ def test_of_words_that_people_join_none_is_taken_for_one() -> None:
     assert not wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chain", [f"{X}_", f"{X}/", "aB1", f"{X}+", f"{X} "])
 def test_the_time_is_linear_in_the_text(chain: str) -> None:
     def seconds(size: int) -> float:

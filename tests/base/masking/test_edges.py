@@ -18,6 +18,7 @@ def _written(text: str, front: str, end: str) -> str:
     return "".join(f"{front}{line}{end}" for line in text.rstrip("\n").split("\n"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BY_LINES)
 @settings(max_examples=max(15, settings.default.max_examples // 6))
 @given(data=st.data())
@@ -31,6 +32,7 @@ def test_no_break_and_no_sign_before_a_line_hides_a_secret(kind: str, data: Any)
             assert redact_text(shown) == shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", BREAKS.values(), ids=BREAKS)
 @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
 def test_what_is_not_masked_keeps_its_bytes(front: str, end: str) -> None:
@@ -55,6 +57,7 @@ def test_a_diff_is_read_without_its_signs() -> None:
     assert redact_text(told) == told.replace(old, MASK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", BREAKS.values(), ids=BREAKS)
 @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ BACKWARD = [
 NOISE = "\n".join(f"line {number} of a test that passed" for number in range(30))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["", "started\n", f"{NOISE}\n"])
 @pytest.mark.parametrize("text", FORWARD + BACKWARD)
 def test_lines_are_masked_as_the_text_that_they_are(text: str, before: str) -> None:
@@ -59,6 +60,7 @@ def test_a_line_is_masked_as_it_comes_with_regard_to_those_before(text: str, bef
     assert X not in "".join(pieces(line) for line in f"{before}{text}\n".splitlines(keepends=True))
 
 
+@pytest.mark.slow
 def test_a_long_table_and_a_long_manifest_are_masked_to_their_end() -> None:
     for head, row in ((f" user | {W} ", f" bob{{}}  | {X}"), ("kind: Secret\nstringData:", f"  key{{}}: {X}")):
         pieces = Pieces()
@@ -84,6 +86,7 @@ def test_ordinary_lines_stay(lines: list[str]) -> None:
     assert redact(lines) == redact_lines(lines) == [pieces(line) for line in lines] == lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["kind: Secret", f"{W}:", "a | token", "{", f"{W}: |", "plain words", "  a: b"])
 def test_the_time_is_linear(line: str) -> None:
     begun = time.process_time()

@@ -47,6 +47,7 @@ def test_what_is_no_row_stays(text: str) -> None:
     assert redact_text(text) == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ['["a", "token", ', '["a", "password"], ', "[['token', 'b'],", '["token" , "b"'])
 def test_it_takes_time_in_proportion_to_the_text(part: str) -> None:
     def takes(times: int) -> float:

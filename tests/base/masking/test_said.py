@@ -193,6 +193,7 @@ WAYS: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("kind", TOLD)
 def test_a_secret_that_nothing_is_assigned_to_is_masked(kind: str, way: str) -> None:
@@ -269,6 +270,7 @@ def test_what_only_speaks_of_secrets_stays(text: str) -> None:
     assert redact_text(text) == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [

@@ -18,6 +18,7 @@ TORN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", TORN)
 def test_each_of_them_is_known(what: str) -> None:
     one, two, secret = TORN[what]

@@ -87,6 +87,7 @@ def wealth(bad: list[int], n: list[int]) -> float:
     return start + later + (1 - change.START_SHARE) * change.EVEN / (len(failing) + change.EVEN)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.002, 0.1), st.integers(1, 40), st.floats(0.0, LIMIT))
 def test_whatever_came_before_the_next_minute_of_a_good_service_adds_nothing_on_average(

@@ -345,6 +345,7 @@ def test_the_hash_of_a_route_follows_its_integration(made: Made) -> None:
         integration_hash(made.aws, made.params, "/api/gone")
 
 
+@pytest.mark.slow
 def test_nothing_deployed_is_one_failure_a_resource(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")

@@ -62,6 +62,7 @@ def test_the_stack_and_its_word_for_the_resource(cloudformation: Any) -> None:
     assert str(found) == "Board of stack owner-test"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), [("stray", DASHBOARD), ("owned", ALARM)])
 def test_nobody_owns_it(cloudformation: Any, name: str, kind: str) -> None:
     assert owner(Clients(cloudformation), name, kind) is None

@@ -27,6 +27,7 @@ def file(filled: Archive) -> Iterator[Path]:
         yield made.file
 
 
+@pytest.mark.slow
 def test_there_are_ten_and_each_has_an_answer(file: Path) -> None:
     found = {heading: ask(file, sql) for heading, sql in TEN.items()}
     assert len(found) == 10 and all(one.columns for one in found.values())

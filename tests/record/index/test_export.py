@@ -27,6 +27,7 @@ def declared(text: str, table: str) -> list[tuple[str, str]]:
     return re.findall(r"^  `(\w+)` (\w+) COMMENT '[^']+',?$", body[1], re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_parquet_has_the_columns_and_types_that_athena_is_told(filled: Archive, tmp_path: Path) -> None:
     folder = tmp_path / "it's out"
     for _ in range(2):  # over an earlier export

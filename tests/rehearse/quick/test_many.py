@@ -251,6 +251,7 @@ def test_a_service_with_two_workers_and_an_http_api_found_by_its_name_is_played_
     assert (one.ended.decision, one.wrong) == ("PROMOTE" if name == "healthy" else "ROLLBACK", ())
 
 
+@pytest.mark.slow
 def test_an_interruption_waits_for_no_play(monkeypatch: pytest.MonkeyPatch) -> None:
     params = load_file(params_dir() / "prod.yaml")
     monkeypatch.setattr(many, "play", _played)

@@ -43,6 +43,7 @@ STORMY = Scenario(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(cuts=st.lists(st.floats(1, 4 * HOUR - 1), max_size=30, unique=True))
 def test_the_result_does_not_depend_on_how_time_is_cut(cuts: list[float]) -> None:
@@ -121,6 +122,7 @@ def test_jobs_in_flight_at_a_boundary_are_seen_so_and_finished_later() -> None:
     assert {later[job_id].written for job_id in under_way} <= {"COMPLETED", "FAILED"}
 
 
+@pytest.mark.slow
 def test_every_change_of_status_is_handed_out_once() -> None:
     lived = service(share=1.0)
     seen: dict[str, list[str]] = {}
