@@ -62,5 +62,5 @@ def narrower(text: str) -> str:
     tells = (range(number, number + _REACH) for number, line in enumerate(lines) if stemmed(line.casefold()))
     told = {at for span in tells if not wide.isdisjoint(span) for at in span}
     near = "\n".join(line if number in told else "" for number, line in enumerate(lines))
-    narrow = _BLANKS.sub(lambda run: " " if run.start() and near[run.start() - 1] != "\n" else "  ", near)
+    narrow = _BLANKS.sub("  ", near)  # one would make a name of two columns
     return "" if narrow == near else narrow
