@@ -33,6 +33,11 @@ def address(value: str | Path) -> str:
     return f"{S3}{found[1]}{found[2]}"
 
 
+def named(value: object) -> str:
+    """What an unchecked parameter `archive` names; the default where it is no text: no folder is called `True`."""
+    return value if isinstance(value, str) and value else "archive"
+
+
 def files_of(value: str | Path, root: Path) -> Path:
     """The folder of `archive_root`, without creating it."""
     where = address(value)

@@ -23,7 +23,7 @@ from runbook_lib.act.traffic.register import BY_HAND
 from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import Aws, require_account
 from runbook_lib.base.errors import AwsError, RunbookError, UsageError
-from runbook_lib.base.kept_at import archive_root
+from runbook_lib.base.kept_at import archive_root, named
 from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.telling import tell
 from runbook_lib.base.typed import assignments, typed
@@ -210,4 +210,4 @@ def _root(params: Essentials) -> Path:
     root = params.folder.parent
     with contextlib.suppress(UsageError):
         root = project_root()
-    return archive_root(str(params.archive), root, anyhow=True).absolute()
+    return archive_root(named(params.archive), root, anyhow=True).absolute()

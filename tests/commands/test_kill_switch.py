@@ -28,7 +28,7 @@ from runbook_lib.cli import entry
 from runbook_lib.cli.options import placed
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import parse
-from runbook_lib.params.essentials import DEFAULTS, essentials
+from runbook_lib.params.essentials import DEFAULTS, Essentials, essentials
 from runbook_lib.params.load import Flat, load_file, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
@@ -211,6 +211,12 @@ def test_two_values_of_one_option_are_left_to_typer_which_refuses_them(more: lis
     words = ["rollback", "1", "--params", "x.yaml", "--apply", "--confirm", "prod"]
     assert parse([*words, *words[2:4], *words[5:]]) == parse(words)
     assert parse([*words, *more]) is None
+
+
+@pytest.mark.parametrize("said", [True, False, None, 7, 2.5, ["a"], {"a": 1}, dt.date(2026, 12, 1), ""])
+def test_an_archive_that_is_no_text_makes_no_folder_of_its_name(said: object) -> None:
+    """The rollback's record lay in `True/`."""
+    assert kill_switch._root(Essentials({"archive": said}, {"traffic": {}}, ROOT / "params", "")).name == "archive"
 
 
 @pytest.mark.emulator
