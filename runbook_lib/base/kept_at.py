@@ -39,6 +39,11 @@ def files_of(value: str | Path, root: Path) -> Path:
     return root / "archive" / "s3" / where.removeprefix(S3) if where else root / expanded(value, "archive")
 
 
+def named(value: object) -> str:
+    """The archive that unvalidated parameters name: the default, if they name none or something that is no text."""
+    return value if isinstance(value, str) and value else "archive"
+
+
 def archive_root(value: str | Path, root: Path, *, anyhow: bool = False) -> Path:
     """The folder of the archive that a person named, relative to `root`, or the local copy of one in a bucket.
 

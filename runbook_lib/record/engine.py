@@ -195,13 +195,12 @@ def _project(input_path: str | None) -> Path | None:
 
 def _archive(flat: dict[str, Any], root: Path) -> Archive:
     """The archive that the parameters name, relative to the project."""
-    from runbook_lib.base.kept_at import archive_root
+    from runbook_lib.base.kept_at import archive_root, named
     from runbook_lib.record.archive import Archive
 
-    named, said = root / "archive", flat.get("archive") or "archive"
     with contextlib.suppress(UsageError):  # where the parameters are read, the error is reported
-        named = archive_root(said, root, anyhow=True) if isinstance(said, str) else named
-    return Archive(named)
+        return Archive(archive_root(named(flat.get("archive")), root, anyhow=True))
+    return Archive(root / "archive")
 
 
 def _stage(

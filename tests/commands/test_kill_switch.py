@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -211,6 +212,12 @@ def test_two_values_of_one_option_are_left_to_typer_which_refuses_them(more: lis
     words = ["rollback", "1", "--params", "x.yaml", "--apply", "--confirm", "prod"]
     assert parse([*words, *words[2:4], *words[5:]]) == parse(words)
     assert parse([*words, *more]) is None
+
+
+@pytest.mark.parametrize("written", [True, -1, 1.5, ["a"], {"a": 1}, None, ""])
+def test_an_archive_that_is_no_text_makes_no_folder_of_its_name(tmp_path: Path, written: object) -> None:
+    params: Any = SimpleNamespace(folder=tmp_path / "params", archive=written)
+    assert kill_switch._root(params).name == "archive"
 
 
 @pytest.mark.emulator
