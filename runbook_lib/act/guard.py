@@ -252,6 +252,18 @@ class Guard:
         ]
 
 
+def at_end(what: str, read: Callable[[], T], by_hand: str) -> T:
+    """What AWS says once a change is made.
+
+    Raises:
+        Unreadable: it does not say so; with the command by hand.
+    """
+    try:
+        return again(read)
+    except Exception as error:
+        raise _unknown(what, None, error, by_hand) from error
+
+
 def _perhaps(trouble: Exception) -> bool:
     cause = cause_of(trouble)
     return perhaps_done(trouble) or (isinstance(cause, Exception) and perhaps_done(cause))

@@ -33,15 +33,15 @@ def address(value: str | Path) -> str:
     return f"{S3}{found[1]}{found[2]}"
 
 
-def named(value: object) -> str:
-    """What an unchecked parameter `archive` names; the default where it is no text: no folder is called `True`."""
-    return value if isinstance(value, str) and value else "archive"
-
-
 def files_of(value: str | Path, root: Path) -> Path:
     """The folder of `archive_root`, without creating it."""
     where = address(value)
     return root / "archive" / "s3" / where.removeprefix(S3) if where else root / expanded(value, "archive")
+
+
+def named(value: object) -> str:
+    """The archive that unvalidated parameters name: the default, if they name none or something that is no text."""
+    return value if isinstance(value, str) and value else "archive"
 
 
 def archive_root(value: str | Path, root: Path, *, anyhow: bool = False) -> Path:

@@ -24,6 +24,7 @@ from runbook_lib.act.traffic.switch import Turned
 from runbook_lib.base.aws import Aws, require_account
 from runbook_lib.base.errors import AwsError, RunbookError, UsageError
 from runbook_lib.base.kept_at import archive_root, named
+from runbook_lib.base.once import Once
 from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.telling import tell
 from runbook_lib.base.typed import assignments, typed
@@ -97,25 +98,11 @@ class _Quiet(argparse.ArgumentParser):
         raise ValueError(message)
 
 
-class _Once(argparse.Action):
-    """Keeps a value; another one for the same option is a mistake."""
-
-    said: object = None
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, _: Any = None
-    ) -> None:
-        if self.said not in (None, value):
-            parser.error(f"{self.dest} is said twice")
-        self.said = value
-        setattr(namespace, self.dest, value)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = _Quiet(add_help=False, allow_abbrev=False)
-    parser.add_argument("--params", "-f", "--env", dest="file", type=params_file, required=True, action=_Once)
+    parser.add_argument("--params", "-f", "--env", dest="file", type=params_file, required=True, action=Once)
     for text in ("confirm", "reason"):
-        parser.add_argument(f"--{text}", default="", action=_Once)
+        parser.add_argument(f"--{text}", default="", action=Once)
     parser.add_argument("--set", action="append", default=[])
     for flag in ("apply", "json", "no-notebook"):
         parser.add_argument(f"--{flag}", action="store_true")

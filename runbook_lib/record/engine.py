@@ -198,10 +198,9 @@ def _archive(flat: dict[str, Any], root: Path) -> Archive:
     from runbook_lib.base.kept_at import archive_root, named
     from runbook_lib.record.archive import Archive
 
-    folder = root / "archive"
     with contextlib.suppress(UsageError):  # where the parameters are read, the error is reported
-        folder = archive_root(named(flat.get("archive")), root, anyhow=True)
-    return Archive(folder)
+        return Archive(archive_root(named(flat.get("archive")), root, anyhow=True))
+    return Archive(root / "archive")
 
 
 def _stage(

@@ -144,9 +144,23 @@ def write_folder(final: Path, files: Mapping[str, bytes], copies: Mapping[str, P
         part.rename(final)
         sync(final.parent)
     except (OSError, ValueError) as error:  # ValueError: a path cannot have such a character
-        raise ArchiveError(f"{final} cannot be written ({getattr(error, 'strerror', None) or error})") from None
+        why = f"{getattr(error, 'strerror', None) or error}"
+        raise ArchiveError(f"{final} cannot be written ({why}){how_to_share(final, error)}") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def how_to_share(path: Path, error: Exception) -> str:
+    """What to do where `path` cannot be written for its folder is another user's, as the end of a sentence."""
+    if not isinstance(error, PermissionError):
+        return ""
+    for folder in (path, *path.parents):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid == os.geteuid():
+                return ""
+            told = "people who share an archive set umask 002 and give its folders to one group (chmod -R g+ws)"
+            return f"; {folder} belongs to another user: {told}"
+    return ""
 
 
 def _part(final: Path) -> Path:

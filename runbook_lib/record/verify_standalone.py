@@ -102,8 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("archive", type=Path)
     parser.add_argument("--witness", type=Path, action="append", default=[])
-    parser.add_argument("--key", default="")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--key", action="append", default=[])
+    len(set((given := parser.parse_args(arguments)).key)) < 2 or parser.error("--key is said twice")
     log, begun, n = (root := given.archive.absolute()) / "log", root / "log" / "sealing.json", len(str(root)) + 1
     laid = [x for one in ALL for x in root.glob(one) if "/.part-" not in str(x.parent)[n:]]  # else left by a crash
     shut = [x for x in (root, *laid) if x.name[:6] != ".part-" and os.access(x, 0) and not os.access(x, 4 + x.is_dir())]
@@ -159,8 +159,8 @@ def main(arguments: list[str] | None = None) -> int:
             must(not leaf or leaf["how"] != "taken_in" or record["schema"] < 3, "it was in a log that was removed")
         except WRONG as error:
             bad.append(f"{path}: {error}")
-    if note and given.key and not (good := signed(note, given.key)):
-        (unsure if good is None else bad).append(f"log/checkpoint: {given.key} did not sign it, or is no key")
+    if note and (key := "".join(given.key[:1])) and not (good := signed(note, key)):
+        (unsure if good is None else bad).append(f"log/checkpoint: {key} did not sign it, or is no key")
     gone = stones.keys() & leaves.keys() - records
     for chain, links in chains.items():
         own = sorted(links + [(p, stones[p], leaves[p]["hash"]) for p in gone if (root / p).parent == chain])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from runbook_lib.cli import entry
 from runbook_lib.cli.options import placed
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import parse
-from runbook_lib.params.essentials import DEFAULTS, Essentials, essentials
+from runbook_lib.params.essentials import DEFAULTS, essentials
 from runbook_lib.params.load import Flat, load_file, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
@@ -213,10 +214,10 @@ def test_two_values_of_one_option_are_left_to_typer_which_refuses_them(more: lis
     assert parse([*words, *more]) is None
 
 
-@pytest.mark.parametrize("said", [True, False, None, 7, 2.5, ["a"], {"a": 1}, dt.date(2026, 12, 1), ""])
-def test_an_archive_that_is_no_text_makes_no_folder_of_its_name(said: object) -> None:
-    """The rollback's record lay in `True/`."""
-    assert kill_switch._root(Essentials({"archive": said}, {"traffic": {}}, ROOT / "params", "")).name == "archive"
+@pytest.mark.parametrize("written", [True, -1, 1.5, ["a"], {"a": 1}, None, ""])
+def test_an_archive_that_is_no_text_makes_no_folder_of_its_name(tmp_path: Path, written: object) -> None:
+    params: Any = SimpleNamespace(folder=tmp_path / "params", archive=written)
+    assert kill_switch._root(params).name == "archive"
 
 
 @pytest.mark.emulator

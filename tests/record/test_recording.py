@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import json
+import os
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +37,20 @@ def test_an_execution_from_its_first_event_to_its_seal(tmp_path: Path, operator:
     assert (record.run_id, record.env, record.notebook, record.origin) == (begun.run_id, "prod", "dlq", "command")
     assert (record.operator, record.caller_arn, record.prices) == (operator or "arn:ann", "arn:ann", {"a": 1})
     assert record.as_of == (as_of or NOW.isoformat())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another person")
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o700])
+@pytest.mark.parametrize("shut", [staging.NAME, ""])
+def test_a_folder_that_another_person_shut_says_how_people_share_one(mode: int, shut: str) -> None:
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o755)
+        root = Path(above) / "archive"
+        recording.staged(root, *WHERE)
+        root.chmod(0o777)
+        (root / shut).chmod(mode)
+        with another_person(), pytest.raises(ArchiveError, match=r"another user.*umask 002.*chmod -R g\+ws"):
+            recording.staged(root, *WHERE)
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o600, 0o400, 0o300, 0o700])

@@ -73,6 +73,12 @@ def test_it_runs_where_nothing_is_installed(archive: Archive, sealed: Callable[.
     assert done.returncode == 1 and "answers.json was altered" in done.stdout
 
 
+def test_two_keys_are_refused(archive: Archive, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        verify_standalone.main([str(archive.root), "--key", "a", "--key", "b"])
+    assert ended.value.code == 2 and "--key is said twice" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["healthy", "rollback"])
 def test_it_reads_records_of_version_0_1(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:

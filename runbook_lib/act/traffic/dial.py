@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from runbook_lib.act.guard import Guard
+from runbook_lib.act.guard import Guard, at_end
 from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, dial_document
 from runbook_lib.act.traffic.shift import MAX_BAKE_H, DialStep, ShiftPlan, number, refuse_if_turned, whose
@@ -66,7 +66,7 @@ class AppConfigTraffic:
                 self.switch_on(plan.description)
             else:
                 latest = self._deploy(plan, step, latest, f"step={place}/{len(plan.steps)}")
-        return again(self.read)
+        return at_end(plan.told, self.read, self._store.off_command()) if plan.steps else again(self.read)
 
     def switch_off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
         """Turns async off (`act/traffic/switch.py`).

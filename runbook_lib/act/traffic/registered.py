@@ -12,11 +12,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from runbook_lib.act.guard import Guard
+from runbook_lib.act.guard import Guard, at_end
 from runbook_lib.act.traffic.off import RegisterOff, lower
 from runbook_lib.act.traffic.register import Overtaken, Register
 from runbook_lib.act.traffic.shift import DialStep, ShiftPlan, number, refuse_if_turned, whose
-from runbook_lib.act.traffic.switch import Turned
+from runbook_lib.act.traffic.switch import Turned, said
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of, perhaps_done
 from runbook_lib.base.errors import AwsError, Refused, Unreadable
@@ -52,7 +52,7 @@ class RegisteredTraffic:
             raise Refused(plan.blockers[0], nothing_changed=True)
         for step in plan.steps:
             self._raise(plan, step) if plan.raises else self._lower(plan, step)
-        return again(self.read)
+        return at_end(plan.told, self.read, self._register.by_hand) if plan.steps else again(self.read)
 
     def switch_off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
         """See `Home.switch_off`."""
@@ -131,8 +131,12 @@ class RegisteredTraffic:
                 return
             before = next(iter(standing(found)), None)
             percent, enabled = (before.percent, before.enabled) if before else (0.0, True)
-            for one in written:
-                self._register.write(percent, enabled, f"step {one} is taken back: {plan.description}", one)
+            try:
+                for one in written:
+                    self._register.write(percent, enabled, f"step {one} is taken back: {plan.description}", one)
+            except Exception as second:
+                told = f"{said(error)}; and step {written[-1]} could not be taken back: {said(second)}"
+                raise AwsError(f"{told}; no weight was moved by it; look, and plan again") from error
             if stale:
                 raise Refused(
                     f"somebody else changed {where} meanwhile; nothing was moved; look, and plan again"

@@ -62,10 +62,14 @@ class ShiftPlan(Frozen):
         """Whether it may give users async who had none: every plan that ends above 0, for it goes through 0."""
         return self.percent > 0
 
+    @property
+    def told(self) -> str:
+        """What it does, in one phrase."""
+        return f"dial {self.before:g} % -> {self.percent:g} %"
+
     def text(self) -> str:
         """The plan as text for a terminal."""
-        head = f"dial {self.before:g} % -> {self.percent:g} %"
-        lines = [head if self.steps else f"dial is at {self.before:g} %: nothing to do"]
+        lines = [self.told if self.steps else f"dial is at {self.before:g} %: nothing to do"]
         for place, step in enumerate(self.steps, 1):
             how = f" ({step.strategy})" if step.strategy else ""
             lines.append(f"  {place}. {step.action} {step.before:g} % -> {step.after:g} %{how}: {step.why}")

@@ -14,7 +14,7 @@ from typing import Any
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.foreign import word
 from runbook_lib.base.telling import busy
-from runbook_lib.record.seal import replace_file, sync, write_folder
+from runbook_lib.record.seal import how_to_share, replace_file, sync, write_folder
 
 LOCK_TIMEOUT_S = 60.0
 
@@ -53,7 +53,8 @@ class Folder:
         except Timeout:
             raise ArchiveError(f"{self.root} is being written by another process for over a minute") from None
         except OSError as error:
-            raise ArchiveError(f"{self.root} cannot be written ({error.strerror}){self._sticky()}") from None
+            then = self._sticky() or how_to_share(self.root / ".lock", error)
+            raise ArchiveError(f"{self.root} cannot be written ({error.strerror}){then}") from None
         try:
             yield
         finally:

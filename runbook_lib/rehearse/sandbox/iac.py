@@ -24,6 +24,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbook_lib.base.errors import RunbookError, UsageError
+from runbook_lib.base.once import Once
 from runbook_lib.base.project import environments, params_dir
 from runbook_lib.observe.api_address import address
 from runbook_lib.observe.inventory.inspect import rules
@@ -170,11 +171,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="iac", description="The sandbox's infrastructure, as code.")
     parser.add_argument("what", choices=("diff", "deploy", "verify", "naming", "smoke", "handlers"))
-    parser.add_argument("--env", required=True, choices=environments(params_dir()))
-    parser.add_argument("--step", choices=template.STEPS, help="default: async; of `verify`: any")
+    parser.add_argument("--env", action=Once, required=True, choices=environments(params_dir()))
+    parser.add_argument("--step", action=Once, choices=template.STEPS, help="default: async; of `verify`: any")
     parser.add_argument("--fail", action="store_true", help="exit with 1 if there are differences")
-    parser.add_argument("--guards", default="", help="of `deploy`: ARNs of the alarms that take the update back")
-    parser.add_argument("--routes", default="all", choices=("all", "sync"))
+    parser.add_argument(
+        "--guards", action=Once, default="", help="of `deploy`: ARNs of alarms that take the update back"
+    )
+    parser.add_argument("--routes", action=Once, default="all", choices=("all", "sync"))
     given = parser.parse_args(arguments)
     params = params_of(given.env, "rehearsal")
     if given.what == "naming":

@@ -7,12 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runbook_lib.act.traffic.shift import ShiftPlan, plan_shift
-from runbook_lib.base.errors import AwsError, Refused
+from runbook_lib.base.errors import AwsError, Refused, Unreadable
 from runbook_lib.observe.traffic.weight import NotDeployed
 from tests.elsewhere import HOMES, NotFound, Place
 
@@ -261,6 +261,44 @@ def test_a_shift_that_is_made_is_no_failure_by_one_bad_answer_at_its_end(kind: s
 
     place.guard.journal = SimpleNamespace(append=noted, append_or_stderr=noted)
     assert place.home.apply(plan(place, percent)).weight == percent
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("percent", [50, 0])
+def test_a_shift_whose_end_cannot_be_read_is_told_as_not_known(kind: str, percent: float) -> None:
+    place = begun(kind)
+    place.home.apply(plan(place, 10))
+    note = place.append
+
+    def noted(event: str, **data: Any) -> None:
+        note(event, **data)
+        if event == "outcome":
+            silent(place, "get_parameter_history")
+
+    planned = plan(place, percent)
+    place.guard.journal = SimpleNamespace(append=noted, append_or_stderr=noted)
+    with pytest.raises(Unreadable, match=r"NOT known whether this was done: dial 10 % -> .*; by hand: aws "):
+        place.home.apply(planned)
+
+
+@pytest.mark.parametrize("kind", ACTS)
+def test_an_error_while_a_step_is_taken_back_is_told_after_the_first(kind: str) -> None:
+    place = begun(kind)
+    planned = plan(place, 10)
+
+    def refused() -> None:
+        place.aws.before["put_parameter"] = throttled
+        raise client_error("AccessDeniedException", "no leave")
+
+    def throttled() -> None:
+        raise client_error("ParameterLimitExceeded", "no room")
+
+    def client_error(code: str, text: str) -> ClientError:
+        return ClientError({"Error": {"Code": code, "Message": text}}, "Operation")
+
+    place.aws.before[WRITES[kind]] = refused
+    with pytest.raises(AwsError, match=r"(?s)no leave.*could not be taken back.*no room"):
+        place.home.apply(planned)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -90,6 +90,14 @@ def test_it_works_on_this_machine_only(endpoint: str, monkeypatch: pytest.Monkey
         Remote()
 
 
+def test_an_option_said_with_two_values_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["naming", "--env", "dev", "--env", "prod"])
+    assert ended.value.code == 2
+    assert "env is said twice" in capsys.readouterr().err
+    assert main(["naming", "--env", "prod", "--env", "prod"]) == 0
+
+
 @pytest.mark.parametrize("arguments", [["deploy"], ["deploy", "--env", "qa"], ["diff", "--env", "dev", "--step", "x"]])
 def test_wrong_arguments_end_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
