@@ -25,7 +25,10 @@ in_a_kernel = [pytest.mark.kernel, pytest.mark.slow]
 
 def run(rollout: Any, *more: str, what: str = "06", env: dict[str, str] | None = None, **values: Any) -> Any:
     """`runbook run`, which must fail decently; soon there, as a fork: how the command starts is not asked here."""
-    finished = rollout.command("run", what, *rollout.settings(**values), *more, env=env)
+    settings = rollout.settings(**values)
+    if "--params" in more:  # another file
+        del settings[: settings.index("--params") + 2]
+    finished = rollout.command("run", what, *settings, *more, env=env)
     assert "Traceback" not in finished.stdout + finished.stderr
     return finished
 
