@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.aws_errors import on_the_way, sentence
-from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
+from runbook_lib.base.aws_errors import on_the_way, sentence, spoilt
+from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, Unreadable, UsageError
 from runbook_lib.base.foreign import one_line
+from runbook_lib.base.patience import again
 from runbook_lib.base.telling import tellers
 from runbook_lib.base.window import parse, when
 from runbook_lib.commands.watch_look import IDLE, Look, OneLook
@@ -145,10 +146,8 @@ class Watch:
 
     def _round(self, once: bool) -> Iterator[Look]:
         """Looks now, and yields the missed looks before this one."""
-        self._drop()
         try:
-            self._pending = one = OneLook(self.file, self.values, self.notebook)
-            look = one.take()
+            one, look = again(self._taken, lambda error: isinstance(error, Unreadable) or spoilt(error))
             self._sighted = True
             missed = [] if look.ends else self._missed(one)
             for at in missed:
@@ -179,6 +178,12 @@ class Watch:
                 f"{len(missed)} looks were taken after the fact, and none of them fails"
             )
         yield self._told(one, look, bool(missed), once)
+
+    def _taken(self) -> tuple[OneLook, Look]:
+        """A new look. One with an answer that was spoilt on the way is taken anew: nobody may look for minutes."""
+        self._drop()
+        self._pending = one = OneLook(self.file, self.values, self.notebook)
+        return one, one.take()
 
     def _told(self, one: OneLook, look: Look, gap: bool, once: bool) -> Look:
         """Acts on the look if necessary, keeps it if it changed something, and remembers it."""

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
-from runbook_lib.base.errors import AwsError, UsageError
+from runbook_lib.base.errors import AwsError, Unreadable, UsageError
 from runbook_lib.base.window import iso, parse, when
 from runbook_lib.cli import watch as cli_watch
 from runbook_lib.commands import watch
@@ -367,6 +367,32 @@ def test_once_and_nothing_seen_is_exit_code_1(world: World, make: Make) -> None:
     (look,) = one.looks(once=True)
     assert (look.decision, look.reason, exit_code(one.last)) == ("ERROR", "AWS does not answer", 1)
     assert look.next.startswith("run it again; "), "nobody looks again by itself"
+
+
+@pytest.mark.parametrize(
+    ("error", "times", "seen"),
+    [
+        (Unreadable("AWS's answer to GetDeployment cannot be read (it is empty)"), 3, "ROLLBACK"),
+        (ConnectionClosedError(endpoint_url="http://127.0.0.1:9"), 1, "ROLLBACK"),
+        (Unreadable("AWS's answer to GetDeployment cannot be read (it is empty)"), 9, "ERROR"),
+        (AwsError("the sign-in has expired"), 1, "ERROR"),
+    ],
+)
+def test_a_look_with_a_spoilt_answer_is_taken_anew(
+    world: World, make: Make, error: Exception, times: int, seen: str
+) -> None:
+    """One web page of a proxy left async on under a broken canary until cron looked again."""
+    left = [error] * times
+
+    def script(at: dt.datetime) -> str:
+        if left:
+            raise left.pop()
+        return "ROLLBACK"
+
+    world.script = script
+    (look,) = make(auto=True, confirm="prod").looks(once=True)
+    assert (look.decision, len(world.switched)) == (seen, int(seen == "ROLLBACK"))
+    assert len(world.dropped) == min(times, 4), "no look that saw nothing is left open"
 
 
 def test_wrong_parameters_end_it(world: World, make: Make) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runbook_lib.base.redact import MASK, redact_lines, redact_text
@@ -51,6 +51,7 @@ SECRETS = st.from_regex(r"v[a-z]{3,9}(?:-[a-z]{3,9}|[0-9]{2})", fullmatch=True)
     st.permutations(["user", "password", "n"]),
     st.sampled_from(["n", "id", "role", "email"]),
 )
+@example([("ua", "vaaa-aaaaaa")], ["user", "n", "password"], "role")  # a gap of five blanks between two headers
 def test_a_frame_keeps_its_names_and_its_other_cells(form: str, rows: Any, order: list[str], other: str) -> None:
     frame = pd.DataFrame({"user": [row[0] for row in rows], "password": [row[1] for row in rows], "n": "wxyz"})[order]
     text = FRAMES[form](frame.rename(columns={"n": other}))
