@@ -100,7 +100,8 @@ class Refusal:
         """
         self.run.refused(self.error)
         show(refused_note(self.word, self.sentence, AGAIN))
-        raise type(self.error)(f"{self.sentence}. {AGAIN}")
+        end = "" if self.sentence.endswith((".", "?", "!")) else "."
+        raise type(self.error)(f"{self.sentence}{end} {AGAIN}")
 
     def _needs_the_run(self, text: str) -> bool:
         try:

@@ -124,6 +124,14 @@ def test_the_last_cell_itself_is_not_forgiven(shell: InteractiveShell) -> None:
     assert isinstance(run(shell, "run.close(0)"), Refused)
 
 
+@pytest.mark.parametrize(("said", "ends"), [("no name", "no name."), ("'prod'?", "'prod'?"), ("No.", "No.")])
+def test_the_last_sentence_has_one_mark_at_its_end(said: str, ends: str) -> None:
+    shell = SimpleNamespace(user_ns={})
+    with pytest.raises(UsageError) as told:
+        refused.Refusal(shell, SimpleNamespace(refused=lambda _: None), UsageError(said, nothing_changed=False)).close()
+    assert str(told.value) == f"{ends} {refused.AGAIN}"
+
+
 @given(st.text(max_size=80))
 @example("\0")
 @example("1+" * 50_000 + "1")
