@@ -189,8 +189,9 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
 
     network = "check the network, AWS_ENDPOINT_URL and HTTPS_PROXY"
     return (
+        ((bc.PartialCredentialsError,), "{error}; set both, or neither and sign in another way"),
         (
-            (bc.NoCredentialsError, bc.PartialCredentialsError),
+            (bc.NoCredentialsError,),
             "no AWS credentials found; sign in (for example `aws sso login`) and run again",
         ),
         (

@@ -63,15 +63,18 @@ def _own(file: Path) -> Path | None:
 
 
 def _is(file: Path) -> bool:
-    """Whether it is a file.
+    """Whether something has that name; who reads it says if it is no file.
 
     Raises:
         Unread: this user may not look into its folder: a project is there, or is not.
     """
     try:
-        return file.is_file()
+        file.lstat()
     except PermissionError as error:
         raise Unread.of(error, file) from None
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def working() -> list[Path]:

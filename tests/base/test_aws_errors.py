@@ -211,7 +211,7 @@ def test_a_foreign_text_is_one_line(text: str) -> None:
         ({"AWS_PROFILE": "orphan"}, "nothere"),
         ({"AWS_PROFILE": "a"}, "Infinite loop"),
         ({"AWS_CONFIG_FILE": "broken"}, "Unable to parse config file"),
-        ({"AWS_ACCESS_KEY_ID": "a"}, "no AWS credentials"),
+        ({"AWS_ACCESS_KEY_ID": "a"}, "missing: AWS_SECRET_ACCESS_KEY; set both"),
         ({"HTTPS_PROXY": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, "HTTPS_PROXY"),
     ],
 )
@@ -347,3 +347,9 @@ def _answered(code: str, status: int) -> Exception:
 )
 def test_what_aws_may_have_done_all_the_same(error: Exception, perhaps: bool) -> None:
     assert perhaps_done(error) is perhaps
+
+
+def test_half_of_a_pair_of_credentials_is_not_told_as_none() -> None:
+    """Signing in does not mend it."""
+    said = sentence(bc.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"))
+    assert said and "missing: AWS_SECRET_ACCESS_KEY" in said and "sign in (" not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -297,7 +298,24 @@ def test_a_folder_that_may_not_be_entered_is_not_taken_for_no_project(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Path, "is_file", denied)
+    monkeypatch.setattr(Path, "lstat", denied)
     for ask in (params_dir, lambda: beside(file), lambda: keeping(tmp_path / "archive")):
         with pytest.raises(Unread, match=r"params.* this user may not read it"):
             ask()
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing", "link to itself"])
+def test_gates_that_are_no_file_are_not_told_as_no_project(tmp_path: Path, kind: str) -> None:
+    """The advice was to change into the folder that one was in."""
+    file = own_project(tmp_path)
+    gates = file.parent / "gates.yaml"
+    gates.unlink()
+    {
+        "folder": gates.mkdir,
+        "pipe": lambda: os.mkfifo(gates),
+        "link to nothing": lambda: gates.symlink_to("nothing"),
+        "link to itself": lambda: gates.symlink_to(gates.name),
+    }[kind]()
+    assert params_dir(file.parent) == file.parent
+    with pytest.raises(UsageError, match=re.escape(str(gates))):
+        load_file(file)
