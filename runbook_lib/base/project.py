@@ -165,7 +165,7 @@ def params_file(value: str | Path) -> Path:
     file = Path("params") / f"{path}.yaml"
     file = file if file.parent.is_dir() else params_dir() / file.name
     if not _there(file) and (near := hint(path, environments(file.parent))):
-        raise UsageError(f"{file}: no such file: '{path}' is not an environment; {near}")
+        raise UsageError(f"{file}: no such file: '{path}' has no parameters here; {near}")
     return file
 
 

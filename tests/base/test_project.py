@@ -202,7 +202,7 @@ def test_a_misspelt_environment_is_told_with_the_nearest(tmp_path: Path, monkeyp
         (tmp_path / "params" / f"{name}.yaml").write_text(f"env: {name}\n")
     (tmp_path / "params" / "prices.yaml").write_text("region: x\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"'prd' is not an environment; did you mean 'prod'\?"):
+    with pytest.raises(UsageError, match=r"'prd' has no parameters here; did you mean 'prod'\?"):
         params_file("prd")
     with pytest.raises(UsageError, match="there are dev, prod"):
         params_file("zzz")
@@ -229,7 +229,7 @@ def test_in_a_folder_that_was_removed_a_whole_path_is_enough(gone: None, monkeyp
 
 @pytest.mark.parametrize("name", ["x" * 5000, "x" * 5000 + ".yaml", "a/" + "x" * 5000])
 def test_a_name_that_no_file_can_have_is_a_sentence(name: str) -> None:
-    with pytest.raises(UsageError, match=r"File name too long|is not an environment"):
+    with pytest.raises(UsageError, match=r"File name too long|has no parameters here"):
         read_yaml(params_file(name))
     kill_switch.parse(["rollback", "1", "-f", name, "--apply", "--confirm", "prod"])  # raises nothing
 

@@ -140,7 +140,7 @@ def test_an_environment_stands_for_its_file(tmp_path: Path, monkeypatch: pytest.
 def test_an_unknown_environment_is_one_sentence() -> None:
     done = call("run", "06", "--env", "qa")
     assert (done.returncode, done.stdout) == (2, "")
-    told = "runbook: params/qa.yaml: no such file: 'qa' is not an environment; there are dev, prod, staging"
+    told = "runbook: params/qa.yaml: no such file: 'qa' has no parameters here; there are dev, prod, staging"
     assert done.stderr.strip() == f"{told}; nothing was changed"
 
 

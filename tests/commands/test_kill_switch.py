@@ -411,3 +411,17 @@ def test_each_home_has_its_own(file: Path, kind: str, says: str) -> None:
     assert "by hand: " in kill_switch.by_hand(kill_switch.Wanted("1", file, {}))
     file.with_name("service.yaml").write_text(f"traffic: {{kind: {kind}, parameter: /x}}\n")
     assert says in kill_switch.by_hand(kill_switch.Wanted("1", file, {}))
+
+
+@given(
+    env=st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(["", "-", "PROD", "a b", "prod"])),
+    confirm=st.sampled_from(["", "prod", 7, None]),
+    region=st.one_of(st.none(), st.just("eu-west-1"), st.integers()),
+)
+def test_the_way_by_hand_names_nothing_that_is_not_there(env: object, confirm: object, region: object) -> None:
+    """Half a name, of a file that did not say its environment; the command line had said it twice."""
+    values = {"env": env, "confirm": confirm, "region": region}
+    told = kill_switch.by_hand(kill_switch.Wanted("1", ROOT / "params" / "nothing.yaml", values))
+    named = "prod" if "prod" in (env, confirm) else "(the environment)"
+    assert f"-rollout-{named}'" in told and f"'{named}-switch'" in told
+    assert f"--region {region if isinstance(region, str) else '(the region)'} " in told

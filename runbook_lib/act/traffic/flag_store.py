@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 from runbook_lib.act.traffic.flags import CONTENT_TYPE, encode, same_value, switch_document, value_of
 from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.errors import Unreadable
+from runbook_lib.base.project import ENVIRONMENT
 from runbook_lib.base.template import filled
 from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, Handles, flag_of, handles, listed
 
@@ -36,12 +38,14 @@ _NAMED = {
 
 def by_names(params: Any) -> str:
     """The command that turns async off where AppConfig's ids are not known: with the names, as far as they are."""
-    env, words = str(getattr(params, "env", "")), list[str]()
+    said = (getattr(params, key, None) for key in ("env", "confirm"))  # a file that is broken may not say it
+    env = next((one for one in said if isinstance(one, str) and re.fullmatch(ENVIRONMENT, one)), "(the environment)")
+    words = list[str]()
     for option, key in _NAMED.items():
         name = getattr(params.service.traffic, key, None)
         told = f" '{filled(name, {'env': env})}'" if type(name) is str else ""
         words.append(f"--{option} (the id of the {key.rpartition('_')[2]}{told})")
-    region = getattr(params, "region", "(the region)")
+    region = known if isinstance(known := getattr(params, "region", None), str) and known else "(the region)"
     return (
         f"{BY_HAND}, or run: aws appconfig start-deployment --region {region} {' '.join(words)} "
         f"--configuration-version {_OFF}"
