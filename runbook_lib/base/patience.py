@@ -29,6 +29,8 @@ AGAIN_S, AGAIN_MOST_S = (0.5, 1.0, 2.0), 10.0
 _REFUSALS = 300
 """HTTP codes from which on an answer is an error or redirect, which botocore handles."""
 _PAGE = 20_000
+_ODD = 0.05
+"""Share of the signs of a text that a person cannot read, above which it is none."""
 SLOWEST_B = 100_000
 """Bytes a second in which a file of a bucket comes at least: a large one has longer than a question."""
 
@@ -269,8 +271,15 @@ class Patient:
                 return answer
         from botocore.parsers import ResponseParserError
 
-        raise ResponseParserError(answer.content[:_PAGE].decode("utf-8", "replace"))
+        raise ResponseParserError(_page(answer.content))
 
     def close(self) -> None:
         """See botocore's session."""
         self._session.close()
+
+
+def _page(content: bytes) -> str:
+    """The beginning of what came in place of an answer, if a person can read it."""
+    text = content[:_PAGE].decode("utf-8", "replace")
+    odd = sum(one == "\ufffd" or not (one.isprintable() or one.isspace()) for one in text)
+    return text if odd <= len(text) * _ODD else f"{len(content):,} bytes that are no text"

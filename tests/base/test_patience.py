@@ -15,6 +15,8 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from botocore.parsers import ResponseParserError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runbook_lib.base import aws as clients
 from runbook_lib.base import patience, telling
@@ -377,3 +379,12 @@ def test_what_took_long_to_fail_is_not_asked_again(monkeypatch: pytest.MonkeyPat
     with pytest.raises(TimeoutError):
         patience.again(ask)
     assert len(asked) == 1
+
+
+@given(st.binary(min_size=40, max_size=400))
+def test_what_a_person_cannot_read_is_told_by_its_length(noise: bytes) -> None:
+    """Hundreds of signs of a packed page stood in the sentence."""
+    assert patience._page(b"\xff\x00" * 300 + noise) == f"{600 + len(noise):,} bytes that are no text"
+    for page in ("<html>Anmeldung nötig</html>", "Connexion requise : é\r\n", "[]", "null"):
+        assert patience._page(page.encode()) == page
+    assert patience._page("<html>Anmeldung nötig, bitte</html>".encode("latin-1")).startswith("<html>")
