@@ -256,7 +256,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         ("authorization",),
         re.compile(
-            r"(?i)((?P<q>\\{0,3}[\"'])(?:proxy-)?authorization(?P=q),\s{0,4}(?P=q))(?!\[redacted\])[^\"'\n\\]{6,}"
+            r"(?i)((?P<q>\\{0,3}[\"'])(?:proxy-)?authorization(?P=q),\s{0,4}(?P=q))(?!\[redacted\])[^\"'\n\\]{6,}(?!(?P=q)\s{0,4}:|[^\"'\n\\])"
         ),
         KEEP,
     ),

@@ -61,7 +61,7 @@ _ASSIGN = r"(?:[:?+]?={1,3}>?|::(?=[ \t])|:>?|[：＝]|<-|->|%3d|&#61;|&#x3d;|\\
 _SUBSCRIPT = rf"(?:\[{QUOTE}?[\w.-]{{1,40}}{QUOTE}?\])?"
 """Which of several: `password[db]`."""
 AFTER = rf"{_SUBSCRIPT}{QUOTE}?\]?{_GAP}{_ASSIGN}{_GAP}"
-_TAG = r"(?:[!&][^\s\"'<>\[({]{1,40}[ \t]{1,4})?"
+_TAG = r"(?:[!&][^\s\"'`<>\[({]{1,40}[ \t]{1,4}(?![}\])]))?"
 """What YAML may have before a value: its kind, or an anchor."""
 _QUOTED = re.compile(
     rf"(?i)({START}(?:{_ANY}){AFTER}{_TAG}(?:[rbufne]{{0,2}}|u&|\$|string\(\d{{1,6}}\)[ ])(?P<q>{QUOTE}))"

@@ -9,10 +9,10 @@ import re
 from runbook_lib.base.masking.drawn import AMONG, FAR, looks_drawn
 from runbook_lib.base.masking.ends import is_front
 from runbook_lib.base.masking.kinds import MASK, Match, shorn
-from runbook_lib.base.masking.names import SURE, at_names, no_value, stemmed, surely, telling
+from runbook_lib.base.masking.names import NAMES, PREFIXED, START, SURE, at_names, no_value, stemmed, surely, telling
 from runbook_lib.base.masking.pairs import PLAIN, STEM, near
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.vocabulary import HUMP, has
+from runbook_lib.base.masking.vocabulary import HUMP, TAIL, has
 
 _START = rf"(?:(?<![A-Za-z0-9])|{HUMP})"
 _KEYS = r"(?:secret[ _-])?access[ _-]?key|(?:api|secret|private|session)[ _-](?:key|token)|secret|token"
@@ -81,7 +81,7 @@ _FLAGGED = tuple(
 )
 _SIGNS = ("/pass", "/ pass", ":pass", ": pass", "|pass", "| pass")
 _TYPED = re.compile(
-    rf"(?i)({_START}(?:{SURE}|secret|token|api_?key|secret_?key)\s{{0,4}}"
+    rf"(?i)({START}(?:{NAMES}|{PREFIXED}){TAIL}\s{{0,4}}"
     r"(?::\s{0,4}&?[A-Za-z][\w.\[\]|&' ]{0,60}?"
     r"=\s{0,4}|[:=]\s{0,4}(?:new\s)?(?:Some|Just|Ok|Right|Secret\w{0,20}|Sensitive\w{0,20}|String)\(|=\s{0,4}@|\{))(?P<q>\\{0,3}[\"'])(?P<quoted>(?:(?!(?P=q))[^\n]){1,500})(?=(?P=q)(?!\s{0,8}:))"
 )

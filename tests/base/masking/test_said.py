@@ -68,6 +68,13 @@ TOLD = {
     "source": [
         f"{W}: str = '{X}'",
         f'const {W}: string = "{X}"',
+        f"PG{W.upper()}: str = '{X}'",
+        f"let MYSQL_PWD: string = '{X}';",
+        f'val encryption_key: String = "{X}"',
+        f"Authorization: str = '{X}'",
+        f"{{ host: 'h', {W}: `!{X}` }}",
+        f"{{ {W}: !{X} }}",
+        f'[{{"ParameterKey": "Authorization", "ParameterValue": "{X}"}}]',
         f"{W}=SecretStr('{X}')",
         f'{W}: Some("{X}")',
         f'System.setProperty("db.{W}", "{X}")',
