@@ -438,6 +438,7 @@ def test_of_a_private_key_whose_head_is_cut_off_nothing_stays(kind: str, lines: 
         "https://swordfish@db/orders.git",
         '--password "$swordfish"',
         "swordfish  # password",
+        '{"name": "Cookie", "value": "sid=swordfish; theme=dark"}',
     ],
 )
 def test_what_the_documentation_says_is_not_seen_is_not(text: str) -> None:
