@@ -148,11 +148,8 @@ class Aws:
             import boto3
             from botocore.session import get_session
 
-            from runbook_lib.base import (
-                bounded,
-                credential_process,
-                credential_sources,
-            )  # here, because they need botocore
+            # Here, because they need botocore.
+            from runbook_lib.base import bounded, credential_process, credential_sources
 
             bounded.install()
             credential_process.install()
@@ -281,7 +278,7 @@ def _no_pipe(bundle: str | None) -> None:
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.EINVAL:
             name = "AWS_CA_BUNDLE" if os.environ.get("AWS_CA_BUNDLE") == bundle else "ca_bundle in ~/.aws/config"
-            raise AwsError(f"{name} is {quoted(str(bundle))}, which is a pipe or a device; name a file") from None
+            raise AwsError(f"{name} is {quoted(bundle)}, which is a pipe or a device; name a file") from None
 
 
 def _wants_code(session: Any) -> bool:

@@ -215,11 +215,11 @@ def quoted(text: str, shown: Callable[[object], str] | None = None) -> str:
     """
     within = text.strip()
     begin, _, end = text.partition(within) if within else (text, "", "")
-    ends = [one[:_UNSEEN].encode("unicode_escape").decode() for one in (begin, end)]
+    ends = [one[:_MOST_BLANKS].encode("unicode_escape").decode() for one in (begin, end)]
     return f"'{ends[0]}{(shown or one_line)(within)}{ends[1]}'"
 
 
-_UNSEEN = 8
+_MOST_BLANKS = 8
 """Blanks and line ends that are shown at most."""
 
 

@@ -616,7 +616,6 @@ def mute(home: Any, monkeypatch: pytest.MonkeyPatch, answer: Any, times: int) ->
         "_content",
         lambda *which: left.pop() if started() and isinstance(answer, bytes) else real_content(*which),
     )
-    monkeypatch.setattr("runbook_lib.base.patience.AGAIN_S", (0.0, 0.0, 0.0))
 
 
 @pytest.mark.parametrize("way", WAYS)
