@@ -198,7 +198,7 @@ def _address(aws: Any, params: Params) -> str:
         where = configured.webhook_ssm
         try:
             ssm = aws.client("ssm")
-            found = again(lambda: ssm.get_parameter(Name=where, WithDecryption=True)["Parameter"]["Value"], spoilt)
+            found = ssm.get_parameter(Name=where, WithDecryption=True)["Parameter"]["Value"]
         except Exception as error:
             raise _NotSent(f"the webhook's address cannot be read from {where}: {_unquoted(error)}") from None
         value = str(found)

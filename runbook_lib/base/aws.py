@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from runbook_lib.base import answer_types, answers, calls
-from runbook_lib.base.aws_errors import aws_errors, spoilt
+from runbook_lib.base import answer_types, answers, asked_again, calls
+from runbook_lib.base.aws_errors import aws_errors
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.foreign import address, head, one_line, quoted
-from runbook_lib.base.patience import Patient, Silence, again
+from runbook_lib.base.patience import AGAIN_MOST_S, Patient, Silence
 from runbook_lib.base.plain_file import open_plain
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ class Aws:
             # If the profile needs an MFA code, the person is asked once, not for each session of the process.
             session.get_component("credential_provider").get_provider("assume-role").cache = _ASSUMED
         self._clients: dict[str, Any] = {}
+        self._spoilt = Silence(AGAIN_MOST_S)
 
     def client(self, service: str) -> Any:
         """The boto3 client of `service`.
@@ -188,6 +189,7 @@ class Aws:
         client = self._session.client(service, endpoint_url=self._endpoint, config=_config(answer_s, tries, **more))
         calls.listen(client)
         answers.listen(client)
+        asked_again.listen(client, self._spoilt)
         return client
 
     def by_code(self) -> dict[str, str]:
@@ -212,7 +214,7 @@ class Aws:
         return found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
 
     def identity(self, *, any_clock: bool = False) -> Identity:
-        """The caller, and AWS's clock. An answer that was spoilt on the way is asked for again.
+        """The caller, and AWS's clock.
 
         Args:
             any_clock: if AWS's clock is unknown, use this machine's.
@@ -220,18 +222,15 @@ class Aws:
         Raises:
             AwsError: AWS is unreachable, credentials are missing or expired, or AWS's clock is unknown.
         """
-        account, arn, answer = again(self._asked_who, spoilt)
+        with aws_errors("asking AWS who we are (sts:GetCallerIdentity)"):
+            answer = self.client("sts").get_caller_identity()
+            account, arn = str(answer["Account"]), str(answer["Arn"])
         try:
             return Identity(account=account, arn=arn, now=dated(answer))
         except AwsError as error:
             if not any_clock:
                 raise
             return Identity(account=account, arn=arn, now=dt.datetime.now(dt.UTC), trouble=str(error))
-
-    def _asked_who(self) -> tuple[str, str, Any]:
-        with aws_errors("asking AWS who we are (sts:GetCallerIdentity)"):
-            answer = self.client("sts").get_caller_identity()
-            return str(answer["Account"]), str(answer["Arn"]), answer
 
     def clock(self) -> dt.datetime:
         """AWS's clock, asked without credentials: a refusal has a Date, too.

@@ -128,7 +128,7 @@ def spoilt(error: Exception) -> bool:
     cause = cause_of(error)
     if isinstance(cause, bc.ClientError):
         return code_of(cause).isdigit() or not code_of(cause)
-    unreadable = isinstance(cause, (LookupError, TypeError, AttributeError))
+    unreadable = isinstance(error, Unreadable) or isinstance(cause, (LookupError, TypeError, AttributeError))
     return unreadable or isinstance(cause, (ResponseParserError, bc.ConnectionClosedError))
 
 

@@ -24,7 +24,7 @@ from runbook_lib.base.errors import AwsError
 from runbook_lib.base.foreign import address
 from runbook_lib.base.telling import Slowness, Trouble, tell
 
-AGAIN_S, AGAIN_MOST_S = (0.5, 1.0, 2.0), 10.0
+AGAIN_S, AGAIN_MOST_S = (0.2, 0.5, 1.0, 2.0), 15.0
 """Seconds until what gave no good answer is asked again, and after which it is not any more."""
 _REFUSALS = 300
 """HTTP codes from which on an answer is an error or redirect, which botocore handles."""
@@ -113,25 +113,13 @@ def within(call: Callable[[], T], told: str, most_s: float) -> T:
     raise Late(most_s)
 
 
-def again(ask: Callable[[], T], if_: Callable[[Exception], bool] = lambda _: True) -> T:
-    """What `ask` gives; after an error for which `if_` holds it is asked again, for `AGAIN_MOST_S` at most."""
-    begun, pauses = time.monotonic(), iter(AGAIN_S)
-    while True:
-        try:
-            return ask()
-        except Exception as error:
-            if time.monotonic() - begun + (pause := next(pauses, math.inf)) > AGAIN_MOST_S or not if_(error):
-                raise
-        time.sleep(pause)
-
-
 class Silent(AwsError):
     """Too much time was waited in vain; the sentence does not say yet what for."""
 
 
 class Silence:
-    """The seconds in which answers of AWS were waited for in vain. All clients of a command share them, so that it ends
-    in time whatever it asks next, also where every second question is answered. They are forgotten slowly: a watch
+    """The seconds in which good answers of AWS were waited for in vain. All clients of a command share them, so that it
+    ends in time whatever it asks next, also where every second question is answered. They are forgotten slowly: a watch
     may wait in vain now and then.
 
     Args:
@@ -156,6 +144,32 @@ class Silence:
 
     def _at(self, time_s: float) -> float:
         return max(0.0, self._lost_s - max(0.0, time_s - self._until) * _FORGOTTEN)
+
+
+def again(
+    ask: Callable[[], T], if_: Callable[[Exception], bool] = lambda _: True, lost: Silence | None = None, told: str = ""
+) -> T:
+    """What `ask` gives; after an error for which `if_` holds it is asked again, for `AGAIN_MOST_S` at most, or as long
+    as `lost` allows.
+
+    Args:
+        told: whom it asks, for the person who waits.
+    """
+    lost = lost or Silence(AGAIN_MOST_S, time.monotonic)
+    for nth, pause in enumerate((*AGAIN_S, math.inf), 2):
+        begun = time.monotonic()
+        try:
+            return ask()
+        except Exception as error:
+            lost.add(begun)
+            if pause > lost.left_s or not if_(error):
+                raise
+        if told:
+            _trouble.again(told, nth, len(AGAIN_S) + 1)
+        begun = time.monotonic()
+        time.sleep(pause)
+        lost.add(begun)
+    raise AssertionError("unreachable")
 
 
 def _text(value: Any) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.aws_errors import on_the_way, sentence, spoilt
-from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, Unreadable, UsageError
+from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.patience import again
 from runbook_lib.base.telling import tellers
@@ -147,7 +147,7 @@ class Watch:
     def _round(self, once: bool) -> Iterator[Look]:
         """Looks now, and yields the missed looks before this one."""
         try:
-            one, look = again(self._taken, lambda error: isinstance(error, Unreadable) or spoilt(error))
+            one, look = again(self._taken, spoilt)
             self._sighted = True
             missed = [] if look.ends else self._missed(one)
             for at in missed:

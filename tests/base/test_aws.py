@@ -7,11 +7,8 @@ import os
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, NoCredentialsError
-from botocore.parsers import ResponseParserError
 
 from runbook_lib.base.aws import OLDEST, Aws, instant
 from runbook_lib.base.errors import AwsError
@@ -117,29 +114,3 @@ def test_broken_descriptions_of_services_are_named(
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     with pytest.raises(AwsError, match=r"in AWS_DATA_PATH .* cannot be read"):
         Aws("us-east-1", "http://127.0.0.1:9").client("sts")
-
-
-@pytest.mark.parametrize(
-    ("error", "asked"),
-    [
-        (ResponseParserError("no XML"), 2),
-        (ConnectionClosedError(endpoint_url="http://x"), 2),
-        (ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetCallerIdentity"), 1),
-        (NoCredentialsError(), 1),
-    ],
-    ids=lambda one: type(one).__name__,
-)
-def test_who_asks_is_asked_again_only_where_the_answer_was_spoilt(
-    error: Exception, asked: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One web page of a proxy, and people were told that nobody had been told."""
-    date = {"HTTPHeaders": {"date": format_datetime(dt.datetime(2026, 11, 3, tzinfo=dt.UTC), usegmt=True)}}
-    good = {"Account": "1", "Arn": "arn:aws:iam::1:user/ada", "ResponseMetadata": date}
-    ask = Mock(side_effect=[error, good])
-    monkeypatch.setattr(Aws, "client", lambda *_: Mock(get_caller_identity=ask))
-    if asked == 2:
-        assert Aws("us-east-1", "http://127.0.0.1:9").identity().arn == good["Arn"]
-    else:
-        with pytest.raises(AwsError):
-            Aws("us-east-1", "http://127.0.0.1:9").identity()
-    assert ask.call_count == asked

@@ -19,7 +19,6 @@ from runbook_lib.act.traffic.switch import start as start_switch
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.errors import AwsError, Refused
-from runbook_lib.base.patience import again
 from runbook_lib.observe.traffic.flag_ids import BUSY
 from runbook_lib.observe.traffic.state import TrafficState, read_state
 from runbook_lib.params.load import Params
@@ -66,7 +65,7 @@ class AppConfigTraffic:
                 self.switch_on(plan.description)
             else:
                 latest = self._deploy(plan, step, latest, f"step={place}/{len(plan.steps)}")
-        return at_end(plan.told, self.read, self._store.off_command()) if plan.steps else again(self.read)
+        return at_end(plan.told, self.read, self._store.off_command()) if plan.steps else self.read()
 
     def switch_off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
         """Turns async off (`act/traffic/switch.py`).

@@ -20,7 +20,6 @@ from runbook_lib.act.traffic.switch import Turned, said
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of, perhaps_done
 from runbook_lib.base.errors import AwsError, Refused, Unreadable
-from runbook_lib.base.patience import again
 from runbook_lib.observe.asking import Clients
 from runbook_lib.observe.traffic.in_force import InForce
 from runbook_lib.observe.traffic.ledger import Entry, standing
@@ -52,7 +51,7 @@ class RegisteredTraffic:
             raise Refused(plan.blockers[0], nothing_changed=True)
         for step in plan.steps:
             self._raise(plan, step) if plan.raises else self._lower(plan, step)
-        return at_end(plan.told, self.read, self._register.by_hand) if plan.steps else again(self.read)
+        return at_end(plan.told, self.read, self._register.by_hand) if plan.steps else self.read()
 
     def switch_off(self, description: str, decided_at: dt.datetime | None = None) -> Turned:
         """See `Home.switch_off`."""
@@ -148,7 +147,7 @@ class RegisteredTraffic:
         botocore it refused what it had changed itself. None: that cannot be told.
         """
         try:
-            now = again(self._register.in_force)
+            now = self._register.in_force()
         except Exception:  # the error that led here is raised
             return None
         return now is not None and abs(now.percent - percent) <= NEAR

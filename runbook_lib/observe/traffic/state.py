@@ -19,7 +19,9 @@ from weakref import WeakKeyDictionary
 
 from runbook_lib.base.answers import PORTAL
 from runbook_lib.base.aws import aws_errors
+from runbook_lib.base.aws_errors import spoilt
 from runbook_lib.base.errors import AwsError, Unreadable
+from runbook_lib.base.patience import again
 from runbook_lib.base.window import iso, parse
 from runbook_lib.judge.terms import Frozen
 from runbook_lib.observe.asking import Absent, Clients, Place
@@ -292,8 +294,12 @@ def _told(appconfig: Any, where: dict[str, str], number: int, summary: dict[str,
 
 def _flag(appconfig: Any, application: str, profile: str, version: str, flag: str) -> dict[str, Any]:
     known, key = _flags.setdefault(appconfig, {}), (application, profile, version, flag)
-    if key in known:
-        return known[key]
+    if key not in known:  # one odd answer is not yet an odd flag
+        known[key] = again(lambda: _read(appconfig, application, profile, version, flag), spoilt)
+    return known[key]
+
+
+def _read(appconfig: Any, application: str, profile: str, version: str, flag: str) -> dict[str, Any]:
     answer = appconfig.get_hosted_configuration_version(
         ApplicationId=application, ConfigurationProfileId=profile, VersionNumber=int(version)
     )
@@ -313,10 +319,9 @@ def _flag(appconfig: Any, application: str, profile: str, version: str, flag: st
             "flag",
         )
     if not isinstance(value, dict) or not isinstance(value.get("enabled", False), bool):
-        raise AwsError(
+        raise Unreadable(
             f"version {version} of the flag '{flag}' is not a feature-flag document; deploy the rollout's flags again"
         )
-    known[key] = value
     return value
 
 

@@ -173,6 +173,21 @@ def test_a_page_in_its_place_is_no_reason_to_deploy_the_flags_again(
     assert "deploy" not in str(told.value)
 
 
+@pytest.mark.parametrize("odd", [b"null", b"[]", b"{}", b'{"values": null}', b"<html>"])
+def test_one_odd_answer_is_no_odd_flag(params: Params, AppConfig: Any, odd: bytes) -> None:
+    """Only that answer was odd, and people were told to deploy the flags again."""
+
+    class Once(AppConfig):  # type: ignore[misc]
+        def get_hosted_configuration_version(self, **given: Any) -> Any:
+            answer = super().get_hosted_configuration_version(**given)
+            self.broken = None
+            return answer
+
+    stub = Once([(10, "COMPLETE")], ON)
+    stub.broken = odd
+    assert read_state(stub, params).dial_percent == 10
+
+
 def test_what_appconfig_calls_its_resources_is_asked_again_after_a_moment(
     params: Params, AppConfig: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,50 @@
+"""Asks a question to AWS again where something in between spoilt its answer; never an order.
+
+One web page of a proxy among the sixty questions of an inventory was its verdict. All clients of a command share one
+limit of time, so that it ends soon behind a login page, which spoils every answer.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from runbook_lib.base.aws_errors import cause_of, spoilt
+from runbook_lib.base.patience import Silence, again
+
+_QUESTION = re.compile(r"(Batch)?Get|List|Describe|Head|Lookup|Query$|Scan$|Filter|Test(?!Invoke)|Simulate")
+"""How the name of an operation begins that changes nothing. `ReceiveMessage` hides what it receives."""
+
+
+def is_question(asked: str) -> bool:
+    """Whether an operation of AWS changes nothing.
+
+    >>> is_question("GetDeployment"), is_question("StopDeployment"), is_question("ReceiveMessage")
+    (True, False, False)
+    """
+    return bool(_QUESTION.match(asked))
+
+
+def listen(client: Any, lost: Silence) -> None:
+    """From now on asks again what was spoilt, until all that was `lost` by it is too much."""
+    call = client._make_api_call
+
+    def made(asked: str, request: Any) -> Any:
+        if not is_question(asked):
+            return call(asked, request)
+        return again(lambda: call(asked, request), _on_the_way, lost, client.meta.service_model.service_name)
+
+    client._make_api_call = made
+
+
+def _on_the_way(error: Exception) -> bool:
+    """Whether the answer is not AWS's: a refusal by AWS has the number of its request, one by a proxy has not."""
+    from botocore.exceptions import ClientError
+
+    cause = cause_of(error)
+    if not isinstance(cause, ClientError):
+        return spoilt(error)
+    answer = cause.response.get("ResponseMetadata", {})
+    if "HTTPHeaders" not in answer:
+        return spoilt(error)
+    return not answer.get("RequestId") and not {"x-amzn-requestid", "x-amz-request-id"} & set(answer["HTTPHeaders"])
