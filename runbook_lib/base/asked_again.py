@@ -16,6 +16,9 @@ _QUESTION = re.compile(r"(Batch)?Get|List|Describe|Head|Lookup|Query$|Scan$|Filt
 """How the name of an operation begins that changes nothing. `ReceiveMessage` hides what it receives."""
 
 
+_NUMBERS = {"x-amzn-requestid", "x-amz-request-id"}
+
+
 def is_question(asked: str) -> bool:
     """Whether an operation of AWS changes nothing.
 
@@ -38,13 +41,14 @@ def listen(client: Any, lost: Silence) -> None:
 
 
 def _on_the_way(error: Exception) -> bool:
-    """Whether the answer is not AWS's: a refusal by AWS has the number of its request, one by a proxy has not."""
+    """Whether the answer is not AWS's, or not whole: a refusal by AWS has the number of its request and, unless HEAD
+    asked, a body with a code.
+    """
     from botocore.exceptions import ClientError
 
     cause = cause_of(error)
     if not isinstance(cause, ClientError):
         return spoilt(error)
     answer = cause.response.get("ResponseMetadata", {})
-    if "HTTPHeaders" not in answer:
-        return spoilt(error)
-    return not answer.get("RequestId") and not {"x-amzn-requestid", "x-amz-request-id"} & set(answer["HTTPHeaders"])
+    numbered = answer.get("RequestId") or _NUMBERS & set(answer.get("HTTPHeaders", ()))
+    return not numbered or (spoilt(error) and not cause.operation_name.startswith("Head"))

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from runbook_lib.base import answer_types, answers, asked_again, calls
 from runbook_lib.base.aws_errors import aws_errors
+from runbook_lib.base.aws_settings import config_file
 from runbook_lib.base.errors import AwsError, UsageError
 from runbook_lib.base.foreign import address, head, one_line, quoted
 from runbook_lib.base.patience import AGAIN_MOST_S, Patient, Silence
@@ -276,7 +277,7 @@ def _no_pipe(bundle: str | None) -> None:
         open_plain(Path(bundle)).close()
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.EINVAL:
-            name = "AWS_CA_BUNDLE" if os.environ.get("AWS_CA_BUNDLE") == bundle else "ca_bundle in ~/.aws/config"
+            name = "AWS_CA_BUNDLE" if os.environ.get("AWS_CA_BUNDLE") == bundle else f"ca_bundle in {config_file()}"
             raise AwsError(f"{name} is {quoted(bundle)}, which is a pipe or a device; name a file") from None
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.answers import PORTAL, frames, through
-from runbook_lib.base.aws_settings import wrong_setting
+from runbook_lib.base.aws_settings import config_file, files, wrong_setting
 from runbook_lib.base.errors import AwsError, RunbookError, Unreadable
 from runbook_lib.base.foreign import address, one_line, quoted
 from runbook_lib.base.patience import Silent
@@ -40,7 +40,7 @@ SKEWED = {"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"}
 """The request's time differs from AWS's; `SignatureDoesNotMatch` and similar codes say so in their message."""
 _SKEWED_WORDS = ("signature expired", "signature not yet current")
 _FOREIGN = ("botocore", "boto3", "urllib3", "s3transfer")
-_CONFIG = "check AWS_PROFILE and ~/.aws/config"
+_CONFIG = "check AWS_PROFILE and {files}"
 BODY = re.compile(r"(Received non 200 response \w{1,9} from \w{1,20} metadata): .*", re.DOTALL)
 """botocore quotes the whole answer of a credentials endpoint."""
 
@@ -155,7 +155,7 @@ def _tls(error: Exception, where: str) -> str | None:
         return f"{where} speaks no TLS: does AWS_ENDPOINT_URL (or HTTPS_PROXY) mean http:// where it says https://?"
     if "[Errno" in said or "[X509" in said or "[PEM" in said:
         bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
-        named = f"AWS_CA_BUNDLE is {quoted(bundle)}, which" if bundle else "ca_bundle in ~/.aws/config"
+        named = f"AWS_CA_BUNDLE is {quoted(bundle)}, which" if bundle else f"ca_bundle in {config_file()}"
         return f"{named} is no file with certificates ({one_line(said.partition('[')[2].partition('] ')[2])})"
     return None
 
@@ -170,7 +170,7 @@ def _by_kind(error: Exception) -> str | None:
             where = address(getattr(error, "kwargs", {}).get("endpoint_url") or "AWS").partition("?")[0]
             said = one_line(BODY.sub(r"\1", str(error)))
             said = (said if "a web page" in said else _QUOTED.sub("", said)).rstrip(".") + _line(error)
-            return text.format(where=where, error=said)
+            return text.format(where=where, error=said, files=files(), config=config_file())
     return None
 
 
@@ -200,7 +200,7 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
         ),
         (
             (bc.CredentialRetrievalError, bc.MetadataRetrievalError, bc.RefreshWithMFAUnsupportedError),
-            f"the credentials are not available: {{error}}; {_CONFIG}",
+            "the credentials are not available: {error}; " + _CONFIG,
         ),
         ((bc.ProxyConnectionError, bc.InvalidProxiesConfigError), "{error}; check HTTPS_PROXY and NO_PROXY"),
         (
@@ -226,9 +226,9 @@ def _rules() -> tuple[tuple[tuple[type[Exception], ...], str], ...]:
                 bc.InfiniteLoopConfigError,
                 bc.UnknownCredentialError,
             ),
-            f"{{error}}; {_CONFIG}",
+            "{error}; " + _CONFIG,
         ),
-        ((bc.InvalidDefaultsMode,), "{error}; check AWS_DEFAULTS_MODE and defaults_mode in ~/.aws/config"),
+        ((bc.InvalidDefaultsMode,), "{error}; check AWS_DEFAULTS_MODE and defaults_mode in {config}"),
         (
             (ResponseParserError,),
             f"the answer is not from AWS: {{error}}; {PORTAL}",
@@ -273,15 +273,16 @@ def _foreign_words(error: Exception) -> str:
         said, is_, where = str(error).partition(": ")
         return f"{one_line(said)}{is_}{address(where)}; AWS_ENDPOINT_URL expects http:// or https:// before the host"
     if isinstance(error, OSError):
-        return f"{one_line(error)}; check AWS_CA_BUNDLE, AWS_CONFIG_FILE and the files in ~/.aws"
+        return f"{one_line(error)}; check AWS_CA_BUNDLE and {files()}"
     if through(error, "botocore.parsers"):
         return f"the answer is not from AWS ({_kind(error)}); {PORTAL}"
     if through(error, "botocore.loaders", "botocore.model"):
         where = f"AWS_DATA_PATH ({one_line(path)})" if (path := os.environ.get("AWS_DATA_PATH")) else "~/.aws/models"
         return f"the descriptions of AWS's services in {where} cannot be read ({_kind(error)}); mend or remove them"
     if through(error, "botocore.credentials", "botocore.utils", "botocore.configloader", "botocore.session"):
-        return f"the credentials are not available ({_kind(error)}); {_CONFIG}, and credential_process there"
-    return f"{_kind(error)}; check AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws/config"
+        check = _CONFIG.format(files=files())
+        return f"the credentials are not available ({_kind(error)}); {check}, and credential_process there"
+    return f"{_kind(error)}; check AWS_PROFILE, AWS_ENDPOINT_URL and {files()}"
 
 
 def _kind(error: Exception) -> str:

@@ -10,6 +10,17 @@ from runbook_lib.base.foreign import address, one_line, quoted
 from runbook_lib.base.masking.known import is_address
 
 
+def files() -> str:
+    """The files of the profiles that botocore reads, for the person who has to look into them."""
+    own = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "")
+    return config_file() + (f" or {one_line(own)}" if own else "")
+
+
+def config_file() -> str:
+    """The file with the profiles' settings."""
+    return one_line(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
+
+
 def wrong_setting(*, of_the_profile: bool) -> str | None:
     """The visible mistake in an environment variable for AWS, or in the profile too; None: there is none."""
     return _environment() or (_profile() if of_the_profile else None)
@@ -33,7 +44,7 @@ def _environment() -> str | None:
             if not whole:
                 return f"{name} is {quoted(value, address)}, which is not an address such as http://host:8080"
         if name in _PROFILES and not value.strip():
-            return f"{name} is {quoted(value)}: unset it, or set it to a profile of ~/.aws/config"
+            return f"{name} is {quoted(value)}: unset it, or set it to a profile of {files()}"
         if name in _NUMBERS and not _WHOLE.fullmatch(value):
             return f"{name} is {quoted(value)}, expects a whole number"
         if name in _TOKENS and not re.fullmatch(r"[!-~]*", value):
@@ -73,6 +84,4 @@ def _profile() -> str | None:
     if not wrong:
         return None
     key, expected = wrong[0]
-    return (
-        f"{key} of the profile '{one_line(name)}' in {one_line(file)} is '{one_line(found[key])}', expects {expected}"
-    )
+    return f"{key} of the profile '{one_line(name)}' in {config_file()} is '{one_line(found[key])}', expects {expected}"

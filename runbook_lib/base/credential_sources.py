@@ -20,6 +20,7 @@ from botocore import credentials
 from botocore.exceptions import BotoCoreError, ParamValidationError
 
 from runbook_lib.base.aws_errors import BODY, Unhad
+from runbook_lib.base.aws_settings import config_file
 from runbook_lib.base.foreign import one_line, quoted
 from runbook_lib.base.patience import Late, within
 from runbook_lib.base.plain_file import open_plain
@@ -87,7 +88,7 @@ class WebIdentity(credentials.AssumeRoleWithWebIdentityProvider):  # type: ignor
     def load(self) -> Any:
         """As botocore's."""
         file = self._get_config("web_identity_token_file")
-        name = WEB if os.environ.get(WEB) == file else "web_identity_token_file in ~/.aws/config"
+        name = WEB if os.environ.get(WEB) == file else f"web_identity_token_file in {config_file()}"
 
         def asked(refresh: Callable[[], Any]) -> Any:
             _readable(name, str(file))

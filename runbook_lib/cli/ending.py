@@ -13,7 +13,7 @@ from runbook_lib.base import errors
 from runbook_lib.base.aws_errors import place, sentence
 from runbook_lib.base.errors import NOTHING, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import one_line, short, stderr, unnumbered
-from runbook_lib.base.held import deaf, interrupt
+from runbook_lib.base.held import deaf, heard, interrupt
 from runbook_lib.base.limits import Spent
 from runbook_lib.base.machine import UNLOADED, of_this_machine, words
 from runbook_lib.base.project import GONE, working
@@ -22,8 +22,6 @@ from runbook_lib.cli.streams import trouble
 from runbook_lib.record.ended import asks_to_end, never_lost
 from runbook_lib.record.staging import unsealed
 from runbook_lib.record.uncaught import TRACEBACK
-
-INTERRUPTED = 130
 
 
 def answering() -> None:
@@ -38,6 +36,8 @@ def answering() -> None:
 def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     """The sentence for standard error, and the exit code.
 
+    Of a command that was interrupted it is that of a shell: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+
     `untouched` follows if nothing was changed: it names what stays as it was.
 
     An error of another class is a fault of the runbook: the sentence names its place, and the traceback follows
@@ -45,7 +45,7 @@ def ending(error: BaseException, untouched: str = "") -> tuple[str, int]:
     """
     if isinstance(error, KeyboardInterrupt) or _by_interrupt(error):
         why = f": {error}" if isinstance(error, Spent) else ""
-        return f"runbook: interrupted{why}{changed(untouched)}", INTERRUPTED
+        return f"runbook: interrupted{why}{changed(untouched)}", 128 + (heard[0] if heard else signal.SIGINT)
     if isinstance(error, FileNotFoundError) and not working():
         error = UsageError(GONE)
     if isinstance(error, RunbookError):

@@ -29,7 +29,7 @@ from runbook_lib.base.project import params_file, project_root
 from runbook_lib.base.telling import tell
 from runbook_lib.base.typed import assignments, typed
 from runbook_lib.base.window import iso
-from runbook_lib.params.essentials import Essentials, essentials, unchecked
+from runbook_lib.params.essentials import Essentials, essentials, spoken_of, unchecked
 from runbook_lib.record import recording
 from runbook_lib.record.journal import Journal
 
@@ -100,13 +100,24 @@ class _Quiet(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Quiet(add_help=False, allow_abbrev=False)
-    parser.add_argument("--params", "-f", "--env", dest="file", type=params_file, required=True, action=Once)
+    parser.add_argument("--params", "-f", "--env", dest="file", type=_file, required=True, action=Once)
     for text in ("confirm", "reason"):
         parser.add_argument(f"--{text}", default="", action=Once)
     parser.add_argument("--set", action="append", default=[])
     for flag in ("apply", "json", "no-notebook"):
         parser.add_argument(f"--{flag}", action="store_true")
     return parser
+
+
+def _file(value: str) -> Path:
+    """The parameter file; also one that is lost, of an environment that is spoken of elsewhere."""
+    try:
+        return params_file(value)
+    except UsageError:
+        file = params_file(f"params/{value}.yaml")
+        if not spoken_of(file):
+            raise
+        return file
 
 
 _TYPES: dict[str, type] = {"attempt": int, "time_scale": float, "redact_emails": bool}

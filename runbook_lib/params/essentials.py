@@ -115,10 +115,25 @@ def unchecked(file: Path, values: Mapping[str, Any]) -> Essentials:
     """As `essentials`, as far as the files can be read, for advice only: whatever it lacks is missing. Never raises."""
     flat, service = dict(values), dict[str, Any]()
     with suppress(Exception):
+        flat = {"env": file.stem, "region": "(the region)", **flat} if not file.exists() and spoken_of(file) else flat
         flat = _flat(file, values)
     with suppress(Exception):
         service = read_anyhow(beside(file) / "service.yaml")
     return Essentials(flat, {**service, "traffic": _part(service, "traffic")}, file.parent, str(file))
+
+
+def spoken_of(file: Path) -> bool:
+    """Whether `service.yaml` or the archive knows the environment of a parameter file that is not there.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    if not re.fullmatch(ENVIRONMENT, file.stem):
+        return False
+    folder = beside(file)
+    said = re.sub("#.*", "", (folder / "service.yaml").read_text("utf-8", "replace"))
+    alone = rf"(?<![\w.-]){file.stem}(?![\w.-])"
+    return bool(re.search(alone, said)) or (folder.parent / "archive" / f"env={file.stem}").is_dir()
 
 
 def _workers(listed: Any) -> dict[str, Any]:

@@ -119,9 +119,8 @@ def never_lost(rearm: Callable[[], None] = lambda: None) -> Callable[[Any], obje
             before(given)
             return
         rearm()
-        number = signal.Signals[error.name] if isinstance(error, Terminated) else signal.SIGINT
-        if heard:
-            heard.pop()
+        told = heard.pop() if heard else int(signal.SIGINT)
+        number = signal.Signals[error.name] if isinstance(error, Terminated) else told
         comes_again(number, runs(hook))  # raised in it, it would be lost again
 
     sys.unraisablehook = hook

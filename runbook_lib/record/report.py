@@ -262,7 +262,8 @@ def change_row(change: Change) -> dict[str, str]:
     if "by_hand" not in intent:
         undo, by_hand = _undo_0_1(undo)
     if outcome.get("error"):
-        came += f" ({outcome['error']})"
+        # What was read back decides: "switching async off failed" stood beside a switch that is off.
+        came += " (its call ended with an error)" if outcome.get("ok") else f" ({outcome['error']})"
     return {
         "what": str(intent.get("what", "?")).replace("->", "→"),
         "before": _facts(intent.get("before")),

@@ -26,6 +26,7 @@ SPOILT: dict[str, tuple[int, dict[str, str], bytes]] = {
     "bytes": (200, ID, b"\xff\x00\xfe"),
     "another service": (200, {}, b'{"error": "no such route"}'),
     "a page not found": (404, {"content-type": "text/html"}, b"<html>no</html>"),
+    "half a refusal": (404, ID, b'{"__type": "ResourceNotFound", "mess'),
     "a redirect": (302, {"location": "http://127.0.0.1:1/login"}, b""),
     "a teapot": (418, {}, b'{"message": "no", "__type": "Teapot"}'),
     "a refusal of a proxy": (403, {}, b'{"message": "no", "__type": "AccessDeniedException"}'),
@@ -113,6 +114,15 @@ def test_a_refusal_of_aws_is_its_answer(wire: Any, asked: str) -> None:
     times = wire(ever(REFUSED))
     with pytest.raises(AwsError, match="AccessDenied"), aws_errors("asking"):
         ask(client)
+    assert len(times) == 1
+
+
+def test_what_is_not_there_is_not_spoilt(wire: Any) -> None:
+    """A refusal of HEAD has no body that could say so."""
+    client = Aws("us-east-1", "http://127.0.0.1:9").client("s3")
+    times = wire(ever((404, {"x-amz-request-id": "1f"}, b"")))
+    with pytest.raises(AwsError, match="404"), aws_errors("asking"):
+        client.head_object(Bucket="b", Key="k")
     assert len(times) == 1
 
 

@@ -234,6 +234,24 @@ def test_each_wrong_setting_is_a_sentence(
     with pytest.raises(AwsError, match=says) as caught:
         Aws("us-east-1").identity()
     assert str(caught.value).isprintable()
+    assert "~/.aws" not in str(caught.value), "another file is used"
+
+
+@pytest.mark.parametrize("own", [None, "/srv/a/credentials"])
+def test_the_files_that_are_used_are_named(own: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People were sent to ~/.aws/config, which nothing reads where a variable names another file."""
+    for name, value in (("AWS_CONFIG_FILE", "/srv/{a}/config"), ("AWS_SHARED_CREDENTIALS_FILE", own)):
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
+    errors = [
+        bc.ProfileNotFound(profile="x"),
+        bc.ConfigNotFound(path="x"),
+        bc.InfiniteLoopConfigError(source_profile="a", visited_profiles=["a"]),
+        bc.InvalidConfigError(error_msg="x"),
+    ]
+    for error in errors:
+        said = told(error)
+        assert "/srv/{a}/config" in said and "~" not in said
+        assert ("/srv/a/credentials" in said) is bool(own)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\nHost: elsewhere", "'\n"])

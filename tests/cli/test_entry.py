@@ -69,5 +69,5 @@ def test_a_storm_of_signals_is_told_in_a_sentence(late: float) -> None:
     comes while a thread is started, which is a lock that nobody holds.
     """
     done = subprocess.run([sys.executable, "-c", STORM.format(late=late)], check=False, capture_output=True, text=True)
-    assert done.returncode == 130 and "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 2
+    assert done.returncode in (129, 130, 143) and "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 2
     assert "runbook: interrupted; nothing was changed" in done.stderr

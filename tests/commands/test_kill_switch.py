@@ -405,6 +405,32 @@ def test_what_cannot_run_says_how_to_do_it_by_hand(
         kill_switch.off(kill_switch.Wanted("1", file, {"mode": "apply", "confirm": "prod"}))
 
 
+@pytest.mark.parametrize("known_by", ["service.yaml", "the archive", "nothing", "a comment"])
+@pytest.mark.parametrize("given", ["--env prod", "--params params/prod.yaml"])
+def test_a_lost_file_of_a_known_environment_leaves_its_names(
+    file: Path, monkeypatch: pytest.MonkeyPatch, known_by: str, given: str
+) -> None:
+    """It said "there are dev, staging", and no command; by its path, another environment's names."""
+    monkeypatch.chdir(file.parents[1])
+    file.rename(file.with_name("dev.yaml"))
+    file.with_name("dev.yaml").write_text("env: dev\n")
+    service = file.with_name("service.yaml")
+    service.write_text(re.sub(r"^  stage: .*$", "", service.read_text(), flags=re.M).replace("prod:", "other:"))
+    if known_by == "service.yaml":
+        service.write_text(service.read_text() + "own: prod\n")
+    if known_by == "a comment":
+        service.write_text(service.read_text() + "# not yet: prod\n")
+    if known_by == "the archive":
+        (file.parents[1] / "archive" / "env=prod").mkdir(parents=True)
+    known = known_by in ("service.yaml", "the archive")
+    wanted = parse(["rollback", "1", *given.split(), "--apply", "--confirm", "dev"])
+    assert (wanted is not None) == (known or "--params" in given)
+    if wanted is not None:
+        with pytest.raises(UsageError, match=r"prod\.yaml: no such file; by hand: ") as told:
+            kill_switch.off(wanted)
+        assert ("'prod-switch'" in str(told.value)) is known
+
+
 @pytest.mark.parametrize(("kind", "says"), [("ssm", "aws ssm put-parameter"), ("nothing", "aws appconfig")])
 def test_each_home_has_its_own(file: Path, kind: str, says: str) -> None:
     file.with_name("service.yaml").write_text(f"traffic: {{kind: {kind}, parameter: /x, parameter: /x, more: [}}\n")

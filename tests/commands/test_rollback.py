@@ -447,7 +447,7 @@ entry.main()
         timeout=60,
         check=False,
     )
-    assert ended.returncode == 130
+    assert ended.returncode == 143
     assert "interrupted; begun before that: switch off" in ended.stderr
     assert not state(aws, file).switch_on
     (ref,) = Archive(file.parents[1] / "archive").records(notebook=NOTEBOOK)
@@ -483,7 +483,7 @@ entry.main()
     ended = subprocess.run(
         words, env=os.environ | aws.environ(), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
-    assert ended.returncode == 130 and "interrupted; begun before that: switch off" in ended.stderr, ended.stderr
+    assert ended.returncode == 143 and "interrupted; begun before that: switch off" in ended.stderr, ended.stderr
     (ref,) = Archive(file.parents[1] / "archive").records(notebook=NOTEBOOK)
     assert Archive(file.parents[1] / "archive").load(ref).status == "cancelled"
 

@@ -237,7 +237,7 @@ def test_ctrl_c_leaves_a_sealed_record_and_says_where(rollout: Any, number: sign
         pass
     os.kill(rollout_watch.pid, number)
     out, err = rollout_watch.communicate(timeout=30)
-    assert (rollout_watch.returncode, out) == (130, "")
+    assert (rollout_watch.returncode, out) == (128 + number, "")
     assert "Traceback" not in err
     told = next(line for line in err.splitlines() if line.startswith("record: ")).removeprefix("record: ")
     assert told == look["record"]

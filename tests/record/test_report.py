@@ -242,6 +242,8 @@ def test_changes_in_words() -> None:
     }
     bad = change_row(Change(intent={}, outcome={"ok": False, "read_back": None, "error": "timeout"}))
     assert (bad["came"], bad["state"], bad["undo"]) == ("not as meant: – (timeout)", "bad", "–")
+    held = change_row(Change(intent={}, outcome={"ok": True, "read_back": {"enabled": False}, "error": "it failed"}))
+    assert (held["state"], "failed" in held["came"]) == ("done", False), "what was read back decides"
     assert change_row(Change(intent=intent))["state"] == "open"
     assert change_row(Change(intent={"after": "on"}, outcome={"ok": None}))["state"] == "open"
 
