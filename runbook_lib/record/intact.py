@@ -81,13 +81,9 @@ class Verifier:
         return _vouched(self._leaf(ref)[1])
 
     def _leaf(self, ref: RecordRef) -> tuple[str, Leaf | None]:
-        """Path of the record, and its leaf in the log. The log is read at a chain's first record, and again if it lacks
-        the record.
-        """
+        """Path of the record, and its leaf in the log. The log is read again if it lacks the record."""
         path = ref.path
-        chain = path.rpartition("/")[0]
-        new = self._seen is None and chain not in self._broken
-        if new or self._log is None or path not in self._log.by_path:
+        if self._log is None or path not in self._log.by_path:
             self._log = read_log(self._root)
         return path, self._log.by_path.get(path) if self._log else None
 

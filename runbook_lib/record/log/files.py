@@ -214,7 +214,7 @@ def read_log(root: Path) -> Log | None:
     for _ in range(_TRIES):
         log = _read(folder, state) if exists(root) else None
         before, state = state, _state(folder)
-        if state == before:
+        if state == before or (log is not None and not log.damage):  # a whole one, beside a process that writes
             break
     if log is None or (log.checkpoint is None and log.unbegun):
         return None

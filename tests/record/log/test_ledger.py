@@ -16,7 +16,8 @@ from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.audit import audit
 from runbook_lib.record.links import Links
-from runbook_lib.record.log import ledger
+from runbook_lib.record.listing import list_rows
+from runbook_lib.record.log import files, ledger
 from runbook_lib.record.log.files import LEAVES, TREE, newest_logged, read_log
 from runbook_lib.record.log.sealing import SEALING
 from runbook_lib.record.place import RecordRef, path_of
@@ -335,3 +336,19 @@ def test_a_disk_that_takes_no_leaf_is_one_sentence(
             sealed()
     sealed()
     assert audit(archive).state == "intact" and audit(archive).size == 3
+
+
+@pytest.mark.parametrize("chains", [1, 6])
+def test_a_reader_beside_writers_reads_a_whole_log_once(
+    archive: Archive, stage: Stage, monkeypatch: pytest.MonkeyPatch, chains: int
+) -> None:
+    """Each chain read the log anew, twenty times: beside forty writers a list had no end in half a minute."""
+    for _ in range(2):
+        for number in range(chains):
+            seal_staged(archive, stage(("closed", {}), env=f"e{number}"), status="completed")
+    read, ticks = list[Path](), iter(range(10**6))
+    whole, state = files._whole, files._state
+    monkeypatch.setattr(files, "_state", lambda folder: (*state(folder), (next(ticks),)))
+    monkeypatch.setattr(files, "_whole", lambda folder: read.append(folder) or whole(folder))
+    assert [row["intact"] for row in list_rows(archive)] == [True] * (2 * chains)
+    assert len(read) <= 4
