@@ -1,4 +1,5 @@
-"""The tests' temporary folders in memory, where the system has room for them there: nothing of them is kept for long.
+"""The tests' temporary folders in memory, where the system has room for them there: nothing of them is kept for
+long, and the next run removes what a run has left, one that was killed too.
 
 A run of all tests writes some hundred thousand small files. On a disk the system takes a fifth more processor time for
 what the tests of `record` do, and they wait for it.
@@ -10,6 +11,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from runbook_lib.base import scratch
+
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30
 """Bytes that have to be free: several times what a run of all tests leaves."""
@@ -18,7 +21,9 @@ ROOM = 4 << 30
 def install() -> None:
     """From here on, in this process and those that it starts; whoever says where they are (`TMPDIR`) is heard."""
     if "TMPDIR" not in os.environ and fits(MEMORY):
-        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+        tempfile.tempdir = str(MEMORY)
+        scratch.sweep()  # of runs that are over: who looks into a failed test's folder does so before the next run
+        os.environ["TMPDIR"] = tempfile.tempdir = str(scratch.made("tests"))
 
 
 def fits(folder: Path) -> bool:
