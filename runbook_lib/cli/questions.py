@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from runbook_lib.base import plain_file
-from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.errors import UsageError
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, number, output
 from runbook_lib.cli.terminal import Column, say, say_json, table
-from runbook_lib.judge import words
 
 _EXITS = """\b
 Exit codes:
   0  every record is counted
   1  error: a record cannot be trusted and is not counted; standard error names it
-  2  bad usage: no question, or one that cannot be understood; no such folder"""
+  2  bad usage: no question, or one that cannot be understood; no such folder
+  3  this user may not read a part of the archive: it is not counted, and standard error names it"""
+_SO = "not counted"
 
 
 def register(noun: typer.Typer) -> None:
@@ -52,7 +52,7 @@ def archive_query(
         table("", columns, asked.answer.rows)
     elif sys.stdout.isatty():
         say("none")
-    _damaged(asked.damage)
+    asked.left.none(_SO)
 
 
 def archive_export(
@@ -74,10 +74,10 @@ def archive_export(
         raise UsageError("archive export: name one folder, behind --csv or --parquet")
     if folder == Path():
         raise UsageError("archive export: expects the name of a folder, such as build/tables")
-    files, damage = write(existing(archive), folder, "parquet" if parquet else "csv", location, _told)
+    files, left = write(existing(archive), folder, "parquet" if parquet else "csv", location, _told)
     for file in files:
         say(file)
-    _damaged(damage)
+    left.none(_SO)
 
 
 def _sql() -> str:
@@ -89,8 +89,3 @@ def _sql() -> str:
 
 def _told(sentence: str) -> None:
     say(sentence, err=True)
-
-
-def _damaged(damage: Sequence[str]) -> None:
-    if damage:
-        raise ArchiveError(f"{words.count(len(damage), 'record')} cannot be trusted, not counted: {'; '.join(damage)}")

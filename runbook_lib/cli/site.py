@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from runbook_lib.base.errors import ArchiveError
 from runbook_lib.cli.options import ArchiveRoot, AsJson, existing, output
 from runbook_lib.cli.terminal import say, say_json
 from runbook_lib.judge import words
@@ -16,7 +16,8 @@ _EXITS = """\b
 Exit codes:
   0  every record is on the site; the files beside it are for `archive verify`
   1  error: a record cannot be trusted and is not on it; standard error names it
-  2  bad usage: the archive does not exist, or --out lies in it or holds something other than a site"""
+  2  bad usage: the archive does not exist, or --out lies in it or holds something other than a site
+  3  this user may not read a part of the archive: it is not on the site, and standard error names it"""
 
 
 def register(noun: typer.Typer) -> None:
@@ -45,10 +46,8 @@ def archive_site(
         raise not_in_archive("--out", out)
     built = build(Archive(root), folder, lambda told: say(told, err=True))
     if json_:
-        told = {"page": str(built.page), "pages": built.pages, "written": built.written, "damage": built.damage}
+        told = {"page": str(built.page), "pages": built.pages, "written": built.written, **asdict(built.left)}
         say_json(told)
     else:
         say(f"{words.count(built.pages, 'page')}, {built.written} of them made anew: {built.page}")
-    if built.damage:
-        many = words.count(len(built.damage), "record")
-        raise ArchiveError(f"{many} cannot be trusted, not on the site: {'; '.join(built.damage)}")
+    built.left.none("not on the site")

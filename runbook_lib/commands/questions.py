@@ -13,6 +13,7 @@ from runbook_lib.record.index.ask import Answer, ask
 from runbook_lib.record.index.export import Form, export
 from runbook_lib.record.index.kept import index
 from runbook_lib.record.index.tables import TABLES
+from runbook_lib.record.index.there import LeftOut
 from runbook_lib.record.place import not_in_archive
 
 _LOCATION = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9!_.*()=/-]*)?")
@@ -20,10 +21,10 @@ ELSEWHERE = "s3://BUCKET/PREFIX"
 
 
 class Asked(NamedTuple):
-    """The answer, and a sentence for each record that is left out."""
+    """The answer, and what is not in it."""
 
     answer: Answer
-    damage: list[str]
+    left: LeftOut
 
 
 def query(root: Path, sql: str, told: Callable[[str], object], limit_s: float | None = None) -> Asked:
@@ -35,16 +36,16 @@ def query(root: Path, sql: str, told: Callable[[str], object], limit_s: float | 
     if not sql.strip():
         raise UsageError('archive query: expects a question, such as "SELECT notebook, count(*) FROM runs GROUP BY 1"')
     with index(Archive(root), told) as made:
-        return Asked(ask(made.file, sql, limit_s), made.damage)
+        return Asked(ask(made.file, sql, limit_s), made.left)
 
 
 def write(
     root: Path, folder: Path, form: Form, location: str, told: Callable[[str], object]
-) -> tuple[list[Path], list[str]]:
+) -> tuple[list[Path], LeftOut]:
     """Writes the tables into `folder`.
 
     Returns:
-        The files, and a sentence for each record that is not in them.
+        The files, and what is not in them.
 
     Raises:
         UsageError: the folder is inside the archive, or `location` is no S3 address.
@@ -57,4 +58,4 @@ def write(
     if location and not _LOCATION.fullmatch(location):
         raise UsageError(f"--location {location}: expects s3://bucket/prefix")
     with index(Archive(root), told) as made:
-        return export(made.file, folder, form, location or ELSEWHERE), made.damage
+        return export(made.file, folder, form, location or ELSEWHERE), made.left

@@ -39,7 +39,7 @@ def statement(record: Record, leaf: Leaf, origin: str) -> bytes:
         ArchiveError: the record has no decision that is a verdict.
     """
     if record.decision not in VERDICTS:
-        said = record.decision or record.failure
+        said = record.decision or "no decision"
         raise ArchiveError(f"{leaf.name} is not a verdict ({said}); attested are {', '.join(VERDICTS)}")
     known = {"rollout-runbook": record.versions.get("rollout-runbook"), "commit": record.versions.get("commit")}
     predicate = {

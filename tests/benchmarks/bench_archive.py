@@ -168,7 +168,7 @@ def asking(archive: Archive) -> float:
         began = time.process_time()
         asked = query(archive.root, "SELECT notebook, decision, count(*), max(took_s) FROM runs GROUP BY ALL", print)
         times.append(time.process_time() - began)
-        assert asked.answer.rows and not asked.damage
+        assert asked.answer.rows and not asked.left.damage
     seal(archive)
     began = time.process_time()
     query(archive.root, "SELECT count(*) FROM runs", print)
@@ -186,7 +186,7 @@ def browsing(archive: Archive, folder: Path) -> float:
         began = time.process_time()
         built = build(archive, folder / "site", print)
         times.append(time.process_time() - began)
-        assert not built.damage
+        assert not built.left.damage
         seal(archive)
     size = built.page.stat().st_size / 1e6
     print(

@@ -32,7 +32,7 @@ def test_what_cannot_be_trusted_is_named_and_the_site_is_there(tmp_path: Path) -
     path.write_text(path.read_text().replace("fine", "good"))
     code, done = call(tmp_path, "archive", "site", "--out", str(tmp_path / "out"))
     assert code == 1 and isinstance(done.exception, ArchiveError) and "not on the site" in str(done.exception)
-    assert "cannot be trusted" in (tmp_path / "out" / "index.html").read_text()
+    assert "cannot be read or trusted" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_a_folder_within_the_archive_is_refused(tmp_path: Path) -> None:

@@ -19,11 +19,14 @@ from typer.main import get_command
 from runbook_lib.base.errors import RunbookError
 from runbook_lib.cli.app import app
 from runbook_lib.cli.archive import archive_list, archive_show, archive_verify
+from runbook_lib.cli.questions import archive_export, archive_query
 from runbook_lib.cli.replay import replay
+from runbook_lib.cli.site import archive_site
 from runbook_lib.commands.archive import verify
 from runbook_lib.record import verify_standalone
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.frame import frame, shut_in
+from runbook_lib.record.log import files
 from runbook_lib.record.place import RecordRef
 from runbook_lib.record.predecessors import predecessors
 from tests.archives import of_version_0_2_and_earlier
@@ -250,7 +253,12 @@ SHUT += [f"{CHAIN}/HEAD", f"{CHAIN}/2*", f"{CHAIN}/2*/record.json", f"{CHAIN}/2*
 @pytest.mark.parametrize("mode", [0, 0o444, 0o111])
 @pytest.mark.parametrize("place", SHUT)
 def test_what_may_not_be_read_is_no_damage(
-    archive: Archive, sealed: Callable[..., RecordRef], place: str, mode: int, capsys: pytest.CaptureFixture[str]
+    archive: Archive,
+    sealed: Callable[..., RecordRef],
+    place: str,
+    mode: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Mode 444 lets a folder be listed, and nothing in it be opened; 111 the other way round."""
     sealed("SOAK")
@@ -259,6 +267,8 @@ def test_what_may_not_be_read_is_no_damage(
         Path(where).chmod(0o755)
         root = Path(shutil.copytree(archive.root, Path(where, "archive")))
         (root / ".staging").exists() and shutil.rmtree(root / ".staging")
+        for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+            monkeypatch.setenv(name, f"{where}/{name}")
         first = next(iter(sorted(root.glob(place)))) if place != "." else root
         if first.is_file() and mode:
             return
@@ -271,9 +281,17 @@ def test_what_may_not_be_read_is_no_damage(
         }
         if first.name == "record.json" or "log" in place:
             commands["show"] = lambda: archive_show(run, root, json_=True)
+        if first.name not in ("HEAD", "report.html", "tree.json") and not ("2" in place and mode == 0o111):
+            # Of a record they read `record.json` alone, of the log its leaves.
+            (out := Path(where, "out")).mkdir()
+            out.chmod(0o777)
+            commands["query"] = lambda: archive_query("SELECT 1", root, json_=True)
+            commands["export"] = lambda: archive_export(root, csv=out / f"csv-{os.geteuid()}")
+            commands["site"] = lambda: archive_site(root, out / f"site-{os.geteuid()}", json_=True)
         for command in commands.values():  # what they import, the other person may not be able to
             assert ended(command) == 0
         capsys.readouterr()
+        files._read.cache_clear()
         first.chmod(mode)
         try:
             with another_person():

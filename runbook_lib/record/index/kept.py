@@ -14,14 +14,13 @@ import hmac
 import json
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.own_files import cache_of, own_key
 from runbook_lib.base.plain_file import read_plain
@@ -29,11 +28,12 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import parsed
 from runbook_lib.record.index import tables
 from runbook_lib.record.index.tables import TABLES, Row, rows_of
+from runbook_lib.record.index.there import LeftOut, records_there, state_of
 from runbook_lib.record.intact import GONE
 from runbook_lib.record.log.files import CHECKPOINT, FOLDER, parts, read_log
 from runbook_lib.record.log.leaf import Leaf
 from runbook_lib.record.log.sealing import SEALING
-from runbook_lib.record.place import NAME, RecordRef
+from runbook_lib.record.place import RecordRef
 from runbook_lib.record.record import LOGGED_SINCE
 from runbook_lib.record.seal import record_hash
 from runbook_lib.record.tombstones import stones
@@ -46,14 +46,13 @@ Rows = dict[str, list[Row]]
 
 @dataclass
 class Index:
-    """The duckdb file with the tables, and the records that could not be included."""
+    """The duckdb file with the tables."""
 
     file: Path
     records: int = 0
     read: int = 0
     """Number of records read again for this question."""
-    damage: list[str] = field(default_factory=list)
-    """A sentence for each damaged record; none of its rows is in the tables."""
+    left: LeftOut = field(default_factory=LeftOut)
 
 
 class _Row(NamedTuple):
@@ -131,7 +130,7 @@ def _renewed(archive: Archive, home: Path, spare: Path, told: Callable[[str], ob
 
 def _compare(archive: Archive, known: _Known, change: _Change, made: Index, told: Callable[[str], object]) -> None:
     """Finds the rows to add, those among them to keep in the cache, and the rows to remove."""
-    there = _there(archive.root)
+    there = records_there(archive.root, made.left)
     # If the log's files are those that vouched for the cached rows, no leaf needs to be read.
     trusted = known.log != "" and known.log == change.log
     log = read_log(archive.root) if not trusted or there.keys() != known.records.keys() else None
@@ -144,8 +143,8 @@ def _compare(archive: Archive, known: _Known, change: _Change, made: Index, told
     if stale and log is None:
         log = read_log(archive.root)
         leaves = log.by_path if log and not log.damage else {}
-    verify = archive.verifier()
-    for path in stale:
+    verify, shut = archive.verifier(), log is not None and log.unread
+    for path in stale if not shut else ():  # nothing vouches for them
         ref, leaf = archive.at(archive.root / path), leaves.get(path)
         try:
             record, digest, state = _read(ref)
@@ -154,14 +153,17 @@ def _compare(archive: Archive, known: _Known, change: _Change, made: Index, told
             else:
                 change.lasting[path] = _Row(digest, state)
             change.fresh[path] = rows_of(record, path)
+        except PermissionError as error:
+            made.left.add(Unread.of(error, ref.folder))
         except (ArchiveError, OSError) as error:
-            made.damage.append(str(error))
-    if log is not None:
+            made.left.add(ArchiveError(error))
+    if log is not None and shut:
+        made.left.add(Unread(log.damage[0].sentence))
+    elif log is not None and not made.left.unknown:  # what may not be looked into is not gone
         buried = stones(archive.root, log)
-        made.damage += [
-            GONE.format(one.rpartition("/")[2]) for one in log.by_path if one not in there and one not in buried
-        ]
-    made.damage = list(dict.fromkeys(made.damage))
+        for one in log.by_path:
+            if one not in there and one not in buried:
+                made.left.add(ArchiveError(GONE.format(one.rpartition("/")[2])))
     made.records, made.read = len(there), len(stale)
     again = set(stale)
     change.gone = {path for path in known.records if path in again or path not in there}
@@ -172,43 +174,11 @@ def _same(known: _Row | None, state: str, trusted: bool, leaf: Leaf | None) -> b
     return known is not None and vouched and state != "" and known.state == state
 
 
-def _there(root: Path) -> dict[str, str]:
-    """The folders of existing records, relative to the root, oldest first, with the state of each `record.json`.
-
-    The state is empty if that file is missing, or if a link is on the way.
-    """
-    found = []
-    for env in _folders(root, "env="):
-        for release in _folders(env.path, "release="):
-            for notebook in _folders(release.path, ""):
-                linked = any(one.is_symlink() for one in (env, release, notebook))
-                above = f"{env.name}/{release.name}/{notebook.name}"
-                for one in _folders(notebook.path, ""):
-                    if NAME.fullmatch(one.name):
-                        state = "" if linked or one.is_symlink() else _state(one.path)
-                        found.append((one.name, f"{above}/{one.name}", state))
-    return {path: state for _, path, state in sorted(found)}
-
-
-def _folders(root: Path | str, prefix: str) -> list[os.DirEntry[str]]:
-    with os.scandir(root) as inside:
-        return [one for one in inside if one.name.startswith(prefix) and one.name[0] != "." and one.is_dir()]
-
-
-def _state(folder: str) -> str:
-    try:
-        found = os.lstat(f"{folder}/record.json")
-    except OSError:
-        return ""
-    state = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    return "-".join(map(str, state)) if stat.S_ISREG(found.st_mode) else ""
-
-
 def _of_log(root: Path) -> str:
-    """SHA-256 over the files of the log; empty: no log exists, or a seal is under way."""
-    if (root / FOLDER / SEALING).exists():
-        return ""
+    """SHA-256 over the files of the log; empty: no log that can be read exists, or a seal is under way."""
     try:
+        if SEALING in os.listdir(root / FOLDER):  # noqa: PTH208 - raises what `exists` passes over
+            return ""
         return "".join(_digest(root / FOLDER / name) for name in (*parts(root / FOLDER), CHECKPOINT))
     except OSError:
         return ""
@@ -216,7 +186,7 @@ def _of_log(root: Path) -> str:
 
 def _read(ref: RecordRef) -> tuple[dict[str, Any], str, str]:
     """The record, the SHA-256 of its file, and the file's state before reading."""
-    state = _state(str(ref.folder))
+    state = state_of(str(ref.folder))
     raw = read_plain(ref.folder / "record.json")
     return parsed(ref.folder, raw), hashlib.sha256(raw).hexdigest(), state
 

@@ -20,6 +20,7 @@ from runbook_lib.record.archive import Archive
 from runbook_lib.record.chain import read_record
 from runbook_lib.record.home.folder import locked
 from runbook_lib.record.index.kept import Index, index
+from runbook_lib.record.index.there import LeftOut
 from runbook_lib.record.log.files import read_log
 from runbook_lib.record.seal import replace_file
 from runbook_lib.record.site.asked import Asked, Row, digest
@@ -49,8 +50,8 @@ class Built(NamedTuple):
     written: int
     """Number of pages written again."""
     pages: int
-    damage: list[str]
-    """A sentence for each record that is left out."""
+    left: LeftOut
+    """What is not on the pages."""
 
 
 def build(archive: Archive, folder: Path, told: Callable[[str], object]) -> Built:
@@ -97,7 +98,7 @@ class _Site:
         self.archive, self.folder, self.made, self.asked = archive, folder, made, asked
         self.base = Path(os.path.relpath(archive.root, folder)).as_posix()
         self.pages = Pages(self.base)
-        self.written, self.told, self.key = 0, told, own_key(told)
+        self.written, self.told, self.key = 0, told, own_key(lambda _: None)  # the index told it
         self.edited: list[str] = []
 
     def build(self) -> Built:
@@ -119,9 +120,9 @@ class _Site:
             if self._stale(name, before, now):
                 self._write(name, self.pages.gate(one["gate"], self.asked.gate(one["gate"])))
         facts = self._facts(rollouts)
-        now["index.html"] = digest([states, facts, self.made.damage])
+        now["index.html"] = digest([states, facts, self._left()])
         if self._stale("index.html", before, now):
-            self._write("index.html", self.pages.index(self.asked.runs(), rollouts, gates, facts, self.made.damage))
+            self._write("index.html", self.pages.index(self.asked.runs(), rollouts, gates, facts, self._left()))
         for gone in pages.keys() - now.keys():
             if _PAGE.fullmatch(gone):  # other names in the file are not trusted
                 (self.folder / gone).unlink(missing_ok=True)
@@ -130,7 +131,10 @@ class _Site:
             self.told(f"{many} not as this user built the site, made anew: {self.edited[0]}{more}")
         files = {name: self.files[name] for name in now}
         replace_file(self.folder / KEPT, json.dumps({"by": by, "pages": now, "files": files}).encode())
-        return Built(self.folder / "index.html", self.written, len(now), self.made.damage)
+        return Built(self.folder / "index.html", self.written, len(now), self.made.left)
+
+    def _left(self) -> list[str]:
+        return [*self.made.left.damage, *self.made.left.unknown]
 
     def _stale(self, name: str, before: dict[str, str], now: dict[str, str]) -> bool:
         if before.get(name) != now[name]:
@@ -170,7 +174,7 @@ class _Site:
         facts = [
             ("Records", str(self.made.records)),
             ("Rollouts", str(len(rollouts))),
-            ("That cannot be trusted", str(len(self.made.damage)) if self.made.damage else "none"),
+            ("That cannot be trusted", str(len(left)) if (left := self._left()) else "none"),
         ]
         if log is None:
             return [*facts, ("Log", "there is none: the next seal begins it")]

@@ -22,7 +22,7 @@ COUNT = "SELECT decision, count(*) AS n FROM runs GROUP BY ALL ORDER BY ALL"
 def asked(archive: Archive, told: list[str] | None = None) -> tuple[dict[str, int], int, list[str]]:
     """Runs by decision, how many records were read anew, and what was damaged."""
     with index(archive, (told if told is not None else []).append) as made:
-        return {row["decision"]: row["n"] for row in ask(made.file, COUNT).rows}, made.read, made.damage
+        return {row["decision"]: row["n"] for row in ask(made.file, COUNT).rows}, made.read, made.left.damage
 
 
 def kept(cache: Path) -> Path:

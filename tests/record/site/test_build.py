@@ -39,7 +39,7 @@ def test_every_run_every_gate_and_every_word_of_a_person_is_on_it_and_every_link
         real, flat, Entry(kind="note", by="Ada", at="2026-11-09T04:00:00Z", text="the pager <b>was</b> slow"), "arn:a"
     )
     done = built(real, tmp_path)
-    assert done.damage == [] and done.written == done.pages
+    assert done.left.damage == done.left.unknown == [] and done.written == done.pages
     pages = {page.name: page.read_text() for page in (tmp_path / "site").glob("*.html")}
     assert len(pages) == done.pages
     runs = [ref for ref in real.records() if ref.notebook != "entry"]
@@ -96,9 +96,9 @@ def test_a_record_that_was_altered_is_named_and_not_shown(standing: Archive, tmp
     path = ref.folder / "record.json"
     path.write_text(path.read_text().replace("PROMOTE", "HOLD"))
     done = built(standing, tmp_path)
-    assert any(ref.run_id in sentence for sentence in done.damage)
+    assert any(ref.run_id in sentence for sentence in done.left.damage)
     page = (tmp_path / "site" / "index.html").read_text()
-    assert "cannot be trusted and" in page and ref.run_id in page
+    assert "cannot be read or trusted, and" in page and ref.run_id in page
     assert ref.run_id not in {one["run"] for one in told(page)["runs"]}
 
 
