@@ -34,7 +34,8 @@ CLIENTS: tuple[Kind, ...] = (
     Kind(
         ("create secret",),
         re.compile(
-            r"(\bcreate secret\b[^\n]{0,600}?--from-literal[= ][\"']?[^\s=\"']{1,100}=)(?!\[redacted\])[^\s\"'\\]+"
+            r"(\bcreate secret\b[^\n]{0,600}?--from-literal[= ](?P<q>[\"'])?[^\s=\"']{1,100}=)(?!\[redacted\])"
+            r"(?(q)(?:(?!(?P=q))[^\n])+|[^\s\"'\\]+)"
         ),
         KEEP,
     ),
