@@ -39,7 +39,7 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("7z|7za|7zr|rar|unrar", r"-p(?=\S)"),
     ("zip|unzip", r"-P\s{0,4}"),
     ("sqlcmd|bcp", r"-P\s{0,4}"),
-    ("cqlsh|influx|clickhouse-client|cypher-shell|twine", r"-p\s{1,4}"),
+    ("cqlsh|influx|clickhouse-client|cypher-shell|twine", r"-p(?:assword)?\s{1,4}"),
     ("psql|pg_dump|pg_restore|pg_dumpall", r"-W\s{1,4}(?!-)"),
     ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?!(?:\S{1,120}\s){0,3}\[redacted\])(?:\S{1,120}\s){1,2}"),
     ("rabbitmqctl", r"(?:change_password|add_user|authenticate_user)\s{1,4}[^\s\"']{1,80}\s{1,4}"),
@@ -152,7 +152,9 @@ def mask_commands(text: str, small: str) -> str:
         text = _BELOW.sub(_handed, _HERE.sub(_handed, text))
     if "env" in small:
         text = _ENV.sub(_variable, text)
-    if not has(("-", "/", "rabbitmqctl", "mysqladmin", "rclone", "net ", "ngrok", " login", " auth", " set", " pass"), small):
+    if not has(
+        ("-", "/", "rabbitmqctl", "mysqladmin", "rclone", "net ", "ngrok", " login", " auth", " set", " pass"), small
+    ):
         return text
     if ":" in small and ("-u" in small or "--" in small):
         text = mask_login(text)

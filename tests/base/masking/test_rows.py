@@ -21,7 +21,27 @@ FORMS = {
     "lists": lambda frame: json.dumps([list(frame.columns), *frame.to_numpy().tolist()]),
     "header and values": lambda frame: json.dumps({"header": list(frame.columns), "values": frame.to_numpy().tolist()}),
     "tuples": lambda frame: repr([tuple(frame.columns), *map(tuple, frame.to_numpy().tolist())]),
+    "records of numpy": lambda frame: repr(frame.astype({"n": int}).to_records(index=False)),
+    "records of text": lambda frame: repr(
+        frame.to_records(index=False, column_dtypes=dict.fromkeys(frame.columns[:2], "<U20"))
+    ),
+    "an index of several": lambda frame: repr(pd.MultiIndex.from_frame(frame)),
 }
+SINGLE = {
+    "an index": repr,
+    "an index of categories": lambda index: repr(pd.CategoricalIndex(index)),
+    "a long index": lambda index: repr(index.repeat(60)),
+}
+
+
+@pytest.mark.parametrize("form", SINGLE)
+@given(st.lists(WORDS, min_size=1, max_size=4))
+def test_an_index_that_is_named_so_is_masked_and_another_stays(form: str, words: list[str]) -> None:
+    shown = redact_text(SINGLE[form](pd.Index(words, name="password")))
+    assert not [one for one in words if one in shown] and MASK in shown and "name='password'" in shown
+    assert redact_text(shown) == shown
+    plain = SINGLE[form](pd.Index(words, name="user"))
+    assert redact_text(plain) == plain
 
 
 @pytest.mark.parametrize("form", FORMS)
