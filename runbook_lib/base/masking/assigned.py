@@ -11,7 +11,7 @@ from functools import lru_cache
 from runbook_lib.base.masking.drawn import AMONG, BEHIND, FAR, looks_drawn
 from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import AFTER, LIKELY, PREFIXED, QUOTE, START, SURE_NAMES, at_names, no_value
-from runbook_lib.base.masking.places import harmless
+from runbook_lib.base.masking.places import harmless, refers
 from runbook_lib.base.masking.vocabulary import OTHER, TAIL, is_fact
 
 _SIGNS = "\"'&;<>\\([{$`"
@@ -51,6 +51,7 @@ def _masked(match: Match) -> str:
         or _CODE.fullmatch(value)
         or _PLACEHOLDER.fullmatch(value)
         or no_value(value)
+        or refers(value)
     )
     told = looks_drawn(value, BEHIND)
     if match["sure"]:  # without a digit, too, where its first part is masked anyway and the rest would stay

@@ -15,6 +15,13 @@ def _last(match: Match) -> str:
     return match[1] + MASK if len(value) >= 5 and not value.isdigit() else match[0]
 
 
+def _told(match: Match) -> str:
+    """Masks a word behind `AUTH` that has a digit or a sign, or that stands at a prompt: `AUTH failed` has none."""
+    value, front = match[2], match[1]
+    ways = value.casefold() in ("login", "plain", "tls", "ssl", "web", "failed", "required")
+    return match[0] if ways or (front.startswith("AUTH") and value.isalpha()) else front + MASK
+
+
 CLIENTS: tuple[Kind, ...] = (
     Kind(  # host:port:database:user:password
         (":5432:", ":5433:", ":6432:", ":*:"),
@@ -34,7 +41,8 @@ CLIENTS: tuple[Kind, ...] = (
     Kind(
         ("create secret",),
         re.compile(
-            r"(\bcreate secret\b[^\n]{0,600}?--from-literal[= ][\"']?[^\s=\"']{1,100}=)(?!\[redacted\])[^\s\"'\\]+"
+            r"(\bcreate secret\b[^\n]{0,600}?--from-literal[= ](?P<q>[\"'])?[^\s=\"']{1,100}=)(?!\[redacted\])"
+            r"(?(q)(?:(?!(?P=q))[^\n])+|[^\s\"'\\]+)"
         ),
         KEEP,
     ),
@@ -53,6 +61,20 @@ CLIENTS: tuple[Kind, ...] = (
             r"(?=@[\w.-]{1,100}:[0-9]{2,5}\b)"
         ),
         _last,
+    ),
+    Kind(  # at a prompt of Redis, on a line of its own, in a call
+        ("auth",),
+        re.compile(
+            r"(?m)(^(?:(?i:[\w.:\[\]-]{1,80}> (?:auth))|AUTH) (?:[^\s\"']{1,80} )?"
+            r"|\b(?i:execute_command)\(\s{0,4}[\"']AUTH[\"'],\s{0,4}[\"'])"
+            r"(?!\[redacted\])([^\s\"'\\]{1,400})(?=[ ]?$|[\"'])"
+        ),
+        _told,
+    ),
+    Kind(
+        ("acl setuser",),
+        re.compile(r"(?i)(\bacl setuser \S{1,80} [^\n]{0,200}?(?<=[\s\"'])[>#])(?!\[redacted\])[^\s\"'\\]+"),
+        KEEP,
     ),
     Kind(
         ("requirepass", "masterauth", "bindpw", "rootpw"),

@@ -17,23 +17,29 @@ _WORD = (
 """A word of a shell: between quotes every sign is its own."""
 _OPEN = r"(?P<w>[\"'])?"
 """Quotes around a whole word: `'-px'`."""
+_NO_WORD = r"(?!(?:failed|failure|error|succeeded|successful|is|was|with|and|or|to|for|in|from)\b)"
+"""A word that a sentence has behind a command's name."""
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
     ("curl", r"-[a-zA-Z]{1,6}u\s{0,4}[\"']?[^\s:\"'-][^\s:\"']{0,80}:"),
     ("curl", r"(?:-b|--cookie)(?:\s{1,4}|=)(?:\\{0,3}[\"'])?[^\s=\"';\\]{1,80}="),
     ("sshpass", r"-p\s{0,4}"),
     ("redis-cli|valkey-cli|keydb-cli", r"-a\s{1,4}"),
+    (
+        "redis-cli|valkey-cli|keydb-cli",
+        r"(?i:auth)[ \t]{1,4}(?!\S{1,80}[ \t]{1,4}\[redacted\])(?:[^\s\"';|&<>]{1,80}[ \t]{1,4}(?=[^\s;|&<>]))?",
+    ),
     ("openssl", r"-(?:pass|passin|passout)\s{1,4}pass:"),
     ("openssl", r"-k\s{1,4}"),
     ("mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport", r"-p\s{1,4}"),
     ("ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", r"-w\s{0,4}"),
-    ("docker|podman|nerdctl|helm|az|oc|buildah|skopeo|crane|cf", r"(?<=\s)-p\s{1,4}(?![0-9.]+:[0-9])"),
+    ("docker|podman|nerdctl|helm|az|oc|buildah|skopeo|crane|cf", r"(?<=[\s\"'])-p\s{0,4}(?![0-9.]+:[0-9])"),
     ("smbclient|mount.cifs|rpcclient", r"-U\s{0,4}[^\s%]{1,80}%"),
     ("keytool|jarsigner|apksigner", r"-(?:store|key|srcstore|deststore|srckey|destkey)pass\s{1,4}(?:pass:)?"),
     ("7z|7za|7zr|rar|unrar", r"-p(?=\S)"),
     ("zip|unzip", r"-P\s{0,4}"),
     ("sqlcmd|bcp", r"-P\s{0,4}"),
-    ("cqlsh|influx|clickhouse-client", r"-p\s{1,4}"),
+    ("cqlsh|influx|clickhouse-client|cypher-shell|twine", r"-p(?:assword)?\s{1,4}"),
     ("psql|pg_dump|pg_restore|pg_dumpall", r"-W\s{1,4}(?!-)"),
     ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?!(?:\S{1,120}\s){0,3}\[redacted\])(?:\S{1,120}\s){1,2}"),
     ("rabbitmqctl", r"(?:change_password|add_user|authenticate_user)\s{1,4}[^\s\"']{1,80}\s{1,4}"),
@@ -55,6 +61,17 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("net", r"use\s[^\n;|&]{0,200}?/user:[^\s\"']{1,80}\s{1,4}(?![/*])"),
     ("net", r"use\s{1,4}(?:[A-Za-z]:\s{1,4})?[\\\ue000]{2,4}[^\s\"']{1,200}\s{1,4}(?![/*])"),  # also as a list
     ("mysqladmin", r"password\s{1,4}"),
+    ("nmcli", r"(?:password|psk)\s{1,4}"),
+    ("vault", rf"login\s{{1,8}}(?:-[\w-]{{1,40}}(?:=\S{{1,80}})?\s{{1,8}}){{0,4}}(?!-|[\w-]{{1,40}}=){_NO_WORD}"),
+    ("vault", rf"kv\s{{1,4}}(?:put|patch)\s[^\n;|&]{{0,300}}?(?<=\s){_OPEN}(?!-)[\w.-]{{1,80}}=(?!@|-(?:\s|\Z))"),
+    ("gh", r"secret\s[^\n;|&]{0,200}?\s(?:-b|--body)[ =]"),
+    ("npm|pnpm|yarn", r"set\s{1,4}(?:[\w./:@-]{1,120}:)?_(?:auth|authToken|password)(?:\s{1,4}|=)"),
+    ("poetry", r"config\s{1,4}(?:--?[\w-]{1,20}\s{1,4}){0,2}pypi-token\.[\w.-]{1,80}\s{1,4}"),
+    ("poetry", r"config\s{1,4}(?:--?[\w-]{1,20}\s{1,4}){0,2}http-basic\.[\w.-]{1,80}\s{1,4}[^\s\"']{1,80}\s{1,4}"),
+    ("cargo", rf"login\s{{1,4}}(?:--registry[=\s]\S{{1,80}}\s{{1,4}})?(?!-){_NO_WORD}"),
+    ("doctl", r"auth\s[^\n;|&]{0,80}?-t\s{1,4}"),
+    ("dotnet|nuget", r"push\s[^\n;|&]{0,200}?-k\s{1,4}"),
+    ("nuget", r"(?i:setapikey)\s{1,4}"),
 )
 """Programs, and the text right before the secret."""
 _LOGIN = ("docker", "podman", "nerdctl", "helm", "az", "oc", "buildah", "skopeo", "crane", "cf")
@@ -135,7 +152,9 @@ def mask_commands(text: str, small: str) -> str:
         text = _BELOW.sub(_handed, _HERE.sub(_handed, text))
     if "env" in small:
         text = _ENV.sub(_variable, text)
-    if not has(("-", "/", "rabbitmqctl", "mysqladmin", "rclone", "net ", "ngrok"), small):
+    if not has(
+        ("-", "/", "rabbitmqctl", "mysqladmin", "rclone", "net ", "ngrok", " login", " auth", " set", " pass"), small
+    ):
         return text
     if ":" in small and ("-u" in small or "--" in small):
         text = mask_login(text)

@@ -1,5 +1,6 @@
 """Secrets as tools write a name and its value apart: a diff of CDK, a variable of Terraform, a parameter of a template,
-a property in XML, a listing of variables, an address of Go's drivers, a header that a proxy sets, a setting of an INI.
+a property in XML, a listing of variables, an address of Go's drivers, a field of a form, a header that a proxy sets, a
+setting of an INI.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from runbook_lib.base.masking.pairs import PLAIN
 from runbook_lib.base.masking.places import harmless
 
 _SHORT, _VERDICTS = ("pass", "psk"), ("fail", "failed", "error", "skip", "skipped", "green", "success", "total")
+_NL = r"(?:\n|(?:\\{1,4}r)?\\{1,4}n)"
+"""A break between the lines of a form, also as a program's source has it."""
 _CHANGED = re.compile(r"(─ \[[-+]\] )(?!\[redacted\])([^\n]+)")
 
 
@@ -32,6 +35,15 @@ def _both(match: Match) -> str:
 
 
 DECLARED: tuple[Kind, ...] = (
+    Kind(  # a field of a form (RFC 7578): up to the boundary, or one line of it
+        ("form-data",),
+        re.compile(
+            r"(?i)(?P<head>\bform-data;[ \t]{0,4}name=(?P<q>\\{0,3}[\"'])?(?P<name>[\w.-]{1,80}(?:\[[\w.-]{0,80}\])?)"
+            rf"(?(q)(?P=q))(?:;[^\n\\]{{0,200}})?{_NL}(?:[\w-]{{1,40}}:[^\n\\]{{0,200}}{_NL}){{0,4}}{_NL})"
+            rf"(?P<value>(?:(?!{_NL}--|form-data;)[\s\S]){{1,4000}}(?={_NL}--)|[^\n\\]{{1,400}})"
+        ),
+        _named,
+    ),
     Kind(
         ("─ [+]", "─ [-]"),
         re.compile(

@@ -159,14 +159,6 @@ KINDS: tuple[Kind, ...] = (
         ),
         KEEP,
     ),
-    Kind(
-        ('name="', "name='", "name=\\"),
-        re.compile(
-            r"(?i)(\bform-data;\s{0,4}name=\\{0,3}[\"']?[\w.-]{0,40}(?:passw(?:or)?d|secret|token|api_?key)[\w.-]{0,20}\\{0,3}[\"']?"
-            r"(?:\s|\\{1,4}[rn]){2,16})(?!\[redacted\])[^\s\\]+"
-        ),
-        KEEP,
-    ),
     Kind(  # addresses that let whoever knows them speak
         ("/hooks/", "/alert/", "/webhook/"),
         re.compile(

@@ -9,7 +9,7 @@ from functools import lru_cache
 from runbook_lib.base.masking.drawn import BEHIND, FAR, looks_drawn
 from runbook_lib.base.masking.ends import ends_line, ends_text, is_front, is_key
 from runbook_lib.base.masking.kinds import MASK, Match, shorn
-from runbook_lib.base.masking.places import FIGURE, harmless
+from runbook_lib.base.masking.places import FIGURE, harmless, refers
 from runbook_lib.base.masking.vocabulary import HUMP, TAIL, TONGUES, foreign, has
 
 _S = "[_-]?"
@@ -91,20 +91,8 @@ _TAGGED = re.compile(
 FOLDS = "İıſ\u212a"
 """Letters beyond ASCII that a pattern without regard to case takes for i, s or k."""
 _ROOTS = (
-    "secret",
-    "token",
-    "key",
-    "pass",
-    "x-amz-",
-    "webhook",
-    "auth",
-    "cred",
-    "pw",
-    "psk",
-    "salt",
-    "cookies",
-    "sharedaccess",
-    "_pat",
+    *("secret", "token", "key", "pass", "x-amz-", "webhook", "auth", "cred", "pw", "psk", "salt", "cookies"),
+    *("sharedaccess", "_pat"),
 )
 """Every telling name contains one of these, ..."""
 _BEFORE, _BEHIND = 24, 12  # ... at most so far behind its beginning; as much more shows whether it begins there
@@ -131,6 +119,8 @@ _REFERENCE = re.compile(
     r"(?:var|local|config|settings|self|module|data|args|params|props|process\.env)\.[A-Za-z_][\w.]*"
 )
 """A value that another name of a program holds."""
+_CALLED = re.compile(r"!(?:Ref|GetAtt|ImportValue|FindInMap|Select|Join|If)\s{1,4}\Z")
+"""What CloudFormation has before the name of a value."""
 _COUNT = re.compile(r"[\d.,]+%?")
 _PLACE = re.compile(r"[/~.%\\]|[A-Za-z]:[\\/]|[\d.,]+%?$")
 """A folder or a count."""
@@ -142,7 +132,7 @@ _FOREIGN = re.compile(
     r"(?!\[redacted\])(?P<value>[^\s\"'`;<>&\\]+)"
 )
 _STEMS = (
-    *("secret", "token", "key", "salt", "pass", "pw", "x-amz-", "webhook", "authorization", "cred", "cookies"),
+    *("secret", "token", "key", "salt", "pass", "pw", "x-amz-", "webhook", "authorization", "cred", "cookie"),
     *("_auth", "-auth", "_psk", "sharedaccess", "hub_pat", "lab_pat", "ops_pat"),
 )
 """Every telling name contains one of these, in small letters, or one of another language."""
@@ -287,7 +277,11 @@ def _option(match: Match) -> str:
     if (quoted := match["quoted"]) is not None:
         return match[0] if harmless(quoted) or is_key(match, match[1]) else f"{match[1]}{match['q']}{MASK}"
     front = is_front(match, match[1]) or ("\n" in match[1] and telling(match["value"].strip("`*:=")))
-    return match[0] if front or harmless(match["value"]) else match[1] + MASK + _next(match)
+    return (
+        match[0]
+        if front or harmless(match["value"]) or refers(match["value"].rstrip(","))
+        else match[1] + MASK + _next(match)
+    )
 
 
 def _next(match: Match) -> str:
@@ -333,12 +327,14 @@ def _bare(match: Match) -> str:
     if not match["sure"] and "==" in match["sep"]:  # a comparison, whose other side is a variable
         return match[0]
     loose = match["sep"][-1:].isspace()
+    if refers(match["value"].rstrip(",.);")) or _CALLED.search(match["sep"]):
+        return match[0]
     count = (match["sure"] or "").casefold() in ("auth", "pass") and _COUNT.fullmatch(value)  # of a thing so named
     verdict = match["sure"] == "PASS" and ":" in match["sep"] and FIGURE.fullmatch(value)
     if verdict or (loose and (count or _REFERENCE.fullmatch(value))):
         return match[0]
     code = _CODE.match(value) is not None and (loose or not match["sure"])
     word = value.casefold() in _WORDS or code
-    tight = not loose and match["sep"] == "=" and len(value) >= 4
+    tight = not loose and match["sep"].lstrip("]") == "=" and len(value) >= 4
     told = not word and (match["sure"] or looks_drawn(value, BEHIND) or tight)
     return match["head"] + MASK + tail + _next(match) if told else match[0]

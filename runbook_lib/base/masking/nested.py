@@ -29,7 +29,7 @@ _LONGEST = 4_000
 """Most characters of a list or an object that are searched."""
 _HEAD = re.compile(
     rf"(?i){START}(?:(?P<sure>{SURE_NAMES}|{PREFIXED})|{LIKELY}){TAIL}{AFTER}"
-    r"(?:[rbuf]{0,2}(?P<three>'''|\"\"\"|(?:\\{1,7}\"){3})|(?P<open>[\[({])(?!redacted\]|\{)|(?P<dash>-[ \t]))"
+    r"(?:[rbuf]{0,2}(?P<three>'''|\"\"\"|(?:\\{1,7}\"){3})|(?P<open>\[(?!redacted\])|[({](?!\{))|(?P<dash>-[ \t]))"
 )
 _ITEM = re.compile(
     rf"(?P<q>{QUOTE})(?P<quoted>(?:(?!(?P=q))(?:\\[^\n]|[^\n]))*)(?P<ends>(?P=q)(?P<key>\s{{0,8}}[:=])?)?"
@@ -104,7 +104,6 @@ def _below(text: str, head: Match) -> tuple[str, int]:
 def _items(text: str, begin: int, *, sure: bool) -> tuple[str, int]:
     """Masks a list's items or an object's values. Below a name that is not sure, an object has other facts, too."""
     kept, at, depth, key = list[str](), begin + 1, 1, ""
-    told = text[begin] == "{" and not sure
     flow = text[begin] == "[" and _FLOW.match(text, begin, begin + _LONGEST) is not None
     end = at
     for item in _ITEM.finditer(text, at, begin + _LONGEST):
@@ -116,7 +115,7 @@ def _items(text: str, begin: int, *, sure: bool) -> tuple[str, int]:
         value = item[which] or ""
         if item["key"] or item["name"]:
             key = value
-        if told and describes(key):
+        if not sure and describes(key):
             continue
         if item["q"]:
             secret = not item["key"] and bool(value) and not harmless(value)

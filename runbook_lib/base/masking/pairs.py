@@ -38,15 +38,16 @@ _VALUE = (
 _WRAP = rf"(?:\{{\s{{0,20}}{_Q}S{_Q}\s{{0,4}}:\s{{0,8}})?"
 """DynamoDB's form of a text: `{"S": "a"}`."""
 _TELLING = rf"[A-Za-z0-9_./-]{{0,60}}?(?:{NAMES}|[_-](?:pass|pwd|pw)|pwd){TAIL}"
+_TOLD = rf"(?:{_TELLING}|(?:set-)?cookie)"
 _BETWEEN = rf"(?:(?!\b(?:{_NAME})\b)[^{{}}\[\]]){{1,200}}?"
 _HELD = rf"(?:(?P<q>{_Q})(?P<quoted>(?:(?!(?P=q))(?:\\[^\n]|[^\n\\])){{1,2000}})|(?P<bare>[^\s\"'`<>{{}},;&\\|]+))"
 _FORWARD = re.compile(
-    rf"(?i)(\b(?:{_NAME}){_IS}{_WRAP}{_Q}?{_TELLING}(?=[\"'`\s,;<&\\])(?:{_Q}\s{{0,20}}\}})?{_BETWEEN}"
+    rf"(?i)(\b(?:{_NAME}){_IS}{_WRAP}{_Q}?{_TOLD}(?=[\"'`\s,;<&\\])(?:{_Q}\s{{0,20}}\}})?{_BETWEEN}"
     rf"\b(?:{_VALUE}){_IS}{_WRAP})(?!{_Q}?\[redacted\]){_HELD}"
 )
 _BACKWARD = re.compile(
     rf"(?i)(\b(?:{_VALUE}){_IS}{_WRAP})(?!{_Q}?\[redacted\]){_HELD}"
-    rf"(?={_Q}?(?:\s{{0,20}}\}})?[\s,;<&]{{1,40}}[^{{}}\[\]\n-]{{0,20}}?\b(?:{_NAME}){_IS}{_WRAP}{_Q}?{_TELLING}(?:[\"'`\s,;<&\\}}]|\Z))"
+    rf"(?={_Q}?(?:\s{{0,20}}\}})?[\s,;<&]{{1,40}}[^{{}}\[\]\n-]{{0,20}}?\b(?:{_NAME}){_IS}{_WRAP}{_Q}?{_TOLD}(?:[\"'`\s,;<&\\}}]|\Z))"
 )
 _NETRC = re.compile(
     r"(?i)((?:\bmachine\s{1,20}\S{1,200}|\bdefault|\blogin\s{1,20}\S{1,200}|\baccount\s{1,20}\S{1,200})\s{1,20}"
@@ -79,7 +80,7 @@ _CELLS = re.compile(
     rf"(?im)((?:{_BEGIN}|(?<=[\"']))[ \t]*[|│┃║][ \t]*[*_`\"']{{0,3}}{_TELLING}[*_`\"']{{0,3}}"
     r"[ \t]*[|│┃║][ \t]*[*_`\"']{0,3})"
     r"(?P<bare>[^\s|│┃║`*\"'][^|│┃║\n`*\"']{0,500}?)(?=[*_`\"']{0,3}[ \t]*[|│┃║])"
-    r"(?![^\n]{0,500}?(?:\n|\\{1,4}n)[ \t]*[|│┃║][ \t:|+─━-]{2,500}(?:$|[\\\"']))"
+    r"(?![^\n]{0,500}?(?:\n|\\{1,4}n)[ \t]*[|+\u2500-\u257f][ \t:|+=\u2500-\u257f-]{2,500}(?:$|[\\\"']))"
 )
 _RECORD = re.compile(rf"(?im)(^[ ]*{_TELLING}[ ]{{1,80}}[|│][ ])(?P<bare>[^\n|│]{{1,500}}?)(?=[ ]*$)")
 """A row of a record that is shown field by field, each on a line."""
@@ -127,9 +128,21 @@ _OWNER = re.compile(r"(?i)(jdbc:[a-z]{2,20}:[a-z]{2,20}:[^\s/@\"'<>]{1,80}/)(?P<
 
 
 STEM = re.compile(
-    r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd|salt"
+    r"(?i)passw|passphrase|passcode|secret|token|key|webhook|credential|authorization|x-amz-|pass|pwd|salt|cookie"
 )
-_BEGINNINGS = ("pass", "secret", "token", "key", "webhook", "credential", "authorization", "x-amz-", "pwd", "salt")
+_BEGINNINGS = (
+    "pass",
+    "secret",
+    "token",
+    "key",
+    "webhook",
+    "credential",
+    "authorization",
+    "x-amz-",
+    "pwd",
+    "salt",
+    "cookie",
+)
 """Beginnings of all matches of `STEM`."""
 _NAMES = re.compile(rf"(?i)\b(?:{_NAME})\b")
 _VALUES = re.compile(rf"(?i)\b(?:{_VALUE})\b")
@@ -148,6 +161,8 @@ _TUPLE = re.compile(
 """The form of a pair in Python: `('password', 'x1')`; two names in a list have no digit."""
 _TUPLED = re.compile(r"(?i)(?:(?:define|set|put|add)\w{0,20}\(\s{0,4})?b?[\"']")
 """What begins one."""
+_OF_NUMPY = re.compile(r"[<>|=][a-zA-Z]\d{1,6}")
+"""The type of a column: `('password', '<U8')`."""
 
 
 def _changed(match: Match) -> str:
@@ -161,7 +176,8 @@ def _paired(match: Match) -> str:
     """Masks the value of a pair; two names in a list have no digit, a call that sets something has a value."""
     value, digit = match["value"], any(map(str.isdigit, match["value"]))
     told = telling(match["name"]) and (match["call"] or (digit and (surely(match["name"]) or len(value) >= 8)))
-    return match[1] + MASK if told and not no_value(value) and not telling(value) else match[0]
+    none = no_value(value) or telling(value) or _OF_NUMPY.fullmatch(value)
+    return match[1] + MASK if told and not none else match[0]
 
 
 def mask_pairs(text: str, small: str) -> str:

@@ -1,6 +1,6 @@
 """What names a thing and tells no secret, whatever words it has: an ARN (a text is searched with signs in their place
 that no pattern knows), and, behind a telling name, the place where a secret lies (`env:NAME`,
-`secretsmanager:prod/db`, the file of a key), a placeholder, a mask.
+`secretsmanager:prod/db`, the file of a key), the name of a value, a placeholder, a mask.
 """
 
 from __future__ import annotations
@@ -34,9 +34,26 @@ def harmless(value: str) -> bool:
     """
     if value.startswith(_BEGINNINGS) or not value.strip(_SIGNS) or (value[0] == "$" and _VARIABLE.match(value)):
         return True
+    if value[0] == "%" == value[-1] and value[1:-1].isidentifier() and value.isupper():
+        return True
     if value[0] == "{" and value[-1] == "}" and value[1:-1].isidentifier():
         return True
     return (":" in value or "." in value or "/" in value) and _PLACE.fullmatch(value) is not None
+
+
+_PART = r"[a-z]+[0-9]{0,2}(?:[_-][a-z0-9]{1,20}){0,6}"
+_REFERENCE = re.compile(
+    rf"(?:(?:var|local|module|data|each|self|path|terraform|count)|[a-z]{{2,20}}(?:_[a-z0-9]{{1,20}}){{1,6}}\.{_PART})"
+    rf"(?:\.{_PART}|\[[^\s\[\]]{{0,80}}\]?){{1,6}}"
+    r"|(?:config|settings|self|args|params|props)(?:\.\w{1,40}){0,4}"
+    r"\.\w{0,40}?(?i:passw|secret|token|key|pwd|cred)\w{0,40}|(?:os\.(?:environ|getenv)|process\.env)\b.{0,200}"
+)
+"""A name of Terraform's, of a program's settings, of the environment."""
+
+
+def refers(value: str) -> bool:
+    """Whether a value without quotes is the name of one in another place: `password=var.x`."""
+    return "." in value and _REFERENCE.fullmatch(value) is not None
 
 
 _ARN = re.compile(

@@ -20,6 +20,16 @@ _ROW = re.compile(
     rf"(?P<gap>{_GAP})(?P<row>[\[(]\s{{0,20}}{_ITEM}(?:{_SIGN}{_ITEM}){{0,60}}\s{{0,20}},?\s{{0,20}}[\])])"
 )
 _EACH = re.compile(_ITEM)
+_OPEN = re.compile(r"\b(?:(?:Multi|Categorical)?Index|array)\(\[")
+_BODY = re.compile(rf"(?:{_ITEM}|[\s,()]|\.\.\.)*+")
+_LIST = re.compile(rf"(\((?:{_ITEM}|[\s,])*+\))")
+_LABEL = re.compile(_TEXT)
+_DTYPE = r"\(\s{0,4}(?:\([^()\n]{1,80}\)|'[^'\n]{1,80}'),\s{0,4}'[^'\n]{1,20}'\),?\s{0,40}"
+_FOOT = re.compile(
+    rf"\](?:,\s{{1,40}}dtype=\[(?P<fields>(?:{_DTYPE}){{1,60}})\]|(?P<more>[^()]{{0,2000}}?)\bname(?:s=\[(?P<names>[^\]\n]{{1,400}})\]|='(?P<name>[^'\n]{{1,120}})'))"
+)
+_FIELD = re.compile(r"\(\s{0,4}'([^'\n]{1,80})',")
+"""An index of pandas and an array of records: their names stand behind."""
 
 
 def mask_rows(text: str, small: str) -> str:
@@ -28,6 +38,8 @@ def mask_rows(text: str, small: str) -> str:
     """
     if "[" not in text or not stemmed(small):
         return text
+    if "dtype=" in small or "names=" in small:
+        text = _named_behind(text)
     kept, at = list[str](), 0
     for head in _HEAD.finditer(text):
         names = [one[1:-1] for one in _EACH.findall(head[0])]
@@ -39,6 +51,34 @@ def mask_rows(text: str, small: str) -> str:
             kept.append(row["gap"] + _masked(row["row"], names))
             at = row.end()
     return "".join([*kept, text[at:]]) if kept else text
+
+
+def _named_behind(text: str) -> str:
+    kept, at = list[str](), 0
+    for opened in _OPEN.finditer(text):
+        body = _BODY.match(text, opened.end())
+        foot = _FOOT.match(text, body.end()) if body and opened.start() >= at else None
+        if not body or not foot:
+            continue
+        if foot["name"]:
+            end = foot.start("name") if telling(foot["name"]) else at
+            masked = _LABEL.sub(_label, text[opened.end() : end])
+        else:
+            names = (
+                _FIELD.findall(foot["fields"]) if foot["fields"] else [n[1:-1] for n in _EACH.findall(foot["names"])]
+            )
+            end = body.end()
+            lists = _LIST.split(body[0])
+            masked = "".join(_masked(one, names) if number % 2 else one for number, one in enumerate(lists))
+        if end > at:
+            kept += [text[at : opened.end()], masked]
+            at = end
+    return "".join([*kept, text[at:]]) if kept else text
+
+
+def _label(match: re.Match[str]) -> str:
+    before = match.string[: match.start()][-6:]
+    return match[0] if before == "dtype=" or harmless(match[0][1:-1]) else f"{match[0][0]}{MASK}{match[0][0]}"
 
 
 def _masked(row: str, names: list[str]) -> str:

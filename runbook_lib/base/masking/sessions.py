@@ -22,6 +22,14 @@ def _secret_key(match: Match) -> str:
     return match[0] if re.fullmatch(r"[0-9a-f]{40}|[A-Za-z]{40}|[/A-Za-z-]{40}", match[2]) else match[1] + MASK
 
 
+def _alone(match: Match) -> str:
+    return (
+        match[0]
+        if match[2].casefold() in ("required", "missing", "optional", "none", "basic", "bearer")
+        else match[1] + MASK
+    )
+
+
 SESSIONS: tuple[Kind, ...] = (
     Kind(  # before the id itself is masked
         ("akia", "asia"),
@@ -38,6 +46,13 @@ SESSIONS: tuple[Kind, ...] = (
     # What `aws eks get-token` and `aws ecr get-login-password` print.
     Kind(("k8s-aws-v1.",), re.compile(r"(?<![A-Za-z0-9])k8s-aws-v1\.[A-Za-z0-9_-]{40,}")),
     Kind(("eyjwyxlsb2fkijoi",), re.compile(r"(?<![A-Za-z0-9+/])eyJwYXlsb2FkIjoi[A-Za-z0-9+/=]{40,}")),
+    Kind(  # alone behind a header that curl or a mail quotes: elsewhere such a word is one of a sentence
+        ("authorization:",),
+        re.compile(
+            r"(?im)(^[ \t]*(?:[<>][ \t]?){1,6}(?:proxy-)?authorization:[ \t]{1,4})(?!\[redacted\])(\S{4,})(?=[ \t]*$)"
+        ),
+        _alone,
+    ),
     Kind(  # how http.client and requests write a jar, how curl keeps one
         ("<cookie ",),
         re.compile(r"((?:<|&lt;)Cookie [^\s=<>]{1,100}=)(?!\[redacted\])[^\s<>&]+(?= for )"),

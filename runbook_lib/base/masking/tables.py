@@ -20,14 +20,14 @@ from runbook_lib.base.masking.places import harmless
 _TAG = re.compile(r"<[^<>]{0,300}>")
 _ROW = re.compile(r"<tr\b", re.I)
 _CELL = re.compile(r"(<(t[hd])\b[^<>]{0,300}>)((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
-_DELIMITERS = ("\t", "|", "┆", "│", "┃", "║", ",", ";")
+_DELIMITERS = ("\t", "|", "┆", "│", "┃", "║", ",", ";", "&")
 _QUOTING = (",", ";")
 """Those of CSV, where quotes may hold them."""
 _LINES = 60
 """Most lines of one cell."""
 _OF_ROWS = {"┃": "│", "║": "│"}
 """The delimiter of rows below a header that has another."""
-_MARKS = " \t\r*_`~\"'│"
+_MARKS = " \t\r*_`~\"'│\\"
 _HEADER = re.compile(
     r"(?i)[\w.%/()#-]{1,40}(?: [\w.%/()#-]{1,40})?|access key id|secret access key"
     r"|console (?:log|sign)-?in (?:link|url)"
@@ -36,7 +36,7 @@ _HEADER = re.compile(
 _RULED = re.compile(r"[ \t=+-]*[=-]{3}[ \t=+-]*")
 _NUMBER = re.compile(r"[-+]?[\d.,]+(?:[eE][-+]?\d+)? ?%?")
 _WORD = re.compile(r"[^\W\d][\w.%/()-]*")
-_RULE = re.compile(r"[ \t]*[\u2500-\u257f+|:=-]{3,}[ \t]*")
+_RULE = re.compile(r"[ \t]*(?:[\u2500-\u257f+|:=-]{3,}|\\(?:midrule|hline)(?:[ ]?\\hline)?)[ \t]*")
 """A line between a header and its rows."""
 _JSON = re.compile(r"\s*(?:\{\s*(?:[\"']|\Z)|\[\s*[{\[\"])")
 _BREAK = re.compile(r"(\n|\\{1,4}n|'''|\"\"\"|<[^<>\n]{0,300}>)")
@@ -131,7 +131,9 @@ def _delimited(lines: list[str], first: int) -> int:
     for above in _DELIMITERS:
         if above not in lines[first]:
             continue
-        headers = [field.strip(_MARKS) for field in _fields(lines[first], above)]
+        if above == "&" and not lines[first].rstrip().endswith("\\\\"):  # no row of LaTeX
+            continue
+        headers = [field.strip(_MARKS).replace("\\_", "_") for field in _fields(lines[first], above)]
         named = [one for one in headers if one]
         if len(named) < 2 or not any(map(telling, named)) or not _are_headers(named):
             continue
@@ -204,31 +206,75 @@ Span = tuple[int, int]
 def _aligned(lines: list[str], first: int) -> int:
     """Masks the rows of a table with aligned columns (pandas: to the right; a terminal's: to the left)."""
     header = lines[first].rstrip().removesuffix("\\").rstrip()
+    ruled = first > 0 and _RULED.fullmatch(lines[first - 1]) is not None
+    above = lines[first - 2] if ruled and first > 1 else "" if ruled or not first else lines[first - 1]
+    best, chosen = first, None
     for spans, fits, mask in (
+        (_to_words(header), _fits_words, _mask_words),
         (_to_the_right(header), _fits_right, _mask_right),
         (_to_the_left(header), _fits_left, _mask_left),
     ):
         secret = [one for one in spans if telling(header[slice(*one)].strip())]
-        ruled = first > 0 and _RULED.fullmatch(lines[first - 1])
-        above = lines[first - 2] if ruled and first > 1 else "" if ruled or not first else lines[first - 1]
-        before = above and fits(above, header, spans)
+        if not secret or _is_variable(header) or (above and fits(above, header, spans)):
+            continue
         last = first + 1
-        while secret and not before and not _is_variable(header) and last < len(lines):
-            if not (fits(lines[last], header, spans) or _RULED.fullmatch(lines[last])):
-                break
+        while last < len(lines) and (fits(lines[last], header, spans) or _RULED.fullmatch(lines[last])):
             last += 1
-        if not all(map(_RULED.fullmatch, lines[first + 1 : last])):
-            for span in reversed(secret):
-                name = header[slice(*span)].strip()
-                lines[first:last] = mask(lines[first:last], span, name, first_column=span == spans[0])
-            return last
-    return 0
+        rows = lines[first + 1 : last]  # words of sentences may stand below each other, too
+        spaced = (
+            mask is not _mask_words
+            or ruled
+            or any(line.startswith(" ") or "  " in line.strip() for line in (header, *rows))
+        )
+        if last > best and spaced and not all(map(_RULED.fullmatch, rows)):
+            best, chosen = last, (spans, secret, mask)
+    if not chosen:
+        return 0
+    spans, secret, mask = chosen
+    for span in reversed(secret):
+        name = header[slice(*span)].strip()
+        lines[first:best] = mask(lines[first:best], span, name, first_column=span == spans[0])
+    return best
 
 
 def _is_variable(line: str) -> bool:
     """Whether it is a variable of the environment and its value, which is no header: `DB_PASSWORD  x`."""
     words = line.split()
     return len(words) == 2 and "_" in words[0] and words[0].isupper() and not words[1].isupper()
+
+
+def _to_words(header: str) -> list[Span]:
+    """Span of each word with the space behind it."""
+    words = list(re.finditer(r"\S+", header))
+    if len(words) < 2 or not all(_WORD.fullmatch(word[0]) for word in words):
+        return []
+    starts = [word.start() for word in words]
+    return list(zip(starts, [*starts[1:], _LONGEST], strict=True))
+
+
+def _fits_words(row: str, _header: str, spans: Sequence[Span]) -> bool:
+    """Whether each word begins below its name; in a row with a gap, one that is too long may have moved the others."""
+    words = [word.span() for word in re.finditer(r"\S+", row)]
+    if len(words) != len(spans) or words[0][0] != spans[0][0]:
+        return False
+    pairs = list(zip(words, spans, strict=True))
+    moved = "  " in row.strip() and all(first < end and last > start for (first, last), (start, end) in pairs)
+    return moved or all(first == start for (first, _), (start, _) in pairs)
+
+
+def _mask_words(lines: list[str], span: Span, name: str, *, first_column: bool) -> list[str]:
+    rows = [[word.span() for word in re.finditer(r"\S+", line)] for line in lines]
+    which = [start for start, _ in rows[0]].index(span[0])
+    if all(len(row) != len(rows[0]) or row[which][0] == span[0] for row in rows) and all(
+        len(row) <= which + 1 or row[which + 1][0] == span[1] for row in rows
+    ):
+        return _mask_left(lines, span, name, first_column=first_column)
+    found = lines[:1]
+    for line, row in zip(lines[1:], rows[1:], strict=True):
+        start, end = row[which] if len(row) == len(rows[0]) else (0, 0)
+        secret = not _RULED.fullmatch(line) and is_secret(name, line[start:end])
+        found.append(f"{line[:start]}{MASK}{line[end:]}" if secret else line)
+    return found
 
 
 def _to_the_right(header: str) -> list[Span]:
@@ -279,7 +325,9 @@ def _to_the_left(header: str) -> list[Span]:
 
 
 def _fits_left(row: str, _header: str, spans: Sequence[Span]) -> bool:
-    if "  " not in row.strip():
+    if "  " not in row.strip() and (
+        len(row.split()) != len(spans) or any(row[start : start + 1].isspace() for start, _ in spans)
+    ):
         return False
     return all(start == 0 or start >= len(row) or row[start - 1] == " " for start, _ in spans)
 

@@ -6,7 +6,6 @@ import base64
 import json
 import random
 import string
-import time
 from itertools import pairwise
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from runbook_lib.base.masking.drawn import ALONE, looks_drawn, mask_drawn
 from runbook_lib.base.redact import MASK, redact_text
 from runbook_lib.base.redact_data import redact
+from tests.linear import grows
 
 LETTERS = string.ascii_letters + string.digits
 X = "Zq7vK2mXw9" + "LpR4tB"
@@ -92,11 +92,5 @@ def test_of_words_that_people_join_none_is_taken_for_one() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("chain", [f"{X}_", f"{X}/", "aB1", f"{X}+", f"{X} "])
 def test_the_time_is_linear_in_the_text(chain: str) -> None:
-    def seconds(size: int) -> float:
-        text = chain * (size // len(chain))
-        began = time.process_time()
-        mask_drawn(text)
-        return time.process_time() - began
-
     # If it grew with the square, it would take eight times as long again.
-    assert any(seconds(80_000) < 20 * max(seconds(10_000), 0.0005) for _ in range(3))
+    assert any(grows(mask_drawn, chain, 10_000, 8, 0.0005) < 20 for _ in range(3))

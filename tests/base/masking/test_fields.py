@@ -34,6 +34,10 @@ TOLD: list[Any] = [
     {"type": "random_" + W, "name": "db", "instances": [{"attributes": {"length": 16, "result": X}}]},
     {"resources": [{"type": "random_" + W, "change": {"after": {"bcrypt_" + "hash": X}}}]},
     {"environment": [{"name": "API_" + "KEY_PROD", "value": X}]},
+    {"headers": [{"name": "Cookie", "value": X}, {"name": "Accept", "value": "a"}]},
+    {"headers": [{"name": "set-cookie", "value": X}]},
+    {"value": X, "name": "Set-Cookie"},
+    {"cookies": [{"name": "sid", "value": X, "path": "a"}]},
 ]
 KEPT: list[Any] = [
     {"Parameter": {"Name": "/prod/db/host", "Type": "String", "Value": X}},
@@ -42,6 +46,7 @@ KEPT: list[Any] = [
     {"outputs": {"a": {"value": X, "sensitive": False}, "b": {"sensitive": True}}},
     {"Item": {"name": {"S": "stage"}, "value": {"S": X}}},
     {"type": "random_id", "instances": [{"attributes": {"result": X}}]},
+    {"headers": [{"name": "Cookie-Policy", "value": X}]},
     {"Key": "backups/2026", "value": X, "case": "insensitive: true"},
 ]
 WRITTEN: dict[str, Callable[[Any], str]] = {

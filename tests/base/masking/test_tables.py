@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from runbook_lib.base.redact import MASK, redact_lines, redact_text
@@ -58,6 +58,91 @@ def test_a_frame_keeps_its_names_and_its_other_cells(form: str, rows: Any, order
     for shown in (redact_text(text), "".join(redact_lines(text.splitlines(keepends=True)))):
         assert not [one for one in frame["password"] if one in shown]
         assert all(one in shown for one in ["user", "password", other, "wxyz", *frame["user"]]), shown
+
+
+def _widths(rows: list[list[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _row(cells: list[str], widths: list[int], gap: str = "  ") -> str:
+    return gap.join(map(str.ljust, cells, widths)).rstrip()
+
+
+def _padded(rows: list[list[str]], gap: str, *, rule: str = "") -> str:
+    widths = _widths(rows)
+    lines = [_row(row, widths, gap) for row in rows]
+    ruled = _row([rule * width for width in widths], widths, gap)
+    return "\n".join([lines[0], *([ruled] if rule else []), *lines[1:]])
+
+
+def _grid(rows: list[list[str]], *, sign: str = "=") -> str:
+    widths = _widths(rows)
+    lines = [f"| {' | '.join(map(str.ljust, row, widths))} |" for row in rows]
+    rule = f"+{'+'.join('-' * (width + 2) for width in widths)}+"
+    return "\n".join([rule, lines[0], rule.replace("-", sign), *(f"{line}\n{rule}" for line in lines[1:])])
+
+
+def _framed(rows: list[list[str]]) -> str:
+    widths = _widths(rows)
+    rule, lines = " ".join("=" * width for width in widths), [_row(row, widths, " ") for row in rows]
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule])
+
+
+def _latex(rows: list[list[str]]) -> str:
+    head, *lines = (" & ".join(row).replace("_", "\\_") + " \\\\" for row in rows)
+    return "\n".join(["\\begin{tabular}{ll}", "\\toprule", head, "\\midrule", *lines, "\\bottomrule", "\\end{tabular}"])
+
+
+DRAWN = {
+    "columns": lambda rows: _padded(rows, "  "),
+    "columns with a rule": lambda rows: _padded(rows, "  ", rule="-"),
+    "columns one blank apart": lambda rows: _padded([[f"{cell}  " for cell in rows[0]], *rows[1:]], " "),
+    "columns as wide as their names": lambda rows: "\n".join(
+        _row(row, [len(name) + 2 for name in rows[0]], " ") for row in rows
+    ),
+    "markdown": lambda rows: "\n".join(
+        f"| {' | '.join(row)} |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    ),
+    "a grid": _grid,
+    "a table of mysql": lambda rows: _grid(rows, sign="-"),
+    "restructured text": _framed,
+    "latex": _latex,
+    "tabs": lambda rows: "\n".join(map("\t".join, rows)),
+}
+PLAIN_NAMES = ["user", "host", "role", "n", "state", "region", "email", "id"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", DRAWN)
+@given(data=st.data())
+def test_a_table_that_is_drawn_keeps_its_other_cells_and_no_secret(form: str, data: Any) -> None:
+    names = data.draw(st.lists(st.sampled_from(PLAIN_NAMES), min_size=1, max_size=3, unique=True))
+    at = data.draw(st.integers(0, len(names)))
+    names.insert(at, data.draw(st.sampled_from(["password", "token", "api_key", "db_password", "secret"])))
+    rows = [
+        [
+            data.draw(st.from_regex(rf"{'v' if which == at else 'u'}[a-p]{{2,{most}}}", fullmatch=True))
+            for which, most in enumerate(data.draw(st.integers(3, 12)) for _ in names)
+        ]
+        for _ in range(data.draw(st.integers(1, 4)))
+    ]
+    if form == "columns as wide as their names":  # one sign wider at the most
+        rows = [[cell[: max(4, len(name) + 1)] for cell, name in zip(row, names, strict=True)] for row in rows]
+        assume(all(len(cell) <= len(name) + 1 for row in rows for cell, name in zip(row, names, strict=True)))
+    rows = [
+        [f"{cell}{number}7" if which == at else cell for which, cell in enumerate(row)]
+        for number, row in enumerate(rows)
+    ]
+    shown = redact_text(f"first of all\n\n{DRAWN[form]([names, *rows])}\n\nand so on\n")
+    words = shown.replace("|", " ").replace("&", " ").replace("\\_", "_").split()
+    assert not [row[at] for row in rows if row[at] in shown], shown
+    assert not {cell for row in [names, *rows] for cell in row if cell not in words} - {row[at] for row in rows}, shown
+    assert redact_text(shown) == shown
+
+
+def test_lines_of_as_many_words_as_those_before_are_no_table() -> None:
+    for text in ("the password\nhas expired\n", "a token count\nis shown below\n"):
+        assert redact_text(text) == text
 
 
 CELLS = st.lists(st.from_regex(r"v[a-z]{3,9}-[a-z]{3,9}", fullmatch=True), min_size=1, max_size=4).map("\n".join)
