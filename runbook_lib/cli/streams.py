@@ -32,6 +32,8 @@ class _Lasting(io.TextIOWrapper):
     """
 
     called = "stdout"
+    shut = False
+    """Whether the caller had closed its descriptor."""
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -42,6 +44,8 @@ class _Lasting(io.TextIOWrapper):
 
     def write(self, text: str, /) -> int:
         """Writes the text, or drops it."""
+        if self.shut and text:
+            lost.setdefault(self.called, OSError(errno.EBADF, "it is closed"))
         try:
             return super().write(text)
         except OSError as error:
@@ -68,19 +72,22 @@ class _Lasting(io.TextIOWrapper):
 def lasting() -> None:
     """Makes this process's standard output and error lasting, and able to write every letter (LC_ALL=C: as escapes).
 
-    A descriptor that the caller closed is opened on nothing: the next opened file must not take its number.
+    A descriptor that the caller closed is opened on nothing: the next opened file must not take its number. What is
+    written there is lost.
     """
     usual_width()
     usual_time()
+    shut = set[int]()
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            shut.add(os.open(os.devnull, os.O_RDWR))
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream: Any = getattr(sys, name)
         if stream is None or (stream is getattr(sys, f"__{name}__") and type(stream) is io.TextIOWrapper):
             made = _made(number, name, stream)
+            made.shut = number in shut
             setattr(sys, name, made)
             setattr(sys, f"__{name}__", made)
         elif hasattr(stream, "reconfigure"):

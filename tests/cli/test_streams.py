@@ -53,12 +53,21 @@ def test_everything_is_done_and_then_the_exit_code(line: str, code: int, tmp_pat
 
 
 @pytest.mark.slow
-def test_what_could_not_be_printed_is_told_and_fails_what_only_shows(tmp_path: Path) -> None:
-    changed = shell('"$@" >/dev/full', tmp_path / "done", 0, "changes")
-    shown = shell('"$@" >/dev/full', tmp_path / "done")
+@pytest.mark.parametrize(("to", "why"), [("/dev/full", "No space left on device"), ("&-", "it is closed")])
+def test_what_could_not_be_printed_is_told_and_fails_what_only_shows(tmp_path: Path, to: str, why: str) -> None:
+    """A closed standard output ended in 0 and silence."""
+    changed = shell(f'"$@" >{to}', tmp_path / "done", 0, "changes")
+    shown = shell(f'"$@" >{to}', tmp_path / "done")
     assert (changed.returncode, shown.returncode) == (0, 1)
     for one in (changed, shown):
-        assert one.stderr.endswith("runbook: not everything could be printed (No space left on device)\n")
+        assert one.stderr.endswith(f"runbook: not everything could be printed ({why})\n")
+
+
+def test_nothing_is_missed_on_a_closed_output_where_nothing_is_printed() -> None:
+    quiet = "from runbook_lib.cli.guarded import guarded; from runbook_lib.cli.streams import lasting\nlasting()\n"
+    command = [sys.executable, "-c", f"{quiet}guarded(lambda: 0)"]
+    done = subprocess.run(["bash", "-c", '"$@" >&-', "bash", *command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_reader_that_had_enough_is_no_error(tmp_path: Path) -> None:
@@ -69,7 +78,7 @@ def test_a_reader_that_had_enough_is_no_error(tmp_path: Path) -> None:
 
 def test_a_closed_descriptor_becomes_no_file_that_is_opened_later(tmp_path: Path) -> None:
     done = shell('"$@" >&- 2>&-', tmp_path / "done")
-    assert (done.returncode, (tmp_path / "done").read_text()) == (0, "sealed")
+    assert (done.returncode, (tmp_path / "done").read_text()) == (1, "sealed"), "and nobody could be told"
 
 
 def test_a_pipe_that_does_not_block_gets_everything(tmp_path: Path) -> None:
