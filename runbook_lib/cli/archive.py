@@ -168,7 +168,7 @@ def archive_show(
     else:
         gates, changes = shown.pop("gates", []), shown.pop("changes", [])
         lists = {one: shown.pop(name) for name, one in _LISTS.items()}
-        entry = shown.pop("entry")
+        entry, _ = shown.pop("entry"), shown.pop("acted")  # the reason says it
         if sys.stdout.isatty():
             shown = _for_people(shown)
             gates = sealed_failing_first(gates)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from runbook_lib.base.errors import NOTHING
 from runbook_lib.judge.terms import Scenario, Verdict, Word
 
 _OFF: Scenario = "rollback_1"
@@ -49,3 +51,59 @@ def word_of(
         proven = all(one.get("verdict") == Verdict.PASS for one in checks if one.get("id") == OFF_CHECK)
         return str(Word.ASYNC_IS_OFF if proven else Word.HOLD)
     return str({"command": Word.DONE, "watch": Word.WATCH}.get(origin, Word.CLOSED))
+
+
+class Acted(NamedTuple):
+    """The changes of a run in words, by what came of each; in the order in which they were begun."""
+
+    done: tuple[str, ...] = ()
+    """AWS has it."""
+    unknown: tuple[str, ...] = ()
+    """Begun, and not read back: AWS has to be asked what is in force."""
+    missed: tuple[str, ...] = ()
+    """Read back, and not as meant."""
+
+    def clause(self, before: Sequence[str] = ()) -> str:
+        """The end of a sentence that says why a run did not complete.
+
+        Args:
+            before: further changes, begun by the same command before the run.
+
+        >>> Acted(done=("switch off",), unknown=("dial 10 %", "dial 10 %")).clause()
+        '; changed before that: switch off; begun and not read back: dial 10 % (twice)'
+        >>> Acted().clause()
+        '; nothing was changed'
+        """
+        told = {
+            "begun before that": before,
+            "changed before that": self.done,
+            "begun and not read back": self.unknown,
+            "tried, and not read back as meant": self.missed,
+        }
+        return "".join(f"; {how}: {_counted(whats)}" for how, whats in told.items() if whats) or NOTHING
+
+
+def acted(changes: Iterable[Mapping[str, Any]]) -> Acted:
+    """What came of each change of a record, from its JSON."""
+    found: dict[str, list[str]] = {name: [] for name in Acted._fields}
+    for one in changes:
+        intent, outcome = one.get("intent"), one.get("outcome")
+        ok = outcome.get("ok", True) if isinstance(outcome, Mapping) else None
+        what = intent.get("what") if isinstance(intent, Mapping) else None
+        found["unknown" if ok is None else "done" if ok else "missed"].append(str(what or "?"))
+    return Acted(*(tuple(one) for one in found.values()))
+
+
+def failed(sentence: str, done: Acted, before: Sequence[str] = ()) -> str:
+    """Why a run did not complete, and what it had changed before that; version 0.1 wrote the latter into the sentence.
+
+    Args:
+        before: see `Acted.clause`.
+    """
+    return f"{sentence.removesuffix(NOTHING)}{done.clause(before)}"
+
+
+def _counted(whats: Sequence[str]) -> str:
+    """Each once, in order, with how often it was."""
+    often = {1: "", 2: " (twice)"}
+    return ", ".join(f"{what}{often.get(n, f' ({n} times)')}" for what, n in Counter(whats).items())

@@ -127,7 +127,7 @@ def _said(record: Record) -> dict[str, Any]:
     """The columns that come from the record's own file."""
     row = {"mode": record.mode, "status": record.status, "decision": record.decision, "as_of": record.as_of}
     row |= {"word": record.word if record.entry is None else None}
-    row |= {"operator": record.operator or record.caller_arn, "reason": record.told.reason or None}
+    row |= {"operator": record.operator or record.caller_arn, "reason": record.why or None}
     if record.entry is not None:
         row |= {"item": record.entry.get("item") or None, "entered": headline(record)[0]}
     return row
@@ -150,6 +150,7 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
         "reason": said.reason,
         "next": said.next,
         "error": record.failure if record.error else None,
+        "acted": record.acted._asdict(),
         "account": record.account_id,
         "operator": record.operator or record.caller_arn,
         "changes": [report.change_row(change) for change in record.changes],

@@ -14,6 +14,7 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult
 from runbook_lib.record import said
 from runbook_lib.record.record import Record
+from runbook_lib.record.report import headline
 from runbook_lib.show.scale import sealed_failing_first
 
 _ICONS = {
@@ -37,16 +38,14 @@ def markdown(record: Record) -> str:
     """The decision with its reason, the gates, and the checks that do not pass (with a count of all)."""
     if record.entry is not None:
         return _entry(record)
-    told = record.told
-    reason = told.reason or (" ".join(record.notes) if record.status == "completed" else "") or record.failure
-    word = record.word
+    told = headline(record)
     lines = [
-        f"## {_ICONS.get(word, '❌')} {word}: {_text(record.notebook)} in {_text(record.env)}",
+        f"## {_ICONS.get(told.word, '❌')} {told.word}: {_text(record.notebook)} in {_text(record.env)}",
         "",
-        _sentence(reason),
+        _sentence(told.reason),
     ]
-    if told.next:
-        lines += ["", f"**Next:** {_sentence(told.next)}"]
+    lines += ["", f"**Next:** {_sentence(told.next)}"] if told.next else []
+    lines += ["", _sentence(told.aside)] if told.aside else []
     lines += [
         "",
         f"Run `{record.run_id}` · {_text(record.mode)} · release {_text(record.release)} · "

@@ -123,7 +123,7 @@ def only_planned(record: Record) -> bool:
 def said_by(requirement: str, record: Record) -> Finding | None:
     """The finding that one intact record gives for `notebook@environment`; None: it decides nothing."""
     if record.open_changes:
-        sentence = f"{requirement} {record.status} in the middle of a change (run {record.run_id}); run it again"
+        sentence = f"{requirement} {record.status} (run {record.run_id}){record.acted.clause()}; run it again"
         return Finding(requirement, False, sentence, record.run_id, record.sealed_at, judged=_instant(record))
     if record.status != "completed":
         return _cut_short(requirement, record)
@@ -140,7 +140,7 @@ def _cut_short(requirement: str, record: Record) -> Finding | None:
     """The finding that a run without its end gives; None: it has neither changed nor judged what is in force."""
     run = f"(run {record.run_id})"
     if any(change.done for change in record.changes):
-        sentence = f"{requirement} {record.status} after a change {run}; run it again"
+        sentence = f"{requirement} {record.status} {run}{record.acted.clause()}; run it again"
     elif record.decision == "ROLLBACK":
         sentence = f"{requirement} judged {record.told.word}, and {record.status} {run}; it has not passed"
     else:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
-from runbook_lib.base.errors import NOTHING
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.judge.told import of_today, word_of
+from runbook_lib.judge.told import Acted, acted, failed, of_today, word_of
 
 SCHEMA = 3
 READABLE = (1, 2, 3)
@@ -197,11 +197,23 @@ class Record(Frozen):
         return tuple(change for change in self.changes if change.open)
 
     @property
+    def acted(self) -> Acted:
+        """What came of its changes."""
+        return acted({"intent": one.intent, "outcome": one.outcome} for one in self.changes)
+
+    @property
     def failure(self) -> str:
-        """Why there is no decision, and whether nothing was changed; what was, is in `changes`."""
-        said = self.error.sentence if self.error else "no decision"
-        # A sentence of schema 1 says so itself.
-        return said if self.changes or self.schema_version < TOLD_SINCE else f"{said}{NOTHING}"
+        """Why it did not complete, and what it had changed before that."""
+        return self.failed()
+
+    def failed(self, before: Sequence[str] = ()) -> str:
+        """`failure` of a run before which the same command had begun the changes `before`."""
+        return failed(self.error.sentence if self.error else "no decision", self.acted, before)
+
+    @property
+    def why(self) -> str:
+        """What people read first: why it decided so, or `failure` of a run that did not complete."""
+        return self.told.reason if self.status == "completed" else self.failure
 
     @property
     def told(self) -> Told:

@@ -55,8 +55,8 @@ _NO_NOTEBOOK = ("entry", "command", "watch", "practice")
 """Origins of records without a notebook."""
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
-_AGAIN = "Run the notebook again: it finds out from AWS where the rollout stands."
-_ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the notebook in plan mode."
+_AGAIN = "Run the {} again: it finds out from AWS where {} stands."
+_ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the {}."
 
 
 class Headline(NamedTuple):
@@ -137,11 +137,9 @@ def headline(record: Record) -> Headline:
     told = record.told
     if record.status != "completed":
         ended, lead = _ENDED[record.status]
-        reason = f"{lead}: {record.failure}." if record.error else f"{lead}."
+        reason = f"{lead}: {record.failure}." if record.error else f"{lead}{record.acted.clause()}."
         aside = f"Before that it had decided {told.line}" if record.decision else ""
-        return Headline(
-            ended, *badge_of(ended), reason.replace("..", "."), _ASK_AWS if record.open_changes else _AGAIN, aside
-        )
+        return Headline(ended, *badge_of(ended), reason.replace("..", "."), _again(record), aside)
     if record.entry:
         return Headline(*said.headline(record))
     if not told.word and record.origin == "command":
@@ -152,6 +150,13 @@ def headline(record: Record) -> Headline:
     back = words.instant(told.come_back_at)
     aside = f"Come back at {back}." if back and back not in told.next else ""
     return Headline(record.word, *badge, reason, told.next, aside)
+
+
+def _again(record: Record) -> str:
+    """The next step behind a run that did not complete."""
+    if record.origin in _NO_NOTEBOOK and not record.notebook.startswith("rollback_"):  # whose notebook goes on
+        return _ASK_AWS.format("command without `--apply`") if record.open_changes else _AGAIN.format("command", "it")
+    return _ASK_AWS.format("notebook in plan mode") if record.open_changes else _AGAIN.format("notebook", "the rollout")
 
 
 def facts(record: Record) -> list[tuple[str, str]]:

@@ -144,15 +144,14 @@ def _says(record: Record) -> bool:
 
 
 def _unfinished(number: int, record: Record) -> Unfinished:
-    told = record.told
+    told, name = record.told, f"rollback {number} (run {record.run_id})"
+    if record.status != "completed":
+        return Unfinished(number, f"{name} {record.status} on the way{record.acted.clause()}", None, held=False)
     back = parse(told.come_back_at) if record.decision == "SOAK" and told.come_back_at else None
-    name = f"rollback {number} (run {record.run_id})"
     said = {
         "SOAK": f"{name} is not proven yet: {told.reason}",
         "HOLD": f"{name} is held: {told.reason}",
         "ROLLBACK": f"{name}: {told.reason}",
     }
-    done = (
-        "has not been verified by its notebook yet" if record.status == "completed" else f"{record.status} on the way"
-    )
-    return Unfinished(number, said.get(record.decision or "", f"{name} {done}"), back, record.decision == "HOLD")
+    words = said.get(record.decision or "", f"{name} has not been verified by its notebook yet")
+    return Unfinished(number, words, back, record.decision == "HOLD")

@@ -22,7 +22,7 @@ _HASH = re.compile(r"[0-9a-f]{40,}")
 
 @dataclass(frozen=True)
 class Decided:
-    """One run that decided something."""
+    """One run that decided something, or changed something and did not complete."""
 
     at: dt.datetime
     """The run's instant; if it changed something, the time of its last change, since it decided after that."""
@@ -30,7 +30,7 @@ class Decided:
     env: str
     decision: str
     word: str
-    """The decision's word for readers."""
+    """The word for readers."""
     mode: str
     run_id: str
     reason: str
@@ -68,14 +68,14 @@ def story(records: Iterable[Record]) -> Story:
             at=max(at, *(_acted(one) or [at])),
             notebook=one.notebook,
             env=one.env,
-            decision=one.decision,
-            word=one.told.word,
+            decision=one.decision or "",
+            word=one.told.word if one.status == "completed" else one.word,
             mode=one.mode,
             run_id=one.run_id,
-            reason=one.told.reason,
+            reason=one.why,
         )
         for at, one in known
-        if one.decision and one.notebook != ENTRY
+        if one.notebook != ENTRY and (one.decision or (one.status != "completed" and one.changes))
     ]
     notes = [
         (at, str(one.entry.get("by", "")), str(one.entry.get("text", "")))
@@ -168,7 +168,8 @@ def chart(told: Story, titles: Mapping[str, str], users: Collection[str]) -> Any
         where = f" ({one.env})" if one.notebook in several else ""
         return titles.get(one.notebook, one.notebook) + where
 
-    dots = [Dot(one.at, lane(one), one.word if one.word in SHAPES else one.decision) for one in told.decisions]
+    shapes = [(one, one.word if one.word in SHAPES else one.decision) for one in told.decisions]
+    dots = [Dot(one.at, lane(one), shape) for one, shape in shapes if shape]
     dots += [Dot(at, "Issues noted", NOTE) for at, _, _ in told.notes]
     order = sorted(told.weights, key=lambda env: env not in users)
     weights = {env: told.weights[env] for env in order}

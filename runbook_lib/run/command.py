@@ -56,7 +56,7 @@ class CommandRun:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         status: Status = "completed"
         if isinstance(error, KeyboardInterrupt):
-            status, error = "cancelled", KeyboardInterrupt("ended by Ctrl-C")
+            status, error = "cancelled", KeyboardInterrupt("interrupted")
         elif error is not None:
             status = "failed"
             self.journal.append_or_stderr("error", type=type(error).__name__, text=str(error))

@@ -324,10 +324,6 @@ def finished(archive: Any, ref: Any, before: Sequence[str] = ()) -> Finished:
     told, decision = record.told, record.decision or ""
     done = record.status == "completed" and record.outcome is not None
     problem = record.error
-    whats = [*before, *(str(one.intent.get("what", "")) for one in record.changes)]
-    why = record.failure
-    if whats:
-        why = f"{problem.sentence if problem else 'no decision'}; begun before that: {'; '.join(whats)}"
     report = report_of(ref)
     # What a rollback did is done, wherever its record lies; a plan whose record is not in the archive needs a person.
     apart = Exit.HOLD if record.mode == "plan" and is_spare(ref.folder) else Exit.OK
@@ -337,7 +333,7 @@ def finished(archive: Any, ref: Any, before: Sequence[str] = ()) -> Finished:
         notebook=record.notebook,
         status=record.status,
         decision=decision if done else None,
-        reason=told.line if done else f"{record.status}: {why}",
+        reason=told.line if done else f"{record.status}: {record.failed(before)}",
         next=told.next if done else "",
         folder=str(ref.folder),
         report=str(report) if report.is_file() else None,

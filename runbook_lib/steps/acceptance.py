@@ -170,7 +170,7 @@ class Acceptance(Step):
         for record in self.records:
             said = record.decision if record.status == "completed" else record.status
             if said in ("HOLD", "ROLLBACK", "failed", "died", "cancelled"):
-                why = record.told.line or (record.failure if record.error else "")
+                why = record.told.line if record.status == "completed" else f"{said}: {record.failure}"
                 rows.append([when(_when(record)), f"{record.notebook}@{record.env}", str(why or said)])
         rows.sort(key=lambda row: str(row[0]))
         return table(("When", "What", "Said"), rows, caption="Issues met on the way")

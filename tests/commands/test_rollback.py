@@ -32,6 +32,8 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.alarms import topic_arn
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.markdown import markdown
+from runbook_lib.record.report import headline
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
@@ -453,6 +455,9 @@ entry.main()
     (ref,) = Archive(file.parents[1] / "archive").records(notebook=NOTEBOOK)
     record = Archive(file.parents[1] / "archive").load(ref)
     assert (record.status, record.changes[0].open) == ("cancelled", when == "started")
+    said = "begun and not read back: switch off" if when == "started" else "changed before that: switch off"
+    assert headline(record).reason.startswith(f"The run was cancelled: interrupted; {said}")
+    assert said in markdown(record).split("\n\n")[1]
     assert "Traceback" not in ended.stderr
 
 

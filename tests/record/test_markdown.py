@@ -29,7 +29,7 @@ def record(**values: Any) -> Record:
 def test_the_decision_and_why_come_first() -> None:
     lines = markdown(record()).splitlines()
     assert lines[0] == "## ✋ HOLD: 06_phase1_10_percent in prod"
-    assert lines[2] == "no approval"
+    assert lines[2] == "No approval."
     assert "**Next:** Ask for it." in lines
 
 
@@ -40,7 +40,7 @@ def test_a_complete_rollback_promotes_nothing_in_words() -> None:
         "next": "Find the cause.",
     }
     lines = markdown(record(decision="PROMOTE", outcome=outcome)).splitlines()
-    assert lines[0].startswith("## ✅ DONE: ") and lines[2] == "the rollback is complete: async is off"
+    assert lines[0].startswith("## ✅ DONE: ") and lines[2] == "The rollback is complete: async is off."
 
 
 def test_a_run_that_failed_says_why() -> None:

@@ -76,7 +76,7 @@ def test_every_surface_says_the_decision_once(outcome: Outcome) -> None:
         assert (record.told.word, record.told.line, record.decision) == (word, line, str(outcome.decision))
         assert (headline(record).word, headline(record).reason) == (word, sentence)
         head, _, why, *_ = markdown(record).splitlines()
-        assert head.split()[2] == f"{word}:" and why == foreign.markdown(outcome.reason)
+        assert head.split()[2] == f"{word}:" and why == foreign.markdown(sentence)
         (decided,) = story([record]).decisions
         assert (decided.told, decided.decision) == (line, str(outcome.decision))
         ref = SimpleNamespace(folder=Path(), report=Path("none"))
@@ -89,13 +89,13 @@ def test_a_run_that_failed_says_once_whether_something_was_changed(begun: bool) 
     facts = {"status": "failed", "changes": changes}
     today = Record.model_validate({**facts, "error": Problem(type="Refused", sentence="no")})
     old = Record.model_validate({**facts, "schema": 1, "error": Problem(type="Refused", sentence=f"no{NOTHING}")})
-    assert today.failure == ("no" if begun else f"no{NOTHING}")
-    assert old.failure == f"no{NOTHING}", "as it was sealed"
+    said = "no; begun and not read back: dial 10 %" if begun else f"no{NOTHING}"
+    assert today.failure == old.failure == said
     event = {"event": "error", "type": "Refused", "text": f"no{NOTHING}"}
     assert from_journal([event], status="failed").failure == f"no{NOTHING}"
     ref = SimpleNamespace(folder=Path(), report=Path("none"))
     told = finished(SimpleNamespace(load=lambda _: today), ref).reason
-    assert told == ("failed: no; begun before that: dial 10 %" if begun else f"failed: no{NOTHING}")
+    assert told == f"failed: {said}"
 
 
 @pytest.mark.slow

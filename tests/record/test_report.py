@@ -219,7 +219,9 @@ def test_a_run_that_did_not_complete_is_not_dressed_up(record: Record, status: A
     assert word in page.text and "No executed notebook was at hand" in page.text
     change = Change(intent={"what": "dial"})
     assert "not read back" in headline(ended.model_copy(update={"changes": (change,)})).next
-    assert headline(ended.model_copy(update={"error": None, "decision": None})).reason == f"{lead}."
+    assert (
+        headline(ended.model_copy(update={"error": None, "decision": None})).reason == f"{lead}; nothing was changed."
+    )
 
 
 def test_a_bare_record_has_a_report_too() -> None:

@@ -383,7 +383,11 @@ def test_a_shift_that_was_killed_before_its_soak_is_not_the_promotion_before_it(
     owner = journal.folder / folders.FILE
     owner.write_text(json.dumps({**folders.facts(journal.folder), "pid": 2**22 + 1, "start": 1.0}))
     unsealed = stage.next()
-    assert "died after a change" in unsealed.words and f"runbook run {name}" in unsealed.command
+    assert (
+        " died (run " in unsealed.words
+        and "changed before that: " in unsealed.words
+        and f"runbook run {name}" in unsealed.command
+    )
     (swept,) = stage.archive.sweep()
     assert swept.run_id == "f" * 12
     assert stage.next().command == unsealed.command == f"runbook run {name} --params params/prod.yaml --set attempt=2"

@@ -22,7 +22,8 @@ def at(hours: float) -> str:
 
 
 def record(notebook: str, hours: float, decision: str | None = "PROMOTE", **more: Any) -> Record:
-    given = {"env": "prod", "as_of": at(hours), "run_id": f"{notebook[:2]}r{hours:g}", "mode": "apply", **more}
+    given = {"env": "prod", "as_of": at(hours), "run_id": f"{notebook[:2]}r{hours:g}", "mode": "apply"}
+    given |= {"status": "completed", **more}
     outcome = {"decision": decision, "reason": f"{decision}: because"} if decision else None
     return Record(notebook=notebook, decision=decision, outcome=outcome, **given)
 

@@ -5,20 +5,32 @@ from __future__ import annotations
 import datetime as dt
 import platform
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.base.errors import NOTHING, ArchiveError, AwsError
 from runbook_lib.params.load import load_file, read_yaml
 from runbook_lib.record.archive import Archive
+from runbook_lib.record.index.tables import rows_of
+from runbook_lib.record.journal import read_events
+from runbook_lib.record.listing import list_rows, show_record
+from runbook_lib.record.markdown import markdown
 from runbook_lib.record.record import Record
+from runbook_lib.record.report import report_html
+from runbook_lib.record.site.pages import Pages
+from runbook_lib.rollout.timeline import story
 from runbook_lib.run import command
 from runbook_lib.run.command import CommandRun
+from runbook_lib.run.launch import finished
 from tests import quick_versions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,13 +106,101 @@ def test_what_a_killed_command_left_open_is_closed_by_the_next(opened: Any, monk
     assert (died.run_id, died.status, done.run_id, done.previous) == (killed.run_id, "died", own.run_id, died.hash)
 
 
+class Killed(BaseException):
+    """The process ends here, and seals nothing."""
+
+
+ENDS = (KeyboardInterrupt(), AwsError("AWS refused"), Killed())
+
+
+@pytest.mark.slow
+@given(st.integers(1, 40), st.sampled_from(ENDS), st.lists(st.booleans(), min_size=1, max_size=4))
+def test_what_is_read_first_says_what_was_changed_as_the_journal_has_it(
+    when: int, end: BaseException, lands: list[bool]
+) -> None:
+    """A rollback that had turned async off was CANCELLED: interrupted, and not a word of it on the first screen."""
+    left = when
+
+    def beat() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise end
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        applied = {"archive": folder, "mode": "apply", "confirm": "prod", "account_id": IDENTITY.account}
+        settings = read_yaml(ROOT / "params" / "rehearsal.yaml")
+        own = CommandRun(load_file(ROOT / "params" / "prod.yaml", {**settings, **applied}), "dlq", AWS, IDENTITY)
+        act(own, lands, beat, end)
+        patch.setattr("runbook_lib.record.staging.alive", lambda *_: False)
+        archive = Archive(own.archive.root)
+        archive.sweep()
+        (ref,) = archive.records(notebook="dlq")
+        record, events = archive.load(ref), read_events(ref.folder)
+        ok = {one["intent"]: one["ok"] for one in events if one["event"] == "outcome"}
+        came = [(one["what"], ok.get(one["id"])) for one in events if one["event"] == "intent"]
+        assert record.acted == tuple(tuple(what for what, ok in came if ok is how) for how in (True, None, False))
+        if record.status == "completed":
+            return
+        (row,), (listed,) = rows_of(record.dump(), "folder")["runs"], list_rows(archive)
+        screens = {
+            "show": show_record(archive, record.run_id)["reason"],
+            "list": listed["reason"],
+            "summary": markdown(record).splitlines()[2],
+            "report": report_html(None, record).partition("</section>")[0].partition("<section")[2],
+            "site": Pages("..")._run(row | {"at": "2026-11-23T03:00:00Z"})["reason"],
+            "terminal": finished(archive, ref).reason,
+            "timeline": "".join(one.reason for one in story([record]).decisions) or NOTHING,
+        }
+        for name, told in screens.items():
+            assert (NOTHING in told) == (not came), name
+            for words, how in SAID.items():
+                within = told.partition(words)[2].partition(";")[0] if words in told else ""
+                several = [what for what, ok in came if ok is how]
+                assert bool(several) == bool(within) and (not several or several[0] in within), (name, told)
+                assert all(what in told for what in several), (name, told)
+
+
+SAID = {"changed before that: ": True, "begun and not read back: ": None, "tried, and not read back as meant: ": False}
+
+
+def act(own: CommandRun, lands: list[bool], beat: Any, end: BaseException) -> None:
+    """Makes a change for each of `lands`, which says whether AWS has it then; `beat` may end the run at any moment."""
+    append = own.journal.append_or_stderr
+
+    def note(event: str, **data: Any) -> Any:
+        each = (lambda: None) if isinstance(end, Exception) else beat
+        each()
+        done = append(event, **data)
+        each()
+        return done
+
+    def changes() -> None:
+        for number, lands_so in enumerate(lands):
+            seen = {"value": number if lands_so else -1}
+            own.guard.change(
+                f"set number {number}",
+                before={"value": -1},
+                after={"value": number},
+                undo="none",
+                do=beat,
+                read_back=lambda seen=seen: beat() or seen,
+                raises=False,
+            )
+
+    with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt, AwsError, Killed):
+        patch.setattr(own.journal, "append_or_stderr", note)
+        with nullcontext() if isinstance(end, Killed) else own:
+            changes()
+
+
 def test_ctrl_c_is_a_record_that_says_so(opened: Any) -> None:
     own = opened()
     with pytest.raises(KeyboardInterrupt), own:
         raise KeyboardInterrupt
     record = sealed(own)
     assert record.status == "cancelled" and record.error is not None
-    assert record.error.sentence == "ended by Ctrl-C"
+    assert record.error.sentence == "interrupted"
 
 
 WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false")

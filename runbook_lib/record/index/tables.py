@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from runbook_lib.judge.told import word_of
+from runbook_lib.judge.told import acted, failed, word_of
 from runbook_lib.record.place import ENTRY
 
 Type = Literal["VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN", "TIMESTAMP"]
@@ -51,7 +51,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
             "word", "VARCHAR", "What people read instead: ASYNC IS OFF, DONE, DIED; docs/verdicts.md has the table."
         ),
         Column("reason", "VARCHAR", "Why it decided so."),
-        Column("error", "VARCHAR", "Why it did not complete."),
+        Column("error", "VARCHAR", "Why it did not complete, and what it had changed before that."),
         Column("operator", "VARCHAR", "Who ran it, by name; else the ARN."),
         Column("caller", "VARCHAR", "ARN of the caller, by AWS."),
         Column("host", "VARCHAR", "Machine that it ran on."),
@@ -174,13 +174,14 @@ def _run(record: Mapping[str, Any], path: str) -> Row:
         for name in ("status", "decision", "origin", "notebook")
     )
     outcome, checks = _part(record, "outcome"), _each(record, "checks")
+    error = str(_part(record, "error").get("sentence") or "no decision")
     word = word_of(status, decision, outcome, origin=origin or "", notebook=notebook or "", checks=checks)
     return {
         **{name: record.get(name) for name in (*same, *times, "hash")},
         "word": word,
         **{name: incident.get(name) for name in ("decided_at", "set_at", "effective_at")},
         "reason": _part(record, "outcome").get("reason"),
-        "error": _part(record, "error").get("sentence"),
+        "error": None if status == "completed" else failed(error, acted(_each(record, "changes"))),
         "caller": record.get("caller_arn"),
         "account": record.get("account_id"),
         "took_s": (closed - opened).total_seconds() if opened and closed else None,

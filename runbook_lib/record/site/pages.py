@@ -152,7 +152,7 @@ class Pages:
             "attempt": row["attempt"] or 1,
             "word": _word(row["word"]),
             "who": _short(row["operator"] or ""),
-            "reason": _sentence(row["reason"] or row["error"]),
+            "reason": _sentence(row["error"] or row["reason"]),
             "report": self._report(row),
             "rollout": quote(page_of("rollout", row["env"] or "", row["release"] or "")),
         }

@@ -109,8 +109,8 @@ def _answer(scenario: Scenario, records: Sequence[Record], acted: Sequence[Recor
 
 def _known(last: Record) -> Line:
     """Whether the last record proves it."""
-    word = last.told.word or last.status
+    word = last.told.word if last.status == "completed" and last.told.word else last.status
     if word not in _MITIGATED:
-        return Line(False, f"the last record (run {last.run_id}) says {word}: {last.told.reason or last.failure}")
+        return Line(False, f"the last record (run {last.run_id}) says {word}: {last.why or 'no decision'}")
     later = f"; it is to be run again at {words.instant(last.told.come_back_at)}" if last.told.come_back_at else ""
     return Line(True, f"known by its record: {word} (run {last.run_id}){later}")

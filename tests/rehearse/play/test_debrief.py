@@ -37,7 +37,8 @@ def taken_back(seconds: float) -> TrafficState:
 
 def ran(notebook: str, decision: str = "SOAK", said: str | None = None, **more: Any) -> Record:
     outcome = {"decision": decision, "said": said, "reason": "why", "come_back_at": at(600)}
-    return Record(run_id="4f1c9a7be210", notebook=notebook, decision=decision, outcome=outcome, **more)
+    given = {"run_id": "4f1c9a7be210", "status": "completed", **more}
+    return Record(notebook=notebook, decision=decision, outcome=outcome, **given)
 
 
 ROLLED_BACK = ran("rollback_1_async_failing", said="ASYNC IS OFF", mode="apply", changes=CHANGED)
