@@ -121,6 +121,22 @@ def field(text: object) -> str:
     return terminal(" ".join(_clean(str(text)).split()))
 
 
+_LINE_END = re.compile(r"\r\n|[\r\n]")
+_FORMULA = re.compile(r"[\s\u2800]*[=+@\uff1d\uff0b\uff20\uff0d\ufe66\ufe62\ufe6b\ufe63\u207a\u208a\u207c\u208c-]")
+"""The beginning of a text that a spreadsheet would compute, in any width, with spaces of any kind in front."""
+
+
+def cell(text: object) -> str:
+    """`terminal` for a cell of CSV, which spreadsheets and terminals open: on one line, as Athena reads it, and with an
+    apostrophe in front of what a spreadsheet would compute.
+
+    >>> cell("=cmd()"), cell("a\\nb")
+    ("'=cmd()", 'a b')
+    """
+    told = terminal(_LINE_END.sub(" ", str(text)))
+    return f"'{told}" if _FORMULA.match(told) else told
+
+
 def word(text: object) -> str:
     """Text as one word of a command that is pasted into a shell (bash, zsh): what does not print is spelt out.
 

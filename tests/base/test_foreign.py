@@ -63,6 +63,26 @@ def test_a_terminal_is_not_steered(text: str) -> None:
     assert not set("\t\n\r\x85\u2028") & set(foreign.field(text))
 
 
+HIDDEN = ["\u3164", "\u115f", "\u034f", "\ufe0f", "\u200b", "\x1b[31m", "\x1b]8;;x\x07", "\x85", "\u2028"]
+BLANK = [" ", "\t", "\n", "\r\n", "\u00a0", "\u2800", "\u3000"]
+SIGNS = [*"=+-@\uff1d\uff0b\uff0d\uff20", "a"]
+
+
+@given(
+    st.lists(st.sampled_from(BLANK), max_size=3).map("".join),
+    st.sampled_from([*"=+-@\uff1d\uff0b\uff0d\uff20", "a"]),
+    TEXT,
+)
+def test_a_cell_of_csv_steers_nothing_and_is_no_formula(before: str, sign: str, text: str) -> None:
+    """A note with an escape, a link and U+202E lay in people.csv as it was typed."""
+    for told in (f"{before}{sign}{text}", text):
+        shown = foreign.cell(told)
+        assert len(shown.splitlines()) <= 1 and shown.removeprefix("'") == foreign.terminal(shown.removeprefix("'"))
+        seen = unicodedata.normalize("NFKC", shown).lstrip(" \t\u2800")
+        assert not seen.startswith(("=", "+", "-", "@"))
+        assert foreign.cell("plain; text") == "plain; text"
+
+
 @given(TEXT)
 def test_a_name_stays_on_its_line_and_loses_nothing_else(text: str) -> None:
     shown = foreign.line(text)

@@ -9,7 +9,7 @@ import contextlib
 from pathlib import Path
 from typing import Literal
 
-from runbook_lib.base import errors
+from runbook_lib.base import errors, foreign
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.judge import words
 from runbook_lib.record.index.tables import TABLES
@@ -17,10 +17,6 @@ from runbook_lib.record.seal import replace_file
 
 Form = Literal["csv", "parquet"]
 DDL = "athena.sql"
-_FORMULA = r"^[\s\pZ\pC]*[=+@＝＋＠－-]|^\pC"
-"""Beginning of a text that a spreadsheet would compute, with spaces of any kind and unseen characters in front."""
-_BREAK = r"\r\n|[\r\n]"
-"""A line break: Athena reads a CSV line by line."""
 _ATHENA = {"VARCHAR": "string", "BIGINT": "bigint", "DOUBLE": "double", "BOOLEAN": "boolean", "TIMESTAMP": "timestamp"}
 
 
@@ -38,6 +34,7 @@ def export(index: Path, folder: Path, form: Form, location: str) -> list[Path]:
 
     written = []
     with duckdb.connect(str(index), read_only=True) as base:
+        base.create_function("cell", foreign.cell, ["VARCHAR"], "VARCHAR")
         for table in TABLES:
             file = folder / table / f"{table}.{form}"
             part = file.with_name(f".part-{file.name}")
@@ -68,18 +65,11 @@ def _options(table: str, form: Form) -> str:
 
 
 def _rows(table: str, form: Form) -> str:
-    """SQL for the rows of a table. In CSV a line break becomes a space, and text that a spreadsheet would compute gets
-    an apostrophe in front.
-    """
+    """SQL for the rows of a table. In CSV each text is that of a cell (`foreign.cell`)."""
     if form == "parquet":
         return f"FROM {table} ORDER BY ALL"
-    told = [f"{_harmless(one)} AS {one}" for one in _texts(table)]
+    told = [f"cell({one}) AS {one}" for one in _texts(table)]
     return f"SELECT * REPLACE ({', '.join(told)}) FROM {table} ORDER BY ALL"  # noqa: S608 - names of our own
-
-
-def _harmless(column: str) -> str:
-    marked = f"if(regexp_matches({column}, '{_FORMULA}'), chr(39) || {column}, {column})"
-    return f"regexp_replace({marked}, '{_BREAK}', ' ', 'g')"
 
 
 def _quoted(path: Path) -> str:

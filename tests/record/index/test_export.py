@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from runbook_lib.base import errors
+from runbook_lib.base import errors, foreign
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.cli.ending import ending
 from runbook_lib.commands.questions import write
@@ -82,10 +82,11 @@ def test_nothing_is_written_into_the_archive_or_where_it_cannot(filled: Archive,
     [
         *("=1+1", "+1", "-1", "@SUM(A1)", " =1+1", "\t=1", "\r=1", "\n=1"),
         *("\uff1d1", "\u00a0=1", "\u3000=1", "\ufeff=1", "\u200b+1", "\x0b=1", "\x85=1", "\u2028=1"),
+        *("\x1b[31mred", "\x1b]8;;http://127.0.0.1/\x07here", "\u202eturned"),
     ],
     ids=ascii,
 )
-def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path, said: str) -> None:
+def test_no_cell_of_a_csv_is_a_formula_or_steers_a_terminal(tmp_path: Path, said: str) -> None:
     archive = Archive(tmp_path / "archive")
     entry = Entry(kind="note", by=said, text=said, at="2026-11-23T00:00:00+00:00")
     sealed(archive, {"env": "prod", "release": "r1"}, entry)
@@ -94,8 +95,9 @@ def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path, said: str) -> None:
     with (tmp_path / "csv" / "people" / "people.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     kept = archive.load(archive.records()[0]).entry
-    assert kept is not None and row["text"] == f"'{kept['text']}".replace("\r", " ").replace("\n", " ")
+    assert kept is not None and row["text"] == foreign.cell(kept["text"])
     assert not any(re.match(r"[\s\ufeff\u200b]*[=+@\uff1d]", value) for value in row.values())
+    assert all(value == foreign.terminal(value) for value in row.values())
     path = str(tmp_path / "parquet" / "people" / "people.parquet")
     assert duckdb.connect().execute("SELECT text FROM read_parquet(?)", [path]).fetchone() == (kept["text"],)
 
