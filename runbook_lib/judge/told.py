@@ -95,12 +95,13 @@ def acted(changes: Iterable[Mapping[str, Any]]) -> Acted:
 
 
 def failed(sentence: str, done: Acted, before: Sequence[str] = ()) -> str:
-    """Why a run did not complete, and what it had changed before that; version 0.1 wrote the latter into the sentence.
+    """Why a run did not complete, and what it had changed before that; some sentences say themselves that nothing was.
 
     Args:
         before: see `Acted.clause`.
     """
-    return f"{sentence.removesuffix(NOTHING)}{done.clause(before)}"
+    clause = done.clause(before)
+    return sentence if clause == NOTHING and NOTHING in sentence else f"{sentence.removesuffix(NOTHING)}{clause}"
 
 
 def _counted(whats: Sequence[str]) -> str:

@@ -113,8 +113,7 @@ class RunbookEngine:
                 if stopped and trouble:
                     stderr(trouble)
                 if ref is not None:
-                    nb.metadata["runbook"]["record"] = str(ref.folder).encode(errors="replace").decode()
-                    logger.info(f"Record:          {ref.folder}")
+                    _noted(nb, run.archive, ref, logger)
                     if on_sealed is not None:
                         on_sealed(ref)
         if ref is None:
@@ -134,6 +133,13 @@ class RunbookEngine:
         from papermill.utils import nb_language
 
         return str(nb_language(nb, language))
+
+
+def _noted(nb: Any, archive: Archive, ref: RecordRef, logger: Any) -> None:
+    """Tells where the sealed record is, in the notebook and in the log, and an error that follows what was changed."""
+    uncaught.shorten(lambda: archive.load(ref).acted)
+    nb.metadata["runbook"]["record"] = str(ref.folder).encode(errors="replace").decode()
+    logger.info(f"Record:          {ref.folder}")
 
 
 @dataclass(frozen=True)

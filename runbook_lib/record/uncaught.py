@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base import errors, foreign
+
+if TYPE_CHECKING:
+    from runbook_lib.judge.told import Acted
 
 TRACEBACK = "RUNBOOK_TRACEBACK"
 """Environment variable that leaves every error's way in place."""
@@ -53,14 +57,18 @@ def unread(error: BaseException) -> str:
     return f"{foreign.short(foreign.field(said))}; nothing was run, and there is no record of it"
 
 
-def shorten() -> None:
-    """From now on an uncaught error of papermill's is one sentence, if a cell ended with one of our errors."""
+def shorten(acted: Callable[[], Acted] | None = None) -> None:
+    """From now on an uncaught error of papermill's is one sentence, if a cell ended with one of our errors.
+
+    Args:
+        acted: gives what the run changed before that; None: its record is not sealed.
+    """
     import click
 
     if click.get_current_context(silent=True) is None or os.environ.get(TRACEBACK):
         return
     before = sys.excepthook.before if isinstance(sys.excepthook, _Hook) else sys.excepthook
-    sys.excepthook = _Hook(before, sentence)
+    sys.excepthook = _Hook(before, lambda error: sentence(error, acted))
 
 
 class _Hook:
@@ -78,9 +86,17 @@ class _Hook:
             self.before(kind, error, way)
 
 
-def sentence(error: BaseException) -> str:
-    """The sentence of our error that ended a cell; empty: it is another one."""
+def sentence(error: BaseException, acted: Callable[[], Acted] | None = None) -> str:
+    """The sentence of our error that ended a cell, and what was changed before that; empty: it is another one."""
     kind = getattr(errors, str(getattr(error, "ename", "")), None)
     if type(error).__name__ != "PapermillExecutionError" or not isinstance(kind, type):
         return ""
-    return foreign.line(str(getattr(error, "evalue", ""))) if issubclass(kind, errors.RunbookError) else ""
+    if not issubclass(kind, errors.RunbookError):
+        return ""
+    said = str(getattr(error, "evalue", ""))
+    if acted is not None and kind is not errors.RedVerdict:
+        from runbook_lib.judge.told import failed  # light until here: papermill imports this before it reads a file
+
+        with suppress(errors.ArchiveError):
+            said = failed(said, acted())
+    return foreign.line(said)

@@ -9,6 +9,7 @@ import click
 import pytest
 from papermill.exceptions import PapermillException, PapermillExecutionError
 
+from runbook_lib.judge.told import Acted
 from runbook_lib.record import uncaught
 
 
@@ -19,6 +20,21 @@ def _ended(name: str, value: str = "'attempt' is 'two': expects a whole number")
 @pytest.mark.parametrize("name", ["UsageError", "Refused", "AwsError", "RedVerdict"])
 def test_our_error_is_its_sentence(name: str) -> None:
     assert uncaught.sentence(_ended(name)) == "'attempt' is 'two': expects a whole number"
+
+
+@pytest.mark.parametrize(
+    ("name", "done", "end"),
+    [
+        ("UsageError", Acted(), "; nothing was changed"),
+        ("AwsError", Acted(done=("dial 10 %",)), "; changed before that: dial 10 %"),
+        ("RedVerdict", Acted(done=("dial 10 %",)), ""),
+    ],
+)
+def test_it_says_what_was_changed_but_for_a_verdict(name: str, done: Acted, end: str) -> None:
+    """A wrong confirm ended papermill without a word on whether anything was changed."""
+    assert uncaught.sentence(_ended(name, "so it was"), lambda: done) == f"so it was{end}"
+    again = "so it was; nothing was changed. Mend it, and run all cells."
+    assert uncaught.sentence(_ended("UsageError", again), Acted) == again, "once is enough"
 
 
 @pytest.mark.parametrize(
