@@ -55,7 +55,8 @@ def typed(kind: Any, text: str) -> Any:
     try:
         return read(text)
     except (ValueError, KeyError):
-        raise ValueError(f"'{text}' is no {name}") from None
+        large = kind is not bool and re.fullmatch("[-+]?[0-9]{16,}", text)
+        raise ValueError(f"'{text}' {'has more than 15 digits' if large else f'is no {name}'}") from None
 
 
 def assignments(given: Iterable[str]) -> dict[str, str]:

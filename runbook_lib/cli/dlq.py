@@ -97,7 +97,7 @@ def redrive(
     """Send dead letters back to the work queue, once the cause is fixed; without --apply, list them.
 
     A message of a completed job stays. Each is sent first and then deleted: a crash may repeat a job, never lose it.
-    Where some are hidden by another look, it says how many, and ends with exit code 1.
+    Where some are hidden by another look, it says how many; where a job has no message there, which. Both end with 1.
 
     Example: [bold]runbook dlq redrive --env prod --apply --confirm prod[/bold]
     """
@@ -114,5 +114,5 @@ def redrive(
             say(f"  {id}")
         if done.record:
             say(f"record: {done.record}")
-    if done.hidden:
+    if done.hidden or done.absent:
         raise typer.Exit(int(Exit.ERROR))

@@ -38,10 +38,13 @@ class Driven:
     """Messages that are hidden, so that they could not be redriven; see `Rest`."""
     not_looked_at: int = 0
     """Messages beyond `--max` that were not even looked at."""
+    absent: tuple[str, ...] = ()
+    """Jobs that were asked for and have no message in the queue, or none that could be seen."""
 
     def __post_init__(self) -> None:
         """Whoever can send a message writes the id: without secrets, and on one line, it is shown."""
-        object.__setattr__(self, "jobs", tuple(redact_text(field(one)) for one in self.jobs))
+        for name in ("jobs", "absent"):
+            object.__setattr__(self, name, tuple(redact_text(field(one)) for one in getattr(self, name)))
 
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON, for `--json`."""
@@ -102,13 +105,15 @@ def redrive(file: Path, values: Mapping[str, Any], jobs: Collection[str], most: 
         skipped = sum(one.status in params.service.worker_skips for one in asked)
         told += f"; {skipped} would be left, {SKIPPED}" if skipped else ""
         told += f"; {len(able) - len(due):,} would be left, beyond --max" if able[most:] else ""
-        told += _absent(jobs, {one.job_id for one in there}, found.rest) + _rest(found.rest)
-        return Driven(False, told, ids, None, **asdict(found.rest))
+        absent = _absent(jobs, {one.job_id for one in there})
+        told += _no_such(absent, found.rest) + _rest(found.rest)
+        return Driven(False, told, ids, None, absent=absent, **asdict(found.rest))
     with CommandRun(params, NOTEBOOK, aws, identity) as record:
         done = act.redrive(aws, record.guard, params, jobs, most)
-        told = _told(done) + _absent(jobs, done.seen, done.rest) + _rest(done.rest)
+        absent = _absent(jobs, done.seen)
+        told = _told(done) + _no_such(absent, done.rest) + _rest(done.rest)
         record.say(told)
-    return Driven(True, told, tuple(done.sent), record.folder, **asdict(done.rest))
+    return Driven(True, told, tuple(done.sent), record.folder, absent=absent, **asdict(done.rest))
 
 
 def _told(done: act.Redriven) -> str:
@@ -129,11 +134,15 @@ def _doubt(failed: int) -> str:
     return f" ({failed} of a job that is FAILED: nothing comes of it if the worker skips those)" if failed else ""
 
 
-def _absent(jobs: Collection[str], seen: Collection[str | None], rest: Rest) -> str:
-    """A phrase with the requested jobs that are not in the queue, for example because of a typo."""
-    missing = [job for job in jobs if job not in seen]
-    where = "not among those that could be seen" if rest else "not in the queue"
-    return f"; {where}: {', '.join(missing)}" if missing else ""
+def _absent(jobs: Collection[str], seen: Collection[str | None]) -> tuple[str, ...]:
+    """The requested jobs that were not seen, for example because of a typo."""
+    return tuple(dict.fromkeys(job for job in jobs if job not in seen))
+
+
+def _no_such(absent: Collection[str], rest: Rest) -> str:
+    """A phrase with the jobs that were not seen."""
+    where = "could be seen" if rest else "is in the queue"
+    return f"; no message of such a job {where}: {', '.join(absent)}" if absent else ""
 
 
 def _rest(rest: Rest) -> str:

@@ -143,7 +143,9 @@ def headline(record: Record) -> Headline:
     if record.entry:
         return Headline(*said.headline(record))
     if not told.word and record.origin == "command":
-        done = " ".join(words.sentence(note) for note in record.notes) or f"{record.notebook} has done its work."
+        notes = record.notes
+        said_once = [one for one in notes if not any(other != one and other.startswith(one) for other in notes)]
+        done = " ".join(map(words.sentence, said_once)) or f"{record.notebook} has done its work."
         return Headline(record.word, *badge_of(record.word), redact_text(done), "")
     badge = badge_of(record.word)
     reason = words.shown(told.reason or "The run was closed without a decision.")

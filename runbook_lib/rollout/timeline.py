@@ -51,8 +51,8 @@ class Story:
     """Decisions, oldest first."""
     notes: tuple[tuple[dt.datetime, str, str], ...]
     """Issues met on the way (`runbook note`): time, who, what. Oldest first."""
-    changes: tuple[tuple[dt.datetime, str, str], ...] = ()
-    """Changes as (time by AWS's clock, words, run), oldest first."""
+    changes: tuple[tuple[dt.datetime, str, str, str], ...] = ()
+    """Changes as (time by AWS's clock, words, run, environment), oldest first."""
 
     @property
     def began(self) -> dt.datetime | None:
@@ -83,7 +83,7 @@ def story(records: Iterable[Record]) -> Story:
         if one.entry is not None and one.entry.get("kind") == "note"
     ]
     changes = [
-        (parse(at), change_words(each), one.run_id)
+        (parse(at), change_words(each), one.run_id, one.env)
         for _, one in known
         for each in one.changes
         if (at := each.intent.get("aws_at"))

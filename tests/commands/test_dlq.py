@@ -183,7 +183,7 @@ def test_what_another_look_hides_is_told_and_no_command_ends_well(
     assert "none of 3 messages written" in capsys.readouterr().err and not out.exists()
     assert ended(lambda: cli_dlq.redrive(file, job=[jobs[0]], most=10)) == 1
     said = capsys.readouterr().out
-    assert "3 messages hidden" in said and "not in the queue" not in said
+    assert "3 messages hidden" in said and "no message of such a job" not in said
     assert ended(lambda: cli_dlq.redrive(file, most=10, apply=True, confirm="prod", json_=True)) == 1
     done = json.loads(capsys.readouterr().out)
     assert (done["jobs"], done["hidden"], done["not_looked_at"]) == ([], 3, 0) and "3 messages hidden" in done[
@@ -278,8 +278,19 @@ def test_a_job_that_is_not_there_is_named(aws: EmbeddedAws, file: Path, send: An
     job = send()
     for values in ({}, APPLY):
         told = dead_letters.redrive(file, values, [job, "mistyped"], 1000)
-        assert told.jobs == (job,)
-        assert told.sentence.endswith("not in the queue: mistyped")
+        assert (told.jobs, told.absent) == ((job,), ("mistyped",))
+        assert told.sentence.endswith("no message of such a job is in the queue: mistyped")
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_a_job_that_is_not_there_ends_with_1(
+    aws: EmbeddedAws, file: Path, send: Any, capsys: pytest.CaptureFixture[str], apply: bool
+) -> None:
+    """A mistyped `--job` ended with 0: nothing was redriven, and a job of CI was green."""
+    send()
+    assert ended(lambda: cli_dlq.redrive(file, job=["mistyped"], most=10, apply=apply, confirm="prod")) == 1
+    assert "no message of such a job is in the queue: mistyped" in capsys.readouterr().out
+    assert depth(aws, file, "dlq") == 1
 
 
 def test_the_list_tells_a_message_of_nobody_from_a_job(

@@ -224,6 +224,28 @@ def test_a_run_that_did_not_complete_is_not_dressed_up(record: Record, status: A
     )
 
 
+@pytest.mark.parametrize(
+    ("origin", "notebook", "runs", "asks"),
+    [
+        ("papermill", "06_phase1_10_percent", "Run the notebook again", "the notebook in plan mode"),
+        ("command", "rollback_1_async_failing", "Run the notebook again", "the notebook in plan mode"),
+        ("command", "dlq", "Run the command again", "the command without `--apply`"),
+    ],
+)
+def test_who_has_no_notebook_is_not_sent_to_one(origin: str, notebook: str, runs: str, asks: str) -> None:
+    """A failed `dlq redrive` said "Run the notebook again"."""
+    record = Record(status="failed", origin=origin, notebook=notebook)
+    assert headline(record).next.startswith(runs)
+    assert asks in headline(record.model_copy(update={"changes": (Change(intent={"what": "x"}),)})).next
+
+
+def test_a_note_that_another_one_repeats_and_goes_on_from_is_said_once() -> None:
+    """The second `rollback 1` said that async is off already twice."""
+    notes = ("async is off already", "async is off already, and no time is measured", "people know")
+    said = headline(Record(status="completed", origin="command", notebook="rollback_1_async_failing", notes=notes))
+    assert said.reason == "async is off already, and no time is measured. people know."
+
+
 def test_a_bare_record_has_a_report_too() -> None:
     page = Page(report_html(None, Record(status="completed", origin="interactive", warnings=("care",))))
     assert "closed without a decision" in page.text and "runbook archive attach" in page.text and "care" in page.text

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runbook_lib.judge.terms import Word
-from runbook_lib.record.record import Change, Record
+from runbook_lib.record.record import Change, Problem, Record
 from runbook_lib.rollout.timeline import chart, story
 from runbook_lib.show.rollout import SHAPES
 
@@ -93,9 +93,9 @@ def test_what_was_changed_is_told_with_its_numbers_and_how_it_ended() -> None:
     ]
     record_ = Record.model_validate({"notebook": "rollback_2", "as_of": at(1), "run_id": "r", "changes": changes})
     assert story([record_]).changes == (
-        (BEGAN + HOUR, "the dial: did not read back", "r"),
-        (BEGAN + 2 * HOUR, "the workers (reserved 5 -> 10)", "r"),
-        (BEGAN + 3 * HOUR, "the table: started; how it ended is not known", "r"),
+        (BEGAN + HOUR, "the dial: did not read back", "r", ""),
+        (BEGAN + 2 * HOUR, "the workers (reserved 5 -> 10)", "r", ""),
+        (BEGAN + 3 * HOUR, "the table: started; how it ended is not known", "r", ""),
     )
 
 
@@ -103,7 +103,7 @@ def test_what_is_the_same_for_many_is_told_once_and_a_hash_by_its_beginning() ->
     alarms = changed("write alarms", 1, before={"a": "missing", "b": "missing"}, after={"a": "made", "b": "made"})
     board = changed("dashboard", 2, before={"sha256": ""}, after={"sha256": "0123456789ab" + "c" * 52})
     found = Record.model_validate({"notebook": "04", "as_of": at(1), "run_id": "r", "changes": [alarms, board]})
-    assert [told for _, told, _ in story([found]).changes] == [
+    assert [told for _, told, *_ in story([found]).changes] == [
         "write alarms (a, b: missing -> made)",
         "dashboard (sha256 none -> 0123456789ab...)",
     ]
@@ -134,3 +134,13 @@ def test_a_dot_has_the_word_of_its_report() -> None:
     assert "Preflight DONE" in str(chart(story([done]), {"01_preflight": "Preflight"}, ["prod"]))
     told = tuple(Word)[tuple(Word).index(Word.PLANNED) : tuple(Word).index(Word.MITIGATED) + 1]
     assert set(SHAPES) == set(map(str, told)), "a word without a shape is not drawn"
+
+
+@pytest.mark.parametrize("decision", [None, "SOAK"])
+def test_a_run_that_changed_something_and_did_not_complete_stands_there_with_both(decision: str | None) -> None:
+    """A rollback that was interrupted behind its effect was not in the story, or with the decision that it had made."""
+    done = Change(intent={"what": "switch off", "aws_at": at(33.2)}, outcome={"ok": True, "aws_at": at(33.3)})
+    given = {"status": "cancelled", "error": Problem(type="Cancelled", sentence="interrupted")}
+    (one,) = story([record("rollback_1_async_failing", 33, decision, changes=(done,), **given)]).decisions
+    assert one.told == "CANCELLED: interrupted; changed before that: switch off"
+    assert story([record("06_phase1_10_percent", 33, None, **given)]).decisions == (), "it did nothing"

@@ -60,6 +60,7 @@ def test_overrides_keep_digits_of_text_and_read_numbers() -> None:
         ("attempt=[", "no whole number"),
         ("redact_emails=perhaps", "no true or false"),
         ("attempt=1.5", "no whole number"),
+        (f"attempt={'9' * 20}", "has more than 15 digits"),
         ("time_scale=fast", "no number"),
     ],
 )

@@ -111,7 +111,7 @@ def _timeline(facts: Facts, told: Story) -> list[str]:
     # Order within one second: what this rollback did, other changes, AppConfig, weights, decisions, notes.
     causes: tuple[Iterable[tuple[dt.datetime, str, str]], ...] = (
         ((at, words, "this rollback") for at, words in facts.own),
-        told.changes,
+        _changes(told, facts.env),
         ((at, words, "AppConfig") for at, words in facts.moved),
         weights,
         (one for one in _decisions(told) if facts.until is None or one[0] <= facts.until),
@@ -123,6 +123,20 @@ def _timeline(facts: Facts, told: Story) -> list[str]:
         key=lambda row: (row[0].replace(microsecond=0), row[1]),
     )
     return [f"| {when(at, seconds=True)} | {markdown(words)} | {markdown(where)} |" for at, _, words, where in kept]
+
+
+def _changes(told: Story, env: str) -> list[tuple[dt.datetime, str, str]]:
+    """One row for each change in the environment of the incident; what a run repeats is one row with a count."""
+    rows: dict[tuple[str, str], list[dt.datetime]] = {}
+    for at, words_, run, where in told.changes:
+        if where == env:
+            rows.setdefault((words_, run), []).append(at)
+    return [(times[0], f"{words_}{_again(times)}", run) for (words_, run), times in rows.items()]
+
+
+def _again(times: Sequence[dt.datetime]) -> str:
+    more = words.count(len(times) - 1, "time")
+    return f" (and {more} more, until {when(times[-1])})" if len(times) > 1 else ""
 
 
 def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
@@ -140,9 +154,8 @@ def _decisions(told: Story) -> list[tuple[dt.datetime, str, str]]:
 
 
 def _decision(same: Sequence[Decided]) -> str:
-    one, more = same[0], f"{words.count(len(same) - 1, 'time')} more"
-    again = f" (and {more}, until {when(same[-1].at)})" if len(same) > 1 else ""
-    return f"{one.notebook} @ {one.env}: {one.told}{again}"
+    one = same[0]
+    return f"{one.notebook} @ {one.env}: {one.told}{_again([each.at for each in same])}"
 
 
 def moves(state: TrafficState) -> list[tuple[dt.datetime, str]]:

@@ -70,9 +70,19 @@ def test_what_lies_after_now_belongs_to_another_story() -> None:
 
 
 def test_changes_stand_in_the_timeline() -> None:
-    changes = ((AT + dt.timedelta(minutes=1), "switch off", "run1"),)
+    changes = ((AT + dt.timedelta(minutes=1), "switch off", "run1", "prod"),)
     told = post_mortem(facts(), Story({}, (), (), changes))
     assert "| 2026-11-23 03:13:00 UTC | switch off | run1 |" in told
+
+
+def test_changes_of_another_environment_and_batches_of_one_command_fill_no_timeline() -> None:
+    """29 batches of a redrive in staging stood in the post-mortem of prod."""
+    each = [(AT + dt.timedelta(minutes=n), "redrive 10 dead letters") for n in range(5)]
+    changes = [(at, what, run, env) for run, env in (("run1", "staging"), ("run2", "prod")) for at, what in each]
+    told = post_mortem(facts(), Story({}, (), (), tuple(sorted(changes))))
+    rows = [line for line in told.splitlines() if "redrive" in line]
+    again = "(and 4 times more, until 2026-11-23 03:16 UTC)"
+    assert rows == [f"| 2026-11-23 03:12:00 UTC | redrive 10 dead letters {again} | run2 |"]
 
 
 def test_a_move_of_the_dial_is_not_told_as_this_rollbacks_own() -> None:
@@ -81,7 +91,7 @@ def test_a_move_of_the_dial_is_not_told_as_this_rollbacks_own() -> None:
 
 
 def test_within_one_second_causes_come_before_what_follows_from_them() -> None:
-    changes = ((AT, "the switch is turned off", "run1"),)
+    changes = ((AT, "the switch is turned off", "run1", "prod"),)
     told = post_mortem(
         facts(own=[(AT, "z: decided to roll back")]),
         Story({"prod": [(AT, 0.0)]}, (decided(0, "a verdict"),), ((AT, "ann", "a note"),), changes),
