@@ -141,8 +141,8 @@ def _absent(jobs: Collection[str], seen: Collection[str | None]) -> tuple[str, .
 
 def _no_such(absent: Collection[str], rest: Rest) -> str:
     """A phrase with the jobs that were not seen."""
-    where = "could be seen" if rest else "is in the queue"
-    return f"; no message of such a job {where}: {', '.join(absent)}" if absent else ""
+    where = "not among those that could be seen" if rest else "no message of such a job is in the queue"
+    return f"; {where}: {', '.join(absent)}" if absent else ""
 
 
 def _rest(rest: Rest) -> str:
