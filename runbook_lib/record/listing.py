@@ -150,7 +150,7 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
         "reason": said.reason,
         "next": said.next,
         "error": record.failure if record.error else None,
-        "acted": record.acted._asdict(),
+        "acted": {name: list(whats) for name, whats in record.acted._asdict().items()},
         "account": record.account_id,
         "operator": record.operator or record.caller_arn,
         "changes": [report.change_row(change) for change in record.changes],

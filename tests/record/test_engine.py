@@ -27,6 +27,7 @@ from runbook_lib.record.ended import Terminated, cut_short, deferring_signals
 from runbook_lib.record.engine import RunbookEngine, prestart
 from runbook_lib.record.kernel import NoKernel
 from runbook_lib.record.record import Record
+from runbook_lib.record.report import headline
 from tests.kernels import nursery
 
 PARAMS = Path(__file__).parents[2] / "params"
@@ -230,6 +231,8 @@ def test_a_kernel_that_is_killed_leaves_a_record_that_says_so_and_running_again_
     record = project.record()
     assert (record.status, len(record.open_changes)) == ("died", 1)
     assert record.error is not None and record.error.sentence == "the kernel died while code cell 4 of 5 ran"
+    told = "the kernel died while code cell 4 of 5 ran; begun and not read back: dial"
+    assert headline(record).reason == f"The run died: {told}."
     cells = project.sealed_notebook()["cells"]
     assert [cell["metadata"]["papermill"]["status"] for cell in cells] == ["completed"] * 3 + ["failed", "pending"]
     project.run(OPEN, CLOSE)
@@ -240,12 +243,16 @@ def test_a_kernel_that_is_killed_leaves_a_record_that_says_so_and_running_again_
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGINT, None, "SIGINT")]
+    ("number", "code", "word", "outcome", "how"),
+    [
+        (signal.SIGTERM, 143, "SIGTERM", "", "begun and not read back: dial"),
+        (signal.SIGINT, None, "SIGINT", OUTCOME, "changed before that: dial"),
+    ],
 )
 def test_papermill_that_is_terminated_stops_its_kernel_and_seals(
-    project: Project, number: signal.Signals, code: int | None, word: str
+    project: Project, number: signal.Signals, code: int | None, word: str, outcome: str, how: str
 ) -> None:
-    project.notebook(OPEN, INTENT, f'print(os.getpid(), file=open("pid", "w"))\n{WAIT}', CLOSE)
+    project.notebook(OPEN, f"{INTENT}\n{outcome}", f'print(os.getpid(), file=open("pid", "w"))\n{WAIT}', CLOSE)
     process = project.papermill()
     project.wait_for("waiting")
     process.send_signal(number)
@@ -254,8 +261,9 @@ def test_papermill_that_is_terminated_stops_its_kernel_and_seals(
     process.communicate(timeout=30)
     assert process.returncode == code if code is not None else process.returncode != 0
     record = project.record()
-    assert (record.status, len(record.open_changes)) == ("cancelled", 1)
+    assert (record.status, len(record.changes)) == ("cancelled", 1)
     assert record.error is not None and f"({word}) while code cell 4 of 5 ran" in record.error.sentence
+    assert headline(record).reason.endswith(f"({word}) while code cell 4 of 5 ran; {how}.")
     with pytest.raises(ProcessLookupError):
         os.kill(int((project.root / "pid").read_text()), 0)
 
