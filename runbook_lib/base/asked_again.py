@@ -9,14 +9,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from runbook_lib.base.aws_errors import cause_of, spoilt
+from runbook_lib.base.aws_errors import cause_of, numbered, spoilt
 from runbook_lib.base.patience import Silence, again
 
 _QUESTION = re.compile(r"(Batch)?Get|List|Describe|Head|Lookup|Query$|Scan$|Filter|Test(?!Invoke)|Simulate")
 """How the name of an operation begins that changes nothing. `ReceiveMessage` hides what it receives."""
-
-
-_NUMBERS = {"x-amzn-requestid", "x-amz-request-id"}
 
 
 def is_question(asked: str) -> bool:
@@ -35,7 +32,8 @@ def listen(client: Any, lost: Silence) -> None:
     def made(asked: str, request: Any) -> Any:
         if not is_question(asked):
             return call(asked, request)
-        return again(lambda: call(asked, request), _on_the_way, lost, client.meta.service_model.service_name)
+        told = f"the answer to {asked} is not from AWS, or not whole"
+        return again(lambda: call(asked, request), _on_the_way, lost, told)
 
     client._make_api_call = made
 
@@ -49,6 +47,4 @@ def _on_the_way(error: Exception) -> bool:
     cause = cause_of(error)
     if not isinstance(cause, ClientError):
         return spoilt(error)
-    answer = cause.response.get("ResponseMetadata", {})
-    numbered = answer.get("RequestId") or _NUMBERS & set(answer.get("HTTPHeaders", ()))
-    return not numbered or (spoilt(error) and not cause.operation_name.startswith("Head"))
+    return not numbered(cause) or (spoilt(error) and not cause.operation_name.startswith("Head"))

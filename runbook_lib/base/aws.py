@@ -183,6 +183,11 @@ class Aws:
                 self._clients[service] = self._made(service)
         return self._clients[service]
 
+    def close(self) -> None:
+        """Closes the connections; a further question opens another one."""
+        for client in self._clients.values():
+            client.close()
+
     def _made(self, service: str, **more: Any) -> Any:
         first = service == "sts"
         answer_s = min(WHO_S, self._answer_s) if first else self._answer_s

@@ -53,8 +53,8 @@ _NO_NUMBER = re.compile("invalid literal for int|could not convert string to flo
 """What Python says of a number that AWS sends as text, such as a queue's depth, and that is none."""
 
 
-_FAILED = 500
-"""HTTP codes from which on AWS itself failed."""
+_REFUSED, _FAILED, _SIGN_IN = 400, 500, 511
+"""HTTP codes from which on AWS refuses, from which on it failed itself, and that of a network to sign in to."""
 
 
 @contextmanager
@@ -241,6 +241,26 @@ def code_of(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code") or "")
 
 
+_NUMBERS = {"x-amzn-requestid", "x-amz-request-id"}
+
+
+def numbered(error: Any) -> bool:
+    """Whether what refused gave the request a number, as AWS does."""
+    answer = error.response.get("ResponseMetadata", {})
+    return bool(answer.get("RequestId") or _NUMBERS & set(answer.get("HTTPHeaders", ())))
+
+
+def _foreign_code(error: Any) -> bool:
+    """Whether a `ClientError` has no code but that of HTTP, and one that AWS does not send so: 503 is one of its load
+    balancers', 302 or 511 a login page's.
+    """
+    code = code_of(error)
+    if not code.isdigit() or numbered(error):
+        return False
+    aws_from = _REFUSED if error.operation_name.startswith("Head") else _FAILED  # HEAD's refusals have no body
+    return int(code) == _SIGN_IN or int(code) < aws_from
+
+
 def _refused(error: Any) -> str:
     """The sentence for AWS's own refusal."""
     said = error.response.get("Error", {})
@@ -249,6 +269,8 @@ def _refused(error: Any) -> str:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         number = f" (HTTP {status})" if status else ""
         return f"what answers {error.operation_name} is not AWS: it refuses without a code{number}; {PORTAL}"
+    if _foreign_code(error):
+        return f"the answer to {error.operation_name} is not from AWS (HTTP {code}); {PORTAL}"
     if code in SKEWED or any(words in message.lower() for words in _SKEWED_WORDS):
         return f"this machine's clock is not AWS's{_by(error.response)} ({code}); set it right (NTP) and run again"
     if code in EXPIRED:

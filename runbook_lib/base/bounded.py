@@ -44,7 +44,8 @@ class Answer(awsrequest.AWSResponse):  # type: ignore[misc]
         """See botocore's."""
         if self._content is None:
             try:
-                self._content = joined(self.raw.stream(_PART_B), FILE_B if "content-length" in self.headers else MOST_B)
+                most = FILE_B if "content-length" in self.headers else MOST_B
+                self._content = joined(self.raw.stream(amt=_PART_B), most)
             except ProtocolError:
                 self.raw.close()
                 raise

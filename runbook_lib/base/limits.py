@@ -9,6 +9,10 @@ from typing import NoReturn
 
 LEAST_MB = 768
 """Address space in MB for a command that loads numpy, pandas and matplotlib with one thread, and some room."""
+AFTER_MB = 112
+"""The same for what follows the effect of a rollback. With less, libraries end the process, or stand for ever."""
+FILES = 1024
+"""Files that a command may have open at a time, where the hard limit allows so many."""
 _SPARE_S = 2
 """Seconds of processor time kept back to seal what was begun, and to say why it ends."""
 
@@ -29,15 +33,20 @@ def eased() -> None:
     if hard != resource.RLIM_INFINITY and soft in (hard, resource.RLIM_INFINITY) and hard > 2 * _SPARE_S:
         resource.setrlimit(resource.RLIMIT_CPU, (hard - _SPARE_S, hard))
     signal.signal(signal.SIGXCPU, _spent)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < FILES:
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (FILES if hard == resource.RLIM_INFINITY else min(FILES, hard), hard)
+        )
 
 
-def too_tight() -> str:
-    """Why no command can be carried out within these limits; empty: they are wide enough."""
+def too_tight(what: str = "a command", least_mb: int = LEAST_MB) -> str:
+    """Why `what` cannot be carried out within these limits; empty: they are wide enough."""
     most = _address_space()
-    if most is None or most >= LEAST_MB << 20:
+    if most is None or most >= least_mb << 20:
         return ""
     return (
-        f"this process may use {most >> 20} MB of address space (`ulimit -v`), and a command needs {LEAST_MB} MB: "
+        f"this process may use {most >> 20} MB of address space (`ulimit -v`), and {what} needs {least_mb} MB: "
         "raise the limit, or end it by `ulimit -v unlimited`"
     )
 

@@ -9,8 +9,6 @@ from runbook_lib.base.errors import RunbookError
 from runbook_lib.base.foreign import line, one_line, short
 
 _NAMES = "EACCES EDQUOT EFBIG EIO EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENOSPC ENOTDIR EPERM EROFS"
-UNLOADED = (ImportError, MemoryError, SystemError)
-"""Errors of a module that cannot be loaded; the last is Python's own where memory ends while it looks for one."""
 _OF_A_FILE = {getattr(errno, name) for name in _NAMES.split()}
 """What this machine says of a file that a person named, or of its disk: no fault of the runbook."""
 

@@ -153,7 +153,7 @@ def again(
     as `lost` allows.
 
     Args:
-        told: whom it asks, for the person who waits.
+        told: what is wrong with the answers, for the person who waits.
     """
     lost = lost or Silence(AGAIN_MOST_S, time.monotonic)
     for nth, pause in enumerate((*AGAIN_S, math.inf), 2):
@@ -165,7 +165,7 @@ def again(
             if pause > lost.left_s or not if_(error):
                 raise
         if told:
-            _trouble.again(told, nth, len(AGAIN_S) + 1)
+            _trouble.again(told, nth, len(AGAIN_S) + 1, pause)
         begun = time.monotonic()
         time.sleep(pause)
         lost.add(begun)
@@ -240,7 +240,7 @@ class Patient:
         nth = int(this[1]) if this else 1
         more = max(0, self._tries - nth) if this else 0
         if nth > 1:
-            _trouble.again(self._asked, nth, max(nth, self._tries))
+            _trouble.again(f"{self._asked} gives no good answer", nth, max(nth, self._tries))
         pauses = 2**more if more else 0  # botocore's, at most
         left = self._silence.left_s
         if left <= 0:

@@ -164,6 +164,7 @@ def params_file(value: str | Path) -> Path:
         return path
     file = Path("params") / f"{path}.yaml"
     file = file if file.parent.is_dir() else params_dir() / file.name
+    named[-1] = file.absolute()
     if not _there(file) and (near := hint(path, environments(file.parent))):
         raise UsageError(f"{file}: no such file: '{path}' has no parameters here; {near}")
     return file
@@ -184,6 +185,17 @@ def _there(path: Path) -> bool:
 def visible(folder: Path, ending: str) -> list[Path]:
     """The files of a folder with this ending, by name. Hidden ones are an editor's or a file manager's."""
     return sorted(folder.glob(f"[!.]*.{ending}"))
+
+
+def closed(folder: Path) -> str:
+    """Why the files of a folder that is there cannot be listed; empty: they can, or it is not there."""
+    try:
+        os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        return str(error.strerror)
+    return ""
 
 
 def environments(folder: Path) -> list[str]:

@@ -64,15 +64,15 @@ class Trouble:
         self._last = -math.inf
         self._due = math.inf
 
-    def again(self, asked: str, nth: int, most: int) -> None:
-        """A question is asked the `nth` time of `most`."""
+    def again(self, why: str, nth: int, most: int, pause_s: float = 0.0) -> None:
+        """A question is asked the `nth` time of `most`, after a pause."""
         now = self._monotonic()
         if now - self._last > QUIET_S:
             self._due = now + TELL_AFTER_S
         self._last = now
-        if now > self._due:
+        if now + pause_s > self._due:
             self._due = now + EACH_S
-            tell(f"{asked} gives no good answer: asked again, try {nth} of {most} ...")
+            tell(f"{why}; asked again, try {nth} of {most} ...")
 
 
 class Slowness:

@@ -15,7 +15,7 @@ from runbook_lib.base.errors import NOTHING, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import one_line, short, stderr, unnumbered
 from runbook_lib.base.held import deaf, heard, interrupt
 from runbook_lib.base.limits import Spent
-from runbook_lib.base.machine import UNLOADED, of_this_machine, words
+from runbook_lib.base.machine import of_this_machine, words
 from runbook_lib.base.project import GONE, working
 from runbook_lib.base.redact import redact_text
 from runbook_lib.cli.streams import trouble
@@ -81,7 +81,7 @@ def seal_left(error: BaseException) -> None:
             from runbook_lib.record.sealing import cut_short
 
             cut_short("" if isinstance(error, KeyboardInterrupt) else one_line(error))
-        except UNLOADED as other:  # what was done is told already
+        except Exception as other:  # no memory, no descriptor left; what was done is told already
             stderr(f"runbook: its record is not sealed: {words(other)}")
 
 

@@ -69,6 +69,7 @@ def _main() -> NoReturn:
 
 
 def _rollback(wanted: Wanted) -> NoReturn:
+    from runbook_lib.base import limits
     from runbook_lib.base.errors import AwsError, RunbookError
     from runbook_lib.base.foreign import stderr
     from runbook_lib.base.machine import words
@@ -79,6 +80,7 @@ def _rollback(wanted: Wanted) -> NoReturn:
 
     lasting()
     answering()
+    scarce = limits.too_tight("what follows a rollback", limits.AFTER_MB)
     tellers[:] = [lambda text: stderr(f"runbook: {text}")]
     try:
         effect = kill_switch.off(wanted)
@@ -87,6 +89,9 @@ def _rollback(wanted: Wanted) -> NoReturn:
         stderr(told)
         if isinstance(error, Exception) and not isinstance(error, RunbookError):  # whose sentence says it
             stderr(f"runbook: {kill_switch.by_hand(wanted)}")
+        if isinstance(error, AwsError) and scarce:
+            stderr(f"runbook: nobody was told of it: {scarce}")
+            sys.exit(code)
         if isinstance(error, AwsError):
             try:
                 from runbook_lib.commands.rollback import not_off
@@ -99,13 +104,19 @@ def _rollback(wanted: Wanted) -> NoReturn:
         sys.exit(code)
     if effect.off is not None and not wanted.json:
         print(effect.off.sentence, flush=True)
+    nobody = "nobody was told of it, and no notebook verifies it"
+    if scarce:
+        if effect.error is not None:
+            stderr(ending(effect.error)[0])
+        stderr(f"runbook: {nobody}: {scarce}; tell people")
+        sys.exit(1)
     try:
         from runbook_lib.cli.guarded import guarded
         from runbook_lib.commands.rollback import finish
     except Exception as error:  # no memory, a broken installation: the effect stays, and no one else says so
         told, code = ending(effect.error or error)
         stderr(told)
-        stderr(f"runbook: nobody was told of it, and no notebook verifies it: {words(error)}; tell people")
+        stderr(f"runbook: {nobody}: {words(error)}; tell people")
         seal_left(error)
         sys.exit(code)
     guarded(lambda: finish(wanted, effect))

@@ -179,6 +179,8 @@ def off(wanted: Wanted) -> Effect:
     except RunbookError as error:
         problem = error
         journal.append("error", type=type(error).__name__, text=str(error))
+    with contextlib.suppress(Exception):  # where few files may be open, what follows needs theirs
+        aws.close()
     return Effect(run_id, root, staging, params, done, problem, trouble, guard.unread)
 
 

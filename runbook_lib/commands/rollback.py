@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
 from runbook_lib.judge.gates.checks import check
 from runbook_lib.judge.told import OFF_CHECK
-from runbook_lib.params.bare import bare
+from runbook_lib.params.bare import bare, known_only
 from runbook_lib.params.essentials import essentials
 from runbook_lib.params.load import Params, load_file, params_dir
 from runbook_lib.record import sealing
@@ -138,11 +138,12 @@ def not_off(wanted: Wanted, error: Exception) -> str:
     """Tells people that async could not be turned off, if AWS could not even identify the caller; returns how that went
     in words, or an empty text if no channel is left.
     """
+    values, _ = known_only(wanted.values)
     try:
-        params = load_file(wanted.file, wanted.values, incident=True)
+        params = load_file(wanted.file, values, incident=True)
     except RunbookError:
         try:
-            params = bare(essentials(wanted.file, wanted.values), NOTEBOOK)  # type: ignore[assignment]
+            params = bare(essentials(wanted.file, values), NOTEBOOK)  # type: ignore[assignment]
         except RunbookError:
             return ""
         if params is None:
@@ -213,6 +214,11 @@ def after(
         RunbookError: async could not be turned off.
     """
     journal = Journal(effect.staging, lenient=True)
+    values, unknown = known_only(wanted.values)
+    wanted = replace(wanted, values=values)
+    for sentence in unknown:
+        journal.append("warning", text=sentence)
+        stderr(sentence)
     params: Params | None = None
     spare: Params | None = None
     try:
@@ -269,9 +275,9 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
             finished = launch(find_notebook(NOTEBOOK), wanted.file, values, before=tuple(begun))
     except (RunbookError, OSError) as error:  # also where no temporary folder can be written
         print(f"the switch is off, but the notebook that verifies could not run: {error}", file=sys.stderr, flush=True)
-        return _with(done, exit_code=int(Exit.ERROR))
+        return replace(done, exit_code=int(Exit.ERROR))
     told = f"{done.sentence}\n{finished.headline}"
-    return _with(
+    return replace(
         done,
         sentence=told,
         next=finished.next or done.next,
@@ -285,10 +291,6 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
 def _after_the_effect(code: int) -> int:
     """The exit code of the notebook; never that of bad usage, which says that nothing was changed."""
     return int(Exit.ERROR) if code == Exit.USAGE else code
-
-
-def _with(done: RolledBack, **more: Any) -> RolledBack:
-    return RolledBack(**{**asdict(done), **more})
 
 
 def _no_effect(params: Params, journal: Journal) -> tuple[str, str] | None:

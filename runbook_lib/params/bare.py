@@ -6,15 +6,19 @@ that a message needs are read here, each by itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 from pydantic import ValidationError
 
 from runbook_lib.base.errors import RunbookError, UsageError
+from runbook_lib.base.nearest import hint
 from runbook_lib.base.template import filled
 from runbook_lib.base.yaml_anyhow import Odd, read_anyhow
 from runbook_lib.params.essentials import Essentials
+from runbook_lib.params.load import FLAT_NAMES
+from runbook_lib.params.sentence import shown
 from runbook_lib.params.service import Notify
 
 
@@ -43,6 +47,19 @@ class Bare(Essentials):
         if resource != "topic":
             raise UsageError(f"the parameters are incomplete, and '{resource}' was not read")
         return self._topic
+
+
+def known_only(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The overrides that are parameters, and a sentence about each other one: a misspelt name takes neither notebook
+    nor message away.
+    """
+    odd = [name for name in values if name not in FLAT_NAMES]
+    told = [
+        f"--set {name}={shown(values[name])}: no parameter '{name}'; {hint(name, FLAT_NAMES)}; the rollback goes on "
+        "without it"
+        for name in odd
+    ]
+    return {name: one for name, one in values.items() if name not in odd}, told
 
 
 def bare(of: Essentials, notebook: str) -> Bare | None:

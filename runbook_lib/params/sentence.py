@@ -116,7 +116,9 @@ def sentence(
         source = f"{source}, line {line}"
     if kind == "extra_forbidden":
         there = hint(at[-1], fields_at(model, at[:-1]))
-        return one_line(f"{source}: unknown key '{key}' (value {shown(value)})" + (f"; {there}" if there else ""))
+        said = f"--set {key}={shown(value)}: no parameter '{key}'" if ours else ""
+        said = said or f"{source}: unknown key '{key}' (value {shown(value)})"
+        return one_line(said + (f"; {there}" if there else ""))
     if kind == "missing":
         return f"{source}: '{key}' is missing"
     same = [one for one in error.errors() if ".".join(_named(_untagged(one["loc"], values), values)) == key]

@@ -21,7 +21,7 @@ from runbook_lib.base.kept_at import archive_root
 from runbook_lib.base.nearest import close
 from runbook_lib.base.plain_file import NoNotebook, cells
 from runbook_lib.base.process import GRAMMARS, without
-from runbook_lib.base.project import READER, named, visible
+from runbook_lib.base.project import READER, closed, named, visible
 from runbook_lib.base.redact import know
 from runbook_lib.base.typed import assignments, typed
 from runbook_lib.params.load import Flat, Params, is_incident, load_file, project_root, read_yaml
@@ -77,6 +77,8 @@ def find_notebook(name: str) -> Path:
     folder = project_root() / "notebooks"
     known = [path for path in visible(folder, "ipynb") if path.stem != START]
     matches = [path for path in known if path.stem == name] or [path for path in known if path.stem.startswith(name)]
+    if not known and (why := closed(folder)):
+        raise UsageError(f"notebook '{name}': {folder}: {why}")
     if not known:
         whose = f", the project of {named[0]}; give a file of the project that has them" if named else ""
         raise UsageError(f"notebook '{name}': there are no notebooks in {folder}{whose or '; run from its folder'}")

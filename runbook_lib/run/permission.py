@@ -4,11 +4,13 @@ what it was given, and which names of that are no parameters.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from runbook_lib.base.errors import ArchiveError, Refused, UsageError
 from runbook_lib.base.nearest import close
+from runbook_lib.base.window import when
 from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import FLAT_NAMES
 from runbook_lib.record.given import assigned, literals
@@ -36,6 +38,24 @@ def to_change(run: Run) -> None:
     if run.staging.parent.resolve() != run.archive.staging.resolve():
         named = f"the archive {run.archive.root} cannot be written, and this run's record would be in another one"
         raise ArchiveError(f"{named}: only a rollback to the old side goes on without it", nothing_changed=True)
+
+
+def judged_at(run: Run) -> dt.datetime:
+    """The instant that a run judges by: the given `as_of`, else AWS's clock.
+
+    Raises:
+        UsageError: `as_of` lies in the future. A rollback that lowers exposure takes AWS's clock then, and warns.
+    """
+    params, now = run.params, run.identity.now
+    given = dt.datetime.fromisoformat(params.as_of).astimezone(dt.UTC) if params.as_of else now
+    if given <= now + dt.timedelta(seconds=params.policy.as_of_tolerance_s):
+        return given
+    told = f"as_of is {when(given)}, which lies in the future; it is {when(now)}"
+    if not run.journal.lenient:
+        raise UsageError(told, nothing_changed=True)
+    run.warn(f"{told}, and this run judges by that")
+    run.params = params.model_copy(update={"flat": params.flat.model_copy(update={"as_of": ""})})
+    return now
 
 
 def by_its_predecessors(run: Run) -> Any:

@@ -156,7 +156,8 @@ class Run:
             self.warn(f"{self.identity.trouble}; times are by this machine's clock")
         require_account(params, self.identity)
         params = self.params = recording.resolved(self.journal, params, identified(self.aws, params))
-        self.now = dt.datetime.fromisoformat(params.as_of).astimezone(dt.UTC) if params.as_of else self.identity.now
+        self.now = permission.judged_at(self)
+        params = self.params
         self.guard = Guard(params, self.identity, self.journal)
         recording.called(self.journal, self.identity, params.operator, self.aws.endpoint, self.now.isoformat())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -9,10 +10,10 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.base import asked_again, patience
+from runbook_lib.base import asked_again, patience, telling
 from runbook_lib.base.aws import Aws, aws_errors
 from runbook_lib.base.errors import AwsError
 from runbook_lib.params.load import project_root
@@ -141,6 +142,42 @@ def test_all_questions_of_a_command_share_the_time(wire: Any, monkeypatch: pytes
             ask(aws.client(service))
     assert clock[0] <= patience.AGAIN_MOST_S
     assert len(times) < 60 + 4 * patience.AGAIN_MOST_S
+
+
+@given(
+    st.sampled_from(sorted(SPOILT)),
+    st.lists(st.tuples(st.sampled_from(sorted(ASK)), st.floats(0.01, 1.9)), min_size=1, max_size=12),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+def test_nobody_waits_long_without_a_word(how: str, questions: list[tuple[str, float]]) -> None:
+    """Behind a login page a watch stood for 16 s without a line, and then failed."""
+    clock, took, told = [100.0], [0.0], list[tuple[float, str]]()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+        patched.setattr(telling, "tellers", [lambda text: told.append((clock[0], text))])
+        patched.setattr(patience, "_trouble", telling.Trouble(lambda: clock[0]))
+        patched.setattr(patience, "_slowness", telling.Slowness(lambda: clock[0]))
+        aws = Aws("us-east-1", "http://127.0.0.1:9")
+        aws._spoilt = patience.Silence(patience.AGAIN_MOST_S, lambda: clock[0])
+        clients = {asked: aws.client(ASK[asked][0]) for asked, _ in questions}
+        patched.setattr(time, "monotonic", lambda: clock[0])
+
+        def send(*_: Any) -> AWSResponse:
+            clock[0] += took[0]
+            code, headers, body = SPOILT[how]
+            answer = AWSResponse("http://x/", code, {**headers, "content-length": str(len(body))}, None)
+            answer._content = body
+            return answer
+
+        patched.setattr("botocore.httpsession.URLLib3Session.send", send)
+        for asked, took[0] in questions:
+            with pytest.raises(AwsError), aws_errors("asking"):
+                ASK[asked][1](clients[asked])
+    times = [100.0, *(at for at, _ in told), clock[0]]
+    assert times[1] - times[0] <= telling.TELL_AFTER_S + 2 * 1.9
+    assert all(after - before <= telling.EACH_S + 2 * 1.9 for before, after in itertools.pairwise(times))
+    for _, text in told:
+        assert "is not from AWS, or not whole; asked again, try " in text or "AWS answers slowly" in text
 
 
 VERBS = (

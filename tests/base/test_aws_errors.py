@@ -340,6 +340,30 @@ def test_a_mistake_of_a_person_in_between_stays_one() -> None:
         raise UsageError("a mistake")
 
 
+def _of_http(status: int, asked: str, **headers: str) -> str:
+    answer = {"HTTPStatusCode": status, "HTTPHeaders": headers}
+    return told(bc.ClientError({"Error": {"Code": str(status)}, "ResponseMetadata": answer}, asked))
+
+
+@given(
+    st.integers(300, 499) | st.just(511), st.sampled_from(["GetCallerIdentity", "ListApplications", "StopDeployment"])
+)
+def test_a_login_page_s_own_code_is_not_said_to_be_aws_s(status: int, asked: str) -> None:
+    """Every request was answered 511 by a portal: "AWS answered 511 to GetCallerIdentity"."""
+    said = _of_http(status, asked)
+    assert f"the answer to {asked} is not from AWS (HTTP {status}); does a proxy or a login page" in said
+    assert f"AWS answered {status} to {asked}" in _of_http(status, asked, **{"x-amzn-requestid": "1f"})
+
+
+@pytest.mark.parametrize(("status", "asked"), [(503, "ListApplications"), (502, "Publish"), (404, "HeadObject")])
+def test_what_aws_sends_without_a_code_of_its_own_is_its_answer(status: int, asked: str) -> None:
+    assert f"AWS answered {status} to {asked}" in _of_http(status, asked)
+
+
+def test_a_redirect_of_head_is_a_proxy_s() -> None:
+    assert "not from AWS (HTTP 302)" in _of_http(302, "HeadObject")
+
+
 def _answered(code: str, status: int) -> Exception:
     return bc.ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Publish")
 

@@ -11,6 +11,7 @@ import pytest
 from botocore.utils import ContainerMetadataFetcher, MetadataRetrievalError
 from hypothesis import given
 from hypothesis import strategies as st
+from moto.core.botocore_stubber import MockRawResponse
 from urllib3.exceptions import ProtocolError
 
 from runbook_lib.base import bounded
@@ -88,6 +89,12 @@ def test_a_body_without_end_is_given_up_by_its_size(endless: Endless, service: s
         getattr(client, question)(**given)
     assert time.monotonic() - begun < 5, "not by the limit of time"
     assert endless.sent < 20_000_000, "what the system holds for a connection, and no more"
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-length": "3"}])
+def test_what_a_test_answers_in_place_of_aws_is_read_too(headers: dict[str, str]) -> None:
+    """Where moto was loaded after the first client, each of its answers was a TypeError."""
+    assert bounded.Answer("http://127.0.0.1:9/", 200, headers, MockRawResponse(b"abc")).content == b"abc"
 
 
 def test_a_service_with_credentials_is_held_to_it_too(endless: Endless) -> None:

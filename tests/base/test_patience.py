@@ -82,7 +82,7 @@ def test_questions_that_are_asked_again_and_again_are_told_of_now_and_then(monke
     assert told == [], "one that is asked again is nothing to speak of"
     asked(24.0)
     assert [round(at) for at, _ in told] == [2, 13, 24]
-    assert told[0][1].startswith(f"{ASKED} gives no good answer: asked again, try ") and "of 4" in told[0][1]
+    assert told[0][1].startswith(f"{ASKED} gives no good answer; asked again, try ") and "of 4" in told[0][1]
     clock[0] += 60
     asked(clock[0] + 1)
     assert len(told) == 3, "trouble that was over begins anew"

@@ -196,6 +196,35 @@ def test_a_project_without_notebooks_is_named_with_the_file(tmp_path: Path, monk
         find_notebook("01")
 
 
+def test_the_file_of_an_environment_is_named_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--env prod` named the project of `.../prod`, which is no file."""
+    here, _ = two(tmp_path)
+    for folder in (here.parent.parent, here.parent, tmp_path):
+        monkeypatch.chdir(folder)
+        project.named[:] = [] if folder != tmp_path else [here]
+        assert params_file(here.stem).name == here.name
+        with pytest.raises(UsageError) as told:
+            find_notebook("01")
+        quoted = re.search("the project of (.*);", str(told.value))
+        assert quoted is not None and Path(quoted[1]).is_file()
+
+
+def test_notebooks_that_may_not_be_listed_are_not_said_to_be_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = two(tmp_path)
+    monkeypatch.chdir(here.parent.parent)
+    folder = here.parent.parent / "notebooks"
+    folder.mkdir()
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("os.scandir", refused)
+    with pytest.raises(UsageError, match=f"notebook '01': {folder}: Permission denied"):
+        find_notebook("01")
+
+
 def test_a_misspelt_environment_is_told_with_the_nearest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "params").mkdir()
     for name in ("dev", "prod"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
+import resource
 import subprocess
 import sys
 import uuid
@@ -161,6 +163,53 @@ def test_an_archive_that_cannot_be_written_is_no_reason_to_wait(
 def test_old_evidence_is_no_reason_to_wait(aws: EmbeddedAws, file: Path) -> None:
     rollback_1(file, {**APPLY, "as_of": "2020-01-01T00:00:00Z"})
     assert state(aws, file).switch_on is False
+
+
+@pytest.mark.emulator
+def test_a_misspelt_parameter_is_said_and_takes_neither_the_notebook_nor_the_message_away(
+    aws: EmbeddedAws, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = dict[str, Any]()
+    (file.parents[1] / "notebooks").symlink_to(ROOT / "notebooks")
+    ended = SimpleNamespace(headline="verified", next="", folder="", exit_code=0, as_dict=dict)
+    monkeypatch.setattr(launch, "launch", lambda _, __, values, **___: given.update(values) or ended)
+    wanted = Wanted("1", file, {**APPLY, "atempt": "2", "reason": "drill"})
+    done = after(wanted, kill_switch.off(wanted))
+    assert state(aws, file).switch_on is False
+    assert (done.headline, done.exit_code, given) == ("verified", 0, {**APPLY, "reason": "drill"})
+    assert "was told" in done.told
+    said = "--set atempt='2': no parameter 'atempt'; did you mean 'attempt'?; the rollback goes on without it"
+    assert capsys.readouterr().err.count(said) == 1
+    archive = Archive(file.parent.parent / "archive")
+    assert said in archive.load(archive.records(notebook=NOTEBOOK)[-1]).warnings
+
+
+@pytest.mark.slow
+@pytest.mark.emulator
+@pytest.mark.parametrize(
+    ("kind", "most"),
+    [(resource.RLIMIT_NOFILE, most) for most in (5, 6, 7, 8, 9)]
+    + [(resource.RLIMIT_AS, most << 20) for most in (60, 80, 130)]
+    + [(resource.RLIMIT_FSIZE, 0)],
+)
+def test_whatever_is_scarce_it_is_off_and_who_was_told_is_said(
+    aws: EmbeddedAws, file: Path, kind: int, most: int
+) -> None:
+    """With 8 open files it was off, and then came a traceback, and not a word on whether people know."""
+    words = [*["rollback", "1", "--env", "prod", "--apply", "--confirm", "prod", "--no-notebook"]]
+    done = subprocess.run(
+        [sys.executable, "-m", "runbook_lib.cli.entry", *words],
+        env={**os.environ, **aws.env, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: resource.setrlimit(kind, (most, most)),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    said = done.stdout + done.stderr
+    assert state(aws, file).switch_on is False, said
+    assert done.returncode in (0, 1) and "Traceback" not in said, said
+    assert re.search("was told|were not told|may not have been told|nobody was told", said), said
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def test_params_are_frozen() -> None:
 @pytest.mark.parametrize(
     ("overrides", "names"),
     [
-        ({"acount_id": "000000000103"}, ["prod.yaml", "acount_id", "did you mean 'account_id'"]),
+        ({"acount_id": "000000000103"}, ["--set", "acount_id", "did you mean 'account_id'"]),
         ({"account_id": 12345678901}, ["--set", "account_id", "12345678901", "quote it"]),
         ({"account_id": "12345678901"}, ["--set", "account_id", "12345678901", "12 digits", "leading zero"]),
         ({"env": "qa"}, ["--set", "env", "qa", "there are dev, prod, staging"]),

@@ -86,6 +86,19 @@ def test_it_names_key_value_and_what_is_expected(values: dict[str, Any], told: s
     assert len(said) < 300
 
 
+@given(
+    name=st.text("abcdefgh_", min_size=1, max_size=12).filter(lambda one: one not in Outer.model_fields),
+    value=st.text("xyz1"),
+)
+def test_a_name_that_was_set_on_the_command_line_is_not_looked_for_in_the_file(name: str, value: str) -> None:
+    """`--set bogus=1` was "params/prod.yaml: unknown key 'bogus'"."""
+    with pytest.raises(ValidationError) as error:
+        strictly(Outer, {name: value})
+    said = sentence(error.value, Outer, {name: value}, "a.yaml", None, given=[name])
+    if error.value.errors()[0]["type"] == "extra_forbidden":
+        assert said.startswith(f"--set {name}={value!r}: no parameter '{name}'; "), said
+
+
 def test_long_values_and_words_are_cut() -> None:
     assert shown("x" * 500).endswith(" …") and shown((1, 2)) == "[1, 2]"
     assert one_line("a" * 500 + " b\nc") == "a" * 100 + "… b c"

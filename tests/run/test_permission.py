@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from runbook_lib.base.errors import ArchiveError, UsageError
 from runbook_lib.base.project import read_yaml
+from runbook_lib.params.load import load_file, params_dir, project_root
 from runbook_lib.record.archive import Archive
 from runbook_lib.run import run as runs
 from runbook_lib.run.permission import as_given, unknown_parameters
 from runbook_lib.run.run import Run
 from tests.project import own_project
 
+POLICY = load_file(params_dir() / "prod.yaml").policy
+LOWERING = {name for name, one in POLICY.rollbacks.items() if one.lowers}
+NOTEBOOKS = {*POLICY.rollbacks, *POLICY.steps} & {one.stem for one in (project_root() / "notebooks").glob("*.ipynb")}
 INJECTED = "# Parameters\natempt = 2\nconfirm = 'prod'\nzebra: int = 3\n"
 
 
@@ -67,16 +74,14 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     file = own_project(tmp_path)
     (tmp_path / "notebooks").symlink_to(Path(__file__).resolve().parents[2] / "notebooks")
     monkeypatch.chdir(tmp_path)
-    import datetime as dt
-
     identity = SimpleNamespace(
         account=read_yaml(file)["account_id"], arn="arn:x", now=dt.datetime.now(dt.UTC), trouble=""
     )
     aws = SimpleNamespace(identity=lambda **_: identity, endpoint="https://x")
     monkeypatch.setattr(runs, "connect", lambda _, **__: aws)
 
-    def open_(notebook: str, mode: str, cell: str = INJECTED) -> tuple[Run | None, Archive]:
-        flat = {**read_yaml(file), "mode": mode, "confirm": "prod", "In": [cell]}
+    def open_(notebook: str, mode: str, cell: str = INJECTED, **more: Any) -> tuple[Run | None, Archive]:
+        flat = {**read_yaml(file), "mode": mode, "confirm": "prod", "In": [cell], **more}
         return Run.open(notebook, flat), Archive(tmp_path / "archive")
 
     yield open_
@@ -126,6 +131,28 @@ def test_where_the_archive_cannot_be_written_only_what_lowers_changes_anything(
     with pytest.raises(ArchiveError, match="cannot be written, and this run's record would be in another") as told:
         opened(notebook, mode, "")
     assert told.value.nothing_changed
+
+
+@given(st.sampled_from(sorted(NOTEBOOKS)), st.integers(-600, 10_000_000), st.sampled_from(["plan", "apply"]))
+@example("06_phase1_10_percent", 38_000_000, "plan")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+def test_an_instant_to_judge_by_that_is_still_to_come_is_said_to_be_so(
+    opened: Any, notebook: str, ahead_min: int, mode: str
+) -> None:
+    """`as_of` in the year 2099 was a window that "starts 26355 days ago"."""
+    now = dt.datetime.now(dt.UTC)
+    as_of = (now + dt.timedelta(minutes=ahead_min)).isoformat(timespec="seconds")
+    late = ahead_min > 11
+    if late and notebook not in LOWERING:
+        with pytest.raises(UsageError, match=r"as_of is 2\d{3}-.* lies in the future; it is 2\d{3}-") as told:
+            opened(notebook, mode, "", as_of=as_of)
+        assert told.value.nothing_changed
+        return
+    run, _ = opened(notebook, mode, "", as_of=as_of)
+    assert (run.params.as_of == "") == late
+    if late:
+        assert "lies in the future" in (run.staging / "journal.jsonl").read_text()
+        assert run.now - now < dt.timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("root", ["archive", "linked"])

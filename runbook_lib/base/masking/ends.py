@@ -4,6 +4,8 @@ follows is another's.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 
 from runbook_lib.base.masking.kinds import MASK, Match
@@ -26,6 +28,15 @@ _LINE = re.compile(
 )
 """What begins another line: the time of a log, an assignment."""
 _HEAD = re.compile(r"(?:->[^\n]*|\b(?:def|elif)[ ][^\n]*|\bif[ ](?:not[ ])?[\w.]*)\Z")
+_PATH = re.compile(r"(?:\A|[\s\"'`(=])(?:~|\.{1,2})?/(?:[\w.@+ -]{1,80}/){0,20}[\w.@+-]{0,80}\Z")
+"""What stands before a name at the end of a file's path."""
+_SENTENCE = re.compile(
+    rf"[\"'`]?:[ ](?:{'|'.join(sorted({re.escape(os.strerror(one)) for one in errno.errorcode}))}"
+    r"|AWS's|a|an|and|are|as|at|be|but|by|can|cannot|carries|did|does|every|expects|for|had|has|have|holds|in|is|it|its|neither"
+    r"|no|nobody|none|not|nothing|of|on|only|or|so|such|than|that|the|there|these|this|those|to|too|unknown|was|were|what"
+    r"|where|which|who|whose|with|without|you)(?=[ ,;:.?]|\Z)"
+)
+"""What is said of a file: the words of the system, or one with which a sentence begins and that is no password."""
 _FAR = 200
 _BETWEEN = " \t,;:()[]{}"
 """What stands between two texts in quotes."""
@@ -50,8 +61,15 @@ def ends_line(match: Match, value: str) -> bool:
     return (
         _heads(match, sep)
         or is_front(match, sep)
+        or _of_file(match)
         or (_CLOSED.match(sep) is not None and _CODE.search(_before(match, 41)) is not None)
     )
+
+
+def _of_file(match: Match) -> bool:
+    """Whether the name is the end of a file's path, and a sentence about the file follows."""
+    said = _SENTENCE.match(match.string, match.start("sep"))
+    return said is not None and _PATH.search(_before(match, 300)) is not None
 
 
 def is_front(match: Match, sep: str, part: str = "value") -> bool:
