@@ -120,11 +120,12 @@ class FlagStore:
 
         def asked() -> Iterator[dict[str, Any]]:
             for number in listed(self._client, self._in(environment)):
-                one = self.settled(environment, profile, number, unless=(), partly=True)
-                if one["deployment"] is None:  # not to be taken for a switch that was never turned on
+                found = self._deployment(environment, number)
+                if found is None:  # not to be taken for a switch that was never turned on
                     what = f"AppConfig lists deployment {number}, and has none of this number when asked for it"
                     raise Unreadable(what)
-                yield one
+                if found.get("ConfigurationProfileId", profile) == profile:
+                    yield self._told(profile, number, found, found["State"] not in TAKEN_BACK)
 
         def told(one: dict[str, Any]) -> tuple[str, float, float]:
             return (
@@ -140,28 +141,37 @@ class FlagStore:
         return dict(self._client.get_deployment_strategy(DeploymentStrategyId=id))
 
     def settled(
-        self, environment: str, profile: str, deployment: int, unless: tuple[str, ...] = BUSY, *, partly: bool = False
+        self, environment: str, profile: str, deployment: int, unless: tuple[str, ...] = BUSY
     ) -> dict[str, Any]:
         """A deployment once its state is none of `unless`, or as it is when `PATIENCE_S` ends.
 
         In the result `deployment` is None if no such deployment exists. While its version goes to clients or is with
-        them (with `partly`: while any may have it), the result has the flag's values (`percent` or `enabled`), or
-        `unreadable` where what came is no document of flags.
+        them, the result has the flag's values (`percent` or `enabled`), or `unreadable` where what came is no document
+        of flags.
         """
         deadline = self.monotonic() + PATIENCE_S
         while True:
-            try:
-                found = self._client.get_deployment(**self._in(environment), DeploymentNumber=deployment)
-            except ClientError as error:
-                if code_of(error) != "ResourceNotFoundException":
-                    raise
+            found = self._deployment(environment, deployment)
+            if found is None:
                 return {"deployment": None, "busy": None}
             if found["State"] not in unless or self.monotonic() >= deadline:
-                break
+                return self._told(profile, deployment, found, found["State"] in IN_FORCE)
             self.sleep(PAUSE_S)
+
+    def _deployment(self, environment: str, number: int) -> dict[str, Any] | None:
+        """A deployment as AppConfig describes it; None: there is none."""
+        try:
+            return dict(self._client.get_deployment(**self._in(environment), DeploymentNumber=number))
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+            return None
+
+    def _told(self, profile: str, deployment: int, found: dict[str, Any], with_values: bool) -> dict[str, Any]:
+        """The result of `settled` for a deployment."""
         version = str(found.get("ConfigurationVersion", ""))
         values: dict[str, Any] | None = {}
-        if found["State"] in IN_FORCE or (partly and found["State"] not in TAKEN_BACK):
+        if with_values:
             values = value_of(self._content(profile, int(version)), flag_of(self._params))
         return {
             **({"unreadable": True} if values is None else values),

@@ -65,3 +65,15 @@ def test_it_is_never_said_to_be_lower_than_what_a_client_has(
         assert not state.under_way
     if fleet.made and fleet.made[-1].state in ("VALIDATING", "DEPLOYING", "ROLLING_BACK"):
         assert len(state.under_way) == 2, "the dial's and the switch's"
+
+
+def test_a_deployment_of_another_profile_in_its_environment_says_nothing_of_the_switch(
+    params: Params, AppConfig: Any
+) -> None:
+    """The rollback read it as one of the switch: "async is off already", and it was on."""
+    stub = AppConfig([(10, "COMPLETE")], [(True, "COMPLETE"), (False, "COMPLETE")])
+    stub.deployments["es"][2]["ConfigurationProfileId"] = "another"
+    store = FlagStore(cast("Any", stub), params)
+    switch = store.newest(store.ids.switch_environment, store.ids.switch_profile)
+    assert (switch["deployment"], switch["enabled"]) == (1, True)
+    assert read_state(stub, params).switch_on
