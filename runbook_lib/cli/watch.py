@@ -26,7 +26,7 @@ Exit codes:
   0  nothing fails; with --once, or at the end of the soak
   1  error: AWS not reachable, credentials expired
   2  bad usage or bad parameters; nothing was changed
-  3  hold: a human is needed
+  3  hold: a human is needed; also where the look's record is not in the archive, which cannot be written
   4  rollback advised (or done), or AWS took the weight back by itself
   130  ended by Ctrl-C"""
 _STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "NO_DATA": "cyan"} | {
@@ -137,8 +137,8 @@ def _said(look: Look) -> list[tuple[str, str]]:
 
 def told(look: Look) -> None:
     """Prints a look as lines; on a terminal wrapped between words. One without an answer is an error."""
+    failed(look)
     if look.decision == "ERROR":
-        failed(look)
         return
     head, *rest = _said(look)
     prose("".join(head), hang="  ")
@@ -152,7 +152,11 @@ def told(look: Look) -> None:
 
 
 def failed(look: Look) -> None:
-    """Tells on standard error why a look has no answer, and whether something was changed."""
+    """Tells on standard error why a look has no answer, and whether something was changed; and of a record that is not
+    in the archive.
+    """
+    if look.apart:
+        say(f"runbook: {one_line_each(look.apart)}", err=True)
     if look.decision == "ERROR":
         say(f"runbook: {one_line_each(look.reason)}{changed()}; {look.next}", err=True)
 
@@ -222,6 +226,7 @@ def screen(one: Watch, told: list[Look], width: int) -> Any:
         (f"{one.notebook} · {one.params.env} · {one.params.release}\n", "dim"),
         (f"{newest.decision}", f"bold {_STYLES.get(newest.decision, '')}"),
         f"  {newest.reason}\n",
+        (f"{newest.apart}\n" if newest.apart else "", "red"),
         (f"next: {newest.next}", "dim"),
     )
     rows = [{one.key: foreign.field(gate.get(one.key, gate["verdict"])) for one in _GATES} for gate in seen.gates]

@@ -10,105 +10,36 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from runbook_lib.act.guard import Guard, begun
 from runbook_lib.act.notify import without_aws
-from runbook_lib.act.traffic.off import after_off, is_not_off, is_off, new_side
+from runbook_lib.act.traffic.off import after_off, is_not_off, is_off
 from runbook_lib.base import lines
 from runbook_lib.base.aws import caller, connect
-from runbook_lib.base.errors import AwsError, Exit, RunbookError, UsageError
-from runbook_lib.base.foreign import stderr, terminal, word
+from runbook_lib.base.errors import AwsError, Exit, RunbookError
+from runbook_lib.base.foreign import stderr, terminal
 from runbook_lib.base.machine import words
 from runbook_lib.base.redact_data import redact
 from runbook_lib.base.telling import busy
 from runbook_lib.commands import kill_switch
 from runbook_lib.commands.kill_switch import NOTEBOOK, Effect, Wanted
+from runbook_lib.commands.rollback_plan import RolledBack, plan
 from runbook_lib.judge.gates.checks import check
 from runbook_lib.judge.told import OFF_CHECK
 from runbook_lib.params.bare import bare, known_only
 from runbook_lib.params.essentials import essentials
-from runbook_lib.params.load import Params, load_file, params_dir
+from runbook_lib.params.load import Params, load_file
 from runbook_lib.record import sealing
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.record import Record, Status
 from runbook_lib.rollout import hints
-from runbook_lib.rollout.way_back import instead, sync_gone
+from runbook_lib.rollout.way_back import instead
 from runbook_lib.run.command import versions
 from runbook_lib.steps.rollbacks.telling import Telling, message
-
-
-@dataclass(frozen=True)
-class RolledBack:
-    """The result of the command, or its plan."""
-
-    applied: bool
-    weight_before: float | None
-    sentence: str
-    next: str
-    record: str | None
-    run_id: str = ""
-    exit_code: int = 0
-    verified: dict[str, Any] | None = None
-    """How the verifying notebook ended; None: it was not run."""
-    headline: str = ""
-    """Headline of the notebook; empty: it was not run."""
-    told: str = ""
-    """Whether people were told, in words; empty: there was nothing to tell."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The result as JSON, for `--json`."""
-        return asdict(self)
-
-
-def plan(file: Path, values: Mapping[str, Any]) -> RolledBack:
-    """The effect that turning async off would have; changes nothing.
-
-    Raises:
-        UsageError: the parameters or the account are wrong.
-        AwsError: AWS cannot be reached.
-    """
-    from runbook_lib.act.traffic.shift import whose
-    from runbook_lib.observe.api_address import reached
-    from runbook_lib.observe.traffic import weight as weights
-
-    params = load_file(file, {**values, "mode": "plan"}, incident=True)
-    params, aws, _ = reached(params, quick=True, incident=True)
-    state = weights.read_traffic(aws, params)
-    side = new_side(params.service.traffic)
-    told, then = (
-        f"apply would turn the switch off: {side} goes from {state.weight:g} % to 0",
-        _command(file, params.env, values),
-    )
-    gone = False
-    if state.migrated:
-        (told, by_hand), gone = instead(aws, params), sync_gone(aws, params)
-        then = by_hand if gone else f"{then}, whose notebook runs {by_hand}"
-    elif not state.switch_on:
-        told = f"{side} is off already, by {whose(state.switch_deployment)}"
-        then = f"to have it verified and recorded: {then}"
-    return RolledBack(
-        applied=False,
-        weight_before=state.weight,
-        sentence=f"nothing was changed; {told}",
-        next=then,
-        record=None,
-        exit_code=int(Exit.HOLD if gone else Exit.OK),
-    )
-
-
-def _command(file: Path, env: str, values: Mapping[str, Any]) -> str:
-    """The command that does it, with the given parameters."""
-    where = ["--params", str(file)]
-    with suppress(UsageError):  # outside the project the environment's name is not enough
-        if file.resolve() == params_dir(Path.cwd()) / f"{env}.yaml":
-            where = ["--env", env]
-    given = [("--set", f"{key}={value}") for key, value in values.items() if key not in ("mode", "confirm", "reason")]
-    words = ["runbook", "rollback", "1", *where, *(part for pair in given for part in pair)]
-    return " ".join(map(word, [*words, "--apply", "--confirm", env]))
 
 
 def rollback_1(file: Path, values: Mapping[str, Any], *, notebook: bool = False, last: bool = True) -> RolledBack:
@@ -259,7 +190,7 @@ def after(
     if params is not None and found is None:  # `runbook status` proposes it until the notebook has run
         then = f"to have it verified and recorded: {hints.rollback_1(params)}; {then}"
     record = _seal(effect, "completed", None)
-    done = RolledBack(True, None, sentence, then, record, effect.run_id, int(code), told=told)
+    done = RolledBack(True, None, sentence, then, record, effect.run_id, int(code), told=told, run_record=record)
     return _verified(wanted, effect, done) if wanted.notebook and params is not None else done
 
 
@@ -276,7 +207,9 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
     except (RunbookError, OSError) as error:  # also where no temporary folder can be written
         print(f"the switch is off, but the notebook that verifies could not run: {error}", file=sys.stderr, flush=True)
         return replace(done, exit_code=int(Exit.ERROR))
-    told = f"{done.sentence}\n{finished.headline}"
+    dial = _dial(effect.root, finished.run_id)
+    headline = "; ".join(filter(None, (finished.headline, dial)))
+    told = f"{done.sentence}\n{headline}"
     return replace(
         done,
         sentence=told,
@@ -284,8 +217,21 @@ def _verified(wanted: Wanted, effect: Effect, done: RolledBack) -> RolledBack:
         record=finished.folder,
         exit_code=_after_the_effect(finished.exit_code),
         verified=finished.as_dict(),
-        headline=finished.headline,
+        headline=headline,
+        dial=dial,
     )
+
+
+def _dial(root: Path, run: str) -> str:
+    """What became of the dial while the notebook ran, in words; empty: it was not read."""
+    with suppress(RunbookError, OSError):
+        archive = Archive(root)
+        record = archive.load(archive.find(run))
+        was, now = ((one or {}).get("dial_percent") for one in (record.traffic_before, record.traffic_after))
+        if now is not None:
+            moved = was not in (None, now)
+            return f"the dial went from {was:g} % to {now:g} %" if moved else f"the dial is at {now:g} %"
+    return ""
 
 
 def _after_the_effect(code: int) -> int:

@@ -53,6 +53,8 @@ class Status:
     """The rollback that was begun and is not proven, in words."""
     undo: tuple[str, ...] = ()
     """The command that undoes each of `deviations`."""
+    under_way: tuple[str, ...] = ()
+    """What some clients have and others do not, of the switch and of the dial, in words."""
     harm: tuple[Forecast, ...] = ()
     """Users that a failure would harm at each phase with a shift to come, if a record has the forecast."""
 
@@ -63,10 +65,12 @@ class Status:
     @property
     def head(self) -> str:
         """The rollout's name, and the weight now."""
-        return (
-            f"{self.env} · {self.release} · {self.now}\n"
-            f"weight in force {self.weight:g} % (dial {self.dial:g} %, switch {self.switch})"
-        )
+        return f"{self.env} · {self.release} · {self.now}\n{self._in_force}"
+
+    @property
+    def _in_force(self) -> str:
+        told = f"weight in force {self.weight:g} % (dial {self.dial:g} %, switch {self.switch})"
+        return "\n".join([told, *self.under_way])
 
     @property
     def title(self) -> str:
@@ -138,6 +142,7 @@ def rollout_status(file: Path, values: Mapping[str, Any] | None = None) -> Statu
         open_changes=found.open_changes,
         unfinished=found.unfinished.words if found.unfinished else "",
         deviations=found.deviations,
+        under_way=state.under_way,
         harm=forecasts(params, archive, found.lines),
         undo=tuple(hints.undo(params, one["check"]) for one in found.deviations),
     )

@@ -41,7 +41,7 @@ def exit_code(look: Look | None) -> int:
     """The exit code of a watch that ended with `look`."""
     if look is None or look.decision == "ERROR":
         return int(Exit.ERROR)
-    return int(_EXIT.get(Decision(look.decision), Exit.OK))
+    return int(_EXIT.get(Decision(look.decision), Exit.HOLD if look.apart else Exit.OK))
 
 
 def phase_of(params: Params, name: str) -> str:
@@ -194,9 +194,10 @@ class Watch:
         before = self._memory.last()
         changed = before is None or before["state"] != state(look)
         ended = look.ends and not once
-        if look.moment not in IDLE and (changed or ended or done or gap or self._due(look)):
+        kept = look.moment not in IDLE and (changed or ended or done or gap or self._due(look))
+        if kept:
             one.keep()
-        look = one.told(**done)
+        look = one.told(**done, **({"apart": one.trouble} if kept and one.trouble else {}))
         if one.trouble and one.sealed is None:
             look = replace(look, reason=f"{look.reason} ({one.trouble})")
         self._memory.add(look)

@@ -56,6 +56,8 @@ class Look:
     """The change that this watch made in AWS, in words; empty: none."""
     record: str | None = None
     """Folder of its sealed record; None: it changed nothing, and was not kept."""
+    apart: str = ""
+    """Why its record is not in the archive, or why there is none; empty: it is there, or was not to be kept."""
 
     @property
     def ends(self) -> bool:

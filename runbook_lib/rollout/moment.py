@@ -100,7 +100,7 @@ def _shifted(
         return Moment("void", f"deployment {first.number} has no start time", state.weight)
     shift_at = parse(first.started_at)
     effective_at = shift_at + dt.timedelta(seconds=params.service.traffic.client_poll_s)
-    if not newest.in_force:
+    if newest.goes_back:
         return _taken_back(state, newest, shift_at, effective_at)
     spoilt = _spoilt(state, mine, first, phase)
     if spoilt:
@@ -112,6 +112,7 @@ def _shifted(
     alone = f"{'the bake is over' if over else 'nothing takes it back by itself'}: only you watch now"
     watch = "AppConfig watches the guards" if baking else alone
     words = f"{state.weight:g} % has been in force for {hours:.1f} h of {phase.soak_hours:g} h; {watch}"
+    words = "; ".join([words, *state.under_way])
     return replace(moment, words=words, percent=state.weight, shift_at=shift_at, baking=baking, bake_is_over=over)
 
 
@@ -162,7 +163,7 @@ def _before(state: TrafficState, phase: Phase) -> Moment:
 def own_rollback(state: TrafficState) -> str | None:
     """How AppConfig took back the dial's newest deployment by itself, in words; None: it did not."""
     newest = next((one for one in state.history if one.percent), None)
-    if newest is None or newest.in_force or newest.taken_back_by != "CLOUDWATCH_ALARM":
+    if newest is None or not newest.goes_back or newest.taken_back_by != "CLOUDWATCH_ALARM":
         return None
     at = newest.taken_back_at or newest.completed_at
     return _how(newest, state.dial_percent, parse(at) if at else None)
@@ -173,6 +174,8 @@ def _how(newest: Deployment, percent: float, at: dt.datetime | None, person: str
     alarm = _alarm(newest)
     by_itself = newest.taken_back_by == "CLOUDWATCH_ALARM"
     who = "AppConfig took the weight back by itself" if by_itself else f"the weight was taken back{person}"
+    if newest.partial:
+        who = f"AppConfig is taking the weight back{' by itself' if by_itself else ''}"
     since = f" at {when(at)}" if at else ""
     return f"{who}{since}{f' on alarm {alarm}' if alarm else ''}; the weight now is {percent:g} %"
 
@@ -192,7 +195,7 @@ def _alarm(newest: Deployment) -> str | None:
 
 def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, effective_at: dt.datetime) -> Moment:
     at = parse(newest.taken_back_at or newest.completed_at or iso(shift_at))
-    switch = None if state.switch_on else state.switch_deployment
+    switch = None if state.switch_on else state.turned_by
     if switch is not None and switch.started_at and parse(switch.started_at) > at:
         switch = None  # another rollback, of a later attempt
     words = _how(newest, state.weight, at, _by(switch))
@@ -211,13 +214,15 @@ def _taken_back(state: TrafficState, newest: Deployment, shift_at: dt.datetime, 
 def _spoilt(state: TrafficState, mine: list[Deployment], first: Deployment, phase: Phase) -> str | None:
     """Why the soak is void (trap 20); None: it is not."""
     own = {deployment.number for deployment in mine}
-    foreign = [d for d in state.history if d.number > first.number and d.number not in own]
+    # A lower weight that some clients have makes no soak void: the others go on, and must be looked after.
+    lowers = [d.number for d in state.history if d.partial and (d.percent or 0) <= phase.percent]
+    foreign = [d for d in state.history if d.number > first.number and d.number not in (*own, *lowers)]
     if foreign:
         other = foreign[-1]
         whose = _by(other) or f" ({other.description or 'without a description'})"
         return f"deployment {other.number}{whose} moved the dial during the soak"
     if not state.switch_on:
-        by = _by(state.switch_deployment)
+        by = _by(state.turned_by)
         return "the switch is off" + (f", turned{by}" if by else "")
     if state.dial_percent != phase.percent:
         return f"the dial says {state.dial_percent:g} %, the soak needs {phase.percent:g} %"

@@ -153,6 +153,7 @@ def traffic_table(state: Any) -> Shown:
             "Weight in force": f"{state.weight:g} % of requests go to async",
             "Dial": f"{state.dial_percent:g} %",
             "Switch": "on" if state.switch_on else "off",
+            **({"Under way": "; ".join(state.under_way)} if state.under_way else {}),
         }
     )
     rows = [

@@ -47,11 +47,7 @@ class Start:
             off = f"runbook rollback 1 --env {self.env} --apply --confirm {self.env}"
             then = f"If users suffer now, in a terminal: `{off}`"
             return stack(line(f"The state of the rollout could not be read: {error}"), line(then))
-        switch = "on" if state.switch_on else "off"
-        head = (
-            f"{params.env} · {params.release} · {when(identity.now)} · weight in force {state.weight:g} % "
-            f"(dial {state.dial_percent:g} %, switch {switch})"
-        )
+        head = f"{params.env} · {params.release} · {when(identity.now)} · {state.words}"
         steps = [self._step(params, archive, one) for one in found.lines]
         passed = sum(one.state == "passed" for one in found.lines)
         caption = f"Rollout: {passed} of {len(found.lines)} steps passed"

@@ -112,9 +112,9 @@ def test_while_the_notebook_verifies_it_the_person_who_waits_is_told(monkeypatch
     told = queue.Queue[str]()
     monkeypatch.setattr(telling, "TELL_AFTER_S", 0.0)
     monkeypatch.setattr(telling, "tellers", [told.put])
-    ended = SimpleNamespace(headline="verified", next="", folder="", exit_code=0, as_dict=dict)
+    ended = SimpleNamespace(headline="verified", run_id="", next="", folder="", exit_code=0, as_dict=dict)
     monkeypatch.setattr(launch, "launch", lambda *_, **__: told.get(timeout=10) and ended)
-    effect, done = SimpleNamespace(trouble=""), RolledBack(True, None, "async is off", "", None)
+    effect, done = SimpleNamespace(trouble="", root=Path("nowhere")), RolledBack(True, None, "async is off", "", None)
     assert _verified(Wanted("1", Path("prod.yaml")), effect, done).headline == "verified"  # type: ignore[arg-type]
 
 

@@ -63,13 +63,15 @@ class FakeLook:
     """As `OneLook`, from the world's script."""
 
     world: World
+    unwritable = ""
+    """Why the archive cannot be written, where a temporary folder takes the record."""
 
     def __init__(self, file: Path, values: dict[str, Any], notebook: str, as_of: dt.datetime | None = None) -> None:
         self.at = as_of or self.world.now
         self.back_filled = as_of is not None
         self.run = SimpleNamespace(now=self.at)
         self.sealed: str | None = None
-        self.trouble = ""
+        self.trouble = self.unwritable
         self.outcome: Outcome | None = None
         self.moment: Any = None
         self.migrated = False
@@ -540,6 +542,29 @@ def test_a_full_disk_is_said_and_stops_nothing(world: World, make: Make) -> None
     assert "the disk is full" in seen[-1].reason
     assert len(world.switched) == 1
     assert exit_code(one.last) == 4
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+@pytest.mark.parametrize(("decision", "code"), [("SOAK", 3), ("HOLD", 3), ("ROLLBACK", 4)])
+def test_a_record_that_is_not_in_the_archive_is_told_and_needs_a_person(
+    world: World, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, decision: str, code: int, more: list[str]
+) -> None:
+    """cron left a look a folder in the temporary folder, and said nothing of it."""
+    world.script = lambda at: decision
+    monkeypatch.setattr(FakeLook, "unwritable", "archive: Permission denied; the record of this look is in /tmp/x")
+    done = run("06", "--once", *more)
+    assert "Permission denied; the record of this look is in /tmp/x" in done.stderr
+    assert done.exit_code == code
+
+
+def test_a_look_that_is_not_kept_says_nothing_of_the_archive(
+    world: World, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeLook, "unwritable", "archive: Permission denied")
+    world.moment = lambda at: "before"
+    (look,) = make().looks(once=True)
+    assert look.apart == ""
+    assert exit_code(look) == 0
 
 
 def test_ctrl_c_seals_the_last_look(world: World, make: Make) -> None:

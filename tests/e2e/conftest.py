@@ -30,6 +30,7 @@ from runbook_lib.act.traffic import shift as act
 from runbook_lib.act.traffic.dial import AppConfigTraffic
 from runbook_lib.base.errors import RedVerdict, RunbookError
 from runbook_lib.cli.entry import main
+from runbook_lib.observe.traffic import deployments
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params, load_file, read_yaml
 from runbook_lib.record import kernel
@@ -72,7 +73,7 @@ FORECAST = forecast(harm.forecast)
 class Asked:
     """The answers of AppConfig that never change, for all clients of a stage, and not for each: all tests of a worker
     share the stage's history, and each run has clients of its own. What is over is asked for again when it is listed
-    otherwise (`observe/traffic/state.py`).
+    otherwise (`observe/traffic/deployments.py`).
     """
 
     def __init__(self) -> None:
@@ -247,8 +248,8 @@ class Rollout:
         ):
             patch.setattr(harm, "shown", functools.partial(harm.shown, chart=False))
             patch.setattr(harm, "forecast", FORECAST)
-            patch.setattr(traffic, "_over", DEPLOYED)
-            patch.setattr(traffic, "_flags", VERSIONS)
+            patch.setattr(deployments, "_over", DEPLOYED)
+            patch.setattr(deployments, "_flags", VERSIONS)
             patch.setattr(FigureCanvasAgg, "draw", unpainted.draw)
             patch.setattr(tables, "_plain", lambda *_: "a table")
             for cell in cells:

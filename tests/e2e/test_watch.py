@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.commands.rollback import rollback_1
 from runbook_lib.commands.watch import Clock, Watch, exit_code
 from runbook_lib.commands.watch_look import ORIGIN, Look
+from runbook_lib.observe.traffic.state import handles
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.journal import read_events
 from runbook_lib.record.predecessors import predecessors
@@ -201,6 +203,37 @@ def test_a_failure_too_slow_for_the_guards_is_found_and_taken_back(rollout: Any,
     (after,) = watching(world, 30).looks(once=True)
     assert (after.decision, after.weight) == ("HOLD", 0)
     assert "the switch is off" in after.reason
+
+
+def test_an_off_that_some_clients_do_not_have_does_not_disarm_it(rollout: Any, watching: Make) -> None:
+    """Somebody began to turn it off in the console, step by step: the watch said HOLD, "the switch is off"."""
+    world = shifted(rollout, SLOW)
+    *_, before = watching(world, 60).looks()
+    assert before.decision == "ROLLBACK"
+    client = rollout.aws.client("appconfig")
+    known = handles(client, rollout.params)
+    client.start_deployment(
+        ApplicationId=known.application,
+        EnvironmentId=known.switch_environment,
+        ConfigurationProfileId=known.switch_profile,
+        DeploymentStrategyId="AppConfig.Canary10Percent20Minutes",
+        ConfigurationVersion="1",
+    )
+    (look,) = watching(world, 60, auto=True).looks(once=True)
+    assert (look.decision, look.moment) == ("ROLLBACK", "during"), look.reason
+    assert "async is off by the switch" in look.action
+    assert rollout.state().is_off and not rollout.state().under_way
+
+
+def test_a_rollback_with_its_notebook_says_what_all_of_it_did(rollout: Any, watching: Make) -> None:
+    """It ended with "the dial is as it was", and its notebook had brought the dial to 0."""
+    shifted(rollout, SLOW)
+    done = rollback_1(rollout.file, {**rollout.values, "mode": "apply", "confirm": "prod"}, notebook=True)
+    assert rollout.state().dial_percent == 0
+    assert done.dial == "the dial went from 10 % to 0 %" and done.dial in done.sentence and done.dial in done.headline
+    assert "as it was" not in done.sentence
+    own, verified = (Path(folder or "").name for folder in (done.run_record, done.record))
+    assert own.endswith(done.run_id) and verified.endswith((done.verified or {})["run_id"])
 
 
 def test_without_leave_it_only_says_so(rollout: Any, watching: Make) -> None:

@@ -95,9 +95,11 @@ class AppConfigStub:
             pass
 
     def __init__(
-        self, dial: list[tuple[Any, str]], switch: list[tuple[Any, str]], monitors: list[str] | None = None
+        self, dial: list[tuple[Any, ...]], switch: list[tuple[Any, ...]], monitors: list[str] | None = None
     ) -> None:
-        """`dial` and `switch`: (value, state) of the deployments, oldest first; the k-th at START + k min."""
+        """`dial` and `switch`: (value, state) of the deployments, oldest first; the k-th at START + k min. A third
+        number is the percent of the clients that it has reached.
+        """
         self.monitors = monitors or []
         self.lists: dict[str, list[dict[str, str]]] = {
             "list_applications": [{"Name": "other", "Id": "a0"}, {"Name": "careervp-vpr-rollout-prod", "Id": "a1"}],
@@ -113,12 +115,12 @@ class AppConfigStub:
             ],
         }
         self.deployments = {"ed": self._made("pd", dial), "es": self._made("ps", switch)}
-        self.values = {"pd": [value for value, _ in dial], "ps": [value for value, _ in switch]}
+        self.values = {"pd": [value for value, *_ in dial], "ps": [value for value, *_ in switch]}
         self.broken = b""
 
-    def _made(self, profile: str, values: list[tuple[Any, str]]) -> dict[int, dict[str, Any]]:
+    def _made(self, profile: str, values: list[tuple[Any, ...]]) -> dict[int, dict[str, Any]]:
         made = {}
-        for number, (_, state) in enumerate(values, 1):
+        for number, (_, state, *reached) in enumerate(values, 1):
             at = START + dt.timedelta(minutes=number)
             events = [
                 {"EventType": "DEPLOYMENT_STARTED", "TriggeredBy": "USER", "Description": "started", "OccurredAt": at}
@@ -148,6 +150,7 @@ class AppConfigStub:
                 "DeploymentStrategyId": "s1",
                 "FinalBakeTimeInMinutes": 1440,
                 "EventLog": list(reversed(events)),
+                **({"PercentageComplete": reached[0]} if reached else {}),
             }
         return made
 

@@ -189,3 +189,45 @@ def test_who_took_it_back_is_named_unless_the_switch_was_turned_off_later(switch
     found = at(7, seen)
     assert found.name == "taken_back"
     assert found.words.startswith(f"the weight was taken back{by} at ")
+
+
+@pytest.mark.parametrize(
+    ("name", "percent", "reached", "void"),
+    [
+        ("DEPLOYING", 0, 10, False),
+        ("DEPLOYING", 10, 10, False),
+        ("DEPLOYING", 50, 10, True),
+        ("DEPLOYING", 0, 100, True),
+        ("COMPLETE", 0, 100, True),
+        ("ROLLED_BACK", 0, 10, True),
+    ],
+)
+def test_a_lower_weight_that_some_clients_have_makes_no_soak_void(
+    name: str, percent: float, reached: float, void: bool
+) -> None:
+    """A half-hearted 0 in the console disarmed the watch: HOLD, while all that went to async failed."""
+    theirs = deployment(4, percent, name, hours=2, reached=reached, description="by hand")
+    seen = state(*SHIFT[:2], deployment(3, 10), theirs)
+    dial = max(10.0, percent) if name == "DEPLOYING" and reached < 100 else seen.dial_percent
+    seen = seen.model_copy(update={"dial_percent": dial, "weight": dial})
+    moment = at(3, seen)
+    assert moment.name == ("void" if void else "during")
+    if not void:
+        assert f"the dial goes to {percent:g} % by deployment 4: 10 % of the clients have it" in moment.words
+
+
+def test_a_switch_that_goes_off_and_is_on_for_some_makes_no_soak_void() -> None:
+    off = Deployment(number=9, state="DEPLOYING", enabled=False, reached=10.0, started_at=iso(T0))
+    moment = at(3, state(*SHIFT).model_copy(update={"switch_deployment": off}))
+    assert moment.name == "during"
+    assert "the switch goes off by deployment 9: 10 % of the clients have it" in moment.words
+
+
+def test_what_appconfig_is_taking_back_is_in_force_for_some_and_said_to_go() -> None:
+    began = Event(type="ROLLBACK_STARTED", triggered_by="CLOUDWATCH_ALARM", description="", at=iso(T0 + POLL * 60))
+    going = deployment(3, 10, "ROLLING_BACK", events=(began,))
+    moment = at(3, state(START, deployment(2, 0), going))
+    assert (moment.name, moment.by_itself, moment.percent) == ("taken_back", True, 10)
+    assert moment.taken_back_at == T0 + POLL * 60
+    assert moment.words.startswith("AppConfig is taking the weight back by itself")
+    assert "the weight now is 10 %" in moment.words

@@ -19,7 +19,7 @@ from runbook_lib.act.traffic.switch import start as start_switch
 from runbook_lib.base.aws import aws_errors
 from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.errors import AwsError, Refused
-from runbook_lib.observe.traffic.flag_ids import BUSY
+from runbook_lib.observe.traffic.reach import BUSY
 from runbook_lib.observe.traffic.state import TrafficState, read_state
 from runbook_lib.params.load import Params
 
@@ -84,7 +84,7 @@ class AppConfigTraffic:
         self._guard.authorise(raises=True)
         state = self.read()
         if state.switch_on:
-            said = f"the switch is on already, by {whose(state.switch_deployment)}; nothing was changed"
+            said = f"the switch is on already, by {whose(state.turned_by)}; nothing was changed"
             self._guard.note("note", text=said)
             return Turned(False, said, number(state.switch_deployment))
         if state.dial_percent != 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ from runbook_lib.base.aws_errors import code_of
 from runbook_lib.base.errors import Unreadable
 from runbook_lib.base.project import ENVIRONMENT
 from runbook_lib.base.template import filled
-from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, Handles, flag_of, handles, listed
+from runbook_lib.observe.traffic.flag_ids import Handles, flag_of, handles, listed
+from runbook_lib.observe.traffic.reach import BUSY, IN_FORCE, OVER, TAKEN_BACK, in_force
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -106,26 +107,34 @@ class FlagStore:
         self._client.stop_deployment(**self._in(environment), DeploymentNumber=deployment, AllowRevert=True)
 
     def under_way(self, environment: str) -> list[int]:
-        """Deployments that block others in the environment; at most one."""
+        """Deployments that may block others in the environment; at most one."""
         found = listed(self._client, self._in(environment))
-        return [number for number, item in found.items() if item["State"] in BUSY]
+        return [number for number, item in found.items() if item["State"] not in OVER]
 
     def newest(self, environment: str, profile: str) -> dict[str, Any]:
-        """The environment's newest deployment, in the form of `settled`, with the values in force now.
-
-        If it was taken back, these are the values of the one before it.
+        """The switch's deployment in force (`observe/traffic/reach.py`), in the form of `settled`.
 
         Raises:
             Unreadable: AppConfig lists a deployment, and then has none of its number.
         """
-        told: list[dict[str, Any]] = []
-        for number in listed(self._client, self._in(environment)):
-            told.append(self.settled(environment, profile, number, unless=()))
-            if told[-1]["deployment"] is None:  # not to be taken for a switch that was never turned on
-                raise Unreadable(f"AppConfig lists deployment {number}, and has none of this number when asked for it")
-            if told[-1]["state"] in IN_FORCE:
-                break
-        return {**told[-1], **told[0]} if told else {"deployment": None, "busy": False}
+
+        def asked() -> Iterator[dict[str, Any]]:
+            for number in listed(self._client, self._in(environment)):
+                found = self._deployment(environment, number)
+                if found is None:  # not to be taken for a switch that was never turned on
+                    what = f"AppConfig lists deployment {number}, and has none of this number when asked for it"
+                    raise Unreadable(what)
+                if found.get("ConfigurationProfileId", profile) == profile:
+                    yield self._told(profile, number, found, found["State"] not in TAKEN_BACK)
+
+        def told(one: dict[str, Any]) -> tuple[str, float, float]:
+            return (
+                one["state"],
+                one.get("reached", 0.0),
+                2.0 if one.get("unreadable") else float(bool(one.get("enabled"))),
+            )
+
+        return in_force(asked(), told) or {"deployment": None, "busy": False}
 
     def strategy(self, id: str) -> dict[str, Any]:
         """A deployment strategy as AppConfig describes it."""
@@ -136,29 +145,40 @@ class FlagStore:
     ) -> dict[str, Any]:
         """A deployment once its state is none of `unless`, or as it is when `PATIENCE_S` ends.
 
-        In the result `deployment` is None if no such deployment exists. While its version is in force, the result has
-        the flag's values (`percent` or `enabled`), or `unreadable` where what came is no document of flags.
+        In the result `deployment` is None if no such deployment exists. While its version goes to clients or is with
+        them, the result has the flag's values (`percent` or `enabled`), or `unreadable` where what came is no document
+        of flags.
         """
         deadline = self.monotonic() + PATIENCE_S
         while True:
-            try:
-                found = self._client.get_deployment(**self._in(environment), DeploymentNumber=deployment)
-            except ClientError as error:
-                if code_of(error) != "ResourceNotFoundException":
-                    raise
+            found = self._deployment(environment, deployment)
+            if found is None:
                 return {"deployment": None, "busy": None}
             if found["State"] not in unless or self.monotonic() >= deadline:
-                break
+                return self._told(profile, deployment, found, found["State"] in IN_FORCE)
             self.sleep(PAUSE_S)
+
+    def _deployment(self, environment: str, number: int) -> dict[str, Any] | None:
+        """A deployment as AppConfig describes it; None: there is none."""
+        try:
+            return dict(self._client.get_deployment(**self._in(environment), DeploymentNumber=number))
+        except ClientError as error:
+            if code_of(error) != "ResourceNotFoundException":
+                raise
+            return None
+
+    def _told(self, profile: str, deployment: int, found: dict[str, Any], with_values: bool) -> dict[str, Any]:
+        """The result of `settled` for a deployment."""
         version = str(found.get("ConfigurationVersion", ""))
         values: dict[str, Any] | None = {}
-        if found["State"] in IN_FORCE:
+        if with_values:
             values = value_of(self._content(profile, int(version)), flag_of(self._params))
         return {
             **({"unreadable": True} if values is None else values),
             "deployment": deployment,
             "state": found["State"],
             "busy": found["State"] in BUSY,
+            **({"reached": float(found.get("PercentageComplete") or 0)} if found["State"] == "DEPLOYING" else {}),
             "description": found.get("Description", ""),
             "started_at": found.get("StartedAt"),
             "version": version,

@@ -94,7 +94,7 @@ class RegisterOff:
         if not change.ok:
             raise AwsError(f"it was turned off, yet it reads back as {change.told}; by hand: {register.by_hand}")
         poll = register.params.service.traffic.client_poll_s
-        told = f"the new side is off; it gets nothing within {poll} s; the dial is as it was"
+        told = f"the new side is off; it gets nothing within {poll} s"
         return Turned(True, told, written[-1] if written else 0)
 
     def _facts(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from runbook_lib.act.traffic.flags import MAX_DESCRIPTION, describe, made_by, to
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.template import filled
 from runbook_lib.judge.terms import Frozen
-from runbook_lib.observe.traffic.flag_ids import BUSY
+from runbook_lib.observe.traffic.reach import BUSY
 from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import Params
 from runbook_lib.params.traffic import AppConfigHome
@@ -121,7 +121,7 @@ def _directly(state: TrafficState, percent: float) -> list[DialStep]:
         return []
     why = "the weight, which nothing takes back by itself" if percent else "the dial to 0, in calm"
     if percent and not state.switch_on:
-        why = f"{why}; with it the switch goes on, which is off by {whose(state.switch_deployment)}"
+        why = f"{why}; with it the switch goes on, which is off by {whose(state.turned_by)}"
     return [DialStep(action="deploy", before=state.dial_percent, after=percent, why=why)]
 
 
@@ -140,7 +140,7 @@ def _over_0(state: TrafficState, percent: float, params: Params, soak_hours: flo
         why = "step over 0, so that AppConfig's own rollback lands on 0"
         steps.append(DialStep(action="deploy", before=at, after=0, strategy=immediate, why=why))
         if not state.switch_on:  # not before: at a dial above 0 it would set that weight at once
-            why = f"it is off by {whose(state.switch_deployment)}; at dial 0 nothing moves yet"
+            why = f"it is off by {whose(state.turned_by)}; at dial 0 nothing moves yet"
             steps.append(DialStep(action="switch on", before=0, after=0, strategy=immediate, why=why))
         why = f"the weight, watched by the guard alarms for {min(soak_hours, MAX_BAKE_H):g} h"
         steps.append(DialStep(action="deploy", before=0, after=percent, strategy=soak, why=why))
@@ -155,12 +155,15 @@ def _blockers(state: TrafficState, percent: float) -> tuple[str, ...]:
             "the synchronous route is asynchronous already, so no weight above 0 may be set any more: it would send "
             "clients to the temporary route, which is to go",
         )
-    off = None if state.switch_on else state.switch_deployment
+    off = None if state.switch_on else state.turned_by
     if percent > 0 and not state.switch_on and not made_by(off.description if off else ""):
         return (
             f"the switch is off by {whose(off)}, which is not a rollback of this runbook: whoever turned it off turns "
             "it on, at dial 0",
         )
+    switch = state.switch_deployment
+    if percent > 0 and switch is not None and switch.partial:
+        return (f"{state.under_way[0]}; wait until that is over",)
     return ()
 
 

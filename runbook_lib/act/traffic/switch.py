@@ -17,7 +17,8 @@ from runbook_lib.base.aws_errors import cause_of, code_of, sentence
 from runbook_lib.base.errors import AwsError, Unreadable
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.telling import Overdue
-from runbook_lib.observe.traffic.flag_ids import BUSY, IN_FORCE, TAKEN_BACK, Misnamed, NotDeployed, flag_of
+from runbook_lib.observe.traffic.flag_ids import Misnamed, NotDeployed, flag_of
+from runbook_lib.observe.traffic.reach import BUSY, IN_FORCE, KNOWN, all_have_it
 
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
@@ -69,7 +70,9 @@ class Switch:
                 now = store.newest(ids.switch_environment, ids.switch_profile)
             if now.get("unreadable"):
                 self._guard.warn(f"version {now['version']} of the switch cannot be read; switching off all the same")
-            elif not now.get("enabled") and not now["busy"]:
+            elif now["deployment"] is not None and now["state"] not in KNOWN:
+                self._guard.warn(f"{not_known('async', whose(now))}; switching off all the same")
+            elif not now.get("enabled"):
                 found = f"async is off already, by {whose(now)}; the switch stays as it is"
                 self._guard.note("note", text=found)
                 return Turned(False, found, now["deployment"] or 0)
@@ -98,7 +101,7 @@ class Switch:
         if not change.ok:
             raise AwsError(f"the switch was turned off, yet it reads back as {change.told}; {store.off_by_hand()}")
         poll = self._params.service.traffic.client_poll_s
-        done = f"async is off by the switch; clients follow within {poll} s; the dial is as it was"
+        done = f"async is off by the switch; clients follow within {poll} s"
         return Turned(True, done, int(change.seen.get("deployment") or 0))
 
     def _facts(self, deployment: int | None, before: int | None) -> dict[str, Any]:
@@ -115,7 +118,11 @@ class Switch:
 
         def ask() -> dict[str, Any]:
             seen = self._store.newest(*where) if deployment is None else self._store.settled(*where, deployment)
-            return self._store.newest(*where) if seen.get("state") in TAKEN_BACK else seen  # the one before is in force
+            state = seen.get("state", "")
+            if deployment is None or state not in KNOWN or all_have_it(state, seen.get("reached", 0.0)):
+                return seen
+            # Not all have it: the one before may be in force.
+            return {**self._store.newest(*where), "started": deployment, "which_is": state}
 
         if deployment is not None:
             return told_of(self._store, "switch", deployment, ask)
@@ -148,6 +155,8 @@ def told_of(
         raise Unreadable(f"{told}; {store.off_by_hand()}") from error
     if seen["deployment"] is None:
         told = f"{this} was started, and AppConfig does not list it"
+    elif seen.get("state") not in KNOWN:
+        told = f"deployment {seen['deployment']} of the {flag} has a state that is not known: {one_line(seen['state'])}"
     elif seen.get("unreadable"):
         told = f"version {seen['version']} of the {flag} was put in force, and what it says cannot be read"
     elif _VALUES[flag][0] not in seen and (not states or seen["state"] in states):
@@ -179,6 +188,11 @@ def read_back(
         return store.settled(*where, number, unless)
 
     return told_of(store, flag, number, ask, IN_FORCE) if started else ask()
+
+
+def not_known(side: str, by: str) -> str:
+    """What is said of a deployment in a state that AppConfig's reference does not have."""
+    return f"it is not known whether {side} is off, by {by}"
 
 
 def whose(deployment: dict[str, Any]) -> str:

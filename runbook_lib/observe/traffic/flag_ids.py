@@ -1,4 +1,4 @@
-"""AppConfig's ids, states and deployment numbers of the two flags. Light, because a rollback loads it first."""
+"""AppConfig's ids and deployment numbers of the two flags. Light, because a rollback loads it first."""
 
 from __future__ import annotations
 
@@ -12,13 +12,6 @@ from runbook_lib.base.template import filled
 if TYPE_CHECKING:
     from runbook_lib.params.load import Params
     from runbook_lib.params.traffic import AppConfigHome
-
-IN_FORCE = ("DEPLOYING", "BAKING", "COMPLETE")
-"""States of a deployment whose version clients get (our strategies have no growth: all clients at once)."""
-BUSY = ("DEPLOYING", "VALIDATING", "BAKING", "ROLLING_BACK")
-"""States of a deployment during which AppConfig takes no other."""
-TAKEN_BACK = ("ROLLED_BACK", "REVERTED")
-"""States of a deployment whose version clients do not get any more."""
 
 
 class NotDeployed(AwsError):

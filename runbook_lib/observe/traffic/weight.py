@@ -103,6 +103,7 @@ def state_of(found: Sequence[Entry], now: InForce | None) -> TrafficState:
         weight=weight,
         dial_deployment=dial[0] if dial else None,
         switch_deployment=switch[0] if switch else None,
+        switch_by=switch[0] if switch else None,
         history=tuple(dial),
         dial_since=dial[0].started_at if dial else None,
         switch_since=switch[0].started_at if switch else None,

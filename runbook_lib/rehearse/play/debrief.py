@@ -73,7 +73,7 @@ def _off(begun: dt.datetime, now: dt.datetime, state: TrafficState, acted: Seque
 
 
 def _ends(state: TrafficState) -> list[tuple[str | None, str]]:
-    switch = state.switch_deployment
+    switch = state.turned_by
     off = [(switch.started_at, "the switch")] if switch and not state.switch_on else []
     taken = [
         (one.taken_back_at, "AppConfig" if one.taken_back_by == "CLOUDWATCH_ALARM" else "hand")

@@ -105,10 +105,17 @@ def before_jobs_are_gone(stand: Stand, outcome: Outcome, seen: Seen | None) -> O
 
 def up_to_now(look: PhaseLook, outcome: Outcome, seen: Seen) -> Outcome:
     """The verdict on the declared hours, if the time since and the guards bear it out (`rollout/present.py`)."""
+    look.run.check(*all_alike(look.stand))
     window = present.since_of(seen.window.end, look.run.now)
     if outcome.decision is Decision.SOAK and not present.worth_looking(window, look.params):
         return outcome
     return borne_out(look, outcome, window, start=seen.window.start, judged=seen.evidence.get(USER_SUCCESS))
+
+
+def all_alike(stand: Stand) -> list[Check]:
+    """The check that fails while only some clients have the newest weight, so that nothing is promoted on it."""
+    moving = "; ".join(stand.state.under_way)
+    return [check("weight.all_alike", "All clients have the same weight", False, moving)] if moving else []
 
 
 def since_the_phase_before(look: PhaseLook, outcome: Outcome) -> Outcome | None:

@@ -76,8 +76,7 @@ class AsyncFailing:
         self.seen.read_again(absent=True)
         self.run.journal.append("traffic", when="before", state=self.state.model_dump(mode="json"))
         self._resume()
-        plan = words.shown(self._idle or f"plan: {self._plan}")
-        said = [line(self.switched.sentence if self.switched else plan)]
+        said = [line(self.switched.sentence if self.switched else words.shown(self._idle or f"plan: {self._plan}"))]
         if self.state.migrated:
             said.append(self._back_by_infrastructure())
         return stack(*said)
@@ -100,8 +99,8 @@ class AsyncFailing:
 
     def _resume(self) -> None:
         """Takes over the clock of the run or the command that turned async off before this run."""
-        made = self.state.switch_deployment
-        if self.incident.clock is not None or self.state.switch_on or made is None or self.state.migrated:
+        made = self.state.turned_by
+        if self.incident.clock is not None or not self.state.is_off or made is None or self.state.migrated:
             return
         at, key, run = parse(made.started_at) if made.started_at else None, str(made.number), self.run
         if self.incident.resume(key, at) is not None:
@@ -124,8 +123,8 @@ class AsyncFailing:
             return f"nothing to do: the new resources are not deployed, and no request can go to {self._side}"
         if state.migrated:
             return "the switch has no effect any more: the synchronous route itself is asynchronous"
-        by = act.whose(state.switch_deployment)
-        return "" if state.switch_on else f"nothing to do: {self._side} is off already, by {by}"
+        told = f"nothing to do: {self._side} is off already, by {act.whose(state.turned_by)}"
+        return told if state.is_off else ""
 
     @property
     def _plan(self) -> str:
@@ -289,7 +288,7 @@ class AsyncFailing:
     @property
     def acted(self) -> bool:
         """Whether async is off: by the switch, or because the synchronous route was brought back."""
-        return self.deployed and not self.state.switch_on and not self.state.migrated
+        return self.deployed and self.state.is_off and not self.state.migrated
 
     def proof(self) -> Any:
         """Reads switch, dial and routes back from AWS; where this run brought the route back, also the template."""
@@ -304,15 +303,16 @@ class AsyncFailing:
 
     def _off_check(self) -> Check:
         state = self.state
-        by = f", by {act.whose(state.switch_deployment)}" if state.switch_deployment and not state.switch_on else ""
-        reason = f"the switch is {'on' if state.switch_on else 'off'}{by}; the weight in force is {state.weight:g} %"
+        by = f", by {act.whose(state.turned_by)}" if state.turned_by and not state.switch_on else ""
+        switch = f"the switch is {'on' if state.switch_on else 'off'}{by}"
+        reason = "; ".join([switch, f"the weight in force is {state.weight:g} %", *state.under_way])
         back = moments.own_rollback(state)
         if back:
             reason += f"; before that {back}"
         return check(
             f"{self.incident.id}.off",
             "Async is off, read back from AWS",
-            not state.switch_on and state.weight == 0,
+            state.is_off and state.weight == 0,
             reason,
             expected="switch off, weight 0 %",
             found=f"weight {state.weight:g} %",

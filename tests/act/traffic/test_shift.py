@@ -142,3 +142,11 @@ def test_a_switch_that_somebody_else_turned_off_blocks_a_shift_and_not_a_lowerin
     seen = state(10, "COMPLETE", on=False, off_by=off_by)
     assert "whoever turned it off turns it on, at dial 0" in plan(seen, 50, params).text()
     assert plan(seen, 0, params).blockers == ()
+
+
+def test_nothing_is_raised_while_the_switch_goes_off_for_more_and_more_clients(params: Params) -> None:
+    off = Deployment(number=4, state="DEPLOYING", enabled=False, reached=10.0)
+    seen = state(10, "COMPLETE").model_copy(update={"switch_deployment": off})
+    told = "the switch goes off by deployment 4: 10 % of the clients have it; wait until that is over"
+    assert plan(seen, 50, params).blockers == (told,)
+    assert not plan(seen, 0, params).blockers

@@ -55,13 +55,20 @@ def test_nothing_deployed_is_synchronous(params: Params, AppConfig: Any) -> None
         ([(10, "COMPLETE"), (50, "REVERTED")], 10, "2026-11-10T10:42:00Z"),
         ([(10, "COMPLETE"), (50, "ROLLED_BACK"), (50, "ROLLED_BACK")], 10, "2026-11-10T10:33:00Z"),
         ([(10, "ROLLED_BACK")], 0, "2026-11-10T10:31:00Z"),
-        ([(0, "COMPLETE"), (10, "ROLLING_BACK")], 0, "2026-11-10T10:01:00Z"),
+        ([(0, "COMPLETE"), (10, "ROLLING_BACK")], 10, "2026-11-10T10:02:00Z"),
+        ([(10, "COMPLETE"), (0, "ROLLING_BACK")], 10, "2026-11-10T10:01:00Z"),
+        ([(10, "COMPLETE"), (0, "DEPLOYING", 90)], 10, "2026-11-10T10:01:00Z"),
+        ([(10, "COMPLETE"), (0, "DEPLOYING", 100)], 0, "2026-11-10T10:02:00Z"),
+        ([(10, "COMPLETE"), (0, "BAKING")], 0, "2026-11-10T10:02:00Z"),
+        ([(10, "COMPLETE"), (0, "VALIDATING")], 10, "2026-11-10T10:01:00Z"),
+        ([(10, "COMPLETE"), (0, "WEIRD")], 10, "2026-11-10T10:01:00Z"),
+        ([(10, "COMPLETE"), *[(0, "ROLLED_BACK")] * 60], 10, "2026-11-10T11:31:00Z"),
         ([(0, "COMPLETE"), (10, "DEPLOYING")], 10, "2026-11-10T10:02:00Z"),
         ([(50, "COMPLETE"), (10, "COMPLETE")], 10, "2026-11-10T10:02:00Z"),
     ],
 )
 def test_what_was_taken_back_gives_way_to_the_version_before(
-    params: Params, AppConfig: Any, dial: list[tuple[int, str]], percent: int, since: str
+    params: Params, AppConfig: Any, dial: list[tuple[Any, ...]], percent: int, since: str
 ) -> None:
     state = read_state(AppConfig(dial, ON), params)
     assert (state.dial_percent, state.dial_since) == (percent, since)

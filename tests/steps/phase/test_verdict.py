@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runbook_lib.base.window import Window, iso, parse
+from runbook_lib.judge.case import settled
 from runbook_lib.judge.gates.checks import Check, check
 from runbook_lib.judge.model import Outcome
 from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.alarms import declared as alarms
-from runbook_lib.observe.traffic.state import TrafficState
+from runbook_lib.observe.traffic.state import Deployment, TrafficState
 from runbook_lib.params.load import load_file
 from runbook_lib.rollout import present
 from runbook_lib.rollout.moment import Moment
@@ -149,3 +151,13 @@ def test_a_look_back_that_decides_nothing_leaves_the_case_that_was_judged(
     assert found is (bad if decides else good)
     assert here.case == {"case": "interim" if decides else "judged"}
     assert [one.ok for one in noted] == [not decides]
+
+
+def test_nothing_is_promoted_while_only_some_clients_have_the_newest_weight() -> None:
+    now = stand("after", weight=10)
+    assert verdict.all_alike(now) == []
+    off = Deployment(number=9, state="DEPLOYING", enabled=False, reached=10.0)
+    moving = replace(now, state=now.state.model_copy(update={"switch_deployment": off}))
+    told = settled(Outcome(decision=Decision.PROMOTE, reason="", next=""), verdict.all_alike(moving))
+    assert told.decision is Decision.HOLD
+    assert "the switch goes off by deployment 9: 10 % of the clients have it" in told.reason
