@@ -23,6 +23,7 @@ from runbook_lib.base.masking.doubled import with_quotes
 from runbook_lib.base.masking.drawn import KNOWN, looks_drawn, mask_drawn
 from runbook_lib.base.masking.edges import breaks_alike, without_fronts
 from runbook_lib.base.masking.fields import mask_objects
+from runbook_lib.base.masking.grids import mask_grids
 from runbook_lib.base.masking.kinds import BEGIN, EMAIL, END, KEEP, KINDS, MASK, mask_headless
 from runbook_lib.base.masking.known import Form, forms, passwords
 from runbook_lib.base.masking.kubernetes import mask_manifests
@@ -166,6 +167,7 @@ def _hidden(text: str) -> str:
 
 def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
     text = _hidden(text)
+    text = mask_grids(text, text.casefold())  # first: a number before each line is a table's index, too
     if deep and stemmed(text.casefold()):  # first: a name takes the sign before the next line for its value
         text = without_fronts(text, lambda bare: _searched(bare, emails, deep - 1), first=deep == _FRONTS)
     return around_arns(text, lambda one: _told(one, emails), lambda arn: _shaped(arn, arn.casefold(), emails))
@@ -173,7 +175,16 @@ def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
 
 def _told(text: str, emails: bool) -> str:
     small = text.casefold()
-    for mask in (mask_apart, mask_logins, mask_columns, mask_tables, mask_rows, mask_manifests, mask_objects):
+    for mask in (
+        mask_apart,
+        mask_grids,
+        mask_logins,
+        mask_columns,
+        mask_tables,
+        mask_rows,
+        mask_manifests,
+        mask_objects,
+    ):
         text = mask(text, small)
     assigned = assigns(small)
     text = mask_fields(_shaped(mask_whole(text) if assigned else text, small, emails), small)

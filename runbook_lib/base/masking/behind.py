@@ -31,7 +31,7 @@ _LITERAL = re.compile(
     r"(?:(?<![A-Za-z0-9])|(?<![A-Za-z0-9])(?<=[rbfuRBFU])|(?=\"))(?P<q>\\{0,3}[\"'`])(?P<value>(?:(?!(?P=q))[^\n]){0,200})(?P=q)"
 )
 _KEY = re.compile(
-    r"(?:(?P<sign>[,{(;&|\[\]\"')])|(?<=[^\s:=])(?=\s))\s{0,8}[\"']?(?P<key>[A-Za-z_][\w.-]{0,60})[\"']?\s{0,4}"
+    r"(?:(?P<sign>[,{(;&|\[\]\"')])|(?<=[^\s:=])(?=\s))\s{0,8}[\"']?(?P<key>[A-Za-z_][\w.-]{0,60}|\d{1,9})[\"']?\s{0,4}"
     r"(?:(?<!\s):(?![:=])|=(?![=>])|=>|:=)"
 )
 """Another name, to which something is assigned."""
@@ -47,7 +47,9 @@ _METHOD = re.compile(
     r"\.(?:encode|decode|split|rsplit|strip|lstrip|rstrip|startswith|endswith|replace|format|join|partition|count|find"
     r"|index|removeprefix|removesuffix|upper|lower)\("
 )
-_OF_A_NAME = re.compile(r"(?:\b(?:get|getenv|getattr|pop|setdefault|env|encode|decode|split|strip|join|replace)\(|[\w)\]]\[)[rbfu]?$")
+_OF_A_NAME = re.compile(
+    r"(?:\b(?:get|getenv|getattr|pop|setdefault|env|encode|decode|split|strip|join|replace)\(|[\w)\]]\[)[rbfu]?$"
+)
 """Before a word that names something, or is a program's: `os.environ.get("X")`, `.encode("utf-8")`, `row["x"]`."""
 _CODE = ("[", "(", "\\", "{")
 _PART = re.compile(r"\.([A-Za-z_]\w{0,40})")
@@ -81,7 +83,7 @@ def _values(text: str, name: re.Match[str]) -> list[tuple[int, int]]:
     end = end if end >= 0 else min(len(text), name.end() + _FAR)
     at = _out_of_its_quotes(text, line, name.end(), end)
     part = _PART.match(text, at)
-    if _METHOD.match(text, at) or (part and (is_fact(part[1]) or describes(part[1]))):
+    if text.startswith("'s ", at) or _METHOD.match(text, at) or (part and (is_fact(part[1]) or describes(part[1]))):
         return []
     if text[at : at + 1] == "(" and _ASKS.search(text[max(0, name.start() - 60) : name.start()]):
         return []
@@ -93,6 +95,8 @@ def _values(text: str, name: re.Match[str]) -> list[tuple[int, int]]:
     for literal in _LITERAL.finditer(text, at, end):
         gap, value = text[gap_from : literal.start()], literal["value"]
         key = _KEY.search(text[gap_from - 1 : literal.start()])
+        if key and ("]," in gap or "}," in gap):  # another list
+            break
         if key and key["key"].casefold() not in _VALUES | _TYPES and not telling(key["key"]):
             break
         if _KEY_MIXED.match(text, literal.end(), end) and not gap.rstrip().endswith(("!=", "==", "<>")):
@@ -114,7 +118,14 @@ def _values(text: str, name: re.Match[str]) -> list[tuple[int, int]]:
 def _is_value(value: str) -> bool:
     plain = not any(char.isspace() for char in value) and MASK not in value and not value.startswith(("{", "%"))
     place = "/" in value and not looks_drawn(value, MIXED)
-    return plain and not place and len(value) > 3 and not no_value(value) and not telling(value) and not value.endswith((":", "="))
+    return (
+        plain
+        and not place
+        and len(value) > 3
+        and not no_value(value)
+        and not telling(value)
+        and not value.endswith((":", "="))
+    )
 
 
 def _out_of_its_quotes(text: str, line: int, at: int, end: int) -> int:

@@ -99,6 +99,13 @@ _BEFORE, _BEHIND = 24, 12  # ... at most so far behind its beginning; as much mo
 _BEGINNING = re.compile(rf"(?i){START}")
 LONGEST = 200
 """Most characters of a match that stays in which others are looked for: in a longer one, that takes too long."""
+_OF_NAMES = re.compile(
+    r"(?i)<t[hd][^<>]{0,60}>\s{0,20}\w{0,20}(?:name|key|parameter|setting|variable)\s{0,20}</t[hd]>"
+    r"(?:\s{0,20}<td[^<>]{0,60}>[^<>]{0,80}</td>){0,9}\s{0,20}<td[^<>]{0,60}>[^<>]{0,80}\Z"
+)
+"""Before the first name of a row that has names alone."""
+_ROW = 400
+"""Characters behind a cell in which its row ends."""
 _FACTS = (
     "name|type|kind|arn|ids?|version|stage|description|status|state|engine|region|account|created|updated|changed|rotated|date|at|by"
     "|urls?|uri|host|port|user|username|email|path|provider|source|required|default|scopes?|algorithm|format|expires|expiration|alias"
@@ -194,7 +201,7 @@ def mask_named(text: str, small: str, *, assigned: bool) -> str:
     if foreign(small):
         text = everywhere(_FOREIGN, _after, text)
     if assigned:
-        for pattern, replace in ((_QUOTED, _quoted), (_BARE, _bare), (_TAGGED, _quoted)):
+        for pattern, replace in ((_QUOTED, _quoted), (_BARE, _bare), (_TAGGED, _tagged)):
             text = at_names(pattern, replace, text)
     return text
 
@@ -296,6 +303,13 @@ def _quoted(match: Match) -> str:
         return match[0]
     fetched = match["value"] in _FETCHED and "credentials" in match[1].casefold()
     return match[0] if fetched or harmless(match["value"]) else match[1] + MASK
+
+
+def _tagged(match: Match) -> str:
+    """Masks what an element holds, unless the value is in another cell of its row, which is masked."""
+    others = match.string[match.end() : match.end() + _ROW].partition("</tr")[0]
+    turned = _OF_NAMES.search(match.string, max(0, match.start() - _ROW), match.start())
+    return match[0] if "<td" in match[1] and (turned or f">{MASK}<" in others) else _quoted(match)
 
 
 def _after(match: Match) -> str:

@@ -193,7 +193,7 @@ def mask_pairs(text: str, small: str) -> str:
     if any(sign in small for sign in ("',", '",')):
         text = near(_TUPLE, _paired, text, _TUPLED, 160, pairs=True)
     if any(sign in small for sign in "|│┃║"):
-        text = near(_CELLS, _masked, text, _LINES, 120)
+        text = near(_CELLS, _beside, text, _LINES, 120)
     if "[ record " in small:
         text = near(_RECORD, _masked, text, _LINES, 120)
     if MASK in text and ("->" in text or "=>" in text or "→" in text):
@@ -275,6 +275,12 @@ def _masked(match: Match) -> str:
     bare = match["bare"]
     value = shorn(bare, ",.)]}:")
     return match[0] if no_value(value) else f"{match[1]}{MASK}{bare[len(value) :]}"
+
+
+def _beside(match: Match) -> str:
+    """Masks the cell beside a name, unless that of the value is another, which is masked."""
+    others = match.string[match.end() : match.end() + _ROW].partition("\n")[0]
+    return match[0] if MASK in others else _masked(match)
 
 
 def _spaced(match: Match) -> str:

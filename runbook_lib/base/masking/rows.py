@@ -9,12 +9,14 @@ import re
 from runbook_lib.base.masking.kinds import MASK
 from runbook_lib.base.masking.names import stemmed, surely, telling
 from runbook_lib.base.masking.places import harmless
+from runbook_lib.base.masking.settings import is_name
 
 _TEXT = r"\"(?:[^\"\\\n]|\\.){0,400}\"|'(?:[^'\\\n]|\\.){0,400}'"
 _ITEM = rf"(?:{_TEXT}|-?\d[\d.eE+-]{{0,30}}|null|true|false|None|True|False|nan|NaN)"
 _NAME = r"(?:\"[\w .%/()#-]{1,60}\"|'[\w .%/()#-]{1,60}')"
 _SIGN = r"\s{0,20},\s{0,20}"
 _HEAD = re.compile(rf"[\[(]\s{{0,20}}{_NAME}(?:{_SIGN}{_NAME}){{1,60}}\s{{0,20}}[\])]")
+_LABELLED = re.compile(r"[\"']([\w -]{1,40})[\"']\s?:\s?\Z")
 _GAP = rf"[\s,:\[\](){{}}]{{0,80}}(?:{_NAME}\s?:[\s\[({{]{{0,60}})?"
 _ROW = re.compile(
     rf"(?P<gap>{_GAP})(?P<row>[\[(]\s{{0,20}}{_ITEM}(?:{_SIGN}{_ITEM}){{0,60}}\s{{0,20}},?\s{{0,20}}[\])])"
@@ -45,6 +47,8 @@ def mask_rows(text: str, small: str) -> str:
         names = [one[1:-1] for one in _EACH.findall(head[0])]
         if head.start() < at or not any(map(telling, names)) or all(map(telling, names)):
             continue
+        if (label := _LABELLED.search(text, max(0, head.start() - 60), head.start())) and is_name(label[1]):
+            continue  # a column of names
         kept.append(text[at : head.end()])
         at = head.end()
         while row := _ROW.match(text, at):

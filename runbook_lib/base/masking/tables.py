@@ -16,6 +16,7 @@ from itertools import pairwise, zip_longest
 from runbook_lib.base.masking.kinds import MASK
 from runbook_lib.base.masking.names import stemmed, surely, telling
 from runbook_lib.base.masking.places import harmless
+from runbook_lib.base.masking.settings import is_name, is_value
 
 _TAG = re.compile(r"<[^<>]{0,300}>")
 _ROW = re.compile(r"<tr\b", re.I)
@@ -25,6 +26,8 @@ _QUOTING = (",", ";")
 """Those of CSV, where quotes may hold them."""
 _LINES = 60
 """Most lines of one cell."""
+_FIELDS = 20
+"""Most fields of a record that is shown field by field."""
 _OF_ROWS = {"┃": "│", "║": "│"}
 """The delimiter of rows below a header that has another."""
 _MARKS = " \t\r*_`~\"'│\\"
@@ -99,7 +102,8 @@ def _table(table: str) -> str:
             continue
         for at in range(len(cells) - 1, -1, -1):
             # Its name stands above it, or beside it, as that of a row.
-            names = [headers[at] if at < len(headers) else "", said[at - 1] if at else ""]
+            beside = at == len(cells) - 1 and not is_name(said[0]) and not any(map(is_value, headers))
+            names = [headers[at] if at < len(headers) else "", said[at - 1] if at and beside else ""]
             if any(telling(name) and _HEADER.fullmatch(name) and is_secret(name, said[at]) for name in names):
                 cell = cells[at]
                 rows[number] = rows[number][: cell.start(3)] + MASK + rows[number][cell.end(3) :]
@@ -117,13 +121,20 @@ def _lines(text: str) -> str:
         if at % _BLOCK == 0 and not stemmed("\n".join(lines[at : at + _BLOCK]).casefold()):
             at += _BLOCK
         elif len(lines[at]) <= _LONGEST and stemmed(lines[at].casefold()):
-            at = _delimited(lines, at) or _aligned(lines, at) or at + 1
+            at = at + 1 if _is_turned(lines, at) else _delimited(lines, at) or _aligned(lines, at) or at + 1
         else:
             at += 1
     if plain:
         return "\n".join(lines)
     pieces[::2] = lines
     return "".join(pieces)
+
+
+def _is_turned(lines: Sequence[str], first: int) -> bool:
+    """Whether a line is no header, but the row with the names of a table whose columns' names stand before the rows."""
+    around = lines[max(0, first - _FIELDS) : first + _FIELDS]
+    labels = [(_WORD.findall(line[:_LONGEST]) or [""])[0] for line in (lines[first], *around)]
+    return is_name(labels[0]) and any(map(is_value, labels[1:]))
 
 
 def _delimited(lines: list[str], first: int) -> int:
