@@ -171,7 +171,7 @@ def test_a_misspelt_parameter_is_said_and_takes_neither_the_notebook_nor_the_mes
 ) -> None:
     given = dict[str, Any]()
     (file.parents[1] / "notebooks").symlink_to(ROOT / "notebooks")
-    ended = SimpleNamespace(headline="verified", next="", folder="", exit_code=0, as_dict=dict)
+    ended = SimpleNamespace(headline="verified", run_id="", next="", folder="", exit_code=0, as_dict=dict)
     monkeypatch.setattr(launch, "launch", lambda _, __, values, **___: given.update(values) or ended)
     wanted = Wanted("1", file, {**APPLY, "atempt": "2", "reason": "drill"})
     done = after(wanted, kill_switch.off(wanted))
