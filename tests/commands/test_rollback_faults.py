@@ -93,9 +93,11 @@ def claims(record: Record) -> bool | None:
 
 
 def client_error(code: str, status: int) -> Callable[[str], Exception]:
+    """A refusal, with the number of its request as AWS gives one."""
+
     def make(operation: str) -> Exception:
-        error = {"Error": {"Code": code, "Message": "injected"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-        return bc.ClientError(error, operation)
+        answer = {"HTTPStatusCode": status, "RequestId": "0"}
+        return bc.ClientError({"Error": {"Code": code, "Message": "injected"}, "ResponseMetadata": answer}, operation)
 
     return make
 
