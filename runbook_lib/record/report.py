@@ -56,7 +56,7 @@ _NO_NOTEBOOK = ("entry", "command", "watch", "practice")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the {} again: it finds out from AWS where {} stands."
-_ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: run the {}."
+_ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: {}."
 
 
 class Headline(NamedTuple):
@@ -157,8 +157,12 @@ def headline(record: Record) -> Headline:
 def _again(record: Record) -> str:
     """The next step behind a run that did not complete."""
     if record.origin in _NO_NOTEBOOK and not record.notebook.startswith("rollback_"):  # whose notebook goes on
-        return _ASK_AWS.format("command without `--apply`") if record.open_changes else _AGAIN.format("command", "it")
-    return _ASK_AWS.format("notebook in plan mode") if record.open_changes else _AGAIN.format("notebook", "the rollout")
+        return _ASK_AWS.format("`runbook status` says how") if record.open_changes else _AGAIN.format("command", "it")
+    return (
+        _ASK_AWS.format("run the notebook in plan mode")
+        if record.open_changes
+        else _AGAIN.format("notebook", "the rollout")
+    )
 
 
 def facts(record: Record) -> list[tuple[str, str]]:

@@ -229,7 +229,7 @@ def test_a_run_that_did_not_complete_is_not_dressed_up(record: Record, status: A
     [
         ("papermill", "06_phase1_10_percent", "Run the notebook again", "the notebook in plan mode"),
         ("command", "rollback_1_async_failing", "Run the notebook again", "the notebook in plan mode"),
-        ("command", "dlq", "Run the command again", "the command without `--apply`"),
+        ("command", "dlq", "Run the command again", "`runbook status` says how"),
     ],
 )
 def test_who_has_no_notebook_is_not_sent_to_one(origin: str, notebook: str, runs: str, asks: str) -> None:

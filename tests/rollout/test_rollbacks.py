@@ -20,8 +20,8 @@ from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
 from runbook_lib.record.place import new_run_id
-from runbook_lib.record.record import Record
-from runbook_lib.rollout.rollbacks import Rollbacks, switched_off
+from runbook_lib.record.record import Change, Record
+from runbook_lib.rollout.rollbacks import Rollbacks, _unfinished, switched_off
 from runbook_lib.steps.rollbacks.async_failing import AsyncFailing
 
 PARAMS = load_file(Path(__file__).resolve().parents[2] / "params" / "prod.yaml", {"mode": "apply", "confirm": "prod"})
@@ -113,3 +113,12 @@ def test_a_switch_that_is_on_again_is_not_said_to_be_off(tmp_path: Path, on: boo
     pending = Record.model_validate({**given, "decision": "SOAK", "outcome": told})
     found = Rollbacks(PARAMS, Archive(tmp_path), state, pending).unfinished()
     assert found is not None and found.number == 1 and says in found.words
+
+
+@pytest.mark.parametrize("decision", [None, "SOAK", "HOLD"])
+def test_one_that_was_interrupted_is_told_with_what_it_changed_and_not_with_its_decision(decision: str | None) -> None:
+    done = Change(intent={"what": "switch off"}, outcome={"ok": True})
+    facts = {"run_id": "r", "status": "cancelled", "decision": decision, "changes": (done,)}
+    told = _unfinished(1, Record.model_validate({**facts, "outcome": {"decision": decision, "reason": "so it was"}}))
+    assert told.words == "rollback 1 (run r) cancelled on the way; changed before that: switch off"
+    assert (told.back, told.held) == (None, False)
