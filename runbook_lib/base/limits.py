@@ -13,7 +13,7 @@ LEAST_MB = 768
 """Address space in MB for a command that loads numpy, pandas and matplotlib with one thread, and some room."""
 AFTER_MB = 112
 """The same for what follows the effect of a rollback. With less, libraries end the process, or stand for ever."""
-KERNEL_FILES = 64
+KERNEL_FILES = 96
 """Files that a process has open that runs a notebook, and some room."""
 FILES = 1024
 """Files that a command may have open at a time, where the hard limit allows so many."""

@@ -83,7 +83,7 @@ def test_the_soft_limit_of_files_is_raised_as_far_as_it_may_be(hard: int) -> Non
     assert (code, told) == (0, str((min(hard, 1024), hard)))
 
 
-@pytest.mark.parametrize("most", [16, 63, 64])
+@pytest.mark.parametrize("most", [16, 95, 96])
 def test_with_few_files_a_notebook_is_refused_in_a_sentence(most: int) -> None:
     """With 16 a library ended the process of a rollback: nobody read whether people had been told."""
     code, told = _ended(
@@ -91,5 +91,5 @@ def test_with_few_files_a_notebook_is_refused_in_a_sentence(most: int) -> None:
         "from runbook_lib.cli.guarded import guarded; from runbook_lib.base.limits import enough_files; "
         "guarded(enough_files)",
     )
-    said = f"this process may have {most} files open (`ulimit -n`), and a notebook's kernel needs 64"
-    assert (code, said in told) == ((2, True) if most < 64 else (0, False)), told
+    said = f"this process may have {most} files open (`ulimit -n`), and a notebook's kernel needs 96"
+    assert (code, said in told) == ((2, True) if most < 96 else (0, False)), told
