@@ -7,10 +7,14 @@ import resource
 import signal
 from typing import NoReturn
 
+from runbook_lib.base.errors import UsageError
+
 LEAST_MB = 768
 """Address space in MB for a command that loads numpy, pandas and matplotlib with one thread, and some room."""
 AFTER_MB = 112
 """The same for what follows the effect of a rollback. With less, libraries end the process, or stand for ever."""
+KERNEL_FILES = 96
+"""Files that a process has open that runs a notebook, and some room."""
 FILES = 1024
 """Files that a command may have open at a time, where the hard limit allows so many."""
 _SPARE_S = 2
@@ -49,6 +53,18 @@ def too_tight(what: str = "a command", least_mb: int = LEAST_MB) -> str:
         f"this process may use {most >> 20} MB of address space (`ulimit -v`), and {what} needs {least_mb} MB: "
         "raise the limit, or end it by `ulimit -v unlimited`"
     )
+
+
+def enough_files() -> None:
+    """Checks that a kernel can be started: with too few files a library ends the whole process.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most < KERNEL_FILES:
+        told = f"this process may have {most} files open (`ulimit -n`), and a notebook's kernel needs {KERNEL_FILES}"
+        raise UsageError(f"{told}: raise the limit")
 
 
 def _address_space() -> int | None:

@@ -32,6 +32,11 @@ def _of_a_file(error: BaseException) -> str:
     """The file, and what this machine says of it; empty: the error is another one."""
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # `Path.resolve` before Python 3.13
         return f"{line(error)}: {os.strerror(errno.ELOOP)}"
+    if isinstance(error, FileNotFoundError) and "No usable temporary directory" in str(error):
+        return (
+            "no temporary folder of this machine (TMPDIR, /tmp) can be written: its disk is full or read-only, or "
+            "this process may write no file (`ulimit -f`)"
+        )
     if not isinstance(error, OSError) or error.errno not in _OF_A_FILE or not error.strerror:
         return ""
     named = [short(line(one)) for one in (error.filename, error.filename2) if isinstance(one, str)]

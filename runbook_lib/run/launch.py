@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.act.guard import begun
-from runbook_lib.base import errors, scratch
+from runbook_lib.base import errors, limits, scratch
 from runbook_lib.base.aws import connect
 from runbook_lib.base.errors import ArchiveError, Exit, RunbookError, UsageError
 from runbook_lib.base.foreign import one_line
@@ -179,6 +179,7 @@ def launch(
     incident = is_incident(notebook.stem)
     params, flat = load_file(params_file, values, incident=incident), {**read_yaml(params_file), **(values or {})}
     _runnable(notebook, params)
+    limits.enough_files()
     begins()
     with without(GRAMMARS):
         import papermill

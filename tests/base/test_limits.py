@@ -55,3 +55,41 @@ guarded(work)
 """,
     )
     assert code == 130 and "its processor time is used up (`ulimit -t`); nothing was changed" in told, told
+
+
+@pytest.mark.slow
+def test_where_no_file_may_be_written_that_is_said_of_the_machine() -> None:
+    """It was said as a fault of the runbook: `tempfile.py:362; RUNBOOK_TRACEBACK=1 shows the way there`."""
+    code, told = _ended(
+        lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        """
+import tempfile
+from runbook_lib.cli.app import guarded
+guarded(lambda: tempfile.mkdtemp())
+""",
+    )
+    assert code == 1 and told.count("\n") == 1, told
+    assert "no temporary folder of this machine (TMPDIR, /tmp) can be written" in told and "`ulimit -f`" in told
+    assert "nothing was changed" in told and "RUNBOOK_TRACEBACK" not in told and "fault of the runbook" not in told
+
+
+@pytest.mark.parametrize("hard", [64, 4096])
+def test_the_soft_limit_of_files_is_raised_as_far_as_it_may_be(hard: int) -> None:
+    code, told = _ended(
+        lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, hard)),
+        "import resource, sys; from runbook_lib.base import limits; limits.eased(); "
+        "sys.stderr.write(str(resource.getrlimit(resource.RLIMIT_NOFILE)))",
+    )
+    assert (code, told) == (0, str((min(hard, 1024), hard)))
+
+
+@pytest.mark.parametrize("most", [16, 95, 96])
+def test_with_few_files_a_notebook_is_refused_in_a_sentence(most: int) -> None:
+    """With 16 a library ended the process of a rollback: nobody read whether people had been told."""
+    code, told = _ended(
+        lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)),
+        "from runbook_lib.cli.guarded import guarded; from runbook_lib.base.limits import enough_files; "
+        "guarded(enough_files)",
+    )
+    said = f"this process may have {most} files open (`ulimit -n`), and a notebook's kernel needs 96"
+    assert (code, said in told) == ((2, True) if most < 96 else (0, False)), told
