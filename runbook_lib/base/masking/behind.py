@@ -83,7 +83,11 @@ def _values(text: str, name: re.Match[str]) -> list[tuple[int, int]]:
     end = end if end >= 0 else min(len(text), name.end() + _FAR)
     at = _out_of_its_quotes(text, line, name.end(), end)
     part = _PART.match(text, at)
-    if text.startswith("'s ", at) or _METHOD.match(text, at) or (part and (is_fact(part[1]) or describes(part[1]))):
+    if (
+        text.startswith("'s ", name.end())
+        or _METHOD.match(text, at)
+        or (part and (is_fact(part[1]) or describes(part[1])))
+    ):
         return []
     if text[at : at + 1] == "(" and _ASKS.search(text[max(0, name.start() - 60) : name.start()]):
         return []
