@@ -40,6 +40,8 @@ _DETAIL = re.compile(r"\)=\((?P<value>[^()\n]{1,200})\)")
 """`Key (password)=(x)`, as a database tells it."""
 _VALUES = frozenset("default value values initial fallback plaintext new old before after val data secret".split())  # noqa: SIM905
 _KEY_MIXED = re.compile(r"\s{0,4}(?::(?!:)|=(?!=)|\]\s{0,4}=)")
+_TUPLE = re.compile(r"\{[\w-]{0,40}\Z")
+"""Before a name in Erlang: `{db_password, "x"}`."""
 _SIGN = re.compile(r"[=:(<>{?]|\|\||\s-[A-Za-z]$")
 _WORD = re.compile(r"\s{1,4}[A-Za-z]")
 _PROSE = re.compile(r"(?:(?<![\w.(\"'])[A-Za-z]{2,}[,;]?[ ]){3}")
@@ -109,7 +111,9 @@ def _values(text: str, name: re.Match[str]) -> list[tuple[int, int]]:
             break
         if _OF_A_NAME.search(text[at - 1 : literal.start()]):
             continue
-        beside = gap.strip() in ("", MASK) or (gap.strip() == "," and text[name.start() - 1 : name.start()] == "{")
+        beside = gap.strip() in ("", MASK) or (
+            gap.strip() == "," and _TUPLE.search(text[max(0, name.start() - 41) : name.start()])
+        )
         if not _SIGN.search(text, at, literal.start()) and not (name["sure"] and beside):
             break
         sure = name["sure"] and not _PROSE.search(text[at : literal.start()])

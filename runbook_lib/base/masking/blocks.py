@@ -48,7 +48,7 @@ def mask_blocks(text: str, small: str) -> str:
 
 def _masked(match: Match) -> str:
     value = shorn(match["quoted"], ",.)]};")
-    return match[0] if no_value(value) else match[1] + MASK + match["quoted"][len(value) :]
+    return match[0] if no_value(value) or value[0] in "<{" else match[1] + MASK + match["quoted"][len(value) :]
 
 
 def _heredoc(match: Match) -> str:

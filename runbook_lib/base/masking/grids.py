@@ -267,7 +267,7 @@ def _aligned(text: str) -> Iterator[tuple[list[Row], Kind]]:
     """Columns with blanks between them, with names above or before the cells."""
     lines, begin = list[tuple[int, str]](), 0
     for line in text.split("\n"):
-        lines.append((begin, line if len(line) <= _LONGEST else ""))
+        lines.append((begin, line if len(line) <= _LONGEST and not _BARS.search(line) else ""))
         begin += len(line) + 1
     at = 0
     while at < len(lines):

@@ -94,7 +94,8 @@ def _secret(rows: Sequence[Sequence[str]], kind: Kind) -> set[Place]:
 
 
 def _of_a_kind(row: Sequence[str]) -> bool:
-    return len(row) > 2 and any(map(_is_kind, row)) and not any(cell.startswith("-") for cell in row)
+    named = any(tells(cell) or cell.startswith("/") for cell in row)
+    return named and len(row) > 2 and any(map(_is_kind, row)) and not any(cell.startswith("-") for cell in row)
 
 
 def _found(
@@ -130,7 +131,9 @@ def is_value(name: str) -> bool:
 
 def is_name(name: str) -> bool:
     """Whether a column of this name has names."""
-    return _last(name) in _NAMES and name != "env_var" and len(name.split()) <= 2
+    if name == "env_var" or "/" in name or len(name.split()) > 2:
+        return False
+    return _last(name) in _NAMES and (name.casefold() in _NAMES or not telling(name))
 
 
 def _is_innocent(name: str) -> bool:
