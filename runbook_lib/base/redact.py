@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from runbook_lib.base.masking.assigned import mask_suffixed, mask_whole
 from runbook_lib.base.masking.behind import mask_behind
+from runbook_lib.base.masking.blocks import mask_blocks
 from runbook_lib.base.masking.clients import CLIENTS
 from runbook_lib.base.masking.columns import mask_columns
 from runbook_lib.base.masking.commands import mask_commands
@@ -193,7 +194,7 @@ def _told(text: str, emails: bool) -> str:
     if "\n" in text:
         text = mask_below(text, lambda line: _short(line, emails))
     text = mask_named(mask_nested(mask_suffixed(text)) if assigned else text, small, assigned=assigned)
-    for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed, mask_behind):
+    for mask in (mask_pairs, mask_sql, mask_said, mask_commands, mask_listed, mask_behind, mask_blocks):
         text = mask(text, small)
     return mask_drawn(mask_parts(text))
 

@@ -40,6 +40,8 @@ _DETAIL = re.compile(r"\)=\((?P<value>[^()\n]{1,200})\)")
 """`Key (password)=(x)`, as a database tells it."""
 _VALUES = frozenset("default value values initial fallback plaintext new old before after val data secret".split())  # noqa: SIM905
 _KEY_MIXED = re.compile(r"\s{0,4}(?::(?!:)|=(?!=)|\]\s{0,4}=)")
+_TUPLE = re.compile(r"\{[\w-]{0,40}\Z")
+"""Before a name in Erlang: `{db_password, "x"}`."""
 _SIGN = re.compile(r"[=:(<>{?]|\|\||\s-[A-Za-z]$")
 _WORD = re.compile(r"\s{1,4}[A-Za-z]")
 _PROSE = re.compile(r"(?:(?<![\w.(\"'])[A-Za-z]{2,}[,;]?[ ]){3}")
@@ -83,7 +85,11 @@ def _values(text: str, name: re.Match[str]) -> list[tuple[int, int]]:
     end = end if end >= 0 else min(len(text), name.end() + _FAR)
     at = _out_of_its_quotes(text, line, name.end(), end)
     part = _PART.match(text, at)
-    if text.startswith("'s ", at) or _METHOD.match(text, at) or (part and (is_fact(part[1]) or describes(part[1]))):
+    if (
+        text.startswith("'s ", name.end())
+        or _METHOD.match(text, at)
+        or (part and (is_fact(part[1]) or describes(part[1])))
+    ):
         return []
     if text[at : at + 1] == "(" and _ASKS.search(text[max(0, name.start() - 60) : name.start()]):
         return []
@@ -105,7 +111,9 @@ def _values(text: str, name: re.Match[str]) -> list[tuple[int, int]]:
             break
         if _OF_A_NAME.search(text[at - 1 : literal.start()]):
             continue
-        beside = gap.strip() in ("", MASK) or (gap.strip() == "," and text[name.start() - 1 : name.start()] == "{")
+        beside = gap.strip() in ("", MASK) or (
+            gap.strip() == "," and _TUPLE.search(text[max(0, name.start() - 41) : name.start()])
+        )
         if not _SIGN.search(text, at, literal.start()) and not (name["sure"] and beside):
             break
         sure = name["sure"] and not _PROSE.search(text[at : literal.start()])

@@ -23,6 +23,9 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
     ("curl", r"-[a-zA-Z]{1,6}u\s{0,4}[\"']?[^\s:\"'-][^\s:\"']{0,80}:"),
     ("curl", r"(?:-b|--cookie)(?:\s{1,4}|=)(?:\\{0,3}[\"'])?[^\s=\"';\\]{1,80}="),
+    ("plink|pscp|psftp|putty|nodetool|sstableloader", r"-pw\s{1,4}"),
+    ("curl", r"--oauth2-bearer(?:\s{1,4}|=)"),
+    ("rootpw", r"(?:--(?:plaintext|iscrypted|allow-ssh|lock)\s{1,4}){0,3}(?!-)"),
     ("sshpass", r"-p\s{0,4}"),
     ("redis-cli|valkey-cli|keydb-cli", r"-a\s{1,4}"),
     (

@@ -65,7 +65,11 @@ DECLARED: tuple[Kind, ...] = (
         ),
         _named,
     ),
-    Kind(("\tsecurestring\t",), re.compile(r"(?i)(\tSecureString\t)(?!\[redacted\])[^\t\n]+"), KEEP),
+    Kind(
+        ("\tsecurestring\t",),
+        re.compile(r"(?i)(\tSecureString\t)(?!\[redacted\]|(?:true|false)\b|[^\n]{0,400}\[redacted\])[^\t\n]+"),
+        KEEP,
+    ),
     Kind(
         (" str ", " bytes "),
         re.compile(r"(?m)(?P<head>^(?P<name>[A-Za-z_]\w{0,60}) {1,60}(?:str|bytes) {1,60})(?P<value>\S{1,400})$"),

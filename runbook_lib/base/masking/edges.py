@@ -75,7 +75,8 @@ def _within(lines: list[str], stretches: Iterable[Stretch], mask: Callable[[str]
     for begin, end, fronts in stretches:
         bare = [line[front:] for line, front in zip(lines[begin:end], fronts, strict=True)]
         text = "\n".join(bare)
-        masked = mask(text) if stemmed(text.casefold()) else text
+        told = any(MASK in line[:front] for line, front in zip(lines[begin:end], fronts, strict=True))  # cells
+        masked = mask(text) if stemmed(text.casefold()) and not told else text
         if masked != text:
             now = masked.split("\n")
             begun = zip(now, places(bare, now), strict=True)

@@ -28,7 +28,7 @@ _CSV = {
 }
 _WORD = re.compile(r"\S+")
 _PHRASE = re.compile(r"\S+(?: \S+)*")
-_IS_NAME = re.compile(r"[^\W\d][\w./()-]{0,40}(?: [\w./()-]{1,40})?")
+_IS_NAME = re.compile(r"\.\.\.|[^\W\d][\w./()-]{0,40}(?: [\w./()-]{1,40})?")
 _TEXT = r"\"(?:[^\"\\\n]|\\.){0,400}\"|'(?:[^'\\\n]|\\.){0,400}'"
 _ITEM = rf"(?:{_TEXT}|-?\d[\d.eE+-]{{0,30}}|null|true|false|None|True|False|nan|NaN)"
 _LABEL = rf"(?:{_TEXT}|\d{{1,9}})\s{{0,4}}:\s{{0,20}}"
@@ -196,10 +196,12 @@ def _tables(text: str, run: list[tuple[str, int, list[re.Match[str]]]]) -> Itera
         rows.setdefault(len(cells), []).append(cells)
         if label:
             labelled.append([Cell(label, start, start), *cells])
-        else:
+        elif not fields[0]["label"]:
             plain.append(cells)
     for alike in rows.values():
         yield alike, Kind.FIELDS
+    if any(is_header(cell.text) for alike in rows.values() for cell in alike[0]):
+        plain = []  # the first of them has the names
     for kind, each in ((Kind.FIELDS, labelled), (Kind.LISTS, plain)):
         for _, some in groupby(each, len):
             yield list(some), kind
@@ -265,7 +267,7 @@ def _aligned(text: str) -> Iterator[tuple[list[Row], Kind]]:
     """Columns with blanks between them, with names above or before the cells."""
     lines, begin = list[tuple[int, str]](), 0
     for line in text.split("\n"):
-        lines.append((begin, line if len(line) <= _LONGEST else ""))
+        lines.append((begin, line if len(line) <= _LONGEST and not _BARS.search(line) else ""))
         begin += len(line) + 1
     at = 0
     while at < len(lines):

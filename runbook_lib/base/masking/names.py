@@ -16,7 +16,8 @@ _S = "[_-]?"
 SURE = r"passw(?:or)?[dt]s?|pass[ ]?phrases?|passcodes?"
 """Names of a password, which a sentence may have, too."""
 SURE_NAMES = (
-    rf"(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
+    r"(?:secret|access|account|api|private|encryption)\.key|(?:access|auth|session|api)\.token|client\.secret"
+    rf"|(?:aws{_S})?secret{_S}access{_S}key|(?:aws{_S})?session{_S}token|x-amz-(?:signature|credential|security-token)"
     rf"|(?:aws{_S})?access{_S}key{_S}id|{SURE}|secret{_S}(?:key(?:{_S}base)?|string|value|binary)|client{_S}secret"
     rf"|(?:signing|encryption|account|shared{_S}access|master|private|routing|integration|service|(?:ops)?genie|x-api|api|deploy|x-functions|subscription|fastly|license|x-auth|fernet|aes|hmac|jwt|stripe|mailgun|cipher|symmetric|pre{_S}shared)"
     rf"{_S}keys?|webhook{_S}urls?|client{_S}key{_S}data|sshpass|shared{_S}access{_S}signature"
@@ -85,7 +86,7 @@ _FLAG = re.compile(
     rf"(?P<value>(?:\\ |[^\s\"']|(?<=[^\s=\"'])[\"'](?=[^\s\"',;:<>)\]}}]))+){NEXT})"
 )
 _TAGGED = re.compile(
-    rf"(?i)({START}(?:{_ANY}){QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>\s{{0,20}}<(?:td|dd|string)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}}(?:<!\[CDATA\[)?)"
+    rf"(?i)({START}(?:{_ANY}){QUOTE}?(?:\s[^<>]{{0,120}})?(?:>|(?:</[a-z]{{1,10}}>){{0,3}}</(?:t[hd]|dt|key)>\s{{0,20}}<(?:td|dd|string)[^<>]{{0,120}}>(?:\s{{0,20}}<[^<>/]{{1,120}}>){{0,3}})\s{{0,20}}(?:<value>)?(?:<!\[CDATA\[)?)"
     r"(?!\[redacted\])(?P<value>(?:(?!\]\]>)[^<>\s])+)(?=(?:\]\]>)?\s{0,20}</)"
 )
 FOLDS = "İıſ\u212a"
@@ -116,7 +117,7 @@ _FACT = re.compile(rf"(?i)(?:.*[_.-])?(?:{_FACTS})|.*[a-z0-9](?-i:{_FACTS.title(
 _WORDS = frozenset(
     """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
     is was are of in for to and or invalid incorrect enabled
-    disabled on off""".split()  # noqa: SIM905
+    disabled on off securestring plaintext""".split()  # noqa: SIM905
 )
 _FETCHED = ("include", "same-origin", "omit", "use-credentials", "anonymous")
 """What a browser's `credentials` are set to: a page whose script is changed shows nothing."""
@@ -307,7 +308,8 @@ def _quoted(match: Match) -> str:
 
 def _tagged(match: Match) -> str:
     """Masks what an element holds, unless the value is in another cell of its row, which is masked."""
-    others = match.string[match.end() : match.end() + _ROW].partition("</tr")[0]
+    before = match.string[max(0, match.start() - _ROW) : match.start()].rpartition("<tr")[2]
+    others = before + match.string[match.end() : match.end() + _ROW].partition("</tr")[0]
     turned = _OF_NAMES.search(match.string, max(0, match.start() - _ROW), match.start())
     return match[0] if "<td" in match[1] and (turned or f">{MASK}<" in others) else _quoted(match)
 

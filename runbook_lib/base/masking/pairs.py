@@ -161,6 +161,7 @@ _TUPLE = re.compile(
 """The form of a pair in Python: `('password', 'x1')`; two names in a list have no digit."""
 _TUPLED = re.compile(r"(?i)(?:(?:define|set|put|add)\w{0,20}\(\s{0,4})?b?[\"']")
 """What begins one."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _OF_NUMPY = re.compile(r"[<>|=][a-zA-Z]\d{1,6}")
 """The type of a column: `('password', '<U8')`."""
 
@@ -176,7 +177,7 @@ def _paired(match: Match) -> str:
     """Masks the value of a pair; two names in a list have no digit, a call that sets something has a value."""
     value, digit = match["value"], any(map(str.isdigit, match["value"]))
     told = telling(match["name"]) and (match["call"] or (digit and (surely(match["name"]) or len(value) >= 8)))
-    none = no_value(value) or telling(value) or _OF_NUMPY.fullmatch(value)
+    none = no_value(value) or telling(value) or _OF_NUMPY.fullmatch(value) or _DATE.match(value)
     return match[1] + MASK if told and not none else match[0]
 
 

@@ -47,7 +47,11 @@ def mask_rows(text: str, small: str) -> str:
         names = [one[1:-1] for one in _EACH.findall(head[0])]
         if head.start() < at or not any(map(telling, names)) or all(map(telling, names)):
             continue
-        if (label := _LABELLED.search(text, max(0, head.start() - 60), head.start())) and is_name(label[1]):
+        if (
+            (label := _LABELLED.search(text, max(0, head.start() - 60), head.start()))
+            and is_name(label[1])
+            and label[1] != "header"
+        ):
             continue  # a column of names
         kept.append(text[at : head.end()])
         at = head.end()

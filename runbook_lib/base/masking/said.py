@@ -118,6 +118,10 @@ _ECHO = re.compile(
 """A password that a shell hands to a program's input."""
 
 
+_ROW = 400
+"""Characters of a line that are regarded."""
+
+
 def mask_apart(text: str, small: str) -> str:
     """`text` with the values masked that stand apart from their name by more than a sign (in an error, behind a type or
     a blank); `small`: the same text in small letters.
@@ -165,7 +169,9 @@ def _loud(match: Match) -> str:
     value = shorn(bare, ",.)]};!?|")
     if "_" not in match["name"] or not telling(match["name"]) or no_value(value):
         return match[0]
-    tab = "\t" in match["gap"] and surely(match["name"]) and not value.replace(".", "").isdigit() and len(value) > 3
+    line = match.string[match.string.rfind("\n", 0, match.start()) + 1 :][:_ROW].partition("\n")[0]
+    tab = "\t" in match["gap"] and MASK not in line and surely(match["name"]) and len(value) > 3
+    tab = tab and not value.replace(".", "").isdigit()
     header = value.isupper() and value.replace("_", "").isalpha()  # of the next column
     plain = header or value.casefold() in PLAIN or value.startswith(("[", "{", "("))
     return f"{match[1]}{MASK}{bare[len(value) :]}" if (tab and not plain) or looks_drawn(value, AMONG) else match[0]
@@ -194,6 +200,8 @@ def _told(match: Match) -> str:
         )
     bare = match["bare"]
     value = shorn(bare, ",.)]}:;!?*_")
+    if "\n" in match[1] and MASK in match.string[match.string.rfind("\n", 0, match.start()) + 1 : match.start()]:
+        return match[0]  # its value is before it
     last = parts.get("end") is not None and parts.get("sure")
     word = value.casefold() in PLAIN or value.startswith(("[", "(", "{", "/", "~")) or value[:1].isdigit()
     if (

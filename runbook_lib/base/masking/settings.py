@@ -88,8 +88,14 @@ def _secret(rows: Sequence[Sequence[str]], kind: Kind) -> set[Place]:
     return {
         (number, at)
         for number, at in _found(words, 0, every, every, tells_nothing)
-        if _is_mixed(rows[number][at]) or (words[number] == list(rows[number]) and any(map(_is_kind, rows[number])))
+        if MASK not in rows[number]  # what is secret in it was found with the columns' names
+        and ((kind is Kind.LISTS and _is_mixed(rows[number][at])) or _of_a_kind(rows[number]))
     }
+
+
+def _of_a_kind(row: Sequence[str]) -> bool:
+    named = any(tells(cell) or cell.startswith("/") for cell in row)
+    return named and len(row) > 2 and any(map(_is_kind, row)) and not any(cell.startswith("-") for cell in row)
 
 
 def _found(
@@ -120,12 +126,14 @@ def _last(name: str) -> str:
 
 def is_value(name: str) -> bool:
     """Whether a column of this name has values."""
-    return _last(name) in _VALUES and len(name.split()) <= 2
+    return _last(name) in _VALUES and name != "PLAINTEXT" and len(name.split()) <= 2
 
 
 def is_name(name: str) -> bool:
     """Whether a column of this name has names."""
-    return _last(name) in _NAMES and len(name.split()) <= 2
+    if name == "env_var" or "/" in name or len(name.split()) > 2:
+        return False
+    return _last(name) in _NAMES and (name.casefold() in _NAMES or not telling(name))
 
 
 def _is_innocent(name: str) -> bool:

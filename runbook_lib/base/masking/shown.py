@@ -7,11 +7,14 @@ import re
 
 from runbook_lib.base.masking.kinds import MASK
 from runbook_lib.base.masking.names import stemmed
+from runbook_lib.base.masking.settings import is_name
 from runbook_lib.base.masking.unseen import without_colours
 
 _BLANKS = re.compile(r"(?<=[^\s])[ \t]{5,}|\.{5,}|^[ \t]{12,}", re.M)
 _REACH = 3
 """Lines, from that of a name on, in which its value may stand."""
+_RECORD = 20
+"""Most fields of a record."""
 _LEAST = 4
 """Characters of what is hidden in every form: shorter, it may be a part of any word."""
 
@@ -53,13 +56,21 @@ def _as(text: str, narrow: str, clean: str) -> str:
     return text
 
 
+def _near(number: int, line: str) -> range:
+    """The lines that are kept for one with a telling name; of a record that is shown field by field, all."""
+    first = line[:_RECORD].split(maxsplit=1)[:1]
+    if first and is_name(first[0]):
+        return range(max(0, number - _RECORD), number + _RECORD)
+    return range(number, number + _REACH)
+
+
 def narrower(text: str) -> str:
     """The lines with a telling name, and those below it, with one blank in place of many; empty: none has as many."""
     if not _BLANKS.search(text) or not stemmed(text.casefold()):
         return ""
     lines = text.split("\n")
     wide = {number for number, line in enumerate(lines) if _BLANKS.search(line)}
-    tells = (range(number, number + _REACH) for number, line in enumerate(lines) if stemmed(line.casefold()))
+    tells = (_near(number, line) for number, line in enumerate(lines) if stemmed(line.casefold()))
     told = {at for span in tells if not wide.isdisjoint(span) for at in span}
     near = "\n".join(line if number in told else "" for number, line in enumerate(lines))
     narrow = _BLANKS.sub("  ", near)  # one would make a name of two columns

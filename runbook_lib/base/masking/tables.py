@@ -26,6 +26,8 @@ _QUOTING = (",", ";")
 """Those of CSV, where quotes may hold them."""
 _LINES = 60
 """Most lines of one cell."""
+_ABOUT = ("Type", "type", "Version", "version")
+"""Other names of columns that such a record has."""
 _FIELDS = 20
 """Most fields of a record that is shown field by field."""
 _OF_ROWS = {"┃": "│", "║": "│"}
@@ -134,7 +136,7 @@ def _is_turned(lines: Sequence[str], first: int) -> bool:
     """Whether a line is no header, but the row with the names of a table whose columns' names stand before the rows."""
     around = lines[max(0, first - _FIELDS) : first + _FIELDS]
     labels = [(_WORD.findall(line[:_LONGEST]) or [""])[0] for line in (lines[first], *around)]
-    return is_name(labels[0]) and any(map(is_value, labels[1:]))
+    return is_name(labels[0]) and any(is_value(label) or label in _ABOUT for label in labels[1:])
 
 
 def _delimited(lines: list[str], first: int) -> int:

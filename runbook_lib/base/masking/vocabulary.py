@@ -49,7 +49,9 @@ _REGIONS = (
 )
 _FORMS = "value|plain|plaintext|raw|pem|der|base64|b64|hex|json|confirm|confirmation|repeat|v[0-9]{1,2}"
 _NUMBER = "(?:[_-]?[0-9]{1,2})?"
-TAIL = rf"{_NUMBER}(?:{_BETWEEN}(?:{_ENVIRONMENTS}|{_REGIONS}|{_FORMS}){_NUMBER}){{0,3}}"
+_AZURE = r"(?:\.[a-z0-9]{1,24}\.(?:blob|dfs|file|queue|table)\.core\.windows\.net)?"
+"""Whose key it is, as a setting of Hadoop's tells it."""
+TAIL = rf"{_NUMBER}(?:{_BETWEEN}(?:{_ENVIRONMENTS}|{_REGIONS}|{_FORMS}){_NUMBER}){{0,3}}{_AZURE}"
 """Behind such words a name tells as much as without them."""
 OTHER = rf"(?:{_BETWEEN}[a-z0-9]{{1,24}}){{1,3}}"
 """Behind other words it tells only beside a value that looks drawn."""
