@@ -10,6 +10,7 @@ from typing import Any
 from runbook_lib.base.errors import ArchiveError, Unread
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.attached import report_of
+from runbook_lib.record.changes import change_row
 from runbook_lib.record.intact import GONE, Verifier
 from runbook_lib.record.place import RecordRef, instant, safe
 from runbook_lib.record.record import Record
@@ -153,7 +154,7 @@ def show_record(archive: Archive, prefix: str) -> dict[str, Any]:
         "acted": {name: list(whats) for name, whats in record.acted._asdict().items()},
         "account": record.account_id,
         "operator": record.operator or record.caller_arn,
-        "changes": [report.change_row(change) for change in record.changes],
+        "changes": [change_row(change) for change in record.changes],
         "warnings": list(record.warnings),
         "files": record.files,
         "report": str(report_of(ref)),

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +20,10 @@ from runbook_lib.judge import words
 from runbook_lib.judge.model import GateResult
 from runbook_lib.judge.terms import Word
 from runbook_lib.record import cells, said
+from runbook_lib.record.changes import change_row, each_fact
 from runbook_lib.record.links import Links, linked
 from runbook_lib.record.readable import Contents, slug
-from runbook_lib.record.record import Change, Record
+from runbook_lib.record.record import Record
 from runbook_lib.record.redact_notebook import redact_text
 from runbook_lib.show.checks import untitled
 from runbook_lib.show.scale import importance
@@ -48,13 +47,8 @@ _MOMENTS = {
     "migrating": "during the migration",
 }
 """A phase's moments as text; `step`, of a notebook that is made of checks, and those of a rollback have none."""
-_MANY, _LONG = 4, 160
-"""From this many equal facts on they are counted; a way back with more characters is folded away."""
-_BOOLEANS = ("yes", "no")
 _NO_NOTEBOOK = ("entry", "command", "watch", "practice")
 """Origins of records without a notebook."""
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
-_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 _AGAIN = "Run the {} again: it finds out from AWS where {} stands."
 _ASK_AWS = "A change was begun and not read back. First ask AWS what is in force: {}."
 
@@ -95,7 +89,7 @@ def report_html(nb: Mapping[str, Any] | None, record: Record, links: Links | Non
         record=record,
         headline=headline(record),
         facts=facts(record),
-        entry=said.rows(record, _each(record.entry.get("facts"))) if record.entry else [],
+        entry=said.rows(record, each_fact(record.entry.get("facts"))) if record.entry else [],
         then=links.newest() if links and (record.entry or {}).get("kind") == "approval" else [],
         gates=gates,
         unmet=unmet,
@@ -261,75 +255,6 @@ def _interval(result: GateResult) -> str:
     if low is None:
         return f"≤ {words.number(high, unit)}"
     return f"≥ {words.number(low, unit)}" if high is None else words.interval(low, high, unit)
-
-
-def change_row(change: Change) -> dict[str, str]:
-    """One change as text: what, from, to, its outcome, the way back."""
-    intent, outcome = change.intent, change.outcome or {}
-    came = "not known: begun, and not read back" if change.open else _facts(outcome.get("read_back"))
-    if not change.open and outcome.get("ok") is False:
-        came = f"not as meant: {came}"
-    undo, by_hand = str(intent.get("undo") or ""), str(intent.get("by_hand") or "")
-    if "by_hand" not in intent:
-        undo, by_hand = _undo_0_1(undo)
-    if outcome.get("error"):
-        # What was read back decides: "switching async off failed" stood beside a switch that is off.
-        came += " (its call ended with an error)" if outcome.get("ok") else f" ({outcome['error']})"
-    return {
-        "what": str(intent.get("what", "?")).replace("->", "→"),
-        "before": _facts(intent.get("before")),
-        "after": _facts(intent.get("after")),
-        "came": came,
-        "undo": undo or "–",
-        "by_hand": by_hand,
-        "state": "open" if change.open else "done" if outcome.get("ok", True) else "bad",
-    }
-
-
-def _undo_0_1(text: str) -> tuple[str, str]:
-    """The way back in words, and its commands: version 0.1 kept both in one text."""
-    said, mark, commands = text.partition("; by hand: ")
-    if mark or len(text) <= _LONG:
-        return said, commands
-    said, mark, commands = text.partition(": ")
-    return (said, commands) if mark and len(said) <= _LONG else ("by the commands", text)
-
-
-def _facts(value: Any) -> str:
-    if isinstance(value, Mapping):
-        named = {str(key).replace("_", " "): _fact(item) for key, item in value.items() if not _internal(key, item)}
-        many = {text for text, count in Counter(named.values()).items() if text and count >= _MANY}
-        alike = [f"{list(named.values()).count(text)} {text}" for text in sorted(many)]
-        rest = [(key, text) for key, text in named.items() if text and text not in many]
-        each = [f"{key}: {text}" if text in _BOOLEANS else f"{key} {text}" for key, text in rest]
-        return ", ".join([*alike, *each]) or "–"
-    return "–" if value is None else _fact(value)
-
-
-def _each(value: Any) -> list[tuple[str, str]]:
-    """The structured facts of an entry, as name and text."""
-    named = value.items() if isinstance(value, Mapping) else ()
-    told = [(str(key).replace("_", " "), _fact(item)) for key, item in named if not _internal(key, item)]
-    return [(name, text) for name, text in told if text]
-
-
-def _internal(name: str, value: Any) -> bool:
-    """Whether a read-back fact is for the runbook only: the record keeps it, the report does not show it."""
-    return name == "busy" or (name == "description" and str(value).startswith("runbook "))
-
-
-def _fact(value: Any) -> str:
-    """One value as text: yes and no, numbers without needless digits, the beginning of a hash."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return _facts(value)
-    if isinstance(value, (list, tuple)):
-        more = f" and {len(value) - _MANY} more" if len(value) > _MANY else ""
-        return ", ".join(_fact(item) for item in value[:_MANY]) + more or "none"
-    if isinstance(value, str) and _INSTANT.fullmatch(value):
-        return when(value, seconds=True)
-    return f"{value:g}" if isinstance(value, float) else _HASH.sub(r"\1…", str("" if value is None else value))
 
 
 @functools.cache
