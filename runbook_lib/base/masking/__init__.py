@@ -3,7 +3,7 @@
 Its shape: `tokens`, `kinds`, `sessions`, `clients`, `declared`; its looks: `drawn`, which also judges how a value
 looks for the others; the name before it: `names` (of what they consist: `vocabulary`), `assigned`; a name above it:
 `nested`, `fields`; a name apart from it: `pairs`, `behind`, `blocks`; a sentence: `said`; a user beside it: `logins`;
-a header: `tables`; a name in its row: `grids`, of which `settings` tells what is secret; an option of a program:
+a header: `tables`; a name in its row: `grids`, `aligned` (what is secret in it: `settings`); an option of a program:
 `commands`, `words`; a language: `sql`, `kubernetes`; that it is known: `known`.
 
 Where it stands: in texts within the text (`written`), across lines (`lines`), whatever ends or begins these

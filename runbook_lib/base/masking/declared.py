@@ -9,8 +9,8 @@ import re
 
 from runbook_lib.base.masking.kinds import KEEP, MASK, Kind, Match
 from runbook_lib.base.masking.names import telling
-from runbook_lib.base.masking.pairs import PLAIN
 from runbook_lib.base.masking.places import harmless
+from runbook_lib.base.masking.vocabulary import PLAIN
 
 _SHORT, _VERDICTS = ("pass", "psk"), ("fail", "failed", "error", "skip", "skipped", "green", "success", "total")
 _NL = r"(?:\n|(?:\\{1,4}r)?\\{1,4}n)"

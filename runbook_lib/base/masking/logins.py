@@ -9,9 +9,8 @@ import re
 from runbook_lib.base.masking.drawn import AMONG, FAR, looks_drawn
 from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import no_value
-from runbook_lib.base.masking.pairs import PLAIN
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.vocabulary import has
+from runbook_lib.base.masking.vocabulary import PLAIN, has
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _NAME = (

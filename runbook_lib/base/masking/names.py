@@ -10,7 +10,7 @@ from runbook_lib.base.masking.drawn import BEHIND, FAR, looks_drawn
 from runbook_lib.base.masking.ends import ends_line, ends_text, is_front, is_key
 from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.places import FIGURE, harmless, refers
-from runbook_lib.base.masking.vocabulary import HUMP, TAIL, TONGUES, foreign, has
+from runbook_lib.base.masking.vocabulary import FACT, HUMP, TAIL, TONGUES, foreign, has
 
 _S = "[_-]?"
 SURE = r"passw(?:or)?[dt]s?|pass[ ]?phrases?|passcodes?"
@@ -107,13 +107,6 @@ _OF_NAMES = re.compile(
 """Before the first name of a row that has names alone."""
 _ROW = 400
 """Characters behind a cell in which its row ends."""
-_FACTS = (
-    "name|type|kind|arn|ids?|version|stage|description|status|state|engine|region|account|created|updated|changed|rotated|date|at|by"
-    "|urls?|uri|host|port|user|username|email|path|provider|source|required|default|scopes?|algorithm|format|expires|expiration|alias"
-    "|count|length|ref|enabled"
-)
-_FACT = re.compile(rf"(?i)(?:.*[_.-])?(?:{_FACTS})|.*[a-z0-9](?-i:{_FACTS.title()})")
-"""Names of what is said about a secret, below its name."""
 _WORDS = frozenset(
     """none null nil true false undefined str string bytes int required optional missing empty unset yes no not the a an
     is was are of in for to and or invalid incorrect enabled
@@ -177,7 +170,7 @@ def _words_of(name: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def describes(name: str) -> bool:
     """Whether a key below a telling name holds a fact about the secret, such as `name` or `secretArn`."""
-    return len(name) <= 120 and _FACT.fullmatch(name.strip()) is not None
+    return len(name) <= 120 and FACT.fullmatch(name.strip()) is not None
 
 
 def stemmed(small: str) -> bool:

@@ -23,7 +23,7 @@ from runbook_lib.base.masking.names import (
     telling,
 )
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.vocabulary import HUMP, TAIL
+from runbook_lib.base.masking.vocabulary import HUMP, PLAIN, TAIL
 
 _Q = r"(?:\\{0,7}[\"'`]|&quot;|&#3[49];|&#x27;)"
 _IS = rf"{_Q}?\s{{0,8}}(?:[:=]|>)\s{{0,8}}"
@@ -339,18 +339,3 @@ def _blocked(match: Match) -> str:
         return match[0]
     indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
     return f"{match[1]}{indent}{MASK}" + "\n" * body.endswith("\n")
-
-
-PLAIN = frozenset(
-    """a about above accepted again all already also always an and any as asked at bad based before being below
-    best blank by case changed checked chosen compared configured correct created default deleted derived
-    different disabled displayed empty enabled encrypted enough entered equal exactly expected expired false
-    fetched fine for found from generated given gone good handed hashed here hidden how if ignored in inside
-    invalid it just kept known left logged long longer lost made managed masked missing more much needed never
-    new no none not now null of off ok old on one only optional or our out passed plain present printed provided
-    read redacted refused rejected removed required reset right rotated same saved sealed secret seen sent set
-    shared short shorter shown so somewhere still stored strong supplied taken that the their there this to too
-    true typed undefined under unknown unset unused updated used valid very wanted weak what where which with
-    within without written wrong yes yet your""".split()  # noqa: SIM905
-)
-"""Words that a sentence may say about a password without telling it."""

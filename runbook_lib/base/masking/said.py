@@ -10,9 +10,9 @@ from runbook_lib.base.masking.drawn import AMONG, FAR, looks_drawn
 from runbook_lib.base.masking.ends import is_front
 from runbook_lib.base.masking.kinds import MASK, Match, shorn
 from runbook_lib.base.masking.names import NAMES, PREFIXED, START, SURE, at_names, no_value, stemmed, surely, telling
-from runbook_lib.base.masking.pairs import PLAIN, STEM, near
+from runbook_lib.base.masking.pairs import STEM, near
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.vocabulary import HUMP, TAIL, has
+from runbook_lib.base.masking.vocabulary import HUMP, PLAIN, TAIL, has
 
 _START = rf"(?:(?<![A-Za-z0-9])|{HUMP})"
 _KEYS = r"(?:secret[ _-])?access[ _-]?key|(?:api|secret|private|session)[ _-](?:key|token)|secret|token"

@@ -36,6 +36,13 @@ _INNOCENT = frozenset(
     unit source comment note notes what why meaning rule since used usage scope""".split()  # noqa: SIM905
 )
 """Last words of the names of columns, beside those of facts."""
+_ABOUT = ("Type", "type", "Version", "version")
+"""Other names of columns that such a record has."""
+_FIELDS = 20
+"""Most fields of a record that is shown field by field."""
+_FAR = 400
+_LABEL = re.compile(r"[^\W\d][\w.%/()-]*")
+"""Most characters of a line in which the label of a field begins, and such a label."""
 _KINDS = frozenset(("securestring", "secure_string"))
 _CONSTANTS = _KINDS | frozenset(
     """string stringlist plaintext parameter_store secrets_manager standard advanced intelligent-tiering env_var file
@@ -134,6 +141,13 @@ def is_name(name: str) -> bool:
     if name == "env_var" or "/" in name or len(name.split()) > 2:
         return False
     return _last(name) in _NAMES and (name.casefold() in _NAMES or not telling(name))
+
+
+def is_turned(lines: Sequence[str], first: int) -> bool:
+    """Whether a line is no header, but the row with the names of a table whose columns' names stand before the rows."""
+    around = lines[max(0, first - _FIELDS) : first + _FIELDS]
+    labels = [(_LABEL.findall(line[:_FAR]) or [""])[0] for line in (lines[first], *around)]
+    return is_name(labels[0]) and any(is_value(label) or label in _ABOUT for label in labels[1:])
 
 
 def _is_innocent(name: str) -> bool:

@@ -16,7 +16,7 @@ from itertools import pairwise, zip_longest
 from runbook_lib.base.masking.kinds import MASK
 from runbook_lib.base.masking.names import stemmed, surely, telling
 from runbook_lib.base.masking.places import harmless
-from runbook_lib.base.masking.settings import is_name, is_value
+from runbook_lib.base.masking.settings import is_name, is_turned, is_value
 
 _TAG = re.compile(r"<[^<>]{0,300}>")
 _ROW = re.compile(r"<tr\b", re.I)
@@ -26,10 +26,6 @@ _QUOTING = (",", ";")
 """Those of CSV, where quotes may hold them."""
 _LINES = 60
 """Most lines of one cell."""
-_ABOUT = ("Type", "type", "Version", "version")
-"""Other names of columns that such a record has."""
-_FIELDS = 20
-"""Most fields of a record that is shown field by field."""
 _OF_ROWS = {"┃": "│", "║": "│"}
 """The delimiter of rows below a header that has another."""
 _MARKS = " \t\r*_`~\"'│\\"
@@ -123,20 +119,13 @@ def _lines(text: str) -> str:
         if at % _BLOCK == 0 and not stemmed("\n".join(lines[at : at + _BLOCK]).casefold()):
             at += _BLOCK
         elif len(lines[at]) <= _LONGEST and stemmed(lines[at].casefold()):
-            at = at + 1 if _is_turned(lines, at) else _delimited(lines, at) or _aligned(lines, at) or at + 1
+            at = at + 1 if is_turned(lines, at) else _delimited(lines, at) or _aligned(lines, at) or at + 1
         else:
             at += 1
     if plain:
         return "\n".join(lines)
     pieces[::2] = lines
     return "".join(pieces)
-
-
-def _is_turned(lines: Sequence[str], first: int) -> bool:
-    """Whether a line is no header, but the row with the names of a table whose columns' names stand before the rows."""
-    around = lines[max(0, first - _FIELDS) : first + _FIELDS]
-    labels = [(_WORD.findall(line[:_LONGEST]) or [""])[0] for line in (lines[first], *around)]
-    return is_name(labels[0]) and any(is_value(label) or label in _ABOUT for label in labels[1:])
 
 
 def _delimited(lines: list[str], first: int) -> int:

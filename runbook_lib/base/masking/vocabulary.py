@@ -70,3 +70,25 @@ _FACT = re.compile(rf"(?i)(?:.*[_.-])?(?:{_FACTS})|.*[a-z0-9](?-i:(?=[A-Z]))(?:{
 def is_fact(tail: str) -> bool:
     """Whether the last of the words behind a name makes it a fact about the secret: `_ID`, `_FILE`, `Expiry`."""
     return _FACT.fullmatch(tail.lstrip("_.-")) is not None
+
+
+PLAIN = frozenset(
+    """a about above accepted again all already also always an and any as asked at bad based before being below
+    best blank by case changed checked chosen compared configured correct created default deleted derived
+    different disabled displayed empty enabled encrypted enough entered equal exactly expected expired false
+    fetched fine for found from generated given gone good handed hashed here hidden how if ignored in inside
+    invalid it just kept known left logged long longer lost made managed masked missing more much needed never
+    new no none not now null of off ok old on one only optional or our out passed plain present printed provided
+    read redacted refused rejected removed required reset right rotated same saved sealed secret seen sent set
+    shared short shorter shown so somewhere still stored strong supplied taken that the their there this to too
+    true typed undefined under unknown unset unused updated used valid very wanted weak what where which with
+    within without written wrong yes yet your""".split()  # noqa: SIM905
+)
+"""Words that a sentence may say about a password without telling it."""
+_SAID = (
+    "name|type|kind|arn|ids?|version|stage|description|status|state|engine|region|account|created|updated|changed|rotated|date|at|by"
+    "|urls?|uri|host|port|user|username|email|path|provider|source|required|default|scopes?|algorithm|format|expires|expiration|alias"
+    "|count|length|ref|enabled"
+)
+FACT = re.compile(rf"(?i)(?:.*[_.-])?(?:{_SAID})|.*[a-z0-9](?-i:{_SAID.title()})")
+"""Names of what is said about a secret, below its name."""
