@@ -43,7 +43,7 @@ def _record(frame: pd.DataFrame) -> str:
 WAYS = {
     "as text": lambda frame: frame.to_string(),
     "as text, without an index": lambda frame: frame.to_string(index=False),
-    "turned": lambda frame: str(frame.T),
+    "turned": lambda frame: frame.T.to_string(),
     "a row": lambda frame: str(frame.iloc[0]),
     "html": pd.DataFrame.to_html,
     "html, turned": lambda frame: frame.T.to_html(),
