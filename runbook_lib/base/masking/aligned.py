@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from runbook_lib.base.masking.settings import HEADS, Kind, is_header
+from runbook_lib.base.masking.settings import HEADS, Kind, is_header, is_name, is_value
 
 MARKS = " \t\r*_`~\"'\\"
 _BARS = re.compile(r"[|│┃║┆]")
@@ -154,23 +154,26 @@ def _passed(row: str, header: str) -> bool:
 def _header(line: str, row: str) -> list[Span]:
     """The spans of the columns' names above a first row: blanks between two names may be as few as within one."""
     best, chosen = 3, list[Span]()
+    if not _is_spaced(line, row):
+        return chosen
     phrases, words = _spans(_PHRASE, line), _spans(_WORD, line)
     for spans in (words, phrases, _cut(line, _spans(_PHRASE, row)), _cut(line, _spans(_WORD, row))):
         names = [line[slice(*span)].strip() for span in spans]
-        if (
-            len(spans) > 1
-            and _are_names(names)
-            and (spans != words or phrases == words or _is_spaced(line, row, names))
-        ):
+        if len(spans) > 1 and _are_names(names):
             fits, rank = _fitting(row, spans)
             if fits and rank < best:
                 best, chosen = rank, spans
     return chosen
 
 
-def _is_spaced(line: str, row: str, names: Sequence[str]) -> bool:
-    """Whether words are those of a table: two blanks are between some of them, or they name and hold."""
-    return "  " in line.strip() or "  " in row.strip() or sum(map(is_header, names)) > 1
+def _is_spaced(line: str, row: str) -> bool:
+    """Whether words are those of a table: two blanks are between some of them, or they name and hold. A log repeats
+    its sentences.
+    """
+    names = line.split()
+    if names == row.split():
+        return False
+    return "  " in line.strip() or "  " in row.strip() or (any(map(is_name, names)) and any(map(is_value, names)))
 
 
 def _cut(header: str, cells: Sequence[Span]) -> list[Span]:

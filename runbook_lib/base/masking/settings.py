@@ -175,7 +175,7 @@ def _name(row: Sequence[str], asked: set[int]) -> str:
 
 def _is_none(cell: str, name: str) -> bool:
     """Whether a cell in the place of a value is no secret."""
-    if not cell or cell == MASK or cell.casefold() in _CONSTANTS or no_value(cell) or _TIME.fullmatch(cell):
+    if not cell or cell in (MASK, *_ABOUT) or cell.casefold() in _CONSTANTS or no_value(cell) or _TIME.fullmatch(cell):
         return True
     return _NUMBER.fullmatch(cell) is not None and not surely(_LAST.split(name)[-1])
 

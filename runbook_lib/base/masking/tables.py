@@ -226,7 +226,8 @@ def _aligned(lines: list[str], first: int) -> int:
         spaced = (
             mask is not _mask_words
             or ruled
-            or any(line.startswith(" ") or "  " in line.strip() for line in (header, *rows))
+            or len({line[:1] == " " for line in (header, *rows)}) > 1
+            or any("  " in line.strip() for line in (header, *rows))
         )
         if last > best and spaced and not all(map(_RULED.fullmatch, rows)):
             best, chosen = last, (spans, secret, mask)
