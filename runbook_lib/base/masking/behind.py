@@ -39,7 +39,7 @@ _TYPES = frozenset("string str text char varchar bytes securestring".split())  #
 _DETAIL = re.compile(r"\)=\((?P<value>[^()\n]{1,200})\)")
 """`Key (password)=(x)`, as a database tells it."""
 _VALUES = frozenset("default value values initial fallback plaintext new old before after val data secret".split())  # noqa: SIM905
-_KEY_MIXED = re.compile(r"\s{0,4}(?::(?!:)|=(?!=)|\]\s{0,4}=)")
+_IS_KEY = re.compile(r"\s{0,4}(?::(?!:)|=(?!=)|\]\s{0,4}=)")
 _TUPLE = re.compile(r"\{[\w-]{0,40}\Z")
 """Before a name in Erlang: `{db_password, "x"}`."""
 _SIGN = re.compile(r"[=:(<>{?]|\|\||\s-[A-Za-z]$")
@@ -80,10 +80,12 @@ def mask_behind(text: str, small: str) -> str:
 
 def _values(text: str, name: re.Match[str]) -> list[tuple[int, int]]:
     """Where the words behind a name begin and end."""
+    if told := _DETAIL.match(text, name.end()):
+        return [told.span("value")] if _is_value(told["value"]) else []
     line = max(text.rfind("\n", 0, name.start()) + 1, name.start() - _FAR)
     end = text.find("\n", name.end(), name.end() + _FAR)
     end = end if end >= 0 else min(len(text), name.end() + _FAR)
-    at = _out_of_its_quotes(text, line, name.end(), end)
+    at, end = _around(text, line, name.end(), end)
     part = _PART.match(text, at)
     if (
         text.startswith("'s ", name.end())
@@ -96,8 +98,6 @@ def _values(text: str, name: re.Match[str]) -> list[tuple[int, int]]:
     if at > name.end() and _WORD.match(text, at):  # `if "password" in kinds`
         return []
     found, gap_from = list[tuple[int, int]](), at
-    if told := _DETAIL.match(text, at):
-        return [told.span("value")] if _is_value(told["value"]) else []
     for literal in _LITERAL.finditer(text, at, end):
         gap, value = text[gap_from : literal.start()], literal["value"]
         key = _KEY.search(text[gap_from - 1 : literal.start()])
@@ -105,7 +105,7 @@ def _values(text: str, name: re.Match[str]) -> list[tuple[int, int]]:
             break
         if key and key["key"].casefold() not in _VALUES | _TYPES and not telling(key["key"]):
             break
-        if _KEY_MIXED.match(text, literal.end(), end) and not gap.rstrip().endswith(("!=", "==", "<>")):
+        if _IS_KEY.match(text, literal.end(), end) and not gap.rstrip().endswith(("!=", "==", "<>")):
             if value.casefold() in _VALUES or telling(value):
                 continue
             break
@@ -136,11 +136,15 @@ def _is_value(value: str) -> bool:
     )
 
 
-def _out_of_its_quotes(text: str, line: int, at: int, end: int) -> int:
-    """Where the quoted text ends in which a name stands; `at` if it stands in none."""
+def _around(text: str, line: int, at: int, end: int) -> tuple[int, int]:
+    """Where to search for the values of a name that ends at a place: behind the quoted text in which it stands, or
+    within it, if it has quoted words of its own, as a line of code in a list has.
+    """
     for literal in _LITERAL.finditer(text, line, end):
         if literal.start() < at < literal.end():
-            return literal.end()
+            last = literal.end() - len(literal["q"])
+            within = _LITERAL.search(text, at, last) is not None
+            return _around(text, literal.start("value"), at, last) if within else (literal.end(), end)
         if literal.start() >= at:
             break
-    return at
+    return at, end

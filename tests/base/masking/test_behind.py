@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,10 +24,18 @@ NAMES = st.sampled_from(["password", "db_password", "dbPassword", "DB_PASSWORD",
 WORDS = st.from_regex(r"v[a-z]{5,9}(?:-[a-z]{3,9}|[0-9]{2})", fullmatch=True)
 
 
+WRITTEN = {
+    "as it is": str,
+    "in a list of lines": lambda text: repr([text + "\n"]),
+    "in JSON": lambda text: json.dumps({"message": text}),
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
 @pytest.mark.parametrize("form", FORMS)
 @given(NAMES, WORDS)
-def test_whatever_a_language_writes_between_the_value_goes(form: str, name: str, word: str) -> None:
-    shown = redact_text(form.format(name, word))
+def test_whatever_a_language_writes_between_the_value_goes(way: str, form: str, name: str, word: str) -> None:
+    shown = redact_text(WRITTEN[way](form.format(name, word)))
     assert word not in shown
     assert redact_text(shown) == shown
 
