@@ -59,9 +59,9 @@ def _split(text: str, sign: re.Pattern[str]) -> Iterator[Row]:
     begin = 0
     for line in text.split("\n"):
         if len(line) <= _LONGEST and not _RULE.fullmatch(line):
-            ends = [*(found.start() for found in sign.finditer(line)), len(line)]
-            starts = [0, *(end + 1 for end in ends)]
-            yield [cell_of(text, begin + one, begin + two) for one, two in zip(starts, ends, strict=False)]
+            signs = [found.start() for found in sign.finditer(line)]
+            starts, ends = [0, *(end + 1 for end in signs)], [*signs, len(line)]
+            yield [cell_of(text, begin + one, begin + two) for one, two in zip(starts, ends, strict=True) if signs]
         begin += len(line) + 1
 
 
@@ -111,12 +111,10 @@ def aligned(text: str) -> Iterator[tuple[list[Row], Kind]]:
         if len(rows) > 1:
             yield rows, Kind.TABLE
         at += max(1, len(rows))
-    phrases = (
-        [cell_of(text, at + one.start(), at + one.end()) for one in _PHRASE.finditer(line)] for at, line in lines
-    )
-    for many, run in groupby(phrases, len):
+    phrases = ((at, _spans(_PHRASE, line) if "  " in line else []) for at, line in lines)
+    for many, run in groupby(phrases, lambda row: len(row[1])):
         if many > 1:
-            yield list(run), Kind.TURNED
+            yield [[cell_of(text, at + one, at + two) for one, two in spans] for at, spans in run], Kind.TURNED
 
 
 def _columns(text: str, lines: Sequence[tuple[int, str]], first: int) -> list[Row]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, pairwise
 
 from runbook_lib.base.masking.aligned import MARKS, Cell, Row, aligned, cell_of, comma, delimited
@@ -30,25 +30,39 @@ _GAP = re.compile(r"[\s,:\[\](){}]*")
 _ELEMENT = re.compile(r"<(?P<tag>[A-Za-z][\w.:-]{0,40})>(?P<value>[^<>\n]{1,1000})</(?P=tag)>\s{0,80}")
 _FAR = 200
 """Characters between two lists of a table."""
-
+_BLANK = re.compile(r"(\n[ \t\r]*(?=\n))")
 
 Edit = tuple[int, int, str]
 
 
 def mask_grids(text: str, small: str) -> str:
     """`text` with the secrets in such tables masked; `small`: the same text in small letters."""
-    if not stemmed(small) and "securestring" not in small:
+    if not _may_name(small):
         return text
     for read, signs in _READERS:
         if has(signs, small):
-            edits = set[Edit]()
-            for rows, kind in read(text):
-                words = [[cell.text for cell in row] for row in rows]
-                places = secret_cells(words, kind) if rows else set()
-                if places:
-                    edits |= set(_edits(text, rows, places, widen=read is aligned))
-            text = _edited(text, sorted(edits)) if edits else text
-    return text
+            text = _masked(text, read)
+    if not has(_COLUMNS, small):
+        return text
+    parts = _BLANK.split(text)  # a table ends at a blank line
+    for at, part in enumerate(parts):
+        if "\n" in part.strip() and _may_name(part.casefold()):
+            parts[at] = _masked(_masked(part, aligned), delimited)
+    return "".join(parts)
+
+
+def _may_name(small: str) -> bool:
+    return stemmed(small) or "securestring" in small
+
+
+def _masked(text: str, read: Callable[[str], Iterator[tuple[list[Row], Kind]]]) -> str:
+    edits = set[Edit]()
+    for rows, kind in read(text):
+        words = [[cell.text for cell in row] for row in rows]
+        places = secret_cells(words, kind) if rows else set()
+        if places:
+            edits |= set(_edits(text, rows, places, widen=read is aligned))
+    return _edited(text, sorted(edits)) if edits else text
 
 
 def _edits(text: str, rows: Sequence[Row], places: set[tuple[int, int]], *, widen: bool) -> Iterator[Edit]:
@@ -182,8 +196,8 @@ _READERS = (
     (_html, ("<t",)),
     (_listed, "[{("),
     (_elements, ("</",)),
-    (aligned, ("  ", "\n")),
-    (delimited, "|│┃║┆\t"),
     (comma, ",;"),
 )
 """How each writing is read, and what a text of it has."""
+_COLUMNS = ("  ", "\n", "|", "│", "┃", "║", "┆", "\t")
+"""What a text has in which columns stand in lines."""
