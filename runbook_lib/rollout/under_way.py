@@ -64,6 +64,15 @@ def other_release(state: TrafficState, params: Params) -> Shift | None:
     return last if last and last.release != params.release and state.weight and not state.migrated else None
 
 
+def not_watched(state: TrafficState, params: Params) -> Overtaken | None:
+    """Why there is no watching a phase that has not begun: another release is under way. None: there is nothing yet."""
+    other = other_release(state, params)
+    if other is None:
+        return None
+    shown = hints.status(params_of(other, params), params.env)
+    return Overtaken(f"{other} is under way, and nothing of release {params.release}: `{shown}` shows it", 0)
+
+
 def params_of(shift: Shift, params: Params) -> Params:
     """The parameters for the release of a shift in the same environment."""
     return params.model_copy(update={"flat": params.flat.model_copy(update={"release": shift.release})})

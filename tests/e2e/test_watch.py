@@ -349,7 +349,9 @@ def test_a_terminal_gets_one_live_screen(rollout: Any) -> None:
     assert "record: " in err
 
 
-def test_nothing_is_ended_for_what_ended_another_attempt(rollout: Any, watching: Make) -> None:
+def test_nothing_is_ended_for_what_ended_another_attempt(
+    rollout: Any, watching: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Attempt 1 had been taken back: a watch that was told no attempt turned a healthy attempt 2 off for it."""
     world = shifted(rollout)
     rollback_1(rollout.file, {**rollout.values, **rollout.apply}, notebook=True)
@@ -370,6 +372,9 @@ def test_nothing_is_ended_for_what_ended_another_attempt(rollout: Any, watching:
         assert (refused.status, refused.decision, refused.changes) == ("failed", None, ())
         assert "attempt=2" in refused.failed()
     del rollout.values["attempt"]
+    with monkeypatch.context() as patch, pytest.raises(Overtaken, match="is under way, and nothing of release another"):
+        patch.setitem(rollout.values, "release", "another")
+        list(watching(world, 5, auto=True).looks(once=True))
     assert (rollout.state().switch_on, rollout.state().weight) == (True, 10)
     shown = rollout_status(rollout.file, rollout.values)
     line = next(one for one in shown.lines if (one.notebook, one.env) == (PHASE, "prod"))

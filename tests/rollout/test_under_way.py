@@ -17,7 +17,7 @@ from runbook_lib.judge.terms import Decision
 from runbook_lib.observe.traffic.state import Deployment, Event, TrafficState
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rollout.moment import which
-from runbook_lib.rollout.under_way import Shift, attempt_of, newest, overtaken
+from runbook_lib.rollout.under_way import Shift, attempt_of, newest, not_watched, overtaken
 from tests.rollout.test_next_step import Stage
 
 FILE = Path(__file__).resolve().parents[2] / "params" / "prod.yaml"
@@ -110,6 +110,15 @@ def test_status_proposes_no_rollback_1_that_would_end_another_release(tmp_path: 
     assert found.rollback == 0 and found.exit_code == 3
     assert found.command == f"runbook status --params params/prod.yaml --set release={THEIRS}"
     assert f"(release {THEIRS}) is under way" in found.words
+
+
+def test_a_watch_of_a_release_that_has_not_begun_says_which_one_is_under_way() -> None:
+    """It said "nothing to watch" and ended with 0, while another release soaked and nobody watched it."""
+    seen = state([(Shift(THEIRS, PHASES[0], 1), False)])
+    found = not_watched(seen, PARAMS)
+    assert found is not None and "(release another) is under way" in str(found) and found.exit_code == 2
+    assert not_watched(seen, at(Shift(THEIRS, PHASES[1], 1))) is None
+    assert not_watched(seen.model_copy(update={"weight": 0.0}), PARAMS) is None
 
 
 def test_a_plan_of_an_attempt_that_cannot_begin_yet_does_not_end_the_soak_in_status(tmp_path: Path) -> None:
