@@ -65,6 +65,14 @@ class UsageError(_Named):
     exit_code = Exit.USAGE
 
 
+class Overtaken(UsageError):
+    """Another shift than the one that was asked about is under way; `attempt` of the same phase, else 0."""
+
+    def __init__(self, told: str, attempt: int) -> None:
+        super().__init__(told, nothing_changed=True)
+        self.attempt = attempt
+
+
 class AwsError(RunbookError):
     """AWS refused, did not answer, or answered something that cannot be used."""
 

@@ -64,7 +64,12 @@ def init(
     api: Annotated[str, typer.Option(help="Kind of the API: rest or http.")] = "",
     stage: Annotated[str, typer.Option(help="The API's stage.")] = "",
     release: Annotated[str, typer.Option(help="Id of the rollout.")] = "",
-    tool: Annotated[str, typer.Option(help="Tool that deploys: cdk, sam, cloudformation or terraform.")] = "cdk",
+    tool: Annotated[
+        str,
+        typer.Option(
+            help="Tool that deploys: cdk, sam, cloudformation or terraform; without it the folder's, else cdk."
+        ),
+    ] = "",
     into: Annotated[Path, typer.Option(callback=output, help="The project's folder.")] = Path(),
     json_: AsJson = False,
 ) -> None:
@@ -99,7 +104,7 @@ def init(
         routes=route or (),
         environments=own,
     )
-    known.tool = tools.known(tool)
+    known.tool = tools.known(tool) if tool else there.tool(into, service)
     left: list[str] = []
     if from_stack:
         from runbook_lib.base.aws import WHO_S, Aws

@@ -7,7 +7,7 @@ judge the new version. From then on every command takes that folder's file: `run
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from runbook_lib.params.traffic import ALIAS, VERSION
 
 FOLDER = "releases"
 """Folder for releases, beside `params/`."""
-_BESIDE = ("prices", "inventory", "dashboard", "commands", "load", "rehearsal-commands")
+_BESIDE = ("prices", "inventory", "dashboard", "load")
 """Files that are copied unchanged."""
 
 
@@ -184,17 +184,28 @@ def _files(params: Params, file: Path, release: str, home: Mapping[str, str], *,
             contract[one] = {**(contract.get(one) or {}), "method": methods[other]}
         service["contract"] = contract
     flat = {**read_yaml(file), "release": release}
+    policy = policy_of(read_yaml(source / "gates.yaml"))
     made = {
         file.name: _text(flat, f"Parameters of release {release}: as {file}, with its own id."),
         "service.yaml": _text(service, f"The service, with the weight of release {release}: an alias of Lambda."),
-        "gates.yaml": _text(
-            policy_of(read_yaml(source / "gates.yaml")), f"The policy of release {release}; yours to change."
-        ),
+        "gates.yaml": _text(policy, f"The policy of release {release}; yours to change."),
     }
     for one in (*_BESIDE, f"prices-{params.region}"):
         if (source / f"{one}.yaml").is_file():
             made[f"{one}.yaml"] = text_of(source / f"{one}.yaml")
+    for one in ("commands", "rehearsal-commands", params.commands):
+        if (source / f"{one}.yaml").is_file():
+            kept = _commands(read_yaml(source / f"{one}.yaml"), policy["steps"])
+            made[f"{one}.yaml"] = _text(kept, f"The commands that release {release} runs.")
     return made
+
+
+def _commands(said: Mapping[str, Any], steps: Collection[str]) -> dict[str, Any]:
+    """The commands without the checks of notebooks that are no step of the release."""
+    checks = said.get("checks")
+    if not isinstance(checks, list) or not all(isinstance(one, Mapping) for one in checks):
+        return dict(said)  # `params check` says what is wrong
+    return {**said, "checks": [one for one in checks if one.get("notebook") in (None, *steps)]}
 
 
 def _text(values: Mapping[str, Any], about: str) -> str:

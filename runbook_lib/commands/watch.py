@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runbook_lib.base.aws_errors import on_the_way, sentence, spoilt
-from runbook_lib.base.errors import ArchiveError, AwsError, Exit, RunbookError, UsageError
+from runbook_lib.base.errors import ArchiveError, AwsError, Exit, Overtaken, RunbookError, UsageError
 from runbook_lib.base.foreign import one_line
 from runbook_lib.base.patience import again
 from runbook_lib.base.telling import tellers
@@ -90,6 +90,7 @@ class Watch:
         clock: Clock | None = None,
     ) -> None:
         self.file, self.values = file, dict(values)
+        self._follows = "attempt" not in self.values
         self.params = load_file(file, self.values, spare=True)  # an archive that is none stops no look
         self.notebook = phase_of(self.params, phase)
         self.interval = dt.timedelta(seconds=interval_s)
@@ -107,17 +108,22 @@ class Watch:
         self._pending: OneLook | None = None
         self._once = self._sighted = False
         self._fault = ""
+        self._remember()
+
+    def _remember(self) -> None:
         self._memory = Memory.of(self._archive, self.params, self.notebook)
         self._known = self._looked_at()
 
     def looks(self, *, once: bool = False) -> Iterator[Look]:
         """Looks until one look ends the watch (or `once`), with the missed looks first.
 
-        A look without an answer (AWS is silent, the sign-in has expired) is an ERROR; the next look tries again, and
-        fills the gap. After a first success, any other failure of a look is treated the same.
+        Unless told an attempt, it watches the phase's newest. A look without an answer (AWS is silent, the sign-in has
+        expired) is an ERROR; the next look tries again, and fills the gap. After a first success, any other failure of
+        a look is treated the same.
 
         Raises:
             UsageError: the parameters or the account are wrong from the start.
+            Overtaken: another shift than the one that is watched is under way.
             AwsError: async should be switched off, and could not be; the sentence says how to do it by hand.
         """
         self._once = once
@@ -156,7 +162,7 @@ class Watch:
                 if earlier.decision == Decision.HOLD:
                     return
         except RunbookError as error:
-            if isinstance(error, UsageError) and not self._sighted:
+            if isinstance(error, Overtaken) or (isinstance(error, UsageError) and not self._sighted):
                 raise
             yield self._blind(error)
             return
@@ -181,6 +187,20 @@ class Watch:
 
     def _taken(self) -> tuple[OneLook, Look]:
         """A new look. One with an answer that was spoilt on the way is taken anew: nobody may look for minutes."""
+        try:
+            return self._looked()
+        except Overtaken as other:
+            self._drop()
+            if not (self._follows and other.attempt):
+                raise
+            self.values["attempt"] = other.attempt
+            self.params = load_file(self.file, self.values, spare=True)
+            self._remember()
+            for tell in tellers:
+                tell(f"attempt {other.attempt} is the newest that has shifted: this watches it")
+        return self._looked()
+
+    def _looked(self) -> tuple[OneLook, Look]:
         self._drop()
         self._pending = one = OneLook(self.file, self.values, self.notebook)
         return one, one.take()

@@ -25,7 +25,7 @@ from runbook_lib.record import recording
 from runbook_lib.record import staging as folders
 from runbook_lib.record.archive import Archive, seal_staged
 from runbook_lib.record.journal import Journal
-from runbook_lib.rollout import hints
+from runbook_lib.rollout import hints, under_way
 from runbook_lib.rollout.moment import Moment
 from runbook_lib.run.run import Run
 
@@ -163,6 +163,8 @@ class OneLook:
         phase = _phase(self.run)
         self.moment, self.migrated = phase.moment, phase.state.migrated
         notebook = hints.run(self.params, self.run.notebook)
+        if phase.moment.name == "before" and (other := under_way.not_watched(phase.state, self.params)) is not None:
+            raise other
         if phase.moment.name in IDLE:
             reason = f"nothing to watch: {phase.moment.words}"
             idle = Outcome(decision=Decision.PLANNED, reason=reason, next="Nothing of it is in force.")

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 def seen_from(policy: Policy, env: str) -> Policy:
     """The policy as it holds for one environment; the same one where nothing refers to `{env}`."""
     own = {name: _own(step, env) for name, step in policy.steps.items()}
+    only = {
+        f"{name}@{one}": f"{name}@{own[name].envs[0]}"
+        for name, step in policy.steps.items()
+        if own[name] is not step
+        for one in step.envs
+    }
+    own = {name: _seen(step, only) for name, step in own.items()}
     items = tuple(
         item.model_copy(update={"after": _at(item.after, policy.steps, env), "env": "same"})
         if item.after and HERE in item.after
@@ -48,6 +55,15 @@ def _own(step: PhaseStep, env: str) -> PhaseStep:
         for key, said in (("requires", step.requires), ("requires_to_shift", step.requires_to_shift))
     }
     return step.model_copy(update={**changed, "envs": (own,)})
+
+
+def _seen(step: PhaseStep, only: Mapping[str, str]) -> PhaseStep:
+    """A step that requires the steps of other environments in the one in which they are seen (`only`)."""
+    wanted = {
+        key: tuple(only.get(one, one) for one in said)
+        for key, said in (("requires", step.requires), ("requires_to_shift", step.requires_to_shift))
+    }
+    return step if all(getattr(step, key) == said for key, said in wanted.items()) else step.model_copy(update=wanted)
 
 
 def _at(after: str, steps: Mapping[str, PhaseStep], env: str) -> str:

@@ -100,7 +100,8 @@ def _given_up(refs: list[RecordRef], first: str, before: dt.datetime, given_up: 
             raise Refused(f"--given-up {release}: the archive has no record of such a release", nothing_changed=True)
         late = [ref for ref in own if ref.sealed >= first]
         if late:
-            why = f"its run {late[-1].run_id} was sealed not before {when(before)}"
+            what = "entry" if late[-1].notebook == ENTRY else "run"
+            why = f"its {what} {late[-1].run_id} was sealed not before {when(before)}"
             if late[-1].sealed == max(ref.sealed for ref in refs if ref.notebook != ENTRY):
                 why += (
                     ", and ages count from the newest run of the archive, which is this one: the release can be given "

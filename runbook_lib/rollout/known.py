@@ -14,8 +14,9 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
 from runbook_lib.params.phases import PhaseStep
 from runbook_lib.record.archive import Archive
-from runbook_lib.record.predecessors import after, predecessors
+from runbook_lib.record.predecessors import after, only_planned, predecessors
 from runbook_lib.record.record import Record
+from runbook_lib.rollout import under_way
 from runbook_lib.rollout.moment import Moment
 from runbook_lib.rollout.open_changes import dead
 from runbook_lib.rollout.rollbacks import Rollbacks, made_at, newest_shift
@@ -91,14 +92,16 @@ class Known:
         return newest, (mine if mine and mine.run_id == wanted else loaded(self.archive, decides))
 
     def attempt(self, notebook: str, env: str) -> int | None:
-        """The phase's present attempt, by its records and the parameters; None: no phase, or another environment."""
+        """A phase's present attempt, by records, AWS and the parameters; None: no phase, or another environment."""
         if env != self.params.env or notebook not in self.params.policy.phases:
             return None
         newest, decided = self.records(notebook, env)
         left = (one for one in self.dead if (one.notebook, one.env) == (notebook, env))
+        shifted = under_way.attempt_of(self.state, self.params, notebook)
+        if self.state.weight == self.params.policy.phases[notebook].percent and shifted:  # a plan waits until it ends
+            newest, decided = (None if one and only_planned(one) else one for one in (newest, decided))
         known = (self.params.flat, newest, decided, *left)
-        attempts = [one.attempt for one in known if one is not None]
-        return max(attempts)
+        return max(shifted, *(one.attempt for one in known if one is not None))
 
     def params_of(self, notebook: str) -> Params:
         """The parameters with the present attempt of a phase of their environment."""

@@ -19,7 +19,7 @@ from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.load import Params
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
-from runbook_lib.rollout import hints
+from runbook_lib.rollout import hints, under_way
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.deviations import open_deviations, rows
 from runbook_lib.rollout.known import Known
@@ -92,6 +92,9 @@ def standing(
     lines, unfinished = Rollout(known).lines(), known.rollbacks.unfinished()
     deviations = tuple(rows(open_deviations(archive, params.env)))
     found = _first(params, state, lines, left, unfinished, deviations, now)
+    if found.rollback == 1 and (other := under_way.other_release(state, params)) is not None:
+        told = f"{other} is under way, and rollback 1 would end it: see what is next there"
+        found = Next("hold", hints.status(under_way.params_of(other, params), params.env), words.sentence(told))
     return Standing(found, lines, left, unfinished, deviations)
 
 

@@ -87,16 +87,22 @@ class Rollout:
     ) -> tuple[State, str, Back]:
         """State, why, and when to come back."""
         finding = self.known.findings[f"{notebook}@{env}"]
+        begun = moment if moment is not None and moment.name in ("during", "after") else None
+        behind = decided is not None and decided.attempt < (self.known.attempt(notebook, env) or 0)
+        plan = decided if decided is not None and only_planned(decided) else None
+        if begun and (behind or plan or finding.record is None):  # what ended an earlier attempt is history
+            told = begun.words if plan else f"{begun.words}; this archive has no record of the shift"
+            return _soak(told, back(begun), self.known.now)
         if (gone := self._lost(notebook, env, newest, decided, moment)) is not None:
             return *gone, Back(None)
         if finding.ok:
             held = newest is not None and newest.run_id != finding.record and only_planned(newest)
             told = f"a plan made since then holds: {newest.told.reason}" if newest and held else ""
             return "passed", told, Back(None)
+        if plan and not finding.ok and (waits := self._waits(notebook, env)):  # somebody looked what it would do
+            return "missing", f"waits for {waits}; a plan of it holds: {plan.told.line}", Back(None)
         if finding.record is not None:
             return self._recorded(finding, newest, decided, moment)
-        if moment and moment.name in ("during", "after"):
-            return _soak(f"{moment.words}; this archive has no record of the shift", back(moment), self.known.now)
         return *self._not_yet(notebook, env), Back(None)
 
     def _lost(

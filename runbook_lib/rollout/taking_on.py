@@ -53,7 +53,7 @@ def todo_of(
         return _held(known, notebook, env, decided, run)
     if (first := _approval(known, notebook, env)) is not None:
         return first
-    if newest and planned(newest):
+    if newest and planned(newest) and newest.attempt >= (attempt or 0):
         line = hints.run(known.params, notebook, env=env, attempt=attempt, apply=True)
         return Todo(line, f"its plan of {at(newest)} is in order", applies=True)
     moment = known.seen.get(notebook)

@@ -18,7 +18,7 @@ from runbook_lib.act.traffic.shift import describe, plan_shift
 from runbook_lib.base.errors import Refused, UsageError
 from runbook_lib.base.project import read_yaml
 from runbook_lib.base.window import Window
-from runbook_lib.commands import kill_switch, release
+from runbook_lib.commands import kill_switch, params_check, release
 from runbook_lib.commands.doctor.model import Ground
 from runbook_lib.commands.release_policy import PHASES, policy_of
 from runbook_lib.observe.alarms.watching import _called_by_alias
@@ -181,6 +181,22 @@ def test_an_alias_is_a_name_and_that_of_the_release(account: Account) -> None:
     prepared()
     with pytest.raises(UsageError, match="is the folder of another release"):
         release.prepare(ROOT / "params" / "prod.yaml", "worker", "7", "other")
+
+
+@pytest.mark.parametrize("commands", ["commands", "rehearsal-commands", "ours"])
+def test_what_it_writes_passes_the_check(account: Account, tmp_path: Path, commands: str) -> None:
+    """Its commands named the notebooks of the service's rollout: the check and `doctor` refused an untouched folder."""
+    folder = tmp_path / "params"
+    shutil.copytree(ROOT / "params", folder)
+    shutil.copy(folder / "commands.yaml", folder / "ours.yaml")
+    flat = folder / "prod.yaml"
+    flat.write_text(re.sub(r"(?m)^commands: [\w-]+", f"commands: {commands}", flat.read_text()))
+    assert load_file(flat).commands == commands
+    made = release.prepare(flat, "worker", "7", "live").file
+    assert [one.sentence for one in params_check.one(made) if not one.ok] == []
+    assert [one.sentence for one in params_check.check(made.parent) if not one.ok] == []
+    kept, whole = (read_yaml(one / f"{commands}.yaml") for one in (made.parent, folder))
+    assert kept["diff"] == whole["diff"] and kept["checks"] == []
 
 
 def test_the_policies_of_a_release_have_a_folder_of_their_own(account: Account) -> None:

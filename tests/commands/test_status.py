@@ -426,3 +426,18 @@ def test_after_a_kill_in_the_middle_of_a_change_that_comes_first(
     assert there == "in force now: weight 0 % (dial 0 %, switch on)"
     assert seen.next.startswith("runbook run 06_phase1_10_percent --params")
     assert json.loads(json.dumps(seen.as_dict()))["open_changes"][0]["run_id"] == "abc"
+
+
+@pytest.mark.parametrize("step", ["09_deprecate_sync@prod", "08_phase3_100_percent@prod", "10_post_deployment@prod"])
+def test_a_plan_of_a_step_that_is_not_due_is_not_what_is_next(stage: Stage, step: str) -> None:
+    """06 soaked, somebody planned 09 to see what it would do, and status sent people to remove the old handler."""
+    stage.passed("06_phase1_10_percent@prod")
+    stage.seal("06_phase1_10_percent@prod", "SOAK", back=LATER)
+    before = stage.standing().next
+    stage.seal(step, "HOLD", mode="plan")
+    assert stage.standing().next == before and before.step == "06_phase1_10_percent@prod"
+    line = stage.lines()[step]
+    assert line.state == "missing" and "waits for" in line.words
+    assert "a plan of it holds: HOLD: so it is" in line.words
+    stage.seal(step, "HOLD")  # applied: something was to be done, and a person must look
+    assert stage.lines()[step].state == "hold"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from typer.testing import CliRunner
 
-from runbook_lib.base.errors import AwsError, Unreadable, UsageError
+from runbook_lib.base.errors import AwsError, Overtaken, Unreadable, UsageError
 from runbook_lib.base.window import iso, parse, when
 from runbook_lib.cli import watch as cli_watch
 from runbook_lib.commands import watch
@@ -532,6 +532,38 @@ def test_another_attempt_has_another_memory(world: World, make: Make) -> None:
     world.now = after(15)
     list(make(attempt=2).looks(once=True))
     assert world.back_filled == [after(5), after(10)]
+
+
+@pytest.mark.parametrize("begins", [0, 12], ids=["from the start", "while it watches"])
+def test_it_follows_the_newest_attempt_unless_it_was_told_one(
+    world: World, make: Make, monkeypatch: pytest.MonkeyPatch, begins: int
+) -> None:
+    """Attempt 2 begins: what ended attempt 1 is not said of it, and it is not turned off for that."""
+    judged: list[int] = []
+
+    class Two(FakeLook):
+        def __init__(self, file: Path, values: dict[str, Any], *more: Any) -> None:
+            super().__init__(file, values, *more)
+            self.attempt = values.get("attempt", 1)
+
+        def take(self) -> Look:
+            if self.attempt == 1 and self.world.now >= after(begins):
+                raise Overtaken("attempt 2 is under way", 2)
+            judged.append(self.attempt)
+            return super().take()
+
+    monkeypatch.setattr(watch, "OneLook", type("Scripted", (Two,), {"world": world}))
+    world.script = lambda at: "PROMOTE" if at >= after(20) else "SOAK"
+    told = make(auto=True, confirm="prod", attempt=1)
+    with pytest.raises(Overtaken):
+        list(told.looks())
+    assert set(judged) <= {1} and not world.switched
+    world.now = after(5)
+    judged.clear()
+    one = make(auto=True, confirm="prod")
+    assert [look.decision for look in one.looks()][-1] == "PROMOTE"
+    assert sorted(judged) == judged and judged[-1] == 2 and (1 in judged) == bool(begins)
+    assert one.params.attempt == 2 and not world.switched
 
 
 def test_a_full_disk_is_said_and_stops_nothing(world: World, make: Make) -> None:

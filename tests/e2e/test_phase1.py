@@ -209,7 +209,8 @@ def test_a_guard_takes_the_weight_back_with_no_notebook_open_and_the_next_look_s
     anew = rollout.by_hand(attempt=2, **rollout.apply)
     assert (anew.moment, anew.decision, anew.attempt) == ("before", "SOAK", 2)
     assert rollout.state().weight == 10
-    assert rollout.by_hand().decision == "ROLLBACK"
+    over = rollout.by_hand_or_failed()
+    assert (over.status, over.decision) == ("failed", None) and "--set attempt=2" in over.failed()
     later = rollout.by_hand(attempt=2)
     assert (later.moment, later.decision) == ("during", "SOAK")
 

@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
+from runbook_lib.base.errors import Overtaken
 from runbook_lib.commands.rollback import rollback_1
+from runbook_lib.commands.status import rollout_status
 from runbook_lib.commands.watch import Clock, Watch, exit_code
 from runbook_lib.commands.watch_look import ORIGIN, Look
 from runbook_lib.observe.traffic.state import handles
@@ -345,3 +347,35 @@ def test_a_terminal_gets_one_live_screen(rollout: Any) -> None:
         assert said in text
     assert child.returncode == 130
     assert "record: " in err
+
+
+def test_nothing_is_ended_for_what_ended_another_attempt(
+    rollout: Any, watching: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attempt 1 had been taken back: a watch that was told no attempt turned a healthy attempt 2 off for it."""
+    world = shifted(rollout)
+    rollback_1(rollout.file, {**rollout.values, **rollout.apply}, notebook=True)
+    rollout.quiet()
+    world.advance_by(minutes=5)
+    assert rollout.by_hand(attempt=2, **rollout.apply).decision == "SOAK"
+    world.advance_by(minutes=10)
+    for look in watching(world, 5, auto=True).looks(once=True):
+        assert (look.decision, look.action, look.weight) == ("SOAK", "", 10), look.reason
+
+    rollout.values["attempt"] = 1  # told so
+    before = len(rollout.refs())
+    with pytest.raises(Overtaken, match="--set attempt=2"):
+        list(watching(world, 5, auto=True).looks(once=True))
+    assert len(rollout.refs()) == before
+    for asked in ({}, rollout.apply):
+        refused = rollout.by_hand_or_failed(**asked)
+        assert (refused.status, refused.decision, refused.changes) == ("failed", None, ())
+        assert "attempt=2" in refused.failed()
+    del rollout.values["attempt"]
+    with monkeypatch.context() as patch, pytest.raises(Overtaken, match="is under way, and nothing of release another"):
+        patch.setitem(rollout.values, "release", "another")
+        list(watching(world, 5, auto=True).looks(once=True))
+    assert (rollout.state().switch_on, rollout.state().weight) == (True, 10)
+    shown = rollout_status(rollout.file, rollout.values)
+    line = next(one for one in shown.lines if (one.notebook, one.env) == (PHASE, "prod"))
+    assert line.state == "soaking" and "attempt=2" in line.command

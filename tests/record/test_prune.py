@@ -125,6 +125,14 @@ def test_a_release_that_was_given_up_goes_if_it_is_as_old(archive: Archive) -> N
         plan(archive, CUT, ["olde"])
 
 
+def test_a_note_that_keeps_a_release_is_not_called_a_run(archive: Archive) -> None:
+    note = sealed(archive, {"env": "prod", "release": "open"}, Entry(kind="note", by="Ada", at=NOW.isoformat()))
+    with pytest.raises(Refused, match=f"its entry {note.run_id} was sealed not before"):
+        plan(archive, CUT, ["open"])
+    with pytest.raises(Refused, match="its run "):
+        plan(archive, CUT, ["new"])
+
+
 def test_an_acceptance_that_was_taken_back_has_its_release_running(archive: Archive) -> None:
     seal(archive, "old", "11_acceptance", "HOLD")
     assert plan(archive, CUT).running == {"old": 4, "open": 2}

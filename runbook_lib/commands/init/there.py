@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.project import read_yaml
-from runbook_lib.commands.init import workers
+from runbook_lib.commands.init import tools, workers
 from runbook_lib.commands.init.answers import ALARMS, NO_ACCOUNT, NO_ROUTE, REGIONS, Answers, Said
 from runbook_lib.params.price_list import own_file
 
@@ -30,6 +32,21 @@ def priced(root: Path, wanted: Mapping[str, bytes]) -> dict[str, bytes]:
     lists = [_read(file).get("region") for file in (root / "params").glob("prices*.yaml")]
     had = {f"params/{own_file(str(region))}" for region in lists}
     return {path: content for path, content in wanted.items() if path not in had}
+
+
+def tool(root: Path, service: str) -> str:
+    """The tool whose commands the folder of the same service has, edited or not; else the default one."""
+    if _same(_read(root / "params" / "service.yaml"), service):
+        program = _program(_read(root / "params" / "commands.yaml"))
+        for name, text in tools.delivered().items():
+            if text and program and _program(yaml.safe_load(text)) == program:
+                return name
+    return tools.DEFAULT
+
+
+def _program(commands: Mapping[str, Any]) -> list[str]:
+    """The words that begin the command that deploys: `sam deploy`."""
+    return str(_mapping(commands.get("deploy")).get("run", "")).split()[:2]
 
 
 def add(root: Path, answers: Answers) -> None:

@@ -26,7 +26,7 @@ from runbook_lib.observe.traffic import weight as weights
 from runbook_lib.params.load import Params
 from runbook_lib.params.phases import Phase as Spec
 from runbook_lib.record.record import Record
-from runbook_lib.rollout import costs, deviations, history, look
+from runbook_lib.rollout import costs, deviations, history, look, under_way
 from runbook_lib.rollout import moment as moments
 from runbook_lib.rollout.case import case_of
 from runbook_lib.rollout.gate_charts import tiles
@@ -85,6 +85,7 @@ class PhaseLook:
 
     Raises:
         AwsError: AppConfig, API Gateway or CloudFormation refused or did not answer.
+        Overtaken: another attempt of the phase, another phase or another release has moved the weight since.
     """
 
     def __init__(self, run: Run) -> None:
@@ -105,6 +106,8 @@ class PhaseLook:
         run, params = self.run, self.params
         spec = params.policy.phases[run.notebook]
         state, deployed = weights.read_or_nothing(run.aws, params)
+        if (other := under_way.overtaken(state, params, run.notebook)) is not None:
+            raise other
         moment = moments.which(state, params, run.notebook, spec, run.now)
         if spec.after_migration and state.migrated and not state.temporary_route:
             done = history.done_at(self.earlier, REMOVE) or self._stack_updated()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -25,6 +26,21 @@ def project(root: Path, *given: str, accounts: tuple[str, ...] = ()) -> dict[str
     answers = of_flags("orders", environments=said(given) or of_folder(root), accounts=accounts)
     answers.complete()
     return planned(answers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("counts", [one for one in itertools.product(range(3), range(3), (1, 2)) if one[0] + one[1]])
+def test_any_number_of_environments_of_a_kind_is_a_project(tmp_path: Path, counts: tuple[int, ...]) -> None:
+    """With two of staging, no file was written: phase 1 requires the first one's, which the second did not know."""
+    kinds = [kind for kind, count in zip(ENVIRONMENTS.values(), counts, strict=True) for _ in range(count)]
+    given = [f"e{place}={kind}" for place, kind in enumerate(kinds)]
+    write(tmp_path, project(tmp_path, *given))
+    assert [one.sentence for one in check(tmp_path / "params") if not one.ok] == []
+    for one in given:
+        steps = load_file(tmp_path / "params" / f"{one.partition('=')[0]}.yaml").policy.steps
+        there = {f"{name}@{env}" for name, env in needed(steps)}
+        assert {wanted for step in steps.values() for wanted in (*step.requires, *step.requires_to_shift)} <= there
+    assert {one.state for one in write(tmp_path, project(tmp_path))} == {"as it was"}
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.commands.init import there
+from runbook_lib.commands.init import there, tools
 from runbook_lib.commands.init.answers import Answers, of_flags
 from runbook_lib.commands.init.environments import of_folder
 from runbook_lib.commands.init.folder import File, planned, write
@@ -19,11 +19,13 @@ OWN = {"qa": "development", "live-eu": "production"}
 
 def run(root: Path, service: str = SERVICE, found: tuple[str, str] | None = None, **flags: Any) -> tuple[Answers, Any]:
     """`runbook init` as the command line does it; `found`: a resource that the stack tells, and its name."""
+    tool = flags.pop("tool", "")
     own = flags.pop("environments", None) or of_folder(root)
     flags["region"] = flags.get("region") or there.regions(root, own or ENVIRONMENTS)
     answers = of_flags(service, environments=own, **flags)
     if found:
         answers.add("names", *found)
+    answers.tool = tools.known(tool) if tool else there.tool(root, service)
     there.add(root, answers)
     answers.complete()
     return answers, write(root, planned(answers))
@@ -42,6 +44,7 @@ def states(files: list[File]) -> set[str]:
         {"names": ["worker=Their-Own_Name", "queue=q-{env}.fifo"], "routes": ["submit=/v2/orders"]},
         {"environments": OWN, "accounts": ["live-eu=000000000103"], "region": ["eu-north-1"]},
         {"routes": ["status=none"]},
+        *({"tool": one} for one in tools.delivered()),
     ],
 )
 def test_a_second_run_needs_no_flag_again(tmp_path: Path, flags: dict[str, Any]) -> None:
@@ -66,7 +69,11 @@ def test_what_a_person_says_now_and_what_the_stack_tells_goes_before_the_folder(
 
 
 def test_another_services_folder_and_one_that_cannot_be_read_are_no_answer(tmp_path: Path) -> None:
-    run(tmp_path, names=["worker=orders-export-own"])
+    run(tmp_path, names=["worker=orders-export-own"], tool="sam")
+    edited = tmp_path / "params" / "commands.yaml"
+    edited.write_text(edited.read_text().replace("timeout_s: 900", "timeout_s: 901"))
+    assert there.tool(tmp_path, SERVICE) == "sam"
+    assert there.tool(tmp_path, "parcel-labels") == tools.DEFAULT
     answers, _ = run(tmp_path, "parcel-labels")
     assert answers.names["worker"].value == "parcel-labels-worker-lambda-{env}"
     (tmp_path / "params" / "service.yaml").write_text("names: [")
