@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from runbook_lib.base.errors import ArchiveError, UsageError
+from runbook_lib.base.errors import ArchiveError, UsageError, done_here
 from runbook_lib.base.nearest import close
 from runbook_lib.base.window import moment, when
 from runbook_lib.cli import prune, questions, site
@@ -268,6 +268,8 @@ def archive_sync(archive: ArchiveRoot = Path("archive"), json_: AsJson = False) 
         for one in done.sealed:
             say(one)
     if done.left:
+        if done.sealed:
+            done_here["sync"] = f"sealed before that: {words.count(len(done.sealed), 'record')}"
         raise ArchiveError(f"{words.count(len(done.left), 'record')} could not be sealed: {'; '.join(done.left)}")
 
 

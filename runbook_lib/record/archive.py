@@ -42,7 +42,7 @@ from runbook_lib.record.tombstones import pruned, stones
 
 _UNSEALED = folders.MARKS | {folders.FILE, "record.json", "report.html", "notebook.ipynb"}
 _Made = tuple[dict[str, bytes], list[str]]
-_KEPT = 256  # records that a process caches, the last used ones: a long rollout has a few hundred
+_KEPT = 256  # records that a process caches: a long rollout has a few hundred
 
 
 class Named(Protocol):
@@ -319,29 +319,29 @@ def _sealed(
         if not who:
             raise ArchiveError(f"{staging}: neither staged nor sealed")
         previous, broken = chain.tip()
-        if broken:
-            trouble = [*trouble, f"the chain before this record is damaged: {broken}"]
+        trouble = [*trouble, f"the chain before this record is damaged: {broken}"] if broken else trouble
         name, now = chain.next_name(draft.run_id, archive.clock())
         copies, more, links = beside(staging, _UNSEALED)
         contents |= more
         hashes = {file: file_hash(path) for file, path in copies.items()}
         hashes |= {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
-        record = draft.model_copy(
+        whole = draft.model_copy(
             update={
                 "files": dict(sorted(hashes.items())),
                 "previous": previous,
                 "sealed_at": now.isoformat(timespec="milliseconds"),
                 "warnings": (*draft.warnings, *trouble, *found, *links, *journal.altered(staging, hashes)),
             }
-        ).dump()
-        record = exact(record)
+        )
+        record = exact(whole.dump())
         record["hash"] = record_hash(record)
         contents["record.json"] = written(record)
-        path = path_of(archive.root, chain.folder / name)
+        path, head = (path_of(archive.root, folder / one) for one in (name, HEAD))
+        archive.home.unmoved(head)
         if not damage:
             ledger.begin(path, record["hash"], staging.name)
         archive.home.add(path, contents, copies)
-        archive.home.write(path_of(archive.root, chain.folder / HEAD), spelt_head(record["hash"]))
+        archive.home.write(head, spelt_head(record["hash"]))
         if not damage:
             ledger.append(facts_of(path, contents["record.json"], record))
         folders.remove(staging)

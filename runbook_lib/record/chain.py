@@ -69,6 +69,12 @@ def parsed(folder: Path, raw: bytes) -> dict[str, Any]:
     return loaded
 
 
+def follows(folder: Path) -> bool:
+    """Whether a record is the one that its chain's HEAD says, or was sealed after that one; so also without a HEAD."""
+    record, head = read_record(folder), _head_of(folder.parent)
+    return not head or head in (record.get("hash"), record.get("previous"))
+
+
 class Link(NamedTuple):
     """The claims of a record about itself, and what its file really is."""
 
@@ -270,12 +276,16 @@ class Chain:
         return (self.folder / HEAD).is_symlink()
 
     def _head(self) -> str | None:
-        try:
-            return read_plain(self.folder / HEAD).decode("ascii", "replace").strip()
-        except PermissionError as error:
-            raise Unread.of(error, self.folder / HEAD) from None
-        except OSError:
-            return None
+        return _head_of(self.folder)
+
+
+def _head_of(folder: Path) -> str | None:
+    try:
+        return read_plain(folder / HEAD).decode("ascii", "replace").strip()
+    except PermissionError as error:
+        raise Unread.of(error, folder / HEAD) from None
+    except OSError:
+        return None
 
 
 def by_id(refs: Iterable[RecordRef], prefix: str) -> list[RecordRef]:

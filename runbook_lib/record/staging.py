@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError
+from runbook_lib.base.errors import ArchiveError, done_here
 from runbook_lib.base.plain_file import read_plain
 from runbook_lib.base.redact_data import redact
 from runbook_lib.base.scratch import is_here, lives, owner
@@ -169,6 +169,7 @@ def rescue(folder: Path, archive: Path) -> bool:
 def remove(staging: Path) -> None:
     """Removes a staging folder: hidden at once, then deleted."""
     unsealed.pop(staging, None)
+    done_here.pop(staging.name, None)
     done = staging.with_name(f".done-{staging.name}")
     with contextlib.suppress(OSError):
         staging.rename(done)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -125,6 +126,27 @@ def test_what_is_not_there_is_not_spoilt(wire: Any) -> None:
     with pytest.raises(AwsError, match="404"), aws_errors("asking"):
         client.head_object(Bucket="b", Key="k")
     assert len(times) == 1
+
+
+def test_what_is_as_whoever_asks_knows_it_is_not_spoilt(wire: Any) -> None:
+    """With an archive in a bucket each command waited 15 s, and said that S3 gives no good answer."""
+    client = Aws("us-east-1", "http://127.0.0.1:9").client("s3")
+    times = wire(ever((304, {"x-amz-request-id": "1f", "etag": '"e"'}, b"")))
+    with pytest.raises(ClientError, match="304"):
+        client.get_object(Bucket="b", Key="k", IfNoneMatch='"e"')
+    assert len(times) == 1
+
+
+NAMED = b"<EncodingType>url</EncodingType><Contents><Key>env%3Ddev/a%20b</Key></Contents>"
+CODED = b"<ListBucketResult>" + NAMED + b"</ListBucketResult>"
+
+
+@pytest.mark.parametrize("spoilt", range(3))
+def test_an_answer_is_read_alike_whatever_came_before_it(wire: Any, spoilt: int) -> None:
+    """botocore writes into a request: a list that was asked for again had other names, which nothing has."""
+    client = Aws("us-east-1", "http://127.0.0.1:9").client("s3")
+    wire(iter([*[SPOILT["a page not found"]] * spoilt, (200, ID, CODED)]))
+    assert [one["Key"] for one in client.list_objects_v2(Bucket="b")["Contents"]] == ["env=dev/a b"]
 
 
 def test_all_questions_of_a_command_share_the_time(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import os
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -19,9 +20,10 @@ from typing import Any
 from runbook_lib.base import scratch
 from runbook_lib.base.errors import ArchiveError
 from runbook_lib.base.telling import Overdue
+from runbook_lib.record.chain import HEAD, spelt_head
 from runbook_lib.record.home.folder import Folder
 from runbook_lib.record.home.home import Lost, RolledBack, Unanswered
-from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, cleared, pull
+from runbook_lib.record.home.mirror import RECORDS, WHOLE, Mirror, bytes_of, cleared, pull, within
 from runbook_lib.record.home.s3 import Store
 from runbook_lib.record.log.files import CHECKPOINT, LEAVES, PART, TREE, of_log, parts, read_checkpoint, read_log
 from runbook_lib.record.log.files import FOLDER as LOG
@@ -41,6 +43,8 @@ _TRIES = 20
 DOWN_S = 60.0
 """Seconds for which a process does not ask an unreachable bucket again: a rollback would wait each time."""
 _DOWN: dict[str, tuple[float, str]] = {}
+NEWEST = f"{LOG}/{CHECKPOINT}"
+"""The copy knows its ETag while it has all that belongs to it: a renewal that fails half way is made again."""
 _STANDING = ("deviation", "tombstone")
 """Kinds of entries that count beyond their release: open changes in AWS, and pruned records."""
 
@@ -153,7 +157,7 @@ class Bucket:
     def holds(self) -> Callable[[str], bool]:
         """A function that says whether the local copy has the part with this path; other parts are unknown."""
         held = self._mirror.held()
-        return lambda path: _within(path, held)
+        return lambda path: within(path, held)
 
     def refresh(self, release: str = "", *, whole: bool = False, anew: bool = False) -> int:
         """Brings log and records of the local copy up to date; returns how many files it copied.
@@ -183,11 +187,11 @@ class Bucket:
             for path in self._mirror.paths()
             if path.rpartition("/")[0] in beside or any(f"{path}/".startswith(f"{one}/") for one in places)
         ]
-        had = {path: _read(self.root / path) for path in known}
+        had = {path: bytes_of(self.root / path) for path in known}
         with self._folder.writing(), self._asking():
             self._mirror.forget(known)
             self._renew(set(), anew=True)
-        return sum(_read(self.root / path) != content for path, content in had.items())
+        return sum(bytes_of(self.root / path) != was for path, was in had.items())
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
@@ -207,36 +211,58 @@ class Bucket:
         if anew:
             self._put_there()
         spoilt = {f"{path.rpartition('/')[0]}/" for part in wanted for path in self._mirror.spoilt(part)}
-        if not self._log(anew) and not anew and wanted <= held and not spoilt:
+        changed, newest = self._log(anew)
+        if not changed and not anew and wanted <= held and not spoilt:
             return 0
         log, begun = read_log(self.root), read_sealing(self.root / LOG)
         leaves = [leaf for leaf in (log.leaves if log else ()) if is_path(leaf.path)]
         stale = {RECORDS} if anew or WHOLE in wanted - held else spoilt
         had, held = held, held | wanted | {leaf.chain for leaf in leaves if leaf.kind in _STANDING}
         gone = stones(self.root, log)
+        newest_of = {leaf.chain: leaf.hash for leaf in leaves}
+        ended = {chain for chain, hash_ in newest_of.items() if self._ends(chain, hash_)}
         for leaf in leaves:
-            here = (self.root / leaf.path).is_dir() and _within(leaf.path, had)
-            if _within(leaf.path, held) and leaf.path not in gone and not here:
+            here = (self.root / leaf.path).is_dir() and within(leaf.path, had) and leaf.chain in ended
+            if within(leaf.path, held) and leaf.path not in gone and not here:
                 release = leaf.chain.rpartition("/")[0]
-                stale.add(f"{release}/" if _within(f"{release}/", held) else f"{leaf.chain}/")
+                stale.add(f"{release}/" if within(f"{release}/", held) else f"{leaf.chain}/")
         if begun is not None and is_path(begun.path):
             stale.add(f"{begun.path.rpartition('/')[0]}/")
         whole = [part for part in stale if not any(part != one and part.startswith(one) for one in stale)]
         came = sum(pull(self.root, self.store, self._mirror, part, anew=anew) for part in whole)
         self._mirror.hold(held)
+        if newest:
+            self._mirror.note({NEWEST: newest})
+            self._mirror.copied([NEWEST])
         return came
 
-    def _log(self, anew: bool) -> bool:
-        """Brings the copy of the log up to date, as of one moment; returns whether the log has changed."""
+    def _ends(self, chain: str, newest: str) -> bool:
+        """Whether the copy's HEAD of a chain is the bucket's, by the log: else a renewal failed before it came."""
+        head = f"{chain}/{HEAD}"
+        return bool(self._mirror.etag(head)) and bytes_of(self.root / head) == spelt_head(newest)
+
+    def unmoved(self, path: str) -> None:
+        """Raises `Lost` if the object is not the one that the copy has; then the next renewal copies it."""
+        self._held()
+        known = self._mirror.etag(path)
+        found = self.store.get(path, known)
+        if (found[1] if found else "") != known:
+            self._mirror.forget([path, NEWEST])
+            raise Lost(f"{self.uri}/{path} was written by another one")
+
+    def _log(self, anew: bool) -> tuple[bool, str]:
+        """Brings the copy of the log up to date, as of one moment; returns whether it has changed, and the ETag of its
+        checkpoint, which `_renew` notes once all that belongs to it is here.
+        """
         for _ in range(_TRIES):
             first = self._newer(CHECKPOINT)
             same = first is not None and not first[0] and not (self.root / LOG / SEALING).exists()
-            if same and not self._lease[0] and not anew:
-                return False
+            if first and same and not self._lease[0] and not anew:
+                return False, first[1]
             found = {name: self._newer(name) for name in (SEALING, *self._parts(), TREE)}
-            last = self.store.get(f"{LOG}/{CHECKPOINT}", first[1] if first else "")
+            last = self.store.get(NEWEST, first[1] if first else "")
             if (last is None) == (first is None) and (last is None or last[1] == (first or last)[1]):
-                return self._taken({**found, CHECKPOINT: first})
+                return self._taken({**found, CHECKPOINT: first}), first[1] if first else ""
         raise ArchiveError(f"{self.uri} is written to all the time; try again")
 
     def _put_there(self) -> None:
@@ -274,26 +300,26 @@ class Bucket:
                     f"the log in {self.uri} is not the one that was there: here is one of {had.size} records, there is "
                     f"{there}; it was rolled back or replaced. The copy here is {self.root}"
                 )
-        changed = False
-        for name, one in found.items():
-            path = f"{LOG}/{name}"
-            file = cleared(self.root, path)
+        paths = {f"{LOG}/{name}": one for name, one in found.items()}
+        other = [path for path, one in paths.items() if self._differs(path, one)]
+        if other:
+            self._mirror.forget([NEWEST])
+        for path in other:
+            file, one = cleared(self.root, path), paths[path]
             if one is None:
-                changed |= file.is_file()
                 file.unlink(missing_ok=True)
                 self._mirror.forget([path])
-            elif one[1] != self._mirror.etag(path) or not file.is_file():
-                changed = True
-                self._folder.write(path, one[0])
+                continue
+            self._folder.write(path, one[0])
+            if path != NEWEST:
                 self._mirror.note({path: one[1]})
                 self._mirror.copied([path])
-        return changed
+        return bool(other)
 
-
-def _within(path: str, held: set[str]) -> bool:
-    """Whether one of the parts holds the record, or the folder of a release, at this path."""
-    _, release, *_ = path.split("/")
-    return WHOLE in held or release in held or path.rpartition("/")[0] in held
+    def _differs(self, path: str, one: tuple[bytes, str] | None) -> bool:
+        """Whether a file of the log in the bucket is not the one here."""
+        here = self.root / path
+        return os.path.lexists(here) if one is None else one[1] != self._mirror.etag(path) or not here.is_file()
 
 
 def _checkpoint(root: Path) -> Checkpoint | None:
@@ -305,12 +331,6 @@ def _checkpoint(root: Path) -> Checkpoint | None:
 def _parsed(text: bytes) -> Checkpoint | None:
     with contextlib.suppress(ValueError):
         return parsed(text)
-    return None
-
-
-def _read(file: Path) -> bytes | None:
-    with contextlib.suppress(OSError):
-        return file.read_bytes()
     return None
 
 

@@ -107,6 +107,9 @@ class Folder:
         except OSError as error:
             raise ArchiveError(f"{there} cannot be removed ({error.strerror})") from None
 
+    def unmoved(self, path: str) -> None:
+        """Does nothing: the folder is the archive itself."""
+
     def refresh(self, release: str = "", *, whole: bool = False, anew: bool = False) -> int:  # noqa: ARG002 - it is here
         """Does nothing: the folder is the archive itself."""
         return 0

@@ -27,7 +27,7 @@ class RolledBack(ArchiveError):
 
 
 class Home(Protocol):
-    """Where one archive is kept. `write`, `append`, `add` and `remove` are called inside `writing`."""
+    """Where one archive is kept. `write`, `append`, `add`, `remove` and `unmoved` are called inside `writing`."""
 
     def writing(self, release: str = "") -> AbstractContextManager[None]:
         """Lets one writer in at a time; the log and the records of `release` are up to date inside.
@@ -67,6 +67,15 @@ class Home(Protocol):
 
         Raises:
             ArchiveError: it cannot be removed.
+        """
+        ...
+
+    def unmoved(self, path: str) -> None:
+        """Checks inside `writing` that a file is the one in the local files, before what follows it is written.
+
+        Raises:
+            Lost: another writer wrote it.
+            ArchiveError: the bucket cannot be asked.
         """
         ...
 

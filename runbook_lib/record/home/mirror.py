@@ -166,6 +166,19 @@ def pull(root: Path, store: Store, mirror: Mirror, below: str, *, anew: bool = F
     return len(wanted)
 
 
+def within(path: str, held: set[str]) -> bool:
+    """Whether one of the parts holds the record, or the folder of a release, at this path."""
+    _, release, *_ = path.split("/")
+    return WHOLE in held or release in held or path.rpartition("/")[0] in held
+
+
+def bytes_of(file: Path) -> bytes | None:
+    """The bytes of a file of the copy; None: it cannot be read."""
+    with contextlib.suppress(OSError):
+        return file.read_bytes()
+    return None
+
+
 def cleared(root: Path, path: str) -> Path:
     """Moves aside what stands in the way of a file of the copy: a folder in its place, or a file in the place of one of
     its folders. Returns where the file goes.

@@ -16,10 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runbook_lib.base.errors import ArchiveError, AwsError
+from runbook_lib.base.errors import ArchiveError, AwsError, done_here
 from runbook_lib.base.foreign import one_line
 from runbook_lib.judge import words
 from runbook_lib.params.keeping import Keeping
+from runbook_lib.record.chain import follows
 from runbook_lib.record.form import kind_of
 from runbook_lib.record.home.home import Home
 from runbook_lib.record.log import keeping as settings
@@ -153,7 +154,13 @@ class Ledger:
             return f"{begun.path} is not the record that was being sealed"
         if not self._may_be_of(begun, tree):
             return f"{FOLDER}/{SEALING} did not fit the archive's log: {begun.path} was logged before"
-        advance(folder, begun.hash)
+        if tree.size == begun.size and not follows(folder):
+            self.home.remove(begun.path)
+            return f"{begun.path} did not follow its chain's newest record, and was taken out: its run is sealed again"
+        return self._logged(begun, tree, facts, lambda: advance(folder, begun.hash))
+
+    def _logged(self, begun: Sealing, tree: Tree, facts: Mapping[str, Any], advance: Callable[[], None]) -> str:
+        advance()
         if is_name(begun.staging):
             shutil.rmtree(self.root / STAGING / begun.staging, ignore_errors=True)
         doubt = self._unannounced(begun, tree)
@@ -196,6 +203,7 @@ class Ledger:
                 begun = replace(begun, signature=signature)
         except (ArchiveError, AwsError) as error:
             self._unreached = error  # told where the checkpoint is to be signed, and not waited for again
+        done_here[staging] = f"the seal of {staging} has begun: the next one completes it, or begins it anew"
         self._write(SEALING, begun.spelt())
 
     def append(self, facts: Mapping[str, Any]) -> None:

@@ -88,6 +88,24 @@ def test_records_that_may_not_be_the_newest_let_no_phase_pass(
     assert not found.ok and "may not be the newest ones" in found.sentence and "does not answer" in told[0]
 
 
+def test_a_copy_that_is_up_to_date_is_told_so_by_one_answer(machine: Machines, s3: Any) -> None:
+    """Asked again five times, as if a proxy had spoilt the answer: each command waited 15 s."""
+    ada = machine("ada")
+    ada.seal()
+    asked = list[str]()
+    with pytest.MonkeyPatch.context() as patched:
+        client = Store(ada.archive.home.uri, Keeping()).opened()  # type: ignore[attr-defined]
+        client.meta.events.register("before-send.s3", lambda request, **_: asked.append(request.url))
+        patched.setattr(Store, "_client", client)
+        patched.setattr(telling, "tellers", [pytest.fail])
+        Archive(ada.archive.root, told=pytest.fail).refresh("r1")
+        assert len(asked) == 1
+        ada.seal()
+    assert (
+        len([one for one in asked if one.endswith("log/checkpoint")]) == 4
+    )  # asked before the seal, and at its begin and end; put
+
+
 class _Counted:
     """Counts the requests of this process that write, and kills it before one of them, or right after it."""
 
