@@ -94,6 +94,8 @@ class Rollout:
             told = f"a plan made since then holds: {newest.told.reason}" if newest and held else ""
             return "passed", told, Back(None)
         if finding.record is not None:
+            if waits := self._held_for(notebook, env, decided, moment):
+                return "missing", f"it was held, and waits for {waits}", Back(None)
             return self._recorded(finding, newest, decided, moment)
         if moment and moment.name in ("during", "after"):
             return _soak(f"{moment.words}; this archive has no record of the shift", back(moment), self.known.now)
@@ -121,6 +123,12 @@ class Rollout:
         if not self.known.over(notebook, env, decided, moment) and not self.known.gone(notebook, env):
             return False
         return bool(self._waits(notebook, env))
+
+    def _held_for(self, notebook: str, env: str, decided: Record | None, moment: Moment | None) -> str:
+        """The first missing prerequisite of a step that was held before its shift: it can only hold again."""
+        if decided is None or decided.status != "completed" or decided.open_changes or decided.decision != "HOLD":
+            return ""
+        return self._waits(notebook, env) if moment is None or moment.name == "before" else ""
 
     def _recorded(
         self, finding: Finding, newest: Record | None, decided: Record | None, moment: Moment | None
