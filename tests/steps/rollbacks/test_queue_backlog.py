@@ -354,7 +354,8 @@ def test_workers_that_a_person_took_back_do_not_make_a_queue_drained(place: Made
     here = place("async_crashing")
     here.pass_time(minutes=50)
     assert verdicts(here.run(**APPLY))["rollback_2.workers"] == "PASS"
-    undo(FILE, {key: value for key, value in here.flat(**{**APPLY, "operator": "bo"}).items() if key != "env"}, RESERVED)
+    flat = here.flat(**{**APPLY, "operator": "bo"})
+    undo(FILE, {key: flat[key] for key in flat if key != "env"}, RESERVED)
     at = here.aws.now()
     looked = here.run(**{**APPLY, "mode": mode})
     gates = next(one for one in looked.checks if one["id"] == "rollback_2.gates")
