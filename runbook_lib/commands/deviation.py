@@ -62,13 +62,19 @@ def undo(file: Path, values: Mapping[str, Any], id: str) -> Undone:
         values: overrides, among them `mode` and `confirm`.
 
     Raises:
-        UsageError: no such deviation is open, or the parameters or the account are wrong.
+        UsageError: no such deviation is open, a person adopted one that is undone together with it, or the parameters
+            or the account are wrong.
         Refused: not authorised; or the read-back differs.
         AwsError: AWS refused or did not answer.
     """
     params = load_file(file, values, incident=True)
     archive = Archive.of(params)
     found = _of(deviations.open_deviations(archive, params.env), id, params)
+    if beside := deviations.adopted(archive, params.env, together(params)[id]):
+        raise UsageError(
+            f"deviation '{id}': it is undone together with {beside}: adopt this one too, or put both back by the "
+            "infrastructure code and then adopt this one"
+        )
     params, aws, identity = reached(params, incident=True)
     plan = _plan(aws, params, found)
     if params.mode != "apply":

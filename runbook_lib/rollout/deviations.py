@@ -37,13 +37,29 @@ def said(archive: Archive, env: str) -> tuple[list[Said], tuple[str, ...]]:
     found = []
     for one in entered:
         facts = dict(one.entry.facts)
-        found.append(Said(act=facts.pop("act"), deviation=Deviation.model_validate(facts)))
+        act, made = facts.pop("act"), Deviation.model_validate(facts)
+        found.append(Said(act=act, deviation=made, by=one.entry.by, at=one.entry.at))
     return found, (*shut_in(archive.root), *(sentence for each in books for sentence in each.altered))
 
 
 def open_deviations(archive: Archive, env: str) -> dict[str, Deviation]:
     """The deviations of `env` that are neither undone nor adopted, by check id."""
     return still_open(said(archive, env)[0])
+
+
+def last(archive: Archive, env: str, ids: Iterable[str]) -> dict[str, Said]:
+    """The last entry about each of `ids`; those without one are left out."""
+    newest = {one.deviation.check: one for one in said(archive, env)[0]}
+    return {id: newest[id] for id in ids if id in newest}
+
+
+def adopted(archive: Archive, env: str, ids: Iterable[str]) -> str:
+    """The first of `ids` that a person adopted, by whom and when; empty: none.
+
+    Settings that are put back together stay where one of them was adopted: the code has the new value.
+    """
+    found = last(archive, env, ids).items()
+    return next((f"'{id}', which was {one.words}" for id, one in found if one.act == "adopted"), "")
 
 
 def say(archive: Archive, params: Params, act: Act, deviation: Deviation, *, by: str, at: str, arn: str) -> None:

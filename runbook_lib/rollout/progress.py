@@ -102,6 +102,8 @@ class Rollout:
         if plan and not finding.ok and (waits := self._waits(notebook, env)):  # somebody looked what it would do
             return "missing", f"waits for {waits}; a plan of it holds: {plan.told.line}", Back(None)
         if finding.record is not None:
+            if waits := self._held_for(notebook, env, decided, moment):
+                return "missing", f"it was held, and waits for {waits}", Back(None)
             return self._recorded(finding, newest, decided, moment)
         return *self._not_yet(notebook, env), Back(None)
 
@@ -127,6 +129,12 @@ class Rollout:
         if not self.known.over(notebook, env, decided, moment) and not self.known.gone(notebook, env):
             return False
         return bool(self._waits(notebook, env))
+
+    def _held_for(self, notebook: str, env: str, decided: Record | None, moment: Moment | None) -> str:
+        """The first missing prerequisite of a step that was held before its shift: it can only hold again."""
+        if decided is None or decided.status != "completed" or decided.open_changes or decided.decision != "HOLD":
+            return ""
+        return self._waits(notebook, env) if moment is None or moment.name == "before" else ""
 
     def _recorded(
         self, finding: Finding, newest: Record | None, decided: Record | None, moment: Moment | None

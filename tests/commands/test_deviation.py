@@ -23,6 +23,7 @@ from tests.e2e import wire
 from tests.rollbacks import APPLY, FILE, START, Place, reason, verdicts
 
 RESERVED, BILLING = "inventory.worker.reserved_concurrency", "inventory.table.billing"
+MAXIMUM = "inventory.event_source.maximum_concurrency"
 
 
 class Killed(BaseException):
@@ -122,6 +123,18 @@ def test_the_list_names_them_and_adopting_needs_a_name(place: Place) -> None:
         call(place, "adopt", RESERVED)
     assert "by the code now, says Ada" in call(place, "adopt", RESERVED, "--by", "Ada").stdout
     assert RESERVED not in deviations.open_deviations(place.archive, "prod")
+
+
+@pytest.mark.parametrize(("adopted", "left"), [(RESERVED, MAXIMUM), (MAXIMUM, RESERVED)])
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+def test_an_undo_does_not_overrule_what_a_person_adopted(place: Place, adopted: str, left: str, mode: str) -> None:
+    call(place, "adopt", adopted, "--by", "Ada")
+    with pytest.raises(UsageError, match=r"was adopted into the code by Ada at .*: adopt this one too"):
+        undo(FILE, values(place, **{**APPLY, "mode": mode}), left)
+    assert workers.read_workers(place.aws.client("lambda"), place.params).facts() == {"reserved": 10, "maximum": 10}
+    assert list(deviations.open_deviations(place.archive, "prod")) == [left]
+    call(place, "adopt", left, "--by", "Ada")
+    assert not deviations.open_deviations(place.archive, "prod")
 
 
 def test_status_reminds_until_then(place: Place) -> None:

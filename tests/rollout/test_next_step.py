@@ -410,6 +410,21 @@ def test_after_a_rollback_of_phase_2_phase_1_is_gone_through_again(stage: Stage)
     assert (states["06_phase1_10_percent"], states["07_phase2_50_percent"]) == ("hold", "missing")
 
 
+@pytest.mark.parametrize("step", [one for one in ORDER if PARAMS.policy.steps[one.split("@")[0]].requires])
+def test_a_step_that_holds_for_missing_predecessors_waits_for_the_first_that_can_be_done(
+    tmp_path: Path, step: str
+) -> None:
+    """`status` proposed the held step again, which can only hold again, and `watch` the first of the rollout."""
+    stage = Stage(tmp_path)
+    first = stage.next()
+    stage.seal(step, outcome("HOLD"), mode="plan")
+    assert stage.next() == first
+    idle = outcome("PLANNED")
+    assert stage.standing(stage.pending(step, idle)).next == first, "watch before the shift"
+    line = next(one for one in stage.standing().lines if f"{one.notebook}@{one.env}" == step)
+    assert (line.state, line.command) == ("missing", "")
+
+
 def test_a_rollback_that_was_refused_or_only_planned_is_not_unfinished(stage: Stage) -> None:
     before = stage.next().command
     stage.seal(f"{ROLLBACKS[1]}@prod", None, status="failed")

@@ -67,6 +67,14 @@ class Said(Frozen):
 
     act: Act
     deviation: Deviation
+    by: str = ""
+    at: str = ""
+    """Who entered it, and when, ISO 8601 UTC."""
+
+    @property
+    def words(self) -> str:
+        """What was done, by whom and when."""
+        return f"{self.act}{' into the code' * (self.act == 'adopted')} by {self.by} at {when(self.at)}"
 
 
 def still_open(said: Iterable[Said]) -> dict[str, Deviation]:

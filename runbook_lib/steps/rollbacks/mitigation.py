@@ -103,6 +103,17 @@ class Mitigation:
         }
 
     @property
+    def adopted(self) -> str:
+        """The setting that a person adopted while another of the mitigation is still open, and who; empty: none."""
+        return deviations.adopted(self.run.archive, self.params.env, self.settings) if self.open else ""
+
+    @property
+    def ended(self) -> str:
+        """How the closed deviations ended, by whom and when."""
+        found = deviations.last(self.run.archive, self.params.env, self.closed).values()
+        return "the deviation was " + " and ".join(dict.fromkeys(one.words for one in found))
+
+    @property
     def key(self) -> str:
         """Name of the mitigation for later runs; empty while there is none."""
         found = self.open or self.closed

@@ -133,8 +133,10 @@ class Backlog:
 
     def _done(self) -> str:
         if self.seen.over:
-            seen = self.mitigation.symptom_seen()
-            drained = "the backlog was drained" if seen else "no symptom was seen when it was decided"
+            symptom = self.mitigation.symptom_seen()
+            if symptom and self.after.drained_at is None:
+                return f"{self.mitigation.ended}; the queue is not seen to be drained"
+            drained = "the backlog was drained" if symptom else "no symptom was seen when it was decided"
             return f"{drained}, and the workers are what the code says"
         if self.seen.returning:
             return f"the workers are being put back to {self.seen.was}"
@@ -263,7 +265,7 @@ class Backlog:
         if self.failed:
             fallen = self.mitigation.fall_back(self.failed)
             return stack(fallen, self._lower()) if self.llm_fails else fallen
-        if self.seen.raised and not self.after.missing_back:
+        if self.mitigation.adopted or (self.seen.raised and not self.after.missing_back):
             return self._lower()
         if self.seen.raised and not self.planned.todo:
             since, workers = when(next(iter(self.mitigation.open.values())).at), self.seen.policy.workers
@@ -305,6 +307,8 @@ class Backlog:
         self.incident.tell(f"{told}{waiting}", about="more workers")
 
     def _lower(self) -> Any:
+        if self.mitigation.adopted:
+            return line(f"The workers stay as they are: {self.after.missing_back}.")
         back = self.seen.was
         self._changed(act.apply(self._lowering(), self.seen.client, self.run.guard, self.params))
         self.incident.tell(f"{back} workers again")  # before it is closed: a later run would have nothing to do

@@ -115,6 +115,8 @@ class BacklogAfter:
     @property
     def missing_back(self) -> str:
         """Why the workers cannot be put back yet; empty: the former number can finish more than arrives."""
+        if adopted := self.mitigation.adopted:
+            return f"both settings go together with {adopted}: adopt the other too"
         if not self.drained:
             return "the queue is not drained yet"
         load = self.seen.now_seen.load(self.seen.was)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from runbook_lib.act import concurrency
-from runbook_lib.base.window import Window
+from runbook_lib.base.window import Window, iso, when
+from runbook_lib.commands.deviation import undo
 from runbook_lib.judge.incidents.backlog import Turn
 from runbook_lib.observe.resources import workers
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -19,9 +20,10 @@ from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.world.behaviour import Behaviour, Fault
 from runbook_lib.rehearse.world.scenario import Scenario
 from runbook_lib.rollout import deviations
-from tests.rollbacks import APPLY, START, Place, reason, verdicts
+from tests.rollbacks import APPLY, FILE, START, Place, reason, verdicts
 
 NOTEBOOK = "rollback_2_queue_backlog"
+RESERVED, MAXIMUM = "inventory.worker.reserved_concurrency", "inventory.event_source.maximum_concurrency"
 TOLD = "notify people by the SNS topic"
 Made = Callable[..., Place]
 ALL_DAY = Scenario(name="all_day", title="6,000 requests, as many by night", requests_per_day=6000, profile=(1.0,) * 24)
@@ -344,6 +346,39 @@ def test_a_raise_for_nothing_does_not_say_that_a_backlog_was_drained(place: Made
     assert (over.decision, verdicts(over)["rollback_2.gates"]) == ("PROMOTE", "PASS"), reason(over)
     assert "no symptom was seen when it was decided" in reason(over)
     assert "the backlog was drained" not in reason(over)
+
+
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+def test_workers_that_a_person_took_back_do_not_make_a_queue_drained(place: Made, mode: str) -> None:
+    """Nothing was measured between the decision and the undoing, and "the backlog was drained" was sealed."""
+    here = place("async_crashing")
+    here.pass_time(minutes=50)
+    assert verdicts(here.run(**APPLY))["rollback_2.workers"] == "PASS"
+    flat = here.flat(**{**APPLY, "operator": "bo"})
+    undo(FILE, {key: flat[key] for key in flat if key != "env"}, RESERVED)
+    at = here.aws.now()
+    looked = here.run(**{**APPLY, "mode": mode})
+    gates = next(one for one in looked.checks if one["id"] == "rollback_2.gates")
+    assert "the queue is not drained yet" in gates["reason"]
+    assert "the backlog was drained" not in reason(looked)
+    assert f"undone by bo at {when(iso(at))}" in reason(looked) and "not seen to be drained" in reason(looked)
+
+
+def test_what_a_person_adopted_is_not_put_back(place: Made) -> None:
+    """The queue is drained and the old workers are enough, but one of the two settings is the code's by now."""
+    here = place(spike(2.6, end=1))
+    here.pass_time(minutes=50)
+    here.run(**APPLY)
+    deviations.close(here.archive, here.params, [RESERVED], "adopted", by="Ada", at=iso(here.aws.now()), arn="arn:test")
+    here.pass_time(hours=1, minutes=16)
+    kept = here.run(**APPLY)
+    assert workers_of(here) == {"reserved": 10, "maximum": 10} and not kept.changes
+    undone = next(one for one in kept.checks if one["id"] == "rollback_2.undone")
+    assert "was adopted into the code by Ada" in undone["reason"] and "adopted" in reason(kept)
+    deviations.close(here.archive, here.params, [MAXIMUM], "adopted", by="Ada", at=iso(here.aws.now()), arn="arn:test")
+    over = here.run(**APPLY)
+    assert over.decision == "PROMOTE" and "the backlog was drained" in reason(over)
+    assert workers_of(here) == {"reserved": 10, "maximum": 10}
 
 
 def test_nothing_to_do_does_not_ask_to_put_right_what_blocks_it(place: Made, monkeypatch: pytest.MonkeyPatch) -> None:
