@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from runbook_lib.base.masking.kinds import MASK, Match
 from runbook_lib.base.masking.names import no_value, telling
@@ -19,6 +20,8 @@ _OPEN = r"(?P<w>[\"'])?"
 """Quotes around a whole word: `'-px'`."""
 _NO_WORD = r"(?!(?:failed|failure|error|succeeded|successful|is|was|with|and|or|to|for|in|from)\b)"
 """A word that a sentence has behind a command's name."""
+_BCRYPT = r"(?:-[a-zA-Z0-9]{1,6}\s{1,4}(?:[0-9]{1,2}\s{1,4})?+){1,4}+"
+"""Options of `htpasswd`; with `n` it takes no file before the user."""
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
     ("curl", r"-[a-zA-Z]{1,6}u\s{0,4}[\"']?[^\s:\"'-][^\s:\"']{0,80}:"),
@@ -36,7 +39,7 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("openssl", r"-k\s{1,4}"),
     ("mongo|mongosh|mongodump|mongorestore|mongoexport|mongoimport", r"-p\s{1,4}"),
     ("ldapsearch|ldapadd|ldapmodify|ldapdelete|ldappasswd|ldapwhoami", r"-w\s{0,4}"),
-    ("docker|podman|nerdctl|helm|az|oc|buildah|skopeo|crane|cf", r"(?<=[\s\"'])-p\s{0,4}(?![0-9.]+:[0-9])"),
+    ("docker|podman|nerdctl|helm|az|oc|buildah|skopeo|crane|cf", r"(?:(?<=\s)|(?<=[\"']))-p\s{0,4}(?![0-9.]+:[0-9])"),
     ("smbclient|mount.cifs|rpcclient", r"-U\s{0,4}[^\s%]{1,80}%"),
     ("keytool|jarsigner|apksigner", r"-(?:store|key|srcstore|deststore|srckey|destkey)pass\s{1,4}(?:pass:)?"),
     ("7z|7za|7zr|rar|unrar", r"-p(?=\S)"),
@@ -44,13 +47,17 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("sqlcmd|bcp", r"-P\s{0,4}"),
     ("cqlsh|influx|clickhouse-client|cypher-shell|twine", r"-p(?:assword)?\s{1,4}"),
     ("psql|pg_dump|pg_restore|pg_dumpall", r"-W\s{1,4}(?!-)"),
-    ("htpasswd", r"-\w{0,3}b\w{0,3}\s(?!(?:\S{1,120}\s){0,3}\[redacted\])(?:\S{1,120}\s){1,2}"),
+    ("htpasswd", rf"(?=[\w -]{{0,20}}b)(?=(?:-\w{{1,6}}\s){{0,3}}-\w{{0,5}}n){_BCRYPT}(?!-)\S{{1,120}}\s"),
+    (
+        "htpasswd",
+        rf"(?=-\w{{0,4}}b)(?!(?:\S{{1,120}}\s){{0,6}}\[redacted\]){_BCRYPT}(?!-)\S{{1,120}}\s\S{{1,120}}\s",
+    ),
     ("rabbitmqctl", r"(?:change_password|add_user|authenticate_user)\s{1,4}[^\s\"']{1,80}\s{1,4}"),
     ("ipmitool|mosquitto_pub|mosquitto_sub|isql|tsql|fisql", r"-P\s{0,4}"),
     ("rdesktop|psexec|psexec64|snowsql|beeline|ncftp|ncftpget|ncftpput|wbadmin", r"-p\s{1,4}"),
     ("lftp", r"-u\s{1,4}[^\s,\"']{1,80},"),
     ("snmpget|snmpset|snmpwalk|snmpbulkwalk|snmptrap", r"-[AXc]\s{1,4}"),
-    ("kubectl|oc", rf"secret\s[^\n;|&]{{0,300}}?--from-literal[=\s]{_OPEN}[\w.-]{{1,80}}="),
+    ("kubectl|oc", rf"secret\s[^\n;|&]{{0,300}}?--from-literal(?:=|\s){_OPEN}[\w.-]{{1,80}}="),
     ("ngrok", r"(?:add-)?authtoken\s{1,4}"),
     ("ssh-keygen", r"-[NP]\s{1,4}"),
     ("useradd|usermod", r"-p\s{1,4}"),
@@ -71,7 +78,7 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("npm|pnpm|yarn", r"set\s{1,4}(?:[\w./:@-]{1,120}:)?_(?:auth|authToken|password)(?:\s{1,4}|=)"),
     ("poetry", r"config\s{1,4}(?:--?[\w-]{1,20}\s{1,4}){0,2}pypi-token\.[\w.-]{1,80}\s{1,4}"),
     ("poetry", r"config\s{1,4}(?:--?[\w-]{1,20}\s{1,4}){0,2}http-basic\.[\w.-]{1,80}\s{1,4}[^\s\"']{1,80}\s{1,4}"),
-    ("cargo", rf"login\s{{1,4}}(?:--registry[=\s]\S{{1,80}}\s{{1,4}})?(?!-){_NO_WORD}"),
+    ("cargo", rf"login\s{{1,4}}(?:--registry(?:=|\s)\S{{1,80}}\s{{1,4}})?(?!-){_NO_WORD}"),
     ("doctl", r"auth\s[^\n;|&]{0,80}?-t\s{1,4}"),
     ("dotnet|nuget", r"push\s[^\n;|&]{0,200}?-k\s{1,4}"),
     ("nuget", r"(?i:setapikey)\s{1,4}"),
@@ -79,14 +86,18 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
 """Programs, and the text right before the secret."""
 _LOGIN = ("docker", "podman", "nerdctl", "helm", "az", "oc", "buildah", "skopeo", "crane", "cf")
 """Programs whose `-p` is a password only behind `login`."""
+_WITHIN = partial(re.compile(r"(?<!\[\^)\\s").sub, r"[^\\S\\n]")
+"""A pattern, with blanks that end no line: what is below is another command's."""
 _PATTERNS = [
     (
         tuple(programs.split("|")),
         re.compile(
-            rf"((?<![\w.-])(?:{programs})(?:\.exe)?(?=\s)"
-            + (r"[^\n;|&]{0,40}?\blogin\b" if programs.split("|")[0] in _LOGIN else "")
-            + rf"[^\n;|&]{{0,300}}?\s{'' if '(?P<w>' in option else _OPEN}{option})(?!\[redacted\])"
-            rf"(?:(?(w)(?P<whole>(?:(?!(?P=w))[^\n])+)|{_WORD}))"
+            _WITHIN(
+                rf"((?<![\w.-])(?:{programs})(?:\.exe)?(?=\s)"
+                + (r"[^\n;|&]{0,40}?\blogin\b" if programs.split("|")[0] in _LOGIN else "")
+                + rf"[^\n;|&]{{0,300}}?\s{'' if '(?P<w>' in option else _OPEN}{option})(?!\[redacted\])"
+                rf"(?:(?(w)(?P<whole>(?:(?!(?P=w))[^\n])+)|{_WORD}))"
+            )
         ),
     )
     for programs, option in _OPTIONS
@@ -119,7 +130,7 @@ _ENV = re.compile(
 """A variable as a Dockerfile sets it: the value is the rest of the line."""
 _LOGIN_AS = re.compile(
     r"((?<![\w-])(?:(?:-u|-U|--(?:proxy-)?user(?:name)?|--auth|--login|--creds?|--credentials?)"
-    r"(?:\s{1,4}[\"']?|=[\"']?|[\"'],\s{0,4}[\"'])"
+    r"(?:[^\S\n]{1,4}[\"']?|=[\"']?|[\"'],\s{0,4}[\"'])"
     r"|-u(?=[A-Za-z])(?!(?:rl|ri|rn|pdate|pgrade|pload|nset|nits?|nsafe|ser|sername|sb|dp|tf|tc)[:\W_]))(?P<user>[^\s:\"'/\\<>+-][^\s:\"'/\\<>]{0,80}):)"
     r"(?![/\\:]|\[redacted\])(?P<value>[^\s\"'<>]+)"
 )
@@ -137,9 +148,9 @@ _OF_SIGNS = {blank: sign for sign, blank in _SIGNS.items()}
 _CONTINUED = re.compile(r"[\\`^]\n")
 _PARTED = re.compile("\x1c([\x1d-\x1f])")
 _PUT = re.compile(
-    r"((?<![\w-])put-parameter(?=\s)(?:(?=[^\n]{0,600}?(?P<kind>SecureString))"
-    r"|(?=[^\n]{0,600}?\s--name(?:\s{1,40}|=)[\"']?(?P<name>[\w./-]{1,200})))"
-    rf"[^\n]{{0,300}}?\s--value(?:\s{{1,40}}|=)(?:\\{{1,3}}[\"'])?){_WORD}"
+    r"((?<![\w-])put-parameter(?=[^\S\n])(?:(?=[^\n]{0,600}?(?P<kind>SecureString))"
+    r"|(?=[^\n]{0,600}?[^\S\n]--name(?:[^\S\n]{1,40}|=)[\"']?(?P<name>[\w./-]{1,200})))"
+    rf"[^\n]{{0,300}}?[^\S\n]--value(?:[^\S\n]{{1,40}}|=)(?:\\{{1,3}}[\"'])?){_WORD}"
 )
 """A parameter of SSM that is kept encrypted, or whose name tells."""
 PROGRAMS = frozenset([*(name for programs, _ in _PATTERNS for name in programs), "put-parameter"])
@@ -159,8 +170,6 @@ def mask_commands(text: str, small: str) -> str:
         ("-", "/", "rabbitmqctl", "mysqladmin", "rclone", "net ", "ngrok", " login", " auth", " set", " pass"), small
     ):
         return text
-    if ":" in small and ("-u" in small or "--" in small):
-        text = mask_login(text)
     if not has(("\\\n", "`\n", "^\n"), small) or _JOINT in text:
         return _of_programs(text, small)
     # A line that goes on below is one line, of the same length.
@@ -169,6 +178,8 @@ def mask_commands(text: str, small: str) -> str:
 
 
 def _of_programs(text: str, small: str) -> str:
+    if ":" in small and ("-u" in small or "--" in small):
+        text = mask_login(text)
     if "put-parameter" in small:
         text = _PUT.sub(_put, text)
     for programs, pattern in _PATTERNS:

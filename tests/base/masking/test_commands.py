@@ -28,6 +28,10 @@ LINES = (
     "sqlcmd -S h -U sa -P {}",
     "zip -P {} a.zip b",
     "htpasswd -b f bob {}",
+    "htpasswd -nbB bob {}",
+    "htpasswd -n -b bob {}",
+    "htpasswd -b -c f bob {}",
+    "htpasswd -nbB -C 12 bob {}",
     "smbclient //h/s -U bob%{}",
     "mongo -u bob -p {} db",
     "isql -U sa -P {}",
@@ -88,6 +92,14 @@ def test_a_command_that_goes_on_below_is_one_line(line: str, sign: str, word: st
     before, option, behind = line.partition(" -")
     below = f"{before} {sign}\n  {option.strip()}{behind}"
     assert redact_text(below.format(word)) == below.format(MASK)
+
+
+@pytest.mark.parametrize("line", [*LINES, "curl -u bob:{} h"])
+@given(word=WORDS, behind=st.sampled_from(["docker compose up", "ls -l", "on it", "bob:carol"]))
+def test_a_command_ends_with_its_line(line: str, word: str, behind: str) -> None:
+    assert redact_text(f"{line.format(word)}\n{behind}") == f"{line.format(MASK)}\n{behind}"
+    cut = f"{line.partition('{')[0].rstrip()}\n{behind}"
+    assert redact_text(cut) == cut or "AUTH default" in cut  # which is a word in the secret's place
 
 
 @pytest.mark.parametrize("line", LINES)
