@@ -99,13 +99,19 @@ class Rollout:
             held = newest is not None and newest.run_id != finding.record and only_planned(newest)
             told = f"a plan made since then holds: {newest.told.reason}" if newest and held else ""
             return "passed", told, Back(None)
-        if plan and not finding.ok and (waits := self._waits(notebook, env)):  # somebody looked what it would do
-            return "missing", f"waits for {waits}; a plan of it holds: {plan.told.line}", Back(None)
+        if waits := self._waiting(notebook, env, decided, moment):
+            return "missing", waits, Back(None)
         if finding.record is not None:
-            if waits := self._held_for(notebook, env, decided, moment):
-                return "missing", f"it was held, and waits for {waits}", Back(None)
             return self._recorded(finding, newest, decided, moment)
         return *self._not_yet(notebook, env), Back(None)
+
+    def _waiting(self, notebook: str, env: str, decided: Record | None, moment: Moment | None) -> str:
+        """What a step waits for of which somebody looked what it would do, or that was held; empty: for nothing."""
+        if decided is not None and only_planned(decided) and (waits := self._waits(notebook, env)):
+            return f"waits for {waits}; a plan of it holds: {decided.told.line}"
+        recorded = self.known.findings[f"{notebook}@{env}"].record is not None
+        waits = self._held_for(notebook, env, decided, moment) if recorded else ""
+        return f"it was held, and waits for {waits}" if waits else ""
 
     def _lost(
         self, notebook: str, env: str, newest: Record | None, decided: Record | None, moment: Moment | None
