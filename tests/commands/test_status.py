@@ -439,5 +439,5 @@ def test_a_plan_of_a_step_that_is_not_due_is_not_what_is_next(stage: Stage, step
     line = stage.lines()[step]
     assert line.state == "missing" and "waits for" in line.words
     assert "a plan of it holds: HOLD: so it is" in line.words
-    stage.seal(step, "HOLD")  # applied: something was to be done, and a person must look
-    assert stage.lines()[step].state == "hold"
+    stage.seal(step, "HOLD")  # applied, too, it can only hold again
+    assert stage.lines()[step].state == "missing" and "it was held, and waits for" in stage.lines()[step].words

@@ -108,13 +108,17 @@ def _named() -> Iterator[tuple[str, str]]:
     for path in sorted(LIBRARY.rglob("*.py")):
         if "rehearse" in path.relative_to(LIBRARY).parts:
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        by_place = {id(node.func) for node in nodes if isinstance(node, ast.Call) and node.args}
+        for node in nodes:
+            if id(node) in by_place:  # another library's: AWS's calls have no arguments by place
+                continue
             match node:
                 case ast.Constant(value=str(name)) if "_" in name and name in known:
                     pass
                 case ast.Attribute(attr=name) if "_" in name and name in known:
                     pass
-                # A plain word may be anybody's method: AWS's has no arguments by place, and names with a capital.
+                # A plain word may be anybody's method: the arguments of AWS's begin with a capital.
                 case ast.Call(func=ast.Attribute(attr=name), args=[], keywords=given) if name in known and all(
                     one.arg is None or one.arg[0].isupper() for one in given
                 ):

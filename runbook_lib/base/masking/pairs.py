@@ -178,7 +178,8 @@ def _paired(match: Match) -> str:
     value, digit = match["value"], any(map(str.isdigit, match["value"]))
     told = telling(match["name"]) and (match["call"] or (digit and (surely(match["name"]) or len(value) >= 8)))
     none = no_value(value) or telling(value) or _OF_NUMPY.fullmatch(value) or _DATE.match(value)
-    return match[1] + MASK if told and not none else match[0]
+    key = match.string[match.end() : match.end() + 8].lstrip("\"' ").startswith(":")
+    return match[1] + MASK if told and not (none or key) else match[0]
 
 
 def mask_pairs(text: str, small: str) -> str:

@@ -255,13 +255,14 @@ def _to_words(header: str) -> list[Span]:
     return list(zip(starts, [*starts[1:], _LONGEST], strict=True))
 
 
-def _fits_words(row: str, _header: str, spans: Sequence[Span]) -> bool:
-    """Whether each word begins below its name; in a row with a gap, one that is too long may have moved the others."""
+def _fits_words(row: str, header: str, spans: Sequence[Span]) -> bool:
+    """Whether each word begins below its name; if there is a gap, one that is too long may have moved the others."""
     words = [word.span() for word in re.finditer(r"\S+", row)]
     if len(words) != len(spans) or words[0][0] != spans[0][0]:
         return False
     pairs = list(zip(words, spans, strict=True))
-    moved = "  " in row.strip() and all(first < end and last > start for (first, last), (start, end) in pairs)
+    gap = "  " in row.strip() or "  " in header.strip()
+    moved = gap and all(first < end and last > start for (first, last), (start, end) in pairs)
     return moved or all(first == start for (first, _), (start, _) in pairs)
 
 
