@@ -50,7 +50,7 @@ def delimited(text: str) -> Iterator[tuple[list[Row], Kind]]:
     for sign in (_BARS, _TAB):
         for many, run in groupby(_split(text, sign), len):
             rows = list(run)
-            if many > 1 and (sign is _BARS or (len(rows) > 1 and any(map(is_header, (cell.text for cell in rows[0]))))):
+            if many > 1 and (sign is _BARS or (len(rows) > 1 and _are_names([cell.text for cell in rows[0]]))):
                 yield rows, Kind.TABLE
 
 
