@@ -23,7 +23,9 @@ def install() -> None:
     if "TMPDIR" not in os.environ and fits(MEMORY):
         tempfile.tempdir = str(MEMORY)
         scratch.sweep()  # of runs that are over: who looks into a failed test's folder does so before the next run
-        os.environ["TMPDIR"] = tempfile.tempdir = str(scratch.made("tests"))
+        own = scratch.made("tests")
+        own.chmod(0o1777)  # as /tmp: some tests act as another person
+        os.environ["TMPDIR"] = tempfile.tempdir = str(own)
 
 
 def fits(folder: Path) -> bool:

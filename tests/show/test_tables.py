@@ -375,7 +375,7 @@ def test_the_traffic_table_names_the_weight_and_the_last_deployments() -> None:
         events=(SimpleNamespace(type="BAKE_TIME_STARTED", triggered_by="APPCONFIG", description="begun"),),
     )
     bare = SimpleNamespace(number=1, state="COMPLETE", percent=None, description="", started_at=None, events=())
-    state = SimpleNamespace(weight=0.0, dial_percent=10.0, switch_on=False, history=(deployment, bare))
+    state = SimpleNamespace(weight=0.0, dial_percent=10.0, switch_on=False, under_way=(), history=(deployment, bare))
     text = str(users.traffic_table(state))
     assert "0 % of requests go to async" in text
     assert "off" in text
@@ -394,7 +394,7 @@ def test_a_deployment_says_who_made_it_and_what_was_not_the_ordinary_course() ->
         number=2, state="ROLLED_BACK", percent=10.0, description=ours, started_at=None, events=(alarm,)
     )
     rows = parsed(
-        users.traffic_table(SimpleNamespace(weight=0.0, dial_percent=0.0, switch_on=True, history=(one,)))
+        users.traffic_table(SimpleNamespace(weight=0.0, dial_percent=0.0, switch_on=True, under_way=(), history=(one,)))
     ).rows
     assert rows[-1][4:] == [
         "06_phase1_10_percent, attempt 1, run 61e8, step 2/2",
