@@ -176,16 +176,7 @@ def _searched(text: str, emails: bool, deep: int = _FRONTS) -> str:
 
 def _told(text: str, emails: bool) -> str:
     small = text.casefold()
-    for mask in (
-        mask_apart,
-        mask_grids,
-        mask_logins,
-        mask_columns,
-        mask_tables,
-        mask_rows,
-        mask_manifests,
-        mask_objects,
-    ):
+    for mask in (mask_apart, mask_logins, mask_columns, mask_tables, mask_rows, mask_manifests, mask_objects):
         text = mask(text, small)
     assigned = assigns(small)
     text = mask_fields(_shaped(mask_whole(text) if assigned else text, small, emails), small)

@@ -71,11 +71,7 @@ def comma(text: str) -> Iterator[tuple[list[Row], Kind]]:
         if begin >= at and len(line) <= _LONGEST and line[:1].strip():
             for sign, field in _CSV.items():
                 names = [name.strip('"') for name in line.rstrip().split(sign)]
-                if (
-                    len(names) < 2
-                    or not any(map(is_header, names))
-                    or not all(map(_IS_NAME.fullmatch, filter(None, names)))
-                ):
+                if len(names) < 2 or not _are_names(names):
                     continue
                 rows = list(_records(text, begin, field, len(names)))
                 if len(rows) > 1:

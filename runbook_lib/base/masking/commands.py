@@ -20,7 +20,7 @@ _OPEN = r"(?P<w>[\"'])?"
 """Quotes around a whole word: `'-px'`."""
 _NO_WORD = r"(?!(?:failed|failure|error|succeeded|successful|is|was|with|and|or|to|for|in|from)\b)"
 """A word that a sentence has behind a command's name."""
-_BCRYPT = r"(?:-[a-zA-Z0-9]{1,6}\s{1,4}(?:[0-9]{1,2}\s{1,4})?+){1,4}+"
+_HTPASSWD = r"(?:-[a-zA-Z0-9]{1,6}\s{1,4}(?:[0-9]{1,2}\s{1,4})?+){1,4}+"
 """Options of `htpasswd`; with `n` it takes no file before the user."""
 _OPTIONS: tuple[tuple[str, str], ...] = (
     ("mysql|mysqldump|mysqladmin|mysqlimport|mysqlsh|mariadb|mariadb-dump", r"-p(?=\S)"),
@@ -47,10 +47,10 @@ _OPTIONS: tuple[tuple[str, str], ...] = (
     ("sqlcmd|bcp", r"-P\s{0,4}"),
     ("cqlsh|influx|clickhouse-client|cypher-shell|twine", r"-p(?:assword)?\s{1,4}"),
     ("psql|pg_dump|pg_restore|pg_dumpall", r"-W\s{1,4}(?!-)"),
-    ("htpasswd", rf"(?=[\w -]{{0,20}}b)(?=(?:-\w{{1,6}}\s){{0,3}}-\w{{0,5}}n){_BCRYPT}(?!-)\S{{1,120}}\s"),
+    ("htpasswd", rf"(?=[\w -]{{0,20}}b)(?=(?:-\w{{1,6}}\s){{0,3}}-\w{{0,5}}n){_HTPASSWD}(?!-)\S{{1,120}}\s"),
     (
         "htpasswd",
-        rf"(?=-\w{{0,4}}b)(?!(?:\S{{1,120}}\s){{0,6}}\[redacted\]){_BCRYPT}(?!-)\S{{1,120}}\s\S{{1,120}}\s",
+        rf"(?=-\w{{0,4}}b)(?!(?:\S{{1,120}}\s){{0,6}}\[redacted\]){_HTPASSWD}(?!-)\S{{1,120}}\s\S{{1,120}}\s",
     ),
     ("rabbitmqctl", r"(?:change_password|add_user|authenticate_user)\s{1,4}[^\s\"']{1,80}\s{1,4}"),
     ("ipmitool|mosquitto_pub|mosquitto_sub|isql|tsql|fisql", r"-P\s{0,4}"),

@@ -12,20 +12,16 @@ from itertools import groupby, pairwise
 from runbook_lib.base.masking.aligned import MARKS, Cell, Row, aligned, cell_of, comma, delimited
 from runbook_lib.base.masking.kinds import MASK
 from runbook_lib.base.masking.names import stemmed
+from runbook_lib.base.masking.rows import ITEM, SIGN, TEXT
 from runbook_lib.base.masking.settings import Kind, is_header, secret_cells
+from runbook_lib.base.masking.tables import CELL, ROW, TAG
 from runbook_lib.base.masking.vocabulary import has
 
-_TR = re.compile(r"<tr\b", re.I)
-_TD = re.compile(r"<t[hd]\b[^<>]{0,300}>((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
-_TAG = re.compile(r"<[^<>]{0,300}>")
-_TEXT = r"\"(?:[^\"\\\n]|\\.){0,400}\"|'(?:[^'\\\n]|\\.){0,400}'"
-_ITEM = rf"(?:{_TEXT}|-?\d[\d.eE+-]{{0,30}}|null|true|false|None|True|False|nan|NaN)"
-_LABEL = rf"(?:{_TEXT}|\d{{1,9}})\s{{0,4}}:\s{{0,20}}"
-_SIGN = r"\s{0,20},\s{0,20}"
-_LIST = re.compile(rf"[\[(]\s{{0,20}}{_ITEM}(?:{_SIGN}{_ITEM}){{0,60}}\s{{0,20}},?\s{{0,20}}[\])]")
-_OBJECT = re.compile(rf"\{{\s{{0,20}}{_LABEL}{_ITEM}(?:{_SIGN}{_LABEL}{_ITEM}){{0,60}}\s{{0,20}}\}}")
-_FIELD = re.compile(rf"(?P<label>{_LABEL})?(?P<item>{_ITEM})")
-_BEFORE = re.compile(rf"(?P<label>{_TEXT})\s{{0,4}}:\s{{0,60}}(?P<list>[\s\[({{]{{0,60}})\Z")
+_LABEL = rf"(?:{TEXT}|\d{{1,9}})\s{{0,4}}:\s{{0,20}}"
+_LIST = re.compile(rf"[\[(]\s{{0,20}}{ITEM}(?:{SIGN}{ITEM}){{0,60}}\s{{0,20}},?\s{{0,20}}[\])]")
+_OBJECT = re.compile(rf"\{{\s{{0,20}}{_LABEL}{ITEM}(?:{SIGN}{_LABEL}{ITEM}){{0,60}}\s{{0,20}}\}}")
+_FIELD = re.compile(rf"(?P<label>{_LABEL})?(?P<item>{ITEM})")
+_BEFORE = re.compile(rf"(?P<label>{TEXT})\s{{0,4}}:\s{{0,60}}(?P<list>[\s\[({{]{{0,60}})\Z")
 _GAP = re.compile(r"[\s,:\[\](){}]*")
 _ELEMENT = re.compile(r"<(?P<tag>[A-Za-z][\w.:-]{0,40})>(?P<value>[^<>\n]{1,1000})</(?P=tag)>\s{0,80}")
 _FAR = 200
@@ -113,11 +109,11 @@ def _html(text: str) -> Iterator[tuple[list[Row], Kind]]:
     while begin >= 0:
         end = small.find("</table", begin)
         end = len(text) if end < 0 else end
-        starts = [*(row.start() for row in _TR.finditer(text, begin, end)), end]
+        starts = [*(row.start() for row in ROW.finditer(text, begin, end)), end]
         rows = [
             [
-                Cell(html.unescape(_TAG.sub("", cell[1])).strip(MARKS), *cell.span(1))
-                for cell in _TD.finditer(text, *span)
+                Cell(html.unescape(TAG.sub("", cell[3])).strip(MARKS), *cell.span(3))
+                for cell in CELL.finditer(text, *span)
             ]
             for span in pairwise(starts)
         ]

@@ -11,21 +11,20 @@ from runbook_lib.base.masking.names import stemmed, surely, telling
 from runbook_lib.base.masking.places import harmless
 from runbook_lib.base.masking.settings import is_name
 
-_TEXT = r"\"(?:[^\"\\\n]|\\.){0,400}\"|'(?:[^'\\\n]|\\.){0,400}'"
-_ITEM = rf"(?:{_TEXT}|-?\d[\d.eE+-]{{0,30}}|null|true|false|None|True|False|nan|NaN)"
+TEXT = r"\"(?:[^\"\\\n]|\\.){0,400}\"|'(?:[^'\\\n]|\\.){0,400}'"
+ITEM = rf"(?:{TEXT}|-?\d[\d.eE+-]{{0,30}}|null|true|false|None|True|False|nan|NaN)"
 _NAME = r"(?:\"[\w .%/()#-]{1,60}\"|'[\w .%/()#-]{1,60}')"
-_SIGN = r"\s{0,20},\s{0,20}"
-_HEAD = re.compile(rf"[\[(]\s{{0,20}}{_NAME}(?:{_SIGN}{_NAME}){{1,60}}\s{{0,20}}[\])]")
+SIGN = r"\s{0,20},\s{0,20}"
+"""A text, an item of a list, and what is between two, as Python and JSON write them."""
+_HEAD = re.compile(rf"[\[(]\s{{0,20}}{_NAME}(?:{SIGN}{_NAME}){{1,60}}\s{{0,20}}[\])]")
 _LABELLED = re.compile(r"[\"']([\w -]{1,40})[\"']\s?:\s?\Z")
 _GAP = rf"[\s,:\[\](){{}}]{{0,80}}(?:{_NAME}\s?:[\s\[({{]{{0,60}})?"
-_ROW = re.compile(
-    rf"(?P<gap>{_GAP})(?P<row>[\[(]\s{{0,20}}{_ITEM}(?:{_SIGN}{_ITEM}){{0,60}}\s{{0,20}},?\s{{0,20}}[\])])"
-)
-_EACH = re.compile(_ITEM)
+_ROW = re.compile(rf"(?P<gap>{_GAP})(?P<row>[\[(]\s{{0,20}}{ITEM}(?:{SIGN}{ITEM}){{0,60}}\s{{0,20}},?\s{{0,20}}[\])])")
+_EACH = re.compile(ITEM)
 _OPEN = re.compile(r"\b(?:(?:Multi|Categorical)?Index|array)\(\[")
-_BODY = re.compile(rf"(?:{_ITEM}|[\s,()]|\.\.\.)*+")
-_LIST = re.compile(rf"(\((?:{_ITEM}|[\s,])*+\))")
-_LABEL = re.compile(_TEXT)
+_BODY = re.compile(rf"(?:{ITEM}|[\s,()]|\.\.\.)*+")
+_LIST = re.compile(rf"(\((?:{ITEM}|[\s,])*+\))")
+_LABEL = re.compile(TEXT)
 _DTYPE = r"\(\s{0,4}(?:\([^()\n]{1,80}\)|'[^'\n]{1,80}'),\s{0,4}'[^'\n]{1,20}'\),?\s{0,40}"
 _FOOT = re.compile(
     rf"\](?:,\s{{1,40}}dtype=\[(?P<fields>(?:{_DTYPE}){{1,60}})\]|(?P<more>[^()]{{0,2000}}?)\bname(?:s=\[(?P<names>[^\]\n]{{1,400}})\]|='(?P<name>[^'\n]{{1,120}})'))"

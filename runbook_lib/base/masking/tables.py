@@ -18,9 +18,10 @@ from runbook_lib.base.masking.names import stemmed, surely, telling
 from runbook_lib.base.masking.places import harmless
 from runbook_lib.base.masking.settings import is_name, is_turned, is_value
 
-_TAG = re.compile(r"<[^<>]{0,300}>")
-_ROW = re.compile(r"<tr\b", re.I)
-_CELL = re.compile(r"(<(t[hd])\b[^<>]{0,300}>)((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
+TAG = re.compile(r"<[^<>]{0,300}>")
+ROW = re.compile(r"<tr\b", re.I)
+CELL = re.compile(r"(<(t[hd])\b[^<>]{0,300}>)((?:(?!</?t[hd]\b|</tr\b|<tr\b|</table\b)[\s\S])*)", re.I)
+"""Of a table in HTML: a tag, the beginning of a row, a cell (its third group is what it holds)."""
 _DELIMITERS = ("\t", "|", "┆", "│", "┃", "║", ",", ";", "&")
 _QUOTING = (",", ";")
 """Those of CSV, where quotes may hold them."""
@@ -84,12 +85,12 @@ def _html(text: str) -> str:
 
 
 def _table(table: str) -> str:
-    starts = [0, *(match.start() for match in _ROW.finditer(table)), len(table)]
+    starts = [0, *(match.start() for match in ROW.finditer(table)), len(table)]
     rows = [table[one:other] for one, other in pairwise(starts)]
     headers: list[str] = []
     for number, row in enumerate(rows):
-        cells = list(_CELL.finditer(row))
-        said = [html.unescape(_TAG.sub("", cell[3])).strip() for cell in cells]
+        cells = list(CELL.finditer(row))
+        said = [html.unescape(TAG.sub("", cell[3])).strip() for cell in cells]
         if cells and (
             all(cell[2].lower() == "th" for cell in cells)
             or (not headers and any(map(telling, said)) and _are_headers(said))
