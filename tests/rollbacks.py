@@ -12,9 +12,7 @@ from weakref import WeakSet
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import RunbookError
-from runbook_lib.observe.traffic.state import handles
 from runbook_lib.params.load import load_file, params_dir, read_yaml
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.record import Record
@@ -25,6 +23,7 @@ from runbook_lib.rehearse.world.world import World
 from runbook_lib.rollout.replay import replay
 from runbook_lib.show import tables
 from tests import unpainted
+from tests.dial import set_dial
 
 ROOT = params_dir(Path(__file__).parent).parent
 FILE = ROOT / "params" / "prod.yaml"
@@ -64,20 +63,7 @@ class Place:
         }
 
     def _dial(self, percent: float) -> None:
-        client, ids = self.aws.client("appconfig"), handles(self.aws.client("appconfig"), self.params)
-        version = client.create_hosted_configuration_version(
-            ApplicationId=ids.application,
-            ConfigurationProfileId=ids.dial_profile,
-            Content=flags.encode(flags.dial_document(self.params.service.traffic.flag, percent)),
-            ContentType=flags.CONTENT_TYPE,
-        )["VersionNumber"]
-        client.start_deployment(
-            ApplicationId=ids.application,
-            EnvironmentId=ids.dial_environment,
-            ConfigurationProfileId=ids.dial_profile,
-            ConfigurationVersion=str(version),
-            DeploymentStrategyId=ids.immediate_strategy,
-        )
+        set_dial(self.aws.client("appconfig"), self.params, percent)
 
     def pass_time(self, **timedelta: float) -> None:
         self.world.advance_by(**timedelta)

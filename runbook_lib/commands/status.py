@@ -16,6 +16,7 @@ from runbook_lib.base.errors import AwsError, Exit
 from runbook_lib.base.window import when
 from runbook_lib.observe.api_address import reached
 from runbook_lib.observe.traffic import weight as weights
+from runbook_lib.observe.traffic.state import in_words
 from runbook_lib.params.load import load_file
 from runbook_lib.record.archive import Archive
 from runbook_lib.record.frame import shut_in
@@ -65,12 +66,8 @@ class Status:
     @property
     def head(self) -> str:
         """The rollout's name, and the weight now."""
-        return f"{self.env} · {self.release} · {self.now}\n{self._in_force}"
-
-    @property
-    def _in_force(self) -> str:
-        told = f"weight in force {self.weight:g} % (dial {self.dial:g} %, switch {self.switch})"
-        return "\n".join([told, *self.under_way])
+        said = in_words(self.weight, self.dial, self.switch)
+        return "\n".join([f"{self.env} · {self.release} · {self.now}", said, *self.under_way])
 
     @property
     def title(self) -> str:

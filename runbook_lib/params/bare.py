@@ -18,7 +18,7 @@ from runbook_lib.base.template import filled
 from runbook_lib.base.yaml_anyhow import Odd, read_anyhow
 from runbook_lib.params.essentials import Essentials
 from runbook_lib.params.load import FLAT_NAMES
-from runbook_lib.params.sentence import shown
+from runbook_lib.params.sentence import no_parameter
 from runbook_lib.params.service import Notify
 
 
@@ -55,9 +55,7 @@ def known_only(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """
     odd = [name for name in values if name not in FLAT_NAMES]
     told = [
-        f"--set {name}={shown(values[name])}: no parameter '{name}'; {hint(name, FLAT_NAMES)}; the rollback goes on "
-        "without it"
-        for name in odd
+        f"{no_parameter(name, values[name])}; {hint(name, FLAT_NAMES)}; the rollback goes on without it" for name in odd
     ]
     return {name: one for name, one in values.items() if name not in odd}, told
 

@@ -116,8 +116,7 @@ def sentence(
         source = f"{source}, line {line}"
     if kind == "extra_forbidden":
         there = hint(at[-1], fields_at(model, at[:-1]))
-        said = f"--set {key}={shown(value)}: no parameter '{key}'" if ours else ""
-        said = said or f"{source}: unknown key '{key}' (value {shown(value)})"
+        said = no_parameter(key, value) if ours else f"{source}: unknown key '{key}' (value {shown(value)})"
         return one_line(said + (f"; {there}" if there else ""))
     if kind == "missing":
         return f"{source}: '{key}' is missing"
@@ -199,6 +198,11 @@ def _unsecret(at: Sequence[int | str], value: Any) -> Any:
     for part in reversed(at):
         (value,) = redact({str(part): value}).values()
     return value
+
+
+def no_parameter(name: str, value: Any) -> str:
+    """What is said of an override of a parameter that does not exist."""
+    return f"--set {name}={shown(value)}: no parameter '{name}'"
 
 
 def shown(value: Any) -> str:

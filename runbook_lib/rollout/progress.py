@@ -89,7 +89,7 @@ class Rollout:
         finding = self.known.findings[f"{notebook}@{env}"]
         begun = moment if moment is not None and moment.name in ("during", "after") else None
         behind = decided is not None and decided.attempt < (self.known.attempt(notebook, env) or 0)
-        plan = decided if decided is not None and only_planned(decided) else None
+        plan = decided is not None and only_planned(decided)
         if begun and (behind or plan or finding.record is None):  # what ended an earlier attempt is history
             told = begun.words if plan else f"{begun.words}; this archive has no record of the shift"
             return _soak(told, back(begun), self.known.now)

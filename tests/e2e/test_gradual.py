@@ -15,7 +15,6 @@ from botocore.httpsession import URLLib3Session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runbook_lib.act.traffic import flags
 from runbook_lib.act.traffic.flag_store import FlagStore
 from runbook_lib.base.errors import AwsError
 from runbook_lib.commands.rollback import rollback_1
@@ -25,6 +24,7 @@ from runbook_lib.params.load import load_file
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.play.stage import only
 from runbook_lib.rehearse.sandbox.deploy import deploy
+from tests.dial import set_dial
 from tests.project import own_project
 
 pytestmark = pytest.mark.emulator
@@ -81,21 +81,7 @@ GRADUAL = "AppConfig.Canary10Percent20Minutes"
 
 def dial(aws: EmbeddedAws, file: Path, percent: float, strategy: str = "") -> None:
     """Somebody sets the dial in the console."""
-    client = aws.client("appconfig")
-    known = traffic.handles(client, load_file(file))
-    version = client.create_hosted_configuration_version(
-        ApplicationId=known.application,
-        ConfigurationProfileId=known.dial_profile,
-        Content=flags.encode(flags.dial_document("vpr_async", percent)),
-        ContentType=flags.CONTENT_TYPE,
-    )["VersionNumber"]
-    client.start_deployment(
-        ApplicationId=known.application,
-        EnvironmentId=known.dial_environment,
-        ConfigurationProfileId=known.dial_profile,
-        DeploymentStrategyId=strategy or known.immediate_strategy,
-        ConfigurationVersion=str(version),
-    )
+    set_dial(aws.client("appconfig"), load_file(file), percent, strategy)
 
 
 def clients(aws: EmbeddedAws, file: Path, which: str = "switch", count: int = 20) -> list[dict[str, Any]]:

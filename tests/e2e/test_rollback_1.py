@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from runbook_lib.act.traffic import flags
 from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.rehearse.sandbox.deploy import deploy
+from tests.dial import set_dial
 
 from .conftest import ROOT
 
@@ -142,19 +142,7 @@ def taken_back_to_10(rollout: Any) -> None:
     client = rollout.aws.client("appconfig")
     known = traffic.handles(client, rollout.params)
     for percent, strategy in ((10, known.immediate_strategy), (50, known.soak_strategy)):
-        version = client.create_hosted_configuration_version(
-            ApplicationId=known.application,
-            ConfigurationProfileId=known.dial_profile,
-            Content=flags.encode(flags.dial_document("vpr_async", percent)),
-            ContentType=flags.CONTENT_TYPE,
-        )["VersionNumber"]
-        client.start_deployment(
-            ApplicationId=known.application,
-            EnvironmentId=known.dial_environment,
-            ConfigurationProfileId=known.dial_profile,
-            DeploymentStrategyId=strategy,
-            ConfigurationVersion=str(version),
-        )
+        set_dial(client, rollout.params, percent, strategy)
     cloudwatch, name = rollout.aws.client("cloudwatch"), "careervp-vpr-failed-jobs-guard-prod"
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
     rollout.aws.move_to(rollout.aws.now() + dt.timedelta(minutes=1))

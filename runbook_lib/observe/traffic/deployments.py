@@ -21,6 +21,8 @@ from runbook_lib.observe.traffic.reach import OVER, TAKEN_BACK, all_have_it, in_
 
 HISTORY = 50
 """At most this many deployments are read in detail, newest first, if one of them has reached all clients."""
+_BACK = ("ROLLBACK_STARTED", "ROLLBACK_COMPLETED", "REVERT_COMPLETED")
+"""Events of a deployment that is taken back."""
 _over: WeakKeyDictionary[Any, dict[tuple[Any, ...], dict[str, Any]]] = WeakKeyDictionary()
 """Deployments that are over, as each client was told of them: a notebook reads the state many times."""
 _flags: WeakKeyDictionary[Any, dict[tuple[str, str, str, str], dict[str, Any]]] = WeakKeyDictionary()
@@ -71,8 +73,7 @@ class Deployment(Frozen):
     @property
     def taken_back_at(self) -> str | None:
         """When it was rolled back or reverted, or when that began; None if it was not."""
-        kinds = ("ROLLBACK_COMPLETED", "REVERT_COMPLETED", "ROLLBACK_STARTED")
-        over = [event.at for event in self.events if event.type in kinds]
+        over = [event.at for event in self.events if event.type in _BACK]
         return next((at for at in over if at), self.completed_at) if self.goes_back else None
 
     @property
@@ -88,8 +89,7 @@ class Deployment(Frozen):
     @property
     def taken_back_by(self) -> str | None:
         """Who took it back: `CLOUDWATCH_ALARM` for AppConfig's own rollback, `USER` for a person; None: nobody."""
-        kinds = ("ROLLBACK_STARTED", "ROLLBACK_COMPLETED", "REVERT_COMPLETED")
-        return next((event.triggered_by for event in self.events if event.type in kinds), None)
+        return next((event.triggered_by for event in self.events if event.type in _BACK), None)
 
 
 def standing(history: list[Deployment]) -> tuple[Deployment | None, str | None]:

@@ -96,8 +96,7 @@ class TrafficState(Frozen):
     @property
     def words(self) -> str:
         """Weight, dial and switch in one line, with what is under way."""
-        switch = "on" if self.switch_on else "off"
-        told = f"weight in force {self.weight:g} % (dial {self.dial_percent:g} %, switch {switch})"
+        told = in_words(self.weight, self.dial_percent, "on" if self.switch_on else "off")
         return "; ".join([told, *self.under_way])
 
     @property
@@ -128,6 +127,11 @@ class TrafficState(Frozen):
     def busy(self) -> bool:
         """Whether a deployment of the dial is under way, during which AppConfig takes no other."""
         return self.dial_deployment is not None and self.dial_deployment.state not in OVER
+
+
+def in_words(weight: float, dial: float, switch: str) -> str:
+    """Weight, dial and switch in one line."""
+    return f"weight in force {weight:g} % (dial {dial:g} %, switch {switch})"
 
 
 def routing(aws: Clients, params: Params) -> tuple[bool, bool]:

@@ -157,10 +157,11 @@ class Ledger:
         if tree.size == begun.size and not follows(folder):
             self.home.remove(begun.path)
             return f"{begun.path} did not follow its chain's newest record, and was taken out: its run is sealed again"
-        return self._logged(begun, tree, facts, lambda: advance(folder, begun.hash))
+        advance(folder, begun.hash)
+        return self._logged(begun, tree, facts)
 
-    def _logged(self, begun: Sealing, tree: Tree, facts: Mapping[str, Any], advance: Callable[[], None]) -> str:
-        advance()
+    def _logged(self, begun: Sealing, tree: Tree, facts: Mapping[str, Any]) -> str:
+        """Does what was left of a seal behind the chain's HEAD; returns what is to be told of it."""
         if is_name(begun.staging):
             shutil.rmtree(self.root / STAGING / begun.staging, ignore_errors=True)
         doubt = self._unannounced(begun, tree)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from runbook_lib.act.traffic import flags
 from runbook_lib.base.errors import UsageError
 from runbook_lib.base.window import Window, when
 from runbook_lib.judge.case import Case
@@ -18,7 +17,6 @@ from runbook_lib.observe.evidence import measure
 from runbook_lib.observe.jobs import census
 from runbook_lib.observe.jobs.segment import Segment
 from runbook_lib.observe.metrics import fetch
-from runbook_lib.observe.traffic import state as traffic
 from runbook_lib.params.contract import Contract
 from runbook_lib.params.load import Params, load_file
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
@@ -32,6 +30,7 @@ from runbook_lib.rehearse.world.world import World
 from tests import own_gates
 from tests.comparing import BASELINE, BEFORE, LATENCY, lenient
 from tests.contracts import contracts
+from tests.dial import set_dial
 
 PARAMS = params_of("prod", "test")
 QUICK = (
@@ -187,24 +186,6 @@ def test_what_did_not_end_as_declared_is_said() -> None:
     assert unplayed.wrong(load("staging")) == ["scenario 'staging' does not say how it should end"]
 
 
-def _dial(aws: EmbeddedAws, percent: float) -> None:
-    client = aws.client("appconfig")
-    ids = traffic.handles(client, PARAMS)
-    version = client.create_hosted_configuration_version(
-        ApplicationId=ids.application,
-        ConfigurationProfileId=ids.dial_profile,
-        Content=flags.encode(flags.dial_document(PARAMS.service.traffic.flag, percent)),
-        ContentType=flags.CONTENT_TYPE,
-    )["VersionNumber"]
-    client.start_deployment(
-        ApplicationId=ids.application,
-        EnvironmentId=ids.dial_environment,
-        ConfigurationProfileId=ids.dial_profile,
-        ConfigurationVersion=str(version),
-        DeploymentStrategyId=ids.immediate_strategy,
-    )
-
-
 @pytest.mark.emulator
 def test_a_look_in_this_process_sees_what_one_on_the_embedded_aws_sees() -> None:
     """Six hours at 50 % of the same world, once published and asked for by API, once not."""
@@ -219,7 +200,7 @@ def test_a_look_in_this_process_sees_what_one_on_the_embedded_aws_sees() -> None
     twin.live(START)
     with EmbeddedAws(START) as aws, only(aws.env):
         deploy(aws, PARAMS)
-        _dial(aws, 50)
+        set_dial(aws.client("appconfig"), PARAMS, 50)
         world = World(aws, PARAMS, scenario, seed=5)
         world.service = twin.service  # from START on, not from some seconds later
         world.service.set_weight(0.5)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from runbook_lib.act.traffic import flags
 from runbook_lib.judge.gates.checks import unmet
 from runbook_lib.observe.inventory.inspect import inspect, integration_hash
 from runbook_lib.observe.traffic import state as traffic
@@ -19,6 +18,7 @@ from runbook_lib.params.load import Params, load_file, params_dir, read_yaml
 from runbook_lib.rehearse.emulator.embedded import EmbeddedAws
 from runbook_lib.rehearse.sandbox.deploy import Sandbox, deploy
 from runbook_lib.rehearse.sandbox.template import STEPS
+from tests.dial import set_dial
 
 pytestmark = [pytest.mark.emulator, pytest.mark.slow]
 WALK = ("baseline", "async", "migrate", "async", "migrate", "remove_temporary", "migrate", "remove_temporary")
@@ -87,21 +87,7 @@ class Walk:
         item = {"job_id": {"S": "kept"}, "status": {"S": "PENDING"}}
         self.aws.client("dynamodb").put_item(TableName=box.outputs["TableName"], Item=item)
         self.aws.client("sqs").send_message(QueueUrl=box.outputs["QueueUrl"], MessageBody="{}", DelaySeconds=900)
-        client, where = self.aws.client("appconfig"), traffic.handles(self.aws.client("appconfig"), self.params)
-        content = flags.encode(flags.dial_document(self.params.service.traffic.flag, DIAL))
-        version = client.create_hosted_configuration_version(
-            ApplicationId=where.application,
-            ConfigurationProfileId=where.dial_profile,
-            Content=content,
-            ContentType=flags.CONTENT_TYPE,
-        )["VersionNumber"]
-        client.start_deployment(
-            ApplicationId=where.application,
-            EnvironmentId=where.dial_environment,
-            ConfigurationProfileId=where.dial_profile,
-            ConfigurationVersion=str(version),
-            DeploymentStrategyId=where.immediate_strategy,
-        )
+        set_dial(self.aws.client("appconfig"), self.params, DIAL)
 
     def _served(self, box: Sandbox) -> tuple[int, int, int]:
         routes = self.params.service.api.routes
