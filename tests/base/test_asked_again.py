@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -149,14 +150,29 @@ def test_an_answer_is_read_alike_whatever_came_before_it(wire: Any, spoilt: int)
     assert [one["Key"] for one in client.list_objects_v2(Bucket="b")["Contents"]] == ["env=dev/a b"]
 
 
+def own_time(patched: pytest.MonkeyPatch, clock: list[float]) -> None:
+    """Has this thread live by `clock`. What another test has left in the background sleeps as before: its naps made
+    minutes of this clock.
+    """
+    here, sleep, now = threading.get_ident(), time.sleep, time.monotonic
+
+    def nap(seconds: float) -> None:
+        if threading.get_ident() != here:
+            sleep(seconds)
+        else:
+            clock[0] += seconds
+
+    patched.setattr(time, "sleep", nap)
+    patched.setattr(time, "monotonic", lambda: clock[0] if threading.get_ident() == here else now())
+
+
 def test_all_questions_of_a_command_share_the_time(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind a portal an inventory of sixty questions ends as fast as one of six."""
     clock = [0.0]
     monkeypatch.setattr(patience, "AGAIN_S", (0.5, 1.0, 2.0))
-    monkeypatch.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
     aws = Aws("us-east-1", "http://127.0.0.1:9")
     aws._spoilt = patience.Silence(patience.AGAIN_MOST_S, lambda: clock[0])
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    own_time(monkeypatch, clock)
     times = wire(ever(SPOILT["a web page"]))
     for asked in [*ASK] * 15:
         service, ask, _ = ASK[asked]
@@ -175,14 +191,13 @@ def test_nobody_waits_long_without_a_word(how: str, questions: list[tuple[str, f
     """Behind a login page a watch stood for 16 s without a line, and then failed."""
     clock, took, told = [100.0], [0.0], list[tuple[float, str]]()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
         patched.setattr(telling, "tellers", [lambda text: told.append((clock[0], text))])
         patched.setattr(patience, "_trouble", telling.Trouble(lambda: clock[0]))
         patched.setattr(patience, "_slowness", telling.Slowness(lambda: clock[0]))
         aws = Aws("us-east-1", "http://127.0.0.1:9")
         aws._spoilt = patience.Silence(patience.AGAIN_MOST_S, lambda: clock[0])
         clients = {asked: aws.client(ASK[asked][0]) for asked, _ in questions}
-        patched.setattr(time, "monotonic", lambda: clock[0])
+        own_time(patched, clock)
 
         def send(*_: Any) -> AWSResponse:
             clock[0] += took[0]
